@@ -1,0 +1,170 @@
+"""A reply as the Messages API puts it on the wire: server-sent events, or one JSON message."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .limits import limited
+from .prompt import Body, count_tokens, model_of, shows_thinking
+from .replies import Block, RawEvent, Reply
+from .signature import sign
+
+_DELTAS = {
+    "text": ("text_delta", "text"),
+    "thinking": ("thinking_delta", "thinking"),
+    "tool_use": ("input_json_delta", "partial_json"),
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One server-sent event, to be sent `wait` seconds after the one before."""
+
+    name: str
+    payload: bytes
+    wait: float = 0.0
+
+    @property
+    def is_delta(self) -> bool:
+        """It carries a piece of content."""
+        return self.name == "content_block_delta"
+
+
+def new_id(prefix: str) -> str:
+    """An id as the API makes them, such as `msg_…`."""
+    return f"{prefix}_01{uuid.uuid4().hex[:22]}"
+
+
+def stream(reply: Reply, body: Body) -> Iterator[Event]:
+    """The events of the reply to this request, up to where its ending breaks it off."""
+    if reply.raw:
+        yield from map(_raw, reply.raw, _waits(reply))
+        return
+    yield from _broken_off(_whole(_prepared(reply, body), body), reply)
+
+
+def message(reply: Reply, body: Body) -> dict[str, Any]:
+    """The reply to a request that does not stream."""
+    reply = _prepared(reply, body)
+    return {
+        **_envelope(body),
+        "content": [_content(block, block.whole, body) for block in reply.blocks],
+        "stop_reason": reply.stop_reason,
+        "stop_sequence": reply.stop_sequence,
+        "usage": _usage(reply, body),
+    }
+
+
+def duration(reply: Reply, body: Body) -> float:
+    """Seconds the deltas of the reply take, after its head delay."""
+    count = sum(len(block.deltas) for block in limited(reply, body).blocks)
+    return reply.first_delay + reply.delay * max(0, count - 1)
+
+
+def event(name: str, data: dict[str, Any], wait: float = 0.0) -> Event:
+    """An event whose data carries its own name as `type`."""
+    return Event(name, _encode(name, {"type": name, **data}), wait)
+
+
+def _encode(name: str, data: Any) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+
+def _raw(item: RawEvent, wait: float) -> Event:
+    if isinstance(item, bytes):
+        return Event("raw", item, wait)
+    return Event(item[0], _encode(item[0], item[1]), wait)
+
+
+def _waits(reply: Reply) -> Iterator[float]:
+    yield reply.first_delay
+    while True:
+        yield reply.delay
+
+
+def _prepared(reply: Reply, body: Body) -> Reply:
+    reply = limited(reply, body)
+    with_ids = (
+        replace(block, id=block.id or new_id("toolu")) if block.kind == "tool_use" else block
+        for block in reply.blocks
+    )
+    return replace(reply, blocks=tuple(with_ids))
+
+
+def _whole(reply: Reply, body: Body) -> Iterator[Event]:
+    usage = _usage(reply, body)
+    started = {**_envelope(body), "content": [], "stop_reason": None, "stop_sequence": None}
+    yield event("message_start", {"message": {**started, "usage": {**usage, "output_tokens": 1}}})
+    yield event("ping", {})
+    waits = _waits(reply)
+    for index, block in enumerate(reply.blocks):
+        yield from _block(index, block, waits, body)
+    stop = {"stop_reason": reply.stop_reason, "stop_sequence": reply.stop_sequence}
+    yield event("message_delta", {"delta": stop, "usage": usage})
+    yield event("message_stop", {})
+
+
+def _block(index: int, block: Block, waits: Iterator[float], body: Body) -> Iterator[Event]:
+    wait = next(waits) if block.deltas else 0.0
+    yield event("content_block_start", {"index": index, "content_block": _content(block, "", body)}, wait)
+    kind, name = _DELTAS[block.kind]
+    wait = 0.0
+    for delta in block.deltas if _is_shown(block, body) else ():
+        yield event("content_block_delta", {"index": index, "delta": {"type": kind, name: delta}}, wait)
+        wait = next(waits)
+    if block.kind == "thinking":
+        signature = {"type": "signature_delta", "signature": sign(block.whole)}
+        yield event("content_block_delta", {"index": index, "delta": signature})
+    yield event("content_block_stop", {"index": index})
+
+
+def _is_shown(block: Block, body: Body) -> bool:
+    return block.kind != "thinking" or shows_thinking(body, model_of(body))
+
+
+def _content(block: Block, written: str, body: Body) -> dict[str, Any]:
+    """A content block: with its whole text in a message, with none when a stream starts it."""
+    if block.kind == "text":
+        return {"type": "text", "text": written}
+    if block.kind == "thinking":
+        shown = written if _is_shown(block, body) else ""
+        return {"type": "thinking", "thinking": shown, "signature": sign(written) if written else ""}
+    # Cut short by `max_tokens` the pieces are no JSON; the API then leaves the input empty.
+    return {"type": "tool_use", "id": block.id, "name": block.name, "input": _parsed(written)}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {}
+
+
+def _envelope(body: Body) -> dict[str, Any]:
+    return {"id": new_id("msg"), "type": "message", "role": "assistant", "model": model_of(body).id}
+
+
+def _usage(reply: Reply, body: Body) -> dict[str, Any]:
+    return {
+        "input_tokens": count_tokens(body),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": max(1, sum(len(block.deltas) for block in reply.blocks)),
+        **reply.usage,
+    }
+
+
+def _broken_off(events: Iterator[Event], reply: Reply) -> Iterator[Event]:
+    ending, deltas = reply.ending, 0
+    for item in events:
+        is_due = deltas >= ending.after or item.name == "message_delta"
+        if ending.kind != "end" and is_due and item.name not in ("message_start", "ping"):
+            break
+        yield item
+        deltas += item.is_delta
+    if ending.kind == "error":
+        yield event("error", {"error": {"type": ending.type, "message": ending.message}})

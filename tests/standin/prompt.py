@@ -1,0 +1,87 @@
+"""Reading a request body: its texts, its size in tokens, whether it asks for thinking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .models import Model, describe
+
+Body = dict[str, Any]
+
+CHARS_PER_TOKEN = 4
+# What a full-size image costs, by Anthropic's vision guide; a PDF page costs about as much.
+TOKENS_PER_IMAGE = 1_600
+
+
+def model_of(body: Body) -> Model:
+    """The model a body asks for, whose id may be missing where the rules are turned off."""
+    return describe(str(body.get("model", "")))
+
+
+def texts(content: Any) -> Iterator[str]:
+    """Every text in a message's content (a string or a list of blocks), also inside tool results."""
+    if isinstance(content, str):
+        yield content
+    for block in content if isinstance(content, list) else ():
+        if block.get("type") == "text":
+            yield block["text"]
+        elif block.get("type") == "tool_result":
+            yield from texts(block.get("content"))
+
+
+def last_user_texts(body: Body) -> list[str]:
+    """The texts of the last user message, one for each block; none when there is no such message."""
+    for message in reversed(body.get("messages") or []):
+        if message.get("role") == "user":
+            return list(texts(message.get("content")))
+    return []
+
+
+def last_user_text(body: Body) -> str:
+    """The text of the last user message, its blocks joined by newlines."""
+    return "\n".join(last_user_texts(body))
+
+
+def spoken_text(body: Body) -> str:
+    """What the person typed last: the last user text without the reminders the CLI puts around it."""
+    spoken = [text.strip() for text in last_user_texts(body) if not text.startswith("<system-reminder>")]
+    return spoken[-1] if spoken else ""
+
+
+def count_tokens(body: Body) -> int:
+    """Estimated size of the prompt in tokens, at least 1."""
+    parts = (body.get(name) for name in ("system", "messages", "tools"))
+    return max(1, sum(map(_chars, parts)) // CHARS_PER_TOKEN)
+
+
+def _chars(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        if value.get("type") in ("image", "document") and _is_opaque(value.get("source")):
+            return TOKENS_PER_IMAGE * CHARS_PER_TOKEN
+        return sum(map(len, value)) + sum(map(_chars, value.values()))
+    return sum(map(_chars, value)) if isinstance(value, list) else CHARS_PER_TOKEN
+
+
+def _is_opaque(source: Any) -> bool:
+    return isinstance(source, dict) and source.get("type") in ("base64", "url", "file")
+
+
+def thinking_type(body: Body) -> str:
+    """What `thinking` says: "enabled", "adaptive", "disabled", or "" when it is left out."""
+    thinking = body.get("thinking")
+    return str(thinking.get("type", "")) if isinstance(thinking, dict) else ""
+
+
+def thinks(body: Body, model: Model) -> bool:
+    """The model thinks before it answers this request."""
+    asked = thinking_type(body)
+    return asked in ("enabled", "adaptive") or (not asked and not model.thinking_off_ok)
+
+
+def shows_thinking(body: Body, model: Model) -> bool:
+    """The text of its thinking is sent, not only the signature."""
+    display = (body.get("thinking") or {}).get("display")
+    return bool(display == "summarized") if display else not model.hides_thinking

@@ -1,0 +1,135 @@
+"""What the stand-in has been asked: one record for each request, shared between threads."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from .prompt import Body, last_user_text
+
+T = TypeVar("T")
+
+# Predicates may look at what no record tells, so they are tried again at least this often (seconds).
+_RECHECK = 0.01
+
+
+@dataclass
+class Recorded:
+    """One request and what became of it; times are `time.monotonic()` seconds, None until they come.
+
+    `headers` have lower-case names. `body` is `{}` when the request had no JSON object. `deltas` counts the
+    content deltas sent. `aborted` turns true when the client hangs up before the end of the response.
+    `finished` and `aborted` are set just after the last byte: use `StandIn.wait_for` to look at them.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: Body = field(repr=False)
+    raw: bytes = field(repr=False)
+    arrived: float
+    first_byte: float | None = None
+    finished: float | None = None
+    aborted: bool = False
+    status: int | None = None
+    deltas: int = 0
+    changed: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+
+    @property
+    def is_message(self) -> bool:
+        """It is a POST to /v1/messages."""
+        return self.method == "POST" and self.path.partition("?")[0] == "/v1/messages"
+
+    @property
+    def betas(self) -> tuple[str, ...]:
+        """The values of its `anthropic-beta` header."""
+        return tuple(filter(None, map(str.strip, self.headers.get("anthropic-beta", "").split(","))))
+
+    @property
+    def text(self) -> str:
+        """The text of the last user message."""
+        return last_user_text(self.body)
+
+    def begin(self, status: int) -> None:
+        """The response's head is being sent."""
+        self.status = status
+        self.first_byte = time.monotonic()
+        self.changed()
+
+    def count(self, deltas: int) -> None:
+        """That many more deltas are being sent."""
+        self.deltas += deltas
+        self.changed()
+
+    def end(self, aborted: bool = False) -> None:
+        """The response is over."""
+        self.aborted = aborted
+        self.finished = time.monotonic()
+        self.changed()
+
+
+class Records(list[Recorded]):
+    """Requests in the order in which they arrived."""
+
+    @property
+    def last(self) -> Recorded:
+        """The latest; raises `LookupError` when there is none."""
+        if not self:
+            raise LookupError("no request has arrived")
+        return self[-1]
+
+
+class Ledger:
+    """The records, safe to read while requests are served."""
+
+    def __init__(self) -> None:
+        self._records = Records()
+        self._change = threading.Condition()
+
+    def open(self, method: str, path: str, headers: Mapping[str, str], raw: bytes) -> Recorded:
+        """Record a request that has just been read."""
+        lowered = {name.lower(): value for name, value in headers.items()}
+        record = Recorded(
+            method, path, lowered, _json_object(raw), raw, time.monotonic(), changed=self.notify
+        )
+        with self._change:
+            self._records.append(record)
+            self._change.notify_all()
+        return record
+
+    def snapshot(self) -> Records:
+        """A copy of the list; its records go on changing."""
+        with self._change:
+            return Records(self._records)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._change:
+            self._records.clear()
+
+    def notify(self) -> None:
+        """Wake those who wait for a change."""
+        with self._change:
+            self._change.notify_all()
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
+        """Return the predicate's first true value; raises `TimeoutError`."""
+        deadline = time.monotonic() + timeout
+        while not (value := predicate()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not true within {timeout} s; requests: {self.snapshot()}")
+            with self._change:
+                self._change.wait(_RECHECK)
+        return value
+
+
+def _json_object(raw: bytes) -> Body:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
