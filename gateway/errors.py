@@ -1,0 +1,192 @@
+"""Every error a client can meet; each knows its HTTP status, type and code.
+
+GatewayError
+├── InvalidRequest 400
+│   ├── UnsupportedParameter
+│   ├── ContextLengthExceeded
+│   ├── ModelNotSupported
+│   └── RequestTooLarge 413
+├── NotFound 404
+│   └── ModelNotFound
+├── MethodNotAllowed 405
+├── RateLimited 429
+│   └── TooManyTurns
+├── UpstreamError 502
+├── Unavailable 503
+│   ├── ClaudeUnavailable
+│   ├── NotLoggedIn
+│   ├── Overloaded
+│   └── ShuttingDown
+├── TurnTimeout 504
+└── ClientGone 499 (never sent: the client has left)
+
+The wire form follows https://platform.openai.com/docs/guides/error-codes; dialects encode it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class GatewayError(Exception):
+    """Base of the tree, and what an unforeseen failure becomes.
+
+    `param` names the offending field of the request. `retry_after` is in seconds. `should_retry` False tells
+    SDKs that trying again cannot help (header `x-should-retry`).
+    """
+
+    status = 500
+    type = "server_error"
+    code = "internal_error"
+    default_message = (
+        "The gateway failed in an unforeseen way. The log has the details under this request's id."
+    )
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        should_retry: bool | None = None,
+    ) -> None:
+        self.message = message or self.default_message
+        super().__init__(self.message)
+        self.param = param
+        self.code = code or type(self).code
+        self.retry_after = retry_after
+        self.should_retry = should_retry
+
+    def body(self) -> dict[str, Any]:
+        """The OpenAI error object: `{"error": {message, type, param, code}}`."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class InvalidRequest(GatewayError):
+    """The request cannot be understood or is not allowed as it is."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+    default_message = "The request is not valid."
+
+
+class UnsupportedParameter(InvalidRequest):
+    """A parameter that would change the answer and cannot be honoured."""
+
+    code = "unsupported_parameter"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt does not fit the model's window. Clients look for the words and the code."""
+
+    code = "context_length_exceeded"
+
+
+class ModelNotSupported(InvalidRequest):
+    """No such model, or every model tried was refused."""
+
+    code = "model_not_supported"
+
+
+class RequestTooLarge(InvalidRequest):
+    """The body is larger than MAX_REQUEST_BYTES."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class NotFound(GatewayError):
+    """No such resource."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    """`GET /v1/models/{id}` of an unknown model."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    """The path exists, the method does not."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class RateLimited(GatewayError):
+    """The account behind the CLI has reached a limit."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class TooManyTurns(RateLimited):
+    """All turns that MAX_CONCURRENT_SESSIONS allows are running and the queue is full or too slow."""
+
+    code = "too_many_turns"
+    default_message = "Too many answers are being written at once. Try again shortly."
+
+
+class UpstreamError(GatewayError):
+    """The CLI or the API behind it failed in the course of a turn."""
+
+    status = 502
+    type = "server_error"
+    code = "upstream_error"
+
+
+class Unavailable(GatewayError):
+    """The gateway cannot answer now."""
+
+    status = 503
+    type = "server_error"
+    code = "unavailable"
+
+
+class ClaudeUnavailable(Unavailable):
+    """The Claude Code CLI is missing, too old, or does not start."""
+
+    code = "claude_unavailable"
+
+
+class NotLoggedIn(Unavailable):
+    """The CLI has no valid login."""
+
+    code = "claude_not_logged_in"
+
+
+class Overloaded(Unavailable):
+    """Anthropic's API is overloaded."""
+
+    code = "overloaded"
+
+
+class ShuttingDown(Unavailable):
+    """The gateway is stopping and cannot finish this answer."""
+
+    code = "shutting_down"
+    default_message = "The gateway is restarting; this answer was cut off. Try again."
+
+
+class TurnTimeout(GatewayError):
+    """Nothing came from the CLI for too long, or the turn took too long in all."""
+
+    status = 504
+    type = "server_error"
+    code = "timeout"
+
+
+class ClientGone(GatewayError):
+    """The client closed its connection; nobody will read this."""
+
+    status = 499
+    type = "client_closed_request"
+    code = "client_closed_request"
+    default_message = "The client closed the connection."

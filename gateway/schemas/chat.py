@@ -1,0 +1,126 @@
+"""The body of `POST /v1/chat/completions`.
+
+The fields are those of https://platform.openai.com/docs/api-reference/chat/create, and `system_prompt`,
+`session_id` and `project_id`. Types are checked where a wrong one would mean trouble later; what is ignored
+anyway may be anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from gateway.schemas.errors import MISSING_MESSAGES
+from gateway.schemas.fields import (
+    Content,
+    Count,
+    Decimal,
+    Flag,
+    LenientSchema,
+    ListOf,
+    Object,
+    StopSequences,
+    Text,
+)
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+_STRING = {"type": "string"}
+_CONTENT_DOC = {
+    "oneOf": [_STRING, {"type": "array", "items": {"type": "object"}}],
+    "description": "A string, a list of content parts, or null.",
+}
+_STOP_DOC = {"oneOf": [_STRING, {"type": "array", "items": _STRING, "maxItems": StopSequences.LIMIT}]}
+
+
+def _at_least_one() -> validate.Range:
+    return validate.Range(min=1, error="Expected 1 or more.")
+
+
+def _between(low: int, high: int) -> validate.Range:
+    return validate.Range(min=low, max=high, error=f"Expected a number from {low} to {high}.")
+
+
+def _ignored() -> fields.Raw:
+    return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
+
+
+class ChatMessageSchema(LenientSchema):
+    """One message. Fields that replayed answers carry besides are kept as they are."""
+
+    role = Text(
+        required=True,
+        validate=validate.OneOf(ROLES, error="Expected one of: {choices}."),
+        error_messages={"required": "Every message needs a role."},
+    )
+    content = Content(metadata=_CONTENT_DOC)
+    name = fields.Raw(metadata={"description": "Accepted without effect."})
+    refusal = Text()
+    tool_calls = ListOf(Object())
+    function_call = Object()
+    tool_call_id = Text()
+
+
+class StreamOptionsSchema(LenientSchema):
+    """How a stream is sent."""
+
+    include_usage = Flag(metadata={"description": "Send one last chunk with the usage."})
+    include_obfuscation = Flag(metadata={"description": "Accepted without effect."})
+
+
+class ChatCompletionSchema(LenientSchema):
+    """A chat completion request."""
+
+    messages = ListOf(
+        fields.Nested(ChatMessageSchema()),
+        required=True,
+        validate=validate.Length(min=1, error=MISSING_MESSAGES),
+        error_messages={"required": MISSING_MESSAGES},
+        metadata={"description": "The whole conversation, oldest message first."},
+    )
+    model = Text(metadata={"description": "A model's id or alias. Left out: the configured default."})
+    system_prompt = Text(metadata={"description": "Goes before the system messages of the conversation."})
+    session_id = Text()
+    project_id = Text()
+
+    stream = Flag()
+    stream_options = fields.Nested(StreamOptionsSchema())
+
+    max_completion_tokens = Count(
+        validate=_at_least_one(), metadata={"description": "Limits the answer, thinking included."}
+    )
+    max_tokens = Count(validate=_at_least_one(), metadata={"description": "Older spelling of the same."})
+    temperature = Decimal(validate=_between(0, 2), metadata={"description": "Above 1 counts as 1."})
+    top_p = Decimal(validate=_between(0, 1))
+    stop = StopSequences(metadata=_STOP_DOC)
+    n = Count(validate=_at_least_one())
+
+    tools = ListOf(Object())
+    tool_choice: fields.Field[Any] = fields.Raw()
+    parallel_tool_calls = Flag()
+    functions = ListOf(Object())
+    function_call: fields.Field[Any] = fields.Raw()
+    response_format = Object()
+    reasoning_effort = Text()
+    reasoning = Object()
+    thinking = Object()
+    modalities = ListOf(Text())
+    audio = Object()
+    logprobs = Flag()
+    top_logprobs = Count(validate=_between(0, 20))
+    web_search_options = Object()
+
+    frequency_penalty = _ignored()
+    logit_bias = _ignored()
+    metadata = _ignored()
+    prediction = _ignored()
+    presence_penalty = _ignored()
+    prompt_cache_key = _ignored()
+    prompt_cache_retention = _ignored()
+    safety_identifier = _ignored()
+    seed = _ignored()
+    service_tier = _ignored()
+    store = _ignored()
+    user = _ignored()
+    verbosity = _ignored()

@@ -1,0 +1,66 @@
+"""marshmallow's error tree as the one error a client gets, with `param` as OpenAI writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.errors import InvalidRequest
+
+MISSING_MESSAGES = "At least one message is needed."
+
+# Texts of schema errors that have a code of their own.
+_CODES = {MISSING_MESSAGES: "missing_messages"}
+
+# The places webargs and flask-smorest read arguments from; webargs puts their errors one level down.
+_LOCATIONS = ("json", "query", "querystring", "form", "headers", "cookies", "files", "path", "view_args")
+
+# marshmallow's key for errors of an object as a whole.
+_WHOLE = "_schema"
+
+
+def field_error(messages: Mapping[Any, Any] | list[Any]) -> InvalidRequest:
+    """The first problem in a ValidationError's `messages`, as an error that names the field.
+
+    Takes marshmallow's nested form (field names, and list indexes as int keys) and the same inside webargs'
+    location, `{"json": …}`.
+    """
+    param, problem = next(problems(messages), (None, InvalidRequest.default_message))
+    where = f"'{param}'" if param else "request body"
+    return InvalidRequest(f"Invalid {where}: {problem}", param=param, code=_CODES.get(problem))
+
+
+def problems(messages: Mapping[Any, Any] | list[Any]) -> Iterator[tuple[str | None, str]]:
+    """Every problem as (param, text), in the order the schema declares its fields."""
+    for path, problem in _leaves(_without_location(messages), ""):
+        yield path or None, problem
+
+
+def _without_location(messages: Any) -> Any:
+    if not isinstance(messages, Mapping) or len(messages) != 1:
+        return messages
+    ((key, inner),) = messages.items()
+    # A field may bear a location's name ("path"); its own errors come as a list. A body that is no JSON at
+    # all comes as {"json": [text]}.
+    if key == "json" or (key in _LOCATIONS and isinstance(inner, Mapping)):
+        return inner
+    return messages
+
+
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, Mapping):
+        for key, inner in node.items():
+            yield from _leaves(inner, _join(path, key))
+    elif isinstance(node, (list, tuple)):
+        for inner in node:
+            yield from _leaves(inner, path)
+    else:
+        yield path, str(node)
+
+
+def _join(path: str, key: Any) -> str:
+    if key == _WHOLE:
+        return path
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else str(key)

@@ -1,0 +1,132 @@
+"""Fields that take JSON's own types only, and say so in words a client's developer understands.
+
+marshmallow's own fields convert ("yes" is a true Boolean, "0.5" a Float). A gateway that guesses hides its
+clients' mistakes, so these refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, ValidationError, fields, pre_load
+
+
+def _says(**texts: str) -> dict[str, Any]:
+    """Error texts by marshmallow's key."""
+    return texts
+
+
+class LenientSchema(Schema):
+    """An object whose nulls count as absent and whose unknown fields are kept, to be named as ignored."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    error_messages = _says(type="Expected an object.")
+
+    @pre_load
+    def drop_nulls(self, data: Any, **kwargs: Any) -> Any:
+        """OpenAI's SDKs, and many clients, send null for what they do not set."""
+        if not isinstance(data, Mapping):
+            return data
+        return {key: value for key, value in data.items() if value is not None}
+
+
+class Text(fields.String):
+    """A string."""
+
+    default_error_messages = _says(invalid="Expected a string.")
+
+
+class Flag(fields.Boolean):
+    """true or false, and nothing that merely looks like it."""
+
+    default_error_messages = _says(invalid="Expected true or false.")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
+class Decimal(fields.Float):
+    """A finite number. Strings of digits and booleans are none."""
+
+    default_error_messages = _says(
+        invalid="Expected a number.",
+        special="Expected a finite number.",
+        too_large="Expected a smaller number.",
+    )
+
+    def _validated(self, value: Any) -> float:
+        if not isinstance(value, (int, float)):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class Count(fields.Integer):
+    """An integer. Strings of digits, booleans and 1.0 are none."""
+
+    default_error_messages = _says(invalid="Expected an integer.")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, **kwargs)
+
+
+class Object(fields.Dict):
+    """A JSON object with any content."""
+
+    default_error_messages = _says(invalid="Expected an object.")
+
+
+class ListOf(fields.List[Any]):
+    """A JSON array. A lone object or string is none, though Python could iterate over it."""
+
+    default_error_messages = _says(invalid="Expected a list.")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class StopSequences(fields.Field[Any]):
+    """A string, or a list of up to four strings."""
+
+    LIMIT = 4
+    default_error_messages = _says(
+        invalid="Expected a string or a list of strings.",
+        too_many="At most 4 stop sequences are allowed.",
+    )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | list[str]:
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        if len(value) > self.LIMIT:
+            raise self.make_error("too_many")
+        _check_each(value, str, "Expected a string.")
+        return value
+
+
+class Content(fields.Field[Any]):
+    """A message's content: a string or a list of content parts, whose insides are the dialect's business."""
+
+    default_error_messages = _says(invalid="Expected a string, a list of content parts, or null.")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | list[Any]:
+        if isinstance(value, str):
+            return value
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        _check_each(value, dict, "Expected a content part, an object with a `type`.")
+        return value
+
+
+def _check_each(items: list[Any], kind: type, problem: str) -> None:
+    """Raises a ValidationError that names the wrong items by their index."""
+    wrong = {index: [problem] for index, item in enumerate(items) if not isinstance(item, kind)}
+    if wrong:
+        raise ValidationError(wrong)

@@ -1,0 +1,136 @@
+"""The one shape every dialect translates to and the CLI is driven from: a turn, and the events it yields.
+
+Content is kept as Messages API content blocks (plain dicts, `{"type": "text", "text": …}`), because that is what
+the CLI takes over stdin and what the model finally sees. Source: https://platform.claude.com/docs/en/api/messages
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Block = dict[str, Any]
+Role = Literal["user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the conversation. `content` is never empty and holds no blank text block."""
+
+    role: Role
+    content: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the client defined. `input_schema` is a JSON schema of type object."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Which tools the model may or must call. `name` goes with mode "tool" only."""
+
+    mode: Literal["auto", "any", "none", "tool"] = "auto"
+    name: str | None = None
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Per-turn sampling parameters; None means the model's own default. `max_tokens` counts thinking too."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question to the model with everything that shapes the answer.
+
+    `messages` alternate in role and end with the user's. `model` is what the client wrote (None: the
+    configured default). `system` parts are joined with a blank line by the CLI.
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    system: tuple[str, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    output_schema: Mapping[str, Any] | None = None
+    effort: str | None = None
+    thinking: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer, by kind. `input_tokens` excludes the cached ones, as the Messages API counts."""
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The model began to answer. `model` is its full name; `ignored` names parameters it could not take."""
+
+    model: str
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A piece of the model's visible reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a client's tool begins. `index` counts the calls of this answer from 0."""
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolArguments:
+    """A fragment of the JSON text of a call's arguments."""
+
+    index: int
+    fragment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing came for a while; the turn goes on. Lets a stream send a keep-alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer is complete. `stop_reason` is the Messages API's (end_turn, max_tokens, stop_sequence, …)."""
+
+    stop_reason: str
+    usage: Usage
+
+
+Event = Started | Text | Thinking | ToolCall | ToolArguments | Idle | Done
