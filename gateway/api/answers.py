@@ -1,0 +1,76 @@
+"""A run as an HTTP response: streamed or whole, with the client watched all the way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, Protocol
+
+from flask import Response, request
+
+from gateway.api.disconnect import watch
+from gateway.claude.run import Run
+from gateway.dialects import sse
+from gateway.errors import ClientGone, GatewayError, UpstreamError
+from gateway.turn import Event, Started
+
+Batches = Iterable[list[Event]]
+
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+IGNORED_HEADER = "x-ignored-parameters"
+
+
+class Encoder(Protocol):
+    """How a dialect writes a stream."""
+
+    def encode(self, batch: list[Event]) -> bytes:
+        """The bytes for a batch; b"" for none."""
+
+    def error(self, error: GatewayError) -> bytes:
+        """What ends a stream that failed."""
+
+
+def stream(run: Run, encoder: Encoder, ignored: Iterable[str]) -> Response:
+    """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
+    with contextlib.ExitStack() as stack:
+        first = _begin(run, stack)
+        headers = STREAM_HEADERS | _ignored(first, ignored)
+        held = stack.pop_all()
+    response = Response(_encoded(chain([first], run), encoder), mimetype="text/event-stream", headers=headers)
+    response.call_on_close(held.close)  # runs even if the stream is never begun
+    return response
+
+
+def whole(run: Run, collect: Callable[[Batches], dict[str, Any]], ignored: Iterable[str]) -> Response:
+    """The answer in one piece; `collect` makes its body of the events."""
+    with contextlib.ExitStack() as stack:
+        first = _begin(run, stack)
+        body = collect(chain([first], run))
+    return Response(sse.dumps(body), mimetype="application/json", headers=_ignored(first, ignored))
+
+
+def _begin(run: Run, stack: contextlib.ExitStack) -> list[Event]:
+    """Wait for the model to begin; on the stack is what the end of the answer has to undo."""
+    stack.callback(run.close)
+    stack.enter_context(watch(request.environ, lambda: run.stop(ClientGone())))
+    for batch in run:
+        if any(isinstance(event, Started) for event in batch):
+            return batch
+    raise UpstreamError("The Claude Code CLI gave no answer.")
+
+
+def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
+    try:
+        for batch in batches:
+            data = encoder.encode(batch)
+            if data:
+                yield data
+    except GatewayError as error:
+        yield encoder.error(error)
+
+
+def _ignored(first: list[Event], ignored: Iterable[str]) -> dict[str, str]:
+    started = next(event for event in first if isinstance(event, Started))
+    names = sorted({*started.ignored, *ignored})
+    return {IGNORED_HEADER: ", ".join(names)} if names else {}

@@ -1,0 +1,30 @@
+"""`/v1/chat/completions`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from functools import partial
+from typing import Any
+
+from flask import Response
+
+from gateway.api import answers, current
+from gateway.api.blueprints import Blueprint
+from gateway.dialects import chat
+from gateway.dialects.chat_answers import StreamEncoder, completion
+from gateway.schemas.chat import ChatCompletionSchema
+
+blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", description="Chat completions")
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(ChatCompletionSchema)
+def create(body: dict[str, Any]) -> Response:
+    """Answer a conversation, streamed or whole."""
+    wanted = chat.parse(body)
+    run = current.claude().run(wanted.turn)
+    answer_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
+    if wanted.stream:
+        return answers.stream(run, StreamEncoder(answer_id, created, wanted.include_usage), wanted.ignored)
+    return answers.whole(run, partial(completion, answer_id=answer_id, created=created), wanted.ignored)

@@ -1,0 +1,20 @@
+"""What the views work with, found by way of the running app."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import current_app
+
+from gateway.claude.service import Claude
+from gateway.settings import Settings
+
+
+def claude() -> Claude:
+    """The CLI."""
+    return cast(Claude, current_app.extensions["claude"])
+
+
+def settings() -> Settings:
+    """The settings in force."""
+    return cast(Settings, current_app.extensions["settings"])

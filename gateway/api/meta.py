@@ -1,0 +1,44 @@
+"""`GET /` and `GET /health`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.api import current
+from gateway.api.blueprints import Blueprint
+from gateway.settings import VERSION
+
+blueprint = Blueprint("meta", __name__, description="The gateway itself")
+
+
+@blueprint.route("/")
+def index() -> dict[str, Any]:
+    """What this is and where things are."""
+    return {
+        "name": "Claude Code gateway",
+        "version": VERSION,
+        "description": "OpenAI-compatible API in front of the Claude Code CLI",
+        "endpoints": {
+            "chat": "/v1/chat/completions",
+            "models": "/v1/models",
+            "health": "/health",
+            "openapi": "/openapi.json",
+        },
+    }
+
+
+@blueprint.route("/health")
+def health() -> tuple[dict[str, Any], int]:
+    """Whether answers can be given, and if not, what to do."""
+    claude = current.claude()
+    status = claude.status()
+    problem = claude.problem
+    if problem:
+        return {"status": "unhealthy", "error": problem, "version": VERSION, "claude": status}, 503
+    return {
+        "status": "healthy",
+        "version": VERSION,
+        "claude_version": status["version"],
+        "active_sessions": status["running"],
+        "claude": status,
+    }, 200

@@ -1,0 +1,68 @@
+"""`/v1/models`: answered from memory, no process is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.api import current
+from gateway.api.blueprints import Blueprint
+from gateway.claude.catalogue import Model
+from gateway.schemas.models import CapabilitiesSchema, ModelListSchema, ModelSchema
+
+blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="Models")
+
+
+@blueprint.route("")
+@blueprint.response(200, ModelListSchema)
+def listing() -> dict[str, Any]:
+    """All known models and the aliases that lead to them."""
+    models = current.claude().catalogue.all()
+    names = [name for model in models for name in (model.id, *model.aliases)]
+    return {"object": "list", "data": [_entry(name) for name in dict.fromkeys(names)]}
+
+
+@blueprint.route("/capabilities")
+@blueprint.response(200, CapabilitiesSchema)
+def capabilities() -> dict[str, Any]:
+    """What each model can do and costs."""
+    models = [_capabilities(model) for model in current.claude().catalogue.all()]
+    return {"models": models, "total": len(models), "provider": "anthropic", "adapter": "claude-code"}
+
+
+@blueprint.route("/<path:model_id>")
+@blueprint.response(200, ModelSchema)
+def retrieve(model_id: str) -> dict[str, Any]:
+    """One model, by id or alias."""
+    return _entry(current.claude().catalogue.find(model_id).id)
+
+
+def _entry(model_id: str) -> dict[str, Any]:
+    return {"id": model_id, "object": "model", "created": 0, "owned_by": "anthropic"}
+
+
+def _capabilities(model: Model) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "name": model.name,
+        "description": model.description,
+        "max_tokens": model.max_tokens,
+        "supports_streaming": model.supports_streaming,
+        "supports_tools": model.supports_tools,
+        "pricing": {
+            "input_cost_per_1k_tokens": model.input_cost_per_1k,
+            "output_cost_per_1k_tokens": model.output_cost_per_1k,
+            "currency": "USD",
+        },
+        "features": _features(model),
+        "aliases": list(model.aliases),
+    }
+
+
+def _features(model: Model) -> list[str]:
+    features = {
+        "streaming": model.supports_streaming,
+        "tools": model.supports_tools,
+        "thinking": model.thinking != "none",
+        "temperature": model.sampling != "none",
+    }
+    return [name for name, has in features.items() if has]

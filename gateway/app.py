@@ -1,0 +1,47 @@
+"""The application factory: settings → extensions → blueprints → error handlers."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from gateway import extensions
+from gateway.api import chat, errors, meta, models
+from gateway.claude.catalogue import Catalogue
+from gateway.claude.service import Claude, Limits
+from gateway.observe import logs, requests
+from gateway.settings import Settings, load
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app, ready but for `app.extensions["claude"].open()`, which starts processes."""
+    settings = settings or load()
+    logs.configure(settings.log_level, settings.log_format)
+    app = Flask("gateway", static_folder=None)
+    app.extensions["settings"] = settings
+    app.extensions["claude"] = _claude(settings)
+    extensions.init_app(app, settings)
+    api = errors.OpenAIApi(app)
+    for module in (meta, models, chat):
+        api.register_blueprint(module.blueprint)
+    requests.init_app(app)
+    return app
+
+
+def _claude(settings: Settings) -> Claude:
+    return Claude(
+        catalogue=Catalogue(settings.claude_code_api_models_path, settings.default_model),
+        limits=Limits(
+            turns=settings.max_concurrent_sessions,
+            queue=settings.max_queued_requests,
+            queue_seconds=settings.queue_timeout_seconds,
+            start_seconds=settings.start_timeout_seconds,
+            silence_seconds=settings.streaming_timeout_seconds,
+            turn_seconds=settings.turn_timeout_seconds,
+        ),
+        work_dir=settings.claude_work_dir,
+        environ=settings.environ,
+        binary_path=settings.claude_binary_path,
+        api_key=settings.claude_api_key,
+        warm=settings.warm_processes,
+        max_retries=settings.claude_max_retries,
+    )

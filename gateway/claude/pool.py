@@ -1,0 +1,193 @@
+"""The warm pool: generic CLI processes started ahead of need, one for each conversation to come.
+
+A process is warm once it has answered a control request. `take` hands one out and a replacement is started in the
+background, never more than `max_starting` at once (a start forks and costs the CLI about half a second of CPU).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from gateway.claude.process import ControlRefused, ControlTimeout, Process, ProcessEnded, settle
+from gateway.claude.waiting import Line, Ticket
+from gateway.errors import ClaudeUnavailable, GatewayError
+
+log = logging.getLogger(__name__)
+
+RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between starts that fail one after the other
+CHECK_SECONDS = 30.0  # how often an idle process is asked whether it still answers
+
+StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
+
+
+class WarmPool:
+    """Keeps `size` processes ready.
+
+    `spawn` starts a process. `on_models` is told the model catalogue (list of ModelInfo dicts) that each new
+    process reports. Times are in seconds.
+    """
+
+    def __init__(
+        self,
+        spawn: Callable[[], Process],
+        on_models: Callable[[list[dict[str, Any]]], None],
+        *,
+        size: int,
+        max_starting: int = 2,
+        start_timeout: float = 30.0,
+    ) -> None:
+        self.size = size
+        self.starts = self.failures = self._failed_in_a_row = 0
+        self.starting = 0
+        self._spawn = spawn
+        self._on_models = on_models
+        self._max_starting = max_starting
+        self._start_timeout = start_timeout
+        self._ready: deque[Process] = deque()
+        self._line: Line[Process] = Line()
+        self._last_failure: GatewayError | None = None
+        self._closed = False
+        self._checker: gevent.Greenlet[..., None] | None = None
+
+    @property
+    def ready(self) -> int:
+        """How many processes wait for a conversation."""
+        return len(self._ready)
+
+    @property
+    def failure(self) -> GatewayError | None:
+        """Why the last start failed, while starts fail."""
+        return self._last_failure
+
+    def open(self) -> None:
+        """Start filling the pool."""
+        self._checker = gevent.spawn(self._check_forever)
+        self._refill()
+
+    def take(self, ticket: Ticket[Process], timeout: float) -> Process:
+        """A warm process; the caller owns it and closes it.
+
+        Raises ClaudeUnavailable when none can be started within `timeout`, or what the ticket is cancelled with.
+        """
+        process = self._pop()
+        if process is None:
+            process = self._wait_for_one(ticket, timeout)
+        self._refill()
+        return process
+
+    def renew(self) -> None:
+        """Throw the waiting processes away (they may hold a stale login) and start fresh ones."""
+        stale, self._ready = list(self._ready), deque()
+        gevent.spawn(settle, stale, 0.0)
+        self._refill()
+
+    def close(self, grace: float = 0.5) -> None:
+        """Start no more and end the waiting processes."""
+        self._closed = True
+        if self._checker is not None:
+            self._checker.kill(block=False)
+        self._line.fail(ClaudeUnavailable("The gateway is stopping."))
+        processes, self._ready = list(self._ready), deque()
+        settle(processes, grace)
+
+    def _pop(self) -> Process | None:
+        while self._ready:
+            process = self._ready.popleft()
+            if process.alive:
+                return process
+            process.close()
+        return None
+
+    def _wait_for_one(self, ticket: Ticket[Process], timeout: float) -> Process:
+        self._line.join(ticket)
+        self._refill()
+        try:
+            return ticket.wait(timeout)
+        except TimeoutError:
+            raise self._last_failure or ClaudeUnavailable(
+                f"No Claude Code process got ready within {timeout:g} seconds."
+            ) from None
+        finally:
+            self._line.leave(ticket)
+
+    def _refill(self) -> None:
+        """Start as many processes as are missing, within the cap."""
+        while not self._closed and self.starting < self._max_starting and self._missing() > 0:
+            self.starting += 1
+            gevent.spawn(self._start_one)
+
+    def _missing(self) -> int:
+        return self.size + len(self._line) - len(self._ready) - self.starting
+
+    def _start_one(self) -> None:
+        try:
+            if self._failed_in_a_row:
+                gevent.sleep(RETRY_DELAYS[min(self._failed_in_a_row, len(RETRY_DELAYS)) - 1])
+            if not self._closed:
+                self._add(self._warm_up(self._spawn()))
+        except StartFailure as error:
+            self._note_failure(error)
+        finally:
+            self.starting -= 1
+            self._refill()
+
+    def _warm_up(self, process: Process) -> Process:
+        try:
+            (answer,) = process.control([{"subtype": "list_models"}], self._start_timeout)
+        except BaseException:
+            process.close()
+            raise
+        self._on_models(answer.get("models", []))
+        return process
+
+    def _add(self, process: Process) -> None:
+        self.starts += 1
+        self._failed_in_a_row = 0
+        self._last_failure = None
+        if self._closed:
+            process.close()
+        elif not self._line.serve(process):
+            self._ready.append(process)
+
+    def _note_failure(self, error: Exception) -> None:
+        self.failures += 1
+        self._failed_in_a_row += 1
+        self._last_failure = ClaudeUnavailable(f"The Claude Code CLI does not start: {error}")
+        log.error("a claude process did not start: %s", error)
+        if self._failed_in_a_row > 1:  # one failure may be chance
+            self._line.fail(self._last_failure)
+
+    def _check_forever(self) -> None:
+        while True:
+            gevent.sleep(CHECK_SECONDS)
+            for process in list(self._ready):
+                self._check(process)
+            self._refill()
+
+    def _check(self, process: Process) -> None:
+        """Ask a waiting process for a sign of life; out of the pool while it is asked."""
+        if process not in self._ready:
+            return
+        self._ready.remove(process)
+        try:
+            process.control([{"subtype": "get_binary_version"}], self._start_timeout)
+        except StartFailure as error:
+            log.warning(
+                "a warm claude process was lost after %.0f s: %s", time.monotonic() - process.spawned, error
+            )
+            process.close()
+        else:
+            if self._closed or not self._line.serve(process):
+                self._put_back(process)
+
+    def _put_back(self, process: Process) -> None:
+        if self._closed:
+            process.close()
+        else:
+            self._ready.append(process)

@@ -1,0 +1,159 @@
+"""One turn from the queue to its last event, with every way it can end early.
+
+A run belongs to the greenlet that iterates it; `stop` may be called from any other (client gone, shutdown, deadline)
+and frees the process and the slot at once, even if that greenlet is stuck in a write to a client that does not read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+import gevent
+
+from gateway.claude.catalogue import Model
+from gateway.claude.conversation import Conversation
+from gateway.claude.process import Process, ProcessEnded
+from gateway.claude.tuning import Tuning, tune
+from gateway.claude.waiting import Ticket
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    ModelNotSupported,
+    NotLoggedIn,
+    TurnTimeout,
+    UpstreamError,
+)
+from gateway.turn import Event, Turn
+
+if TYPE_CHECKING:
+    from gateway.claude.service import Claude
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """Iterate for the batches of events. The first batch comes when the model has begun to answer; until then every
+    failure is raised before anything was yielded. `close` at the end, always; it may be repeated."""
+
+    def __init__(self, claude: Claude, turn: Turn) -> None:
+        self._claude = claude
+        self._turn = turn
+        self._candidates = claude.catalogue.candidates(claude.catalogue.resolve(turn.model))
+        self._batches = self._run()
+        self._stopped: GatewayError | None = None
+        self._slot: Ticket[bool] = Ticket()
+        self._warm: Ticket[Process] = Ticket()
+        self._conversation: Conversation | None = None
+        self._holds_slot = False
+        self._ended = False
+        limit = claude.limits.turn_seconds
+        timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
+        self._deadline = gevent.spawn_later(limit, self.stop, timeout)
+        claude.runs.add(self)
+
+    def __iter__(self) -> Iterator[list[Event]]:
+        return self._batches
+
+    def stop(self, reason: GatewayError) -> None:
+        """End the turn from outside; whoever iterates gets `reason` raised."""
+        if self._ended or self._stopped:
+            return
+        self._stopped = reason
+        self._slot.cancel(reason)
+        self._warm.cancel(reason)
+        self._release()
+
+    def close(self) -> None:
+        """Free everything."""
+        self._ended = True
+        self._batches.close()
+        self._deadline.kill(block=False)
+        self._release()
+        self._claude.runs.discard(self)
+
+    def _release(self) -> None:
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            self._claude.drop(conversation)
+        if self._holds_slot:
+            self._holds_slot = False
+            self._claude.slots.release()
+
+    def _check(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    def _run(self) -> Generator[list[Event], None, None]:
+        try:
+            self._check()
+            self._claude.slots.acquire(self._slot)
+            self._holds_slot = True
+            yield from self._try_models()
+        except ProcessEnded as error:
+            raise self._stopped or _lost(error) from error
+        except GatewayError as error:
+            self._claude.note_failure(error)
+            raise self._stopped or error from error
+        finally:
+            self._release()
+
+    def _try_models(self) -> Iterator[list[Event]]:
+        """The first of the model and its fallbacks that the CLI does not refuse."""
+        refusal: ModelNotSupported | None = None
+        for model in self._candidates:
+            try:
+                yield from self._try_model(model)
+                return
+            except ModelNotSupported as error:
+                log.warning("model %s was refused: %s", model.id, error)
+                refusal = error
+                self._drop_process()
+        tried = ", ".join(model.id for model in self._candidates)
+        raise ModelNotSupported(f"Every model tried was refused: {tried}.", param="model") from refusal
+
+    def _try_model(self, model: Model) -> Iterator[list[Event]]:
+        """A model's answer; once more without sampling parameters if it turns out to refuse them."""
+        tuning = tune(self._turn, model)
+        try:
+            yield from self._answer(model, tuning)
+            return
+        except InvalidRequest as error:
+            if not _refuses_sampling(error, tuning):
+                raise
+            log.info("model %s refuses sampling parameters: %s", model.id, error)
+            self._claude.catalogue.remember_no_sampling(model)
+            self._drop_process()
+        model = self._claude.catalogue.resolve(model.id)
+        yield from self._answer(model, tune(self._turn, model))
+
+    def _answer(self, model: Model, tuning: Tuning) -> Iterator[list[Event]]:
+        self._check()
+        self._warm = Ticket()
+        process = self._claude.pool.take(self._warm, self._claude.limits.start_seconds)
+        self._conversation = conversation = Conversation(process)
+        self._check()  # stopped while it was handed over
+        conversation.set_up(self._turn, tuning)
+        conversation.seed(self._turn.messages[:-1])
+        conversation.ask(self._turn.messages[-1])
+        yield from conversation.answer(tuning, model, self._claude.limits.silence_seconds)
+        self._claude.note_success()
+
+    def _drop_process(self) -> None:
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            self._claude.drop(conversation)
+
+
+def _refuses_sampling(error: InvalidRequest, tuning: Tuning) -> bool:
+    extra = tuning.settings["env"]["CLAUDE_CODE_EXTRA_BODY"]
+    sent = [name for name in ("temperature", "top_p") if f'"{name}"' in extra]
+    return any(name in error.message for name in (*sent, "thinking")) and bool(sent)
+
+
+def _lost(error: ProcessEnded) -> GatewayError:
+    log.error("a claude process was lost in a turn: %s", error)
+    if "not logged in" in error.stderr.lower():
+        return NotLoggedIn("The gateway's Claude Code CLI is not logged in.", should_retry=False)
+    return UpstreamError("The Claude Code process ended in the middle of the turn.")

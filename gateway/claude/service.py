@@ -1,0 +1,200 @@
+"""The CLI as one object: find it, keep it warm, run turns on it, say how it is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from gateway.claude import process
+from gateway.claude.binary import TESTED, Binary, dotted, find
+from gateway.claude.catalogue import Catalogue
+from gateway.claude.conversation import Conversation
+from gateway.claude.launch import CHAT_ARGUMENTS, child_environment
+from gateway.claude.pool import StartFailure, WarmPool
+from gateway.claude.run import Run
+from gateway.claude.slots import Slots
+from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
+from gateway.turn import Turn
+
+log = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 10.0  # how soon a missing CLI is looked for again
+LOGIN_ADVICE = "Run `claude` and /login, or `claude setup-token`, or set CLAUDE_API_KEY."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much at once and how long, in seconds."""
+
+    turns: int = 10
+    queue: int = 20
+    queue_seconds: float = 10.0
+    start_seconds: float = 30.0
+    silence_seconds: float = 300.0
+    turn_seconds: float = 3600.0
+
+
+class Claude:
+    """Everything the gateway does with the CLI.
+
+    `binary_path` None means: search. `environ` is the environment the child's is made from. `work_dir` is the empty
+    folder that conversations run in; it is made if it does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        limits: Limits,
+        work_dir: Path,
+        environ: Mapping[str, str],
+        binary_path: str | None = None,
+        api_key: str | None = None,
+        warm: int = 2,
+        max_retries: int = 2,
+    ) -> None:
+        self.catalogue = catalogue
+        self.limits = limits
+        self.slots = Slots(limits.turns, limits.queue, limits.queue_seconds)
+        self.pool = WarmPool(self._spawn, catalogue.merge, size=warm, start_timeout=limits.start_seconds)
+        self.runs: set[Run] = set()
+        self._work_dir = work_dir
+        self._binary_path = binary_path
+        self._environ = child_environment(environ, api_key=api_key, max_retries=max_retries)
+        self._binary: Binary | None = None
+        self._problem: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
+        self._login: bool | None = None
+        self._renewed = 0.0
+        self._opener: gevent.Greenlet[..., None] | None = None
+
+    def open(self) -> None:
+        """Look for the CLI and start warming, in the background; log what is wrong."""
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        self._opener = gevent.spawn(self._open)
+
+    def run(self, turn: Turn) -> Run:
+        """A run of `turn`; nothing happens before it is iterated. Raises ModelNotSupported or ClaudeUnavailable."""
+        if self._problem is not None and self._opener is not None:
+            self._opener.join(timeout=self.limits.start_seconds if self._binary is None else 0)
+        if self._problem is not None:
+            raise self._problem
+        return Run(self, turn)
+
+    def drop(self, conversation: Conversation) -> None:
+        """End a conversation's process without making anybody wait for it."""
+        conversation.process.kill()
+        gevent.spawn(conversation.process.close)
+
+    def stop_runs(self, reason: GatewayError) -> None:
+        """End every running turn."""
+        for run in list(self.runs):
+            run.stop(reason)
+
+    def drain(self, seconds: float) -> None:
+        """Let running turns finish for up to `seconds`, then end them and all processes."""
+        deadline = time.monotonic() + seconds
+        while self.runs and time.monotonic() < deadline:
+            gevent.sleep(0.05)
+        self.stop_runs(ShuttingDown())
+        self.close()
+
+    def close(self) -> None:
+        """End everything now."""
+        if self._opener is not None:
+            self._opener.kill()
+        self.stop_runs(ShuttingDown())
+        self.pool.close()
+        process.kill_all()
+
+    def note_success(self) -> None:
+        """An answer came: the login is good."""
+        self._login = True
+
+    def note_failure(self, error: GatewayError) -> None:
+        """A refused login may be mended outside: the next turn gets a process that reads it afresh."""
+        if isinstance(error, NotLoggedIn):
+            self._login = False
+            if time.monotonic() - self._renewed > RECHECK_SECONDS:
+                self._renewed = time.monotonic()
+                self.pool.renew()
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps the gateway from answering, with what to do; None when all is well."""
+        error = self._problem or (self.pool.failure if not self.pool.ready else None)
+        if error is not None:
+            return error.message
+        return f"The Claude Code CLI is not logged in. {LOGIN_ADVICE}" if self._login is False else None
+
+    def status(self) -> dict[str, Any]:
+        """Figures for health and metrics."""
+        return {
+            "version": self._binary.version_text if self._binary else None,
+            "logged_in": self._login,
+            "running": self.slots.used,
+            "queued": self.slots.waiting,
+            "warm": self.pool.ready,
+            "starting": self.pool.starting,
+            "starts": self.pool.starts,
+            "start_failures": self.pool.failures,
+            "processes": process.living(),
+        }
+
+    def _open(self) -> None:
+        while not self._found():
+            gevent.sleep(RECHECK_SECONDS)
+        self.pool.open()
+        self._check_login()
+
+    def _found(self) -> bool:
+        try:
+            self._binary = find(self._binary_path)
+        except ClaudeUnavailable as error:
+            if self._problem is None or self._problem.message != error.message:
+                log.error("%s", error.message)
+            self._problem = error
+            return False
+        if self._binary.version != TESTED:
+            log.warning(
+                "Claude Code %s is not the tested version %s", self._binary.version_text, dotted(TESTED)
+            )
+        log.info("using Claude Code %s at %s", self._binary.version_text, self._binary.path)
+        self._problem = None
+        return True
+
+    def _spawn(self) -> process.Process:
+        assert self._binary is not None
+        return process.Process([self._binary.path, *CHAT_ARGUMENTS], self._environ, str(self._work_dir))
+
+    def _check_login(self) -> None:
+        """Ask a process of its own how the CLI is logged in; only `initialize` tells."""
+        try:
+            probe = self._spawn()
+        except OSError:
+            return  # the pool says it too
+        try:
+            (answer,) = probe.control([{"subtype": "initialize"}], self.limits.start_seconds)
+        except StartFailure as error:
+            log.warning("the CLI does not say how it is logged in: %s", error)
+            return
+        finally:
+            probe.close(grace=1.0)
+        self._login = _is_logged_in(answer.get("account") or {}, self._environ)
+        if not self._login:
+            log.error("the Claude Code CLI is not logged in. %s", LOGIN_ADVICE)
+
+
+def _is_logged_in(account: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+    """`account` is AccountInfo of `sdk.d.ts`; an ANTHROPIC_AUTH_TOKEN does not show in it."""
+    sources = (account.get("tokenSource"), account.get("apiKeySource"))
+    return (
+        any(source not in (None, "none") for source in sources)
+        or account.get("apiProvider") != "firstParty"
+        or bool(environ.get("ANTHROPIC_AUTH_TOKEN"))
+    )

@@ -1,0 +1,111 @@
+"""All settings, from the environment and `.env`; the only place that reads either.
+
+`.env` is looked for in the working directory, or is the file named by CLAUDE_CODE_API_ENV_FILE; the environment wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from dotenv import dotenv_values
+from environs import Env, EnvValidationError, validate
+
+VERSION = "1.0.0"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class SettingsError(Exception):
+    """One or more settings are not usable; the message names each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, validated. Names are those of the environment variables in lower case.
+
+    `environ` is the whole environment that was read, for the CLI's child processes to be given a part of.
+    """
+
+    host: str = "0.0.0.0"
+    port: int = 8000
+    debug: bool = False
+    log_level: str = "INFO"
+    log_format: str = "json"
+    claude_binary_path: str | None = None
+    claude_api_key: str | None = field(default=None, repr=False)
+    claude_code_api_models_path: Path | None = None
+    claude_work_dir: Path = Path("data/empty")
+    claude_max_retries: int = 2
+    default_model: str | None = None
+    warm_processes: int = 2
+    max_concurrent_sessions: int = 10
+    max_queued_requests: int = 20
+    queue_timeout_seconds: float = 10.0
+    streaming_timeout_seconds: float = 300.0
+    turn_timeout_seconds: float = 3600.0
+    start_timeout_seconds: float = 30.0
+    max_request_bytes: int = 64 * 1024 * 1024
+    allowed_origins: tuple[str, ...] = ("*",)
+    web_concurrency: int = 1
+    graceful_timeout_seconds: int = 60
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+
+def load() -> Settings:
+    """Read the settings. Raises SettingsError that names every bad one."""
+    file = os.environ.get("CLAUDE_CODE_API_ENV_FILE") or ".env"
+    env = Env(eager=False)
+    env.read_env(file, recurse=False)
+    values = _read(env)
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        raise SettingsError(_explain(error)) from error
+    from_file = {name: value for name, value in dotenv_values(file).items() if value is not None}
+    return Settings(environ=from_file | dict(os.environ), **values)
+
+
+def _explain(error: EnvValidationError) -> str:
+    messages = cast("Mapping[str, list[str]]", error.error_messages)  # environs gives no list
+    faults = (f"{name}: {' '.join(texts)}" for name, texts in messages.items())
+    return f"Bad settings. {'; '.join(faults)}"
+
+
+def _read(env: Env) -> dict[str, Any]:
+    default = Settings()
+
+    def number(name: str, least: int = 1) -> int:
+        known: int = getattr(default, name)
+        return env.int(name.upper(), known, validate=validate.Range(min=least))
+
+    def seconds(name: str) -> float:
+        known: float = getattr(default, name)
+        return env.float(name.upper(), known, validate=validate.Range(min=0, min_inclusive=False))
+
+    return {
+        "host": env.str("HOST", default.host),
+        "port": env.int("PORT", default.port, validate=validate.Range(min=0, max=65535)),
+        "debug": env.bool("DEBUG", default.debug),
+        "log_level": env.str("LOG_LEVEL", default.log_level, validate=validate.OneOf(LOG_LEVELS)),
+        "log_format": env.str("LOG_FORMAT", default.log_format, validate=validate.OneOf(["json", "text"])),
+        "claude_binary_path": env.str("CLAUDE_BINARY_PATH", None) or None,
+        "claude_api_key": env.str("CLAUDE_API_KEY", None) or None,
+        "claude_code_api_models_path": env.path("CLAUDE_CODE_API_MODELS_PATH", None),
+        "claude_work_dir": env.path("CLAUDE_WORK_DIR", default.claude_work_dir),
+        "claude_max_retries": number("claude_max_retries", 0),
+        "default_model": env.str("DEFAULT_MODEL", None) or None,
+        "warm_processes": number("warm_processes", 0),
+        "max_concurrent_sessions": number("max_concurrent_sessions"),
+        "max_queued_requests": number("max_queued_requests", 0),
+        "queue_timeout_seconds": seconds("queue_timeout_seconds"),
+        "streaming_timeout_seconds": seconds("streaming_timeout_seconds"),
+        "turn_timeout_seconds": seconds("turn_timeout_seconds"),
+        "start_timeout_seconds": seconds("start_timeout_seconds"),
+        "max_request_bytes": number("max_request_bytes"),
+        "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
+        "web_concurrency": number("web_concurrency"),
+        "graceful_timeout_seconds": number("graceful_timeout_seconds", 5),
+    }
