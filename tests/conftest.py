@@ -1,0 +1,79 @@
+"""Fixtures: the real CLI, a stand-in for Anthropic's API, and gateways between the two."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.claude.binary import find
+from tests.standin import StandIn
+from tests.support import Gateway
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_outer_settings() -> Iterator[None]:
+    """The login and settings of whoever runs the tests must not reach the code under test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("ANTHROPIC_", "CLAUDE")) and name != "CLAUDE_BINARY_PATH":
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def claude_path(_no_outer_settings: None) -> str:
+    """The real CLI, as the gateway would find it. Tests do not run without."""
+    return find(os.environ.get("CLAUDE_BINARY_PATH")).path
+
+
+@pytest.fixture(scope="session")
+def _shared_standin() -> Iterator[StandIn]:
+    with StandIn() as standin:
+        yield standin
+
+
+@pytest.fixture
+def standin(_shared_standin: StandIn) -> StandIn:
+    """The model's side: scripts answers, records requests. Fresh in each test."""
+    _shared_standin.reset()
+    return _shared_standin
+
+
+@pytest.fixture(scope="session")
+def cli_environ(_shared_standin: StandIn, claude_path: str) -> dict[str, str]:
+    """The settings that lead the CLI to the stand-in."""
+    return {
+        "ANTHROPIC_BASE_URL": _shared_standin.url,
+        "ANTHROPIC_API_KEY": "sk-ant-dummy",
+        "CLAUDE_BINARY_PATH": claude_path,
+    }
+
+
+@pytest.fixture(scope="session")
+def _shared_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    gateway = Gateway(cli_environ)
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def gateway(_shared_gateway: Gateway, standin: StandIn) -> Gateway:
+    """A gateway at its default settings, shared by all tests, in front of this test's stand-in."""
+    return _shared_gateway
+
+
+@pytest.fixture
+def start_gateway(cli_environ: dict[str, str], standin: StandIn) -> Iterator[Callable[..., Gateway]]:
+    """Starts a gateway of the test's own: `start_gateway(WARM_PROCESSES="6")`; None removes a setting."""
+    started: list[Gateway] = []
+
+    def start(wsgi: str = "wsgi:app", **settings: str | None) -> Gateway:
+        environ = {name: value for name, value in {**cli_environ, **settings}.items() if value is not None}
+        started.append(Gateway(environ, wsgi))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.close()
