@@ -15,7 +15,7 @@ from gateway.settings import Settings, load
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, ready but for `app.extensions["claude"].open()`, which starts processes."""
     settings = settings or load()
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure("DEBUG" if settings.debug else settings.log_level, settings.log_format)
     app = Flask("gateway", static_folder=None)
     app.extensions["settings"] = settings
     app.extensions["claude"] = _claude(settings)
