@@ -95,7 +95,7 @@ def _read(env: Env) -> dict[str, Any]:
         "claude_api_key": env.str("CLAUDE_API_KEY", None) or None,
         "claude_code_api_models_path": env.path("CLAUDE_CODE_API_MODELS_PATH", None),
         "claude_work_dir": env.path("CLAUDE_WORK_DIR", default.claude_work_dir),
-        "claude_max_retries": number("claude_max_retries", 0),
+        "claude_max_retries": number("claude_max_retries"),
         "default_model": env.str("DEFAULT_MODEL", None) or None,
         "warm_processes": number("warm_processes", 0),
         "max_concurrent_sessions": number("max_concurrent_sessions"),

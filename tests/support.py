@@ -50,7 +50,11 @@ class Gateway:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.url = self._await_url()
+        try:
+            self.url = self._await_url()
+        except AssertionError:
+            self.home.cleanup()
+            raise
         self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def _await_url(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from gateway.claude.run import Run
 from gateway.dialects import sse
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.turn import Event, Started
+
+log = logging.getLogger(__name__)
 
 Batches = Iterable[list[Event]]
 
@@ -68,6 +71,9 @@ def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
                 yield data
     except GatewayError as error:
         yield encoder.error(error)
+    except Exception:
+        log.exception("a stream failed in an unforeseen way")
+        yield encoder.error(GatewayError())
 
 
 def _ignored(first: list[Event], ignored: Iterable[str]) -> dict[str, str]:

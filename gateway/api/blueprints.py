@@ -10,6 +10,7 @@ import orjson
 from flask import Request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import RequestEntityTooLarge
 
 
 class AnyTypeParser(FlaskParser):
@@ -19,6 +20,8 @@ class AnyTypeParser(FlaskParser):
 
     def _raw_load_json(self, req: Request) -> Any:
         body = req.get_data()
+        if req.content_length is None and len(body) == req.max_content_length:
+            raise RequestEntityTooLarge  # werkzeug cuts a body sent in chunks at the limit, and says nothing
         return _loads(body) if body.strip() else missing
 
 
@@ -27,7 +30,14 @@ def _loads(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return _loads_leniently(body.decode("utf-8-sig"))
+
+
+def _loads_leniently(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
 
 
 def _refuse_constant(name: str) -> None:

@@ -22,6 +22,8 @@ SHIPPED = Path(__file__).with_name("models.json")
 CACHE_READ_FACTOR = 0.1
 CACHE_WRITE_FACTOR = 1.25
 
+UNDESCRIBED_EFFORTS = ("low", "medium", "high")  # the CLI drops what the model does not take
+
 _PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) per Mtok")
 
 
@@ -29,7 +31,8 @@ _PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) per Mtok")
 class Model:
     """One model and what it takes.
 
-    `max_tokens` is the most it writes; costs are USD per 1,000 tokens, None where unknown. `thinking` tells how it
+    `max_tokens` is the most it writes; costs are USD per 1,000 tokens, None where unknown, and input read from the
+    cache costs `cache_read_factor` of fresh input. `thinking` tells how it
     thinks: not at all, within a budget, or as it sees fit; `sampling` whether temperature and top_p may come
     both, one of them or not at all; `described` is False for a name that nobody told us about.
     """
@@ -40,6 +43,7 @@ class Model:
     max_tokens: int | None = None
     input_cost_per_1k: float | None = None
     output_cost_per_1k: float | None = None
+    cache_read_factor: float = CACHE_READ_FACTOR
     supports_streaming: bool = True
     supports_tools: bool = True
     thinking: Literal["none", "budget", "adaptive"] = "adaptive"
@@ -54,7 +58,7 @@ class Model:
         """USD for `usage` by the price table; None without prices."""
         if self.input_cost_per_1k is None or self.output_cost_per_1k is None:
             return None
-        fresh = usage.input_tokens + CACHE_READ_FACTOR * usage.cache_read_tokens
+        fresh = usage.input_tokens + self.cache_read_factor * usage.cache_read_tokens
         fresh += CACHE_WRITE_FACTOR * usage.cache_write_tokens
         return (fresh * self.input_cost_per_1k + usage.output_tokens * self.output_cost_per_1k) / 1000
 
@@ -69,6 +73,7 @@ class Catalogue:
         self._aliases |= data.get("aliases", {})
         self._aliases_are_fixed = path is not None  # an operator's file has the last word
         self._default = default or data.get("default_model") or "default"
+        self._cache_read_factors: dict[str, float] = data.get("cache_read_factors", {})
         self._reported: tuple[Mapping[str, Any], ...] = ()
 
     def merge(self, reported: Iterable[Mapping[str, Any]]) -> None:
@@ -82,7 +87,8 @@ class Catalogue:
             if entry["value"] not in self._aliases or not self._aliases_are_fixed:
                 self._aliases[entry["value"]] = model_id
             if self._target(model_id) not in self._models:
-                self._models[model_id] = _reported(model_id, entry)
+                factor = self._cache_read_factors.get(model_id, CACHE_READ_FACTOR)
+                self._models[model_id] = replace(_reported(model_id, entry), cache_read_factor=factor)
 
     def resolve(self, name: str | None) -> Model:
         """The model a client means; None is the default. Any `claude-*` name is worth a try.
@@ -93,7 +99,7 @@ class Catalogue:
         if wanted in self._models:
             return self._models[wanted]
         if wanted == "default" or wanted.startswith("claude-") or "claude" in wanted.rpartition("/")[2]:
-            return Model(id=wanted, name=wanted, described=False)
+            return Model(id=wanted, name=wanted, efforts=UNDESCRIBED_EFFORTS, described=False)
         known = ", ".join(sorted({*self._models, *self._aliases}))
         raise ModelNotSupported(f"The model '{name}' is not supported. Known models: {known}.", param="model")
 

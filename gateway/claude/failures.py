@@ -28,7 +28,6 @@ Line = dict[str, Any]
 
 LONG_WAIT_SECONDS = 60.0  # SDKs sleep any Retry-After: from here on they are told not to
 OVERLOADED_RETRY_SECONDS = 5.0
-DEFAULT_RETRY_SECONDS = 10.0
 
 LOGIN = frozenset(
     {
@@ -40,6 +39,7 @@ LOGIN = frozenset(
         "cloud_credential_error",
     }
 )
+_PREFIX = re.compile(r"^(API Error: )?(\d{3} )?")
 _LONG_PROMPT = re.compile(r"~?(\d+) tokens \(limit (\d+)\)|(\d+) tokens > (\d+) maximum")
 
 
@@ -75,7 +75,7 @@ def failure(facts: Facts) -> GatewayError:
         return _too_long(facts.message)
     if facts.status == 429 or facts.error == "rate_limit":
         return _rate_limited(facts)
-    if facts.error in LOGIN or facts.status in (401, 403):
+    if facts.error in LOGIN or facts.status in (401, 402, 403):
         return _login(facts)
     if facts.error == "model_not_found" or facts.status == 404:
         return ModelNotSupported(
@@ -88,16 +88,16 @@ def _by_status(facts: Facts) -> GatewayError:
     if facts.status == 529 or facts.error == "overloaded":
         return Overloaded("Anthropic's API is overloaded.", retry_after=OVERLOADED_RETRY_SECONDS)
     if facts.status == 413 or facts.terminal_reason == "image_error":
-        return RequestTooLarge(_prose(facts, "The request is too large for the API."))
+        return RequestTooLarge("The request is too large for Anthropic's API, or an image in it is.")
     if facts.status is not None and 400 <= facts.status < 500:
         return InvalidRequest(_prose(facts, "The API refused the request."))
     if facts.status is not None:
         return UpstreamError(f"Anthropic's API failed with status {facts.status}.")
-    return UpstreamError(_prose(facts, "The Claude Code CLI failed without saying why."))
+    return UpstreamError("The Claude Code CLI failed, or got no answer from Anthropic's API.")
 
 
 def _prose(facts: Facts, otherwise: str) -> str:
-    return facts.message.removeprefix("API Error: ") or otherwise
+    return _PREFIX.sub("", facts.message) or otherwise
 
 
 def _too_long(message: str) -> ContextLengthExceeded:
@@ -117,16 +117,17 @@ def _rate_limited(facts: Facts) -> RateLimited:
     wait = facts.retry_after
     if facts.resets_at is not None:
         wait = max(wait or 0.0, facts.resets_at - time.time(), 1.0)
-    wait = wait or DEFAULT_RETRY_SECONDS
+    # The CLI announces the waits that it would bear itself; a limit without one is a long one.
+    is_long = wait is None or wait > LONG_WAIT_SECONDS
     return RateLimited(
         "The account behind the gateway has reached a limit of Anthropic's API.",
-        retry_after=wait,
-        should_retry=False if wait > LONG_WAIT_SECONDS else None,
+        retry_after=wait or LONG_WAIT_SECONDS,
+        should_retry=False if is_long else None,
     )
 
 
 def _login(facts: Facts) -> NotLoggedIn:
-    if facts.error == "billing_error":
+    if facts.error == "billing_error" or facts.status == 402:
         return NotLoggedIn("The account behind the gateway has a billing problem.", should_retry=False)
     return NotLoggedIn(
         "The gateway's Claude Code CLI is not logged in, or its login was refused. "

@@ -1,7 +1,7 @@
 """What a turn's parameters become for a model: the CLI's settings, and what the model cannot take.
 
 The rules of what a model refuses are Anthropic's (models.json holds each model's properties); the choices are ours:
-- temperature and top_p need thinking to be off, so thinking is turned off for them unless the client asked for it;
+- temperature and a low top_p need thinking to be off, so it is turned off for them unless the client asked for it;
 - `max_tokens` counts thinking, so a small one turns thinking off, or lowers the effort where thinking cannot be.
 """
 
@@ -52,20 +52,18 @@ def _thinking_budget(turn: Turn, model: Model) -> int | None:
     max_tokens = turn.sampling.max_tokens
     if max_tokens is not None and max_tokens < 2 * MIN_BUDGET and model.thinking_off:
         return 0
-    if (
-        not turn.thinking
-        and _wants_sampling(turn.sampling)
-        and model.sampling != "none"
-        and model.thinking_off
-    ):
+    if not turn.thinking and model.thinking_off and _forbids_thinking(turn.sampling, model):
         return 0
     if max_tokens is not None and model.thinking == "budget":
         return max_tokens // 2
     return None
 
 
-def _wants_sampling(sampling: Sampling) -> bool:
-    return sampling.temperature not in (None, 1) or sampling.top_p not in (None, 1)
+def _forbids_thinking(sampling: Sampling, model: Model) -> bool:
+    """Whether something would reach the model without thinking that cannot be sent with it."""
+    if sampling.temperature not in (None, 1):
+        return model.sampling != "none"
+    return sampling.top_p is not None and sampling.top_p < MIN_TOP_P_THINKING and model.sampling == "both"
 
 
 def _sampling(sampling: Sampling, model: Model, *, thinks: bool) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -29,5 +29,7 @@ def configure(level: str, form: str) -> None:
 
 def _rendering(form: str) -> list[Processor]:
     if form == "text":
-        return [structlog.dev.ConsoleRenderer(colors=False)]
+        # Its own choice of traceback would show local variables, clients' messages and secrets among them.
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
