@@ -1,10 +1,14 @@
 """gunicorn with gevent workers. Nothing of the app may be imported here but settings: the workers patch first."""
 
+import os
+import resource
+import signal
 import sys
 
 from gateway.settings import SettingsError, load
 
 DRAIN_MARGIN_SECONDS = 2.0  # the arbiter KILLs a worker at graceful_timeout: be done before
+LAST_BYTES_SECONDS = 0.5  # for answers that are complete but not yet written
 
 try:
     settings = load()
@@ -23,6 +27,25 @@ preload_app = False  # the app must be imported after gevent has patched
 control_socket_disable = True
 
 
+def pre_fork(server, worker):  # type: ignore[no-untyped-def]
+    """A worker that boots still has the arbiter's signal handlers, and would queue a TERM that nobody reads."""
+    arbiter = os.getpid()
+
+    def handle(number, frame):  # type: ignore[no-untyped-def]
+        if os.getpid() != arbiter:
+            os._exit(0)
+        server.signal(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, handle)
+
+
+def post_fork(server, worker):  # type: ignore[no-untyped-def]
+    """Room for many streams: each has a socket, and three descriptors of its process."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Watch for the end of the worker: generators' `finally` do not run when the arbiter kills it."""
     import gevent
@@ -36,6 +59,8 @@ def _drain(worker):  # type: ignore[no-untyped-def]
     while worker.alive:
         gevent.sleep(0.2)
     worker.wsgi.extensions["claude"].drain(graceful_timeout - DRAIN_MARGIN_SECONDS)
+    gevent.sleep(LAST_BYTES_SECONDS)
+    sys.exit(0)  # else a kept-alive connection that nobody uses holds the worker until it is KILLed
 
 
 def worker_exit(server, worker):  # type: ignore[no-untyped-def]

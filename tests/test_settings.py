@@ -13,16 +13,14 @@ from tests.support import ROOT
 NAMES = {field.name.upper() for field in fields(settings.Settings)} - {"ENVIRON"}
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLAUDE_CODE_API_ENV_FILE", "/nonexistent")
 
 
-def test_example_has_every_setting_with_its_default(
-    _nothing_set: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_example_has_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     example = (ROOT / ".env.example").read_text("utf-8")
     listed = dict(re.findall(r"^#([A-Z_]+)=(\S*)", example, re.M))
     assert set(listed) == NAMES
@@ -39,7 +37,7 @@ def test_readme_names_only_real_settings() -> None:
     assert named <= NAMES
 
 
-def test_all_bad_settings_are_named_at_once(_nothing_set: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bad_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "abc")
     monkeypatch.setenv("LOG_LEVEL", "LOUD")
     monkeypatch.setenv("WARM_PROCESSES", "-1")
@@ -49,7 +47,7 @@ def test_all_bad_settings_are_named_at_once(_nothing_set: None, monkeypatch: pyt
 
 
 def test_env_file_is_read_and_the_environment_wins(
-    _nothing_set: None, monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory
 ) -> None:
     file = f"{tmp_path}/settings.env"
     with open(file, "w") as out:  # noqa: PTH123
@@ -61,7 +59,7 @@ def test_env_file_is_read_and_the_environment_wins(
     assert loaded.environ["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"
 
 
-def test_secrets_do_not_show(_nothing_set: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAUDE_API_KEY", "sk-ant-secret")
     loaded = settings.load()
     assert loaded.claude_api_key == "sk-ant-secret"

@@ -19,7 +19,7 @@ blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", descr
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(ChatCompletionSchema)
+@blueprint.arguments(ChatCompletionSchema())
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     wanted = chat.parse(body)

@@ -21,6 +21,7 @@ from gateway.errors import ClaudeUnavailable, GatewayError
 log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between starts that fail one after the other
+REFILL_DELAY_SECONDS = 1.0  # a start takes the CPU that the turn just begun needs for its first token
 CHECK_SECONDS = 30.0  # how often an idle process is asked whether it still answers
 
 StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
@@ -78,7 +79,7 @@ class WarmPool:
         process = self._pop()
         if process is None:
             process = self._wait_for_one(ticket, timeout)
-        self._refill()
+        gevent.spawn_later(REFILL_DELAY_SECONDS, self._refill)
         return process
 
     def renew(self) -> None:
@@ -133,6 +134,9 @@ class WarmPool:
                 self._add(self._warm_up(self._spawn()))
         except StartFailure as error:
             self._note_failure(error)
+        except Exception as error:  # without a pause before the next start it would take the whole CPU
+            log.exception("a claude process could not be started")
+            self._note_failure(error)
         finally:
             self.starting -= 1
             self._refill()
@@ -150,10 +154,7 @@ class WarmPool:
         self.starts += 1
         self._failed_in_a_row = 0
         self._last_failure = None
-        if self._closed:
-            process.close()
-        elif not self._line.serve(process):
-            self._ready.append(process)
+        self._hand_out(process)
 
     def _note_failure(self, error: Exception) -> None:
         self.failures += 1
@@ -183,11 +184,13 @@ class WarmPool:
             )
             process.close()
         else:
-            if self._closed or not self._line.serve(process):
-                self._put_back(process)
+            self._hand_out(process)
 
-    def _put_back(self, process: Process) -> None:
-        if self._closed:
+    def _hand_out(self, process: Process) -> None:
+        """To whoever waits longest, else into the pool; one too many (whoever it was for has left) is ended."""
+        if not self._closed and self._line.serve(process):
+            return
+        if self._closed or len(self._ready) >= self.size:
             process.close()
         else:
             self._ready.append(process)

@@ -7,14 +7,11 @@ Protocol: `sdk.d.ts` of the npm package `@anthropic-ai/claude-agent-sdk`.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import itertools
 import json
 import logging
 import os
 import signal
-import sys
 import tempfile
 import time
 from collections import deque
@@ -24,7 +21,8 @@ from typing import Any, BinaryIO
 import gevent
 import orjson
 from gevent import socket as waiting
-from gevent.subprocess import Popen, TimeoutExpired
+
+from gateway.claude.spawn import Child
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +30,10 @@ Line = dict[str, Any]
 
 CHUNK = 1 << 16
 SLICE_SECONDS = (
-    1.0  # how long a killed process whose pipe somebody else still holds can keep a reader waiting
+    1.0  # how long a killed process can keep a reader waiting if somebody else still holds its pipe
 )
 STDERR_TAIL = 8192
 REAP_SECONDS = 5.0
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ProcessEnded(Exception):
@@ -76,7 +72,7 @@ class Process:
 
     `argv`, `env` and `cwd` are handed to the system as they are. `spawned` (monotonic seconds) tells its age.
     `answer` is called with each control request of the CLI's own and returns the inner response at once, or None
-    when the answer will be sent later. Raises OSError when the program cannot be started.
+    when the answer will be sent later. Raises OSError when the system cannot start anything.
     """
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: str) -> None:
@@ -84,16 +80,7 @@ class Process:
         child_in, self._stdin = os.pipe()
         self._stdout, child_out = os.pipe()
         try:
-            self._popen = Popen(
-                list(argv),
-                stdin=child_in,
-                stdout=child_out,
-                stderr=self._stderr,
-                env=dict(env),
-                cwd=cwd,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+            self._child = Child(argv, env, cwd, (child_in, child_out, self._stderr.fileno()))
         except BaseException:
             self._close_stdin()
             self._close_files()
@@ -104,7 +91,7 @@ class Process:
         os.set_blocking(self._stdin, False)
         os.set_blocking(self._stdout, False)
         self.spawned = time.monotonic()
-        self.pid: int = self._popen.pid
+        self.pid: int = self._child.pid
         self._tail = b""
         self._kept: deque[Line] = deque()
         self._numbers = itertools.count(1)
@@ -116,7 +103,7 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether the process still runs."""
-        return not self._killed and self._popen.poll() is None
+        return not self._killed and self._child.poll() is None
 
     def send(self, *messages: Mapping[str, Any]) -> None:
         """Write messages, a line each. Waits while the pipe is full; raises ProcessEnded when it is broken."""
@@ -134,7 +121,7 @@ class Process:
     def read(self, timeout: float | None = None) -> list[Line]:
         """All messages that have come, waiting up to `timeout` seconds for the first; [] when none came.
 
-        Lines that are no JSON objects are skipped. Raises ProcessEnded at the end of the output.
+        Lines that are no JSON objects with a type are skipped. Raises ProcessEnded at the end of the output.
         """
         if self._kept:
             kept, self._kept = list(self._kept), deque()
@@ -170,7 +157,7 @@ class Process:
         """KILL the process and its group; a reader waiting for it wakes with ProcessEnded. May be repeated."""
         if not self._killed:
             self._killed = True
-            self._signal(signal.SIGKILL)
+            self._child.signal(signal.SIGKILL)
 
     def close(self, grace: float = 0.0) -> None:
         """End the process and free what it holds: end of input, TERM after `grace` seconds, then KILL.
@@ -181,11 +168,11 @@ class Process:
             return
         self._closed = True
         self._close_stdin()
-        if not (grace and not self._killed and (self._gone(grace) or self._terminate())):
+        if not (grace and not self._killed and (self._child.wait(grace) or self._terminate())):
             self.kill()
-            self._gone(REAP_SECONDS)
+            self._child.wait(REAP_SECONDS)
         self._killed = True
-        self._signal(signal.SIGKILL)  # whoever of the group is left
+        self._child.signal(signal.SIGKILL)  # whoever of the group is left
         self._forget()
 
     def last_words(self) -> str:
@@ -247,23 +234,12 @@ class Process:
         raise self._ended()
 
     def _ended(self) -> ProcessEnded:
-        self._gone(0.2)
-        return ProcessEnded(self._popen.poll(), self.last_words())
-
-    def _gone(self, seconds: float | None) -> bool:
-        try:
-            self._popen.wait(timeout=seconds)
-        except TimeoutExpired:
-            return False
-        return True
+        self._child.wait(0.2)
+        return ProcessEnded(self._child.poll(), self.last_words())
 
     def _terminate(self) -> bool:
-        self._signal(signal.SIGTERM)
-        return self._gone(0.5)
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        self._child.signal(signal.SIGTERM)
+        return self._child.wait(0.5)
 
     def _forget(self) -> None:
         _living.discard(self)
@@ -295,6 +271,9 @@ def _parse(raw: bytes) -> Line | None:
     except orjson.JSONDecodeError:
         log.warning("skipped a line of the CLI that is no JSON: %.200r", raw)
         return None
+    if not isinstance(line.get("type"), str):
+        log.warning("skipped a line of the CLI that is no message: %.200r", raw)
+        return None
     return line
 
 
@@ -309,12 +288,6 @@ def _success(response: Line) -> dict[str, Any]:
     if response.get("subtype") != "success":
         raise ControlRefused(str(response.get("error", "no reason given")))
     return response.get("response") or {}
-
-
-def _die_with_parent() -> None:  # pragma: no cover (runs in the child)
-    """A worker that is KILLed cannot end its children; on Linux the kernel does."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def settle(processes: Sequence[Process], grace: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.event import Event
 
 from gateway.claude import process
 from gateway.claude.binary import TESTED, Binary, dotted, find
@@ -72,6 +73,7 @@ class Claude:
         self._login: bool | None = None
         self._renewed = 0.0
         self._opener: gevent.Greenlet[..., None] | None = None
+        self._looked = Event()  # the first search for the CLI is over
 
     def open(self) -> None:
         """Look for the CLI and start warming, in the background; log what is wrong."""
@@ -80,8 +82,8 @@ class Claude:
 
     def run(self, turn: Turn) -> Run:
         """A run of `turn`; nothing happens before it is iterated. Raises ModelNotSupported or ClaudeUnavailable."""
-        if self._problem is not None and self._opener is not None:
-            self._opener.join(timeout=self.limits.start_seconds if self._binary is None else 0)
+        if self._opener is not None:
+            self._looked.wait(self.limits.start_seconds)
         if self._problem is not None:
             raise self._problem
         return Run(self, turn)
@@ -97,7 +99,8 @@ class Claude:
             run.stop(reason)
 
     def drain(self, seconds: float) -> None:
-        """Let running turns finish for up to `seconds`, then end them and all processes."""
+        """Let running turns finish for up to `seconds`, then end them and all processes. New ones are refused."""
+        self._problem = ShuttingDown()
         deadline = time.monotonic() + seconds
         while self.runs and time.monotonic() < deadline:
             gevent.sleep(0.05)
@@ -106,6 +109,7 @@ class Claude:
 
     def close(self) -> None:
         """End everything now."""
+        self._problem = ShuttingDown()
         if self._opener is not None:
             self._opener.kill()
         self.stop_runs(ShuttingDown())
@@ -148,7 +152,9 @@ class Claude:
 
     def _open(self) -> None:
         while not self._found():
+            self._looked.set()
             gevent.sleep(RECHECK_SECONDS)
+        self._looked.set()
         self.pool.open()
         self._check_login()
 

@@ -1,0 +1,269 @@
+"""A scripted CLI for what the real one cannot be made to do. Run by path; it needs nothing but Python.
+
+It speaks the CLI's stream-json protocol and answers like an echo. A word in capitals in the text of the new
+message chooses what goes wrong in that turn: see `TURNS`. A word in the file `$HOME/mode` chooses what goes wrong
+from the start: see `MODES`. Every start adds a line to `$HOME/starts`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+Line = dict[str, Any]
+
+VERSION = "2.1.330 (Claude Code)"
+GREETING = "Grüße 🌍 "
+
+
+def emit(line: Line) -> None:
+    """Write a message."""
+    write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+
+
+def write(data: bytes) -> None:
+    """Write bytes, at once."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def stream(event: Line) -> Line:
+    """An event of the Messages API, as the CLI passes it on."""
+    return {"type": "stream_event", "event": event, "parent_tool_use_id": None, "session_id": "s"}
+
+
+def start() -> None:
+    """The model begins to answer."""
+    message = {"model": "claude-scripted", "usage": {"input_tokens": 1, "output_tokens": 1}}
+    emit(stream({"type": "message_start", "message": message}))
+    emit(stream({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}))
+
+
+def delta(text: str) -> Line:
+    """A piece of its text."""
+    return stream({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
+
+
+def finish() -> None:
+    """The answer is complete."""
+    emit(stream({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}))
+    emit(stream({"type": "message_stop"}))
+    emit(result())
+
+
+def result() -> Line:
+    """The end of a turn."""
+    usage = {"input_tokens": 1, "output_tokens": 2}
+    return {"type": "result", "is_error": False, "total_cost_usd": 0.01, "usage": usage, "result": ""}
+
+
+def answer(*texts: str) -> None:
+    """A whole answer."""
+    start()
+    for text in texts:
+        emit(delta(text))
+    finish()
+
+
+def garbage() -> None:
+    start()
+    write(b"Warning: something is deprecated\n\n{no json\n[1, 2]\nnull\n\xff\xfe\n{}\n")
+    write(b'{"type": "news", "of": "a later version"}\n')
+    emit(delta("clean"))
+    finish()
+
+
+def broken_event() -> None:
+    emit({"type": "stream_event", "event": {"type": "content_block_delta"}})
+    finish()
+
+
+def broken_event_later() -> None:
+    start()
+    emit(delta("so far"))
+    time.sleep(0.2)
+    emit({"type": "stream_event", "event": {"type": "content_block_delta"}})
+    finish()
+
+
+def crash_first() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crash_in_line() -> None:
+    start()
+    emit(delta("so far"))
+    write(json.dumps(delta("never seen")).encode()[:60])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave() -> None:
+    sys.exit(0)
+
+
+def hang() -> None:
+    time.sleep(60)
+
+
+def hang_later() -> None:
+    start()
+    emit(delta("so far"))
+    hang()
+
+
+def half_line() -> None:
+    start()
+    emit(delta("so far"))
+    write(json.dumps(delta("never seen")).encode()[:60])
+    hang()
+
+
+def huge_line() -> None:
+    answer("x" * 5_000_000)
+
+
+def split_lines() -> None:
+    """Every byte on its own, so that every character that has several is cut."""
+    start()
+    for byte in json.dumps(delta(GREETING), ensure_ascii=False).encode() + b"\n":
+        write(bytes([byte]))
+        time.sleep(0.001)
+    finish()
+
+
+def ask() -> None:
+    """A control request that nobody knows: the answer says what came back."""
+    request = {"subtype": "from_a_later_version"}
+    emit({"type": "control_request", "request_id": "mine", "request": request})
+    line = read()
+    while line["type"] != "control_response":
+        line = read()
+    answer(line["response"]["request_id"], " ", line["response"]["subtype"])
+
+
+def complain() -> None:
+    print("a complaint of the CLI", file=sys.stderr, flush=True)
+    answer("said")
+
+
+def slow() -> None:
+    start()
+    for number in range(50):
+        emit(delta(f"{number} "))
+        time.sleep(0.01)
+    finish()
+
+
+TURNS: dict[str, Callable[[], None]] = {
+    "GARBAGE": garbage,
+    "BROKENFIRST": broken_event,
+    "BROKENLATER": broken_event_later,
+    "CRASHFIRST": crash_first,
+    "CRASHLATER": crash_in_line,
+    "EXIT": leave,
+    "HANGFIRST": hang,
+    "HANGLATER": hang_later,
+    "HALFLINE": half_line,
+    "HUGE": huge_line,
+    "SPLIT": split_lines,
+    "ASK": ask,
+    "STDERR": complain,
+    "SLOW": slow,
+}
+
+
+def stay() -> None:
+    """End neither at TERM nor at the end of the input."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    serve()
+    hang()
+
+
+def never_start() -> None:
+    print("cannot start today", file=sys.stderr)
+    sys.exit(1)
+
+
+def never_answer() -> None:
+    while sys.stdin.buffer.readline():
+        pass
+
+
+MODES: dict[str, Callable[[], None]] = {
+    "stubborn": stay,
+    "never-start": never_start,
+    "never-answer": never_answer,
+    "old": lambda: None,
+}
+
+
+def read() -> Line:
+    """The next message; ends the process at the end of the input."""
+    raw = sys.stdin.buffer.readline()
+    if not raw:
+        raise EOFError
+    line: Line = json.loads(raw)
+    return line
+
+
+def control(line: Line) -> None:
+    """Answer a control request."""
+    account = {"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY", "apiProvider": "firstParty"}
+    found = {"models": [], "account": account}
+    emit(
+        {
+            "type": "control_response",
+            "response": {"subtype": "success", "request_id": line["request_id"], "response": found},
+        }
+    )
+
+
+def turn(line: Line) -> None:
+    """Answer a user message."""
+    if line.get("shouldQuery") is False:
+        emit(result())
+        return
+    text = "\n".join(block.get("text", "") for block in line["message"]["content"])
+    for word, action in TURNS.items():
+        if word in text.split():
+            action()
+            return
+    answer("You said: ", text)
+
+
+def serve() -> None:
+    """Read messages and act on them until the input ends."""
+    while True:
+        try:
+            line = read()
+        except EOFError:
+            return
+        if line["type"] == "control_request":
+            control(line)
+        elif line["type"] == "user":
+            turn(line)
+
+
+def main() -> None:
+    """Start as the CLI does."""
+    if "--version" in sys.argv:
+        print(VERSION)
+        return
+    home = os.environ["HOME"]
+    with open(f"{home}/starts", "a") as starts:  # noqa: PTH123 (pathlib costs a third of the start)
+        starts.write(f"{os.getpid()}\n")
+    try:
+        with open(f"{home}/mode") as mode:  # noqa: PTH123
+            run = MODES.get(mode.read().strip(), serve)
+    except FileNotFoundError:
+        run = serve
+    run()
+
+
+if __name__ == "__main__":
+    main()
