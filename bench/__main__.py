@@ -1,0 +1,143 @@
+"""The command: starts what is to be measured, prints one table, cleans up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import httpx2 as httpx
+
+from bench import floors, rows, scripted, usage
+from bench.results import NotSupported, Row, RowFailed, disturbance, table
+from bench.targets import Lab, Server, Target
+from gateway.claude.binary import find
+from gateway.errors import ClaudeUnavailable
+
+MODEL = "claude-sonnet-4-5"
+WARM = 8  # processes ready, for all rows but the one that needs more
+FAST_DELTAS = 200_000
+
+Work = Callable[[Row], None]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print; 1 when a row failed or nothing could be started."""
+    options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _raise_file_limit()
+    try:
+        if options.url:
+            server = Server(options.url, options.model, options.api_key)
+            done = _measure(_server_rows(lambda warm: server, options.quick), options.only)
+        else:
+            claude = find(os.environ.get("CLAUDE_BINARY_PATH"))
+            print(f"Claude Code {claude.version_text}, {_machine()}. No account is used.", file=sys.stderr)
+            with Lab(claude.path, options.model or MODEL) as lab:
+                done = _measure(_lab_rows(lab, options.quick), options.only)
+    except ClaudeUnavailable as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print(table(done))
+    if (warning := disturbance(done)) and not options.url:  # that server may be one of the others
+        print(f"\n{warning}")
+    if options.json:
+        _write(options.json, done)
+    return 1 if not done or any(row.failed for row in done) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure latency and throughput.")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, less than a minute")
+    parser.add_argument("--only", metavar="NAME", action="append", help="only rows with this in their name")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures to a file too")
+    parser.add_argument("--url", help="measure this server instead: its answers alone, and at its cost")
+    parser.add_argument("--model", help=f"model to ask for (default: {MODEL}, or the first the server lists)")
+    parser.add_argument("--api-key", metavar="K", help="key for --url")
+    return parser
+
+
+def _lab_rows(lab: Lab, quick: bool) -> dict[str, Work]:
+    """Every row by name, in the order of the table."""
+    streams, length = (100, 30) if quick else (500, 100)
+    return {
+        "stand-in itself": partial(floors.standin, lab, times=10 if quick else 50),
+        "cold claude -p": partial(floors.cold_claude, lab, times=3 if quick else 20),
+        **_server_rows(lab.gateway, quick),
+        "scripted CLI: first delta": partial(scripted.added_latency, lab, times=30 if quick else 200),
+        "scripted CLI: one fast stream": partial(
+            scripted.fast_stream, lab, times=1 if quick else 3, deltas=FAST_DELTAS
+        ),
+        "scripted CLI: slow streams": partial(scripted.slow_streams, lab, streams=streams, deltas=length),
+    }
+
+
+def _server_rows(target: Callable[[int], Target], quick: bool) -> dict[str, Work]:
+    """The rows that make sense for every server. `target` gives one with so many processes warm."""
+    times, rounds = (4, 1) if quick else (20, 5)
+
+    def on(warm: int, measure: Callable[[Target, Row, int], None], count: int) -> Work:
+        return lambda row: measure(target(warm), row, count)
+
+    def at_once(count: int, warm: int, rounds: int) -> Work:
+        return lambda row: rows.at_once(target(warm), row, rounds, count)
+
+    named = {
+        "new conversation": on(WARM, rows.new_conversation, times),
+        "new conversation, known set-up": on(WARM, rows.known_set_up, times),
+        "follow-up turn": on(WARM, rows.follow_up, times),
+        "tool round trip": on(WARM, rows.tool_round_trip, times),
+        "1 new conversation at once": at_once(1, WARM, rounds),
+        "6 new conversations at once": at_once(6, WARM, rounds),
+        "8 new conversations at once": at_once(8, WARM, rounds),
+        "32 new conversations at once": at_once(32, 32, 2),
+    }
+    if quick:
+        del named["32 new conversations at once"]  # so many processes take half a minute to start
+    return named
+
+
+def _measure(named: dict[str, Work], only: list[str] | None) -> list[Row]:
+    done = []
+    for name, work in named.items():
+        if only and not any(part in name for part in only):
+            continue
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        row, others = Row(name), usage.Others()
+        try:
+            work(row)
+        except NotSupported as error:
+            row = Row(name, remark=str(error))
+        except (RowFailed, AssertionError, httpx.HTTPError) as error:  # the latter: no gateway (any more)
+            row = Row(name, remark=f"failed: {error}", failed=True)
+        row.others = others.share()
+        done.append(row)
+    return done
+
+
+def _raise_file_limit() -> None:
+    """The client's sockets and, inherited, the gateway's pipes to hundreds of processes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+
+
+def _write(path: Path, done: list[Row]) -> None:
+    figures = {"machine": _machine(), "rows": [row.as_json() for row in done]}
+    path.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

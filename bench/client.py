@@ -1,0 +1,261 @@
+"""The benchmark's client: raw sockets that only note what arrives when.
+
+Connections are made before the clock starts, and what came is taken apart after it has stopped, so the client costs
+next to nothing while it measures. All times are `time.monotonic()` seconds, which processes of one machine share.
+"""
+
+from __future__ import annotations
+
+import json
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+RECEIVE = 1 << 18
+SILENCE_SECONDS = 120.0
+END_OF_CHUNKS = b"\r\n0\r\n\r\n"
+
+Arrivals = list[tuple[float, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST of `body` as JSON."""
+
+    url: str
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Answer:
+    """A streamed answer: when its request was sent, when each delta came, when its last byte came.
+
+    `calls` are the tool calls in it, in OpenAI's form. `error` is what went wrong, `code` the error's code.
+    """
+
+    status: int
+    sent: float
+    ended: float
+    deltas: list[tuple[float, str]] = field(default_factory=list)
+    calls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    error: str = ""
+    code: str = ""
+
+    @property
+    def first(self) -> float:
+        """Seconds to the first delta."""
+        return self.deltas[0][0] - self.sent
+
+    @property
+    def last(self) -> float:
+        """Seconds to the end."""
+        return self.ended - self.sent
+
+    @property
+    def text(self) -> str:
+        """All of its text."""
+        return "".join(text for _, text in self.deltas)
+
+
+def exchange(requests: Sequence[Request], on_begun: Callable[[], None] | None = None) -> list[Answer]:
+    """Send all requests at once and read all answers. `on_begun` is called when each has begun to answer.
+
+    Raises TimeoutError when nothing comes for two minutes, OSError when there is no connection.
+    """
+    connections: list[_Connection] = []
+    try:
+        connections.extend(map(_Connection, requests))  # one after the other: those made are closed below
+        for connection in connections:
+            connection.send()
+        _receive(connections, on_begun)
+    finally:
+        for connection in connections:
+            connection.sock.close()
+    return [_answer(connection) for connection in connections]
+
+
+class _Connection:
+    """One request's connection, and what has come over it."""
+
+    def __init__(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        self.sock = socket.create_connection((parts.hostname or "", port), timeout=30)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if parts.scheme == "https":
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=parts.hostname)
+        self._request = _head_and_body(request, parts.netloc)
+        self.arrivals: Arrivals = []
+        self.sent = 0.0
+        self.head = b""
+        self.headers: dict[str, str] = {}
+        self._left: int | None = None
+        self._tail = b""
+
+    def send(self) -> None:
+        self.sent = time.monotonic()
+        self.sock.sendall(self._request)
+        self.sock.setblocking(False)
+
+    def receive(self) -> bool:
+        """Take what has come; False at the end of the answer."""
+        while True:
+            try:
+                data = self.sock.recv(RECEIVE)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return True
+            self.arrivals.append((time.monotonic(), data))
+            if not data or self._is_end(data):
+                return False
+
+    def _is_end(self, data: bytes) -> bool:
+        if not self.headers:
+            self.head += data
+            head, blank, data = self.head.partition(b"\r\n\r\n")
+            if not blank:
+                return False
+            self._read_head(head)
+        if self._left is not None:
+            self._left -= len(data)
+            return self._left <= 0
+        self._tail = (self._tail + data[-len(END_OF_CHUNKS) :])[-len(END_OF_CHUNKS) :]
+        return self.is_chunked and self._tail == END_OF_CHUNKS
+
+    def _read_head(self, head: bytes) -> None:
+        self.head = head
+        fields = (line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:])
+        self.headers = {name.strip().lower(): value.strip() for name, _, value in fields} or {"": ""}
+        if "content-length" in self.headers:
+            self._left = int(self.headers["content-length"])
+
+    @property
+    def is_chunked(self) -> bool:
+        return self.headers.get("transfer-encoding", "").lower() == "chunked"
+
+
+def _head_and_body(request: Request, host: str) -> bytes:
+    body = json.dumps(request.body).encode()
+    parts = urlsplit(request.url)
+    fields = {
+        "host": host.rpartition("@")[2],
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "accept": "text/event-stream",
+        **request.headers,
+    }
+    lines = [f"POST {parts.path or '/'} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def _receive(connections: Sequence[_Connection], on_begun: Callable[[], None] | None) -> None:
+    silent = len(connections)
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.sock, selectors.EVENT_READ, connection)
+        while selector.get_map():
+            ready = selector.select(SILENCE_SECONDS)
+            if not ready:
+                raise TimeoutError(f"nothing came for {SILENCE_SECONDS:g} seconds")
+            for key, _ in ready:
+                silent -= not key.data.arrivals
+                if not key.data.receive():
+                    selector.unregister(key.fileobj)
+            if silent == 0 and on_begun is not None:
+                on_begun()
+                on_begun = None
+
+
+def _answer(connection: _Connection) -> Answer:
+    words = connection.head.split(b" ", 2)
+    status = int(words[1]) if len(words) > 1 else 0
+    ended = connection.arrivals[-1][0] if connection.arrivals else connection.sent
+    answer = Answer(status, connection.sent, ended)
+    body = _body(connection)
+    if status != 200:
+        _read_refusal(answer, b"".join(data for _, data in body))
+        return answer
+    for when, line in _lines(body):
+        if line.startswith(b"data:"):
+            _read_event(answer, when, line[5:].strip())
+    if not answer.deltas and not answer.error:
+        answer.error = "the answer holds no delta"
+    return answer
+
+
+def _body(connection: _Connection) -> Arrivals:
+    """The arrivals without the head and, where there are any, without the frames of the chunked encoding."""
+    left = len(connection.head) + 4
+    body: Arrivals = []
+    for when, data in connection.arrivals:
+        if left < len(data):
+            body.append((when, data[left:]))
+        left = max(0, left - len(data))
+    return list(_unchunked(body)) if connection.is_chunked else body
+
+
+def _unchunked(arrivals: Arrivals) -> Iterator[tuple[float, bytes]]:
+    rest, left = b"", 0  # `left` bytes of the current chunk are still to come, its line end included
+    for when, data in arrivals:
+        rest += data
+        while rest:
+            if not left:
+                size, line_end, after = rest.partition(b"\r\n")
+                if not line_end:
+                    break
+                rest, left = after, int(size.partition(b";")[0], 16) + 2
+            part, rest = rest[:left], rest[left:]
+            content = part[: max(0, left - 2)]
+            left -= len(part)
+            if content:
+                yield when, content
+
+
+def _lines(arrivals: Arrivals) -> Iterator[tuple[float, bytes]]:
+    """Whole lines, each with the moment its last byte came."""
+    held = b""
+    for when, data in arrivals:
+        *lines, held = (held + data).split(b"\n")
+        for line in lines:
+            yield when, line
+
+
+def _read_refusal(answer: Answer, body: bytes) -> None:
+    try:
+        error = json.loads(body)["error"]
+        answer.code, message = str(error.get("code") or error.get("type")), str(error.get("message"))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        message = body.decode("utf-8", "replace")
+    answer.error = f"{answer.status}: {message[:120]}"
+
+
+def _read_event(answer: Answer, when: float, data: bytes) -> None:
+    if data == b"[DONE]":
+        return
+    event = json.loads(data)
+    if event.get("error"):
+        answer.error = str(event["error"].get("message") or event["error"])
+    for choice in event.get("choices") or ():
+        _read_delta(answer, when, choice.get("delta") or {})
+    if event.get("type") == "content_block_delta":  # the Messages API
+        answer.deltas.append((when, event["delta"].get("text", "")))
+
+
+def _read_delta(answer: Answer, when: float, delta: Mapping[str, Any]) -> None:
+    if delta.get("content"):
+        answer.deltas.append((when, delta["content"]))
+    elif delta.get("reasoning_content"):
+        answer.deltas.append((when, ""))
+    for part in delta.get("tool_calls") or ():
+        answer.deltas.append((when, ""))
+        call = answer.calls.setdefault(
+            part["index"], {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+        )
+        call["id"] = part.get("id") or call["id"]
+        for name, value in (part.get("function") or {}).items():
+            call["function"][name] += value or ""

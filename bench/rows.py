@@ -1,0 +1,143 @@
+"""The rows that any OpenAI-compatible server can be measured by: a function for each."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bench.client import Answer, Request, exchange
+from bench.results import NotSupported, Row, RowFailed, percentile
+from bench.targets import Target
+from bench.upstream import TOOL
+
+Messages = list[dict[str, Any]]
+
+SYSTEM = "You are a helpful assistant. Answer with one short sentence."
+QUESTION = "Say hello."
+FOLLOW_UPS = 5  # later turns of one conversation
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": TOOL,
+            "description": "The weather in a city, now.",
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
+            },
+        },
+    }
+]
+
+
+def ask(requests: Sequence[Request], on_begun: Callable[[], None] | None = None) -> list[Answer]:
+    """The answers. Raises RowFailed, or NotSupported when the server says so."""
+    try:
+        answers = exchange(requests, on_begun)
+    except OSError as error:
+        raise RowFailed(f"no answer: {error}") from error
+    for answer in answers:
+        if answer.code == "unsupported_parameter":
+            raise NotSupported("not supported")
+        if answer.error:
+            raise RowFailed(answer.error)
+    return answers
+
+
+def timed(row: Row, target: Target, requests: Sequence[Request]) -> list[Answer]:
+    """Ask at once, and add times and CPU to the row. `target` is settled before and after.
+
+    What happens in the background because of these requests counts, such as the start of the next warm process.
+    """
+    before = target.cpu()
+    answers = ask(requests)
+    row.first += [answer.first for answer in answers]
+    row.last += [answer.last for answer in answers]
+    target.settle(len(requests))
+    after = target.cpu()
+    if before is not None and after is not None:
+        row.cpu = (row.cpu or 0.0) + after - before
+    return answers
+
+
+def opening(system: str) -> Messages:
+    """A new conversation."""
+    return [{"role": "system", "content": system}, {"role": "user", "content": QUESTION}]
+
+
+def unlike_any() -> str:
+    """A system prompt that no server has seen before."""
+    return f"{SYSTEM} Conversation {uuid.uuid4()}."
+
+
+def new_conversation(target: Target, row: Row, times: int) -> None:
+    """First turns; each system prompt is a new one, so nothing can be prepared for it."""
+    target.settle(1)
+    ask([target.chat(opening(unlike_any()))])  # the first of all imports and compiles
+    target.settle(1)
+    for _ in range(times):
+        timed(row, target, [target.chat(opening(unlike_any()))])
+    row.gateway_memory, row.cli_memory = target.memory()
+
+
+def known_set_up(target: Target, row: Row, times: int) -> None:
+    """First turns of conversations that all have the same system prompt, as an application's have."""
+    system = unlike_any()
+    for _ in range(2):  # two to learn from
+        target.settle(1)
+        ask([target.chat(opening(system))])
+    target.settle(1)
+    for _ in range(times):
+        timed(row, target, [target.chat(opening(system))])
+    row.gateway_memory, row.cli_memory = target.memory()
+
+
+def follow_up(target: Target, row: Row, times: int) -> None:
+    """The conversation with its answer sent again, and one more message."""
+    while len(row.first) < times:
+        messages = opening(unlike_any())
+        target.settle(1)
+        (answer,) = ask([target.chat(messages)])
+        target.settle(1)
+        for _ in range(min(FOLLOW_UPS, times - len(row.first))):
+            said = {"role": "assistant", "content": answer.text}
+            messages = [*messages, said, {"role": "user", "content": QUESTION}]
+            (answer,) = timed(row, target, [target.chat(messages)])
+    row.gateway_memory, row.cli_memory = target.memory()
+
+
+def tool_round_trip(target: Target, row: Row, times: int) -> None:
+    """From the results of a tool call to the final answer; the request that led to the call is not timed."""
+    for _ in range(times):
+        messages: Messages = [
+            {"role": "system", "content": unlike_any()},
+            {"role": "user", "content": "Ask the tool for the weather in Paris, then tell me."},
+        ]
+        target.settle(1)
+        (answer,) = ask([target.chat(messages, tools=TOOLS)])
+        if not answer.calls:
+            raise RowFailed("the model called no tool")
+        target.settle(1)
+        calls = [call for _, call in sorted(answer.calls.items())]
+        messages += [{"role": "assistant", "content": answer.text or None, "tool_calls": calls}]
+        messages += [
+            {"role": "tool", "tool_call_id": call["id"], "content": "sunny, 21 °C"} for call in calls
+        ]
+        timed(row, target, [target.chat(messages, tools=TOOLS)])
+    row.gateway_memory, row.cli_memory = target.memory()
+
+
+def at_once(target: Target, row: Row, times: int, count: int) -> None:
+    """`count` new conversations in the same moment, `times` rounds of them."""
+    target.settle(count)
+    spreads = []
+    for _ in range(times):
+        answers = timed(row, target, [target.chat(opening(unlike_any())) for _ in range(count)])
+        starts = [answer.deltas[0][0] for answer in answers]
+        spreads.append(max(starts) - min(starts))
+    row.gateway_memory, row.cli_memory = target.memory()
+    if count > 1:
+        row.figures["start_spread_ms"] = percentile(spreads, 0.5) * 1000
+        row.remark = f"starts within {row.figures['start_spread_ms']:.0f} ms of each other"

@@ -1,0 +1,125 @@
+"""The gateway's own share, measured with a CLI that costs next to nothing (scripted_cli.py)."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+
+from bench import usage
+from bench.client import Answer, Request
+from bench.results import Row, percentile
+from bench.rows import ask
+from bench.targets import Lab, OwnGateway
+
+PAUSE_SECONDS = 0.1  # between the deltas of a slow stream
+
+
+def play(target: OwnGateway, script: str) -> Request:
+    """A request that the scripted CLI answers by `script`."""
+    return target.chat([{"role": "user", "content": f"play {script}"}])
+
+
+def added_latency(lab: Lab, row: Row, times: int) -> None:
+    """From the client's request to its first delta, when the CLI answers at once: all of it is the gateway."""
+    target = lab.scripted(warm=4)
+    target.settle(4)
+    way_in, way_out = [], []
+    for number in range(times + 5):
+        (answer,) = ask([play(target, "20 0")])
+        came, written = map(float, answer.text.split()[:2])
+        if number >= 5:  # the first ones import and compile
+            row.first.append(answer.first)
+            row.last.append(answer.last)
+            way_in.append(came - answer.sent)
+            way_out.append(answer.deltas[0][0] - written)
+        _await_warm(target)
+    row.figures["way_in_ms"] = statistics.median(way_in) * 1000
+    row.figures["way_out_ms"] = statistics.median(way_out) * 1000
+    row.remark = (
+        "all of it the gateway's: {way_in_ms:.2f} ms to the CLI's stdin, {way_out_ms:.2f} ms back".format(
+            **row.figures
+        )
+    )
+    row.gateway_memory, row.cli_memory = target.memory()
+
+
+def _await_warm(target: OwnGateway) -> None:
+    """`settle` looks at CPU figures for 0.3 s; a scripted CLI is ready sooner."""
+    while target.status()["warm"] < 4:
+        time.sleep(0.02)
+    time.sleep(0.03)
+
+
+def fast_stream(lab: Lab, row: Row, times: int, deltas: int) -> None:
+    """One stream, written as fast as it is read; memory before, at its highest, and after."""
+    target = lab.scripted(warm=4)
+    ask([play(target, f"{deltas // 10} 0")])
+    target.settle(1)
+    before = usage.rss(target.worker)
+    usage.reset_peak(target.worker)
+    rates = []
+    for _ in range(times):
+        used = target.cpu() or 0.0
+        (answer,) = ask([play(target, f"{deltas} 0")])
+        rates.append(len(answer.deltas) / (answer.deltas[-1][0] - answer.deltas[0][0]))
+        row.first.append(answer.first)
+        row.last.append(answer.last)
+        target.settle(1)
+        row.cpu = (row.cpu or 0.0) + (target.cpu() or 0.0) - used
+    row.figures["events_per_second"] = statistics.median(rates)
+    row.remark = f"{row.figures['events_per_second']:,.0f} token events a second, of {deltas:,}"
+    row.gateway_memory, row.cli_memory = target.memory()
+    after, peak = row.gateway_memory, usage.peak(target.worker)
+    if before is not None and after is not None and peak is not None:
+        row.figures |= {"rss_before_mib": before, "rss_peak_mib": peak, "rss_after_mib": after}
+        row.remark += f"; gateway {before:.1f} MiB before, {peak:.1f} at most, {after:.1f} after"
+
+
+def slow_streams(lab: Lab, row: Row, streams: int, deltas: int) -> None:
+    """Many streams at once, 10 deltas a second each; how late each delta reaches the client.
+
+    They begin when all of them have a process: starting those is not what is measured here.
+    """
+    target = lab.scripted(warm=2)
+    target.settle(2)
+    before = usage.rss(target.worker)
+    gate = lab.folder / "gate"
+    gate.unlink(missing_ok=True)
+    os.mkfifo(gate)
+    gates: list[int] = []
+    scripts = [f"{deltas} {PAUSE_SECONDS} {i * PAUSE_SECONDS / streams:.6f} {gate}" for i in range(streams)]
+    begun = time.monotonic()
+    started: list[float] = []
+
+    def open_gate() -> None:
+        started.append(time.monotonic() - begun)
+        gates.append(os.open(gate, os.O_RDWR))  # kept open: a reader that comes late does not wait
+
+    try:
+        answers = ask([play(target, script) for script in scripts], open_gate)
+    finally:
+        for descriptor in gates:
+            os.close(descriptor)
+    _note_lateness(row, answers)
+    row.gateway_memory, row.cli_memory = usage.rss(target.worker), None
+    row.figures |= {"streams": streams, "seconds_to_start_all": started[0]}
+    row.remark += f"; {streams} streams, started in {started[0]:.1f} s"
+    if before is not None and row.gateway_memory is not None:
+        row.figures["gateway_kib_per_stream"] = (row.gateway_memory - before) * 1024 / streams
+        row.remark += f"; {row.figures['gateway_kib_per_stream']:.0f} KiB of the gateway a stream"
+
+
+def _note_lateness(row: Row, answers: list[Answer]) -> None:
+    late = []
+    for answer in answers:
+        for when, text in answer.deltas:
+            late.append(when - float(text.split()[-1]))
+    row.figures["late_median_ms"] = statistics.median(late) * 1000
+    row.figures["late_p95_ms"] = percentile(late, 0.95) * 1000
+    row.figures["late_max_ms"] = max(late) * 1000
+    row.remark = (
+        "deltas late by {late_median_ms:.1f} ms, p95 {late_p95_ms:.1f}, at most {late_max_ms:.0f}".format(
+            **row.figures
+        )
+    )
