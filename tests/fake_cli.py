@@ -153,7 +153,7 @@ def complain() -> None:
 
 def slow() -> None:
     start()
-    for number in range(50):
+    for number in range(20):
         emit(delta(f"{number} "))
         time.sleep(0.01)
     finish()

@@ -193,7 +193,7 @@ def test_nothing_is_left_after_many_requests(
     tmp_path: Path, cli_environ: dict[str, str], start_gateway: Start
 ) -> None:
     gateway = start_gateway("tests.probe_wsgi:app", **ScriptedCli(tmp_path).environ)
-    assert_nothing_left(gateway, 200, at_once=8, cut_after=0.6)
+    assert_nothing_left(gateway, 200, at_once=8, cut_after=0.3)
 
 
 def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
@@ -203,6 +203,7 @@ def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, st
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_nothing_is_left_after_many_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway("tests.probe_wsgi:app")
     standin.default(text("word " * 20, delay=0.01))
@@ -217,8 +218,20 @@ def timed_words(gateway: Gateway) -> Iterator[float]:
             yield time.monotonic()
 
 
+def test_six_answers_are_written_side_by_side(start_gateway: Start, standin: StandIn) -> None:
+    gateway = start_gateway(WARM_PROCESSES="6")
+    settle(gateway, 6)
+    standin.default(hang(after=1))
+    callers = [Caller(gateway, stream=True) for _ in range(6)]
+    with leaving(*callers):
+        for caller in callers:
+            caller.read_until(b"word")
+        assert figures(gateway)["running"] == 6
+
+
+@pytest.mark.slow  # and meaningless while the machine is busy with other tests
 def test_six_streams_start_together(start_gateway: Start, standin: StandIn) -> None:
-    """The best of three tries: the machine may be busy with something else."""
+    """Within half a second of each other, in the best of three tries."""
     gateway = start_gateway(WARM_PROCESSES="6")
     standin.default(text("word " * 5, delay=0.01))
     spreads = []

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 import tests.sdk_script
@@ -24,6 +25,8 @@ MODEL = "claude-haiku-4-5-20251001"
 
 def python_with(version: str) -> Path:
     """The Python of an environment with that version of the SDK, made on first use by one of the test workers."""
+    if version == openai.__version__:
+        return Path(sys.executable)
     home = ENVIRONMENTS / version
     python, complete = home / "bin/python", home / "complete"
     ENVIRONMENTS.mkdir(exist_ok=True)

@@ -17,7 +17,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -617,8 +616,8 @@ def test_deltas_are_spread_over_time(standin: StandIn) -> None:
         arrivals += [time.monotonic() - began] * data.count(b"event: content_block_delta")
     assert len(arrivals) == 5
     assert arrivals[0] >= 0.1
-    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
-    assert all(0.02 < gap < 0.5 for gap in gaps)
+    assert arrivals[-1] - arrivals[0] >= 0.75 * 4 * 0.04
+    assert len(set(arrivals)) > 2  # and not at once
     record = standin.messages.last
     assert record.first_byte is not None
     assert record.first_byte - record.arrived < 0.2

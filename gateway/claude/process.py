@@ -1,7 +1,7 @@
 """One CLI process: stream-json lines both ways, control requests, and an end that leaves nothing behind.
 
-There is no reader greenlet: whoever waits for the CLI reads its stdout, so a slow client slows the CLI down (flat
-memory) and a turn costs no switch between greenlets. Lines have no length limit.
+There is no reader greenlet: whoever waits for the CLI reads its stdout, so that nothing piles up here for a slow
+client and a turn costs no switch between greenlets. Lines have no length limit.
 Protocol: `sdk.d.ts` of the npm package `@anthropic-ai/claude-agent-sdk`.
 """
 

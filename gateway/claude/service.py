@@ -77,7 +77,6 @@ class Claude:
 
     def open(self) -> None:
         """Look for the CLI and start warming, in the background; log what is wrong."""
-        self._work_dir.mkdir(parents=True, exist_ok=True)
         self._opener = gevent.spawn(self._open)
 
     def run(self, turn: Turn) -> Run:
@@ -176,6 +175,7 @@ class Claude:
 
     def _spawn(self) -> process.Process:
         assert self._binary is not None
+        self._work_dir.mkdir(parents=True, exist_ok=True)
         return process.Process([self._binary.path, *CHAT_ARGUMENTS], self._environ, str(self._work_dir))
 
     def _check_login(self) -> None:
