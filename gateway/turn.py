@@ -54,6 +54,10 @@ class Sampling:
 class Turn:
     """One question to the model with everything that shapes the answer.
 
+    `owner` stands for whoever asks: a process that answered one owner is never used for another.
+    `output_schema` is a JSON schema of type object that the answer has to follow; `effort` is one of low, medium,
+    high, xhigh, max; `thinking` False turns thinking off where the model allows it, True keeps it on.
+
     `messages` alternate in role and end with the user's. `model` is what the client wrote (None: the
     configured default). `system` parts are joined with a blank line by the CLI.
     """
@@ -67,6 +71,7 @@ class Turn:
     output_schema: Mapping[str, Any] | None = None
     effort: str | None = None
     thinking: bool | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,18 @@ class ToolArguments:
 
 
 @dataclass(frozen=True, slots=True)
+class Retracted:
+    """All text so far is void: it did not follow the output schema and the model writes it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The model gave words instead of the structured output it was asked for."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """Nothing came for a while; the turn goes on. Lets a stream send a keep-alive."""
 
@@ -133,4 +150,4 @@ class Done:
     usage: Usage
 
 
-Event = Started | Text | Thinking | ToolCall | ToolArguments | Idle | Done
+Event = Started | Text | Thinking | ToolCall | ToolArguments | Retracted | Refusal | Idle | Done

@@ -8,7 +8,7 @@ import pytest
 from marshmallow import ValidationError
 
 from gateway.errors import InvalidRequest
-from gateway.schemas.chat import ROLES, ChatCompletionSchema
+from gateway.schemas.chat import MAX_CHOICES, ROLES, ChatCompletionSchema
 from gateway.schemas.errors import field_error, problems
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -25,7 +25,9 @@ def refused(body: Any) -> InvalidRequest:
     return field_error(caught.value.messages)
 
 
-@pytest.mark.parametrize("body", [{}, {"messages": None}, {"messages": []}, {"model": "opus"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"messages": None}, {"messages": []}, {"model": "opus"}, {"messages": [], "input": []}]
+)
 def test_messages_are_needed(body: dict[str, Any]) -> None:
     error = refused(body)
 
@@ -95,7 +97,13 @@ def test_content_may_be_left_out(message: dict[str, Any]) -> None:
         ("stream_options", {}),
         ("stream_options", {"include_usage": True, "include_obfuscation": False}),
         ("n", 1),
-        ("n", 4),
+        ("n", MAX_CHOICES),
+        ("input", "hello"),
+        ("instructions", "be kind"),
+        ("system", [{"type": "text", "text": "be kind"}]),
+        ("text", {"verbosity": "low"}),
+        ("max_output_tokens", 1),
+        ("stop_sequences", ["a", "b", "c", "d", "e"]),
         ("model", "claude-opus-latest"),
         ("tool_choice", "auto"),
         ("tool_choice", {"type": "function", "function": {"name": "f"}}),
@@ -139,6 +147,12 @@ def test_null_in_stream_options_counts_as_absent() -> None:
         ("temperature", float("nan")),
         ("temperature", 10**400),
         ("top_p", 1.1),
+        ("n", MAX_CHOICES + 1),
+        ("max_output_tokens", 0),
+        ("instructions", ["be kind"]),
+        ("system", 1),
+        ("text", "low"),
+        ("stop_sequences", "END"),
         ("max_tokens", 1.5),
         ("max_tokens", -1),
         ("stop", ["a", "b", "c", "d", "e"]),
@@ -202,6 +216,11 @@ def test_missing_messages_inside_a_location() -> None:
     error = field_error({"json": ChatCompletionSchema().validate({})})
 
     assert (error.code, error.param) == ("missing_messages", "messages")
+
+
+@pytest.mark.parametrize("given", ["hello", [{"role": "user"}]])
+def test_input_may_stand_for_messages(given: Any) -> None:
+    assert ChatCompletionSchema().load({"input": given}) == {"input": given}
 
 
 def test_problems_lists_them_all() -> None:

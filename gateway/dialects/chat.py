@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.dialects import chat_parameters, conversation
+from gateway.dialects import chat_parameters, conversation, cursor, reasoning, response_format, tools
+from gateway.dialects.call_form import CallForm
 from gateway.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request understood: the turn to run, how to send the answer, and which parameters had no effect."""
+    """A request understood: the turn to run, how to send the answer, and which parameters had no effect.
+
+    The turn is to be run `n` times, each answer a choice of its own. `call_form` goes to the encoder.
+    """
 
     turn: Turn
     stream: bool
     include_usage: bool
     ignored: tuple[str, ...]
+    n: int = 1
+    call_form: CallForm = field(default_factory=CallForm)
 
 
 def parse(body: dict[str, Any]) -> ChatRequest:
@@ -25,20 +31,31 @@ def parse(body: dict[str, Any]) -> ChatRequest:
     Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured;
     both name the field in `param`.
     """
+    plain = cursor.as_chat(body)
+    body = plain.body
     chat_parameters.refuse_unsupported(body)
     return ChatRequest(
-        turn=_turn(body),
+        turn=_turn(body, plain.field),
         stream=bool(body.get("stream")),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         ignored=chat_parameters.ignored_parameters(body),
+        n=body.get("n") or 1,
+        call_form=CallForm(tools.is_deprecated(body), plain.raw_tools),
     )
 
 
-def _turn(body: dict[str, Any]) -> Turn:
-    system, messages = conversation.translate(body["messages"], body.get("system_prompt"))
+def _turn(body: dict[str, Any], field: str) -> Turn:
+    defined, choice = tools.translate(body)
+    system, messages = conversation.translate(body["messages"], body.get("system_prompt"), field)
+    effort, thinking = reasoning.translate(body)
     return Turn(
         messages=messages,
         model=body.get("model") or None,
         system=system,
         sampling=chat_parameters.sampling(body),
+        tools=defined,
+        tool_choice=choice,
+        output_schema=response_format.schema(body),
+        effort=effort,
+        thinking=thinking,
     )

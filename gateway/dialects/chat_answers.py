@@ -1,4 +1,4 @@
-"""Events of a turn as chat completion chunks, or as one chat completion.
+"""Events of a turn, or of several for `n` choices, as chat completion chunks, or as one chat completion.
 
 Shapes: https://platform.openai.com/docs/api-reference/chat/object and …/chat-streaming. `reasoning_content`
 is the field that clients of other reasoning models read; `usage.cost` is in US dollars.
@@ -6,12 +6,25 @@ is the field that clients of other reasoning models read; `usage.cost` is in US 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gateway.dialects import sse
+from gateway.dialects.call_form import CallForm
 from gateway.errors import GatewayError, UpstreamError
-from gateway.turn import Done, Event, Idle, Started, Text, Thinking, ToolArguments, ToolCall, Usage
+from gateway.turn import (
+    Done,
+    Event,
+    Idle,
+    Refusal,
+    Retracted,
+    Started,
+    Text,
+    Thinking,
+    ToolArguments,
+    ToolCall,
+    Usage,
+)
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -23,13 +36,15 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 
-_NO_ARGUMENTS = "{}"
+_CHATTY = CallForm()
 
 CHUNK = "chat.completion.chunk"
 
 
-def finish_reason(stop_reason: str) -> str:
+def finish_reason(stop_reason: str, form: CallForm = _CHATTY) -> str:
     """OpenAI's word for a Messages API stop reason. One that is new counts as a normal end."""
+    if stop_reason == "tool_use" and form.deprecated:
+        return "function_call"
     return FINISH_REASONS.get(stop_reason, "stop")
 
 
@@ -49,51 +64,100 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     return counted if usage.cost_usd is None else {**counted, "cost": float(usage.cost_usd)}
 
 
-class StreamEncoder:
-    """One answer's stream. Feed it batches of events; each becomes the bytes to send, or b"" for none.
+def total(usages: Sequence[Usage]) -> Usage:
+    """What all answers to one request have used. Each read the prompt anew, so prompts add up too."""
+    costs = [usage.cost_usd for usage in usages if usage.cost_usd is not None]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        cache_read_tokens=sum(usage.cache_read_tokens for usage in usages),
+        cache_write_tokens=sum(usage.cache_write_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        thinking_tokens=sum(usage.thinking_tokens for usage in usages),
+        cost_usd=sum(costs) if costs else None,
+    )
 
-    `created` is in Unix seconds. What all chunks share is written once, when Started names the model.
+
+class StreamEncoder:
+    """The stream of one answer, or of `n` merged. Feed it batches of events with the index of their choice; each
+    becomes the bytes to send, or b"" for none.
+
+    `created` is in Unix seconds. All chunks name the model of the first Started. The usage, summed, and `[DONE]`
+    come with the last choice's Done.
     """
 
-    def __init__(self, answer_id: str, created: int, include_usage: bool = False) -> None:
-        self._answer_id = answer_id
-        self._created = created
+    def __init__(
+        self, answer_id: str, created: int, include_usage: bool = False, n: int = 1, form: CallForm = _CHATTY
+    ) -> None:
+        self._common = {"id": answer_id, "object": CHUNK, "created": created, "model": ""}
         self._include_usage = include_usage
-        self._model: str | None = None
-        self._without_arguments: int | None = None
+        self._form = form
+        self._done: dict[int, Usage] = {}
+        self._share("", n)
+
+    def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
+        """The chunks of all events of `batch`, which belong to choice `index`, one after the other."""
+        return sse.one_line(b"".join([self._event(event, index) for event in batch]))
+
+    def error(self, error: GatewayError) -> bytes:
+        """What a stream that fails ends with: the error alone, and no `[DONE]`."""
+        return sse.one_line(sse.data(sse.dumps(error.body())))
+
+    def _share(self, model: str, n: int) -> None:
+        self._common["model"] = model
+        self._head = sse.DATA + sse.dumps(self._common)[:-1] + b',"choices":['
+        self._choices = [_Choice(index, self._head, self._form) for index in range(n)]
+
+    def _event(self, event: Event, index: int) -> bytes:
+        if isinstance(event, Started) and not self._common["model"]:
+            self._share(event.model, len(self._choices))
+        written = self._choices[index].write(event)
+        return written + self._end(event, index) if isinstance(event, Done) else written
+
+    def _end(self, event: Done, index: int) -> bytes:
+        self._done[index] = event.usage
+        if len(self._done) < len(self._choices):
+            return b""
+        return self._usage() + sse.DONE
+
+    def _usage(self) -> bytes:
+        if not self._include_usage:
+            return b""
+        usage = usage_object(total(list(self._done.values())))
+        return self._head + b'],"usage":' + sse.dumps(usage) + b"}" + sse.END
+
+
+class _Choice:
+    """Writes the chunks of one choice. What all of them share is written once, here."""
+
+    def __init__(self, index: int, head: bytes, form: CallForm) -> None:
+        self._form = form
+        self._began = False
+        self._open: ToolCall | None = None
+        self._held: list[str] | None = None
+        self._before = head + b'{"index":%d,"delta":' % index
+        self._delta = self._before + b"{"
+        self._after_delta = b'},"logprobs":null,"finish_reason":null}]}' + sse.END
+        self._before_text = self._delta + b'"content":'
+        self._before_thinking = self._delta + b'"reasoning_content":'
         self._writers: dict[type, Callable[[Any], bytes]] = {
             Started: self._started,
             Text: self._text,
             Thinking: self._thinking,
             ToolCall: self._tool_call,
             ToolArguments: self._tool_arguments,
+            Refusal: self._refusal,
+            Retracted: self._retracted,
             Idle: self._idle,
             Done: self._done,
         }
-        self._share("")
 
-    def encode(self, batch: Iterable[Event]) -> bytes:
-        """The chunks of all events of `batch`, one after the other."""
-        writers = self._writers
-        return sse.one_line(b"".join([writers[type(event)](event) for event in batch]))
-
-    def error(self, error: GatewayError) -> bytes:
-        """What a stream that fails ends with: the error alone, and no `[DONE]`."""
-        return sse.one_line(sse.data(sse.dumps(error.body())))
-
-    def _share(self, model: str) -> None:
-        common = {"id": self._answer_id, "object": CHUNK, "created": self._created, "model": model}
-        self._head = sse.DATA + sse.dumps(common)[:-1] + b',"choices":['
-        self._delta = self._head + b'{"index":0,"delta":{'
-        self._after_delta = b'},"logprobs":null,"finish_reason":null}]}' + sse.END
-        self._before_text = self._delta + b'"content":'
-        self._before_thinking = self._delta + b'"reasoning_content":'
+    def write(self, event: Event) -> bytes:
+        return self._writers[type(event)](event)
 
     def _started(self, event: Started) -> bytes:
-        if self._model is not None:
-            return b""  # the model and the role are sent once
-        self._model = event.model
-        self._share(event.model)
+        if self._began:
+            return b""  # the role is sent once
+        self._began = True
         return self._delta + b'"role":"assistant","content":""' + self._after_delta
 
     def _text(self, event: Text) -> bytes:
@@ -102,99 +166,141 @@ class StreamEncoder:
     def _thinking(self, event: Thinking) -> bytes:
         return self._before_thinking + sse.dumps(event.text) + self._after_delta
 
+    def _refusal(self, event: Refusal) -> bytes:
+        return self._delta + b'"refusal":' + sse.dumps(event.text) + self._after_delta
+
+    def _retracted(self, event: Retracted) -> bytes:
+        raise UpstreamError(
+            "The model's output did not follow the schema, and what is sent cannot be taken back. Try again.",
+            code="invalid_structured_output",
+        )
+
     def _idle(self, event: Idle) -> bytes:
         return sse.KEEP_ALIVE
 
     def _tool_call(self, event: ToolCall) -> bytes:
         ended = self._end_call()
-        self._without_arguments = event.index
+        # Held back: arguments that are sent whole, and the "{}" of a call that gets none.
+        self._open, self._held = event, []
         function = {"name": event.name, "arguments": ""}
         call = {"index": event.index, "id": event.id, "type": "function", "function": function}
-        return ended + self._tool_delta(call)
+        return ended + self._call_delta(event.index, call, function)
 
     def _tool_arguments(self, event: ToolArguments) -> bytes:
         if not event.fragment:
             return b""
-        if event.index == self._without_arguments:
-            self._without_arguments = None
-        return self._end_call() + self._arguments(event.index, event.fragment)
+        call = self._open
+        if call is None or call.index != event.index:
+            return self._end_call() + self._arguments(event.index, event.fragment)
+        if call.name in self._form.raw and self._held is not None:
+            self._held.append(event.fragment)
+            return b""
+        self._held = None
+        return self._arguments(event.index, event.fragment)
 
     def _end_call(self) -> bytes:
         """Clients parse the arguments as JSON, so a call that got none needs an empty object."""
-        index, self._without_arguments = self._without_arguments, None
-        return b"" if index is None else self._arguments(index, _NO_ARGUMENTS)
+        call, held = self._open, self._held
+        self._open = self._held = None
+        if call is None or held is None:
+            return b""
+        return self._arguments(call.index, self._form.arguments(call.name, "".join(held)))
 
     def _arguments(self, index: int, fragment: str) -> bytes:
-        return self._tool_delta({"index": index, "function": {"arguments": fragment}})
+        function = {"arguments": fragment}
+        return self._call_delta(index, {"index": index, "function": function}, function)
 
-    def _tool_delta(self, call: dict[str, Any]) -> bytes:
-        return self._delta + b'"tool_calls":[' + sse.dumps(call) + b"]" + self._after_delta
+    def _call_delta(self, index: int, call: dict[str, Any], function: dict[str, str]) -> bytes:
+        if not self._form.deprecated:
+            return self._delta + b'"tool_calls":[' + sse.dumps(call) + b"]" + self._after_delta
+        if index:
+            return b""  # the deprecated form has room for one call
+        return self._delta + b'"function_call":' + sse.dumps(function) + self._after_delta
 
     def _done(self, event: Done) -> bytes:
-        reason = finish_reason(event.stop_reason)
-        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
-        finish = self._head + sse.dumps(choice) + b"]}" + sse.END
-        return self._end_call() + finish + self._usage(event.usage) + sse.DONE
+        reason = sse.dumps(finish_reason(event.stop_reason, self._form))
+        finish = self._before + b'{},"logprobs":null,"finish_reason":' + reason + b"}]}" + sse.END
+        return self._end_call() + finish
 
-    def _usage(self, usage: Usage) -> bytes:
-        if not self._include_usage:
-            return b""
-        return self._head + b'],"usage":' + sse.dumps(usage_object(usage)) + b"}" + sse.END
+
+class Completion:
+    """An answer, or `n`, sent whole. Feed it batches of events with the index of their choice, then take `body`."""
+
+    def __init__(self, answer_id: str, created: int, n: int = 1, form: CallForm = _CHATTY) -> None:
+        self._common = {"id": answer_id, "object": "chat.completion", "created": created, "model": ""}
+        self._answers = [_Answer(form) for _ in range(n)]
+
+    def add(self, batch: Iterable[Event], index: int = 0) -> None:
+        """Take in events of choice `index`."""
+        for event in batch:
+            if isinstance(event, Started):
+                self._common["model"] = self._common["model"] or event.model
+            else:
+                self._answers[index].add(event)
+
+    def body(self) -> dict[str, Any]:
+        """The `chat.completion`. Raises UpstreamError if an answer has not come to its end."""
+        choices = [{"index": index, **answer.choice()} for index, answer in enumerate(self._answers)]
+        usage = total([answer.done.usage for answer in self._answers if answer.done])
+        return {**self._common, "choices": choices, "usage": usage_object(usage)}
 
 
 class _Answer:
-    """Gathers the events of an answer that is sent whole."""
+    """Gathers the events of one choice."""
 
-    def __init__(self) -> None:
-        self.model = ""
-        self.text: list[str] = []
-        self.thinking: list[str] = []
-        self.calls: dict[int, ToolCall] = {}
-        self.arguments: dict[int, list[str]] = {}
+    def __init__(self, form: CallForm) -> None:
         self.done: Done | None = None
+        self._form = form
+        self._refusal: str | None = None
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._calls: dict[int, ToolCall] = {}
+        self._arguments: dict[int, list[str]] = {}
 
     def add(self, event: Event) -> None:
         if isinstance(event, Text):
-            self.text.append(event.text)
+            self._text.append(event.text)
+        elif isinstance(event, Retracted):
+            self._text.clear()
+        elif isinstance(event, Refusal):
+            self._refusal = event.text
         elif isinstance(event, Thinking):
-            self.thinking.append(event.text)
+            self._thinking.append(event.text)
         elif isinstance(event, ToolArguments):
-            self.arguments.setdefault(event.index, []).append(event.fragment)
+            self._arguments.setdefault(event.index, []).append(event.fragment)
         elif isinstance(event, ToolCall):
-            self.calls[event.index] = event
-        elif isinstance(event, Started):
-            self.model = self.model or event.model
+            self._calls[event.index] = event
         elif isinstance(event, Done):
             self.done = event
 
-    def message(self) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(self.text), "refusal": None}
-        if self.thinking:
-            message["reasoning_content"] = "".join(self.thinking)
-        if self.calls:
+    def choice(self) -> dict[str, Any]:
+        if self.done is None:
+            raise UpstreamError("The answer broke off before its end.")
+        reason = finish_reason(self.done.stop_reason, self._form)
+        return {"message": self._message(), "logprobs": None, "finish_reason": reason}
+
+    def _message(self) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": "".join(self._text),
+            "refusal": self._refusal,
+        }
+        if self._refusal is not None:
+            message["content"] = None
+        if self._thinking:
+            message["reasoning_content"] = "".join(self._thinking)
+        if self._calls:
             message["content"] = message["content"] or None
-            message["tool_calls"] = [self._tool_call(call) for call in self.calls.values()]
+            message |= self._called()
         return message
 
-    def _tool_call(self, call: ToolCall) -> dict[str, Any]:
-        arguments = "".join(self.arguments.get(call.index, ())) or _NO_ARGUMENTS
-        return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    def _called(self) -> dict[str, Any]:
+        calls = [
+            {"id": call.id, "type": "function", "function": self._function(call)}
+            for call in self._calls.values()
+        ]
+        return {"function_call": calls[0]["function"]} if self._form.deprecated else {"tool_calls": calls}
 
-
-def completion(events: Iterable[Iterable[Event]], answer_id: str, created: int) -> dict[str, Any]:
-    """The whole answer as a `chat.completion`. Raises UpstreamError if the events end without Done."""
-    answer = _Answer()
-    for batch in events:
-        for event in batch:
-            answer.add(event)
-    if answer.done is None:
-        raise UpstreamError("The answer broke off before its end.")
-    reason = finish_reason(answer.done.stop_reason)
-    return {
-        "id": answer_id,
-        "object": "chat.completion",
-        "created": created,
-        "model": answer.model,
-        "choices": [{"index": 0, "message": answer.message(), "logprobs": None, "finish_reason": reason}],
-        "usage": usage_object(answer.done.usage),
-    }
+    def _function(self, call: ToolCall) -> dict[str, str]:
+        written = "".join(self._arguments.get(call.index, ()))
+        return {"name": call.name, "arguments": self._form.arguments(call.name, written)}

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from gateway.dialects.content import is_blank, well_formed
+from gateway.dialects import reasoning
+from gateway.dialects.text import well_formed
 from gateway.errors import UnsupportedParameter
 from gateway.turn import Sampling
 
@@ -19,8 +20,9 @@ MOST_NAMED = 32
 LONGEST_NAME = 64
 
 _HONOURED = frozenset({
-    "messages", "model", "system_prompt", "stream", "stream_options", "temperature", "top_p", "max_tokens",
-    "max_completion_tokens", "stop", "parallel_tool_calls",
+    "messages", "model", "system_prompt", "stream", "stream_options", "n", "temperature", "top_p", "max_tokens",
+    "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
+    "response_format", "reasoning_effort", "reasoning", "thinking",
 })  # fmt: skip
 
 
@@ -32,23 +34,10 @@ def _empty(value: Any) -> bool:
     return not value
 
 
-def _no_choice(value: Any) -> bool:
-    return value in ("auto", "none")
-
-
 # Per refused parameter: which values ask for nothing.
 _REFUSED: dict[str, Callable[[Any], bool]] = {
     "session_id": _never,
     "project_id": _never,
-    "n": lambda value: value == 1,
-    "tools": _empty,
-    "tool_choice": _no_choice,
-    "functions": _empty,
-    "function_call": _no_choice,
-    "response_format": lambda value: value.get("type") == "text",
-    "reasoning_effort": _never,
-    "reasoning": _never,
-    "thinking": _never,
     "modalities": lambda value: all(kind == "text" for kind in value),
     "audio": _never,
     "logprobs": _empty,
@@ -76,12 +65,13 @@ def refuse_unsupported(body: dict[str, Any]) -> None:
 
 def ignored_parameters(body: dict[str, Any]) -> tuple[str, ...]:
     """The names, sorted, of parameters without effect. Percent-encoded where unfit for a header."""
-    names = (name for name, value in body.items() if _is_ignored(name, value))
+    names = [name for name, value in body.items() if _is_ignored(name, value)]
+    names += reasoning.without_effect(body)
     return tuple(quote(name[:LONGEST_NAME], errors="replace") for name in sorted(names)[:MOST_NAMED])
 
 
 def sampling(body: dict[str, Any]) -> Sampling:
-    """The sampling parameters. Raises UnsupportedParameter for a stop sequence of white space only."""
+    """The sampling parameters."""
     return Sampling(
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         temperature=_temperature(body.get("temperature")),
@@ -108,7 +98,4 @@ def _top_p(value: float | None) -> float | None:
 
 def _stop(value: str | list[str] | None) -> tuple[str, ...]:
     given = [value] if isinstance(value, str) else value or []
-    stops = tuple(well_formed(text) for text in given if text)
-    if any(is_blank(text) for text in stops):
-        raise UnsupportedParameter("'stop' sequences of white space only are not supported.", param="stop")
-    return stops
+    return tuple(well_formed(text) for text in given if text)

@@ -1,81 +1,123 @@
-"""A chat message's content as Messages API blocks.
+"""A message's content as Messages API blocks.
 
-Text is passed on byte for byte. Blank text is left out: it says nothing, and the Messages API refuses
-it ("text content blocks must be non-empty").
+Text is passed on byte for byte. Blank text is left out: it says nothing, and the Messages API refuses it
+("text content blocks must be non-empty"). A part is read by the reader for its type; which types there are
+depends on the role. Besides chat's own parts, those of the Responses and the Messages API are understood,
+because clients mix them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import InvalidRequest, UnsupportedParameter
+from gateway.dialects import media
+from gateway.dialects.faults import invalid, quoted, unsupported
+from gateway.dialects.text import is_blank, string, well_formed
 from gateway.turn import Block
 
-# Parts that OpenAI knows and that cannot be passed on.
-_UNSUPPORTED_PARTS = ("image_url", "file", "input_audio")
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A block and the path of the field it comes from, for errors found later."""
+
+    block: Block
+    where: str
 
 
-def blocks(message: dict[str, Any], where: str) -> list[Block]:
-    """The non-blank blocks of a user or assistant message.
+Reader = Callable[[dict[str, Any], str], Block | None]
+Readers = Mapping[str, Reader]
 
-    `where` is the message's path, `messages[3]`. Raises UnsupportedParameter or InvalidRequest, naming the
-    part.
+
+def text_block(text: str) -> Block | None:
+    """A text block; None for blank text."""
+    return None if is_blank(text) else {"type": "text", "text": text}
+
+
+def left_out(part: dict[str, Any], where: str) -> Block | None:
+    """Reads a part that has no place in what the model is sent."""
+    return None
+
+
+def refusal_part(part: dict[str, Any], where: str) -> Block | None:
+    """The assistant's own refusal, replayed."""
+    return text_block(string(part, "refusal", where))
+
+
+def _text_part(part: dict[str, Any], where: str) -> Block | None:
+    return text_block(string(part, "text", where))
+
+
+#: Parts with text, in system messages the only ones.
+TEXTS: Readers = {"text": _text_part, "input_text": _text_part, "output_text": _text_part}
+
+#: Parts of users' messages and of tool results.
+PARTS: Readers = {
+    **TEXTS,
+    "image_url": media.image_part,
+    "input_image": media.image_part,
+    "image": media.image_block,
+    "file": media.file_part,
+    "input_file": media.input_file_part,
+    "document": media.document_block,
+}
+
+# Parts that are known, and of no use here or in this role.
+_KNOWN = {*PARTS, "input_audio"}
+
+
+def pieces(content: Any, where: str, readers: Readers) -> list[Piece]:
+    """The blocks of `content`, a string, a list of parts or null, at path `where`.
+
+    Raises UnsupportedParameter or InvalidRequest, naming the part.
     """
-    texts = _texts(message.get("content"), message["role"], f"{where}.content")
-    if message["role"] == "assistant":
-        # An answer that was refused is replayed with its text here and content null.
-        texts.append(well_formed(message.get("refusal") or ""))
-    return [{"type": "text", "text": text} for text in texts if not is_blank(text)]
-
-
-def system_text(message: dict[str, Any], where: str) -> str:
-    """The text of a system or developer message, its parts concatenated. Raises as `blocks` does."""
-    return "".join(_texts(message.get("content"), message["role"], f"{where}.content"))
-
-
-def is_blank(text: str) -> bool:
-    """Whether `text` is empty or white space only."""
-    return not text or text.isspace()
-
-
-def well_formed(text: str) -> str:
-    """`text` with lone halves of surrogate pairs replaced by U+FFFD.
-
-    Clients that cut a string inside an emoji send them; the API refuses the whole request for one.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def _texts(content: Any, role: str, where: str) -> list[str]:
-    if not content:
-        return []
     if isinstance(content, str):
-        return [well_formed(content)]
-    return [_part_text(part, role, f"{where}[{index}]") for index, part in enumerate(content)]
+        block = text_block(well_formed(content))
+        return [Piece(block, where)] if block else []
+    found: list[Piece] = []
+    for index, part in enumerate(_parts(content, where)):
+        place = f"{where}[{index}]"
+        block = _reader(part, place, readers)(part, place)
+        if block is not None:
+            found.append(Piece(block, place))
+    return found
 
 
-def _part_text(part: dict[str, Any], role: str, where: str) -> str:
+def blocks(content: Any, where: str, readers: Readers = PARTS) -> list[Block]:
+    """As `pieces`, the blocks alone."""
+    return [piece.block for piece in pieces(content, where, readers)]
+
+
+def joined_text(content: Any, where: str) -> str:
+    """The text of a system message, its parts concatenated, blank ones too. Raises as `pieces` does."""
+    if isinstance(content, str):
+        return well_formed(content)
+    return "".join(texts(content, where))
+
+
+def texts(content: Any, where: str) -> list[str]:
+    """The text of each part of a list that may hold nothing else. Raises as `pieces` does."""
+    found = []
+    for index, part in enumerate(_parts(content, where)):
+        _reader(part, f"{where}[{index}]", TEXTS)
+        found.append(string(part, "text", f"{where}[{index}]"))
+    return found
+
+
+def _parts(content: Any, where: str) -> list[dict[str, Any]]:
+    if content is None:
+        return []
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        raise invalid(where, "Expected a string or a list of content parts.")
+    return content
+
+
+def _reader(part: dict[str, Any], where: str, readers: Readers) -> Reader:
     kind = part.get("type")
-    if kind == "text" or (kind == "refusal" and role == "assistant"):
-        return _string(part, kind, where)
-    if kind in _UNSUPPORTED_PARTS:
-        problem = f"Content parts of type '{kind}' are not supported."
-        raise UnsupportedParameter(problem, param=f"{where}.{kind}")
-    raise InvalidRequest(f"Invalid '{where}.type': {_unknown(kind, role)}", param=f"{where}.type")
-
-
-def _string(part: dict[str, Any], key: str, where: str) -> str:
-    text = part.get(key)
-    if not isinstance(text, str):
-        raise InvalidRequest(f"Invalid '{where}.{key}': Expected a string.", param=f"{where}.{key}")
-    return well_formed(text)
-
-
-def _unknown(kind: Any, role: str) -> str:
     if not isinstance(kind, str):
-        return "Every content part needs a type."
-    return f"Messages of role '{role}' have no content parts of type '{kind[:80]}'."
+        raise invalid(f"{where}.type", "Every content part needs a type.")
+    if kind in readers:
+        return readers[kind]
+    problem = f"There are no parts of type {quoted(kind)} here."
+    raise unsupported(f"{where}.{kind}", problem) if kind in _KNOWN else invalid(f"{where}.type", problem)

@@ -6,13 +6,18 @@ first and last. System messages are hoisted as in https://platform.claude.com/do
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from itertools import chain, groupby
 from typing import Any
 
-from gateway.dialects import content
-from gateway.errors import InvalidRequest, UnsupportedParameter
-from gateway.turn import Block, Message, Role
+from gateway.dialects import messages as one
+from gateway.dialects.content import Piece, joined_text
+from gateway.dialects.faults import invalid
+from gateway.dialects.text import is_blank, well_formed
+from gateway.dialects.tool_rounds import Said, arranged
+from gateway.errors import InvalidRequest
+from gateway.turn import Message
 
 #: Stands before a conversation whose first message is the assistant's.
 OPENING = "(The conversation begins with the assistant.)"
@@ -21,55 +26,71 @@ OPENING = "(The conversation begins with the assistant.)"
 NUDGE = "Continue exactly where your last message ends, without repeating any of it."
 
 _SYSTEM_ROLES = ("system", "developer")
-_TOOL_ROLES = ("tool", "function")
-
-Said = tuple[Role, list[Block]]
 
 
 def translate(
-    messages: Iterable[dict[str, Any]], system_prompt: str | None = None
+    messages: Iterable[dict[str, Any]], system_prompt: str | None = None, field: str = "messages"
 ) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """The system texts, `system_prompt` first, and the messages of a Turn.
 
-    Raises InvalidRequest (code `missing_user_message` when nobody says anything) and UnsupportedParameter.
+    `field` is what the client calls its list, for errors. Raises InvalidRequest (code `missing_user_message`
+    when nobody says anything) and UnsupportedParameter.
     """
-    system = [content.well_formed(system_prompt or "")]
-    said: list[Said] = []
+    reader = _Reader(system_prompt or "")
     for index, message in enumerate(messages):
-        where = f"messages[{index}]"
-        _refuse_unsupported(message, where)
-        if message["role"] in _SYSTEM_ROLES:
-            system.append(content.system_text(message, where))
+        reader.read(message, index, f"{field}[{index}]")
+    system = tuple(text for text in reader.system if not is_blank(text))
+    return system, _user_to_user(arranged(_merge(reader.said)), field)
+
+
+class _Reader:
+    """Goes through the messages in order: gathers the system texts, and who said what."""
+
+    def __init__(self, system_prompt: str) -> None:
+        self.system = [well_formed(system_prompt)]
+        self.said: list[Said] = []
+        self._function_calls: deque[str] = deque()
+
+    def read(self, message: dict[str, Any], index: int, where: str) -> None:
+        role = message["role"]
+        if role in _SYSTEM_ROLES:
+            self.system.append(joined_text(message.get("content"), f"{where}.content"))
+        elif role == "assistant":
+            self.said.append(("assistant", self._assistant(message, index, where)))
+        elif role == "tool":
+            self.said.append(("user", one.tool(message, where)))
+        elif role == "function":
+            self.said.append(("user", [self._function(message, where)]))
         else:
-            said.append((message["role"], content.blocks(message, where)))
-    return tuple(text for text in system if not content.is_blank(text)), _user_to_user(_merge(said))
+            self.said.append(("user", one.user(message, where)))
+
+    def _assistant(self, message: dict[str, Any], index: int, where: str) -> list[Piece]:
+        pieces = one.assistant(message, where)
+        if message.get("function_call"):
+            call_id = f"call_message_{index}"
+            pieces.append(one.function_call(message, where, call_id))
+            self._function_calls.append(call_id)
+        return pieces
+
+    def _function(self, message: dict[str, Any], where: str) -> Piece:
+        if not self._function_calls:
+            raise invalid(where, "No assistant's message before it has a function call to answer.")
+        return one.function(message, where, self._function_calls.popleft())
 
 
-def _refuse_unsupported(message: dict[str, Any], where: str) -> None:
-    if message["role"] in _TOOL_ROLES:
-        _refuse(f"{where}.role", f"Messages of role '{message['role']}' are")
-    for name in ("tool_calls", "function_call", "audio"):
-        if message.get(name):
-            _refuse(f"{where}.{name}", f"'{where}.{name}' is")
-
-
-def _refuse(param: str, what: str) -> None:
-    raise UnsupportedParameter(f"{what} not supported.", param=param)
-
-
-def _merge(said: Iterable[Said]) -> list[Message]:
+def _merge(said: Iterable[Said]) -> list[Said]:
     """Drops what is empty and makes one message of several of one role in a row."""
     spoken = (item for item in said if item[1])
     return [
-        Message(role, tuple(chain.from_iterable(blocks for _, blocks in group)))
+        (role, list(chain.from_iterable(pieces for _, pieces in group)))
         for role, group in groupby(spoken, key=lambda item: item[0])
     ]
 
 
-def _user_to_user(messages: list[Message]) -> tuple[Message, ...]:
+def _user_to_user(messages: list[Message], field: str) -> tuple[Message, ...]:
     if not messages:
         problem = "The conversation has no user message with content."
-        raise InvalidRequest(problem, param="messages", code="missing_user_message")
+        raise InvalidRequest(problem, param=field, code="missing_user_message")
     if messages[0].role == "assistant":
         messages = [_user(OPENING), *messages]
     if messages[-1].role == "assistant":

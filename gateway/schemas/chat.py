@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.schemas.errors import MISSING_MESSAGES
 from gateway.schemas.fields import (
@@ -23,6 +23,9 @@ from gateway.schemas.fields import (
     StopSequences,
     Text,
 )
+
+#: How many answers one request may ask for.
+MAX_CHOICES = 8
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -46,6 +49,10 @@ def _ignored() -> fields.Raw:
     return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
 
 
+def _of(api: str, use: str) -> dict[str, str]:
+    return {"description": f"From the {api} API: {use}."}
+
+
 class ChatMessageSchema(LenientSchema):
     """One message. Fields that replayed answers carry besides are kept as they are."""
 
@@ -60,6 +67,9 @@ class ChatMessageSchema(LenientSchema):
     tool_calls = ListOf(Object())
     function_call = Object()
     tool_call_id = Text()
+    is_error: fields.Field[Any] = fields.Raw(
+        metadata={"description": "In a tool's message: the tool failed."}
+    )
 
 
 class StreamOptionsSchema(LenientSchema):
@@ -74,10 +84,9 @@ class ChatCompletionSchema(LenientSchema):
 
     messages = ListOf(
         fields.Nested(ChatMessageSchema()),
-        required=True,
-        validate=validate.Length(min=1, error=MISSING_MESSAGES),
-        error_messages={"required": MISSING_MESSAGES},
-        metadata={"description": "The whole conversation, oldest message first."},
+        metadata={
+            "description": "The whole conversation, oldest message first. Needed, unless `input` is there."
+        },
     )
     model = Text(metadata={"description": "A model's id or alias. Left out: the configured default."})
     system_prompt = Text(metadata={"description": "Goes before the system messages of the conversation."})
@@ -94,17 +103,19 @@ class ChatCompletionSchema(LenientSchema):
     temperature = Decimal(validate=_between(0, 2), metadata={"description": "Above 1 counts as 1."})
     top_p = Decimal(validate=_between(0, 1))
     stop = StopSequences(metadata=_STOP_DOC)
-    n = Count(validate=_at_least_one())
+    n = Count(validate=_between(1, MAX_CHOICES), metadata={"description": "How many answers to write."})
 
     tools = ListOf(Object())
     tool_choice: fields.Field[Any] = fields.Raw()
     parallel_tool_calls = Flag()
-    functions = ListOf(Object())
-    function_call: fields.Field[Any] = fields.Raw()
+    functions = ListOf(Object(), metadata={"description": "Older spelling of `tools`."})
+    function_call: fields.Field[Any] = fields.Raw(
+        metadata={"description": "Older spelling of `tool_choice`."}
+    )
     response_format = Object()
-    reasoning_effort = Text()
-    reasoning = Object()
-    thinking = Object()
+    reasoning_effort = Text(metadata={"description": "none, minimal, low, medium, high, xhigh or max."})
+    reasoning = Object(metadata={"description": "`effort` in it is the same."})
+    thinking = Object(metadata={"description": "Anthropic's: `type` is enabled, adaptive or disabled."})
     modalities = ListOf(Text())
     audio = Object()
     logprobs = Flag()
@@ -124,3 +135,19 @@ class ChatCompletionSchema(LenientSchema):
     store = _ignored()
     user = _ignored()
     verbosity = _ignored()
+
+    # Cursor posts the bodies of other APIs here; they are answered as chat all the same.
+    input: fields.Field[Any] = fields.Raw(metadata=_of("Responses", "in place of `messages`"))
+    instructions = Text(metadata=_of("Responses", "in place of a system message"))
+    max_output_tokens = Count(
+        validate=_at_least_one(), metadata=_of("Responses", "see `max_completion_tokens`")
+    )
+    text = Object(metadata=_of("Responses", "see `response_format` and `verbosity`"))
+    system = Content(metadata=_of("Messages", "in place of a system message"))
+    stop_sequences = ListOf(Text(), metadata=_of("Messages", "see `stop`"))
+
+    @validates_schema
+    def need_messages(self, data: Any, **kwargs: Any) -> None:
+        """Somebody has to say something."""
+        if not data.get("messages") and not data.get("input"):
+            raise ValidationError(MISSING_MESSAGES, "messages")

@@ -1,0 +1,479 @@
+"""What clients of OpenAI's API post to `/v1/chat/completions`, by client, cut short.
+
+Modelled on their public sources and on reports of what they send; none of it is a recording. Every one of `BODIES`
+is to be answered, streamed or whole as it says.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+Body = dict[str, Any]
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PNG_URL = f"data:image/png;base64,{PNG}"
+PDF = base64.b64encode(
+    b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n"
+).decode()
+
+
+def schema(**properties: str) -> Body:
+    """A JSON schema of an object with properties of these types, all required."""
+    typed = {name: {"type": kind} for name, kind in properties.items()}
+    return {
+        "type": "object",
+        "properties": typed,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def function(name: str, parameters: Body, **extra: Any) -> Body:
+    """A tool as chat defines it."""
+    described = {"name": name, "description": f"Use it to {name}.", "parameters": parameters}
+    return {"type": "function", "function": {**described, **extra}}
+
+
+def call(call_id: str, name: str, arguments: str, **extra: Any) -> Body:
+    """A tool call as chat has it."""
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}, **extra}
+
+
+def text(said: str, **extra: Any) -> Body:
+    """A text part."""
+    return {"type": "text", "text": said, **extra}
+
+
+READ = schema(path="string")
+STREAMED: Body = {"stream": True, "stream_options": {"include_usage": True}}
+EPHEMERAL: Body = {"cache_control": {"type": "ephemeral"}}
+
+# https://github.com/cline/cline
+CLINE: Body = {
+    "model": "claude-opus-latest",
+    "temperature": 0,
+    **STREAMED,
+    "messages": [
+        {"role": "system", "content": "You are Cline, a highly skilled software engineer."},
+        {"role": "user", "content": [text("<task>\nFix the bug\n</task>"), text("# environment_details")]},
+        {
+            "role": "assistant",
+            "content": "I will read the file.",
+            "tool_calls": [call("call_Ab1", "read_file", '{"path":"main.py"}')],
+            "reasoning_content": "The user wants a fix.",
+        },
+        {"role": "tool", "tool_call_id": "call_Ab1", "content": "print(1/0)"},
+        {
+            "role": "user",
+            "content": [
+                text("Here is how it looks."),
+                {"type": "image_url", "image_url": {"url": PNG_URL}},
+            ],
+        },
+    ],
+    "tools": [
+        function("read_file", READ, strict=False),
+        function("execute_command", schema(command="string", requires_approval="boolean"), strict=False),
+    ],
+    "tool_choice": "auto",
+    "parallel_tool_calls": False,
+}
+
+# https://github.com/RooCodeInc/Roo-Code
+ROO_CODE: Body = {
+    "model": "sonnet",
+    "temperature": 0,
+    **STREAMED,
+    "reasoning_effort": "medium",
+    "max_completion_tokens": 8192,
+    "messages": [
+        {"role": "system", "content": [text("You are Roo.", **EPHEMERAL)]},
+        {"role": "user", "content": [text("<user_message>\nList the files\n</user_message>", **EPHEMERAL)]},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                call("toolu_01", "list_files", '{"path":".","recursive":false}'),
+                call("toolu_02", "read_file", '{"path":"README.md"}'),
+            ],
+        },
+        {"role": "tool", "tool_call_id": "toolu_02", "content": "# Read me"},
+        {"role": "tool", "tool_call_id": "toolu_01", "content": "README.md\nsrc/"},
+        {"role": "user", "content": "<environment_details>\n</environment_details>"},
+    ],
+    "tools": [
+        function("list_files", schema(path="string", recursive="boolean"), strict=True),
+        function("read_file", READ, strict=True),
+        function("mcp--github--create_issue", schema(title="string"), strict=True),
+    ],
+    "tool_choice": "auto",
+    "parallel_tool_calls": True,
+}
+
+# https://github.com/continuedev/continue
+CONTINUE: Body = {
+    "model": "haiku",
+    "max_tokens": 4096,
+    "stream": True,
+    "messages": [
+        {"role": "system", "content": "<important_rules>You are in agent mode.</important_rules>"},
+        {
+            "role": "user",
+            "content": [
+                text("What is in this picture?"),
+                {"type": "image_url", "image_url": {"url": PNG_URL, "detail": "auto"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": " ",
+            "tool_calls": [call("call_1", "builtin_grep_search", '{"query":"x"}')],
+        },
+        {"role": "tool", "content": "", "tool_call_id": "call_1"},
+    ],
+    "tools": [function("builtin_grep_search", schema(query="string"))],
+    "stop": ["<|endoftext|>", "\n\n"],
+}
+
+# https://github.com/open-webui/open-webui
+OPEN_WEBUI: Body = {
+    "model": "claude-opus-latest",
+    **STREAMED,
+    "messages": [
+        {"role": "system", "content": "User Context:\n"},
+        {
+            "role": "user",
+            "content": [text("How warm is it?"), {"type": "image_url", "image_url": {"url": PNG_URL}}],
+        },
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [call("call_w", "get_weather", '{"city": "Paris"}', index=0)],
+        },
+        {"role": "tool", "tool_call_id": "call_w", "content": '{"degrees": 21}'},
+    ],
+    "tools": [function("get_weather", {**schema(city="string"), "required": None})],
+    "temperature": 0.8,
+    "top_p": 0.9,
+    "frequency_penalty": 0,
+    "seed": 42,
+    "stop": None,
+    "user": "a@example.com",
+}
+OPEN_WEBUI_TITLE: Body = {
+    "model": "claude-opus-latest",
+    "messages": [
+        {
+            "role": "user",
+            "content": '### Task:\nGenerate a title.\n### Output:\nJSON format: { "title": "…" }',
+        }
+    ],
+    "stream": False,
+    "max_completion_tokens": 1000,
+}
+
+# https://github.com/langchain-ai/langchain
+LANGCHAIN: Body = {
+    "model": "sonnet",
+    "stream": False,
+    "n": 1,
+    "temperature": 0.7,
+    "messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "3 times 12, and 11 plus 49?"},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                call("call_m", "Multiply", '{"a": 3, "b": 12}'),
+                call("call_a", "Add", '{"a": 11, "b": 49}'),
+            ],
+        },
+        {"role": "tool", "tool_call_id": "call_m", "content": "36"},
+        {"role": "tool", "tool_call_id": "call_a", "content": [text("60")]},
+    ],
+    "tools": [
+        function("Multiply", schema(a="integer", b="integer")),
+        function("Add", schema(a="integer", b="integer")),
+    ],
+    "tool_choice": {"type": "function", "function": {"name": "Add"}},
+}
+LANGCHAIN_STRUCTURED: Body = {
+    "model": "sonnet",
+    "messages": [{"role": "user", "content": "Tell me a joke"}],
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "Joke", "strict": True, "schema": schema(setup="string", punchline="string")},
+    },
+}
+
+# https://github.com/vercel/ai
+AI_SDK: Body = {
+    "model": "opus",
+    **STREAMED,
+    "messages": [
+        {"role": "system", "content": "You are helpful."},
+        {
+            "role": "user",
+            "content": [
+                text("Summarise."),
+                {
+                    "type": "file",
+                    "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
+                },
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_content": "Look it up.",
+            "tool_calls": [call("aitxt-1", "search", "{}")],
+        },
+        {"role": "tool", "tool_call_id": "aitxt-1", "content": '[{"type":"text","text":"found"}]'},
+    ],
+    "tools": [
+        function(
+            "search",
+            {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {}},
+        )
+    ],
+    "tool_choice": "required",
+}
+AI_SDK_OBJECT: Body = {
+    "model": "opus",
+    "messages": [
+        {"role": "system", "content": 'JSON schema:\n{"type":"object"}\nYou MUST answer with JSON.'},
+        {"role": "user", "content": "A recipe"},
+    ],
+    "response_format": {"type": "json_object"},
+}
+
+# https://github.com/BerriAI/litellm: what its users pass on, tool results with images among them
+LITELLM: Body = {
+    "model": "claude-opus-latest",
+    "messages": [
+        {"role": "user", "content": "Take a picture"},
+        {
+            "role": "assistant",
+            "content": "Smile!",
+            "tool_calls": [call("call_p", "camera", '{"zoom": 2}')],
+            "function_call": None,
+            "provider_specific_fields": None,
+            "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "x"}],
+        },
+        {
+            "role": "tool",
+            "name": "camera",
+            "tool_call_id": "call_p",
+            "content": [text("Done:"), {"type": "image_url", "image_url": PNG_URL}],
+        },
+    ],
+    "tools": [function("camera", schema(zoom="integer"))],
+    "thinking": {"type": "enabled", "budget_tokens": 2048},
+    "max_tokens": 4096,
+}
+LEGACY_FUNCTIONS: Body = {
+    "model": "haiku",
+    "messages": [
+        {"role": "user", "content": "What time is it?"},
+        {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}},
+        {"role": "function", "name": "now", "content": "12:00"},
+    ],
+    "functions": [
+        {"name": "now", "description": "The time", "parameters": {"type": "object", "properties": {}}}
+    ],
+    "function_call": "auto",
+}
+
+# https://github.com/openai/openai-agents-python
+AGENTS_SDK: Body = {
+    "model": "sonnet",
+    **STREAMED,
+    "messages": [
+        {"role": "system", "content": "Hand off when needed."},
+        {
+            "role": "user",
+            "content": [
+                text("Hello"),
+                {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "auto"}},
+            ],
+        },
+        {"role": "assistant", "content": "Hi"},
+        {"role": "user", "content": "Refund me"},
+    ],
+    "tools": [function("transfer_to_refund_agent", {**schema(), "required": []}, strict=True)],
+    "tool_choice": {
+        "type": "allowed_tools",
+        "allowed_tools": {
+            "mode": "auto",
+            "tools": [{"type": "function", "function": {"name": "transfer_to_refund_agent"}}],
+        },
+    },
+    "parallel_tool_calls": True,
+    "store": True,
+    "reasoning_effort": "none",
+    "verbosity": "low",
+    "prompt_cache_retention": "24h",
+}
+
+# https://github.com/BerriAI/litellm/pull/34029, https://github.com/icebear0828/codex-proxy/pull/708
+APPLY_PATCH: Body = {
+    "type": "custom",
+    "name": "ApplyPatch",
+    "description": "Use this tool to edit files.",
+    "format": {"type": "grammar", "syntax": "lark", "definition": "start: begin_patch hunk end_patch"},
+}
+PATCH = '*** Begin Patch\n*** Add File: a.py\n+print("hi")\n*** End Patch'
+
+CURSOR_PROBE: Body = {
+    "model": "sonnet",
+    "messages": [
+        {"role": "system", "content": "You are a test assistant."},
+        {"role": "user", "content": "Testing. Just say hi and nothing else."},
+    ],
+    "max_tokens": 10,
+    "stream": True,
+}
+CURSOR_ASK: Body = {
+    "model": "opus",
+    **STREAMED,
+    "messages": [
+        {"role": "system", "content": "You are an AI coding assistant in Cursor."},
+        {"role": "user", "content": [text("Add a file")]},
+        {"role": "assistant", "content": None, "tool_calls": [call("call_9", "ApplyPatch", PATCH)]},
+        {"role": "tool", "tool_call_id": "call_9", "content": "Applied"},
+    ],
+    "tools": [function("Read", READ), APPLY_PATCH],
+    "tool_choice": "auto",
+}
+CURSOR_RESPONSES: Body = {
+    "model": "sonnet",
+    "user": "google-oauth2|1",
+    **STREAMED,
+    "instructions": "Answer in English.",
+    "input": [
+        {"role": "system", "content": "You are an AI coding assistant in Cursor."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "Look"},
+                {"type": "input_image", "image_url": PNG_URL, "detail": "auto"},
+            ],
+        },
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"},
+        {
+            "type": "message",
+            "id": "msg_1",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "On it.", "annotations": []}],
+        },
+        {
+            "type": "function_call",
+            "id": "fc_1",
+            "call_id": "call_1",
+            "name": "Read",
+            "arguments": '{"path":"a.py"}',
+            "status": "completed",
+        },
+        {
+            "type": "custom_tool_call",
+            "id": "ctc_1",
+            "call_id": "call_2",
+            "name": "ApplyPatch",
+            "input": PATCH,
+        },
+        {"type": "function_call_output", "call_id": "call_1", "output": "print()"},
+        {
+            "type": "custom_tool_call_output",
+            "call_id": "call_2",
+            "output": [{"type": "input_text", "text": "Applied"}],
+        },
+    ],
+    "tools": [
+        {
+            "type": "function",
+            "name": "Read",
+            "description": "Reads a file",
+            "parameters": READ,
+            "strict": False,
+        },
+        APPLY_PATCH,
+    ],
+    "tool_choice": "auto",
+    "parallel_tool_calls": True,
+    "reasoning": {"effort": "high", "summary": "auto"},
+    "text": {"verbosity": "low"},
+    "max_output_tokens": 32000,
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+    "prompt_cache_retention": "24h",
+    "metadata": {"cursorConversationId": "1"},
+}
+
+# https://github.com/router-for-me/CLIProxyAPI/issues/3805, https://github.com/automazeio/vibeproxy/issues/411
+CURSOR_ANTHROPIC: Body = {
+    "model": "claude-opus-latest",
+    **STREAMED,
+    "max_tokens": 16000,
+    "system": [text("You are a coding assistant in Cursor.", **EPHEMERAL)],
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                text("Look"),
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "x"},
+                text("Reading both."),
+                {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"path": "a.py"}},
+                {"type": "tool_use", "id": "toolu_2", "name": "Glob", "input": {}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "toolu_2",
+                    "content": [text("no match")],
+                    "is_error": True,
+                },
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "print()"},
+                text("Go on", **EPHEMERAL),
+            ],
+        },
+    ],
+    "tools": [
+        {"name": "Read", "description": "Reads a file", "input_schema": READ},
+        {"name": "Glob", "input_schema": schema(pattern="string"), "cache_control": {"type": "ephemeral"}},
+        {"function": {"name": "Shell", "description": "Runs", "parameters": schema(command="string")}},
+    ],
+    "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    "stop_sequences": ["</done>"],
+    "thinking": {"type": "adaptive"},
+}
+
+BODIES: dict[str, Body] = {
+    "cline": CLINE,
+    "roo-code": ROO_CODE,
+    "continue": CONTINUE,
+    "open-webui": OPEN_WEBUI,
+    "open-webui-title": OPEN_WEBUI_TITLE,
+    "langchain": LANGCHAIN,
+    "langchain-structured": LANGCHAIN_STRUCTURED,
+    "ai-sdk": AI_SDK,
+    "ai-sdk-object": AI_SDK_OBJECT,
+    "litellm": LITELLM,
+    "legacy-functions": LEGACY_FUNCTIONS,
+    "agents-sdk": AGENTS_SDK,
+    "cursor-probe": CURSOR_PROBE,
+    "cursor-ask": CURSOR_ASK,
+    "cursor-responses": CURSOR_RESPONSES,
+    "cursor-anthropic": CURSOR_ANTHROPIC,
+}
