@@ -37,6 +37,7 @@ def _claude(settings: Settings) -> Claude:
             start_seconds=settings.start_timeout_seconds,
             silence_seconds=settings.streaming_timeout_seconds,
             turn_seconds=settings.turn_timeout_seconds,
+            tool_seconds=settings.tool_wait_seconds,
         ),
         work_dir=settings.claude_work_dir,
         environ=settings.environ,

@@ -47,6 +47,7 @@ class Settings:
     streaming_timeout_seconds: float = 300.0
     turn_timeout_seconds: float = 3600.0
     start_timeout_seconds: float = 30.0
+    tool_wait_seconds: float = 300.0
     max_request_bytes: int = 64 * 1024 * 1024
     allowed_origins: tuple[str, ...] = ("*",)
     web_concurrency: int = 1
@@ -104,6 +105,7 @@ def _read(env: Env) -> dict[str, Any]:
         "streaming_timeout_seconds": seconds("streaming_timeout_seconds"),
         "turn_timeout_seconds": seconds("turn_timeout_seconds"),
         "start_timeout_seconds": seconds("start_timeout_seconds"),
+        "tool_wait_seconds": seconds("tool_wait_seconds"),
         "max_request_bytes": number("max_request_bytes"),
         "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
         "web_concurrency": number("web_concurrency"),

@@ -211,12 +211,9 @@ def test_a_stream_names_them_too(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"n": 2}, "n"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
         ({"logprobs": True}, "logprobs"),
         ({"modalities": ["text", "audio"]}, "modalities"),
-        ({"stop": " \n"}, "stop"),
         ({"content": [{"type": "input_audio", "input_audio": {}}]}, "messages[0].content[0].input_audio"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

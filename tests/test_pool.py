@@ -400,9 +400,9 @@ def test_a_set_up_that_is_never_answered(
     monkeypatch.setattr(conversation, "CONTROL_TIMEOUT_SECONDS", 0.05)
     question = Message("user", ({"type": "text", "text": "hi"},))
     turn = Turn((question,))
-    silent = Conversation(python("import time\ntime.sleep(60)"))
+    silent = Conversation(python("import time\ntime.sleep(60)"), turn, tool_seconds=1)
     with pytest.raises(UpstreamError):
-        silent.set_up(turn, tune(turn, Catalogue().resolve("haiku")))
+        silent.set_up(tune(turn, Catalogue().resolve("haiku"), seeded=True))
     with pytest.raises(UpstreamError):
         silent.seed([question])
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Protocol
 
 from flask import Response, request
 
 from gateway.api.disconnect import watch
-from gateway.claude.run import Run
+from gateway.claude.fan import Fan
 from gateway.dialects import sse
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.turn import Event, Started
 
 log = logging.getLogger(__name__)
 
-Batches = Iterable[list[Event]]
+Batch = list[Event]
+Batches = Iterable[tuple[int, Batch]]
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 IGNORED_HEADER = "x-ignored-parameters"
@@ -27,14 +28,24 @@ IGNORED_HEADER = "x-ignored-parameters"
 class Encoder(Protocol):
     """How a dialect writes a stream."""
 
-    def encode(self, batch: list[Event]) -> bytes:
-        """The bytes for a batch; b"" for none."""
+    def encode(self, batch: Batch, index: int) -> bytes:
+        """The bytes for a batch of choice `index`; b"" for none."""
 
     def error(self, error: GatewayError) -> bytes:
         """What ends a stream that failed."""
 
 
-def stream(run: Run, encoder: Encoder, ignored: Iterable[str]) -> Response:
+class Collector(Protocol):
+    """How a dialect makes a whole answer."""
+
+    def add(self, batch: Batch, index: int) -> None:
+        """Take in a batch of choice `index`."""
+
+    def body(self) -> dict[str, Any]:
+        """The answer's body."""
+
+
+def stream(run: Fan, encoder: Encoder, ignored: Iterable[str]) -> Response:
     """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
@@ -45,28 +56,31 @@ def stream(run: Run, encoder: Encoder, ignored: Iterable[str]) -> Response:
     return response
 
 
-def whole(run: Run, collect: Callable[[Batches], dict[str, Any]], ignored: Iterable[str]) -> Response:
-    """The answer in one piece; `collect` makes its body of the events."""
+def whole(run: Fan, collector: Collector, ignored: Iterable[str]) -> Response:
+    """The answer in one piece."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
-        body = collect(chain([first], run))
-    return Response(sse.dumps(body), mimetype="application/json", headers=_ignored(first, ignored))
+        for index, batch in chain([first], run):
+            collector.add(batch, index)
+    return Response(
+        sse.dumps(collector.body()), mimetype="application/json", headers=_ignored(first, ignored)
+    )
 
 
-def _begin(run: Run, stack: contextlib.ExitStack) -> list[Event]:
+def _begin(run: Fan, stack: contextlib.ExitStack) -> tuple[int, Batch]:
     """Wait for the model to begin; on the stack is what the end of the answer has to undo."""
     stack.callback(run.close)
     stack.enter_context(watch(request.environ, lambda: run.stop(ClientGone())))
-    for batch in run:
+    for index, batch in run:
         if any(isinstance(event, Started) for event in batch):
-            return batch
+            return index, batch
     raise UpstreamError("The Claude Code CLI gave no answer.")
 
 
 def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
     try:
-        for batch in batches:
-            data = encoder.encode(batch)
+        for index, batch in batches:
+            data = encoder.encode(batch, index)
             if data:
                 yield data
     except GatewayError as error:
@@ -76,7 +90,7 @@ def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
         yield encoder.error(GatewayError())
 
 
-def _ignored(first: list[Event], ignored: Iterable[str]) -> dict[str, str]:
-    started = next(event for event in first if isinstance(event, Started))
+def _ignored(first: tuple[int, Batch], ignored: Iterable[str]) -> dict[str, str]:
+    started = next(event for event in first[1] if isinstance(event, Started))
     names = sorted({*started.ignored, *ignored})
     return {IGNORED_HEADER: ", ".join(names)} if names else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from functools import partial
 from typing import Any
 
 from flask import Response
@@ -12,7 +11,7 @@ from flask import Response
 from gateway.api import answers, current
 from gateway.api.blueprints import Blueprint
 from gateway.dialects import chat
-from gateway.dialects.chat_answers import StreamEncoder, completion
+from gateway.dialects.chat_answers import Completion, StreamEncoder
 from gateway.schemas.chat import ChatCompletionSchema
 
 blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", description="Chat completions")
@@ -23,8 +22,9 @@ blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", descr
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     wanted = chat.parse(body)
-    run = current.claude().run(wanted.turn)
+    run = current.claude().run(wanted.turn, wanted.n)
     answer_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if wanted.stream:
-        return answers.stream(run, StreamEncoder(answer_id, created, wanted.include_usage), wanted.ignored)
-    return answers.whole(run, partial(completion, answer_id=answer_id, created=created), wanted.ignored)
+        encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.call_form)
+        return answers.stream(run, encoder, wanted.ignored)
+    return answers.whole(run, Completion(answer_id, created, wanted.n, wanted.call_form), wanted.ignored)

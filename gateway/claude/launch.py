@@ -49,6 +49,8 @@ def child_environment(
         "DISABLE_AUTOUPDATER": "1",
         "ENABLE_TOOL_SEARCH": "false",
         "CLAUDE_CODE_MAX_RETRIES": str(max_retries),
+        # Tools' descriptions reach the model whole; the CLI would cut them at 2,048 characters.
+        "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "1000000",
         # The model the client names, not the one the CLI would rather use.
         "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
         # An answer is one API message: no second attempt by another model or in another mode behind it.

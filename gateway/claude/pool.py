@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.event import Event
 
 from gateway.claude.process import ControlRefused, ControlTimeout, Process, ProcessEnded, settle
 from gateway.claude.waiting import Line, Ticket
@@ -54,6 +55,7 @@ class WarmPool:
         self._line: Line[Process] = Line()
         self._last_failure: GatewayError | None = None
         self._closed = False
+        self.settled = Event()  # it is known whether processes start
         self._checker: gevent.Greenlet[..., None] | None = None
 
     @property
@@ -154,6 +156,7 @@ class WarmPool:
         self.starts += 1
         self._failed_in_a_row = 0
         self._last_failure = None
+        self.settled.set()
         self._hand_out(process)
 
     def _note_failure(self, error: Exception) -> None:
@@ -162,6 +165,7 @@ class WarmPool:
         self._last_failure = ClaudeUnavailable(f"The Claude Code CLI does not start: {error}")
         log.error("a claude process did not start: %s", error)
         if self._failed_in_a_row > 1:  # one failure may be chance
+            self.settled.set()
             self._line.fail(self._last_failure)
 
     def _check_forever(self) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
 
 from gateway.claude.catalogue import Model
 from gateway.claude.conversation import Conversation
+from gateway.claude.digests import chain, extend
 from gateway.claude.process import Process, ProcessEnded
 from gateway.claude.tuning import Tuning, tune
 from gateway.claude.waiting import Ticket
@@ -25,7 +27,7 @@ from gateway.errors import (
     TurnTimeout,
     UpstreamError,
 )
-from gateway.turn import Event, Turn
+from gateway.turn import Done, Event, Turn
 
 if TYPE_CHECKING:
     from gateway.claude.service import Claude
@@ -41,6 +43,8 @@ class Run:
         self._claude = claude
         self._turn = turn
         self._candidates = claude.catalogue.candidates(claude.catalogue.resolve(turn.model))
+        self._digests = chain(turn)
+        self._tuning = Tuning({}, None, (), ())
         self._batches = self._run()
         self._stopped: GatewayError | None = None
         self._slot: Ticket[bool] = Ticket()
@@ -48,6 +52,7 @@ class Run:
         self._conversation: Conversation | None = None
         self._holds_slot = False
         self._ended = False
+        self._begun = False
         limit = claude.limits.turn_seconds
         timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
         self._deadline = gevent.spawn_later(limit, self.stop, timeout)
@@ -115,35 +120,91 @@ class Run:
 
     def _try_model(self, model: Model) -> Iterator[list[Event]]:
         """A model's answer; once more without sampling parameters if it turns out to refuse them."""
-        tuning = tune(self._turn, model)
         try:
-            yield from self._answer(model, tuning)
+            yield from self._answer(model)
             return
         except InvalidRequest as error:
-            if not _refuses_sampling(error, tuning):
+            if not _refuses_sampling(error, self._tuning):
                 raise
             log.info("model %s refuses sampling parameters: %s", model.id, error)
             self._claude.catalogue.remember_no_sampling(model)
             self._drop_process()
-        model = self._claude.catalogue.resolve(model.id)
-        yield from self._answer(model, tune(self._turn, model))
+        yield from self._answer(self._claude.catalogue.resolve(model.id))
 
-    def _answer(self, model: Model, tuning: Tuning) -> Iterator[list[Event]]:
+    def _answer(self, model: Model) -> Iterator[list[Event]]:
+        """The answer of a process that is kept for this conversation, else of a warm one."""
         self._check()
-        self._warm = Ticket()
-        process = self._claude.pool.take(self._warm, self._claude.limits.start_seconds)
-        self._conversation = conversation = Conversation(process)
-        self._check()  # stopped while it was handed over
-        conversation.set_up(self._turn, tuning)
+        tuning = tune(self._turn, model, seeded=False)
+        kept = self._claude.kept.take(self._digests[:-1], partial(self._can_go_on, tuning))
+        if kept is not None:
+            try:
+                yield from self._go_on(*kept, tuning, model)
+                return
+            except ProcessEnded as error:
+                if self._begun or self._stopped:
+                    raise
+                log.warning("a kept claude process was lost, its conversation is seeded: %s", error)
+                self._drop_process()
+        conversation = self._fresh_conversation()
+        self._tuning = tuning = tune(self._turn, model, seeded=True)
+        conversation.set_up(tuning)
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
-        yield from conversation.answer(tuning, model, self._claude.limits.silence_seconds)
+        yield from self._read(conversation, tuning, model)
+
+    def _can_go_on(self, tuning: Tuning, conversation: Conversation, index: int) -> bool:
+        """Whether a kept conversation, which stands at message `index`, can go on with the messages behind it."""
+        rest = self._turn.messages[index + 1 :]
+        if conversation.is_waiting:
+            return len(rest) == 1 and conversation.can_resume(rest[0], tuning)
+        return rest[0].role == "user"
+
+    def _go_on(
+        self, conversation: Conversation, index: int, tuning: Tuning, model: Model
+    ) -> Iterator[list[Event]]:
+        self._conversation = conversation
+        self._tuning = tuning
+        rest = self._turn.messages[index + 1 :]
+        if conversation.is_waiting:
+            conversation.resume(rest[0])
+        else:
+            conversation.tune(tuning)
+            conversation.seed(rest[:-1])
+            conversation.ask(rest[-1])
+        yield from self._read(conversation, tuning, model)
+
+    def _fresh_conversation(self) -> Conversation:
+        self._warm = Ticket()
+        limits = self._claude.limits
+        process = self._claude.pool.take(self._warm, limits.start_seconds)
+        self._conversation = Conversation(process, self._turn, limits.tool_seconds)
+        self._check()  # stopped while it was handed over
+        return self._conversation
+
+    def _read(self, conversation: Conversation, tuning: Tuning, model: Model) -> Iterator[list[Event]]:
+        for batch in conversation.answer(tuning, model, self._claude.limits.silence_seconds):
+            self._begun = True
+            if isinstance(batch[-1], Done):
+                self._keep(conversation, model)
+            yield batch
+
+    def _keep(self, conversation: Conversation, model: Model) -> None:
+        """Before the client has the end of the answer: its next request may come at once."""
         self._claude.note_success()
+        if conversation.is_waiting and _can_be_resumed(conversation, self._tuning, model):
+            self._conversation = None
+            digest = extend(self._digests[-1], conversation.last.message())
+            self._claude.kept.put(digest, conversation, self._claude.limits.tool_seconds)
 
     def _drop_process(self) -> None:
         conversation, self._conversation = self._conversation, None
         if conversation is not None:
             self._claude.drop(conversation)
+
+
+def _can_be_resumed(conversation: Conversation, tuning: Tuning, model: Model) -> bool:
+    """A model that thinks within a budget has to have thought before its calls, or the API refuses to go on."""
+    return conversation.last.has_thought or model.thinking != "budget" or tuning.thinking_budget == 0
 
 
 def _refuses_sampling(error: InvalidRequest, tuning: Tuning) -> bool:

@@ -16,6 +16,8 @@ from gateway.claude import process
 from gateway.claude.binary import TESTED, Binary, dotted, find
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.conversation import Conversation
+from gateway.claude.fan import Fan
+from gateway.claude.kept import Kept
 from gateway.claude.launch import CHAT_ARGUMENTS, child_environment
 from gateway.claude.pool import StartFailure, WarmPool
 from gateway.claude.run import Run
@@ -39,6 +41,7 @@ class Limits:
     start_seconds: float = 30.0
     silence_seconds: float = 300.0
     turn_seconds: float = 3600.0
+    tool_seconds: float = 300.0
 
 
 class Claude:
@@ -65,6 +68,7 @@ class Claude:
         self.slots = Slots(limits.turns, limits.queue, limits.queue_seconds)
         self.pool = WarmPool(self._spawn, catalogue.merge, size=warm, start_timeout=limits.start_seconds)
         self.runs: set[Run] = set()
+        self.kept = Kept(limits.turns, self.drop)
         self._work_dir = work_dir
         self._binary_path = binary_path
         self._environ = child_environment(environ, api_key=api_key, max_retries=max_retries)
@@ -79,13 +83,18 @@ class Claude:
         """Look for the CLI and start warming, in the background; log what is wrong."""
         self._opener = gevent.spawn(self._open)
 
-    def run(self, turn: Turn) -> Run:
-        """A run of `turn`; nothing happens before it is iterated. Raises ModelNotSupported or ClaudeUnavailable."""
+    def run(self, turn: Turn, n: int = 1) -> Fan:
+        """`n` runs of `turn`; nothing happens before they are iterated.
+
+        Raises ModelNotSupported or ClaudeUnavailable.
+        """
         if self._opener is not None:
             self._looked.wait(self.limits.start_seconds)
+            if self._problem is None:
+                self.pool.settled.wait(self.limits.start_seconds)  # only then are the CLI's models known
         if self._problem is not None:
             raise self._problem
-        return Run(self, turn)
+        return Fan([Run(self, turn) for _ in range(n)])
 
     def drop(self, conversation: Conversation) -> None:
         """End a conversation's process without making anybody wait for it."""
@@ -112,6 +121,7 @@ class Claude:
         if self._opener is not None:
             self._opener.kill()
         self.stop_runs(ShuttingDown())
+        self.kept.clear()
         self.pool.close()
         process.kill_all()
 
@@ -141,6 +151,7 @@ class Claude:
             "version": self._binary.version_text if self._binary else None,
             "logged_in": self._login,
             "running": self.slots.used,
+            "waiting_for_tools": len(self.kept),
             "queued": self.slots.waiting,
             "warm": self.pool.ready,
             "starting": self.pool.starting,

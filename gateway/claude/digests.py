@@ -1,0 +1,47 @@
+"""Digests of conversations: how a kept process is found again.
+
+A digest covers everything that shaped the conversation up to a message. It is taken of a canonical form, in which
+clients' harmless rewriting does not show: assistant text trimmed or joined, arguments re-serialised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from gateway.turn import Message, Turn
+
+
+def chain(turn: Turn) -> list[bytes]:
+    """The digest after each of the turn's messages; of equal length."""
+    digests = []
+    digest = _of(b"", [turn.owner, turn.system, [_tool(tool) for tool in turn.tools], turn.output_schema])
+    for message in turn.messages:
+        digest = extend(digest, message)
+        digests.append(digest)
+    return digests
+
+
+def extend(digest: bytes, message: Message) -> bytes:
+    """The digest with one more message."""
+    return _of(digest, _assistant(message) if message.role == "assistant" else list(message.content))
+
+
+def _of(before: bytes, value: Any) -> bytes:
+    data = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return hashlib.blake2b(before + data, digest_size=16).digest()
+
+
+def _tool(tool: Any) -> list[Any]:
+    return [tool.name, tool.description, tool.input_schema]
+
+
+def _assistant(message: Message) -> dict[str, Any]:
+    text = "".join(block["text"] for block in message.content if block["type"] == "text")
+    calls = [
+        [block["id"], block["name"], block["input"]]
+        for block in message.content
+        if block["type"] == "tool_use"
+    ]
+    return {"text": text.strip(), "calls": calls}
