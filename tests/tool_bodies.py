@@ -1,0 +1,90 @@
+"""Tools, calls and results as clients send them, and as they stand in a recorded request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.standin import Recorded, Reply, StandIn, text, thinking, tool_calls
+
+Body = dict[str, Any]
+
+WEATHER: Body = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+        "strict": True,
+    },
+}
+CLOCK: Body = {"type": "function", "function": {"name": "now"}}
+
+CALL_ROME = ("mcp__client__get_weather", {"city": "Rome 😀"}, "toolu_rome")
+CALL_OSLO = ("mcp__client__get_weather", {"city": "Oslo"}, "toolu_oslo")
+
+
+def call(name: str, arguments: Any, id_: str) -> Body:
+    """A tool call in an assistant message."""
+    function = {"name": name, "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments)}
+    return {"id": id_, "type": "function", "function": function}
+
+
+def called(*calls: Body, content: Any = None) -> Body:
+    """An assistant message with tool calls."""
+    return {"role": "assistant", "content": content, "tool_calls": list(calls)}
+
+
+def result(id_: str, content: Any) -> Body:
+    """A tool message."""
+    return {"role": "tool", "tool_call_id": id_, "content": content}
+
+
+ASKED: list[Body] = [{"role": "user", "content": "Weather in Rome and Oslo?"}]
+ANSWERED: list[Body] = [
+    *ASKED,
+    called(
+        call("get_weather", {"city": "Rome 😀"}, "toolu_rome"),
+        call("get_weather", {"city": "Oslo"}, "toolu_oslo"),
+        content="Let me look.",
+    ),
+    result("toolu_oslo", "snow"),
+    result("toolu_rome", [{"type": "text", "text": "sun"}]),
+]
+
+
+def two_calls(model_thinks: bool = True) -> Reply:
+    """The model's first message of the weather conversation."""
+    calls = tool_calls([CALL_ROME, CALL_OSLO], text="Let me look.")
+    return thinking("Two cities.", calls) if model_thinks else calls
+
+
+def script_weather(standin: StandIn) -> None:
+    """Calls first; words once there are results."""
+    standin.default(text("Sun in Rome, snow in Oslo."))
+    standin.reply(two_calls(), when=lambda body: "tool_result" not in json.dumps(body["messages"]))
+
+
+def blocks(record: Recorded, index: int) -> list[Body]:
+    """The content blocks of a recorded message, the CLI's empty system turns not counted, cache marks left out."""
+    messages = [message for message in record.body["messages"] if message["role"] != "system"]
+    content = messages[index]["content"]
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [{key: value for key, value in block.items() if key != "cache_control"} for block in content]
+
+
+def comparable(record: Recorded) -> Body:
+    """A request without what differs between any two processes, and without thinking."""
+    body = json.loads(json.dumps(record.body))
+    body.pop("metadata")
+    body["system"] = body["system"][1:]
+    for message in body["messages"]:
+        if isinstance(message["content"], list):
+            message["content"] = [block for block in message["content"] if block["type"] != "thinking"]
+    return dict(body)
