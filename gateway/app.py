@@ -38,6 +38,8 @@ def _claude(settings: Settings) -> Claude:
             silence_seconds=settings.streaming_timeout_seconds,
             turn_seconds=settings.turn_timeout_seconds,
             tool_seconds=settings.tool_wait_seconds,
+            keep_seconds=settings.keep_seconds,
+            processes=settings.max_processes,
         ),
         work_dir=settings.claude_work_dir,
         environ=settings.environ,

@@ -48,6 +48,8 @@ class Settings:
     turn_timeout_seconds: float = 3600.0
     start_timeout_seconds: float = 30.0
     tool_wait_seconds: float = 300.0
+    keep_seconds: float = 300.0
+    max_processes: int = 16
     max_request_bytes: int = 64 * 1024 * 1024
     allowed_origins: tuple[str, ...] = ("*",)
     web_concurrency: int = 1
@@ -106,6 +108,8 @@ def _read(env: Env) -> dict[str, Any]:
         "turn_timeout_seconds": seconds("turn_timeout_seconds"),
         "start_timeout_seconds": seconds("start_timeout_seconds"),
         "tool_wait_seconds": seconds("tool_wait_seconds"),
+        "keep_seconds": env.float("KEEP_SECONDS", default.keep_seconds, validate=validate.Range(min=0)),
+        "max_processes": number("max_processes"),
         "max_request_bytes": number("max_request_bytes"),
         "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
         "web_concurrency": number("web_concurrency"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from flask import Response
 
-from gateway.api import answers, current
+from gateway.api import answers, current, owner
 from gateway.api.blueprints import Blueprint
 from gateway.dialects import chat
 from gateway.dialects.chat_answers import Completion, StreamEncoder
@@ -22,7 +23,7 @@ blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", descr
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     wanted = chat.parse(body)
-    run = current.claude().run(wanted.turn, wanted.n)
+    run = current.claude().run(replace(wanted.turn, owner=owner.current()), wanted.n)
     answer_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if wanted.stream:
         encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.call_form)

@@ -47,7 +47,13 @@ class Conversation:
         ] = {}  # by tool call: ids of the control request and the JSON-RPC call
         self._waiting: tuple[str, ...] = ()
         self._tuning: Tuning | None = None
+        self.is_new = True
         process.answer = self._answer_request
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the process stands just behind its last answer, and can go on."""
+        return self.process.alive and not self.last.is_cut
 
     @property
     def is_waiting(self) -> bool:
@@ -91,6 +97,7 @@ class Conversation:
 
     def ask(self, message: Message) -> None:
         """Send the new message, which the model answers."""
+        self.is_new = False
         self._account.reported = Usage()
         self.process.send(_line(message, query=True))
 

@@ -14,9 +14,9 @@ from gateway.turn import Message, Turn
 
 
 def chain(turn: Turn) -> list[bytes]:
-    """The digest after each of the turn's messages; of equal length."""
-    digests = []
+    """The digest of the turn's set-up, and the one after each of its messages."""
     digest = _of(b"", [turn.owner, turn.system, [_tool(tool) for tool in turn.tools], turn.output_schema])
+    digests = [digest]
     for message in turn.messages:
         digest = extend(digest, message)
         digests.append(digest)

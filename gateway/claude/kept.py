@@ -1,4 +1,8 @@
-"""Processes that stay with their conversation, found again by its digest."""
+"""Processes that stay with their conversation, found again by its digest.
+
+Besides conversations between two turns these are ones that wait for the results of tools, and ones that are set up
+already but have no message yet.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,11 @@ from gateway.claude.conversation import Conversation
 class Kept:
     """Conversations between two requests, the least recently used first.
 
-    At most `limit` are kept; `drop` ends a conversation's process. Whatever is taken belongs to the taker.
+    `drop` ends a conversation's process. Whatever is taken belongs to the taker.
     """
 
-    def __init__(self, limit: int, drop: Callable[[Conversation], None]) -> None:
-        self._limit = limit
+    def __init__(self, drop: Callable[[Conversation], None]) -> None:
+        self.hits = 0
         self._drop = drop
         self._conversations: OrderedDict[Conversation, tuple[bytes, gevent.Greenlet[..., None]]] = (
             OrderedDict()
@@ -26,12 +30,23 @@ class Kept:
     def __len__(self) -> int:
         return len(self._conversations)
 
+    def __contains__(self, digest: bytes) -> bool:
+        return any(digest == known for known, _ in self._conversations.values())
+
+    @property
+    def waiting_for_tools(self) -> int:
+        """How many wait for the results of tool calls."""
+        return sum(conversation.is_waiting for conversation in self._conversations)
+
+    @property
+    def prepared(self) -> int:
+        """How many are set up and wait for their first message."""
+        return sum(conversation.is_new for conversation in self._conversations)
+
     def put(self, digest: bytes, conversation: Conversation, seconds: float) -> None:
         """Keep a conversation that stands at `digest` for up to `seconds`."""
         timer = gevent.spawn_later(seconds, self._expire, conversation)
         self._conversations[conversation] = (digest, timer)
-        while len(self._conversations) > self._limit:
-            self._expire(next(iter(self._conversations)))
 
     def take(
         self, digests: Sequence[bytes], accept: Callable[[Conversation, int], bool]
@@ -51,13 +66,21 @@ class Kept:
                 self._expire(conversation)
             elif accept(conversation, index):
                 self._remove(conversation)
+                self.hits += 1
                 return conversation, index
         return None
 
+    def evict(self) -> bool:
+        """Drop the least recently used one; False when there is none."""
+        if not self._conversations:
+            return False
+        self._expire(next(iter(self._conversations)))
+        return True
+
     def clear(self) -> None:
         """Drop all."""
-        for conversation in list(self._conversations):
-            self._expire(conversation)
+        while self.evict():
+            pass
 
     def _expire(self, conversation: Conversation) -> None:
         self._remove(conversation)

@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from gateway.claude.demand import Demand
 from gateway.claude.process import ControlRefused, ControlTimeout, Process, ProcessEnded, settle
 from gateway.claude.waiting import Line, Ticket
 from gateway.errors import ClaudeUnavailable, GatewayError
@@ -23,15 +24,17 @@ log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between starts that fail one after the other
 REFILL_DELAY_SECONDS = 1.0  # a start takes the CPU that the turn just begun needs for its first token
+RENEW_SECONDS = 1800.0
 CHECK_SECONDS = 30.0  # how often an idle process is asked whether it still answers
 
 StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
 
 
 class WarmPool:
-    """Keeps `size` processes ready.
+    """Keeps `size` processes ready, and more after a burst of new conversations, until that is forgotten.
 
-    `spawn` starts a process. `on_models` is told the model catalogue (list of ModelInfo dicts) that each new
+    `spawn` starts a process; `allows_start` is asked before, with whether it is urgent (needed for a turn that waits,
+    or for `size`). `on_models` is told the model catalogue (list of ModelInfo dicts) that each new
     process reports. Times are in seconds.
     """
 
@@ -41,10 +44,13 @@ class WarmPool:
         on_models: Callable[[list[dict[str, Any]]], None],
         *,
         size: int,
+        allows_start: Callable[[bool], bool] = lambda urgent: True,
         max_starting: int = 2,
         start_timeout: float = 30.0,
     ) -> None:
         self.size = size
+        self._demand = Demand()
+        self._allows_start = allows_start
         self.starts = self.failures = self._failed_in_a_row = 0
         self.starting = 0
         self._spawn = spawn
@@ -55,6 +61,8 @@ class WarmPool:
         self._line: Line[Process] = Line()
         self._last_failure: GatewayError | None = None
         self._closed = False
+        self._refilling = False
+        self._taken = 0.0
         self.settled = Event()  # it is known whether processes start
         self._checker: gevent.Greenlet[..., None] | None = None
 
@@ -62,6 +70,16 @@ class WarmPool:
     def ready(self) -> int:
         """How many processes wait for a conversation."""
         return len(self._ready)
+
+    @property
+    def wanted(self) -> int:
+        """How many turns wait for a process."""
+        return len(self._line)
+
+    @property
+    def target(self) -> int:
+        """How many processes should be ready."""
+        return max(self.size, self._demand.burst)
 
     @property
     def failure(self) -> GatewayError | None:
@@ -78,11 +96,26 @@ class WarmPool:
 
         Raises ClaudeUnavailable when none can be started within `timeout`, or what the ticket is cancelled with.
         """
-        process = self._pop()
-        if process is None:
-            process = self._wait_for_one(ticket, timeout)
-        gevent.spawn_later(REFILL_DELAY_SECONDS, self._refill)
+        self._demand.note()
+        self._taken = time.monotonic()
+        process = self.take_ready() or self._wait_for_one(ticket, timeout)
+        self.refill_later()
         return process
+
+    def take_ready(self) -> Process | None:
+        """A process that is ready, if there is one."""
+        while self._ready:
+            process = self._ready.popleft()
+            if process.alive:
+                return process
+            process.close()
+        return None
+
+    def refill_later(self) -> None:
+        """Start what is missing, once the turn that took a process is on its way."""
+        if not self._refilling:
+            self._refilling = True
+            gevent.spawn_later(REFILL_DELAY_SECONDS, self._refill)
 
     def renew(self) -> None:
         """Throw the waiting processes away (they may hold a stale login) and start fresh ones."""
@@ -99,14 +132,6 @@ class WarmPool:
         processes, self._ready = list(self._ready), deque()
         settle(processes, grace)
 
-    def _pop(self) -> Process | None:
-        while self._ready:
-            process = self._ready.popleft()
-            if process.alive:
-                return process
-            process.close()
-        return None
-
     def _wait_for_one(self, ticket: Ticket[Process], timeout: float) -> Process:
         self._line.join(ticket)
         self._refill()
@@ -121,12 +146,20 @@ class WarmPool:
 
     def _refill(self) -> None:
         """Start as many processes as are missing, within the cap."""
+        self._refilling = False
         while not self._closed and self.starting < self._max_starting and self._missing() > 0:
+            if not self._allows_start(self._is_urgent()):
+                break
             self.starting += 1
             gevent.spawn(self._start_one)
 
     def _missing(self) -> int:
-        return self.size + len(self._line) - len(self._ready) - self.starting
+        if self.wanted:  # first things first
+            return self.wanted - self.starting
+        return self.target - len(self._ready) - self.starting
+
+    def _is_urgent(self) -> bool:
+        return self.wanted > 0 or len(self._ready) + self.starting < self.size
 
     def _start_one(self) -> None:
         try:
@@ -141,7 +174,10 @@ class WarmPool:
             self._note_failure(error)
         finally:
             self.starting -= 1
-            self._refill()
+            if self.wanted or time.monotonic() - self._taken > REFILL_DELAY_SECONDS:
+                self._refill()
+            else:
+                self.refill_later()
 
     def _warm_up(self, process: Process) -> Process:
         try:
@@ -171,9 +207,18 @@ class WarmPool:
     def _check_forever(self) -> None:
         while True:
             gevent.sleep(CHECK_SECONDS)
+            self._shrink()
             for process in list(self._ready):
                 self._check(process)
             self._refill()
+
+    def _shrink(self) -> None:
+        """End what is no longer needed, and what has waited for long: `_refill` starts fresh ones."""
+        too_old = time.monotonic() - RENEW_SECONDS
+        for process in list(self._ready):
+            if len(self._ready) > self.target or process.spawned < too_old:
+                self._ready.remove(process)
+                process.close(grace=1.0)
 
     def _check(self, process: Process) -> None:
         """Ask a waiting process for a sign of life; out of the pool while it is asked."""
@@ -194,7 +239,7 @@ class WarmPool:
         """To whoever waits longest, else into the pool; one too many (whoever it was for has left) is ended."""
         if not self._closed and self._line.serve(process):
             return
-        if self._closed or len(self._ready) >= self.size:
+        if self._closed or len(self._ready) >= self.target:
             process.close()
         else:
             self._ready.append(process)

@@ -132,13 +132,12 @@ class Run:
         yield from self._answer(self._claude.catalogue.resolve(model.id))
 
     def _answer(self, model: Model) -> Iterator[list[Event]]:
-        """The answer of a process that is kept for this conversation, else of a warm one."""
+        """The answer of a process that is kept for this conversation or set up for it, else of a warm one."""
         self._check()
-        tuning = tune(self._turn, model, seeded=False)
-        kept = self._claude.kept.take(self._digests[:-1], partial(self._can_go_on, tuning))
+        kept = self._claude.kept.take(self._digests[:-1], partial(self._can_go_on, model))
         if kept is not None:
             try:
-                yield from self._go_on(*kept, tuning, model)
+                yield from self._go_on(*kept, model)
                 return
             except ProcessEnded as error:
                 if self._begun or self._stopped:
@@ -150,21 +149,23 @@ class Run:
         conversation.set_up(tuning)
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
+        self._claude.learn(self._digests[0], self._turn, tuning)
         yield from self._read(conversation, tuning, model)
 
-    def _can_go_on(self, tuning: Tuning, conversation: Conversation, index: int) -> bool:
-        """Whether a kept conversation, which stands at message `index`, can go on with the messages behind it."""
-        rest = self._turn.messages[index + 1 :]
+    def _can_go_on(self, model: Model, conversation: Conversation, known: int) -> bool:
+        """Whether a kept conversation that has the first `known` messages can go on with the others."""
+        rest = self._turn.messages[known:]
         if conversation.is_waiting:
+            tuning = tune(self._turn, model, seeded=False)
             return len(rest) == 1 and conversation.can_resume(rest[0], tuning)
-        return rest[0].role == "user"
+        return True
 
-    def _go_on(
-        self, conversation: Conversation, index: int, tuning: Tuning, model: Model
-    ) -> Iterator[list[Event]]:
+    def _go_on(self, conversation: Conversation, known: int, model: Model) -> Iterator[list[Event]]:
         self._conversation = conversation
-        self._tuning = tuning
-        rest = self._turn.messages[index + 1 :]
+        rest = self._turn.messages[known:]
+        self._tuning = tuning = tune(self._turn, model, seeded=len(rest) > 1)
+        if conversation.is_new:
+            self._claude.learn(self._digests[0], self._turn, tuning)
         if conversation.is_waiting:
             conversation.resume(rest[0])
         else:
@@ -191,10 +192,9 @@ class Run:
     def _keep(self, conversation: Conversation, model: Model) -> None:
         """Before the client has the end of the answer: its next request may come at once."""
         self._claude.note_success()
-        if conversation.is_waiting and _can_be_resumed(conversation, self._tuning, model):
+        if conversation.is_clean and _can_be_continued(conversation, self._tuning, model):
             self._conversation = None
-            digest = extend(self._digests[-1], conversation.last.message())
-            self._claude.kept.put(digest, conversation, self._claude.limits.tool_seconds)
+            self._claude.keep(extend(self._digests[-1], conversation.last.message()), conversation)
 
     def _drop_process(self) -> None:
         conversation, self._conversation = self._conversation, None
@@ -202,9 +202,10 @@ class Run:
             self._claude.drop(conversation)
 
 
-def _can_be_resumed(conversation: Conversation, tuning: Tuning, model: Model) -> bool:
+def _can_be_continued(conversation: Conversation, tuning: Tuning, model: Model) -> bool:
     """A model that thinks within a budget has to have thought before its calls, or the API refuses to go on."""
-    return conversation.last.has_thought or model.thinking != "budget" or tuning.thinking_budget == 0
+    must_have_thought = conversation.is_waiting and model.thinking == "budget" and tuning.thinking_budget != 0
+    return conversation.last.has_thought or not must_have_thought
 
 
 def _refuses_sampling(error: InvalidRequest, tuning: Tuning) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,25 @@ from gevent.event import Event
 
 from gateway.claude import process
 from gateway.claude.binary import TESTED, Binary, dotted, find
+from gateway.claude.budget import Budget
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.conversation import Conversation
 from gateway.claude.fan import Fan
 from gateway.claude.kept import Kept
 from gateway.claude.launch import CHAT_ARGUMENTS, child_environment
 from gateway.claude.pool import StartFailure, WarmPool
+from gateway.claude.process import ProcessEnded
 from gateway.claude.run import Run
 from gateway.claude.slots import Slots
+from gateway.claude.tuning import Tuning
 from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
 from gateway.turn import Turn
 
 log = logging.getLogger(__name__)
 
 RECHECK_SECONDS = 10.0  # how soon a missing CLI is looked for again
+SETUPS_REMEMBERED = 64
+PREPARE_SECONDS = 0.5  # after a conversation began: first its own start
 LOGIN_ADVICE = "Run `claude` and /login, or `claude setup-token`, or set CLAUDE_API_KEY."
 
 
@@ -42,6 +48,8 @@ class Limits:
     silence_seconds: float = 300.0
     turn_seconds: float = 3600.0
     tool_seconds: float = 300.0
+    keep_seconds: float = 300.0
+    processes: int = 16
 
 
 class Claude:
@@ -65,10 +73,18 @@ class Claude:
     ) -> None:
         self.catalogue = catalogue
         self.limits = limits
-        self.slots = Slots(limits.turns, limits.queue, limits.queue_seconds)
-        self.pool = WarmPool(self._spawn, catalogue.merge, size=warm, start_timeout=limits.start_seconds)
+        self.slots = Slots(min(limits.turns, limits.processes), limits.queue, limits.queue_seconds)
+        self.kept = Kept(self.drop)
+        self.budget = Budget(limits.processes, self.slots, self.kept)
+        self.pool = self.budget.pool = WarmPool(
+            self._spawn,
+            catalogue.merge,
+            size=min(warm, limits.processes),
+            allows_start=lambda urgent: self.budget.allows_start(urgent=urgent),
+            start_timeout=limits.start_seconds,
+        )
         self.runs: set[Run] = set()
-        self.kept = Kept(limits.turns, self.drop)
+        self._setups: OrderedDict[bytes, int] = OrderedDict()
         self._work_dir = work_dir
         self._binary_path = binary_path
         self._environ = child_environment(environ, api_key=api_key, max_retries=max_retries)
@@ -100,6 +116,44 @@ class Claude:
         """End a conversation's process without making anybody wait for it."""
         conversation.process.kill()
         gevent.spawn(conversation.process.close)
+        self.pool.refill_later()
+
+    def keep(self, digest: bytes, conversation: Conversation) -> None:
+        """Keep the process of a turn that is just ending for what comes next in its conversation."""
+        seconds = self.limits.tool_seconds if conversation.is_waiting else self.limits.keep_seconds
+        if seconds > 0:
+            self.kept.put(digest, conversation, seconds)
+            self.budget.trim(held=1)
+        else:
+            self.drop(conversation)
+
+    def learn(self, digest: bytes, turn: Turn, tuning: Tuning) -> None:
+        """A conversation began with this set-up: if not for the first time, have a process set up for the next."""
+        seen = self._setups.pop(digest, 0) + 1
+        self._setups[digest] = seen
+        if len(self._setups) > SETUPS_REMEMBERED:
+            self._setups.popitem(last=False)
+        if seen > 1 and self.limits.keep_seconds > 0:
+            setup = replace(turn, messages=())
+            gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning)
+
+    def _prepare(self, digest: bytes, setup: Turn, tuning: Tuning) -> None:
+        """Set up a warm process, unless one is or the pool has none to spare."""
+        if digest in self.kept or self.pool.wanted or self._problem is not None:
+            return
+        process = self.pool.take_ready()
+        if process is None:
+            return
+        conversation = Conversation(process, setup, self.limits.tool_seconds)
+        try:
+            conversation.set_up(tuning)
+        except (GatewayError, ProcessEnded) as error:
+            log.warning("a process could not be set up ahead: %s", error)
+            self.drop(conversation)
+        else:
+            self.kept.put(digest, conversation, self.limits.keep_seconds)
+            self.budget.trim()
+        self.pool.refill_later()
 
     def stop_runs(self, reason: GatewayError) -> None:
         """End every running turn."""
@@ -151,13 +205,17 @@ class Claude:
             "version": self._binary.version_text if self._binary else None,
             "logged_in": self._login,
             "running": self.slots.used,
-            "waiting_for_tools": len(self.kept),
+            "kept": len(self.kept),
+            "waiting_for_tools": self.kept.waiting_for_tools,
+            "prepared": self.kept.prepared,
+            "kept_hits": self.kept.hits,
             "queued": self.slots.waiting,
             "warm": self.pool.ready,
             "starting": self.pool.starting,
             "starts": self.pool.starts,
             "start_failures": self.pool.failures,
             "processes": process.living(),
+            "max_processes": self.budget.most,
         }
 
     def _open(self) -> None:

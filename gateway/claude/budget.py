@@ -1,0 +1,39 @@
+"""One budget of processes for running turns, kept conversations and the warm pool.
+
+A running turn always gets its process: a kept conversation gives way. The warm pool's minimum is filled before
+conversations are kept; what demand adds to it takes only what is free.
+"""
+
+from __future__ import annotations
+
+from gateway.claude.kept import Kept
+from gateway.claude.pool import WarmPool
+from gateway.claude.slots import Slots
+
+
+class Budget:
+    """At most `most` processes."""
+
+    def __init__(self, most: int, slots: Slots, kept: Kept) -> None:
+        self.most = most
+        self.pool: WarmPool | None = None
+        self._slots = slots
+        self._kept = kept
+
+    @property
+    def used(self) -> int:
+        """Processes that are there or on their way. A turn that waits for the pool has none yet."""
+        pool = self.pool
+        warm = pool.ready + pool.starting - pool.wanted if pool else 0
+        return self._slots.used + len(self._kept) + warm
+
+    def allows_start(self, *, urgent: bool) -> bool:
+        """Whether the pool may start a process; an urgent one (for a turn, or the pool's minimum) makes room."""
+        if self.used < self.most:
+            return True
+        return urgent and self._kept.evict()
+
+    def trim(self, held: int = 0) -> None:
+        """Drop kept conversations until all fit; `held` running turns are about to give their process up."""
+        while self.used - held > self.most and self._kept.evict():
+            pass
