@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from tests.standin import Reply, StandIn, text, tool_calls
+from tests.standin import Reply, StandIn, text, thinking, tool_calls
 
 TOOL = "get_weather"
 WORDS = [f"word{number} " for number in range(20)]
@@ -21,7 +21,8 @@ def answer(body: dict[str, Any]) -> Reply:
     """The scripted answer to a request."""
     tool = next((tool["name"] for tool in body.get("tools") or () if tool["name"].endswith(TOOL)), None)
     if tool and not _has_result(body["messages"]):
-        return tool_calls([(tool, {"city": "Paris"})])
+        # Thinking comes first, as a real model's would: without it the turn could not be continued everywhere.
+        return thinking("The tool knows.", tool_calls([(tool, {"city": "Paris"})]))
     return text(chunks=WORDS)
 
 

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 RECHECK_SECONDS = 10.0  # how soon a missing CLI is looked for again
 SETUPS_REMEMBERED = 64
 PREPARE_SECONDS = 0.5  # after a conversation began: first its own start
+PREPARE_TRIES = 10
 LOGIN_ADVICE = "Run `claude` and /login, or `claude setup-token`, or set CLAUDE_API_KEY."
 
 
@@ -135,14 +136,16 @@ class Claude:
             self._setups.popitem(last=False)
         if seen > 1 and self.limits.keep_seconds > 0:
             setup = replace(turn, messages=())
-            gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning)
+            gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, PREPARE_TRIES)
 
-    def _prepare(self, digest: bytes, setup: Turn, tuning: Tuning) -> None:
-        """Set up a warm process, unless one is or the pool has none to spare."""
-        if digest in self.kept or self.pool.wanted or self._problem is not None:
+    def _prepare(self, digest: bytes, setup: Turn, tuning: Tuning, tries: int) -> None:
+        """Set up a warm process, unless one is; later if the pool has none to spare now."""
+        if digest in self.kept or self._problem is not None:
             return
-        process = self.pool.take_ready()
+        process = None if self.pool.wanted else self.pool.take_ready()
         if process is None:
+            if tries > 1:
+                gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, tries - 1)
             return
         conversation = Conversation(process, setup, self.limits.tool_seconds)
         try:
