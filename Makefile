@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help install start start-prod test lint format type-check coverage check-claude models info demo bench \
+.PHONY: help install start start-prod test test-clients lint format type-check coverage check-claude models info demo bench \
 	requirements clean distclean claude ready ready-dev
 
 help: ## Show this list
@@ -33,6 +33,9 @@ test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stre
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS); tests=$$?; \
 	[ $$lint -eq 0 ] || echo "make lint failed: see above the tests." >&2; \
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
+
+test-clients: ready-dev ## Run agent loops through LangChain, litellm, the AI SDK and others; installs them first
+	@$(BIN)/python -m pytest -n 2 -m clients $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types, the direction of imports, and the dependencies
 	@$(BIN)/ruff check --quiet

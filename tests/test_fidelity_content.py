@@ -213,8 +213,9 @@ def test_structured_output_together_with_tools(gateway: Gateway, standin: StandI
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
     standin.reply(tool_calls([("mcp__client__now", {}, "toolu_s")], text="Wait."), times=1)
     first = gateway.chat(messages=ASKED, **fields).json()["choices"][0]
-    assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", "Wait.")
-    messages = [*ASKED, called(call("now", {}, "toolu_s"), content="Wait."), result("toolu_s", "noon")]
+    assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", None)
+    assert first["message"]["reasoning_content"] == "Wait."  # as content clients would parse it
+    messages = [*ASKED, called(call("now", {}, "toolu_s")), result("toolu_s", "noon")]
     second = gateway.chat(messages=messages, **fields).json()["choices"][0]
     assert json.loads(second["message"]["content"]) == PERSON
     assert second["finish_reason"] == "stop"

@@ -477,7 +477,7 @@ def test_never_more_start_at_once_than_allowed(spawner: Spawner) -> None:
     assert len({process.pid for process in taken}) == 8
     until(lambda: pool.ready == pool.target == 8 and not pool.starting)  # as many as came at once
     assert spawner.most == 2
-    assert spawner.count == 11
+    assert spawner.count == 16
     close(taken)
 
 
@@ -552,8 +552,8 @@ def test_starts_that_fail_are_told_and_not_piled_up(spawner: Spawner) -> None:
         pool.take(Ticket(), 10.0)
     assert pool.failure
     seen = spawner.count
-    gevent.sleep(0.35)
-    assert 2 <= spawner.count - seen <= 2 * 5  # two at once, 0.1 s apart
+    gevent.sleep(1.6)  # after a turn has asked, the next start waits a second
+    assert 1 <= spawner.count - seen <= 2 * 8
     spawner.cli.set_mode("")
     until(lambda: pool.ready == 2)
     assert pool.failure is None

@@ -240,7 +240,8 @@ class Answer:
 class StructuredAnswer(Answer):
     """An answer that has to follow a schema: the arguments of the CLI's StructuredOutput tool are its text.
 
-    Other text is held back: it goes before the client's tool calls, or is a refusal if no output follows.
+    Other text is held back: before the client's tool calls it counts as thinking, and it is a refusal if no output
+    follows.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -271,7 +272,8 @@ class StructuredAnswer(Answer):
             self._has_output = True
             return
         if self._held:
-            Answer._text(self, "".join(self._held), events)
+            # Clients parse whatever text comes as the output, so words before a call go where thinking goes.
+            events.append(Thinking("".join(self._held)))
             self._held.clear()
         super()._call(index, block, events)
 

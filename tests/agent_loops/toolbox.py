@@ -1,0 +1,67 @@
+"""What every client's agent has to do, and the words of it that tests look for. Needs the standard library alone.
+
+A client prints `{"loops": {NAME: [round, …]}, "parsed": {NAME: object}}`; see `round_of` for a round.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+MODEL = "sonnet"
+QUESTION = "Mail Ann the weather in Paris and in 東京."
+REPORT = "Report on Paris."
+NO_MAILBOX = "There is no mailbox ann@example.com."
+MOST_ROUNDS = 5
+
+Call = tuple[str, dict[str, Any]]
+
+
+def get_weather(city: str) -> str:
+    """The weather of a city."""
+    return f"21 °C in {city}"
+
+
+def send_mail(to: list[str], subject: str) -> str:
+    """Send a mail about something."""
+    raise LookupError(f"There is no mailbox {to[0]}.")
+
+
+TOOLS: dict[str, Callable[..., str]] = {"get_weather": get_weather, "send_mail": send_mail}
+
+
+def outcome(name: str, arguments: dict[str, Any]) -> str:
+    """What the client sends back for a call; a failure in words."""
+    try:
+        return TOOLS[name](**arguments)
+    except LookupError as error:
+        return f"Error: {error}"
+
+
+def round_of(
+    text: str | None,
+    calls: Sequence[Call],
+    finish: str | None,
+    usage: tuple[int, int],
+    thought: str | None = "",
+) -> dict[str, Any]:
+    """One answer of the model as a client saw it; `usage` is the tokens of the prompt and of the answer."""
+    return {
+        "text": text or "",
+        "calls": [list(call) for call in calls],
+        "finish": finish,
+        "usage": list(usage),
+        "thought": thought or "",
+    }
+
+
+def base_url() -> str:
+    """Where the gateway is: the script's argument."""
+    return f"{sys.argv[1]}/v1"
+
+
+def tell(loops: dict[str, Any], parsed: dict[str, Any]) -> None:
+    """Print what was seen."""
+    print(json.dumps({"loops": loops, "parsed": parsed}))
