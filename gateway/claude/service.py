@@ -35,6 +35,7 @@ RECHECK_SECONDS = 10.0  # how soon a missing CLI is looked for again
 SETUPS_REMEMBERED = 64
 PREPARE_SECONDS = 0.5  # after a conversation began: first its own start
 PREPARE_TRIES = 10
+ROOM_SECONDS = 1.0
 LOGIN_ADVICE = "Run `claude` and /login, or `claude setup-token`, or set CLAUDE_API_KEY."
 
 
@@ -248,7 +249,14 @@ class Claude:
     def _spawn(self) -> process.Process:
         assert self._binary is not None
         self._work_dir.mkdir(parents=True, exist_ok=True)
+        self._await_room()
         return process.Process([self._binary.path, *CHAT_ARGUMENTS], self._environ, str(self._work_dir))
+
+    def _await_room(self) -> None:
+        """A process that made room may not be gone yet: not even for a moment are there more than the budget."""
+        deadline = time.monotonic() + ROOM_SECONDS
+        while process.living() >= self.budget.most and time.monotonic() < deadline:
+            gevent.sleep(0.002)
 
     def _check_login(self) -> None:
         """Ask a process of its own how the CLI is logged in; only `initialize` tells."""
