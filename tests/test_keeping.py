@@ -281,3 +281,18 @@ def test_a_set_up_is_learnt(keeper: Gateway, standin: StandIn) -> None:
     assert [block["text"] for block in body["system"]][-1] == "You are a clock."
     assert [tool["name"] for tool in body["tools"]] == ["mcp__client__now"]
     assert json.dumps(body).count("You said") == 0
+
+
+@pytest.mark.parametrize("used", [165_000, 195_000], ids=["getting full", "full"])
+def test_a_long_conversation_is_never_summarised(keeper: Gateway, standin: StandIn, used: int) -> None:
+    """By the model's own count the window is (almost) full: the CLI would shorten the conversation by itself."""
+    standin.reply(text("You said a", usage={"input_tokens": used}), times=1)
+    messages = [user("a"), assistant(said(keeper, [user("a")], model="claude-haiku-4-5")), user("b")]
+    body = {"messages": messages, "model": "claude-haiku-4-5"}
+    answer = keeper.http.post("/v1/chat/completions", json=body)
+    if answer.status_code == 200:
+        assert [texts for _, texts in spoken(standin.messages.last)] == [["a"], ["You said a"], ["b"]]
+        assert len(standin.messages) == 2
+    else:
+        assert answer.json()["error"]["code"] == "context_length_exceeded"
+        assert len(standin.messages) == 1

@@ -71,7 +71,7 @@ def is_hopeless(facts: Facts) -> bool:
 
 def failure(facts: Facts) -> GatewayError:
     """The error for a client."""
-    if facts.terminal_reason == "prompt_too_long":
+    if facts.terminal_reason in ("prompt_too_long", "blocking_limit"):
         return _too_long(facts.message)
     if facts.status == 429 or facts.error == "rate_limit":
         return _rate_limited(facts)

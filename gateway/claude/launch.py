@@ -49,6 +49,9 @@ def child_environment(
         "DISABLE_AUTOUPDATER": "1",
         "ENABLE_TOOL_SEARCH": "false",
         "CLAUDE_CODE_MAX_RETRIES": str(max_retries),
+        # A conversation that gets long is the client's to shorten: the CLI would replace it by a summary.
+        "DISABLE_COMPACT": "1",
+        "DISABLE_AUTO_COMPACT": "1",
         # Tools' descriptions reach the model whole; the CLI would cut them at 2,048 characters.
         "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "1000000",
         # The model the client names, not the one the CLI would rather use.
