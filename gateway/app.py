@@ -46,5 +46,6 @@ def _claude(settings: Settings) -> Claude:
         binary_path=settings.claude_binary_path,
         api_key=settings.claude_api_key,
         warm=settings.warm_processes,
+        most_warm=settings.max_warm_processes,
         max_retries=settings.claude_max_retries,
     )

@@ -41,6 +41,7 @@ class Settings:
     claude_max_retries: int = 2
     default_model: str | None = None
     warm_processes: int = 2
+    max_warm_processes: int = 16
     max_concurrent_sessions: int = 10
     max_queued_requests: int = 20
     queue_timeout_seconds: float = 10.0
@@ -101,6 +102,7 @@ def _read(env: Env) -> dict[str, Any]:
         "claude_max_retries": number("claude_max_retries"),
         "default_model": env.str("DEFAULT_MODEL", None) or None,
         "warm_processes": number("warm_processes", 0),
+        "max_warm_processes": number("max_warm_processes", 0),
         "max_concurrent_sessions": number("max_concurrent_sessions"),
         "max_queued_requests": number("max_queued_requests", 0),
         "queue_timeout_seconds": seconds("queue_timeout_seconds"),

@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
 START_SECONDS = 60.0
 
+# Nothing is kept and the pool does not grow: every process is accounted for.
+STILL = {"KEEP_SECONDS": "0", "MAX_WARM_PROCESSES": "0"}
+
 
 class Gateway:
     """gunicorn serving the app on a free port of 127.0.0.1. Nothing of the surrounding environment reaches it but PATH.

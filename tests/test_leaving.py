@@ -8,7 +8,7 @@ import pytest
 
 from tests.sockets import Caller, figures, gone, leaving, pids, settle
 from tests.standin import Recorded, Reply, StandIn, hang, text
-from tests.support import Gateway, wait_for
+from tests.support import STILL, Gateway, wait_for
 
 LONG = text("word " * 400, delay=0.02)
 SECRET = "never to be answered"
@@ -18,7 +18,7 @@ either_way = pytest.mark.parametrize("stream", [True, False], ids=["stream", "wh
 
 @pytest.fixture(scope="module")
 def _single(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway({**cli_environ, "MAX_CONCURRENT_SESSIONS": "1", "WARM_PROCESSES": "1"})
+    gateway = Gateway({**cli_environ, **STILL, "MAX_CONCURRENT_SESSIONS": "1", "WARM_PROCESSES": "1"})
     yield gateway
     gateway.close()
 
@@ -129,7 +129,7 @@ def test_leaving_the_queue(single: Gateway, standin: StandIn, stream: bool) -> N
 
 def test_leaving_before_a_process_is_ready(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
     """Nothing is kept warm here: what was started for a client that left is not kept either."""
-    gateway = start_gateway(WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="1")
+    gateway = start_gateway(**STILL, WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="1")
     wait_for(lambda: figures(gateway)["logged_in"] and not figures(gateway)["processes"], 20)
     caller = Caller(gateway, SECRET, stream=True)
     wait_for(lambda: figures(gateway)["starting"])
@@ -147,7 +147,9 @@ def test_a_client_that_never_reads_is_cut_off(
 
     Till then the answer is not hoarded in the gateway.
     """
-    gateway = start_gateway(TURN_TIMEOUT_SECONDS="3", MAX_CONCURRENT_SESSIONS="1", WARM_PROCESSES="1")
+    gateway = start_gateway(
+        **STILL, TURN_TIMEOUT_SECONDS="3", MAX_CONCURRENT_SESSIONS="1", WARM_PROCESSES="1"
+    )
     (process,) = settle(gateway, 1)
     (worker,) = gateway.workers
     memory = worker.memory_info().rss

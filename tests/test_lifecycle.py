@@ -21,7 +21,7 @@ import pytest
 from tests.scripted import ScriptedCli
 from tests.sockets import Caller, ended, figures, leaving, pids, settle
 from tests.standin import Reply, StandIn, hang, text
-from tests.support import ROOT, Gateway, wait_for
+from tests.support import ROOT, STILL, Gateway, wait_for
 
 Start = Callable[..., Gateway]
 SLOWLY = text("word " * 30, delay=0.05)
@@ -43,7 +43,7 @@ def assert_whole(caller: Caller, words: int) -> None:
 
 
 def test_a_running_answer_is_finished_at_term(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(GRACEFUL_TIMEOUT_SECONDS="20")
+    gateway = start_gateway(**STILL, GRACEFUL_TIMEOUT_SECONDS="20")
     settle(gateway, 2)
     with streaming(gateway, standin, SLOWLY) as caller:
         left = pids(gateway)
@@ -56,7 +56,7 @@ def test_a_running_answer_is_finished_at_term(start_gateway: Start, standin: Sta
 
 def test_an_answer_that_takes_too_long_is_ended_at_term(start_gateway: Start, standin: StandIn) -> None:
     """The client is told, and the worker has ended by itself before it would be killed."""
-    gateway = start_gateway(GRACEFUL_TIMEOUT_SECONDS="5")
+    gateway = start_gateway(**STILL, GRACEFUL_TIMEOUT_SECONDS="5")
     settle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)) as caller:
         left = pids(gateway)
@@ -74,7 +74,7 @@ def test_an_answer_that_takes_too_long_is_ended_at_term(start_gateway: Start, st
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.2, 0.4])
 def test_a_term_while_the_worker_boots_is_not_lost(start_gateway: Start, delay: float) -> None:
-    gateway = start_gateway(GRACEFUL_TIMEOUT_SECONDS="20")
+    gateway = start_gateway(**STILL, GRACEFUL_TIMEOUT_SECONDS="20")
     wait_for(lambda: "Booting worker" in gateway.log)
     time.sleep(delay)  # the moment is the point here
     gateway.stop(timeout=8)
@@ -82,14 +82,14 @@ def test_a_term_while_the_worker_boots_is_not_lost(start_gateway: Start, delay: 
 
 def test_idle_connections_do_not_hold_up_the_end(start_gateway: Start) -> None:
     """Clients keep connections open for their next request; GRACEFUL_TIMEOUT_SECONDS is for answers."""
-    gateway = start_gateway(GRACEFUL_TIMEOUT_SECONDS="20", WARM_PROCESSES="1")
+    gateway = start_gateway(**STILL, GRACEFUL_TIMEOUT_SECONDS="20", WARM_PROCESSES="1")
     (left,) = settle(gateway, 1)  # over a connection that stays open
     assert gateway.stop(timeout=8) == 0
     assert ended(left)
 
 
 def test_no_new_answer_is_begun_after_term(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(GRACEFUL_TIMEOUT_SECONDS="20", WARM_PROCESSES="1")
+    gateway = start_gateway(**STILL, GRACEFUL_TIMEOUT_SECONDS="20", WARM_PROCESSES="1")
     settle(gateway, 1)
     body = {"messages": [{"role": "user", "content": "hi"}]}
     with contextlib.ExitStack() as stack, streaming(gateway, standin, hang(after=3)):
@@ -109,7 +109,7 @@ def test_no_new_answer_is_begun_after_term(start_gateway: Start, standin: StandI
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_a_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, number: int) -> None:
-    gateway = start_gateway()
+    gateway = start_gateway(**STILL)
     settle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
         left = pids(gateway)
@@ -118,7 +118,7 @@ def test_a_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, 
 
 
 def test_a_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway()
+    gateway = start_gateway(**STILL)
     settle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
         left = pids(gateway)
@@ -126,7 +126,7 @@ def test_a_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start,
         worker.kill()
         wait_for(lambda: ended(*left))
     gateway.http.close()
-    wait_for(lambda: gateway.workers and gateway.workers[0].pid != worker.pid)
+    wait_for(lambda: [other for other in gateway.workers if other.pid != worker.pid])
 
 
 def test_reloading_leaves_no_process(start_gateway: Start, standin: StandIn, tmp_path: Path) -> None:
@@ -134,6 +134,7 @@ def test_reloading_leaves_no_process(start_gateway: Start, standin: StandIn, tmp
     wsgi.write_text((ROOT / "wsgi.py").read_text())
     gateway = start_gateway(
         "reloaded_wsgi:app",
+        **STILL,
         GUNICORN_CMD_ARGS="--reload --reload-engine=poll",
         PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
     )
@@ -192,12 +193,12 @@ def assert_nothing_left(gateway: Gateway, requests: int, at_once: int, cut_after
 def test_nothing_is_left_after_many_requests(
     tmp_path: Path, cli_environ: dict[str, str], start_gateway: Start
 ) -> None:
-    gateway = start_gateway("tests.probe_wsgi:app", **ScriptedCli(tmp_path).environ)
+    gateway = start_gateway("tests.probe_wsgi:app", **STILL, **ScriptedCli(tmp_path).environ)
     assert_nothing_left(gateway, 200, at_once=8, cut_after=0.3)
 
 
 def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway("tests.probe_wsgi:app")
+    gateway = start_gateway("tests.probe_wsgi:app", **STILL)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 15, at_once=4, cut_after=1.5)
 
@@ -205,7 +206,7 @@ def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, st
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_is_left_after_many_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway("tests.probe_wsgi:app")
+    gateway = start_gateway("tests.probe_wsgi:app", **STILL)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 200, at_once=8, cut_after=2.5)
     assert all(record.finished for record in standin.messages)
@@ -219,7 +220,7 @@ def timed_words(gateway: Gateway) -> Iterator[float]:
 
 
 def test_six_answers_are_written_side_by_side(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(WARM_PROCESSES="6")
+    gateway = start_gateway(**STILL, WARM_PROCESSES="6")
     settle(gateway, 6)
     standin.default(hang(after=1))
     callers = [Caller(gateway, stream=True) for _ in range(6)]
@@ -232,7 +233,7 @@ def test_six_answers_are_written_side_by_side(start_gateway: Start, standin: Sta
 @pytest.mark.slow  # and meaningless while the machine is busy with other tests
 def test_six_streams_start_together(start_gateway: Start, standin: StandIn) -> None:
     """Within half a second of each other, in the best of three tries."""
-    gateway = start_gateway(WARM_PROCESSES="6")
+    gateway = start_gateway(**STILL, WARM_PROCESSES="6")
     standin.default(text("word " * 5, delay=0.01))
     spreads = []
     for _ in range(3):
@@ -259,7 +260,7 @@ def queued(gateway: Gateway, count: int) -> None:
 
 
 def test_the_queue_is_fair_and_short(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(MAX_CONCURRENT_SESSIONS="2", MAX_QUEUED_REQUESTS="2", WARM_PROCESSES="2")
+    gateway = start_gateway(**STILL, MAX_CONCURRENT_SESSIONS="2", MAX_QUEUED_REQUESTS="2", WARM_PROCESSES="2")
     settle(gateway, 2)
     standin.default(hang(after=1))
     running = [Caller(gateway, f"running {number}", stream=True) for number in range(2)]
@@ -283,7 +284,9 @@ def test_the_queue_is_fair_and_short(start_gateway: Start, standin: StandIn) -> 
 
 
 def test_nobody_waits_longer_than_the_queue_timeout(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(MAX_CONCURRENT_SESSIONS="1", QUEUE_TIMEOUT_SECONDS="0.5", WARM_PROCESSES="1")
+    gateway = start_gateway(
+        **STILL, MAX_CONCURRENT_SESSIONS="1", QUEUE_TIMEOUT_SECONDS="0.5", WARM_PROCESSES="1"
+    )
     settle(gateway, 1)
     with streaming(gateway, standin, hang(after=3)):
         asked = time.monotonic()

@@ -16,13 +16,13 @@ from tests.fake_cli import GREETING
 from tests.scripted import ScriptedCli
 from tests.sockets import Caller, figures, gone, leaving, pids, settle
 from tests.standin import StandIn, text
-from tests.support import Gateway, wait_for
+from tests.support import STILL, Gateway, wait_for
 
 
 @pytest.fixture(scope="module")
 def _scripted(tmp_path_factory: pytest.TempPathFactory, cli_environ: dict[str, str]) -> Iterator[Gateway]:
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
-    gateway = Gateway({**cli_environ, **cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"})
+    gateway = Gateway({**cli_environ, **STILL, **cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"})
     yield gateway
     gateway.close()
 
@@ -137,7 +137,7 @@ def test_a_cli_that_does_not_end_by_itself_is_killed(
     cli: ScriptedCli, start_gateway: Callable[..., Gateway]
 ) -> None:
     cli.set_mode("stubborn")
-    gateway = start_gateway(**cli.environ)
+    gateway = start_gateway(**STILL, **cli.environ)
     warm = settle(gateway, 2)
     caller = Caller(gateway, "HANGLATER", stream=True)
     caller.read_until(b"so far")
@@ -152,7 +152,7 @@ def test_a_cli_that_does_not_end_by_itself_is_killed(
 def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     """Nobody waits for the start time-out, the operator reads why, and starts do not pile up."""
     cli.set_mode("never-start")
-    gateway = start_gateway(**cli.environ)
+    gateway = start_gateway(**STILL, **cli.environ)
     answer = gateway.chat("hi")
     assert fault(answer) == (503, "claude_unavailable")
     assert "cannot start today" in answer.json()["error"]["message"]
@@ -170,7 +170,7 @@ def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., 
 
 def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("never-answer")
-    gateway = start_gateway(**cli.environ, START_TIMEOUT_SECONDS="0.5")
+    gateway = start_gateway(**STILL, **cli.environ, START_TIMEOUT_SECONDS="0.5")
     assert fault(gateway.chat("hi")) == (503, "claude_unavailable")
     assert len(pids(gateway)) <= 3  # two that get warm, and one that is asked for the login
     cli.set_mode("")
@@ -179,7 +179,10 @@ def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[...,
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-def test_the_real_cli_killed_in_mid_answer(gateway: Gateway, standin: StandIn, stream: bool) -> None:
+def test_the_real_cli_killed_in_mid_answer(
+    start_gateway: Callable[..., Gateway], standin: StandIn, stream: bool
+) -> None:
+    gateway = start_gateway(**STILL)
     before = settle(gateway, 2)
     standin.reply(text("word " * 400, delay=0.02))
     caller = Caller(gateway, "hi", stream=stream)

@@ -31,7 +31,8 @@ StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
 
 
 class WarmPool:
-    """Keeps `size` processes ready, and more after a burst of new conversations, until that is forgotten.
+    """Keeps `size` processes ready, and more after a burst of new conversations, until that is forgotten, but
+    never more than `most`.
 
     `spawn` starts a process; `allows_start` is asked before, with whether it is urgent (needed for a turn that waits,
     or for `size`). `on_models` is told the model catalogue (list of ModelInfo dicts) that each new
@@ -44,11 +45,13 @@ class WarmPool:
         on_models: Callable[[list[dict[str, Any]]], None],
         *,
         size: int,
+        most: int | None = None,
         allows_start: Callable[[bool], bool] = lambda urgent: True,
         max_starting: int = 2,
         start_timeout: float = 30.0,
     ) -> None:
         self.size = size
+        self._most = most
         self._demand = Demand()
         self._allows_start = allows_start
         self.starts = self.failures = self._failed_in_a_row = 0
@@ -79,7 +82,8 @@ class WarmPool:
     @property
     def target(self) -> int:
         """How many processes should be ready."""
-        return max(self.size, self._demand.burst)
+        burst = self._demand.burst
+        return max(self.size, burst if self._most is None else min(burst, self._most))
 
     @property
     def failure(self) -> GatewayError | None:

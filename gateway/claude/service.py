@@ -71,6 +71,7 @@ class Claude:
         binary_path: str | None = None,
         api_key: str | None = None,
         warm: int = 2,
+        most_warm: int | None = None,
         max_retries: int = 2,
     ) -> None:
         self.catalogue = catalogue
@@ -82,6 +83,7 @@ class Claude:
             self._spawn,
             catalogue.merge,
             size=min(warm, limits.processes),
+            most=most_warm,
             allows_start=lambda urgent: self.budget.allows_start(urgent=urgent),
             start_timeout=limits.start_seconds,
         )
@@ -270,7 +272,9 @@ class Claude:
             log.warning("the CLI does not say how it is logged in: %s", error)
             return
         finally:
+            self.pool.settled.set()  # with WARM_PROCESSES=0 the pool itself starts nothing yet
             probe.close(grace=1.0)
+        self.catalogue.merge(answer.get("models", []))
         self._login = _is_logged_in(answer.get("account") or {}, self._environ)
         if not self._login:
             log.error("the Claude Code CLI is not logged in. %s", LOGIN_ADVICE)
