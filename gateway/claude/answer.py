@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from typing import Any
 
 from gateway.claude.failures import Facts, failure, is_hopeless, read_retry
@@ -74,7 +75,7 @@ class Answer:
         self._usage: dict[str, Any] = {}
         self._has_output = False
         self._invented = False
-        self._said: list[str] = []
+        self._said = StringIO()
         self._arguments: list[list[str]] = []
         self._open: dict[int, int] = {}
         self._readers: dict[str, Callable[[dict[str, Any], list[Event]], None]] = {
@@ -108,7 +109,7 @@ class Answer:
 
     def message(self) -> Message:
         """The answer as the assistant's message, as a client will send it back."""
-        text = "".join(self._said)
+        text = self._said.getvalue()
         blocks: list[Block] = [{"type": "text", "text": text}] if text else []
         for call, fragments in zip(self.calls, self._arguments, strict=True):
             arguments = json.loads("".join(fragments) or "{}")
@@ -167,7 +168,7 @@ class Answer:
 
     def _text(self, text: str, events: list[Event]) -> None:
         self._has_output = True
-        self._said.append(text)
+        self._said.write(text)
         events.append(Text(text))
 
     def _delta(self, event: dict[str, Any], events: list[Event]) -> None:
@@ -262,8 +263,11 @@ class StructuredAnswer(Answer):
         self._stop_reason = None
         self._has_output = False
         self._held.clear()
-        if self._said:
-            self._said.clear()
+        self._retract(events)
+
+    def _retract(self, events: list[Event]) -> None:
+        if self._said.tell():
+            self._said = StringIO()
             events.append(Retracted())
 
     def _call(self, index: int, block: dict[str, Any], events: list[Event]) -> None:
@@ -290,11 +294,9 @@ class StructuredAnswer(Answer):
 
     def _complete(self, line: Line, events: list[Event]) -> None:
         if line.get("structured_output") is None:
-            if self._said:
-                self._said.clear()
-                events.append(Retracted())
+            self._retract(events)
             events.append(Refusal(str(line.get("result") or "")))
-        elif not self._said:
+        elif not self._said.tell():
             Answer._text(self, json.dumps(line["structured_output"]), events)
         super()._complete({**line, "stop_reason": "end_turn"}, events)
 
