@@ -5,8 +5,10 @@ GatewayError
 │   ├── UnsupportedParameter
 │   ├── ContextLengthExceeded
 │   ├── ModelNotSupported
+│   ├── KeyRevoked
 │   └── RequestTooLarge 413
 ├── NotFound 404
+│   ├── KeyNotFound
 │   └── ModelNotFound
 ├── MethodNotAllowed 405
 ├── RateLimited 429
@@ -16,7 +18,8 @@ GatewayError
 │   ├── ClaudeUnavailable
 │   ├── NotLoggedIn
 │   ├── Overloaded
-│   └── ShuttingDown
+│   ├── ShuttingDown
+│   └── StoreError
 ├── TurnTimeout 504
 └── ClientGone 499 (never sent: the client has left)
 
@@ -97,12 +100,24 @@ class RequestTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+class KeyRevoked(InvalidRequest):
+    """A revoked key stays revoked."""
+
+    code = "key_revoked"
+
+
 class NotFound(GatewayError):
     """No such resource."""
 
     status = 404
     type = "invalid_request_error"
     code = "not_found"
+
+
+class KeyNotFound(NotFound):
+    """No API key has this id."""
+
+    code = "key_not_found"
 
 
 class ModelNotFound(NotFound):
@@ -173,6 +188,13 @@ class ShuttingDown(Unavailable):
 
     code = "shutting_down"
     default_message = "The gateway is restarting; this answer was cut off. Try again."
+
+
+class StoreError(Unavailable):
+    """The database is locked, full, broken or not there."""
+
+    code = "store_unavailable"
+    default_message = "The gateway's database is not available now. Try again shortly."
 
 
 class TurnTimeout(GatewayError):
