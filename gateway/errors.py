@@ -7,6 +7,11 @@ GatewayError
 │   ├── ModelNotSupported
 │   ├── KeyRevoked
 │   └── RequestTooLarge 413
+├── Unauthorized 401
+│   ├── MissingKey
+│   └── InvalidKey
+├── Forbidden 403
+│   └── ModelNotAllowed
 ├── NotFound 404
 │   ├── KeyNotFound
 │   └── ModelNotFound
@@ -104,6 +109,41 @@ class KeyRevoked(InvalidRequest):
     """A revoked key stays revoked."""
 
     code = "key_revoked"
+
+
+class Unauthorized(GatewayError):
+    """Nobody that the gateway knows. OpenAI calls it an invalid request, too."""
+
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+
+class MissingKey(Unauthorized):
+    """No key in the request."""
+
+    code = "missing_api_key"
+    default_message = "No API key. Send one as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+
+
+class InvalidKey(Unauthorized):
+    """A key that is unknown, expired or revoked; which of them is not told."""
+
+    default_message = "The API key is not valid."
+
+
+class Forbidden(GatewayError):
+    """The key is known, but not for this."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "forbidden"
+
+
+class ModelNotAllowed(Forbidden):
+    """The key is for other models."""
+
+    code = "model_not_allowed"
 
 
 class NotFound(GatewayError):
