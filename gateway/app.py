@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import Flask
 
 from gateway import extensions
-from gateway.api import chat, errors, meta, models
+from gateway.api import auth, chat, errors, meta, models
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs, requests
 from gateway.settings import Settings, load
+
+PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -23,7 +25,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     api = errors.OpenAIApi(app)
     for module in (meta, models, chat):
         api.register_blueprint(module.blueprint)
-    requests.init_app(app)
+    requests.init_app(app)  # first, so that refusals have an id as well
+    auth.init_app(app, settings, app.extensions["keys"], PUBLIC)
     return app
 
 

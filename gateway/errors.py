@@ -5,8 +5,15 @@ GatewayError
 │   ├── UnsupportedParameter
 │   ├── ContextLengthExceeded
 │   ├── ModelNotSupported
+│   ├── KeyRevoked
 │   └── RequestTooLarge 413
+├── Unauthorized 401
+│   ├── MissingKey
+│   └── InvalidKey
+├── Forbidden 403
+│   └── ModelNotAllowed
 ├── NotFound 404
+│   ├── KeyNotFound
 │   └── ModelNotFound
 ├── MethodNotAllowed 405
 ├── RateLimited 429
@@ -16,7 +23,8 @@ GatewayError
 │   ├── ClaudeUnavailable
 │   ├── NotLoggedIn
 │   ├── Overloaded
-│   └── ShuttingDown
+│   ├── ShuttingDown
+│   └── StoreError
 ├── TurnTimeout 504
 └── ClientGone 499 (never sent: the client has left)
 
@@ -97,12 +105,59 @@ class RequestTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+class KeyRevoked(InvalidRequest):
+    """A revoked key stays revoked."""
+
+    code = "key_revoked"
+
+
+class Unauthorized(GatewayError):
+    """Nobody that the gateway knows. OpenAI calls it an invalid request, too."""
+
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+
+class MissingKey(Unauthorized):
+    """No key in the request."""
+
+    code = "missing_api_key"
+    default_message = "No API key. Send one as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+
+
+class InvalidKey(Unauthorized):
+    """A key that is unknown, expired or revoked; which of them is not told."""
+
+    default_message = "The API key is not valid."
+
+
+class Forbidden(GatewayError):
+    """The key is known, but not for this."""
+
+    status = 403
+    type = "invalid_request_error"
+    code = "forbidden"
+
+
+class ModelNotAllowed(Forbidden):
+    """The key is for other models."""
+
+    code = "model_not_allowed"
+
+
 class NotFound(GatewayError):
     """No such resource."""
 
     status = 404
     type = "invalid_request_error"
     code = "not_found"
+
+
+class KeyNotFound(NotFound):
+    """No API key has this id."""
+
+    code = "key_not_found"
 
 
 class ModelNotFound(NotFound):
@@ -173,6 +228,13 @@ class ShuttingDown(Unavailable):
 
     code = "shutting_down"
     default_message = "The gateway is restarting; this answer was cut off. Try again."
+
+
+class StoreError(Unavailable):
+    """The database is locked, full, broken or not there."""
+
+    code = "store_unavailable"
+    default_message = "The gateway's database is not available now. Try again shortly."
 
 
 class TurnTimeout(GatewayError):

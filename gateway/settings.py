@@ -51,6 +51,9 @@ class Settings:
     tool_wait_seconds: float = 300.0
     keep_seconds: float = 300.0
     max_processes: int = 16
+    require_auth: bool = False
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    database_url: str = "sqlite:///data/gateway.db"
     max_request_bytes: int = 64 * 1024 * 1024
     allowed_origins: tuple[str, ...] = ("*",)
     web_concurrency: int = 1
@@ -76,6 +79,12 @@ def _explain(error: EnvValidationError) -> str:
     messages = cast("Mapping[str, list[str]]", error.error_messages)  # environs gives no list
     faults = (f"{name}: {' '.join(texts)}" for name, texts in messages.items())
     return f"Bad settings. {'; '.join(faults)}"
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    """`a,b`; the form `["a","b"]`, which other gateways ask for, means the same."""
+    keys = (part.strip(" \t[]\"'") for part in text.split(","))
+    return tuple(key for key in keys if key)
 
 
 def _read(env: Env) -> dict[str, Any]:
@@ -112,6 +121,9 @@ def _read(env: Env) -> dict[str, Any]:
         "tool_wait_seconds": seconds("tool_wait_seconds"),
         "keep_seconds": env.float("KEEP_SECONDS", default.keep_seconds, validate=validate.Range(min=0)),
         "max_processes": number("max_processes"),
+        "require_auth": env.bool("REQUIRE_AUTH", default.require_auth),
+        "api_keys": _keys(env.str("API_KEYS", "")),
+        "database_url": env.str("DATABASE_URL", default.database_url),
         "max_request_bytes": number("max_request_bytes"),
         "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
         "web_concurrency": number("web_concurrency"),

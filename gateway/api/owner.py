@@ -6,9 +6,14 @@ import hashlib
 
 from flask import request
 
+from gateway.api import auth
+
 
 def current() -> str:
-    """A digest of the credential of the request; "" for one without."""
+    """The id of the request's key, or where none is asked for, a digest of the credential; "" for one without."""
+    identity = auth.identity()
+    if identity is not None:
+        return identity.id
     key = (
         request.headers.get("x-api-key") or request.headers.get("authorization", "").partition(" ")[2].strip()
     )

@@ -1,0 +1,97 @@
+"""Who may ask. With REQUIRE_AUTH every route needs a key, but those of blueprints that app.py calls public."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, g, request
+
+from gateway.api import current
+from gateway.errors import InvalidKey, MissingKey, ModelNotAllowed, ModelNotSupported
+from gateway.settings import Settings, SettingsError
+from gateway.store import secret
+from gateway.store.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose key it is. None for `allowed_models` and `allowed_projects` allows all."""
+
+    id: str
+    name: str
+    is_admin: bool = False
+    allowed_models: tuple[str, ...] | None = None
+    allowed_projects: tuple[str, ...] | None = None
+    limits: dict[str, Any] = field(default_factory=dict)
+
+
+def init_app(app: Flask, settings: Settings, keys: Keys, public: Collection[str]) -> None:
+    """Ask for keys from now on. `public` are names of blueprints. Raises SettingsError where no key could pass."""
+    if not settings.require_auth:
+        return
+    if not settings.api_keys and not keys.has_active():
+        raise SettingsError(
+            "REQUIRE_AUTH is true, but there is no key. Set API_KEYS, or run: python -m gateway keys create NAME"
+        )
+    configured = {secret.digest(key) for key in settings.api_keys}
+
+    def check() -> None:
+        is_unknown = request.endpoint is None  # a 404 or 405
+        if not (is_unknown or request.method == "OPTIONS" or request.blueprint in public):
+            g.identity = _identify(configured, keys)
+
+    app.before_request(check)
+
+
+def sent_key() -> str:
+    """The key in `x-api-key` or `Authorization: Bearer`; "" for none."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    return request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+
+
+def identity() -> Identity | None:
+    """Whose request this is; None where no key is asked for."""
+    who: Identity | None = g.get("identity")
+    return who
+
+
+def require_model(name: str | None) -> None:
+    """Raises ModelNotAllowed if the key is not for this model. Names and aliases stand for the model they lead to."""
+    who = identity()
+    if who is None or who.allowed_models is None or name in who.allowed_models:
+        return
+    if _model_id(name) not in {_model_id(allowed) for allowed in who.allowed_models} - {None}:
+        allowed = ", ".join(who.allowed_models) or "none"
+        raise ModelNotAllowed(
+            f"This API key is not for the model '{name or 'default'}'. Its models: {allowed}.", param="model"
+        )
+
+
+def _identify(configured: Collection[str], keys: Keys) -> Identity:
+    key = sent_key()
+    if not key:
+        raise MissingKey
+    digest = secret.digest(key)
+    if any([hmac.compare_digest(digest, known) for known in configured]):  # noqa: C419  all, in constant time
+        return Identity(id=f"env_{digest[:16]}", name="API_KEYS")
+    found = keys.find(key)
+    if found is None:
+        raise InvalidKey
+    return Identity(
+        found.id,
+        found.name,
+        found.is_admin,
+        found.allowed_models,
+        found.allowed_projects,
+        dict(found.limits),
+    )
+
+
+def _model_id(name: str | None) -> str | None:
+    try:
+        return current.claude().catalogue.resolve(name).id
+    except ModelNotSupported:
+        return None

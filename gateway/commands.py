@@ -1,0 +1,144 @@
+"""The command line: `python -m gateway keys create|list|show|revoke|rotate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import click
+
+from gateway.errors import GatewayError, KeyNotFound
+from gateway.settings import SettingsError, load
+from gateway.store.database import Store
+from gateway.store.keys import Key, Keys
+
+HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
+
+
+class Group(click.Group):
+    """Commands whose expected failures are one line, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyNotFound as error:
+            raise click.ClickException(f"{error.message} See: python -m gateway keys list") from error
+        except GatewayError as error:
+            cause = f" ({error.__cause__})" if error.__cause__ else ""
+            raise click.ClickException(error.message + cause) from error
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Group)
+def main() -> None:
+    """Manage the gateway."""
+
+
+@main.group()
+@click.pass_context
+def keys(ctx: click.Context) -> None:
+    """Clients' API keys."""
+    store = Store(load().database_url)
+    store.open()
+    ctx.call_on_close(store.close)
+    ctx.obj = Keys(store)
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="May see what all keys did.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Expires after this time.")
+@click.option("--model", "models", multiple=True, help="Only for this model; may be given more than once.")
+@click.option("--project", "projects", multiple=True, help="Only for this project; likewise.")
+@click.pass_obj
+def create(
+    keys: Keys, name: str, admin: bool, days: float | None, models: Sequence[str], projects: Sequence[str]
+) -> None:
+    """Create a key called NAME and print it, this once."""
+    expires_at = None if days is None else datetime.now(timezone.utc) + timedelta(days=days)
+    key, plain = keys.create(
+        name,
+        is_admin=admin,
+        expires_at=expires_at,
+        allowed_models=models or None,
+        allowed_projects=projects or None,
+    )
+    _print_secret(key, plain)
+
+
+@keys.command("list")
+@click.pass_obj
+def list_keys(keys: Keys) -> None:
+    """All keys."""
+    found = keys.list()
+    click.echo(_table([HEADINGS, *map(_row, found)]) if found else "There are no keys.")
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def show(keys: Keys, key_id: str) -> None:
+    """Everything about one key."""
+    key = keys.show(key_id)
+    rows = list(zip((f"{heading.capitalize()}:" for heading in HEADINGS), _row(key), strict=True))
+    rows += [
+        ("Created:", _moment(key.created_at)),
+        ("Models:", _names(key.allowed_models)),
+        ("Projects:", _names(key.allowed_projects)),
+        ("Limits:", ", ".join(f"{name}={value}" for name, value in key.limits.items()) or "the gateway's"),
+    ]
+    click.echo(_table(rows))
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def revoke(keys: Keys, key_id: str) -> None:
+    """Refuse a key from now on, for ever."""
+    key = keys.revoke(key_id)
+    click.echo(f"{key.id} ({key.name}) is revoked.")
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def rotate(keys: Keys, key_id: str) -> None:
+    """Replace a key's secret and print the new one; the old one is refused at once."""
+    _print_secret(*keys.rotate(key_id))
+
+
+def _print_secret(key: Key, plain: str) -> None:
+    click.echo(f"{key.id} ({key.name}). Keep the key now; it is not shown again:", err=True)
+    click.echo(plain)
+
+
+def _row(key: Key) -> tuple[str, ...]:
+    return (
+        key.id,
+        f"{key.prefix}…",
+        key.name,
+        key.state,
+        "yes" if key.is_admin else "no",
+        _moment(key.expires_at),
+        _moment(key.last_used_at),
+        str(key.total_requests),
+        str(key.total_tokens),
+        f"${key.total_cost:.2f}",
+    )
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z" if moment else "never"
+
+
+def _names(names: Iterable[str] | None) -> str:
+    return "all" if names is None else ", ".join(names)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)

@@ -1,0 +1,157 @@
+"""Clients' keys in the database."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from gateway.errors import KeyNotFound, KeyRevoked
+from gateway.store import secret
+from gateway.store.database import Store
+from gateway.store.models import ApiKey
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key's record. Without `allowed_models` or `allowed_projects` (None) all are allowed; times are UTC."""
+
+    id: str
+    prefix: str
+    name: str
+    is_admin: bool
+    is_active: bool
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    allowed_models: tuple[str, ...] | None = None
+    allowed_projects: tuple[str, ...] | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    total_requests: int = 0
+    total_tokens: int = 0
+    total_cost: float = 0.0
+
+    @property
+    def state(self) -> str:
+        """active, expired or revoked."""
+        if not self.is_active:
+            return "revoked"
+        return "expired" if self.expires_at and self.expires_at <= _now() else "active"
+
+
+class Keys:
+    """All that is asked of the table. Every method raises StoreError when the database fails."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(
+        self,
+        name: str,
+        *,
+        is_admin: bool = False,
+        expires_at: datetime | None = None,
+        allowed_models: Iterable[str] | None = None,
+        allowed_projects: Iterable[str] | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> tuple[Key, str]:
+        """A new key: its record, and the key itself, which cannot be had again."""
+        plain = secret.generate()
+        values = {
+            "id": f"key_{secrets.token_hex(8)}",
+            **_secret_values(plain),
+            "name": name,
+            "is_admin": is_admin,
+            "created_at": _now(),
+            "expires_at": expires_at,
+            "allowed_models": _list(allowed_models),
+            "allowed_projects": _list(allowed_projects),
+            "limits": dict(limits or {}),
+        }
+
+        def work(db: Any) -> Key:
+            ApiKey.insert(**values).execute(db)
+            return _get(db, values["id"])
+
+        return self._store.write(work), plain
+
+    def list(self) -> list[Key]:
+        """All keys, the oldest first."""
+        query = ApiKey.select().order_by(ApiKey.created_at, ApiKey.id)
+        return self._store.read(lambda db: [_key(row) for row in query.execute(db)])
+
+    def show(self, key_id: str) -> Key:
+        """One key. Raises KeyNotFound."""
+        return self._store.read(lambda db: _get(db, key_id))
+
+    def revoke(self, key_id: str) -> Key:
+        """Refuse the key from now on, for ever. Raises KeyNotFound."""
+        return self._store.write(lambda db: _update(db, key_id, {"is_active": False}))
+
+    def rotate(self, key_id: str) -> tuple[Key, str]:
+        """A new secret for the same key; the old one is refused from now on. Raises KeyNotFound, KeyRevoked."""
+        plain = secret.generate()
+
+        def work(db: Any) -> Key:
+            if not _get(db, key_id).is_active:
+                raise KeyRevoked(f"The key {key_id} is revoked. Create a new one.")
+            return _update(db, key_id, _secret_values(plain))
+
+        return self._store.write(work), plain
+
+    def find(self, plain: str) -> Key | None:
+        """The key that a client has sent, if it is known and may be used."""
+        wanted = secret.digest(plain)
+        row = self._store.read(lambda db: ApiKey.select().where(ApiKey.key_hash == wanted).first(db))
+        if row is None or not hmac.compare_digest(row.key_hash, wanted):
+            return None
+        key = _key(row)
+        return key if key.state == "active" else None
+
+    def has_active(self) -> bool:
+        """Whether any key may be used."""
+        return any(key.state == "active" for key in self.list())
+
+    def count(self, key_id: str, tokens: int, cost: float) -> None:
+        """Add an answer to the key's sums. `cost` is in USD."""
+        change = {
+            "total_requests": ApiKey.total_requests + 1,
+            "total_tokens": ApiKey.total_tokens + tokens,
+            "total_cost": ApiKey.total_cost + cost,
+            "last_used_at": _now(),
+        }
+        self._store.write(lambda db: _update(db, key_id, change))
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _list(values: Iterable[str] | None) -> Any:
+    return None if values is None else [*values]
+
+
+def _secret_values(plain: str) -> dict[str, Any]:
+    return {"key_hash": secret.digest(plain), "prefix": secret.shown(plain)}
+
+
+def _get(db: Any, key_id: str) -> Key:
+    row = ApiKey.select().where(ApiKey.id == key_id).first(db)
+    if row is None:
+        raise KeyNotFound(f"There is no key {key_id}.")
+    return _key(row)
+
+
+def _update(db: Any, key_id: str, values: Mapping[str, Any]) -> Key:
+    ApiKey.update(**values).where(ApiKey.id == key_id).execute(db)
+    return _get(db, key_id)
+
+
+def _key(row: Any) -> Key:
+    values = {name: getattr(row, name) for name in Key.__dataclass_fields__}
+    for name in ("allowed_models", "allowed_projects"):
+        values[name] = None if values[name] is None else tuple(values[name])
+    return Key(**values)

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Print fresh keys for API_KEYS, one a line, or with --env as a line for `.env`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# The project is not installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from gateway.store.secret import LENGTH, PREFIX, generate
+
+LEAST = 16
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A number from `least` on, for argparse."""
+
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"at least {least}")
+        return int(text)
+
+    return number
+
+
+def prefix(text: str) -> str:
+    """A prefix that API_KEYS and HTTP headers can carry."""
+    if not text.isascii() or not text.isprintable() or set(text) & set(" ,\"'#$[]"):
+        raise argparse.ArgumentTypeError("plain ASCII without spaces, commas, quotes, brackets, # and $")
+    return text
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", "--number", type=at_least(1), default=1, help="how many (1)")
+    parser.add_argument(
+        "-p", "--prefix", type=prefix, default=PREFIX, help=f"what they begin with ({PREFIX})"
+    )
+    parser.add_argument(
+        "-l", "--length", type=at_least(LEAST), default=LENGTH, help=f"random characters ({LENGTH})"
+    )
+    parser.add_argument("--env", action="store_true", help="print a line for .env")
+    options = parser.parse_args()
+    keys = [generate(options.prefix, options.length) for _ in range(options.number)]
+    print(f"API_KEYS={','.join(keys)}" if options.env else "\n".join(keys))
+
+
+if __name__ == "__main__":
+    main()
