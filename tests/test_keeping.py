@@ -24,7 +24,7 @@ MODELS = [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-3-5-haiku-2024102
 def keeper(start_gateway: Start, standin: StandIn) -> Gateway:
     """A gateway of the test's own, warm, whose model repeats what it was told last."""
     standin.default(lambda body: text(f"You said {last_text(body)}"))
-    gateway = start_gateway(MAX_PROCESSES="6")
+    gateway = start_gateway(MAX_PROCESSES="14")
     gateway.await_warm(2)
     return gateway
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from tests.recorded import Body, chunks, content
+from tests.recorded import Body, asks_once, chunks, content
 from tests.standin import Reply, StandIn, blocks, cut, error, hang, raw, stream_error, text
 from tests.support import Gateway, wait_for
 
@@ -115,7 +115,7 @@ def test_a_whole_answer_fails_the_same_way(impatient: Gateway, standin: StandIn,
 @pytest.mark.parametrize(
     ("message", "numbers"),
     [
-        ("prompt is too long: 210000 tokens > 200000 maximum", ("200000 tokens", "210000 tokens")),
+        ("prompt is too long: 210000 tokens > 200000 maximum", ()),  # the CLI keeps the figures to itself
         ("prompt is too long", ()),
     ],
     ids=["with figures", "without"],
@@ -244,21 +244,25 @@ def test_unusual_ends_are_one_request_and_a_normal_answer(
     gateway: Gateway, standin: StandIn, reply: Reply, said: str, reason: str
 ) -> None:
     standin.default(reply)
-    answer = chunks(gateway.stream())
-    assert (content(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
-    time.sleep(0.3)  # the CLI would go on at once
-    assert len(standin.messages) == 1
+
+    def ask() -> None:
+        answer = chunks(gateway.stream())
+        assert (content(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
+
+    asks_once(standin, ask)
 
 
 @pytest.mark.parametrize("case", ["refusal", "nothing"])
 def test_a_whole_answer_ends_the_same_way(gateway: Gateway, standin: StandIn, case: str) -> None:
     reply, said, reason = ENDINGS[case]
     standin.default(reply)
-    choice = gateway.chat().json()["choices"][0]
-    assert (choice["message"]["content"], choice["finish_reason"]) == (said, reason)
-    assert choice["message"]["refusal"] is None
-    time.sleep(0.3)
-    assert len(standin.messages) == 1
+
+    def ask() -> None:
+        choice = gateway.chat().json()["choices"][0]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (said, reason)
+        assert choice["message"]["refusal"] is None
+
+    asks_once(standin, ask)
 
 
 # Silence

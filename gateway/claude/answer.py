@@ -167,9 +167,10 @@ class Answer:
         events.append(call)
 
     def _text(self, text: str, events: list[Event]) -> None:
-        self._has_output = True
-        self._said.write(text)
-        events.append(Text(text))
+        if text:
+            self._has_output = True
+            self._said.write(text)
+            events.append(Text(text))
 
     def _delta(self, event: dict[str, Any], events: list[Event]) -> None:
         delta = event["delta"]
