@@ -270,11 +270,12 @@ class Claude:
             (answer,) = probe.control([{"subtype": "initialize"}], self.limits.start_seconds)
         except StartFailure as error:
             log.warning("the CLI does not say how it is logged in: %s", error)
+            self.pool.settled.set()
             return
         finally:
-            self.pool.settled.set()  # with WARM_PROCESSES=0 the pool itself starts nothing yet
             probe.close(grace=1.0)
         self.catalogue.merge(answer.get("models", []))
+        self.pool.settled.set()  # with WARM_PROCESSES=0 the pool itself starts nothing yet
         self._login = _is_logged_in(answer.get("account") or {}, self._environ)
         if not self._login:
             log.error("the Claude Code CLI is not logged in. %s", LOGIN_ADVICE)
