@@ -113,21 +113,15 @@ def test_a_whole_answer_fails_the_same_way(impatient: Gateway, standin: StandIn,
 
 
 @pytest.mark.parametrize(
-    ("message", "numbers"),
-    [
-        ("prompt is too long: 210000 tokens > 200000 maximum", ()),  # the CLI keeps the figures to itself
-        ("prompt is too long", ()),
-    ],
-    ids=["with figures", "without"],
+    "message", ["prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long"]
 )
 def test_a_too_long_prompt_is_said_in_the_words_clients_look_for(
-    impatient: Gateway, standin: StandIn, message: str, numbers: tuple[str, ...]
+    impatient: Gateway, standin: StandIn, message: str
 ) -> None:
     standin.default(error(400, message=message))
     answer = impatient.chat(stream=True)
     said = failed(answer, 400, "context_length_exceeded")
     assert "maximum context length" in said
-    assert all(number in said for number in numbers)
     assert answer.json()["error"]["param"] == "messages"
     works(impatient, standin)
 
