@@ -26,6 +26,7 @@ GatewayError
 │   ├── ShuttingDown
 │   └── StoreError
 ├── TurnTimeout 504
+├── TurnStopped 409
 └── ClientGone 499 (never sent: the client has left)
 
 The wire form follows https://platform.openai.com/docs/guides/error-codes; dialects encode it.
@@ -243,6 +244,15 @@ class TurnTimeout(GatewayError):
     status = 504
     type = "server_error"
     code = "timeout"
+
+
+class TurnStopped(GatewayError):
+    """The answer was stopped on request, by another one of the same owner."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "stopped"
+    default_message = "The answer was stopped on request."
 
 
 class ClientGone(GatewayError):

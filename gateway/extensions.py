@@ -18,6 +18,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     store = _open(settings.database_url)
     app.extensions["store"] = store
     app.extensions["keys"] = Keys(store)
+    app.extensions["on_record"] = []
     app.config.update(
         API_TITLE="Claude Code gateway",
         API_VERSION=VERSION,

@@ -6,7 +6,7 @@ the CLI takes over stdin and what the model finally sees. Source: https://platfo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -84,6 +84,19 @@ class Usage:
     output_tokens: int = 0
     thinking_tokens: int = 0
     cost_usd: float | None = None
+
+
+def total(usages: Sequence[Usage]) -> Usage:
+    """What all answers to one request have used. Each read the prompt anew, so prompts add up too."""
+    costs = [usage.cost_usd for usage in usages if usage.cost_usd is not None]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        cache_read_tokens=sum(usage.cache_read_tokens for usage in usages),
+        cache_write_tokens=sum(usage.cache_write_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        thinking_tokens=sum(usage.thinking_tokens for usage in usages),
+        cost_usd=sum(costs) if costs else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.dialects.call_form import CallForm
-from gateway.dialects.chat_answers import Completion, StreamEncoder, total
+from gateway.dialects.chat_answers import Completion, StreamEncoder
 from gateway.errors import UpstreamError
-from gateway.turn import Done, Event, Idle, Started, Text, ToolArguments, ToolCall, Usage
+from gateway.turn import Done, Event, Idle, Started, Text, ToolArguments, ToolCall, Usage, total
 from tests.test_chat_dialect import payloads
 
 START = Started("claude-test-1")

@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from gateway.claude import conversation, pool
 from gateway.claude.catalogue import Catalogue
@@ -534,9 +535,16 @@ def test_who_waits_gets_a_process_that_was_checked(spawner: Spawner, monkeypatch
     warm.open()
     until(lambda: warm.ready == 1)
     process = warm._ready[0]
+    answered, ask = Event(), Process.control
+
+    def slow(process: Process, *arguments: Any) -> Any:
+        answered.wait(5)
+        return ask(process, *arguments)
+
+    monkeypatch.setattr(Process, "control", slow)
     checking = gevent.spawn(warm._check, process)
-    gevent.sleep(0)
-    assert warm.ready == 0
+    until(lambda: warm.ready == 0)
+    gevent.spawn_later(0.05, answered.set)
     (taken,) = take(warm, 1)
     checking.join(5)
     until(lambda: not warm.starting)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from flask import Response, request
 
 from gateway.api.disconnect import watch
-from gateway.claude.fan import Fan
+from gateway.api.running import Metered
 from gateway.dialects import sse
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.turn import Event, Started
@@ -45,7 +45,7 @@ class Collector(Protocol):
         """The answer's body."""
 
 
-def stream(run: Fan, encoder: Encoder, ignored: Iterable[str]) -> Response:
+def stream(run: Metered, encoder: Encoder, ignored: Iterable[str]) -> Response:
     """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
@@ -56,7 +56,7 @@ def stream(run: Fan, encoder: Encoder, ignored: Iterable[str]) -> Response:
     return response
 
 
-def whole(run: Fan, collector: Collector, ignored: Iterable[str]) -> Response:
+def whole(run: Metered, collector: Collector, ignored: Iterable[str]) -> Response:
     """The answer in one piece."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
@@ -67,7 +67,7 @@ def whole(run: Fan, collector: Collector, ignored: Iterable[str]) -> Response:
     )
 
 
-def _begin(run: Fan, stack: contextlib.ExitStack) -> tuple[int, Batch]:
+def _begin(run: Metered, stack: contextlib.ExitStack) -> tuple[int, Batch]:
     """Wait for the model to begin; on the stack is what the end of the answer has to undo."""
     stack.callback(run.close)
     stack.enter_context(watch(request.environ, lambda: run.stop(ClientGone())))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import replace
 from typing import Any
 
 from flask import Response
 
-from gateway.api import answers, auth, current, owner
+from gateway.api import answers, running
 from gateway.api.blueprints import Blueprint
 from gateway.dialects import chat
 from gateway.dialects.chat_answers import Completion, StreamEncoder
@@ -23,8 +22,7 @@ blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", descr
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     wanted = chat.parse(body)
-    run = current.claude().run(replace(wanted.turn, owner=owner.current()), wanted.n)
-    auth.require_model(wanted.turn.model)  # now that the CLI's models are known; nothing runs yet
+    run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream)
     answer_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if wanted.stream:
         encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.call_form)

@@ -36,6 +36,7 @@ Line = dict[str, Any]
 
 GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
 STRUCTURED = "StructuredOutput"  # the CLI's tool for `jsonSchema`
+CHARACTERS_PER_TOKEN = 4  # about, in English
 BROKEN = "The connection to Anthropic's API broke in the middle of the answer."
 
 
@@ -76,6 +77,8 @@ class Answer:
         self._has_output = False
         self._invented = False
         self._said = StringIO()
+        self._thought = 0
+        self._done: Usage | None = None
         self._arguments: list[list[str]] = []
         self._open: dict[int, int] = {}
         self._readers: dict[str, Callable[[dict[str, Any], list[Event]], None]] = {
@@ -115,6 +118,19 @@ class Answer:
             arguments = json.loads("".join(fragments) or "{}")
             blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
         return Message("assistant", tuple(blocks))
+
+    def used(self) -> tuple[Usage, bool]:
+        """What this answer has used until now, and whether its output is an estimate.
+
+        The API tells the output of an answer at its end only; of one that broke off the characters are counted.
+        """
+        if self._done is not None:
+            return self._done, False
+        usage = _usage(self._usage)
+        written = self._said.tell() + sum(len(part) for parts in self._arguments for part in parts)
+        tokens = -(-(written + self._thought) // CHARACTERS_PER_TOKEN)
+        usage = replace(usage, output_tokens=max(usage.output_tokens, tokens))
+        return with_cost(usage, self._cost(usage) if self.started else None), tokens > 0
 
     def _message(self, kind: str, line: Line, events: list[Event]) -> None:
         if kind == "result":
@@ -180,6 +196,7 @@ class Answer:
         elif kind == "input_json_delta":
             self._fragment(event["index"], delta["partial_json"], events)
         elif kind == "thinking_delta" and delta["thinking"]:
+            self._thought += len(delta["thinking"])
             events.append(Thinking(delta["thinking"]))
 
     def _fragment(self, index: int, fragment: str, events: list[Event]) -> None:
@@ -210,8 +227,12 @@ class Answer:
         cost = self._cost(usage)
         self._account.paid += cost or 0.0
         self._account.reported = plus(self._account.reported, usage)
+        self._end(stop_reason, with_cost(usage, cost), events)
+
+    def _end(self, stop_reason: str, usage: Usage, events: list[Event]) -> None:
         self.is_done = True
-        events.append(Done(stop_reason, with_cost(usage, cost)))
+        self._done = usage
+        events.append(Done(stop_reason, usage))
 
     def _retry(self, line: Line) -> None:
         facts = read_retry(line)
@@ -234,9 +255,8 @@ class Answer:
         usage = minus(_usage(line["usage"]), self._account.reported)
         cost = max(0.0, total - self._account.paid)
         self._account.paid, self._account.reported = total, Usage()
-        self.is_done = True
         reason = line.get("stop_reason") or self._stop_reason or "end_turn"
-        events.append(Done(reason, with_cost(usage, cost)))
+        self._end(reason, with_cost(usage, cost), events)
 
 
 class StructuredAnswer(Answer):

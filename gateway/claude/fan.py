@@ -9,7 +9,7 @@ from gevent.queue import Queue
 
 from gateway.claude.run import Run
 from gateway.errors import GatewayError
-from gateway.turn import Event
+from gateway.turn import Event, Usage, total
 
 Batch = list[Event]
 
@@ -50,6 +50,11 @@ class Fan:
         """End all runs from outside."""
         for run in self._runs:
             run.stop(reason)
+
+    def used(self) -> tuple[Usage, bool]:
+        """What all answers together have used until now, and whether some of it is an estimate."""
+        used = [run.used() for run in self._runs]
+        return total([usage for usage, _ in used]), any(is_estimate for _, is_estimate in used)
 
     def close(self) -> None:
         """Free everything."""

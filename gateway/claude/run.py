@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from gateway.claude.answer import Answer
 from gateway.claude.catalogue import Model
 from gateway.claude.conversation import Conversation
 from gateway.claude.digests import chain, extend
@@ -27,12 +28,14 @@ from gateway.errors import (
     TurnTimeout,
     UpstreamError,
 )
-from gateway.turn import Done, Event, Turn
+from gateway.turn import Done, Event, Turn, Usage
 
 if TYPE_CHECKING:
     from gateway.claude.service import Claude
 
 log = logging.getLogger(__name__)
+
+DEAD_ONES = 3  # warm processes in a row that may turn out to have ended
 
 
 class Run:
@@ -53,6 +56,7 @@ class Run:
         self._holds_slot = False
         self._ended = False
         self._begun = False
+        self._last: Answer | None = None
         limit = claude.limits.turn_seconds
         timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
         self._deadline = gevent.spawn_later(limit, self.stop, timeout)
@@ -69,6 +73,10 @@ class Run:
         self._slot.cancel(reason)
         self._warm.cancel(reason)
         self._release()
+
+    def used(self) -> tuple[Usage, bool]:
+        """What the answer has used until now, and whether its output is an estimate."""
+        return self._last.used() if self._last is not None else (Usage(), False)
 
     def close(self) -> None:
         """Free everything."""
@@ -144,9 +152,8 @@ class Run:
                     raise
                 log.warning("a kept claude process was lost, its conversation is seeded: %s", error)
                 self._drop_process()
-        conversation = self._fresh_conversation()
         self._tuning = tuning = tune(self._turn, model, seeded=True)
-        conversation.set_up(tuning)
+        conversation = self._set_up(tuning)
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
         self._claude.learn(self._digests[0], self._turn, tuning)
@@ -174,6 +181,21 @@ class Run:
             conversation.ask(rest[-1])
         yield from self._read(conversation, tuning, model)
 
+    def _set_up(self, tuning: Tuning) -> Conversation:
+        """A warm process as this conversation's. One that turns out to be dead is no loss: the next is taken."""
+        lost: GatewayError | None = None
+        for _ in range(DEAD_ONES):
+            conversation = self._fresh_conversation()
+            try:
+                conversation.set_up(tuning)
+                return conversation
+            except ProcessEnded as error:
+                lost = self._stopped or _lost(error)
+                self._drop_process()
+                self._check()
+        assert lost is not None
+        raise lost
+
     def _fresh_conversation(self) -> Conversation:
         self._warm = Ticket()
         limits = self._claude.limits
@@ -185,6 +207,7 @@ class Run:
     def _read(self, conversation: Conversation, tuning: Tuning, model: Model) -> Iterator[list[Event]]:
         for batch in conversation.answer(tuning, model, self._claude.limits.silence_seconds):
             self._begun = True
+            self._last = conversation.last
             if isinstance(batch[-1], Done):
                 self._keep(conversation, model)
             yield batch

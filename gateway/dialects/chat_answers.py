@@ -6,7 +6,7 @@ is the field that clients of other reasoning models read; `usage.cost` is in US 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.dialects import sse
@@ -24,6 +24,7 @@ from gateway.turn import (
     ToolArguments,
     ToolCall,
     Usage,
+    total,
 )
 
 FINISH_REASONS = {
@@ -62,19 +63,6 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         "completion_tokens_details": {"reasoning_tokens": usage.thinking_tokens},
     }
     return counted if usage.cost_usd is None else {**counted, "cost": float(usage.cost_usd)}
-
-
-def total(usages: Sequence[Usage]) -> Usage:
-    """What all answers to one request have used. Each read the prompt anew, so prompts add up too."""
-    costs = [usage.cost_usd for usage in usages if usage.cost_usd is not None]
-    return Usage(
-        input_tokens=sum(usage.input_tokens for usage in usages),
-        cache_read_tokens=sum(usage.cache_read_tokens for usage in usages),
-        cache_write_tokens=sum(usage.cache_write_tokens for usage in usages),
-        output_tokens=sum(usage.output_tokens for usage in usages),
-        thinking_tokens=sum(usage.thinking_tokens for usage in usages),
-        cost_usd=sum(costs) if costs else None,
-    )
 
 
 class StreamEncoder:

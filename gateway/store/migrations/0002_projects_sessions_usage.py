@@ -1,0 +1,90 @@
+"""Projects, sessions with their messages, and a row for every answer. Written out, as this file never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import BooleanField, DoubleField, ForeignKeyField, IntegerField, TextField
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Create the tables."""
+
+    class Project(db.Model):  # type: ignore[misc]
+        id = TextField(primary_key=True)
+        owner = TextField(index=True)
+        name = TextField()
+        description = TextField(null=True)
+        path = TextField(unique=True)
+        policy = TextField()
+        created_at = DoubleField(index=True)
+        updated_at = DoubleField()
+        is_active = BooleanField()
+
+        class Meta:
+            table_name = "projects"
+
+    class Session(db.Model):  # type: ignore[misc]
+        id = TextField(primary_key=True)
+        owner = TextField(index=True)
+        project_id = TextField(null=True, index=True)
+        title = TextField(null=True)
+        model = TextField(null=True)
+        system_prompt = TextField(null=True)
+        claude_session_id = TextField(null=True, index=True)
+        is_stored = BooleanField()
+        is_active = BooleanField()
+        created_at = DoubleField(index=True)
+        updated_at = DoubleField(index=True)
+        running_until = DoubleField(null=True)
+        stop_requested = BooleanField()
+        total_tokens = IntegerField()
+        total_cost = DoubleField()
+        message_count = IntegerField()
+
+        class Meta:
+            table_name = "sessions"
+
+    class SessionMessage(db.Model):  # type: ignore[misc]
+        session = ForeignKeyField(Session, on_delete="CASCADE")
+        role = TextField()
+        content = TextField()
+        metadata = TextField(null=True)
+        created_at = DoubleField()
+        input_tokens = IntegerField()
+        output_tokens = IntegerField()
+        cost = DoubleField()
+
+        class Meta:
+            table_name = "messages"
+
+    class Usage(db.Model):  # type: ignore[misc]
+        request_id = TextField(index=True)
+        endpoint = TextField()
+        key_id = TextField(null=True)
+        key_name = TextField(null=True)
+        project_id = TextField(null=True)
+        session_id = TextField(null=True)
+        model = TextField()
+        client = TextField()
+        address = TextField()
+        streamed = BooleanField()
+        outcome = TextField()
+        error = TextField(null=True)
+        stop_reason = TextField(null=True)
+        created_at = DoubleField(index=True)
+        first_seconds = DoubleField(null=True)
+        seconds = DoubleField()
+        input_tokens = IntegerField()
+        cache_read_tokens = IntegerField()
+        cache_write_tokens = IntegerField()
+        output_tokens = IntegerField()
+        thinking_tokens = IntegerField()
+        cost = DoubleField()
+        is_estimated = BooleanField()
+
+        class Meta:
+            table_name = "usage"
+            indexes = ((("key_id", "created_at"), False),)
+
+    db.create_tables([Project, Session, SessionMessage, Usage], safe=False)
