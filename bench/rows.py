@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bench.client import Answer, Request, exchange
@@ -15,7 +17,8 @@ Messages = list[dict[str, Any]]
 
 SYSTEM = "You are a helpful assistant. Answer with one short sentence."
 QUESTION = "Say hello."
-FOLLOW_UPS = 5  # later turns of one conversation
+FOLLOW_UPS = 10  # later turns of one conversation
+REFILL_SECONDS = 2.0  # by then a server has begun to start what takes the place of a process it gave away
 TOOLS = [
     {
         "type": "function",
@@ -51,15 +54,28 @@ def timed(row: Row, target: Target, requests: Sequence[Request]) -> list[Answer]
 
     What happens in the background because of these requests counts, such as the start of the next warm process.
     """
-    before = target.cpu()
+    with _counted(row, target):
+        answers = noted(row, requests)
+        target.settle(len(requests))
+    return answers
+
+
+def noted(row: Row, requests: Sequence[Request]) -> list[Answer]:
+    """Ask at once, and add times to the row."""
     answers = ask(requests)
     row.first += [answer.first for answer in answers]
     row.last += [answer.last for answer in answers]
-    target.settle(len(requests))
+    return answers
+
+
+@contextlib.contextmanager
+def _counted(row: Row, target: Target) -> Iterator[None]:
+    """Add the CPU used in the block to the row."""
+    before = target.cpu()
+    yield
     after = target.cpu()
     if before is not None and after is not None:
         row.cpu = (row.cpu or 0.0) + after - before
-    return answers
 
 
 def opening(system: str) -> Messages:
@@ -95,16 +111,21 @@ def known_set_up(target: Target, row: Row, times: int) -> None:
 
 
 def follow_up(target: Target, row: Row, times: int) -> None:
-    """The conversation with its answer sent again, and one more message."""
+    """The conversation with its answer sent again, and one more message.
+
+    What the first turn makes the server do in the background is over before: none of it counts here.
+    """
     while len(row.first) < times:
         messages = opening(unlike_any())
         target.settle(1)
         (answer,) = ask([target.chat(messages)])
+        time.sleep(REFILL_SECONDS)
         target.settle(1)
-        for _ in range(min(FOLLOW_UPS, times - len(row.first))):
-            said = {"role": "assistant", "content": answer.text}
-            messages = [*messages, said, {"role": "user", "content": QUESTION}]
-            (answer,) = timed(row, target, [target.chat(messages)])
+        with _counted(row, target):  # idle processes use CPU, too: no waiting in between
+            for _ in range(min(FOLLOW_UPS, times - len(row.first))):
+                said = {"role": "assistant", "content": answer.text}
+                messages = [*messages, said, {"role": "user", "content": QUESTION}]
+                (answer,) = noted(row, [target.chat(messages)])
     row.gateway_memory, row.cli_memory = target.memory()
 
 
