@@ -142,7 +142,7 @@ class Lab:
     def scripted(self, warm: int) -> OwnGateway:
         """A gateway with the scripted CLI."""
         environ = {
-            "CLAUDE_BINARY_PATH": str(self._launcher()),
+            "CLAUDE_BINARY_PATH": str(self.launcher()),
             "WARM_PROCESSES": str(warm),
             "MAX_CONCURRENT_SESSIONS": "600",
             "MAX_PROCESSES": "1200",
@@ -152,11 +152,17 @@ class Lab:
         }
         return self._start_gateway(environ, None)
 
-    def _start_gateway(self, settings: dict[str, str], model: str | None) -> OwnGateway:
+    def bare(self) -> OwnGateway:
+        """The gateway's server with an app that does nothing."""
+        return self._start_gateway({}, None, "bench.bare_wsgi:app")
+
+    def _start_gateway(
+        self, settings: dict[str, str], model: str | None, wsgi: str = "wsgi:app"
+    ) -> OwnGateway:
         if self._gateway is None or self._settings != settings:
             self._close_gateway()
             with _uninterrupted():
-                self._gateway = Gateway({"ANTHROPIC_API_KEY": API_KEY, **settings})
+                self._gateway = Gateway({"ANTHROPIC_API_KEY": API_KEY, **settings}, wsgi)
             self._settings = settings
         return OwnGateway(self._gateway, model)
 
@@ -168,7 +174,7 @@ class Lab:
                 gateway.close()
             usage.Others.unaccounted += max(0.0, used - usage.cpu_seconds(os.getpid()))
 
-    def _launcher(self) -> Path:
+    def launcher(self) -> Path:
         """The scripted CLI as a program with a path of its own."""
         path = self.folder / "claude"
         command = shlex.join([sys.executable, "-I", "-S", str(Path(scripted_cli.__file__).resolve())])
