@@ -10,6 +10,9 @@ from gateway.settings import SettingsError, load
 DRAIN_MARGIN_SECONDS = 2.0  # the arbiter KILLs a worker at graceful_timeout: be done before
 LAST_BYTES_SECONDS = 0.5  # for answers that are complete but not yet written
 
+# Else gevent notes the stack of whoever spawns a greenlet, for debugging, several times a request.
+os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
+
 try:
     settings = load()
 except SettingsError as error:
