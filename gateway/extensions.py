@@ -7,6 +7,7 @@ from flask_cors import CORS
 
 from gateway.errors import StoreError
 from gateway.settings import VERSION, Settings, SettingsError
+from gateway.store.backends import without_password
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 
@@ -35,6 +36,8 @@ def _open(url: str) -> Store:
         store = Store(url)
         store.open()
     except StoreError as error:
-        reason = f"DATABASE_URL={url}: {error.__cause__}" if error.__cause__ else error.message
+        reason = (
+            f"DATABASE_URL={without_password(url)}: {error.__cause__}" if error.__cause__ else error.message
+        )
         raise SettingsError(f"The database cannot be used. {reason}") from error
     return store

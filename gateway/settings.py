@@ -53,7 +53,7 @@ class Settings:
     max_processes: int = 16
     require_auth: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
-    database_url: str = "sqlite:///data/gateway.db"
+    database_url: str = field(default="sqlite:///data/gateway.db", repr=False)
     max_request_bytes: int = 64 * 1024 * 1024
     allowed_origins: tuple[str, ...] = ("*",)
     web_concurrency: int = 1

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import KeyNotFound, KeyRevoked, StoreError
-from gateway.store.database import MIGRATIONS, Store, path_of
+from gateway.store.backends import path_of, without_password
+from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
 from tests.support import ROOT
 
@@ -58,11 +59,23 @@ def test_an_address_names_a_file(url: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "x.db", "sqlite://x.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///x?a=b", "postgresql://h/db"],
+    ["", "x.db", "sqlite://x.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///x?a=b", "mysql://h/db"],
 )
 def test_another_address_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="DATABASE_URL has to be sqlite:///FILE"):
         Store(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("sqlite:////var/x.db", "sqlite:////var/x.db"),
+        ("postgresql://u:secret@h:5432/n", "postgresql://u:…@h:5432/n"),
+        ("postgresql://h/n?user=u&password=secret&x=1", "postgresql://h/n?user=u&password=…&x=1"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
 
 
 # Migrations

@@ -6,7 +6,7 @@ can live in one process.
 
 from __future__ import annotations
 
-from peewee import BooleanField, DoubleField, ForeignKeyField, IntegerField, Model, TextField
+from peewee import BigIntegerField, BooleanField, DoubleField, ForeignKeyField, Model, TextField
 
 from gateway.store.fields import JsonField, MomentField
 
@@ -26,8 +26,8 @@ class ApiKey(Model):
     allowed_models = JsonField(null=True)
     allowed_projects = JsonField(null=True)
     limits = JsonField(default=dict)
-    total_requests = IntegerField(default=0)
-    total_tokens = IntegerField(default=0)
+    total_requests = BigIntegerField(default=0)
+    total_tokens = BigIntegerField(default=0)
     total_cost = DoubleField(default=0.0)
 
     class Meta:
@@ -67,9 +67,9 @@ class Session(Model):
     updated_at = MomentField(index=True)
     running_until = MomentField(null=True)
     stop_requested = BooleanField(default=False)
-    total_tokens = IntegerField(default=0)
+    total_tokens = BigIntegerField(default=0)
     total_cost = DoubleField(default=0.0)
-    message_count = IntegerField(default=0)
+    message_count = BigIntegerField(default=0)
 
     class Meta:
         table_name = "sessions"
@@ -83,8 +83,8 @@ class SessionMessage(Model):
     content = JsonField()
     metadata = JsonField(null=True)
     created_at = MomentField()
-    input_tokens = IntegerField(default=0)
-    output_tokens = IntegerField(default=0)
+    input_tokens = BigIntegerField(default=0)
+    output_tokens = BigIntegerField(default=0)
     cost = DoubleField(default=0.0)
 
     class Meta:
@@ -110,11 +110,11 @@ class Usage(Model):
     created_at = MomentField(index=True)
     first_seconds = DoubleField(null=True)
     seconds = DoubleField()
-    input_tokens = IntegerField(default=0)
-    cache_read_tokens = IntegerField(default=0)
-    cache_write_tokens = IntegerField(default=0)
-    output_tokens = IntegerField(default=0)
-    thinking_tokens = IntegerField(default=0)
+    input_tokens = BigIntegerField(default=0)
+    cache_read_tokens = BigIntegerField(default=0)
+    cache_write_tokens = BigIntegerField(default=0)
+    output_tokens = BigIntegerField(default=0)
+    thinking_tokens = BigIntegerField(default=0)
     cost = DoubleField(default=0.0)
     is_estimated = BooleanField(default=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import BooleanField, DoubleField, IntegerField, TextField
+from peewee import BigIntegerField, BooleanField, DoubleField, TextField
 
 
 def up(migrator: Any, db: Any) -> None:
@@ -23,8 +23,8 @@ def up(migrator: Any, db: Any) -> None:
         allowed_models = TextField(null=True)
         allowed_projects = TextField(null=True)
         limits = TextField()
-        total_requests = IntegerField()
-        total_tokens = IntegerField()
+        total_requests = BigIntegerField()
+        total_tokens = BigIntegerField()
         total_cost = DoubleField()
 
         class Meta:

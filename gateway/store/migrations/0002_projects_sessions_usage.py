@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import BooleanField, DoubleField, ForeignKeyField, IntegerField, TextField
+from peewee import BigIntegerField, BooleanField, DoubleField, ForeignKeyField, TextField
 
 
 def up(migrator: Any, db: Any) -> None:
@@ -38,9 +38,9 @@ def up(migrator: Any, db: Any) -> None:
         updated_at = DoubleField(index=True)
         running_until = DoubleField(null=True)
         stop_requested = BooleanField()
-        total_tokens = IntegerField()
+        total_tokens = BigIntegerField()
         total_cost = DoubleField()
-        message_count = IntegerField()
+        message_count = BigIntegerField()
 
         class Meta:
             table_name = "sessions"
@@ -51,8 +51,8 @@ def up(migrator: Any, db: Any) -> None:
         content = TextField()
         metadata = TextField(null=True)
         created_at = DoubleField()
-        input_tokens = IntegerField()
-        output_tokens = IntegerField()
+        input_tokens = BigIntegerField()
+        output_tokens = BigIntegerField()
         cost = DoubleField()
 
         class Meta:
@@ -75,11 +75,11 @@ def up(migrator: Any, db: Any) -> None:
         created_at = DoubleField(index=True)
         first_seconds = DoubleField(null=True)
         seconds = DoubleField()
-        input_tokens = IntegerField()
-        cache_read_tokens = IntegerField()
-        cache_write_tokens = IntegerField()
-        output_tokens = IntegerField()
-        thinking_tokens = IntegerField()
+        input_tokens = BigIntegerField()
+        cache_read_tokens = BigIntegerField()
+        cache_write_tokens = BigIntegerField()
+        output_tokens = BigIntegerField()
+        thinking_tokens = BigIntegerField()
         cost = DoubleField()
         is_estimated = BooleanField()
 

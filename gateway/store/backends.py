@@ -1,0 +1,129 @@
+"""The kinds of database, and what differs between them.
+
+SQLite as gevent needs it: a wait for a lock happens in C and stops every greenlet, so the driver waits for a moment at
+most, and further waits are the Store's.
+
+PostgreSQL's driver waits by gevent, so transactions of several greenlets and machines do meet there. A write takes one
+lock for all, which makes it what it is in SQLite: nobody else writes between its reads and its writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from peewee import Database, OperationalError, PostgresqlDatabase, SqliteDatabase
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+
+from gateway.errors import StoreError
+
+SQLITE = "sqlite:///"
+POSTGRES = ("postgresql://", "postgres://")
+ADDRESS = f"DATABASE_URL has to be {SQLITE}FILE or {POSTGRES[0]}USER:PASSWORD@HOST/NAME."
+
+WRITE_LOCK, MIGRATION_LOCK = 7_305_001, 7_305_002  # any two numbers that nothing else on the server uses
+CONNECT_SECONDS = 5
+CONNECTIONS = 16  # of one worker; further greenlets wait for one
+
+
+class Backend(Protocol):
+    """`db` is a pooled database of peewee, which has no types."""
+
+    db: Any
+
+    def lock(self) -> None:
+        """Called first in every transaction that writes: from here on nobody else's does."""
+
+    def migrating(self) -> Any:
+        """A context with a connection in a transaction that only one process has at a time."""
+
+    def is_passing(self, error: OperationalError) -> bool:
+        """Whether it is worth trying again."""
+
+
+def backend_of(url: str, busy_seconds: float) -> Backend:
+    """The database that a DATABASE_URL names. Raises StoreError for another kind."""
+    if url.startswith(POSTGRES):
+        return Postgres("postgresql://" + url.partition("://")[2])
+    return Sqlite(path_of(url), busy_seconds)
+
+
+def without_password(url: str) -> str:
+    """A DATABASE_URL to show."""
+    return re.sub(r"(?<=:)[^:@/]+(?=@)|(?<=[?&]password=)[^&]*", "…", url)
+
+
+def path_of(url: str) -> Path:
+    """The file that a DATABASE_URL names: `sqlite:///relative.db` or `sqlite:////absolute.db`. Raises StoreError."""
+    scheme, _, rest = url.partition("://")
+    name = rest.removeprefix("/")
+    if scheme != "sqlite" or not rest.startswith("/") or not name or name.startswith(":") or "?" in name:
+        raise StoreError(ADDRESS)
+    return Path(name)
+
+
+class Sqlite:
+    """A file. Transactions have the write lock from their beginning."""
+
+    def __init__(self, path: Path, busy_seconds: float) -> None:
+        self.path = path
+        self._options: dict[str, Any] = {"timeout": busy_seconds, "lock_type": "IMMEDIATE"}
+        self._pragmas: dict[str, object] = {
+            "busy_timeout": round(busy_seconds * 1000),  # first: the next ones may meet a lock
+            "journal_mode": "wal",
+            "synchronous": 1,
+        }
+        self.db = PooledSqliteDatabase(
+            str(path),
+            pragmas={**self._pragmas, "foreign_keys": 1},
+            max_connections=None,  # nothing yields while it holds one: in a worker there is one at a time
+            check_same_thread=False,
+            **self._options,
+        )
+
+    def lock(self) -> None:
+        """It is had already."""
+
+    @contextmanager
+    def migrating(self) -> Iterator[Database]:
+        """Foreign keys are off, as SQLite wants it for tables that are rebuilt; inside a transaction they cannot be
+        switched. Hence a connection of its own."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        db = SqliteDatabase(str(self.path), pragmas=self._pragmas, **self._options)
+        with db.connection_context(), db.atomic():
+            yield db
+
+    def is_passing(self, error: OperationalError) -> bool:
+        """Somebody else is writing."""
+        # Python 3.10 has no error codes of SQLite.
+        return "locked" in str(error) or "busy" in str(error)
+
+
+class Postgres:
+    """A server, for several machines. `url` is libpq's, options behind `?` included."""
+
+    def __init__(self, url: str) -> None:
+        self._options: dict[str, Any] = {"prefer_psycopg3": True, "connect_timeout": CONNECT_SECONDS}
+        self._url = url
+        self.db = PooledPostgresqlDatabase(
+            url, max_connections=CONNECTIONS, timeout=CONNECT_SECONDS, **self._options
+        )
+
+    def lock(self) -> None:
+        """Until the end of the transaction; writes are short."""
+        self.db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
+
+    @contextmanager
+    def migrating(self) -> Iterator[Database]:
+        """The lock goes with the transaction, and with the process."""
+        db: Any = PostgresqlDatabase(self._url, **self._options)
+        with db.connection_context(), db.atomic():
+            db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+            yield db
+
+    def is_passing(self, error: OperationalError) -> bool:
+        """A connection that was lost (the server restarted, say) is replaced by the next attempt."""
+        return True
