@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
+from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -85,7 +86,8 @@ def download(project_id: str, path: str) -> Response:
     response.call_on_close(file.close)
     response.content_length = found.bytes
     response.last_modified = found.modified_at
-    response.headers.set("Content-Disposition", "attachment", filename=found.name.rpartition("/")[2])
+    name = quote(found.name.rpartition("/")[2], safe="")
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
     return response
 
 
@@ -97,7 +99,7 @@ def delete(project_id: str, path: str) -> dict[str, Any]:
     return {"name": path}
 
 
-def _chunks(stream: Any | BinaryIO) -> Iterator[bytes]:
+def _chunks(stream: Any) -> Iterator[bytes]:
     while chunk := stream.read(CHUNK):
         yield chunk
 

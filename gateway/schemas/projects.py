@@ -17,7 +17,7 @@ PERMISSION_MODES = ("default", "acceptEdits", "dontAsk")
 MOST_RULES = 50
 
 # A tool, or a tool with what it may be used for: `Bash(git log *)`.
-_RULE = re.compile(rf"({'|'.join(BUILT_IN_TOOLS)})(\([^(),\x00-\x1f\x7f]{{1,200}}\))?")
+_RULE = re.compile(rf"({'|'.join(BUILT_IN_TOOLS)})(\([^(),\x00-\x1f\x7f]{{1,200}}\))?\Z")
 
 
 class StrictSchema(Schema):

@@ -15,8 +15,8 @@ MOST_PATH_BYTES = 1024
 MOST_FOLDERS = 32
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-# Separators and what looks like one, wildcards, and what Windows takes for something else.
-_REFUSED = frozenset('<>:"|?*\\\u2044\u2215\u2216\u29f5\u29f8\u29f9')
+# Separators and what looks like one, what Windows takes for something else, and what stands for broken bytes.
+_REFUSED = frozenset('<>:"|?*\\\ufffd\u2044\u2215\u2216\u29f5\u29f8\u29f9')
 # Devices of Windows, with any extension. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL
