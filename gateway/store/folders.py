@@ -88,7 +88,9 @@ class Folders:
             except FileNotFoundError:
                 return
         assert shutil.rmtree.avoids_symlink_attacks
-        _aside(lambda: shutil.rmtree(self._root / hidden, onerror=_log_failure))
+        _aside(lambda: shutil.rmtree(self._root / hidden, ignore_errors=True))
+        if (self._root / hidden).exists():
+            log.warning("a part of a deleted project is left in %s", hidden)
 
     def location(self, name: str) -> str:
         """The absolute path of a project's folder."""
@@ -249,10 +251,6 @@ def _file(name: str, found: os.stat_result) -> File:
 
 def _too_large(most: int) -> ProjectTooLarge:
     return ProjectTooLarge(f"The project may have {most} bytes in all (MAX_PROJECT_SIZE_MB).", param="file")
-
-
-def _log_failure(function: object, path: str, error: object) -> None:
-    log.warning("a part of a deleted project is left: %s", path)
 
 
 @contextmanager
