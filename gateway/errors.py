@@ -6,15 +6,20 @@ GatewayError
 │   ├── ContextLengthExceeded
 │   ├── ModelNotSupported
 │   ├── KeyRevoked
-│   └── RequestTooLarge 413
+│   ├── RequestTooLarge 413
+│   └── ProjectTooLarge 413
 ├── Unauthorized 401
 │   ├── MissingKey
 │   └── InvalidKey
 ├── Forbidden 403
-│   └── ModelNotAllowed
+│   ├── ModelNotAllowed
+│   ├── ProjectNotAllowed
+│   └── AgentsNotAllowed
 ├── NotFound 404
 │   ├── KeyNotFound
-│   └── ModelNotFound
+│   ├── ModelNotFound
+│   ├── ProjectNotFound
+│   └── ProjectFileNotFound
 ├── MethodNotAllowed 405
 ├── RateLimited 429
 │   └── TooManyTurns
@@ -106,6 +111,13 @@ class RequestTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+class ProjectTooLarge(InvalidRequest):
+    """The project's files would be, or are, more than MAX_PROJECT_SIZE_MB."""
+
+    status = 413
+    code = "project_too_large"
+
+
 class KeyRevoked(InvalidRequest):
     """A revoked key stays revoked."""
 
@@ -147,6 +159,18 @@ class ModelNotAllowed(Forbidden):
     code = "model_not_allowed"
 
 
+class ProjectNotAllowed(Forbidden):
+    """The key may not do this with this project, or may make none."""
+
+    code = "project_not_allowed"
+
+
+class AgentsNotAllowed(Forbidden):
+    """The operator does not allow projects in which Claude Code's own tools work, or not this tool."""
+
+    code = "agents_not_allowed"
+
+
 class NotFound(GatewayError):
     """No such resource."""
 
@@ -165,6 +189,18 @@ class ModelNotFound(NotFound):
     """`GET /v1/models/{id}` of an unknown model."""
 
     code = "model_not_found"
+
+
+class ProjectNotFound(NotFound):
+    """No such project, or another owner's."""
+
+    code = "project_not_found"
+
+
+class ProjectFileNotFound(NotFound):
+    """The project has no such file."""
+
+    code = "file_not_found"
 
 
 class MethodNotAllowed(GatewayError):

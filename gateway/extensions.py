@@ -9,7 +9,9 @@ from gateway.errors import StoreError
 from gateway.settings import VERSION, Settings, SettingsError
 from gateway.store.backends import without_password
 from gateway.store.database import Store
+from gateway.store.folders import Folders
 from gateway.store.keys import Keys
+from gateway.store.projects import Projects
 
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry")
 
@@ -19,6 +21,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     store = _open(settings.database_url)
     app.extensions["store"] = store
     app.extensions["keys"] = Keys(store)
+    app.extensions["projects"] = Projects(store)
+    app.extensions["folders"] = Folders(settings.project_root, settings.max_project_size_mb * 1024 * 1024)
     app.extensions["on_record"] = []
     app.config.update(
         API_TITLE="Claude Code gateway",

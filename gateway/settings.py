@@ -15,6 +15,8 @@ from dotenv import dotenv_values
 from environs import Env, EnvValidationError, validate
 
 VERSION = "1.0.0"
+# Tools of Claude Code that agent projects may have. Bash and the Web ones reach beyond the project's folder.
+BUILT_IN_TOOLS = ("Bash", "Edit", "Glob", "Grep", "NotebookEdit", "Read", "WebFetch", "WebSearch", "Write")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -55,6 +57,11 @@ class Settings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     database_url: str = field(default="sqlite:///data/gateway.db", repr=False)
     max_request_bytes: int = 64 * 1024 * 1024
+    project_root: Path = Path("data/projects")
+    max_project_size_mb: int = 1000
+    allow_agent_projects: bool = False
+    agent_tools: tuple[str, ...] = ("Edit", "Glob", "Grep", "NotebookEdit", "Read", "Write")
+    agent_max_turns: int = 30
     allowed_origins: tuple[str, ...] = ("*",)
     web_concurrency: int = 1
     graceful_timeout_seconds: int = 60
@@ -125,6 +132,13 @@ def _read(env: Env) -> dict[str, Any]:
         "api_keys": _keys(env.str("API_KEYS", "")),
         "database_url": env.str("DATABASE_URL", default.database_url),
         "max_request_bytes": number("max_request_bytes"),
+        "project_root": env.path("PROJECT_ROOT", default.project_root),
+        "max_project_size_mb": number("max_project_size_mb"),
+        "allow_agent_projects": env.bool("ALLOW_AGENT_PROJECTS", default.allow_agent_projects),
+        "agent_tools": tuple(
+            env.list("AGENT_TOOLS", list(default.agent_tools), validate=validate.ContainsOnly(BUILT_IN_TOOLS))
+        ),
+        "agent_max_turns": number("agent_max_turns"),
         "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
         "web_concurrency": number("web_concurrency"),
         "graceful_timeout_seconds": number("graceful_timeout_seconds", 5),

@@ -51,10 +51,32 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where and with what Claude Code itself works on an answer, as an agent.
+
+    `folder` is the absolute path of its working folder. `tools` are built-in tools of Claude Code; `allowed` are
+    permission rules (`Bash`, `Bash(git log *)`) for what may be done without asking: nobody is there to be asked, so
+    that all else is denied. `permission_mode` is one of default, acceptEdits, dontAsk. `max_turns` is how many API
+    messages the answer may take. `instructions` are the project's own (its CLAUDE.md). With `reports_activity` the
+    use of tools shows as thinking.
+    """
+
+    folder: str
+    tools: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
+    permission_mode: str = "default"
+    max_turns: int = 30
+    instructions: str = ""
+    reports_activity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One question to the model with everything that shapes the answer.
 
     `owner` stands for whoever asks: a process that answered one owner is never used for another.
+    `project` is the id of the project, for which the same holds ("": none); `workplace` is there if Claude Code
+    itself is to work in it, with its own tools instead of the client's.
     `output_schema` is a JSON schema of type object that the answer has to follow; `effort` is one of low, medium,
     high, xhigh, max; `thinking` False turns thinking off where the model allows it, True keeps it on.
 
@@ -72,6 +94,8 @@ class Turn:
     effort: str | None = None
     thinking: bool | None = None
     owner: str = ""
+    project: str = ""
+    workplace: Workplace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Gateway:
             "CLAUDE_CODE_API_ENV_FILE": "/nonexistent",
             "CLAUDE_WORK_DIR": str(Path(self.home.name, "empty")),
             "DATABASE_URL": f"sqlite:///{Path(self.home.name, 'gateway.db')}",
+            "PROJECT_ROOT": str(Path(self.home.name, "projects")),
             **environ,
         }
         with self._log.open("wb") as log:

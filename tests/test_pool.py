@@ -15,10 +15,19 @@ import pytest
 from gevent.event import Event
 
 from gateway.claude import conversation, pool
+from gateway.claude.budget import Budget
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.conversation import Conversation
+from gateway.claude.kept import Kept
 from gateway.claude.pool import WarmPool
-from gateway.claude.process import ControlRefused, ControlTimeout, Process, ProcessEnded, living
+from gateway.claude.process import (
+    ControlRefused,
+    ControlTimeout,
+    Process,
+    ProcessEnded,
+    await_programs,
+    living,
+)
 from gateway.claude.slots import Slots
 from gateway.claude.tuning import tune
 from gateway.claude.waiting import Line, Ticket
@@ -392,6 +401,27 @@ def test_a_missing_program_says_so(python: Callable[[str], Process]) -> None:
     process.close()
 
 
+RUNS_A_PROGRAM = """
+import signal, subprocess, sys
+child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+signal.signal(signal.SIGTERM, lambda *_: (child.kill(), child.wait(), sys.exit()))
+print('{"type": "up", "pid": %d}' % child.pid, flush=True)
+signal.pause()
+"""
+
+
+def test_a_killed_process_can_end_its_programs_first(tmp_path: Path) -> None:
+    process = Process([sys.executable, "-c", RUNS_A_PROGRAM], {}, str(tmp_path), runs_programs=True)
+    (up,) = process.read(20)
+    process.kill()
+    with pytest.raises(ProcessEnded):
+        process.read(5)
+    await_programs(10)
+    assert process.ended
+    until(lambda: gone(up["pid"]))
+    process.close()
+
+
 # The set-up of a conversation
 
 
@@ -604,3 +634,17 @@ def test_a_closed_pool_serves_nobody(spawner: Spawner) -> None:
     assert isinstance(taker.exception, ClaudeUnavailable)
     until(lambda: living() == 0)
     assert spawner.count == 1
+
+
+def test_a_warm_process_gives_way_to_a_turn_with_its_own(spawner: Spawner) -> None:
+    pool, slots = spawner.make(2), Slots(2, 0, 1.0)
+    budget = Budget(2, slots, Kept(lambda conversation: None))
+    budget.pool = pool
+    pool.open()
+    until(lambda: pool.ready == 2)
+    budget.make_room()
+    assert pool.ready == 2
+    slots.acquire(Ticket())
+    budget.make_room()
+    assert pool.ready == 1
+    until(lambda: living() == 1)

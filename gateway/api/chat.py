@@ -22,7 +22,7 @@ blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", descr
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     wanted = chat.parse(body)
-    run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream)
+    run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream, project_id=body.get("project_id"))
     answer_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if wanted.stream:
         encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.call_form)

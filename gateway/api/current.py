@@ -8,6 +8,8 @@ from flask import current_app
 
 from gateway.claude.service import Claude
 from gateway.settings import Settings
+from gateway.store.folders import Folders
+from gateway.store.projects import Projects
 
 
 def claude() -> Claude:
@@ -18,3 +20,13 @@ def claude() -> Claude:
 def settings() -> Settings:
     """The settings in force."""
     return cast(Settings, current_app.extensions["settings"])
+
+
+def projects() -> Projects:
+    """The projects in the database."""
+    return cast(Projects, current_app.extensions["projects"])
+
+
+def folders() -> Folders:
+    """The projects' folders."""
+    return cast(Folders, current_app.extensions["folders"])

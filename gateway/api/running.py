@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 
 from flask import current_app, g, request
 
-from gateway.api import auth, current, owner
+from gateway.api import auth, current, owner, workplaces
 from gateway.claude.fan import Fan
 from gateway.errors import ClientGone, GatewayError, TurnStopped
 from gateway.record import Record
@@ -29,11 +29,12 @@ Listener = Callable[[int, Batch], None]
 MOST_OF_A_HEADER = 200
 
 
-def run(turn: Turn, *, n: int = 1, stream: bool = False) -> Metered:
+def run(turn: Turn, *, n: int = 1, stream: bool = False, project_id: str | None = None) -> Metered:
     """`n` answers to `turn` for whoever sent the request at hand; nothing runs before they are iterated.
 
-    Raises ModelNotSupported, ModelNotAllowed or ClaudeUnavailable.
+    Raises ModelNotSupported, ModelNotAllowed or ClaudeUnavailable, and what `workplaces.place` raises.
     """
+    turn = workplaces.place(turn, project_id)
     record = _record(turn, stream)
     fan = current.claude().run(replace(turn, owner=owner.current()), n)
     auth.require_model(turn.model)  # now that the CLI's models are known
@@ -113,6 +114,7 @@ def _record(turn: Turn, stream: bool) -> Record:
         model=turn.model or "",
         key_id=who.id if who else None,
         key_name=who.name if who else None,
+        project_id=turn.project or None,
         client=request.headers.get("user-agent", "")[:MOST_OF_A_HEADER],
         address=request.remote_addr or "",
         streamed=stream,

@@ -126,11 +126,15 @@ class Answer:
         """
         if self._done is not None:
             return self._done, False
-        usage = _usage(self._usage)
+        usage = self._counted()
         written = self._said.tell() + sum(len(part) for parts in self._arguments for part in parts)
         tokens = -(-(written + self._thought) // CHARACTERS_PER_TOKEN)
         usage = replace(usage, output_tokens=max(usage.output_tokens, tokens))
         return with_cost(usage, self._cost(usage) if self.started else None), tokens > 0
+
+    def _counted(self) -> Usage:
+        """What the API has told of the answer's usage."""
+        return _usage(self._usage)
 
     def _message(self, kind: str, line: Line, events: list[Event]) -> None:
         if kind == "result":
@@ -223,7 +227,7 @@ class Answer:
 
     def _finish(self, stop_reason: str, events: list[Event]) -> None:
         """Done before the CLI's `result`: the usage is the message's own, the cost is by the price table."""
-        usage = _usage(self._usage)
+        usage = self._counted()
         cost = self._cost(usage)
         self._account.paid += cost or 0.0
         self._account.reported = plus(self._account.reported, usage)

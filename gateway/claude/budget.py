@@ -6,6 +6,8 @@ conversations are kept; what demand adds to it takes only what is free.
 
 from __future__ import annotations
 
+import gevent
+
 from gateway.claude.kept import Kept
 from gateway.claude.pool import WarmPool
 from gateway.claude.slots import Slots
@@ -32,6 +34,16 @@ class Budget:
         if self.used < self.most:
             return True
         return urgent and self._kept.evict()
+
+    def make_room(self) -> None:
+        """For a running turn that is about to start a process of its own: what is kept gives way, then what is warm."""
+        self.trim()
+        while self.used > self.most and self.pool is not None:
+            process = self.pool.take_ready()
+            if process is None:
+                return
+            process.kill()
+            gevent.spawn(process.close)
 
     def trim(self, held: int = 0) -> None:
         """Drop kept conversations until all fit; `held` running turns are about to give their process up."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from gateway.claude.agent_answer import AgentAnswer
 from gateway.claude.answer import Account, Answer, StructuredAnswer
 from gateway.claude.catalogue import Model
 from gateway.claude.process import ControlRefused, ControlTimeout, Process, refuse
@@ -63,7 +64,7 @@ class Conversation:
     def set_up(self, tuning: Tuning) -> None:
         """Make the generic process this conversation's, and tune it for the turn. Raises UpstreamError."""
         turn = self._turn
-        initialize: dict[str, Any] = {"subtype": "initialize", "systemPrompt": list(turn.system)}
+        initialize: dict[str, Any] = {"subtype": "initialize", **_system(turn)}
         initialize |= initialize_fields(turn.tools, self._tool_seconds)
         if turn.output_schema is not None:
             initialize["jsonSchema"] = dict(turn.output_schema)
@@ -128,8 +129,7 @@ class Conversation:
 
         `silence` is how many seconds the CLI may say nothing at all. Raises GatewayError or ProcessEnded.
         """
-        kind = Answer if self._turn.output_schema is None else StructuredAnswer
-        self.last = answer = kind(tuning.ignored, self._names, model.cost, self._account)
+        self.last = answer = self._reader(tuning, model)
         stops = StopFilter(tuning.stops) if tuning.stops else None
         heard = time.monotonic()
         while not answer.is_done:
@@ -146,6 +146,12 @@ class Conversation:
                 raise TurnTimeout(f"The Claude Code CLI has been silent for {silence:g} seconds.")
             else:
                 yield [Idle()]
+
+    def _reader(self, tuning: Tuning, model: Model) -> Answer:
+        common = (tuning.ignored, self._names, model.cost, self._account)
+        if self._turn.workplace is not None:
+            return AgentAnswer(*common, self._turn.workplace)
+        return Answer(*common) if self._turn.output_schema is None else StructuredAnswer(*common)
 
     def _settle(self, answer: Answer) -> None:
         """What the end of an answer means for the process."""
@@ -195,6 +201,15 @@ class Conversation:
             return None
         results = {"initialize": initialize_result(), "tools/list": tools_list(self._turn.tools)}
         return {"subtype": "success", "response": _json_rpc(message.get("id"), results.get(method, {}))}
+
+
+def _system(turn: Turn) -> dict[str, Any]:
+    """The client's system text alone; for an agent it goes behind Claude Code's own and the project's instructions."""
+    if turn.workplace is None:
+        return {"systemPrompt": list(turn.system)}
+    own = turn.workplace.instructions.strip()
+    parts = [*([f"# Instructions of this project (CLAUDE.md)\n\n{own}"] if own else []), *turn.system]
+    return {"appendSystemPrompt": "\n\n".join(parts)} if parts else {}
 
 
 def _cut_at_stop(stops: StopFilter, answer: Answer, events: list[Event]) -> list[Event]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import astuple
 from typing import Any
 
-from gateway.turn import Message, Turn
+from gateway.turn import Message, Turn, Workplace
 
 
 def chain(turn: Turn) -> list[bytes]:
     """The digest of the turn's set-up, and the one after each of its messages."""
-    digest = _of(b"", [turn.owner, turn.system, [_tool(tool) for tool in turn.tools], turn.output_schema])
+    tools = [_tool(tool) for tool in turn.tools]
+    whose = [turn.owner, turn.project, _workplace(turn.workplace)]
+    digest = _of(b"", [whose, turn.system, tools, turn.output_schema])
     digests = [digest]
     for message in turn.messages:
         digest = extend(digest, message)
@@ -31,6 +34,10 @@ def extend(digest: bytes, message: Message) -> bytes:
 def _of(before: bytes, value: Any) -> bytes:
     data = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
     return hashlib.blake2b(before + data, digest_size=16).digest()
+
+
+def _workplace(workplace: Workplace | None) -> Any:
+    return None if workplace is None else astuple(workplace)
 
 
 def _tool(tool: Any) -> list[Any]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-CHAT_ARGUMENTS = (
+from gateway.turn import Workplace
+
+_ARGUMENTS = (
     "-p",
     "--input-format=stream-json",
     "--output-format=stream-json",
     "--verbose",
     "--include-partial-messages",
-    "--tools=",
     "--strict-mcp-config",
     "--setting-sources=",
     "--no-session-persistence",
-    "--allowedTools=mcp__client",
 )
+CHAT_ARGUMENTS = (*_ARGUMENTS, "--tools=", "--allowedTools=mcp__client")
 
 # What the CLI needs of the gateway's environment; everything else (the gateway's secrets among it) stays here.
 PASSED_ON = re.compile(
@@ -60,4 +61,35 @@ def child_environment(
         "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
         "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
         "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
+    }
+
+
+def agent_arguments(workplace: Workplace) -> tuple[str, ...]:
+    """The arguments of a process that works in a project, as the project's policy has it.
+
+    No settings are read, neither the user's nor the project's: a `.claude/settings.json` among a project's files could
+    name hooks, which the CLI runs without asking. `--restricted` keeps the file tools inside the working folder, also
+    where links lead out of it, and rules out the mode in which nothing is asked.
+    """
+    return (
+        *_ARGUMENTS,
+        "--restricted",
+        f"--tools={','.join(workplace.tools)}",
+        f"--permission-mode={workplace.permission_mode}",
+        f"--max-turns={workplace.max_turns}",
+        *([f"--allowedTools={','.join(workplace.allowed)}"] if workplace.allowed else []),
+    )
+
+
+def agent_environment(chat: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that works in a project, from that of one that chats.
+
+    The simple mode knows three tools only. CLAUDE.md files are the gateway's business: the CLI would read those of all
+    folders above the project's as well. Nothing is remembered outside the project, or left running behind an answer.
+    """
+    env = {name: value for name, value in chat.items() if name != "CLAUDE_CODE_SIMPLE"}
+    return env | {
+        "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
+        "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
     }

@@ -67,15 +67,29 @@ def kill_all() -> None:
         process.kill()
 
 
+def await_programs(seconds: float) -> None:
+    """Let killed processes end the programs that they run, for up to so many seconds."""
+    deadline = time.monotonic() + seconds
+    while any(process.runs_programs and not process.ended for process in _living):
+        if time.monotonic() > deadline:
+            return
+        gevent.sleep(0.01)
+
+
 class Process:
     """A running CLI.
 
     `argv`, `env` and `cwd` are handed to the system as they are. `spawned` (monotonic seconds) tells its age.
     `answer` is called with each control request of the CLI's own and returns the inner response at once, or None
-    when the answer will be sent later. Raises OSError when the system cannot start anything.
+    when the answer will be sent later. With `runs_programs` it may have started programs in sessions of their own,
+    which it ends itself when it is TERMinated, and which would outlive a KILL. Raises OSError when the system cannot
+    start anything.
     """
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str], cwd: str) -> None:
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, runs_programs: bool = False
+    ) -> None:
+        self.runs_programs = runs_programs
         self._stderr: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (closed in _forget)
         child_in, self._stdin = os.pipe()
         self._stdout, child_out = os.pipe()
@@ -104,6 +118,11 @@ class Process:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return not self._killed and self._child.poll() is None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is no more."""
+        return self._child.poll() is not None
 
     def send(self, *messages: Mapping[str, Any]) -> None:
         """Write messages, a line each. Waits while the pipe is full; raises ProcessEnded when it is broken."""
@@ -154,10 +173,13 @@ class Process:
         return [_success(answers[number]) for number in ids]
 
     def kill(self) -> None:
-        """KILL the process and its group; a reader waiting for it wakes with ProcessEnded. May be repeated."""
+        """KILL the process and its group; a reader waiting for it wakes with ProcessEnded. May be repeated.
+
+        One that runs programs is TERMinated, and KILLed by `close` if it does not end.
+        """
         if not self._killed:
             self._killed = True
-            self._child.signal(signal.SIGKILL)
+            self._child.signal(signal.SIGTERM if self.runs_programs else signal.SIGKILL)
 
     def close(self, grace: float = 0.0) -> None:
         """End the process and free what it holds: end of input, TERM after `grace` seconds, then KILL.
@@ -173,6 +195,7 @@ class Process:
             self._child.wait(REAP_SECONDS)
         self._killed = True
         self._child.signal(signal.SIGKILL)  # whoever of the group is left
+        self._child.wait(REAP_SECONDS)
         self._forget()
 
     def last_words(self) -> str:

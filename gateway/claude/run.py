@@ -21,6 +21,7 @@ from gateway.claude.process import Process, ProcessEnded
 from gateway.claude.tuning import Tuning, tune
 from gateway.claude.waiting import Ticket
 from gateway.errors import (
+    ClaudeUnavailable,
     GatewayError,
     InvalidRequest,
     ModelNotSupported,
@@ -64,6 +65,11 @@ class Run:
 
     def __iter__(self) -> Iterator[list[Event]]:
         return self._batches
+
+    @property
+    def project(self) -> str:
+        """The id of the project that the turn belongs to; "" for none."""
+        return self._turn.project
 
     def stop(self, reason: GatewayError) -> None:
         """End the turn from outside; whoever iterates gets `reason` raised."""
@@ -156,7 +162,8 @@ class Run:
         conversation = self._set_up(tuning)
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
-        self._claude.learn(self._digests[0], self._turn, tuning)
+        if self._turn.workplace is None:
+            self._claude.learn(self._digests[0], self._turn, tuning)
         yield from self._read(conversation, tuning, model)
 
     def _can_go_on(self, model: Model, conversation: Conversation, known: int) -> bool:
@@ -182,7 +189,12 @@ class Run:
         yield from self._read(conversation, tuning, model)
 
     def _set_up(self, tuning: Tuning) -> Conversation:
-        """A warm process as this conversation's. One that turns out to be dead is no loss: the next is taken."""
+        """A warm process as this conversation's. One that turns out to be dead is no loss: the next is taken.
+
+        An agent's process is started for it, and if that fails once it fails again.
+        """
+        if self._turn.workplace is not None:
+            return self._set_up_agent(tuning)
         lost: GatewayError | None = None
         for _ in range(DEAD_ONES):
             conversation = self._fresh_conversation()
@@ -196,13 +208,26 @@ class Run:
         assert lost is not None
         raise lost
 
+    def _set_up_agent(self, tuning: Tuning) -> Conversation:
+        try:
+            conversation = self._fresh_conversation()
+            conversation.set_up(tuning)
+            return conversation
+        except (OSError, ProcessEnded) as error:
+            self._check()
+            log.error("a claude process did not start in a project: %s", error)
+            raise ClaudeUnavailable("The Claude Code CLI does not start in the project's folder.") from error
+
     def _fresh_conversation(self) -> Conversation:
-        self._warm = Ticket()
-        limits = self._claude.limits
-        process = self._claude.pool.take(self._warm, limits.start_seconds)
-        self._conversation = Conversation(process, self._turn, limits.tool_seconds)
+        self._conversation = Conversation(self._process(), self._turn, self._claude.limits.tool_seconds)
         self._check()  # stopped while it was handed over
         return self._conversation
+
+    def _process(self) -> Process:
+        if self._turn.workplace is not None:
+            return self._claude.start_in(self._turn.workplace)
+        self._warm = Ticket()
+        return self._claude.pool.take(self._warm, self._claude.limits.start_seconds)
 
     def _read(self, conversation: Conversation, tuning: Tuning, model: Model) -> Iterator[list[Event]]:
         for batch in conversation.answer(tuning, model, self._claude.limits.silence_seconds):

@@ -20,14 +20,14 @@ from gateway.claude.catalogue import Catalogue
 from gateway.claude.conversation import Conversation
 from gateway.claude.fan import Fan
 from gateway.claude.kept import Kept
-from gateway.claude.launch import CHAT_ARGUMENTS, child_environment
+from gateway.claude.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
 from gateway.claude.pool import StartFailure, WarmPool
 from gateway.claude.process import ProcessEnded
 from gateway.claude.run import Run
 from gateway.claude.slots import Slots
 from gateway.claude.tuning import Tuning
 from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
-from gateway.turn import Turn
+from gateway.turn import Turn, Workplace
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ SETUPS_REMEMBERED = 64
 PREPARE_SECONDS = 0.5  # after a conversation began: first its own start
 PREPARE_TRIES = 10
 ROOM_SECONDS = 1.0
+PROGRAMS_SECONDS = 1.0  # for agents to end what they run, when the gateway stops
 LOGIN_ADVICE = "Run `claude` and /login, or `claude setup-token`, or set CLAUDE_API_KEY."
 
 
@@ -161,6 +162,20 @@ class Claude:
             self.budget.trim()
         self.pool.refill_later()
 
+    def start_in(self, workplace: Workplace) -> process.Process:
+        """A process of its own for a running turn that works in a project. Raises OSError."""
+        self.budget.make_room()
+        self._await_room()
+        assert self._binary is not None
+        argv = [self._binary.path, *agent_arguments(workplace)]
+        return process.Process(argv, agent_environment(self._environ), workplace.folder, runs_programs=True)
+
+    def stop_project(self, project: str, reason: GatewayError) -> None:
+        """End the turns that run in a project; those of this worker."""
+        for run in list(self.runs):
+            if run.project == project:
+                run.stop(reason)
+
     def stop_runs(self, reason: GatewayError) -> None:
         """End every running turn."""
         for run in list(self.runs):
@@ -184,6 +199,7 @@ class Claude:
         self.kept.clear()
         self.pool.close()
         process.kill_all()
+        process.await_programs(PROGRAMS_SECONDS)
 
     def note_success(self) -> None:
         """An answer came: the login is good."""

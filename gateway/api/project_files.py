@@ -1,0 +1,108 @@
+"""`/v1/projects/{id}/files`: list, upload, download and delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from gateway.api import current, project_access
+from gateway.api.blueprints import Blueprint
+from gateway.errors import InvalidRequest, ProjectTooLarge
+from gateway.schemas.pages import PageQuerySchema, pagination
+from gateway.schemas.projects import DeletedFileSchema, FileListSchema, FileSchema
+from gateway.store import paths
+from gateway.store.folders import File
+
+blueprint = Blueprint(
+    "project-files", __name__, url_prefix="/v1/projects/<project_id>/files", description="Files of projects"
+)
+
+CHUNK = 64 * 1024
+FORM_BYTES = 64 * 1024  # what a form may be larger than the file in it
+
+# What a project holds is anybody's: no browser may take it for a page of the gateway's.
+DOWNLOAD_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "no-store",
+}
+
+
+@blueprint.route("", methods=["GET"])
+@blueprint.arguments(PageQuerySchema(), location="query")
+@blueprint.response(200, FileListSchema)
+def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
+    """The project's files, by path."""
+    files = current.folders().files(project_access.find(project_id).path)
+    first = (query["page"] - 1) * query["per_page"]
+    return {
+        "data": files[first : first + query["per_page"]],
+        "pagination": pagination(**query, items=len(files)),
+    }
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.response(200, FileSchema)
+def upload_form(project_id: str) -> File:
+    """Upload a file as a form: `file`, and `path` if it is not to have the file's own name."""
+    folder = project_access.find(project_id).path
+    request.max_content_length = current.folders().most_bytes + FORM_BYTES
+    try:
+        file, path = request.files.get("file"), request.form.get("path")
+    except RequestEntityTooLarge:
+        raise _too_large() from None
+    if file is None:
+        raise InvalidRequest(
+            "Invalid 'file': expected a form (multipart/form-data) with a file.", param="file"
+        )
+    parts = paths.file_path(file.filename or "" if path is None else path, "file" if path is None else "path")
+    return current.folders().write(folder, parts, _chunks(file.stream))
+
+
+@blueprint.route("/<path:path>", methods=["PUT", "POST"])
+@blueprint.response(200, FileSchema)
+def upload(project_id: str, path: str) -> File:
+    """Upload a file: the body is its content. One that is there is replaced."""
+    folder = project_access.find(project_id).path
+    parts = paths.file_path(path)
+    most = current.folders().most_bytes
+    if (request.content_length or 0) > most:
+        raise _too_large()
+    request.max_content_length = (
+        most + FORM_BYTES
+    )  # else that of other requests; the file's own limit comes first
+    return current.folders().write(folder, parts, _chunks(request.stream))
+
+
+@blueprint.route("/<path:path>", methods=["GET"])
+def download(project_id: str, path: str) -> Response:
+    """The file's content."""
+    file, found = current.folders().open(project_access.find(project_id).path, paths.file_path(path))
+    response = Response(_chunks(file), mimetype="application/octet-stream", headers=DOWNLOAD_HEADERS)
+    response.call_on_close(file.close)
+    response.content_length = found.bytes
+    response.last_modified = found.modified_at
+    name = quote(found.name.rpartition("/")[2], safe="")
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+    return response
+
+
+@blueprint.route("/<path:path>", methods=["DELETE"])
+@blueprint.response(200, DeletedFileSchema)
+def delete(project_id: str, path: str) -> dict[str, Any]:
+    """Delete a file."""
+    current.folders().delete(project_access.find(project_id).path, paths.file_path(path))
+    return {"name": path}
+
+
+def _chunks(stream: Any) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def _too_large() -> ProjectTooLarge:
+    return ProjectTooLarge("The file is larger than a project may be (MAX_PROJECT_SIZE_MB).", param="file")

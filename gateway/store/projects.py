@@ -1,0 +1,123 @@
+"""Projects in the database. Their folders are the business of `folders`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from gateway.errors import InvalidRequest, ProjectNotFound
+from gateway.store.database import Store
+from gateway.store.models import Project
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRecord:
+    """A project. `path` is the name of its folder in PROJECT_ROOT; `policy` as PolicySchema has it; times are UTC."""
+
+    id: str
+    owner: str
+    name: str
+    description: str | None
+    path: str
+    policy: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+    is_active: bool
+
+
+class Projects:
+    """All that is asked of the table. Every method raises StoreError when the database fails.
+
+    Where an `owner` is asked for, None stands for all of them.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def create(
+        self,
+        project_id: str,
+        owner: str,
+        path: str,
+        name: str,
+        description: str | None = None,
+        policy: Mapping[str, Any] | None = None,
+    ) -> ProjectRecord:
+        """A new project. Raises InvalidRequest if another has this path."""
+        now = _now()
+        values = {
+            "id": project_id,
+            "owner": owner,
+            "name": name,
+            "description": description,
+            "path": path,
+            "policy": dict(policy or {}),
+            "created_at": now,
+            "updated_at": now,
+        }
+
+        def work(db: Any) -> ProjectRecord:
+            if Project.select().where(Project.path == path).exists(db):
+                raise InvalidRequest(
+                    f"Invalid 'path': there is a project at '{path}' already.",
+                    param="path",
+                    code="path_taken",
+                )
+            Project.insert(**values).execute(db)
+            return _get(db, project_id, owner)
+
+        return self._store.write(work)
+
+    def get(self, project_id: str, owner: str | None) -> ProjectRecord:
+        """One project. Raises ProjectNotFound if there is none, or it is another owner's."""
+        return self._store.read(lambda db: _get(db, project_id, owner))
+
+    def page(
+        self, owner: str | None, page: int, per_page: int, only: Collection[str] | None = None
+    ) -> tuple[list[ProjectRecord], int]:
+        """A page of projects, the newest first, and how many there are in all; `only` these ids if it is given."""
+        query = Project.select().order_by(Project.created_at.desc(), Project.id)
+        if owner is not None:
+            query = query.where(Project.owner == owner)
+        if only is not None:
+            query = query.where(Project.id.in_(list(only)))
+        count = self._store.read(query.count)
+        shown = query.paginate(page, per_page)
+        return self._store.read(lambda db: [_record(row) for row in shown.execute(db)]), count
+
+    def update(self, project_id: str, changes: Mapping[str, Any]) -> ProjectRecord:
+        """Change `name`, `description` or `policy`. Raises ProjectNotFound."""
+        values = {**changes, "updated_at": _now()}
+
+        def work(db: Any) -> ProjectRecord:
+            Project.update(**values).where(Project.id == project_id).execute(db)
+            return _get(db, project_id, None)
+
+        return self._store.write(work)
+
+    def delete(self, project_id: str) -> None:
+        """Forget a project."""
+        self._store.write(lambda db: Project.delete().where(Project.id == project_id).execute(db))
+
+
+def fresh_id() -> str:
+    """An id for a new project; it can be the name of its folder, too."""
+    return f"proj_{secrets.token_hex(12)}"
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _get(db: Any, project_id: str, owner: str | None) -> ProjectRecord:
+    row = Project.select().where(Project.id == project_id).first(db)
+    if row is None or owner not in (None, row.owner):
+        raise ProjectNotFound(f"There is no project '{project_id}'.", param="project_id")
+    return _record(row)
+
+
+def _record(row: Any) -> ProjectRecord:
+    return ProjectRecord(**{name: getattr(row, name) for name in ProjectRecord.__dataclass_fields__})
