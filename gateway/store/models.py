@@ -6,7 +6,7 @@ can live in one process.
 
 from __future__ import annotations
 
-from peewee import BooleanField, DoubleField, ForeignKeyField, IntegerField, Model, TextField
+from peewee import BigIntegerField, BooleanField, DoubleField, ForeignKeyField, IntegerField, Model, TextField
 
 from gateway.store.fields import JsonField, MomentField
 
@@ -32,6 +32,30 @@ class ApiKey(Model):
 
     class Meta:
         table_name = "api_keys"
+
+
+class LimitCounter(Model):
+    """How much was used in one window of time. The key names the window; after `expires_at` the row means nothing."""
+
+    key = TextField(primary_key=True)
+    count = BigIntegerField()
+    expires_at = DoubleField(index=True)
+
+    class Meta:
+        table_name = "limit_counters"
+
+
+class LimitLease(Model):
+    """An answer that is being written, on one of its client's numbered slots. Past `expires_at` the slot is free."""
+
+    id = TextField(primary_key=True)
+    who = TextField()
+    slot = IntegerField()
+    expires_at = DoubleField()
+
+    class Meta:
+        table_name = "limit_leases"
+        indexes = ((("who", "slot"), True),)
 
 
 class Project(Model):
