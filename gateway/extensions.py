@@ -19,7 +19,9 @@ from gateway.store.limits_storage import DatabaseStorage
 from gateway.store.redis_leases import RedisLeases
 
 LIMIT_HEADERS = tuple(
-    f"x-ratelimit-{what}-{unit}" for unit in ("requests", "tokens") for what in ("limit", "remaining", "reset")
+    f"x-ratelimit-{what}-{unit}"
+    for unit in ("requests", "tokens")
+    for what in ("limit", "remaining", "reset")
 )
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry", *LIMIT_HEADERS)
 

@@ -1,8 +1,8 @@
 """Limits of each client: requests and tokens a minute, answers at once, and budgets for a day and a month.
 
-What counts is every POST to a blueprint that app.py lists as answering. A client is a key, or an address where no key is
-asked for. Without its counters the gateway answers 503: they guard money, and those in the database fail only when the
-keys cannot be read either.
+What counts is every POST to a blueprint that app.py lists as answering. A client is a key, or an address where no key
+is asked for. Without its counters the gateway answers 503: they guard money, and those in the database fail only when
+the keys cannot be read either.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from ipaddress import ip_address, ip_network
 from typing import cast
 
@@ -44,21 +45,17 @@ class Account:
     allowance: Allowance
 
 
-def init_app(
-    app: Flask, settings: Settings, answering: Iterable[Blueprint], public: Collection[str]
-) -> None:
+def init_app(app: Flask, settings: Settings, answering: Iterable[Blueprint], public: Collection[str]) -> None:
     """Apply the limits to POSTs of `answering`, and tell of them everywhere but in the blueprints named `public`."""
     limiter: Limiter = app.extensions["limits"]
     blueprints = tuple(answering)
-    guard = Guard(settings, limiter, {blueprint.name for blueprint in blueprints}, public)
+    names = {blueprint.name for blueprint in blueprints}
+    guard = Guard(settings, limiter, Held(app.extensions["leases"]), names, public)
     app.before_request(guard.check_spending)
+    limiter.request_filter(lambda: not guard.counts())
     limiter.init_app(app)
-    guard.spending = Spending(limiter.storage)
-    guard.held = Held(app.extensions["leases"])
     for blueprint in blueprints:
-        limiter.shared_limit(
-            guard.requests, SCOPE, key_func=_who, methods=["POST"], on_breach=guard.refuse
-        )(blueprint)
+        limiter.shared_limit(guard.requests, SCOPE, key_func=_who, on_breach=guard.refuse)(blueprint)
     app.before_request(guard.take_slot)
     app.after_request(guard.finish)
     app.teardown_request(_free_slot)
@@ -68,24 +65,32 @@ def init_app(
 class Guard:
     """What is done before and after each request."""
 
-    spending: Spending
-    held: Held
-
     def __init__(
-        self, settings: Settings, limiter: Limiter, answering: Collection[str], public: Collection[str]
+        self,
+        settings: Settings,
+        limiter: Limiter,
+        held: Held,
+        answering: Collection[str],
+        public: Collection[str],
     ) -> None:
         self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in NAMES})
         self._burst = settings.rate_limit_burst
         self._limiter = limiter
+        self._held = held
         self._answering = answering
         self._public = public
+
+    @cached_property
+    def spending(self) -> Spending:
+        """Counted where the limiter counts, which has a storage once it is bound to the app."""
+        return Spending(self._limiter.storage)
 
     def check_spending(self) -> None:
         """Open the client's account. Raises LimitReached or QuotaExceeded if its tokens or dollars are used up."""
         if request.endpoint is None or request.method == "OPTIONS" or request.blueprint in self._public:
             return
         account = g.account = self._account()
-        if not self._counts() or not any(getattr(account.allowance, name) for name in spending.NAMES):
+        if not self.counts() or not any(getattr(account.allowance, name) for name in spending.NAMES):
             return
         exhausted = self.spending.exhausted(account.who, account.allowance)
         if exhausted:
@@ -114,10 +119,10 @@ class Guard:
     def take_slot(self) -> None:
         """Raises LimitReached if the client has all answers that it may have at once."""
         account: Account | None = g.get("account")
-        if account is None or not self._counts() or not account.allowance.answers_at_once:
+        if account is None or not self.counts() or not account.allowance.answers_at_once:
             return
         most = account.allowance.answers_at_once
-        g.free_slot = self.held.take(account.who, most)
+        g.free_slot = self._held.take(account.who, most)
         if g.free_slot is None:
             raise LimitReached(
                 f"Rate limit reached: {most} answers at once. Try again when one is complete.",
@@ -138,7 +143,7 @@ class Guard:
         return response
 
     def _headers(self, account: Account) -> dict[str, str]:
-        headers = {}
+        headers: dict[str, str] = {}
         requests = account.allowance.requests_per_minute
         if requests:
             window = self._window(account.who, requests + self._burst)
@@ -156,7 +161,8 @@ class Guard:
             return Account(f"address:{network(request.remote_addr or '')}", self._default)
         return Account(who.id, self._default.overridden(who.limits))
 
-    def _counts(self) -> bool:
+    def counts(self) -> bool:
+        """Whether the request at hand asks for an answer."""
         return request.method == "POST" and request.blueprint in self._answering
 
     def _window(self, who: str, most: int) -> sliding.Sliding:

@@ -1,8 +1,8 @@
 """The one way from a view to the CLI: who may ask is checked here, and what came of it is recorded.
 
 Whatever wants to know about answers (usage, limits, logs, metrics) is a function in `app.extensions["on_record"]`,
-called once with the Record of every answer, when it is over. None may raise, or wait for anything. Those in `g.on_record`
-are called for the request at hand only.
+called once with the Record of every answer, when it is over; or in `g.on_record`, for the request at hand only. None
+may raise, or wait for anything.
 """
 
 from __future__ import annotations

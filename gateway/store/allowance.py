@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Allowance:
     usd_per_day: float = 0.0
     usd_per_month: float = 0.0
 
-    def overridden(self, own: Mapping[str, float]) -> Allowance:
+    def overridden(self, own: Mapping[str, Any]) -> Allowance:
         """These limits with those that a key has of its own."""
         return replace(self, **{name: own[name] for name in NAMES if name in own}) if own else self
 

@@ -14,13 +14,21 @@ from typing import Any, Protocol
 import gevent
 
 from gateway.errors import StoreError
-from gateway.store.database import Store
+from gateway.store.database import Store, rows
 from gateway.store.models import LimitLease
 
 log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 10.0
-RENEW_SECONDS = 3.0
+LEASE_SECONDS = 6.0
+RENEW_SECONDS = 2.0
+
+# Written out, as requests go through them.
+TAKEN = "SELECT slot FROM limit_leases WHERE who = ? AND expires_at > ?"
+TAKE = (
+    "INSERT INTO limit_leases AS own (id, who, slot, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT (who, slot) "
+    "DO UPDATE SET id = excluded.id, expires_at = excluded.expires_at WHERE own.expires_at <= ? RETURNING id"
+)
+END = "DELETE FROM limit_leases WHERE id = ? RETURNING id"
 
 
 class Leases(Protocol):
@@ -46,12 +54,11 @@ class DatabaseLeases:
     def acquire(self, who: str, lease_id: str, most: int, seconds: float) -> bool:
         """Whether there was room for one more among `most`."""
         now = self._now()
-        taken = LimitLease.select(LimitLease.slot).where(LimitLease.who == who, LimitLease.expires_at > now)
 
         def work(db: Any) -> bool:
-            slots = {slot for (slot,) in taken.tuples().execute(db)}
-            free = [slot for slot in range(most) if slot not in slots] if len(slots) < most else []
-            return any(_take(db, who, slot, lease_id, now, now + seconds) for slot in free)
+            taken = {slot for (slot,) in rows(db, TAKEN, who, now)}
+            free = [slot for slot in range(most) if slot not in taken] if len(taken) < most else []
+            return any(rows(db, TAKE, lease_id, who, slot, now + seconds, now) for slot in free)
 
         return self._store.write(work)
 
@@ -63,18 +70,7 @@ class DatabaseLeases:
 
     def release(self, who: str, lease_id: str) -> None:
         """End a lease."""
-        query = LimitLease.delete().where(LimitLease.id == lease_id)
-        self._store.write(query.execute)
-
-
-def _take(db: Any, who: str, slot: int, lease_id: str, now: float, expires_at: float) -> bool:
-    values = {"id": lease_id, "expires_at": expires_at}
-    query = LimitLease.insert(who=who, slot=slot, **values).on_conflict(
-        conflict_target=[LimitLease.who, LimitLease.slot],
-        update=values,
-        where=LimitLease.expires_at <= now,
-    )
-    return bool(list(query.returning(LimitLease.id).execute(db)))
+        self._store.write(lambda db: rows(db, END, lease_id))
 
 
 class Held:

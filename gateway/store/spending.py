@@ -51,7 +51,9 @@ class Spending:
         limits = ((name, getattr(allowance, name)) for name in NAMES)
         found = [self.spent(who, name, limit) for name, limit in limits if limit]
         return max(
-            (spent for spent in found if spent.used >= spent.limit), key=lambda spent: spent.ends_at, default=None
+            (spent for spent in found if spent.used >= spent.limit),
+            key=lambda spent: spent.ends_at,
+            default=None,
         )
 
     def charge(self, who: str, allowance: Allowance, usage: Usage) -> None:
@@ -60,7 +62,7 @@ class Spending:
         amounts = {"tokens": tokens(usage), "usd": usage.cost_usd or 0.0}
         for name in NAMES:
             unit, _, span = name.partition("_per_")
-            amount = math.ceil(amounts[unit] * UNITS[unit])
+            amount = math.ceil(round(amounts[unit] * UNITS[unit], 3))  # 123.00000000000001 is 123
             if amount and getattr(allowance, name):
                 key, ends_at = _window(who, unit, span, now)
                 self._storage.incr(key, math.ceil(ends_at - now), amount)
