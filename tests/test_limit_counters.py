@@ -20,7 +20,9 @@ from limits.errors import StorageError
 from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
+from gateway.app import create_app
 from gateway.errors import StoreError
+from gateway.settings import Settings
 from gateway.store import leases, sliding
 from gateway.store.allowance import Allowance
 from gateway.store.database import Store
@@ -430,6 +432,21 @@ def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
     window = sliding.read(storage, item, "reader", "x")
     assert (window.remaining, window.current) == (0, 3)
     assert 30 < window.wait <= 60
+
+
+def test_an_app_that_counts_in_redis(redis_url: str, url: str) -> None:
+    settings = Settings(
+        database_url=url,
+        rate_limit_storage_url=redis_url,
+        rate_limit_requests_per_minute=3,
+        rate_limit_burst=0,
+        rate_limit_answers_at_once=1,
+        rate_limit_usd_per_day=1,
+    )
+    client = create_app(settings).test_client()
+    answers = [client.post("/v1/chat/completions", json={}, buffered=True) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["2", "1", "0", "0"]
 
 
 def test_redis_that_is_gone_is_a_503() -> None:
