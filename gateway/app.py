@@ -5,13 +5,14 @@ from __future__ import annotations
 from flask import Flask
 
 from gateway import extensions
-from gateway.api import auth, chat, errors, meta, models, project_files, projects
+from gateway.api import attempts, auth, chat, errors, limits, meta, models, project_files, projects
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs, requests
 from gateway.settings import Settings, load
 
 PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
+ANSWERING = (chat.blueprint,)  # their POSTs count as requests, and are what limits and budgets are for
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -26,7 +27,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     for module in (meta, models, chat, projects, project_files):
         api.register_blueprint(module.blueprint)
     requests.init_app(app)  # first, so that refusals have an id as well
+    attempts.init_app(app, settings)
     auth.init_app(app, settings, app.extensions["keys"], PUBLIC)
+    limits.init_app(app, settings, ANSWERING, PUBLIC)
     return app
 
 

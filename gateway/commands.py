@@ -1,8 +1,9 @@
-"""The command line: `python -m gateway keys create|list|show|revoke|rotate`."""
+"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -10,10 +11,44 @@ import click
 
 from gateway.errors import GatewayError, KeyNotFound
 from gateway.settings import SettingsError, load
+from gateway.store.allowance import Allowance
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
+DEFAULT = "default"
+
+
+class Figure(click.ParamType[float | str]):
+    """A limit: a number of the type of `default`, or the word "default"."""
+
+    def __init__(self, default: float) -> None:
+        self.name = "number"
+        self._type = type(default)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Take a number or the word."""
+        if value == DEFAULT:
+            return DEFAULT
+        try:
+            number = self._type(value)
+        except ValueError:
+            number = -1
+        if not 0 <= number < float("inf"):
+            self.fail(f"{value!r} is neither a number from 0 nor '{DEFAULT}'.", param, ctx)
+        return number
+
+
+def limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each limit."""
+    for field in reversed(fields(Allowance)):
+        words = field.name.replace("_", " ").replace("usd", "US dollars")
+        kind = Figure(0.0 if field.type == "float" else 0)
+        option = click.option(
+            f"--{field.name.replace('_', '-')}", type=kind, help=f"Most {words}; 0: no limit."
+        )
+        command = option(command)
+    return command
 
 
 class Group(click.Group):
@@ -53,9 +88,17 @@ def keys(ctx: click.Context) -> None:
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Expires after this time.")
 @click.option("--model", "models", multiple=True, help="Only for this model; may be given more than once.")
 @click.option("--project", "projects", multiple=True, help="Only for this project; likewise.")
+@limit_options
 @click.pass_obj
 def create(
-    keys: Keys, name: str, admin: bool, days: float | None, models: Sequence[str], projects: Sequence[str]
+    keys: Keys,
+    /,
+    name: str,
+    admin: bool,
+    days: float | None,
+    models: Sequence[str],
+    projects: Sequence[str],
+    **limits: float | str | None,
 ) -> None:
     """Create a key called NAME and print it, this once."""
     expires_at = None if days is None else datetime.now(timezone.utc) + timedelta(days=days)
@@ -65,6 +108,7 @@ def create(
         expires_at=expires_at,
         allowed_models=models or None,
         allowed_projects=projects or None,
+        limits={name: value for name, value in _given(limits).items() if value is not None},
     )
     _print_secret(key, plain)
 
@@ -88,9 +132,19 @@ def show(keys: Keys, key_id: str) -> None:
         ("Created:", _moment(key.created_at)),
         ("Models:", _names(key.allowed_models)),
         ("Projects:", _names(key.allowed_projects)),
-        ("Limits:", ", ".join(f"{name}={value}" for name, value in key.limits.items()) or "the gateway's"),
+        ("Limits:", _limits(key)),
     ]
     click.echo(_table(rows))
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@limit_options
+@click.pass_obj
+def limit(keys: Keys, /, key_id: str, **limits: float | str | None) -> None:
+    """Change what one key may use. "default" is what the gateway's settings say."""
+    key = keys.limit(key_id, _given(limits))
+    click.echo(f"{key.id} ({key.name}): {_limits(key)}")
 
 
 @keys.command()
@@ -128,6 +182,17 @@ def _row(key: Key) -> tuple[str, ...]:
         str(key.total_tokens),
         f"${key.total_cost:.2f}",
     )
+
+
+def _given(limits: Mapping[str, float | str | None]) -> dict[str, float | None]:
+    """The limits that were given; None for those that go back to the gateway's."""
+    return {
+        name: None if isinstance(value, str) else value for name, value in limits.items() if value is not None
+    }
+
+
+def _limits(key: Key) -> str:
+    return ", ".join(f"{name}={value}" for name, value in key.limits.items()) or "the gateway's"
 
 
 def _moment(moment: datetime | None) -> str:

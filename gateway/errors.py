@@ -22,7 +22,9 @@ GatewayError
 │   └── ProjectFileNotFound
 ├── MethodNotAllowed 405
 ├── RateLimited 429
-│   └── TooManyTurns
+│   ├── TooManyTurns
+│   ├── LimitReached
+│   └── QuotaExceeded
 ├── UpstreamError 502
 ├── Unavailable 503
 │   ├── ClaudeUnavailable
@@ -224,6 +226,17 @@ class TooManyTurns(RateLimited):
 
     code = "too_many_turns"
     default_message = "Too many answers are being written at once. Try again shortly."
+
+
+class LimitReached(RateLimited):
+    """The client has reached one of its own limits a minute, or of answers at once."""
+
+
+class QuotaExceeded(RateLimited):
+    """The client's budget for a day or a month is used up: trying again soon cannot help."""
+
+    type = "insufficient_quota"
+    code = "insufficient_quota"
 
 
 class UpstreamError(GatewayError):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask
 from flask_cors import CORS
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway.errors import StoreError
 from gateway.settings import VERSION, Settings, SettingsError
@@ -11,9 +16,19 @@ from gateway.store.backends import without_password
 from gateway.store.database import Store
 from gateway.store.folders import Folders
 from gateway.store.keys import Keys
+from gateway.store.leases import DatabaseLeases
+from gateway.store.limits_storage import DatabaseStorage
 from gateway.store.projects import Projects
+from gateway.store.redis_leases import RedisLeases
 
-EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry")
+LIMIT_HEADERS = tuple(
+    f"x-ratelimit-{what}-{unit}"
+    for unit in ("requests", "tokens")
+    for what in ("limit", "remaining", "reset")
+)
+EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry", *LIMIT_HEADERS)
+
+REDIS_TIMEOUTS = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -24,6 +39,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["projects"] = Projects(store)
     app.extensions["folders"] = Folders(settings.project_root, settings.max_project_size_mb * 1024 * 1024)
     app.extensions["on_record"] = []
+    _count_in(app, settings.rate_limit_storage_url, store)
     app.config.update(
         API_TITLE="Claude Code gateway",
         API_VERSION=VERSION,
@@ -32,7 +48,21 @@ def init_app(app: Flask, settings: Settings) -> None:
         OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
     )
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     CORS(app, origins=list(settings.allowed_origins), expose_headers=list(EXPOSED_HEADERS))
+
+
+def _count_in(app: Flask, url: str | None, store: Store) -> None:
+    """Counters of the limits in Redis, or else in the database. The limiter is bound to the app when auth is."""
+    options: dict[str, Any] = {"wrap_exceptions": True, **REDIS_TIMEOUTS} if url else {"store": store}
+    app.extensions["limits"] = Limiter(
+        get_remote_address,
+        storage_uri=url or DatabaseStorage.STORAGE_SCHEME[0] + "://",
+        storage_options=options,
+        strategy="sliding-window-counter",
+    )
+    app.extensions["leases"] = RedisLeases(url, **REDIS_TIMEOUTS) if url else DatabaseLeases(store)
 
 
 def _open(url: str) -> Store:

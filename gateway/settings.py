@@ -63,6 +63,17 @@ class Settings:
     agent_tools: tuple[str, ...] = ("Edit", "Glob", "Grep", "NotebookEdit", "Read", "Write")
     agent_max_turns: int = 30
     allowed_origins: tuple[str, ...] = ("*",)
+    trusted_proxies: int = 0
+    rate_limit_requests_per_minute: int = 100
+    rate_limit_burst: int = 10
+    rate_limit_tokens_per_minute: int = 0
+    rate_limit_answers_at_once: int = 0
+    rate_limit_tokens_per_day: int = 0
+    rate_limit_tokens_per_month: int = 0
+    rate_limit_usd_per_day: float = 0.0
+    rate_limit_usd_per_month: float = 0.0
+    rate_limit_failed_auth_per_minute: int = 60
+    rate_limit_storage_url: str | None = field(default=None, repr=False)
     web_concurrency: int = 1
     graceful_timeout_seconds: int = 60
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -105,6 +116,10 @@ def _read(env: Env) -> dict[str, Any]:
         known: float = getattr(default, name)
         return env.float(name.upper(), known, validate=validate.Range(min=0, min_inclusive=False))
 
+    def amount(name: str) -> float:
+        known: float = getattr(default, name)
+        return env.float(name.upper(), known, validate=validate.Range(min=0))
+
     return {
         "host": env.str("HOST", default.host),
         "port": env.int("PORT", default.port, validate=validate.Range(min=0, max=65535)),
@@ -126,7 +141,7 @@ def _read(env: Env) -> dict[str, Any]:
         "turn_timeout_seconds": seconds("turn_timeout_seconds"),
         "start_timeout_seconds": seconds("start_timeout_seconds"),
         "tool_wait_seconds": seconds("tool_wait_seconds"),
-        "keep_seconds": env.float("KEEP_SECONDS", default.keep_seconds, validate=validate.Range(min=0)),
+        "keep_seconds": amount("keep_seconds"),
         "max_processes": number("max_processes"),
         "require_auth": env.bool("REQUIRE_AUTH", default.require_auth),
         "api_keys": _keys(env.str("API_KEYS", "")),
@@ -140,6 +155,20 @@ def _read(env: Env) -> dict[str, Any]:
         ),
         "agent_max_turns": number("agent_max_turns"),
         "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
+        "trusted_proxies": number("trusted_proxies", 0),
+        "rate_limit_requests_per_minute": number("rate_limit_requests_per_minute", 0),
+        "rate_limit_burst": number("rate_limit_burst", 0),
+        "rate_limit_tokens_per_minute": number("rate_limit_tokens_per_minute", 0),
+        "rate_limit_answers_at_once": number("rate_limit_answers_at_once", 0),
+        "rate_limit_tokens_per_day": number("rate_limit_tokens_per_day", 0),
+        "rate_limit_tokens_per_month": number("rate_limit_tokens_per_month", 0),
+        "rate_limit_usd_per_day": amount("rate_limit_usd_per_day"),
+        "rate_limit_usd_per_month": amount("rate_limit_usd_per_month"),
+        "rate_limit_failed_auth_per_minute": number("rate_limit_failed_auth_per_minute", 0),
+        "rate_limit_storage_url": env.str(
+            "RATE_LIMIT_STORAGE_URL", "", validate=validate.Regexp(r"((rediss?|redis\+unix)://.+)?$")
+        )
+        or None,
         "web_concurrency": number("web_concurrency"),
         "graceful_timeout_seconds": number("graceful_timeout_seconds", 5),
     }

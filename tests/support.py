@@ -42,6 +42,7 @@ class Gateway:
             "LOG_FORMAT": "text",
             "CLAUDE_CODE_API_ENV_FILE": "/nonexistent",
             "CLAUDE_WORK_DIR": str(Path(self.home.name, "empty")),
+            "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",  # tests are quick
             "DATABASE_URL": f"sqlite:///{Path(self.home.name, 'gateway.db')}",
             "PROJECT_ROOT": str(Path(self.home.name, "projects")),
             **environ,

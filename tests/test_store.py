@@ -125,6 +125,7 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
         "create": lambda: keys.create("x"),
         "list": keys.list,
         "show": lambda: keys.show(key_id),
+        "limit": lambda: keys.limit(key_id, {"tokens_per_day": 5}),
         "revoke": lambda: keys.revoke(key_id),
         "rotate": lambda: keys.rotate(key_id),
         "find": lambda: keys.find(plain),
@@ -243,6 +244,6 @@ def test_a_rotated_key_has_a_new_secret_and_the_same_id(keys: Keys) -> None:
 
 
 def test_an_unknown_key_is_not_found(keys: Keys) -> None:
-    for call in (keys.show, keys.revoke, keys.rotate):
+    for call in (keys.show, keys.revoke, keys.rotate, lambda key_id: keys.limit(key_id, {})):
         with pytest.raises(KeyNotFound):
             call(UNKNOWN)

@@ -1,7 +1,8 @@
 """The one way from a view to the CLI: who may ask is checked here, and what came of it is recorded.
 
 Whatever wants to know about answers (usage, limits, logs, metrics) is a function in `app.extensions["on_record"]`,
-called once with the Record of every answer, when it is over. None may raise, or wait for anything.
+called once with the Record of every answer, when it is over; or in `g.on_record`, for the request at hand only. None
+may raise, or wait for anything.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def run(turn: Turn, *, n: int = 1, stream: bool = False, project_id: str | None 
     record = _record(turn, stream)
     fan = current.claude().run(replace(turn, owner=owner.current()), n)
     auth.require_model(turn.model)  # now that the CLI's models are known
-    return Metered(fan, record, current_app.extensions["on_record"])
+    return Metered(fan, record, [*current_app.extensions["on_record"], *g.get("on_record", ())])
 
 
 class Metered:

@@ -87,6 +87,12 @@ class Store:
             Runner(db, str(MIGRATIONS)).up()
 
 
+def rows(db: Any, statement: str, *values: Any) -> list[Any]:
+    """The rows of a statement that is written out. Values stand as `?` in it, whatever the driver has for them."""
+    found: list[Any] = db.execute_sql(statement.replace("?", db.param), values).fetchall()
+    return found
+
+
 @contextmanager
 def _wrapped() -> Iterator[None]:
     """Driver errors become ours here and nowhere else. The client is told no detail, the log is."""

@@ -102,6 +102,16 @@ class Keys:
 
         return self._store.write(work), plain
 
+    def limit(self, key_id: str, changes: Mapping[str, float | None]) -> Key:
+        """Limits of the key's own, by the names of Allowance; None gives it the gateway's again. Raises KeyNotFound."""
+
+        def work(db: Any) -> Key:
+            limits = {**_get(db, key_id).limits, **changes}
+            known = {name: value for name, value in limits.items() if value is not None}
+            return _update(db, key_id, {"limits": known})
+
+        return self._store.write(work)
+
     def find(self, plain: str) -> Key | None:
         """The key that a client has sent, if it is known and may be used."""
         wanted = secret.digest(plain)

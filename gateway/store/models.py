@@ -34,6 +34,30 @@ class ApiKey(Model):
         table_name = "api_keys"
 
 
+class LimitCounter(Model):
+    """How much was used in one window of time. The key names the window; after `expires_at` the row means nothing."""
+
+    key = TextField(primary_key=True)
+    count = BigIntegerField()
+    expires_at = DoubleField(index=True)
+
+    class Meta:
+        table_name = "limit_counters"
+
+
+class LimitLease(Model):
+    """An answer that is being written, on one of its client's numbered slots. Past `expires_at` the slot is free."""
+
+    id = TextField(primary_key=True)
+    who = TextField()
+    slot = BigIntegerField()
+    expires_at = DoubleField()
+
+    class Meta:
+        table_name = "limit_leases"
+        indexes = ((("who", "slot"), True),)
+
+
 class Project(Model):
     """A project: a folder and what answers may do in it. `policy` is the policy's own JSON object."""
 

@@ -1,0 +1,222 @@
+"""Limits of each client: requests and tokens a minute, answers at once, and budgets for a day and a month.
+
+What counts is every POST to a blueprint that app.py lists as answering. A client is a key, or an address where no key
+is asked for. Without its counters the gateway answers 503: they guard money, and those in the database fail only when
+the keys cannot be read either.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from ipaddress import ip_address, ip_network
+from typing import cast
+
+from flask import Blueprint, Flask, Response, g, request
+from flask_limiter import Limiter, RequestLimit
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import SlidingWindowCounterSupport
+
+from gateway.api import auth, errors
+from gateway.errors import LimitReached, QuotaExceeded, StoreError
+from gateway.record import Record
+from gateway.settings import Settings
+from gateway.store import sliding, spending
+from gateway.store.allowance import NAMES, Allowance
+from gateway.store.leases import Held
+from gateway.store.spending import Spending, Spent
+
+log = logging.getLogger(__name__)
+
+SCOPE = "answers"
+SLOT_SECONDS = 1.0  # nobody knows when an answer ends: look again soon
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose request this is to the limits, and what they may use."""
+
+    who: str
+    allowance: Allowance
+
+
+def init_app(app: Flask, settings: Settings, answering: Iterable[Blueprint], public: Collection[str]) -> None:
+    """Apply the limits to POSTs of `answering`, and tell of them everywhere but in the blueprints named `public`."""
+    limiter: Limiter = app.extensions["limits"]
+    blueprints = tuple(answering)
+    names = {blueprint.name for blueprint in blueprints}
+    guard = Guard(settings, limiter, Held(app.extensions["leases"]), names, public)
+    app.before_request(guard.check_spending)
+    limiter.request_filter(lambda: not guard.counts())
+    limiter.init_app(app)
+    for blueprint in blueprints:
+        limiter.shared_limit(guard.requests, SCOPE, key_func=_who, on_breach=guard.refuse)(blueprint)
+    app.before_request(guard.take_slot)
+    app.after_request(guard.finish)
+    app.teardown_request(_free_slot)
+    app.register_error_handler(StorageError, lambda _: errors.respond(StoreError(retry_after=1)))
+
+
+class Guard:
+    """What is done before and after each request."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limiter: Limiter,
+        held: Held,
+        answering: Collection[str],
+        public: Collection[str],
+    ) -> None:
+        self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in NAMES})
+        self._burst = settings.rate_limit_burst
+        self._limiter = limiter
+        self._held = held
+        self._answering = answering
+        self._public = public
+
+    @cached_property
+    def spending(self) -> Spending:
+        """Counted where the limiter counts, which has a storage once it is bound to the app."""
+        return Spending(self._limiter.storage)
+
+    def check_spending(self) -> None:
+        """Open the client's account. Raises LimitReached or QuotaExceeded if its tokens or dollars are used up."""
+        if request.endpoint is None or request.method == "OPTIONS" or request.blueprint in self._public:
+            return
+        account = g.account = self._account()
+        if not self.counts() or not any(getattr(account.allowance, name) for name in spending.NAMES):
+            return
+        exhausted = self.spending.exhausted(account.who, account.allowance)
+        if exhausted:
+            raise _refusal(exhausted)
+
+        def charge(record: Record) -> None:
+            self.spending.charge(account.who, account.allowance, record.usage)
+
+        g.on_record = [charge]
+
+    def requests(self) -> str:
+        """The limit of the request at hand, in flask-limiter's notation; "" for none."""
+        most: int = g.account.allowance.requests_per_minute
+        return f"{most + self._burst} per minute" if most else ""
+
+    def refuse(self, breached: RequestLimit) -> None:
+        """Raises LimitReached."""
+        window = self._window(g.account.who, breached.limit.amount)
+        most = g.account.allowance.requests_per_minute
+        raise LimitReached(
+            f"Rate limit reached: {most} requests a minute (in a burst {self._burst} more). "
+            f"Try again in {duration(window.wait)}.",
+            retry_after=max(1.0, window.wait),
+        )
+
+    def take_slot(self) -> None:
+        """Raises LimitReached if the client has all answers that it may have at once."""
+        account: Account | None = g.get("account")
+        if account is None or not self.counts() or not account.allowance.answers_at_once:
+            return
+        most = account.allowance.answers_at_once
+        g.free_slot = self._held.take(account.who, most)
+        if g.free_slot is None:
+            raise LimitReached(
+                f"Rate limit reached: {most} answers at once. Try again when one is complete.",
+                retry_after=SLOT_SECONDS,
+            )
+
+    def finish(self, response: Response) -> Response:
+        """Tell what is left, and keep the slot until the last byte is written."""
+        free = g.pop("free_slot", None)
+        if free:
+            response.call_on_close(free)
+        account: Account | None = g.get("account")
+        if account is not None:
+            try:
+                response.headers.update(self._headers(account))
+            except (StoreError, StorageError):
+                log.warning("an answer has no x-ratelimit headers: the counters cannot be read")
+        return response
+
+    def _headers(self, account: Account) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        requests = account.allowance.requests_per_minute
+        if requests:
+            window = self._window(account.who, requests + self._burst)
+            # Whoever goes by the headers never gets as far as the burst.
+            headers |= _told("requests", requests, window.remaining - self._burst, window.reset)
+        tokens = account.allowance.tokens_per_minute
+        if tokens:
+            spent = self.spending.spent(account.who, "tokens_per_minute", tokens)
+            headers |= _told("tokens", tokens, tokens - spent.used, spent.seconds if spent.used else 0)
+        return headers
+
+    def _account(self) -> Account:
+        who = auth.identity()
+        if who is None:
+            return Account(f"address:{network(request.remote_addr or '')}", self._default)
+        return Account(who.id, self._default.overridden(who.limits))
+
+    def counts(self) -> bool:
+        """Whether the request at hand asks for an answer."""
+        return request.method == "POST" and request.blueprint in self._answering
+
+    def _window(self, who: str, most: int) -> sliding.Sliding:
+        storage = cast(SlidingWindowCounterSupport, self._limiter.storage)
+        return sliding.read(storage, RateLimitItemPerMinute(most), who, SCOPE)
+
+
+def network(address: str) -> str:
+    """What counts as one client: an IPv4 address, or an IPv6 network of the size that one subscriber has."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:  # a Unix socket has none
+        return address or "unknown"
+    return str(parsed if parsed.version == 4 else ip_network((parsed, 64), strict=False))
+
+
+def duration(seconds: float) -> str:
+    """As OpenAI writes it: 850ms, 12s, 6m0s, 3h0m0s."""
+    if seconds < 1:
+        return f"{math.ceil(seconds * 1000)}ms" if seconds > 0 else "0s"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def _who() -> str:
+    who: str = g.account.who
+    return who
+
+
+def _free_slot(_: BaseException | None) -> None:
+    """Only where there was no response to hang it on."""
+    free = g.pop("free_slot", None)
+    if free:
+        free()
+
+
+def _told(unit: str, limit: float, remaining: float, reset: float) -> dict[str, str]:
+    values = {"limit": f"{limit:.0f}", "remaining": f"{max(0, remaining):.0f}", "reset": duration(reset)}
+    return {f"x-ratelimit-{what}-{unit}": value for what, value in values.items()}
+
+
+def _refusal(spent: Spent) -> LimitReached | QuotaExceeded:
+    unit, _, span = spent.name.partition("_per_")
+    if span == "minute":
+        return LimitReached(
+            f"Rate limit reached: {spent.limit} tokens a minute, {spent.used:.0f} are used. "
+            f"Try again in {duration(spent.seconds)}.",
+            retry_after=spent.seconds,
+        )
+    limit, used = (f"${x:.2f}" if unit == "usd" else f"{x:.0f} tokens" for x in (spent.limit, spent.used))
+    ends_at = datetime.fromtimestamp(spent.ends_at, timezone.utc)
+    return QuotaExceeded(
+        f"Your budget of {limit} a {span} is used up ({used}). It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC.",
+        retry_after=spent.seconds,
+        should_retry=False,
+    )

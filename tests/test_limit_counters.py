@@ -1,0 +1,460 @@
+"""What limits count with: windows, leases and budgets, in the database and in Redis, by several processes at once."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from gateway.app import create_app
+from gateway.errors import StoreError
+from gateway.settings import Settings
+from gateway.store import leases, sliding
+from gateway.store.allowance import Allowance
+from gateway.store.database import Store
+from gateway.store.leases import DatabaseLeases, Held, Leases
+from gateway.store.limits_storage import SWEEP_SECONDS, DatabaseStorage
+from gateway.store.models import LimitCounter
+from gateway.store.redis_leases import RedisLeases
+from gateway.store.sliding import Sliding
+from gateway.store.spending import Spending
+from gateway.turn import Usage
+from tests.support import ROOT, wait_for
+
+NOON = datetime(2026, 2, 28, 12, 0, 30, tzinfo=timezone.utc).timestamp()
+DAY = 86_400.0
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/gateway.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = Store(url, busy_seconds=0.01, pauses=(0.01,))
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def storage(store: Store, clock: Clock) -> DatabaseStorage:
+    return DatabaseStorage(store=store, now=clock)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of the tests' own, on a socket."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("there is no redis-server")
+    path = tmp_path_factory.mktemp("redis") / "redis.sock"
+    command = [binary, "--port", "0", "--unixsocket", str(path), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=path.parent) as server:
+        wait_for(lambda: _listens(path), 20)
+        yield f"redis+unix://{path}"
+        server.terminate()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+# Windows
+
+
+def test_a_fixed_window_counts_until_it_ends(storage: DatabaseStorage, clock: Clock) -> None:
+    assert [storage.incr("a", 60, 2), storage.incr("a", 60), storage.incr("b", 60)] == [2, 3, 1]
+    assert (storage.get("a"), storage.get_expiry("a"), storage.get("c")) == (3, NOON + 60, 0)
+    clock.now += 59
+    assert storage.incr("a", 60) == 4
+    clock.now += 1
+    assert (storage.get("a"), storage.get_expiry("a")) == (0, clock.now)
+    assert storage.incr("a", 60, 5) == 5
+    assert storage.get_expiry("a") == clock.now + 60
+
+
+def test_what_was_used_fades_out(storage: DatabaseStorage, clock: Clock) -> None:
+    def passes() -> int:
+        return sum(storage.acquire_sliding_window_entry("a", 60, 60) for _ in range(100))
+
+    assert passes() == 60
+    assert storage.get_sliding_window("a", 60) == (0, 30, 60, 90)
+    clock.now += 29.9
+    assert passes() == 0
+    clock.now += 10.15  # 10.05 seconds into the next minute: a sixth has faded, rounded down
+    assert passes() == 11
+    clock.now += 60
+    assert passes() == 60 - 9
+    clock.now += 200
+    assert passes() == 60
+
+
+@pytest.mark.parametrize("limit", [1, 3, 110])
+def test_a_client_that_waits_as_told_is_never_locked_out(
+    storage: DatabaseStorage, clock: Clock, limit: int
+) -> None:
+    """Refused requests cost nothing, however many; the wait is neither too long nor too short."""
+    limiter = SlidingWindowCounterRateLimiter(storage)
+    item = RateLimitItemPerMinute(limit)
+    for _ in range(8):
+        while limiter.hit(item, "me", "x"):
+            pass
+        window = sliding.read(storage, item, "me", "x")
+        assert window.remaining == 0
+        assert 0 < window.wait <= 60
+        clock.now += window.wait - 0.01
+        assert not any(limiter.hit(item, "me", "x") for _ in range(5))
+        clock.now += 0.02
+        assert sliding.read(storage, item, "me", "x").remaining == 1
+        assert limiter.hit(item, "me", "x")
+
+
+def test_a_window_says_what_is_left() -> None:
+    assert Sliding(10, 60, 0, 0, 30) == Sliding(10, 60, previous=0, current=0, seconds=30)
+    figures = {
+        (0, 0): (10, 0, 0),
+        (0, 4): (6, 90, 0),
+        (8, 0): (6, 30, 0),
+        (0, 10): (0, 90, 30),
+        (10, 8): (0, 90, 18),
+    }
+    for (previous, current), wanted in figures.items():
+        window = Sliding(10, 60, previous, current, 30)
+        assert (window.remaining, window.reset, window.wait) == wanted
+
+
+def test_windows_that_are_over_are_swept(storage: DatabaseStorage, store: Store, clock: Clock) -> None:
+    for number in range(20):
+        storage.incr(f"old {number}", 10)
+    clock.now += SWEEP_SECONDS + 1
+    storage.incr("new", 10)
+    keys = store.read(lambda db: [row.key for row in LimitCounter.select().execute(db)])
+    assert keys == ["new"]
+
+
+def test_windows_can_be_forgotten(storage: DatabaseStorage) -> None:
+    for key in ("a", "b", "c"):
+        storage.incr(key, 60)
+    storage.acquire_sliding_window_entry("s", 1, 60)
+    storage.clear("a")
+    storage.clear_sliding_window("s", 60)
+    assert storage.get("a") == 0
+    assert storage.acquire_sliding_window_entry("s", 1, 60)
+    assert storage.check()
+    assert storage.reset() == 3
+    assert storage.get("b") == 0
+
+
+def storage_calls(storage: DatabaseStorage) -> dict[str, Callable[[], object]]:
+    return {
+        "incr": lambda: storage.incr("a", 60),
+        "get": lambda: storage.get("a"),
+        "get_expiry": lambda: storage.get_expiry("a"),
+        "acquire_sliding_window_entry": lambda: storage.acquire_sliding_window_entry("a", 5, 60),
+        "get_sliding_window": lambda: storage.get_sliding_window("a", 60),
+        "clear": lambda: storage.clear("a"),
+        "clear_sliding_window": lambda: storage.clear_sliding_window("a", 60),
+        "reset": lambda: storage.reset(),
+    }
+
+
+def lease_calls(found: Leases) -> dict[str, Callable[[], object]]:
+    return {
+        "acquire": lambda: found.acquire("me", "x", 1, 1),
+        "renew": lambda: found.renew([("me", "x")], 1),
+        "release": lambda: found.release("me", "x"),
+    }
+
+
+def test_a_locked_database_is_a_503_everywhere(
+    storage: DatabaseStorage, store: Store, tmp_path: Path
+) -> None:
+    calls = storage_calls(storage) | lease_calls(DatabaseLeases(store))
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)) as other:
+        other.execute("pragma locking_mode = exclusive")  # in WAL mode only this keeps readers out
+        other.execute("begin immediate")
+        other.execute("insert into limit_counters values ('locked', 1, 1)")
+        for call in calls.values():
+            with pytest.raises(StoreError):
+                call()
+        assert not storage.check()
+        other.execute("rollback")
+    for call in calls.values():
+        call()
+
+
+# Budgets
+
+
+@pytest.mark.parametrize(
+    ("name", "ends_at"),
+    [
+        ("tokens_per_minute", datetime(2026, 2, 28, 12, 1, tzinfo=timezone.utc)),
+        ("tokens_per_day", datetime(2026, 3, 1, tzinfo=timezone.utc)),
+        ("usd_per_day", datetime(2026, 3, 1, tzinfo=timezone.utc)),
+        ("tokens_per_month", datetime(2026, 3, 1, tzinfo=timezone.utc)),
+        ("usd_per_month", datetime(2026, 3, 1, tzinfo=timezone.utc)),
+    ],
+)
+def test_a_budget_begins_anew_with_the_calendar(
+    storage: DatabaseStorage, clock: Clock, name: str, ends_at: datetime
+) -> None:
+    spending = Spending(storage, clock)
+    allowance = Allowance(**{name: 2})
+    for used in (1, 1, 5):
+        assert used == 5 or spending.exhausted("me", allowance) is None
+        spending.charge("me", allowance, Usage(input_tokens=used, cost_usd=float(used)))
+    found = spending.exhausted("me", allowance)
+    assert found is not None
+    assert (found.name, found.limit, found.used) == (name, 2, 7)
+    assert (found.ends_at, found.seconds) == (ends_at.timestamp(), ends_at.timestamp() - NOON)
+    assert spending.exhausted("you", allowance) is None
+    clock.now = ends_at.timestamp() - 0.001
+    assert spending.exhausted("me", allowance)
+    clock.now = ends_at.timestamp()
+    assert spending.exhausted("me", allowance) is None
+
+
+def test_months_are_of_their_own_lengths(storage: DatabaseStorage, clock: Clock) -> None:
+    spending = Spending(storage, clock)
+    ends = []
+    for _ in range(12):
+        clock.now = spending.spent("me", "usd_per_month", 1).ends_at
+        ends.append(datetime.fromtimestamp(clock.now, timezone.utc))
+    assert [(end.day, end.hour, end.month) for end in ends] == [
+        (1, 0, month) for month in [*range(3, 13), 1, 2]
+    ]
+
+
+def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseStorage, clock: Clock) -> None:
+    spending = Spending(storage, clock)
+    allowance = Allowance(tokens_per_day=100, usd_per_day=1)
+    usage = Usage(
+        input_tokens=1,
+        cache_read_tokens=20,
+        cache_write_tokens=300,
+        output_tokens=4000,
+        thinking_tokens=5,
+        cost_usd=0.000123,
+    )
+    spending.charge("me", allowance, usage)
+    spending.charge("me", allowance, Usage())
+    assert spending.spent("me", "tokens_per_day", 100).used == 4321
+    assert spending.spent("me", "usd_per_day", 1).used == pytest.approx(0.000123)
+    assert storage.reset() == 2  # nothing else was counted
+
+
+def test_of_several_limits_the_one_that_lasts_is_told(storage: DatabaseStorage, clock: Clock) -> None:
+    spending = Spending(storage, clock)
+    allowance = Allowance(tokens_per_minute=1, tokens_per_day=1, usd_per_month=5)
+    spending.charge("me", allowance, Usage(output_tokens=1, cost_usd=1))
+    found = spending.exhausted("me", allowance)
+    assert found is not None
+    assert found.name == "tokens_per_day"
+
+
+def test_a_key_overrides_what_it_names() -> None:
+    default = Allowance(requests_per_minute=100, tokens_per_day=5)
+    assert default.overridden({}) is default
+    own = default.overridden({"tokens_per_day": 0, "usd_per_day": 0.5, "of_a_later_version": 1})
+    assert own == Allowance(requests_per_minute=100, usd_per_day=0.5)
+
+
+# Leases
+
+
+def check_leases(found: Leases, pass_time: Callable[[float], object]) -> None:
+    """What both kinds have to do."""
+    assert [found.acquire("me", name, 2, 1.0) for name in "abc"] == [True, True, False]
+    assert found.acquire("you", "d", 1, 1.0)
+    found.release("me", "a")
+    found.release("me", "a")
+    assert found.acquire("me", "e", 2, 1.0)
+    assert not found.acquire("me", "f", 1, 1.0)  # fewer than before
+    pass_time(0.6)
+    found.renew([("me", "b"), ("me", "unknown")], 1.0)
+    pass_time(0.6)
+    assert [found.acquire("me", name, 2, 1.0) for name in "gh"] == [True, False]  # e ran out
+    pass_time(1.1)
+    assert [found.acquire("me", name, 2, 1.0) for name in "ijk"] == [True, True, False]
+
+
+def test_leases_in_the_database(store: Store, clock: Clock) -> None:
+    def pass_time(seconds: float) -> None:
+        clock.now += seconds
+
+    check_leases(DatabaseLeases(store, clock), pass_time)
+
+
+def test_leases_in_redis(redis_url: str) -> None:
+    check_leases(RedisLeases(redis_url), gevent.sleep)
+
+
+def test_leases_are_renewed_while_they_are_held(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 1.5)
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
+    held = Held(DatabaseLeases(store))
+    free = held.take("me", 1)
+    assert free is not None
+    gevent.sleep(2)
+    assert held.take("me", 1) is None
+    free()
+    free()
+    again = held.take("me", 1)
+    assert again is not None
+    again()
+
+
+class Failing:
+    """Leases whose database is gone after the first."""
+
+    def acquire(self, who: str, lease_id: str, most: int, seconds: float) -> bool:
+        return True
+
+    def renew(self, leases: Any, seconds: float) -> None:
+        raise StoreError
+
+    def release(self, who: str, lease_id: str) -> None:
+        raise StoreError
+
+
+def test_nobody_notices_when_a_lease_cannot_be_renewed_or_ended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
+    free = Held(Failing()).take("me", 1)
+    assert free is not None
+    gevent.sleep(0.05)
+    free()
+    assert "could not be renewed" in caplog.text
+    assert "could not be ended" in caplog.text
+
+
+# Several processes
+
+HAMMER = """
+import sys
+from gateway.store.database import Store
+from gateway.store.leases import DatabaseLeases
+from gateway.store.limits_storage import DatabaseStorage
+from gateway.store.redis_leases import RedisLeases
+from limits.storage import RedisStorage
+
+url, name = sys.argv[1:]
+if url.startswith("sqlite"):
+    store = Store(url)
+    storage, leases = DatabaseStorage(store=store, now=lambda: 1e9), DatabaseLeases(store, lambda: 1e9)
+else:
+    storage, leases = RedisStorage(url), RedisLeases(url)
+sys.stdin.readline()
+taken = sum(storage.acquire_sliding_window_entry("window", 100, 3600) for _ in range(150))
+held = sum(leases.acquire("me", f"{name} {number}", 50, 600) for number in range(60))
+for _ in range(100):
+    storage.incr("sum", 3600, 3)
+print(taken, held)
+"""
+
+
+def hammer(url: str) -> tuple[int, int]:
+    """How often three processes together were let in, and how many leases they got."""
+    command = [sys.executable, "-W", "error", "-c", HAMMER, url]
+    started = [
+        subprocess.Popen([*command, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for name in "abc"
+    ]
+    for process in started:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    counts = [tuple(map(int, process.communicate(timeout=60)[0].split())) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    return sum(taken for taken, _ in counts), sum(held for _, held in counts)
+
+
+def test_counts_in_the_database_are_exact(url: str, store: Store) -> None:
+    assert hammer(url) == (100, 50)
+    assert DatabaseStorage(store=store, now=lambda: 1e9).get("sum") == 900
+
+
+def test_counts_in_redis_are_exact(redis_url: str) -> None:
+    assert hammer(redis_url) == (100, 50)
+    assert RedisStorage(redis_url).get("sum") == 900
+
+
+def test_budgets_in_redis(redis_url: str) -> None:
+    spending = Spending(RedisStorage(redis_url))
+    allowance = Allowance(usd_per_month=0.5)
+    spending.charge("me", allowance, Usage(cost_usd=0.4))
+    assert spending.exhausted("me", allowance) is None
+    spending.charge("me", allowance, Usage(cost_usd=0.2))
+    found = spending.exhausted("me", allowance)
+    assert found is not None
+    assert found.used == pytest.approx(0.6)
+
+
+def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
+    storage = RedisStorage(redis_url)
+    item = RateLimitItemPerMinute(3)
+    limiter = SlidingWindowCounterRateLimiter(storage)
+    assert sliding.read(storage, item, "reader", "x") == Sliding(3, 60, 0, 0, 0)
+    assert [limiter.hit(item, "reader", "x") for _ in range(4)] == [True, True, True, False]
+    window = sliding.read(storage, item, "reader", "x")
+    assert (window.remaining, window.current) == (0, 3)
+    assert 30 < window.wait <= 60
+
+
+def test_an_app_that_counts_in_redis(redis_url: str, url: str) -> None:
+    settings = Settings(
+        database_url=url,
+        rate_limit_storage_url=redis_url,
+        rate_limit_requests_per_minute=3,
+        rate_limit_burst=0,
+        rate_limit_answers_at_once=1,
+        rate_limit_usd_per_day=1,
+    )
+    client = create_app(settings).test_client()
+    answers = [client.post("/v1/chat/completions", json={}, buffered=True) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["2", "1", "0", "0"]
+
+
+def test_redis_that_is_gone_is_a_503() -> None:
+    url = "redis://127.0.0.1:1"
+    for call in lease_calls(RedisLeases(url)).values():
+        with pytest.raises(StoreError):
+            call()
+    with pytest.raises(StorageError):
+        RedisStorage(url, wrap_exceptions=True).get("a")
