@@ -16,6 +16,7 @@ GatewayError
 │   ├── KeyNotFound
 │   └── ModelNotFound
 ├── MethodNotAllowed 405
+├── NotServed 501
 ├── RateLimited 429
 │   └── TooManyTurns
 ├── UpstreamError 502
@@ -173,6 +174,14 @@ class MethodNotAllowed(GatewayError):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+
+
+class NotServed(GatewayError):
+    """A part of OpenAI's API that Claude Code has nothing for. Trying again never helps."""
+
+    status = 501
+    type = "invalid_request_error"
+    code = "not_implemented"
 
 
 class RateLimited(GatewayError):
