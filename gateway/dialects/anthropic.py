@@ -131,7 +131,7 @@ def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
     if kind != "tool":
         return ToolChoice(_CHOICES[kind], parallel=parallel)
     name = wanted.get("name")
-    if name not in {tool.name for tool in defined}:
+    if name not in [tool.name for tool in defined]:
         raise invalid("tool_choice.name", f"There is no tool named {quoted(name)}.")
     return ToolChoice("tool", name, parallel)
 

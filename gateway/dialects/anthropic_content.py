@@ -21,7 +21,8 @@ def _text(part: dict[str, Any], where: str) -> Block | None:
 
 
 def _document(part: dict[str, Any], where: str) -> Block:
-    if (part.get("citations") or {}).get("enabled"):
+    citations = part.get("citations")
+    if isinstance(citations, dict) and citations.get("enabled"):
         raise unsupported(f"{where}.citations", "Answers come without citations here.")
     block = media.document_block(part, where)
     context = part.get("context")
