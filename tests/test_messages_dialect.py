@@ -522,7 +522,12 @@ def test_how_it_ended(done: Done, expected: Body) -> None:
 
 
 def test_arguments_that_were_cut_off() -> None:
-    events = [START, ToolCall(0, "t0", "f"), ToolArguments(0, '{"a": "b'), Done("max_tokens", USAGE)]
+    events: list[Event] = [
+        START,
+        ToolCall(0, "t0", "f"),
+        ToolArguments(0, '{"a": "b'),
+        Done("max_tokens", USAGE),
+    ]
     assert whole(*events)["content"][0]["input"] == {}
 
 
@@ -585,7 +590,7 @@ def test_every_error_is_one_of_anthropics(kind: type[GatewayError]) -> None:
 
 
 def test_words_that_clients_look_for() -> None:
-    error = errors.ContextLengthExceeded("It does not fit.", param="messages")
-    assert "prompt is too long" in anthropic_errors.body(error, "")["error"]["message"]
-    error = InvalidRequest("Invalid 'response_format'", code="invalid_json_schema")
-    assert "output_config.format" in anthropic_errors.body(error, "")["error"]["message"]
+    too_long = errors.ContextLengthExceeded("It does not fit.", param="messages")
+    assert "prompt is too long" in anthropic_errors.body(too_long, "")["error"]["message"]
+    unfit = InvalidRequest("Invalid 'response_format'", code="invalid_json_schema")
+    assert "output_config.format" in anthropic_errors.body(unfit, "")["error"]["message"]

@@ -39,7 +39,7 @@ def parse(body: dict[str, Any]) -> CompletionRequest:
     """
     if body.get("suffix"):
         raise unsupported("suffix", "Claude cannot insert text; put both halves into the prompt.")
-    if body.get("logprobs") not in (None, False):
+    if body.get("logprobs") is not None and body["logprobs"] is not False:
         raise unsupported("logprobs", "Claude gives no probabilities.")
     prompts, n = _prompts(body["prompt"]), body.get("n") or 1
     if len(prompts) * n > MAX_CHOICES:
