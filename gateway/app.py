@@ -5,14 +5,29 @@ from __future__ import annotations
 from flask import Flask
 
 from gateway import extensions
-from gateway.api import attempts, auth, chat, errors, limits, meta, models, project_files, projects
+from gateway.api import (
+    anthropic,
+    attempts,
+    auth,
+    chat,
+    completions,
+    errors,
+    limits,
+    messages,
+    meta,
+    models,
+    not_served,
+    project_files,
+    projects,
+)
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs, requests
 from gateway.settings import Settings, load
 
 PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
-ANSWERING = (chat.blueprint,)  # their POSTs count as requests, and are what limits and budgets are for
+# Their POSTs count as requests, and are what limits and budgets are for.
+ANSWERING = (chat.blueprint, messages.blueprint, completions.blueprint)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -24,8 +39,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["claude"] = _claude(settings)
     extensions.init_app(app, settings)
     api = errors.OpenAIApi(app)
-    for module in (meta, models, chat, projects, project_files):
+    for module in (meta, models, chat, messages, completions, projects, project_files):
         api.register_blueprint(module.blueprint)
+    app.register_blueprint(not_served.blueprint)
+    anthropic.init_app(app)
     requests.init_app(app)  # first, so that refusals have an id as well
     attempts.init_app(app, settings)
     auth.init_app(app, settings, app.extensions["keys"], PUBLIC)

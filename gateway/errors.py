@@ -21,6 +21,7 @@ GatewayError
 │   ├── ProjectNotFound
 │   └── ProjectFileNotFound
 ├── MethodNotAllowed 405
+├── NotServed 501
 ├── RateLimited 429
 │   ├── TooManyTurns
 │   ├── LimitReached
@@ -211,6 +212,14 @@ class MethodNotAllowed(GatewayError):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+
+
+class NotServed(GatewayError):
+    """A part of OpenAI's API that Claude Code has nothing for. Trying again never helps."""
+
+    status = 501
+    type = "invalid_request_error"
+    code = "not_implemented"
 
 
 class RateLimited(GatewayError):

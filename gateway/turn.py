@@ -79,6 +79,7 @@ class Turn:
     itself is to work in it, with its own tools instead of the client's.
     `output_schema` is a JSON schema of type object that the answer has to follow; `effort` is one of low, medium,
     high, xhigh, max; `thinking` False turns thinking off where the model allows it, True keeps it on.
+    `thinking_budget` is the most tokens to think with, for models that think within a budget.
 
     `messages` alternate in role and end with the user's. `model` is what the client wrote (None: the
     configured default). `system` parts are joined with a blank line by the CLI.
@@ -93,6 +94,7 @@ class Turn:
     output_schema: Mapping[str, Any] | None = None
     effort: str | None = None
     thinking: bool | None = None
+    thinking_budget: int | None = None
     owner: str = ""
     project: str = ""
     workplace: Workplace | None = None
@@ -125,10 +127,14 @@ def total(usages: Sequence[Usage]) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The model began to answer. `model` is its full name; `ignored` names parameters it could not take."""
+    """The model began to answer. `model` is its full name; `ignored` names parameters it could not take.
+
+    `usage` is what is known at the beginning: the tokens of the prompt.
+    """
 
     model: str
     ignored: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +187,14 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer is complete. `stop_reason` is the Messages API's (end_turn, max_tokens, stop_sequence, …)."""
+    """The answer is complete. `stop_reason` is the Messages API's (end_turn, max_tokens, stop_sequence, …).
+
+    `stop_sequence` is the one that was found.
+    """
 
     stop_reason: str
     usage: Usage
+    stop_sequence: str | None = None
 
 
 Event = Started | Text | Thinking | ToolCall | ToolArguments | Retracted | Refusal | Idle | Done

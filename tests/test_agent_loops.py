@@ -79,11 +79,15 @@ def script(name: str) -> Callable[[], list[str]]:
 
 @dataclass(frozen=True)
 class Client:
-    """How to run a client's script, the finish reasons it tells, and whether it tells what the model thought."""
+    """How to run a client's script, the finish reasons it tells, and whether it tells what the model thought.
+
+    `marks_errors`: the client speaks Anthropic's dialect, in which a tool's result can be an error.
+    """
 
     command: Callable[[], list[str]]
     finishes: Sequence[str | None] = ("tool_calls", "tool_calls", "stop")
     tells_thoughts: bool = True
+    marks_errors: bool = False
 
 
 CLIENTS = {
@@ -95,6 +99,12 @@ CLIENTS = {
     "LangChain": Client(python("langchain"), tells_thoughts=False),
     "litellm": Client(python("litellm")),
     "Agents SDK": Client(python("agents"), (None, None, None)),
+    "AI SDK for Anthropic": Client(
+        script("ai_sdk_anthropic"), ("tool-calls", "tool-calls", "stop"), marks_errors=True
+    ),
+    "LangChain for Anthropic": Client(
+        python("langchain_anthropic"), ("tool_use", "tool_use", "end_turn"), marks_errors=True
+    ),
 }
 #: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own.
 MARKED = [
@@ -122,7 +132,17 @@ def test_a_loop_of_three_rounds(name: str, gateway: Gateway, standin: StandIn) -
     assert len(asked) == 3 * len(seen["loops"])
     assert len(standin.messages) == len(asked) + len(seen["parsed"])
     for index, loop in enumerate(seen["loops"]):
-        assert_recorded(asked[3 * index : 3 * index + 3], structured="report" in loop)
+        assert_recorded(asked[3 * index : 3 * index + 3], "report" in loop, client.marks_errors)
+
+
+@pytest.mark.clients
+@pytest.mark.timeout(600)
+def test_llama_index_at_its_defaults(gateway: Gateway, standin: StandIn) -> None:
+    """It takes every model for one of legacy completions."""
+    standin.default(text(FINAL))
+    said = json.loads(seen_by([*python("llama_index")(), gateway.url]))
+    assert said == dict.fromkeys(("complete", "stream_complete", "chat", "stream_chat"), FINAL)
+    assert [QUESTION in said_first(record) for record in standin.messages] == [True] * 4
 
 
 def said_first(record: Recorded) -> str:
@@ -142,7 +162,7 @@ def assert_seen(client: Client, rounds: list[Body], said: list[str]) -> None:
     assert not any(others)
 
 
-def assert_recorded(records: list[Recorded], structured: bool) -> None:
+def assert_recorded(records: list[Recorded], structured: bool, marks_errors: bool) -> None:
     """The three requests that the model saw: one conversation that grows, of true tool blocks."""
     for record in records:
         assert record.status == 200
@@ -151,10 +171,10 @@ def assert_recorded(records: list[Recorded], structured: bool) -> None:
         assert {name: set(tool["input_schema"]["properties"]) for name, tool in tools.items()} == PARAMETERS
         assert all(tool["description"] for tool in tools.values())
     assert [len(results_in(record.body)) for record in records] == [0, 2, 3]
-    assert_conversation(records[2])
+    assert_conversation(records[2], marks_errors)
 
 
-def assert_conversation(record: Recorded) -> None:
+def assert_conversation(record: Recorded, marks_errors: bool) -> None:
     """Word for word what was said; the thinking is there only if the model's own process went on, not a new one."""
     question, first, looked_up, second, failed = (blocks(record, index) for index in range(5))
     assert [block["text"] for block in question if block["type"] == "text"] == [QUESTION]
@@ -166,8 +186,8 @@ def assert_conversation(record: Recorded) -> None:
         "21 °C in 東京",
     ]
     assert_calls(second, 1)
-    (failure,) = (said(block, "toolu_mail") for block in failed)
-    assert NO_MAILBOX in failure
+    (failure,) = failed
+    assert NO_MAILBOX in said(failure, "toolu_mail", is_error=marks_errors)
 
 
 def assert_calls(found: list[Body], step: int) -> None:
@@ -178,9 +198,9 @@ def assert_calls(found: list[Body], step: int) -> None:
     assert [{key: block[key] for key in wanted[0]} for block in found] == wanted
 
 
-def said(block: Body, *ids: str) -> str:
+def said(block: Body, *ids: str, is_error: bool = False) -> str:
     """The text of a tool_result that belongs to one of the calls. A client of chat cannot mark it as an error."""
     assert block["type"] == "tool_result"
     assert block["tool_use_id"] in ids
-    assert not block.get("is_error")
+    assert bool(block.get("is_error")) == is_error
     return "".join(texts(block["content"]))

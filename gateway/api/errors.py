@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, current_app
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
@@ -16,13 +17,17 @@ from gateway.schemas.errors import field_error
 
 log = logging.getLogger(__name__)
 
+#: An error's HTTP status and body in a dialect.
+Shape = Callable[[GatewayError], tuple[int, dict[str, Any]]]
+
 
 class OpenAIApi(Api):
-    """flask-smorest with every error in OpenAI's shape."""
+    """flask-smorest with every error in OpenAI's shape, or in one that `add_shape` has put before it."""
 
     def init_app(self, app: Flask, **options: Any) -> None:
         """Bind to the app."""
         super().init_app(app, **options)
+        app.extensions["error_shapes"] = []
         app.register_error_handler(GatewayError, respond)
 
     def handle_http_exception(self, error: HTTPException) -> Response:
@@ -30,16 +35,28 @@ class OpenAIApi(Api):
         return respond(from_http(error))
 
 
+def add_shape(app: Flask, applies: Callable[[], bool], shape: Shape) -> None:
+    """Answer in `shape` where `applies()`, which is called within the request: at unknown URLs too."""
+    app.extensions["error_shapes"].append((applies, shape))
+
+
 def respond(error: GatewayError) -> Response:
     """The error object with its status, and what SDKs need to know about trying again."""
     if error.status >= 500:
         log.warning("%s: %s", error.code, error.message)
-    response = Response(sse.dumps(error.body()), error.status, mimetype="application/json")
+    status, body = _shaped(error)
+    response = Response(sse.dumps(body), status, mimetype="application/json")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     if error.should_retry is not None:
         response.headers["x-should-retry"] = str(error.should_retry).lower()
     return response
+
+
+def _shaped(error: GatewayError) -> tuple[int, dict[str, Any]]:
+    shapes: list[tuple[Callable[[], bool], Shape]] = current_app.extensions["error_shapes"]
+    shape = next((shape for applies, shape in shapes if applies()), None)
+    return shape(error) if shape else (error.status, error.body())
 
 
 def from_http(error: HTTPException) -> GatewayError:

@@ -20,6 +20,8 @@ def index() -> dict[str, Any]:
         "description": "OpenAI-compatible API in front of the Claude Code CLI",
         "endpoints": {
             "chat": "/v1/chat/completions",
+            "messages": "/v1/messages",
+            "completions": "/v1/completions",
             "models": "/v1/models",
             "health": "/health",
             "openapi": "/openapi.json",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from gateway.api import current
+from flask import Response
+
+from gateway.api import anthropic, current
 from gateway.api.blueprints import Blueprint
 from gateway.claude.catalogue import Model
+from gateway.dialects import anthropic_models
 from gateway.schemas.models import CapabilitiesSchema, ModelListSchema, ModelSchema
 
 blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="Models")
@@ -14,11 +18,13 @@ blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="
 
 @blueprint.route("")
 @blueprint.response(200, ModelListSchema)
-def listing() -> dict[str, Any]:
-    """All known models and the aliases that lead to them."""
+def listing() -> dict[str, Any] | Response:
+    """All known models and the aliases that lead to them. Anthropic's clients get them in their shape."""
     models = current.claude().catalogue.all()
-    names = [name for model in models for name in (model.id, *model.aliases)]
-    return {"object": "list", "data": [_entry(name) for name in dict.fromkeys(names)]}
+    if anthropic.is_asked():
+        entries = [_for_anthropic(model, name) for name, model in _by_name(models).items()]
+        return anthropic.answer(anthropic_models.listing(entries))
+    return {"object": "list", "data": [_entry(name) for name in _by_name(models)]}
 
 
 @blueprint.route("/capabilities")
@@ -31,9 +37,20 @@ def capabilities() -> dict[str, Any]:
 
 @blueprint.route("/<path:model_id>")
 @blueprint.response(200, ModelSchema)
-def retrieve(model_id: str) -> dict[str, Any]:
+def retrieve(model_id: str) -> dict[str, Any] | Response:
     """One model, by id or alias."""
-    return _entry(current.claude().catalogue.find(model_id).id)
+    model = current.claude().catalogue.find(model_id)
+    if anthropic.is_asked():
+        return anthropic.answer(_for_anthropic(model, model.id))
+    return _entry(model.id)
+
+
+def _by_name(models: Iterable[Model]) -> dict[str, Model]:
+    return {name: model for model in models for name in (model.id, *model.aliases)}
+
+
+def _for_anthropic(model: Model, name: str) -> dict[str, Any]:
+    return anthropic_models.entry(name, model.name or name, model.max_tokens)
 
 
 def _entry(model_id: str) -> dict[str, Any]:

@@ -30,16 +30,26 @@ Listener = Callable[[int, Batch], None]
 MOST_OF_A_HEADER = 200
 
 
-def run(turn: Turn, *, n: int = 1, stream: bool = False, project_id: str | None = None) -> Metered:
+def run(
+    turn: Turn, *others: Turn, n: int = 1, stream: bool = False, project_id: str | None = None
+) -> Metered:
     """`n` answers to `turn` for whoever sent the request at hand; nothing runs before they are iterated.
 
+    `others` are more turns with the same parameters, each answered `n` times as well, in their order.
     Raises ModelNotSupported, ModelNotAllowed or ClaudeUnavailable, and what `workplaces.place` raises.
     """
     turn = workplaces.place(turn, project_id)
     record = _record(turn, stream)
-    fan = current.claude().run(replace(turn, owner=owner.current()), n)
+    fan = current.claude().run(*map(_owned, (turn, *others)), n=n)
     auth.require_model(turn.model)  # now that the CLI's models are known
     return Metered(fan, record, [*current_app.extensions["on_record"], *g.get("on_record", ())])
+
+
+def count_tokens(turn: Turn) -> int:
+    """The tokens of what `turn` would send. Raises as `run` does, and TooManyTurns or UpstreamError."""
+    current.claude().catalogue.resolve(turn.model)
+    auth.require_model(turn.model)
+    return current.claude().count_tokens(_owned(turn))
 
 
 class Metered:
@@ -104,6 +114,10 @@ class Metered:
                 on_record(record)
             except Exception:
                 log.exception("an answer could not be recorded")
+
+
+def _owned(turn: Turn) -> Turn:
+    return replace(turn, owner=owner.current())
 
 
 def _record(turn: Turn, stream: bool) -> Record:

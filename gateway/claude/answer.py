@@ -66,6 +66,7 @@ class Answer:
         self.is_cut = False
         self.started = False
         self.has_thought = False
+        self.stop_sequence: str | None = None
         self.calls: list[ToolCall] = []
         self._ignored = ignored
         self._names = names
@@ -158,7 +159,8 @@ class Answer:
             raise UpstreamError(BROKEN)
         if not self.started:
             self.started = True
-            events.append(Started(message["model"], self._ignored))
+            usage = _usage(message.get("usage") or {})
+            events.append(Started(message["model"], self._ignored, usage))
         self._usage = dict(message.get("usage") or {})
 
     def _next_message(self, events: list[Event]) -> None:
@@ -214,6 +216,7 @@ class Answer:
             {name: value for name, value in event.get("usage", {}).items() if value is not None}
         )
         self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
+        self.stop_sequence = event["delta"].get("stop_sequence")
         if self._stop_reason == "tool_use" and self.calls and not self._invented:
             self._finish("tool_use", events)
         elif self._goes_on():
@@ -236,7 +239,7 @@ class Answer:
     def _end(self, stop_reason: str, usage: Usage, events: list[Event]) -> None:
         self.is_done = True
         self._done = usage
-        events.append(Done(stop_reason, usage))
+        events.append(Done(stop_reason, usage, self.stop_sequence))
 
     def _retry(self, line: Line) -> None:
         facts = read_retry(line)

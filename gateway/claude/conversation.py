@@ -215,10 +215,14 @@ def _system(turn: Turn) -> dict[str, Any]:
 def _cut_at_stop(stops: StopFilter, answer: Answer, events: list[Event]) -> list[Event]:
     """The events up to a stop sequence, and Done behind it."""
     passed = stops.read(events)
-    if stops.hit and answer.is_done:
+    if stops.hit is None:
+        return passed
+    answer.stop_sequence = stops.hit
+    if answer.is_done:
         answer.is_cut = True
-        passed.append(replace(cast(Done, events[-1]), stop_reason="stop_sequence"))
-    elif stops.hit:
+        done = cast(Done, events[-1])
+        passed.append(replace(done, stop_reason="stop_sequence", stop_sequence=stops.hit))
+    else:
         answer.finish_early("stop_sequence", passed)
     return passed
 

@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from gateway.claude import process
+from gateway.claude import counting, process
 from gateway.claude.binary import TESTED, Binary, dotted, find
 from gateway.claude.budget import Budget
 from gateway.claude.catalogue import Catalogue
@@ -104,18 +104,29 @@ class Claude:
         """Look for the CLI and start warming, in the background; log what is wrong."""
         self._opener = gevent.spawn(self._open)
 
-    def run(self, turn: Turn, n: int = 1) -> Fan:
-        """`n` runs of `turn`; nothing happens before they are iterated.
+    def run(self, *turns: Turn, n: int = 1) -> Fan:
+        """`n` runs of each turn, in their order; nothing happens before they are iterated.
 
         Raises ModelNotSupported or ClaudeUnavailable.
         """
+        self._await_ready()
+        return Fan([Run(self, turn) for turn in turns for _ in range(n)])
+
+    def count_tokens(self, turn: Turn) -> int:
+        """The tokens of everything that `turn` would send, by Anthropic's own counter; the model is not asked.
+
+        Raises ModelNotSupported, ClaudeUnavailable, TooManyTurns or UpstreamError.
+        """
+        self._await_ready()
+        return counting.count(self, turn)
+
+    def _await_ready(self) -> None:
         if self._opener is not None:
             self._looked.wait(self.limits.start_seconds)
             if self._problem is None:
                 self.pool.settled.wait(self.limits.start_seconds)  # only then are the CLI's models known
         if self._problem is not None:
             raise self._problem
-        return Fan([Run(self, turn) for _ in range(n)])
 
     def drop(self, conversation: Conversation) -> None:
         """End a conversation's process without making anybody wait for it."""

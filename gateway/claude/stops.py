@@ -8,10 +8,10 @@ from gateway.turn import Event, Text
 
 
 class StopFilter:
-    """Cuts the text of an answer before the first stop sequence. `hit` tells that one was found."""
+    """Cuts the text of an answer before the first stop sequence. `hit` is the one that was found."""
 
     def __init__(self, stops: Sequence[str]) -> None:
-        self.hit = False
+        self.hit: str | None = None
         self._stops = stops
         self._held = ""
 
@@ -30,10 +30,10 @@ class StopFilter:
 
     def _text(self, text: str, passed: list[Event]) -> None:
         text = self._held + text
-        found = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
+        found = [(text.find(stop), stop) for stop in self._stops if stop in text]
         if found:
-            self.hit = True
-            text, self._held = text[: min(found)], ""
+            at, self.hit = min(found)
+            text, self._held = text[:at], ""
         else:
             keep = max(self._beginning_at_end(text, stop) for stop in self._stops)
             text, self._held = text[: len(text) - keep], text[len(text) - keep :]

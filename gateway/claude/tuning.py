@@ -53,6 +53,8 @@ def tune(turn: Turn, model: Model, *, seeded: bool) -> Tuning:
     """The settings for `turn` on `model`; `seeded` tells that its history is not the process's own."""
     budget = _thinking_budget(turn, model, seeded)
     body, ignored = _sampling(turn.sampling, model, thinks=budget != 0 and model.thinking != "none")
+    if turn.thinking_budget and model.thinking != "budget":
+        ignored += ("thinking.budget_tokens",)
     native, watched = _stops(turn)
     if native:
         body["stop_sequences"] = list(native)
@@ -74,6 +76,8 @@ def _thinking_budget(turn: Turn, model: Model, seeded: bool) -> int | None:
         return 0
     if model.thinking != "budget":
         return None
+    if turn.thinking_budget:
+        return turn.thinking_budget
     wanted = [
         EFFORT_BUDGETS.get(turn.effort or ""),
         turn.sampling.max_tokens and turn.sampling.max_tokens // 2,

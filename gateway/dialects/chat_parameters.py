@@ -6,7 +6,7 @@ that asks for nothing (null, the default) is silent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -65,7 +65,11 @@ def refuse_unsupported(body: dict[str, Any]) -> None:
 def ignored_parameters(body: dict[str, Any]) -> tuple[str, ...]:
     """The names, sorted, of parameters without effect. Percent-encoded where unfit for a header."""
     names = [name for name, value in body.items() if _is_ignored(name, value)]
-    names += reasoning.without_effect(body)
+    return named([*names, *reasoning.without_effect(body)])
+
+
+def named(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of parameters, sorted and fit for a header."""
     return tuple(quote(name[:LONGEST_NAME], errors="replace") for name in sorted(names)[:MOST_NAMED])
 
 

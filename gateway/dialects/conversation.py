@@ -40,7 +40,12 @@ def translate(
     for index, message in enumerate(messages):
         reader.read(message, index, f"{field}[{index}]")
     system = tuple(text for text in reader.system if not is_blank(text))
-    return system, _user_to_user(arranged(_merge(reader.said)), field)
+    return system, alternating(reader.said, field)
+
+
+def alternating(said: Iterable[Said], field: str) -> tuple[Message, ...]:
+    """What was said as messages that alternate, begin and end with the user. Raises as `translate` does."""
+    return _user_to_user(arranged(_merge(said)), field)
 
 
 class _Reader:

@@ -115,9 +115,9 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _result(call_id: str, message: dict[str, Any], where: str) -> Block:
+def _result(call_id: str, message: dict[str, Any], where: str, readers: Readers = content.PARTS) -> Block:
     result: Block = {"type": "tool_result", "tool_use_id": call_id}
-    said = content.blocks(message.get("content"), f"{where}.content")
+    said = content.blocks(message.get("content"), f"{where}.content", readers)
     if message.get("is_error") is True:
         said = said or [{"type": "text", "text": NO_MESSAGE}]
         result["is_error"] = True
@@ -126,20 +126,22 @@ def _result(call_id: str, message: dict[str, Any], where: str) -> Block:
     return result
 
 
-def _use_part(part: dict[str, Any], where: str) -> Block:
+def use_block(part: dict[str, Any], where: str) -> Block:
+    """Anthropic's own `tool_use` block, replayed."""
     called = {"name": part.get("name"), "arguments": part.get("input")}
     return _use(_identifier(part.get("id"), f"{where}.id"), called, where)
 
 
-def _result_part(part: dict[str, Any], where: str) -> Block:
-    return _result(_identifier(part.get("tool_use_id"), f"{where}.tool_use_id"), part, where)
+def result_block(part: dict[str, Any], where: str, readers: Readers = content.PARTS) -> Block:
+    """Anthropic's own `tool_result` block; `readers` are for its content."""
+    return _result(_identifier(part.get("tool_use_id"), f"{where}.tool_use_id"), part, where, readers)
 
 
-_USER: Readers = {**content.PARTS, "tool_result": _result_part}
+_USER: Readers = {**content.PARTS, "tool_result": result_block}
 _ASSISTANT: Readers = {
     **content.TEXTS,
     "refusal": content.refusal_part,
-    "tool_use": _use_part,
+    "tool_use": use_block,
     # The API takes signed thinking only, and no client keeps the signature.
     **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), content.left_out),
 }

@@ -18,11 +18,12 @@ def schema(body: dict[str, Any]) -> dict[str, Any] | None:
     if wanted.get("type") == "json_object":
         return {"type": "object"}
     if wanted.get("type") == "json_schema":
-        return _schema(wanted.get("json_schema"), f"{FIELD}.json_schema")
+        return described_schema(wanted.get("json_schema"), f"{FIELD}.json_schema")
     raise invalid(f"{FIELD}.type", "Expected 'text', 'json_object' or 'json_schema'.")
 
 
-def _schema(described: Any, where: str) -> dict[str, Any]:
+def described_schema(described: Any, where: str) -> dict[str, Any]:
+    """The `schema` in the object at `where`, of type object at its top. Raises InvalidRequest."""
     if not isinstance(described, dict):
         raise invalid(where, "Expected an object with `name` and `schema`.")
     given = described.get("schema")

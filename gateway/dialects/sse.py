@@ -22,6 +22,11 @@ def data(payload: bytes) -> bytes:
     return DATA + payload + END
 
 
+def event(name: bytes, payload: bytes) -> bytes:
+    """As `data`, with a name."""
+    return b"event: " + name + b"\n" + DATA + payload + END
+
+
 def comment(text: str) -> bytes:
     """A line that clients skip."""
     return f": {text}\n\n".encode()

@@ -46,12 +46,13 @@ def is_deprecated(body: dict[str, Any]) -> bool:
 def _defined(body: dict[str, Any]) -> tuple[Tool, ...]:
     tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(body.get("tools") or ())]
     for index, function in enumerate(body.get("functions") or ()):
-        tools.append(_function(function, f"functions[{index}]"))
-    _refuse_repeated(tools, len(body.get("tools") or ()))
+        tools.append(define(function, f"functions[{index}]"))
+    refuse_repeated(tools, len(body.get("tools") or ()))
     return tuple(tools)
 
 
-def _refuse_repeated(tools: list[Tool], in_tools: int) -> None:
+def refuse_repeated(tools: list[Tool], in_tools: int) -> None:
+    """Raises InvalidRequest if two have one name; those behind the first `in_tools` are from `functions`."""
     seen = set()
     for index, tool in enumerate(tools):
         if tool.name in seen:
@@ -64,20 +65,21 @@ def _tool(tool: dict[str, Any], where: str) -> Tool:
     if tool.get("type") not in (None, "function"):
         raise unsupported(where, f"Tools of type {quoted(tool['type'])} cannot be passed on, only functions.")
     if tool.get("function") is None and "name" in tool:
-        return _function(tool, where)
-    return _function(tool.get("function"), f"{where}.function")
+        return define(tool, where)
+    return define(tool.get("function"), f"{where}.function")
 
 
-def _function(function: Any, where: str) -> Tool:
+def define(function: Any, where: str, field: str = "parameters") -> Tool:
+    """The tool that the object at `where` describes, its schema under `field`. Raises InvalidRequest."""
     if not isinstance(function, dict):
-        raise invalid(where, "Expected an object with `name` and `parameters`.")
+        raise invalid(where, f"Expected an object with `name` and `{field}`.")
     name = function.get("name")
     if not isinstance(name, str) or is_blank(name) or len(name) > LONGEST_NAME:
         raise invalid(f"{where}.name", f"Expected a name of 1 to {LONGEST_NAME} characters.")
     description = function.get("description")
     if not isinstance(description, str | None):
         raise invalid(f"{where}.description", "Expected a string.")
-    schema = _schema(function.get("parameters"), f"{where}.parameters")
+    schema = _schema(function.get(field), f"{where}.{field}")
     return Tool(well_formed(name), well_formed(description or ""), schema)
 
 
