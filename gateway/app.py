@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from gateway import extensions
-from gateway.api import auth, chat, errors, meta, models
+from gateway.api import auth, chat, errors, meta, models, responses
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs, requests
@@ -23,7 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["claude"] = _claude(settings)
     extensions.init_app(app, settings)
     api = errors.OpenAIApi(app)
-    for module in (meta, models, chat):
+    for module in (meta, models, chat, responses):
         api.register_blueprint(module.blueprint)
     requests.init_app(app)  # first, so that refusals have an id as well
     auth.init_app(app, settings, app.extensions["keys"], PUBLIC)

@@ -14,7 +14,8 @@ GatewayError
 │   └── ModelNotAllowed
 ├── NotFound 404
 │   ├── KeyNotFound
-│   └── ModelNotFound
+│   ├── ModelNotFound
+│   └── ResponseNotFound
 ├── MethodNotAllowed 405
 ├── RateLimited 429
 │   └── TooManyTurns
@@ -165,6 +166,12 @@ class ModelNotFound(NotFound):
     """`GET /v1/models/{id}` of an unknown model."""
 
     code = "model_not_found"
+
+
+class ResponseNotFound(NotFound):
+    """No stored response has this id, or it is somebody else's."""
+
+    code = "response_not_found"
 
 
 class MethodNotAllowed(GatewayError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask
 from flask_cors import CORS
 
@@ -9,6 +11,7 @@ from gateway.errors import StoreError
 from gateway.settings import VERSION, Settings, SettingsError
 from gateway.store.database import Store
 from gateway.store.keys import Keys
+from gateway.store.responses import Responses
 
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry")
 
@@ -19,6 +22,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["store"] = store
     app.extensions["keys"] = Keys(store)
     app.extensions["on_record"] = []
+    app.extensions["responses"] = Responses(store, timedelta(days=settings.responses_ttl_days))
     app.config.update(
         API_TITLE="Claude Code gateway",
         API_VERSION=VERSION,

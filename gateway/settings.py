@@ -54,6 +54,8 @@ class Settings:
     require_auth: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     database_url: str = "sqlite:///data/gateway.db"
+    store_responses: bool = True
+    responses_ttl_days: int = 30
     max_request_bytes: int = 64 * 1024 * 1024
     allowed_origins: tuple[str, ...] = ("*",)
     web_concurrency: int = 1
@@ -124,6 +126,8 @@ def _read(env: Env) -> dict[str, Any]:
         "require_auth": env.bool("REQUIRE_AUTH", default.require_auth),
         "api_keys": _keys(env.str("API_KEYS", "")),
         "database_url": env.str("DATABASE_URL", default.database_url),
+        "store_responses": env.bool("STORE_RESPONSES", default.store_responses),
+        "responses_ttl_days": number("responses_ttl_days"),
         "max_request_bytes": number("max_request_bytes"),
         "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
         "web_concurrency": number("web_concurrency"),

@@ -8,11 +8,17 @@ from flask import current_app
 
 from gateway.claude.service import Claude
 from gateway.settings import Settings
+from gateway.store.responses import Responses
 
 
 def claude() -> Claude:
     """The CLI."""
     return cast(Claude, current_app.extensions["claude"])
+
+
+def responses() -> Responses:
+    """The responses that are kept."""
+    return cast(Responses, current_app.extensions["responses"])
 
 
 def settings() -> Settings:

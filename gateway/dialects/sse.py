@@ -22,6 +22,11 @@ def data(payload: bytes) -> bytes:
     return DATA + payload + END
 
 
+def event(name: str, payload: bytes) -> bytes:
+    """As `data`, with the event's name."""
+    return b"event: " + name.encode() + b"\n" + data(payload)
+
+
 def comment(text: str) -> bytes:
     """A line that clients skip."""
     return f": {text}\n\n".encode()
