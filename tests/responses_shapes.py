@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_item_list import ResponseItemList
 from pydantic import BaseModel, TypeAdapter
 
 Body = dict[str, Any]
+T = TypeVar("T")
 
 #: Fields that the installed types do not have: of newer or older versions of the API, and the gateway's own.
 BESIDES = {"store", "cost", "name", "error"}
@@ -58,7 +59,7 @@ def events(lines: Iterable[str]) -> Iterator[Body]:
             name = None
 
 
-def _checked(model: Any) -> Any:
+def _checked(model: T) -> T:
     besides = set(_extras(model))
     assert besides <= BESIDES, besides
     return model

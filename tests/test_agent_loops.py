@@ -73,8 +73,8 @@ def openai(version: str, script: str = "client_openai") -> Callable[[], list[str
     return lambda: [str(python_with(version)), "-m", f"tests.agent_loops.{script}", "{url}"]
 
 
-def script(name: str) -> Callable[[], list[str]]:
-    return lambda: [node(), f"{HERE}/client_{name}.cjs", "{url}"]
+def script(name: str, *arguments: str) -> Callable[[], list[str]]:
+    return lambda: [node(), f"{HERE}/client_{name}.cjs", "{url}", *arguments]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,9 @@ CLIENTS = {
     "Agents SDK": Client(python("agents"), NO_FINISHES),
     "openai 2.54.0, responses": Client(openai("2.54.0", "client_openai_responses"), NO_FINISHES),
     "openai 3.54.0, responses": Client(openai("3.54.0", "client_openai_responses"), NO_FINISHES),
+    "AI SDK, responses": Client(
+        script("ai_sdk", "responses"), ("tool-calls", "tool-calls", "stop"), tells_thoughts=False
+    ),
     "LangChain, responses": Client(python("langchain", "responses"), NO_FINISHES, tells_thoughts=False),
     "Agents SDK, responses": Client(python("agents", "responses"), NO_FINISHES),
 }

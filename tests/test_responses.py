@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -127,7 +128,7 @@ def test_a_schema_that_cannot_be_followed(gateway: Gateway) -> None:
     for stream in (False, True):
         answer = post(gateway, "hi", text={"format": broken}, stream=stream)
         assert fault(answer) == (400, "invalid_json_schema", "text.format.schema")
-    assert "response_format" not in answer.text
+        assert "response_format" not in answer.text
 
 
 def test_the_token_limit(gateway: Gateway, standin: StandIn) -> None:
@@ -165,11 +166,9 @@ def test_a_tool_round(gateway: Gateway, client: openai.OpenAI, standin: StandIn,
     fields: Any = {"model": MODEL, "tools": [WEATHER]}
 
     def ask(given: Any, **more: Any) -> Response:
-        if not stream:
-            return client.responses.create(input=given, **fields, **more)
-        *_, last = client.responses.create(input=given, stream=True, **fields, **more)
-        answer: Response = last.response
-        return answer
+        answer: Any = client.responses.create(input=given, stream=stream, **fields, **more)
+        last: Response = list(answer)[-1].response if stream else answer
+        return last
 
     first = ask("Weather?")
     calls = [item for item in first.output if item.type == "function_call"]
@@ -200,7 +199,7 @@ def test_a_chain_is_one_process_and_one_growing_prompt(gateway: Gateway, standin
         last = response.id
     records = list(standin.messages)
     assert len({session(record) for record in records}) == 1
-    for earlier, later in zip(records, records[1:], strict=False):
+    for earlier, later in itertools.pairwise(records):
         before = unmarked(as_blocks(earlier.body["messages"]))
         assert unmarked(as_blocks(later.body["messages"]))[: len(before)] == before
     assert [said for role, said in spoken(records[-1]) if role == "user"] == [[f"turn {n}"] for n in range(4)]
@@ -224,7 +223,7 @@ def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gat
     oldest = client.responses.input_items.list(second.id, order="asc", limit=2)
     assert oldest.has_more
     assert [item.id for item in oldest.data] == [item.id for item in newest.data[:0:-1]]
-    (rest,) = client.responses.input_items.list(second.id, order="asc", after=oldest.last_id).data
+    (rest,) = client.responses.input_items.list(second.id, order="asc", after=oldest.data[-1].id).data
     assert rest.id == newest.data[0].id
     listed = gateway.http.get(f"{PATH}/{second.id}/input_items", headers={"x-api-key": "one"})
     shapes.items(listed.json())

@@ -61,8 +61,11 @@ def parsed(body: Body, earlier: list[Body] | None = None) -> ResponsesRequest:
 def refused(body: Body) -> InvalidRequest:
     with pytest.raises((InvalidRequest, ValidationError)) as caught:
         parsed(body)
-    error = caught.value
-    return field_error(error.messages) if isinstance(error, ValidationError) else error
+    error: Exception = caught.value
+    if isinstance(error, ValidationError):
+        return field_error(error.messages)
+    assert isinstance(error, InvalidRequest)
+    return error
 
 
 def contents(request: ResponsesRequest) -> list[tuple[str, list[Body]]]:

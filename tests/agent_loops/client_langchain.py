@@ -1,4 +1,7 @@
-"""LangChain's ChatOpenAI, on chat completions or with `responses`: a bound model in a loop, whole and streamed, and `with_structured_output`."""
+"""LangChain's ChatOpenAI, on chat completions or with `responses`.
+
+A bound model in a loop, whole and streamed, and `with_structured_output`.
+"""
 
 from __future__ import annotations
 

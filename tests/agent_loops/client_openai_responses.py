@@ -27,16 +27,15 @@ def loop(ask: Ask, *, follows: bool = True, **fields: Any) -> list[dict[str, Any
     """Ask and answer calls until there are none. It `follows` by id, or sends everything again."""
     given: Any = [{"role": "user", "content": toolbox.QUESTION}]
     rounds: list[dict[str, Any]] = []
-    previous = None
+    previous: str | None = None
     while len(rounds) < toolbox.MOST_ROUNDS:
-        named = {"previous_response_id": previous} if previous else {}
         response = ask(
             model=toolbox.MODEL,
             input=given,
             tools=TOOLS,
             reasoning={"summary": "auto"},
             store=follows,
-            **named,
+            previous_response_id=previous,
             **fields,
         )
         calls = [item for item in response.output if item.type == "function_call"]
