@@ -403,7 +403,8 @@ def test_thinking_is_told_only_on_request() -> None:
     assert "First" not in str(events)
 
 
-def test_whole_and_stream_come_to_the_same() -> None:
+def test_whole_and_stream_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1e9)
     for summary in (True, False):
         last = streamed(STARTED, *CALLS, summary=summary)[-1]["response"]
         assert whole(STARTED, *CALLS, summary=summary) == last
