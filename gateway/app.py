@@ -19,6 +19,7 @@ from gateway.api import (
     not_served,
     project_files,
     projects,
+    responses,
 )
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
@@ -27,7 +28,7 @@ from gateway.settings import Settings, load
 
 PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
 # Their POSTs count as requests, and are what limits and budgets are for.
-ANSWERING = (chat.blueprint, messages.blueprint, completions.blueprint)
+ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completions.blueprint)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -39,7 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["claude"] = _claude(settings)
     extensions.init_app(app, settings)
     api = errors.OpenAIApi(app)
-    for module in (meta, models, chat, messages, completions, projects, project_files):
+    for module in (meta, models, chat, responses, messages, completions, projects, project_files):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(not_served.blueprint)
     anthropic.init_app(app)

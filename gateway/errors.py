@@ -19,7 +19,8 @@ GatewayError
 │   ├── KeyNotFound
 │   ├── ModelNotFound
 │   ├── ProjectNotFound
-│   └── ProjectFileNotFound
+│   ├── ProjectFileNotFound
+│   └── ResponseNotFound
 ├── MethodNotAllowed 405
 ├── NotServed 501
 ├── RateLimited 429
@@ -204,6 +205,12 @@ class ProjectFileNotFound(NotFound):
     """The project has no such file."""
 
     code = "file_not_found"
+
+
+class ResponseNotFound(NotFound):
+    """No stored response has this id, or it is somebody else's."""
+
+    code = "response_not_found"
 
 
 class MethodNotAllowed(GatewayError):

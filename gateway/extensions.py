@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask
@@ -20,6 +21,7 @@ from gateway.store.leases import DatabaseLeases
 from gateway.store.limits_storage import DatabaseStorage
 from gateway.store.projects import Projects
 from gateway.store.redis_leases import RedisLeases
+from gateway.store.responses import Responses
 
 LIMIT_HEADERS = tuple(
     f"x-ratelimit-{what}-{unit}"
@@ -40,6 +42,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["folders"] = Folders(settings.project_root, settings.max_project_size_mb * 1024 * 1024)
     app.extensions["on_record"] = []
     _count_in(app, settings.rate_limit_storage_url, store)
+    app.extensions["responses"] = Responses(store, timedelta(days=settings.responses_ttl_days))
     app.config.update(
         API_TITLE="Claude Code gateway",
         API_VERSION=VERSION,

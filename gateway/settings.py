@@ -56,6 +56,8 @@ class Settings:
     require_auth: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     database_url: str = field(default="sqlite:///data/gateway.db", repr=False)
+    store_responses: bool = True
+    responses_ttl_days: int = 30
     max_request_bytes: int = 64 * 1024 * 1024
     project_root: Path = Path("data/projects")
     max_project_size_mb: int = 1000
@@ -146,6 +148,8 @@ def _read(env: Env) -> dict[str, Any]:
         "require_auth": env.bool("REQUIRE_AUTH", default.require_auth),
         "api_keys": _keys(env.str("API_KEYS", "")),
         "database_url": env.str("DATABASE_URL", default.database_url),
+        "store_responses": env.bool("STORE_RESPONSES", default.store_responses),
+        "responses_ttl_days": number("responses_ttl_days"),
         "max_request_bytes": number("max_request_bytes"),
         "project_root": env.path("PROJECT_ROOT", default.project_root),
         "max_project_size_mb": number("max_project_size_mb"),

@@ -65,16 +65,16 @@ def model(body: Body) -> Reply:
     return reply if step else thinking(THOUGHT, reply)
 
 
-def python(name: str) -> Callable[[], list[str]]:
-    return lambda: [str(python_for(name)), "-m", f"tests.agent_loops.client_{name}"]
+def python(name: str, *arguments: str) -> Callable[[], list[str]]:
+    return lambda: [str(python_for(name)), "-m", f"tests.agent_loops.client_{name}", "{url}", *arguments]
 
 
-def openai(version: str) -> Callable[[], list[str]]:
-    return lambda: [str(python_with(version)), "-m", "tests.agent_loops.client_openai"]
+def openai(version: str, script: str = "client_openai") -> Callable[[], list[str]]:
+    return lambda: [str(python_with(version)), "-m", f"tests.agent_loops.{script}", "{url}"]
 
 
-def script(name: str) -> Callable[[], list[str]]:
-    return lambda: [node(), f"{HERE}/client_{name}.cjs"]
+def script(name: str, *arguments: str) -> Callable[[], list[str]]:
+    return lambda: [node(), f"{HERE}/client_{name}.cjs", "{url}", *arguments]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ class Client:
     marks_errors: bool = False
 
 
+NO_FINISHES = (None, None, None)
+
 CLIENTS = {
     "openai 1.109.1": Client(openai("1.109.1")),
     "openai 2.54.0": Client(openai("2.54.0")),
@@ -98,18 +100,25 @@ CLIENTS = {
     "AI SDK": Client(script("ai_sdk"), ("tool-calls", "tool-calls", "stop")),
     "LangChain": Client(python("langchain"), tells_thoughts=False),
     "litellm": Client(python("litellm")),
-    "Agents SDK": Client(python("agents"), (None, None, None)),
     "AI SDK for Anthropic": Client(
         script("ai_sdk_anthropic"), ("tool-calls", "tool-calls", "stop"), marks_errors=True
     ),
     "LangChain for Anthropic": Client(
         python("langchain_anthropic"), ("tool_use", "tool_use", "end_turn"), marks_errors=True
     ),
+    "Agents SDK": Client(python("agents"), NO_FINISHES),
+    "openai 2.54.0, responses": Client(openai("2.54.0", "client_openai_responses"), NO_FINISHES),
+    "openai 3.54.0, responses": Client(openai("3.54.0", "client_openai_responses"), NO_FINISHES),
+    "AI SDK, responses": Client(
+        script("ai_sdk", "responses"), ("tool-calls", "tool-calls", "stop"), tells_thoughts=False
+    ),
+    "LangChain, responses": Client(python("langchain", "responses"), NO_FINISHES, tells_thoughts=False),
+    "Agents SDK, responses": Client(python("agents", "responses"), NO_FINISHES),
 }
-#: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own.
+#: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own, or time.
 MARKED = [
     name
-    if name.startswith("openai ") and "Node" not in name
+    if name.startswith("openai ") and name not in ("openai for Node", "openai 2.54.0, responses")
     else pytest.param(name, marks=pytest.mark.clients)
     for name in CLIENTS
 ]
@@ -121,7 +130,7 @@ def test_a_loop_of_three_rounds(name: str, gateway: Gateway, standin: StandIn) -
     client = CLIENTS[name]
     standin.default(model)
 
-    seen = json.loads(seen_by([*client.command(), gateway.url]))
+    seen = json.loads(seen_by([word.replace("{url}", gateway.url) for word in client.command()]))
 
     assert not standin.faults
     for loop, rounds in seen["loops"].items():

@@ -14,8 +14,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from gateway.dialects import sse
 from gateway.dialects.chat import ChatRequest, parse
 from gateway.dialects.chat_answers import FINISH_REASONS, Completion, StreamEncoder
-from gateway.dialects.chat_parameters import MOST_NAMED
 from gateway.dialects.conversation import NUDGE, OPENING
+from gateway.dialects.parameters import MOST_NAMED
 from gateway.errors import InvalidRequest, Overloaded, UnsupportedParameter, UpstreamError
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import (

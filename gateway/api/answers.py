@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any, Protocol
 
 from flask import Response, request
 
 from gateway.api.disconnect import watch
-from gateway.api.running import Metered
 from gateway.dialects import sse
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.turn import Event, Started
@@ -45,7 +44,20 @@ class Collector(Protocol):
         """The answer's body."""
 
 
-def stream(run: Metered, encoder: Encoder, ignored: Iterable[str]) -> Response:
+class Source(Protocol):
+    """Where the events come from: a Metered run, or what follows one."""
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        """Batches with the index of their choice. Raises GatewayError."""
+
+    def stop(self, reason: GatewayError) -> None:
+        """End it from outside."""
+
+    def close(self) -> None:
+        """Free everything. May be repeated."""
+
+
+def stream(run: Source, encoder: Encoder, ignored: Iterable[str]) -> Response:
     """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
@@ -56,7 +68,12 @@ def stream(run: Metered, encoder: Encoder, ignored: Iterable[str]) -> Response:
     return response
 
 
-def whole(run: Metered, collector: Collector, ignored: Iterable[str]) -> Response:
+def ignored_header(names: Collection[str]) -> dict[str, str]:
+    """The header that names parameters without effect; none where there are none."""
+    return {IGNORED_HEADER: ", ".join(sorted(names))} if names else {}
+
+
+def whole(run: Source, collector: Collector, ignored: Iterable[str]) -> Response:
     """The answer in one piece."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
@@ -67,7 +84,7 @@ def whole(run: Metered, collector: Collector, ignored: Iterable[str]) -> Respons
     )
 
 
-def _begin(run: Metered, stack: contextlib.ExitStack) -> tuple[int, Batch]:
+def _begin(run: Source, stack: contextlib.ExitStack) -> tuple[int, Batch]:
     """Wait for the model to begin; on the stack is what the end of the answer has to undo."""
     stack.callback(run.close)
     stack.enter_context(watch(request.environ, lambda: run.stop(ClientGone())))
@@ -92,5 +109,4 @@ def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
 
 def _ignored(first: tuple[int, Batch], ignored: Iterable[str]) -> dict[str, str]:
     started = next(event for event in first[1] if isinstance(event, Started))
-    names = sorted({*started.ignored, *ignored})
-    return {IGNORED_HEADER: ", ".join(names)} if names else {}
+    return ignored_header({*started.ignored, *ignored})

@@ -10,11 +10,17 @@ from gateway.claude.service import Claude
 from gateway.settings import Settings
 from gateway.store.folders import Folders
 from gateway.store.projects import Projects
+from gateway.store.responses import Responses
 
 
 def claude() -> Claude:
     """The CLI."""
     return cast(Claude, current_app.extensions["claude"])
+
+
+def responses() -> Responses:
+    """The responses that are kept."""
+    return cast(Responses, current_app.extensions["responses"])
 
 
 def settings() -> Settings:

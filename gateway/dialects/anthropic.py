@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway.dialects import anthropic_content, chat_parameters, reasoning, tools
+from gateway.dialects import anthropic_content, parameters, reasoning, tools
 from gateway.dialects.content import joined_text, texts
 from gateway.dialects.conversation import alternating
 from gateway.dialects.faults import invalid, quoted, unsupported
@@ -167,7 +167,7 @@ def _ignored(body: dict[str, Any]) -> tuple[str, ...]:
         names |= {f"{name}.{key}" for key in (body.get(name) or {}).keys() - understood}
     for tool in body.get("tools") or ():
         names |= {f"tools.{key}" for key, value in tool.items() if value and key not in _OF_A_TOOL}
-    return chat_parameters.named(names)
+    return parameters.named(names)
 
 
 def _asks(name: str, value: Any) -> bool:

@@ -30,7 +30,7 @@ _STOP_REASONS = frozenset({
     "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
 })  # fmt: skip
 
-_PING = sse.event(b"ping", b'{"type":"ping"}')
+_PING = sse.event("ping", b'{"type":"ping"}')
 _NO_SIGNATURE = b'{"type":"signature_delta","signature":""}'
 
 
@@ -93,11 +93,11 @@ class StreamEncoder:
 
     def error(self, error: GatewayError) -> bytes:
         """What a stream that fails ends with."""
-        return sse.one_line(sse.event(b"error", sse.dumps(anthropic_errors.body(error, self._request_id))))
+        return sse.one_line(sse.event("error", sse.dumps(anthropic_errors.body(error, self._request_id))))
 
     def _started(self, event: Started) -> bytes:
         started = {"type": "message_start", "message": message(self._id, event.model, event.usage)}
-        return sse.event(b"message_start", sse.dumps(started)) + _PING
+        return sse.event("message_start", sse.dumps(started)) + _PING
 
     def _text(self, event: Text) -> bytes:
         opened = self._opened("text", {"type": "text", "text": ""})
@@ -136,8 +136,8 @@ class StreamEncoder:
             "delta": _stop(event, self._refused),
             "usage": usage_object(event.usage),
         }
-        ended = sse.event(b"message_delta", sse.dumps(delta))
-        return self._closed() + ended + sse.event(b"message_stop", b'{"type":"message_stop"}')
+        ended = sse.event("message_delta", sse.dumps(delta))
+        return self._closed() + ended + sse.event("message_stop", b'{"type":"message_stop"}')
 
     def _opened(self, kind: str, block: dict[str, Any]) -> bytes:
         """Begins a block, unless one of its kind is open."""
@@ -147,7 +147,7 @@ class StreamEncoder:
         self._open = kind
         self._blocks += 1
         started = {"type": "content_block_start", "index": self._blocks - 1, "content_block": block}
-        return closed + sse.event(b"content_block_start", sse.dumps(started))
+        return closed + sse.event("content_block_start", sse.dumps(started))
 
     def _closed(self) -> bytes:
         if not self._open:
@@ -155,12 +155,12 @@ class StreamEncoder:
         signed = self._delta(_NO_SIGNATURE) if self._open == "thinking" else b""
         self._open = ""
         stop = b'{"type":"content_block_stop","index":%d}' % (self._blocks - 1)
-        return signed + sse.event(b"content_block_stop", stop)
+        return signed + sse.event("content_block_stop", stop)
 
     def _delta(self, delta: bytes, block: int | None = None) -> bytes:
         index = self._blocks - 1 if block is None else block
         return sse.event(
-            b"content_block_delta", b'{"type":"content_block_delta","index":%d,"delta":%b}' % (index, delta)
+            "content_block_delta", b'{"type":"content_block_delta","index":%d,"delta":%b}' % (index, delta)
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.dialects import sse
 from gateway.dialects.call_form import CallForm
+from gateway.dialects.faults import retracted
 from gateway.errors import GatewayError, UpstreamError
 from gateway.turn import (
     Done,
@@ -158,10 +159,7 @@ class _Choice:
         return self._delta + b'"refusal":' + sse.dumps(event.text) + self._after_delta
 
     def _retracted(self, event: Retracted) -> bytes:
-        raise UpstreamError(
-            "The model's output did not follow the schema, and what is sent cannot be taken back. Try again.",
-            code="invalid_structured_output",
-        )
+        raise retracted()
 
     def _idle(self, event: Idle) -> bytes:
         return sse.KEEP_ALIVE

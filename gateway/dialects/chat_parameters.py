@@ -1,23 +1,13 @@
-"""What becomes of a chat request's parameters: honoured, ignored and named so, or refused.
-
-A parameter is ignored where the answer keeps its shape and meaning without it, and refused where not. A value
-that asks for nothing (null, the default) is silent.
-"""
+"""What becomes of a chat request's parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
-from gateway.dialects import reasoning
+from gateway.dialects import parameters, reasoning
 from gateway.dialects.text import well_formed
-from gateway.errors import UnsupportedParameter
 from gateway.turn import Sampling
-
-#: The names go into a response header, whose size proxies limit.
-MOST_NAMED = 32
-LONGEST_NAME = 64
 
 _HONOURED = frozenset({
     "messages", "model", "system_prompt", "stream", "stream_options", "n", "temperature", "top_p", "max_tokens",
@@ -54,49 +44,27 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 }
 
 
+_POLICY = parameters.Policy(_HONOURED, _REFUSED, _DEFAULTS)
+
+
 def refuse_unsupported(body: dict[str, Any]) -> None:
     """Raises UnsupportedParameter for the first parameter that would change the answer and cannot be met."""
-    for name, asks_nothing in _REFUSED.items():
-        value = body.get(name)
-        if value is not None and not asks_nothing(value):
-            raise UnsupportedParameter(f"'{name}' is not supported with this value.", param=name)
+    _POLICY.refuse_unsupported(body)
 
 
 def ignored_parameters(body: dict[str, Any]) -> tuple[str, ...]:
-    """The names, sorted, of parameters without effect. Percent-encoded where unfit for a header."""
-    names = [name for name, value in body.items() if _is_ignored(name, value)]
-    return named([*names, *reasoning.without_effect(body)])
-
-
-def named(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of parameters, sorted and fit for a header."""
-    return tuple(quote(name[:LONGEST_NAME], errors="replace") for name in sorted(names)[:MOST_NAMED])
+    """The names of parameters without effect."""
+    return _POLICY.ignored(body, reasoning.without_effect(body))
 
 
 def sampling(body: dict[str, Any]) -> Sampling:
     """The sampling parameters."""
     return Sampling(
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-        temperature=_temperature(body.get("temperature")),
-        top_p=_top_p(body.get("top_p")),
+        temperature=parameters.temperature(body.get("temperature")),
+        top_p=parameters.top_p(body.get("top_p")),
         stop=_stop(body.get("stop")),
     )
-
-
-def _is_ignored(name: str, value: Any) -> bool:
-    if name in _HONOURED or name in _REFUSED:
-        return False
-    return value not in (None, "", [], {}) and value not in _DEFAULTS.get(name, ())
-
-
-def _temperature(value: float | None) -> float | None:
-    """OpenAI's scale ends at 2, Anthropic's at 1; Anthropic's own OpenAI layer caps as well."""
-    return None if value is None else min(value, 1.0)
-
-
-def _top_p(value: float | None) -> float | None:
-    """1, which clients send as the default, cuts nothing off; but models refuse top_p beside temperature."""
-    return None if value == 1 else value
 
 
 def _stop(value: str | list[str] | None) -> tuple[str, ...]:

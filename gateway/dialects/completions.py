@@ -7,17 +7,20 @@ from typing import Any
 
 from gateway.dialects import chat_parameters
 from gateway.dialects.faults import invalid, unsupported
+from gateway.dialects.parameters import Policy
 from gateway.dialects.text import is_blank, well_formed
 from gateway.turn import Message, Turn
 
 MAX_CHOICES = 8  # prompts times n: each is a turn of its own
 
-_HONOURED = frozenset({
-    "prompt", "model", "max_tokens", "temperature", "top_p", "stop", "n", "echo", "stream", "stream_options",
-})  # fmt: skip
-
-# Values of ignored parameters that ask for nothing. Empty ones never do.
-_DEFAULTS: dict[str, tuple[Any, ...]] = {"best_of": (1,), "frequency_penalty": (0,), "presence_penalty": (0,)}
+_POLICY = Policy(
+    honoured=frozenset({
+        "prompt", "model", "max_tokens", "temperature", "top_p", "stop", "n", "echo", "stream", "stream_options",
+        "suffix", "logprobs",
+    }),
+    refused={},
+    defaults={"best_of": (1,), "frequency_penalty": (0,), "presence_penalty": (0,)},
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def parse(body: dict[str, Any]) -> CompletionRequest:
         echoes=tuple(prompt if body.get("echo") else "" for prompt in prompts for _ in range(n)),
         stream=bool(body.get("stream")),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
-        ignored=chat_parameters.named(name for name, value in body.items() if _is_ignored(name, value)),
+        ignored=_POLICY.ignored(body),
     )
 
 
@@ -82,9 +85,3 @@ def _turn(prompt: str, body: dict[str, Any]) -> Turn:
     message = Message("user", ({"type": "text", "text": prompt},))
     sampling = chat_parameters.sampling(body)
     return Turn(messages=(message,), model=body.get("model") or None, sampling=sampling)
-
-
-def _is_ignored(name: str, value: Any) -> bool:
-    if name in _HONOURED or name in ("suffix", "logprobs"):
-        return False
-    return value not in (None, "", [], {}) and value not in _DEFAULTS.get(name, ())

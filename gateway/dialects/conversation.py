@@ -1,4 +1,4 @@
-"""A chat request's list of messages as a conversation that the Messages API takes.
+"""A chat request's list of messages, or the Responses API's of items, as a conversation that the Messages API takes.
 
 OpenAI allows any order of roles. The Messages API wants system text apart, roles that alternate, and the user
 first and last. System messages are hoisted as in https://platform.claude.com/docs/en/api/openai-sdk.
@@ -29,16 +29,19 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 def translate(
-    messages: Iterable[dict[str, Any]], system_prompt: str | None = None, field: str = "messages"
+    messages: Iterable[dict[str, Any]],
+    system_prompt: str | None = None,
+    field: str = "messages",
+    earlier: int = 0,
 ) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """The system texts, `system_prompt` first, and the messages of a Turn.
 
-    `field` is what the client calls its list, for errors. Raises InvalidRequest (code `missing_user_message`
-    when nobody says anything) and UnsupportedParameter.
+    `field` is what the client calls its list, for errors; the first `earlier` messages are not in it. Raises
+    InvalidRequest (code `missing_user_message` when nobody says anything) and UnsupportedParameter.
     """
     reader = _Reader(system_prompt or "")
     for index, message in enumerate(messages):
-        reader.read(message, index, f"{field}[{index}]")
+        reader.read(message, index, f"{field}[{index - earlier}]" if index >= earlier else field)
     system = tuple(text for text in reader.system if not is_blank(text))
     return system, alternating(reader.said, field)
 
@@ -57,8 +60,10 @@ class _Reader:
         self._function_calls: deque[str] = deque()
 
     def read(self, message: dict[str, Any], index: int, where: str) -> None:
-        role = message["role"]
-        if role in _SYSTEM_ROLES:
+        role = message.get("role")
+        if role is None:
+            self.said.append(_item(message, where))
+        elif role in _SYSTEM_ROLES:
             self.system.append(joined_text(message.get("content"), f"{where}.content"))
         elif role == "assistant":
             self.said.append(("assistant", self._assistant(message, index, where)))
@@ -81,6 +86,12 @@ class _Reader:
         if not self._function_calls:
             raise invalid(where, "No assistant's message before it has a function call to answer.")
         return one.function(message, where, self._function_calls.popleft())
+
+
+def _item(item: dict[str, Any], where: str) -> Said:
+    if item["type"] == "function_call":
+        return "assistant", one.call_item(item, where)
+    return "user", one.output_item(item, where)
 
 
 def _merge(said: Iterable[Said]) -> list[Said]:

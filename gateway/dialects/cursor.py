@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects import content, cursor_calls, cursor_input
+from gateway.dialects import content, cursor_calls, responses_input
 from gateway.dialects.faults import invalid, unsupported
 
 Body = dict[str, Any]
@@ -58,7 +58,7 @@ def _conversation(plain: Body) -> str:
     for name in _STORED:
         if plain.get(name):
             raise unsupported(name, "Nothing is stored here; send the whole conversation.")
-    plain["messages"] = cursor_input.messages(plain.pop("input", None))
+    plain["messages"] = responses_input.messages(plain.pop("input", None))
     return "input"
 
 

@@ -69,6 +69,8 @@ def _described(tool: dict[str, Any]) -> Any:
 
 
 def _with_plain_calls(message: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    if message.get("type") == "function_call" and _names_one(message, names):
+        return {**message, "arguments": _wrapped(message.get("arguments"))}
     calls = message.get("tool_calls")
     if not calls:
         return message
@@ -78,16 +80,23 @@ def _with_plain_calls(message: dict[str, Any], names: frozenset[str]) -> dict[st
 def _plain_call(call: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     """Calls come back in the form they were sent in, or as chat's custom calls."""
     called = call.get("function") or call.get("custom")
-    if not isinstance(called, dict) or called.get("name") not in names:
+    if not isinstance(called, dict) or not _names_one(called, names):
         return call
-    given = called.get("arguments", called.get(RAW_INPUT))
-    if isinstance(given, str) and not _is_wrapped(given):
-        given = {RAW_INPUT: given}
+    given = _wrapped(called.get("arguments", called.get(RAW_INPUT)))
     return {
         "id": call.get("id"),
         "type": "function",
         "function": {"name": called["name"], "arguments": given},
     }
+
+
+def _names_one(called: dict[str, Any], names: frozenset[str]) -> bool:
+    name = called.get("name")
+    return isinstance(name, str) and name in names
+
+
+def _wrapped(given: Any) -> Any:
+    return {RAW_INPUT: given} if isinstance(given, str) and not _is_wrapped(given) else given
 
 
 def _is_wrapped(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.errors import InvalidRequest, UnsupportedParameter
+from gateway.errors import InvalidRequest, UnsupportedParameter, UpstreamError
 
 _LONGEST_QUOTE = 80
 
@@ -17,6 +17,14 @@ def invalid(where: str, problem: str) -> InvalidRequest:
 def unsupported(where: str, problem: str) -> UnsupportedParameter:
     """The field is understood, cannot be honoured, and without it the answer would be another."""
     return UnsupportedParameter(f"Unsupported '{where}': {problem}", param=where)
+
+
+def retracted() -> UpstreamError:
+    """What a stream has sent is void, as it did not follow the schema."""
+    return UpstreamError(
+        "The model's output did not follow the schema, and what is sent cannot be taken back. Try again.",
+        code="invalid_structured_output",
+    )
 
 
 def quoted(value: Any) -> str:

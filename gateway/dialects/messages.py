@@ -54,6 +54,18 @@ def function(message: dict[str, Any], where: str, call_id: str) -> Piece:
     return Piece(_result(call_id, message, where), where)
 
 
+def call_item(item: dict[str, Any], where: str) -> list[Piece]:
+    """The Responses API's `function_call`."""
+    call_id = _identifier(item.get("call_id"), f"{where}.call_id")
+    return [Piece(_use(call_id, item, where), f"{where}.call_id")]
+
+
+def output_item(item: dict[str, Any], where: str) -> list[Piece]:
+    """The Responses API's `function_call_output`."""
+    call_id = _identifier(item.get("call_id"), f"{where}.call_id")
+    return [Piece(_result(call_id, item, where, field="output"), f"{where}.call_id")]
+
+
 def _are_results(parts: Any) -> bool:
     return isinstance(parts, list) and any(
         isinstance(part, dict) and part.get("type") == "tool_result" for part in parts
@@ -115,9 +127,16 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _result(call_id: str, message: dict[str, Any], where: str, readers: Readers = content.PARTS) -> Block:
+def _result(
+    call_id: str,
+    message: dict[str, Any],
+    where: str,
+    *,
+    field: str = "content",
+    readers: Readers = content.PARTS,
+) -> Block:
     result: Block = {"type": "tool_result", "tool_use_id": call_id}
-    said = content.blocks(message.get("content"), f"{where}.content", readers)
+    said = content.blocks(message.get(field), f"{where}.{field}", readers)
     if message.get("is_error") is True:
         said = said or [{"type": "text", "text": NO_MESSAGE}]
         result["is_error"] = True
@@ -134,7 +153,7 @@ def use_block(part: dict[str, Any], where: str) -> Block:
 
 def result_block(part: dict[str, Any], where: str, readers: Readers = content.PARTS) -> Block:
     """Anthropic's own `tool_result` block; `readers` are for its content."""
-    return _result(_identifier(part.get("tool_use_id"), f"{where}.tool_use_id"), part, where, readers)
+    return _result(_identifier(part.get("tool_use_id"), f"{where}.tool_use_id"), part, where, readers=readers)
 
 
 _USER: Readers = {**content.PARTS, "tool_result": result_block}

@@ -22,9 +22,9 @@ def data(payload: bytes) -> bytes:
     return DATA + payload + END
 
 
-def event(name: bytes, payload: bytes) -> bytes:
-    """As `data`, with a name."""
-    return b"event: " + name + b"\n" + DATA + payload + END
+def event(name: str, payload: bytes) -> bytes:
+    """As `data`, with the event's name."""
+    return b"event: " + name.encode() + b"\n" + data(payload)
 
 
 def comment(text: str) -> bytes:

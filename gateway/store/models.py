@@ -6,7 +6,7 @@ can live in one process.
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BooleanField, DoubleField, ForeignKeyField, Model, TextField
+from peewee import AutoField, BigIntegerField, BooleanField, DoubleField, ForeignKeyField, Model, TextField
 
 from gateway.store.fields import JsonField, MomentField
 
@@ -144,3 +144,35 @@ class Usage(Model):
 
     class Meta:
         table_name = "usage"
+
+
+class StoredResponse(Model):
+    """A response of the Responses API. `body` is it without its output; while it is written, a worker holds a lease."""
+
+    id = TextField(primary_key=True)
+    owner = TextField(index=True)
+    previous_id = TextField(null=True)
+    status = TextField()
+    is_background = BooleanField(default=False)
+    body = JsonField()
+    created_at = MomentField()
+    expires_at = MomentField(index=True)
+    leased_until = MomentField(null=True)
+
+    class Meta:
+        table_name = "responses"
+
+
+class ResponseItem(Model):
+    """An item of a response's input or output, in the order of the ids. `item_id` is unique to no response."""
+
+    id = AutoField()
+    response = ForeignKeyField(StoredResponse, on_delete="CASCADE")
+    owner = TextField()
+    item_id = TextField()
+    is_output = BooleanField()
+    item = JsonField()
+
+    class Meta:
+        table_name = "response_items"
+        indexes = ((("owner", "item_id"), False),)

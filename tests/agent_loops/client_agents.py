@@ -1,9 +1,10 @@
-"""OpenAI's Agents SDK on chat completions: it runs the loop itself."""
+"""OpenAI's Agents SDK: it runs the loop itself. On chat completions, or with `responses` as its API's default."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import Any
 
 import openai
@@ -11,10 +12,12 @@ from agents import (  # type: ignore[import-not-found]
     Agent,
     ModelSettings,
     OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
     Runner,
     function_tool,
     set_tracing_disabled,
 )
+from openai.types.shared import Reasoning
 from pydantic import BaseModel
 
 from tests.agent_loops import toolbox
@@ -63,8 +66,11 @@ async def main() -> None:
     set_tracing_disabled(True)
     options: Any = {"api_key": "unused", "max_retries": 0, "timeout": 60}
     async with openai.AsyncOpenAI(base_url=toolbox.base_url(), **options) as client:
-        model = OpenAIChatCompletionsModel(toolbox.MODEL, openai_client=client)
-        settings = ModelSettings(include_usage=True, parallel_tool_calls=True)
+        kind = OpenAIResponsesModel if "responses" in sys.argv else OpenAIChatCompletionsModel
+        model = kind(toolbox.MODEL, openai_client=client)
+        settings = ModelSettings(
+            include_usage=True, parallel_tool_calls=True, reasoning=Reasoning(summary="auto")
+        )
         common: Any = {"name": "Mailer", "model": model, "model_settings": settings}
         agent = Agent(**common, tools=TOOLS)
         reporter = Agent(**common, tools=TOOLS, output_type=Report)

@@ -1,6 +1,8 @@
-// The AI SDK on @ai-sdk/openai-compatible: `streamText` and `generateText` run the loop, `generateObject` parses.
+// The AI SDK: `streamText` and `generateText` run the loop, `generateObject` parses. On @ai-sdk/openai-compatible, or with
+// `responses` on @ai-sdk/openai, which speaks the Responses API by default.
 "use strict";
 
+const { createOpenAI } = require("@ai-sdk/openai");
 const { createOpenAICompatible } = require("@ai-sdk/openai-compatible");
 const { generateObject, generateText, stepCountIs, streamObject, streamText, tool } = require("ai");
 const { z } = require("zod");
@@ -10,7 +12,10 @@ globalThis.AI_SDK_LOG_WARNINGS = false; // it would say on stdout that `withoutS
 
 const Report = z.object({ city: z.string(), degrees: z.number().int() });
 const options = { name: "gateway", baseURL, apiKey: "unused", includeUsage: true };
-const model = createOpenAICompatible({ ...options, supportsStructuredOutputs: true })(MODEL);
+const onResponses = process.argv.includes("responses");
+const model = onResponses
+  ? createOpenAI({ baseURL, apiKey: "unused" })(MODEL)
+  : createOpenAICompatible({ ...options, supportsStructuredOutputs: true })(MODEL);
 const withoutSchemas = createOpenAICompatible(options)(MODEL);
 const tools = {
   get_weather: tool({

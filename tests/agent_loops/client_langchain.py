@@ -1,7 +1,11 @@
-"""LangChain's ChatOpenAI: a bound model in a loop, whole and streamed, and `with_structured_output`."""
+"""LangChain's ChatOpenAI, on chat completions or with `responses`.
+
+A bound model in a loop, whole and streamed, and `with_structured_output`.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +36,9 @@ def loop(ask: Callable[[list[Any]], Any]) -> list[dict[str, Any]]:
         used = answer.usage_metadata["input_tokens"], answer.usage_metadata["output_tokens"]
         assert sum(used) == answer.usage_metadata["total_tokens"]
         calls = [(call["name"], call["args"]) for call in answer.tool_calls]
-        rounds.append(toolbox.round_of(answer.text, calls, answer.response_metadata["finish_reason"], used))
+        rounds.append(
+            toolbox.round_of(answer.text, calls, answer.response_metadata.get("finish_reason"), used)
+        )
         if not calls:
             break
         messages += [answer, *map(result, answer.tool_calls)]
@@ -55,6 +61,7 @@ def main() -> None:
         max_retries=0,
         timeout=60,
         stream_usage=True,
+        use_responses_api="responses" in sys.argv,
     )
     bound = model.bind_tools(TOOLS)
 

@@ -1,0 +1,103 @@
+"""Responses that are written while nobody waits for them, each by a greenlet of this worker.
+
+The database is where others meet it: it is read there, and there it is cancelled, by whichever worker is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import gevent
+from gevent.queue import Queue
+
+from gateway.api.running import Metered
+from gateway.dialects.responses_answers import Answer
+from gateway.errors import GatewayError, StoreError, TurnStopped
+from gateway.store.responses import LEASE_SECONDS, Responses
+from gateway.turn import Event, Started
+
+log = logging.getLogger(__name__)
+
+Batch = list[Event]
+
+LOOK_SECONDS = 0.5  # how soon a cancelled response ends
+RENEW_EVERY = int(LEASE_SECONDS / LOOK_SECONDS / 3)  # looks: a third of the lease
+
+
+class Task:
+    """Writes `answer`, which is stored already, from what `run` yields. It begins at once.
+
+    Iterate for the batches, as they come. Leaving off does not end it.
+    """
+
+    def __init__(self, run: Metered, answer: Answer, kept: Responses, owner: str) -> None:
+        self._run = run
+        self._answer = answer
+        self._kept = kept
+        self._owner = owner
+        self._batches: Queue[tuple[int, Batch] | GatewayError | None] = Queue()
+        gevent.spawn(self._work)
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        while True:
+            batch = self._batches.get()
+            if batch is None:
+                return
+            if isinstance(batch, GatewayError):
+                raise batch
+            yield batch
+
+    def stop(self, reason: GatewayError) -> None:
+        """Whoever reads the batches gets `reason` raised; the writing goes on."""
+        self._batches.put(reason)
+
+    def close(self) -> None:
+        """Nobody reads the batches any more; the writing goes on."""
+
+    def _work(self) -> None:
+        watcher = gevent.spawn(self._watch)
+        try:
+            self._write()
+        except GatewayError as error:
+            self._fail(error)
+        except Exception:
+            log.exception("a response in the background failed in an unforeseen way")
+            self._fail(GatewayError())
+        finally:
+            watcher.kill(block=False)
+            self._run.close()
+            self._batches.put(None)
+
+    def _write(self) -> None:
+        for index, batch in self._run:
+            for event in batch:
+                self._answer.take(event)
+            if self._answer.is_over or any(isinstance(event, Started) for event in batch):
+                self._kept.update(self._owner, self._answer.response)
+            self._batches.put((index, batch))
+
+    def _fail(self, error: GatewayError) -> None:
+        self._batches.put(error)
+        self._answer.fail(error)
+        try:
+            self._kept.update(self._owner, self._answer.response)
+        except StoreError:
+            log.warning("a failed response reads as in progress until its lease ends")
+
+    def _watch(self) -> None:
+        """Look whether the response was cancelled, and renew the lease."""
+        looks = 0
+        while True:
+            gevent.sleep(LOOK_SECONDS)
+            looks += 1
+            try:
+                if not self._is_wanted(renew=looks % RENEW_EVERY == 0):
+                    self._run.stop(TurnStopped())
+                    return
+            except StoreError:
+                log.warning("nobody can see now whether a response in the background was cancelled")
+
+    def _is_wanted(self, renew: bool) -> bool:
+        look = self._kept.renew if renew else self._kept.is_wanted
+        return look(self._owner, str(self._answer.response["id"]))

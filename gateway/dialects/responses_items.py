@@ -1,0 +1,91 @@
+"""Input items as the API lists them: complete, each with an id. What a client left out is put in.
+
+https://platform.openai.com/docs/api-reference/responses/input-items
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Item = dict[str, Any]
+
+
+def listed(items: Iterable[Item]) -> list[Item]:
+    """The items, which have been understood by `responses.parse`, in the form they are kept in."""
+    return [_complete(item) for item in items]
+
+
+def _complete(item: Item) -> Item:
+    kind = item.get("type") or "message"
+    whole = {"id": None, **item, "type": kind}
+    if not isinstance(whole["id"], str) or not whole["id"]:
+        whole["id"] = f"{_PREFIXES[kind]}_{uuid.uuid4().hex}"
+    return _COMPLETED[kind](whole)
+
+
+def _message(item: Item) -> Item:
+    part = _said if item.get("role") == "assistant" else _asked
+    content = item.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    return {**item, "status": "completed", "content": [part(given) for given in parts]}
+
+
+def _asked(part: Item) -> Item:
+    """A part of what the model is told, chat's own forms among them."""
+    kind = part["type"]
+    if kind in ("text", "output_text"):
+        return {"type": "input_text", "text": part["text"]}
+    if kind in ("image_url", "input_image"):
+        url = part.get("image_url")
+        image = url if isinstance(url, dict) else {"url": url, "detail": part.get("detail")}
+        return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
+    if kind == "file":
+        return {"type": "input_file", **part["file"]}
+    return part
+
+
+def _said(part: Item) -> Item:
+    if part["type"] in ("text", "input_text", "output_text"):
+        return {"type": "output_text", "text": part["text"], "annotations": part.get("annotations") or []}
+    return part
+
+
+def _call(item: Item) -> Item:
+    given = item.get("arguments")
+    arguments = given if isinstance(given, str) and given else json.dumps(given or {})
+    return {**item, "arguments": arguments, "status": "completed"}
+
+
+def _custom_call(item: Item) -> Item:
+    return {**item, "input": item.get("input") or "", "status": "completed"}
+
+
+def _output(item: Item) -> Item:
+    output = item.get("output")
+    parts = [_asked(part) for part in output] if isinstance(output, list) else output or ""
+    return {**item, "output": parts, "status": "completed"}
+
+
+def _reasoning(item: Item) -> Item:
+    return {**item, "summary": item.get("summary") or []}
+
+
+_PREFIXES = {
+    "message": "msg",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+    "reasoning": "rs",
+}
+_COMPLETED: dict[str, Callable[[Item], Item]] = {
+    "message": _message,
+    "function_call": _call,
+    "function_call_output": _output,
+    "custom_tool_call": _custom_call,
+    "custom_tool_call_output": _output,
+    "reasoning": _reasoning,
+}

@@ -1,0 +1,38 @@
+"""Stored responses and their items. Written out, as this file never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import BooleanField, DoubleField, ForeignKeyField, TextField
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Create the tables."""
+
+    class StoredResponse(db.Model):  # type: ignore[misc]
+        id = TextField(primary_key=True)
+        owner = TextField(index=True)
+        previous_id = TextField(null=True)
+        status = TextField()
+        is_background = BooleanField()
+        body = TextField()
+        created_at = DoubleField()
+        expires_at = DoubleField(index=True)
+        leased_until = DoubleField(null=True)
+
+        class Meta:
+            table_name = "responses"
+
+    class ResponseItem(db.Model):  # type: ignore[misc]
+        response = ForeignKeyField(StoredResponse, on_delete="CASCADE")
+        owner = TextField()
+        item_id = TextField()
+        is_output = BooleanField()
+        item = TextField()
+
+        class Meta:
+            table_name = "response_items"
+            indexes = ((("owner", "item_id"), False),)
+
+    db.create_tables([StoredResponse, ResponseItem], safe=False)
