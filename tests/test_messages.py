@@ -283,7 +283,7 @@ def test_a_prompt_that_is_too_long(claude: Any, standin: StandIn) -> None:
 
 
 def test_an_error_in_mid_stream(claude: Any, standin: StandIn) -> None:
-    standin.default(stream_error(after=2))
+    standin.default(stream_error(3, reply=text(chunks=["one ", "two ", "three ", "four"], delay=0.2)))
     said: list[str] = []
     events = claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO, stream=True)
     with pytest.raises(APIStatusError) as raised:

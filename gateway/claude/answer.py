@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway.claude.failures import Facts, failure, is_hopeless, read_retry
 from gateway.claude.tools import PREFIX
-from gateway.errors import InvalidRequest, UpstreamError
+from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.turn import (
     Block,
     Done,
@@ -64,6 +64,7 @@ class Answer:
     ) -> None:
         self.is_done = False
         self.is_cut = False
+        self.failure: GatewayError | None = None
         self.started = False
         self.has_thought = False
         self.stop_sequence: str | None = None
@@ -90,21 +91,26 @@ class Answer:
         }
 
     def read(self, lines: Sequence[Line]) -> list[Event]:
-        """The events of these messages. Raises the GatewayError that a failed turn means."""
+        """The events of these messages; `failure` is the GatewayError that comes behind them, if the turn failed."""
         events: list[Event] = []
-        for line in lines:
-            kind = line["type"]
-            if kind == "stream_event":
-                if line.get("parent_tool_use_id") is None:
-                    event = line["event"]
-                    reader = self._readers.get(event["type"])
-                    if reader is not None:
-                        reader(event, events)
-            else:
-                self._message(kind, line, events)
-            if self.is_done:
-                break
+        try:
+            for line in lines:
+                self._line(line, events)
+                if self.is_done:
+                    break
+        except GatewayError as error:
+            self.failure = error
         return events
+
+    def _line(self, line: Line, events: list[Event]) -> None:
+        kind = line["type"]
+        if kind != "stream_event":
+            self._message(kind, line, events)
+        elif line.get("parent_tool_use_id") is None:
+            event = line["event"]
+            reader = self._readers.get(event["type"])
+            if reader is not None:
+                reader(event, events)
 
     def finish_early(self, stop_reason: str, events: list[Event]) -> None:
         """End the answer here; the process has to be ended before it goes on."""

@@ -131,16 +131,20 @@ class Conversation:
         """
         self.last = answer = self._reader(tuning, model)
         stops = StopFilter(tuning.stops) if tuning.stops else None
-        heard = time.monotonic()
+        heard, has_begun = time.monotonic(), False
         while not answer.is_done:
             lines = self.process.read(min(IDLE_SECONDS, silence))
             if lines:
                 heard = time.monotonic()
                 events = answer.read(lines)
+                if answer.failure is not None:
+                    yield from [events] if has_begun and events else ()  # what came before it is not lost
+                    raise answer.failure
                 if stops is not None:
                     events = _cut_at_stop(stops, answer, events)
                 self._settle(answer)
                 if events:
+                    has_begun = True
                     yield events
             elif time.monotonic() - heard >= silence:
                 raise TurnTimeout(f"The Claude Code CLI has been silent for {silence:g} seconds.")
