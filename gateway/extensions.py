@@ -1,16 +1,27 @@
-"""What the app is configured with: API documentation, body limits, CORS, database."""
+"""What the app is configured with: API documentation, body limits, CORS, database, usage, metrics.
+
+In `app.extensions` are lists of functions for whoever has to do something at a certain time: `on_start` (the worker
+serves from now on), `on_request` (a Handled request is over), `on_record` (the Record of an answer that is over),
+`on_exit` (the worker ends; each has a fraction of a second).
+"""
 
 from __future__ import annotations
 
 from flask import Flask
 from flask_cors import CORS
 
-from gateway.errors import StoreError
+from gateway.claude.service import Claude
+from gateway.errors import ModelNotFound, StoreError
+from gateway.observe import logs
+from gateway.observe.metrics import Look, Metrics
 from gateway.settings import VERSION, Settings, SettingsError
 from gateway.store.database import Store
 from gateway.store.keys import Keys
+from gateway.store.usage import Usage
+from gateway.store.usage_writer import UsageWriter
 
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry")
+BACKGROUND_BUSY_SECONDS = 0.02
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -18,7 +29,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     store = _open(settings.database_url)
     app.extensions["store"] = store
     app.extensions["keys"] = Keys(store)
-    app.extensions["on_record"] = []
+    app.extensions |= {"on_start": [], "on_request": [logs.log_request], "on_record": [], "on_exit": []}
+    app.extensions["live"] = set()
+    writer = _usage(app, store, settings)
+    if settings.metrics:
+        _metrics(app, writer, settings)
     app.config.update(
         API_TITLE="Claude Code gateway",
         API_VERSION=VERSION,
@@ -28,6 +43,35 @@ def init_app(app: Flask, settings: Settings) -> None:
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
     )
     CORS(app, origins=list(settings.allowed_origins), expose_headers=list(EXPOSED_HEADERS))
+
+
+def _usage(app: Flask, store: Store, settings: Settings) -> UsageWriter:
+    """Usage is written in the background: there a lock is waited for without stopping the worker's answers."""
+    app.extensions["usage"] = Usage(store)
+    writer = UsageWriter(Usage(Store(settings.database_url, busy_seconds=BACKGROUND_BUSY_SECONDS)))
+    app.extensions["on_record"].append(writer.put)
+    app.extensions["on_exit"].append(writer.close)
+    return writer
+
+
+def _metrics(app: Flask, writer: UsageWriter, settings: Settings) -> None:
+    claude: Claude = app.extensions["claude"]
+
+    def look() -> Look:
+        windows = {name: (seen.utilization, seen.resets_at) for name, seen in claude.windows.items()}
+        return Look(claude.status(), windows, len(writer))
+
+    def label(model: str) -> str:
+        try:
+            return claude.catalogue.find(model).id
+        except ModelNotFound:
+            return "other"
+
+    metrics = Metrics(settings.environ.get("PROMETHEUS_MULTIPROC_DIR"), look, label)
+    app.extensions["metrics"] = metrics
+    app.extensions["on_start"].append(metrics.open)
+    app.extensions["on_request"].append(metrics.count_request)
+    app.extensions["on_record"].append(metrics.count_answer)
 
 
 def _open(url: str) -> Store:

@@ -7,7 +7,9 @@ from typing import cast
 from flask import current_app
 
 from gateway.claude.service import Claude
+from gateway.observe.metrics import Metrics
 from gateway.settings import Settings
+from gateway.store.usage import Usage
 
 
 def claude() -> Claude:
@@ -18,3 +20,13 @@ def claude() -> Claude:
 def settings() -> Settings:
     """The settings in force."""
     return cast(Settings, current_app.extensions["settings"])
+
+
+def usage() -> Usage:
+    """What every answer has used."""
+    return cast(Usage, current_app.extensions["usage"])
+
+
+def metrics() -> Metrics:
+    """The metrics of this worker, and through its files those of all."""
+    return cast(Metrics, current_app.extensions["metrics"])

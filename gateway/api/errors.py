@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, g
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from gateway.dialects import sse
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, RequestTooLarge
 from gateway.schemas.errors import field_error
-
-log = logging.getLogger(__name__)
 
 
 class OpenAIApi(Api):
@@ -32,8 +29,7 @@ class OpenAIApi(Api):
 
 def respond(error: GatewayError) -> Response:
     """The error object with its status, and what SDKs need to know about trying again."""
-    if error.status >= 500:
-        log.warning("%s: %s", error.code, error.message)
+    g.error = error
     response = Response(sse.dumps(error.body()), error.status, mimetype="application/json")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))

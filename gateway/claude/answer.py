@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.claude.failures import Facts, failure, is_hopeless, read_retry
 from gateway.claude.tools import PREFIX
+from gateway.claude.windows import Window, windows
 from gateway.errors import InvalidRequest, UpstreamError
 from gateway.turn import (
     Block,
@@ -67,6 +68,7 @@ class Answer:
         self.started = False
         self.has_thought = False
         self.calls: list[ToolCall] = []
+        self.windows: dict[str, Window] = {}
         self._ignored = ignored
         self._names = names
         self._cost = cost
@@ -140,7 +142,9 @@ class Answer:
         elif kind == "system":
             self._system(line)
         elif kind == "rate_limit_event":
-            self._facts.resets_at = line.get("rate_limit_info", {}).get("resetsAt")
+            info = line.get("rate_limit_info") or {}
+            self._facts.resets_at = info.get("resetsAt")
+            self.windows |= windows(info)
 
     def _system(self, line: Line) -> None:
         if line.get("subtype") == "api_retry":

@@ -6,7 +6,7 @@ can live in one process.
 
 from __future__ import annotations
 
-from peewee import BooleanField, DoubleField, ForeignKeyField, IntegerField, Model, TextField
+from peewee import AutoField, BooleanField, DoubleField, ForeignKeyField, IntegerField, Model, TextField
 
 from gateway.store.fields import JsonField, MomentField
 
@@ -91,9 +91,10 @@ class SessionMessage(Model):
         table_name = "messages"
 
 
-class Usage(Model):
-    """One answer, or one that failed: a Record."""
+class UsageRow(Model):
+    """One answer, or one that failed: a Record. `day` is the UTC date it began on, YYYY-MM-DD."""
 
+    id = AutoField()
     request_id = TextField(index=True)
     endpoint = TextField()
     key_id = TextField(null=True)
@@ -108,6 +109,7 @@ class Usage(Model):
     error = TextField(null=True)
     stop_reason = TextField(null=True)
     created_at = MomentField(index=True)
+    day = TextField()
     first_seconds = DoubleField(null=True)
     seconds = DoubleField()
     input_tokens = IntegerField(default=0)
