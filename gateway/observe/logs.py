@@ -7,12 +7,13 @@ what was sent and said.
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from gateway.observe.handled import Handled
 from gateway.observe.rotating import RotatingFile
@@ -37,7 +38,7 @@ def configure(
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _timestamp,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
@@ -96,6 +97,13 @@ def _answer(record: Record) -> dict[str, Any]:
         "project_id": record.project_id,
         "session_id": record.session_id,
     }
+
+
+def _timestamp(_: Any, __: str, event: EventDict) -> EventDict:
+    """When it was logged, and not when it is written: the same in every place."""
+    moment = datetime.fromtimestamp(event["_record"].created, timezone.utc)
+    event["timestamp"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return event
 
 
 def _adopt(name: str) -> None:
