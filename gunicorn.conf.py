@@ -80,9 +80,9 @@ def worker_exit(server, worker):  # type: ignore[no-untyped-def]
     from gateway.claude.process import kill_all
 
     kill_all()
-    if worker.wsgi is not None:
-        for end in worker.wsgi.extensions["on_exit"]:
-            end()
+    app = getattr(worker, "wsgi", None)  # none if it did not boot
+    for end in app.extensions["on_exit"] if app else ():
+        end()
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]

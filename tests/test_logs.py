@@ -22,7 +22,6 @@ from tests.support import ROOT, STILL, Gateway, wait_for
 
 KEY = "a-confidential-key"
 MARK = "confidential-words"
-FILE = "gateway.log"
 WRITE = """
 import logging, sys
 from pathlib import Path
@@ -90,10 +89,16 @@ def test_no_start_without_a_file_that_can_be_written(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log file of `logged`."""
+    return tmp_path_factory.mktemp("logs") / "gateway.log"
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Gateway]:
     """A gateway with keys in front of the scripted CLI, with a log in JSON, in a file as well."""
-    cli = ScriptedCli(tmp_path_factory.mktemp("logged"))
-    settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(cli.home / FILE)}
+    cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
+    settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(file)}
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
     gateway = Gateway({**STILL, **cli.environ, **settings, **keys})
     gateway.http.headers["x-api-key"] = KEY
@@ -188,10 +193,9 @@ def test_refusals_have_their_line(logged: Gateway) -> None:
     assert (found["status"], found["error"], "key" in found) == (401, "invalid_api_key", False)
 
 
-def test_the_file_has_the_same_lines(logged: Gateway, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_file_has_the_same_lines(logged: Gateway, file: Path) -> None:
     logged.http.get("/v1/models", headers={"x-request-id": "filed"})
     line(logged, "filed")
-    (file,) = tmp_path_factory.getbasetemp().glob(f"logged*/{FILE}")
     printed = [text for text in logged.log.splitlines() if text.startswith("{")]
     assert set(printed) <= set(file.read_text("utf-8").splitlines())
 
@@ -228,18 +232,17 @@ def test_the_stderr_of_the_cli_has_the_request_with_it(logged: Gateway, n: int) 
 
 def test_nothing_confidential_is_in_the_log(logged: Gateway) -> None:
     """Whatever comes of a request: answers, refusals by the schema or the dialect, failures, unknown models."""
-    for number, (content, fields) in enumerate(
-        [
-            (MARK, {}),
-            (f"CRASHLATER {MARK}", {}),
-            (f"BROKENFIRST {MARK}", {"n": 2}),
-            (f"GARBAGE {MARK}", {"stream": True}),
-            (MARK, {"stream": MARK}),
-            ([{"type": MARK}], {}),
-            (MARK, {"tools": [{"type": "function", "function": {"name": MARK, "parameters": MARK}}]}),
-            (MARK, {"model": MARK}),
-        ]
-    ):
+    marked: list[tuple[Any, dict[str, Any]]] = [
+        (MARK, {}),
+        (f"CRASHLATER {MARK}", {}),
+        (f"BROKENFIRST {MARK}", {"n": 2}),
+        (f"GARBAGE {MARK}", {"stream": True}),
+        (MARK, {"stream": MARK}),
+        ([{"type": MARK}], {}),
+        (MARK, {"tools": [{"type": "function", "function": {"name": MARK, "parameters": MARK}}]}),
+        (MARK, {"model": MARK}),
+    ]
+    for number, (content, fields) in enumerate(marked):
         send(logged, f"marked-{number}", content, **fields)
         lines(logged, f"marked-{number}")
     assert MARK not in logged.log
