@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from pathlib import Path
 
 from gateway.settings import SettingsError, load
 
@@ -86,7 +87,10 @@ def worker_exit(server, worker):  # type: ignore[no-untyped-def]
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
-    """What a worker was doing is no longer so; what it counted stays."""
-    from prometheus_client.multiprocess import mark_process_dead
+    """What a worker was doing is no longer so; what it counted stays.
 
-    mark_process_dead(worker.pid)
+    As prometheus_client's mark_process_dead, without importing the package here: later workers would inherit it as it
+    was before gevent has patched, and its 0.1 s hold up the end.
+    """
+    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob(f"gauge_live*_{worker.pid}.db"):
+        file.unlink()
