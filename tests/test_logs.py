@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +101,10 @@ def logged(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Gat
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(file)}
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
-    gateway = Gateway({**STILL, **cli.environ, **settings, **keys})
-    gateway.http.headers["x-api-key"] = KEY
-    gateway.await_warm(1)
-    yield gateway
-    gateway.close()
+    with closing(Gateway({**STILL, **cli.environ, **settings, **keys})) as gateway:
+        gateway.http.headers["x-api-key"] = KEY
+        gateway.await_warm(1)
+        yield gateway
 
 
 def lines(gateway: Gateway, request_id: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Two workers with keys in front of the scripted CLI; `http` has the key of an admin."""
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
-    gateway = Gateway({**STILL, **cli.environ, **keys, "WEB_CONCURRENCY": "2", "WARM_PROCESSES": "1"})
-    gateway.await_warm(1)
-    _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
-    gateway.http.headers["x-api-key"] = plain
-    yield gateway
-    gateway.close()
+    with closing(
+        Gateway({**STILL, **cli.environ, **keys, "WEB_CONCURRENCY": "2", "WARM_PROCESSES": "1"})
+    ) as gateway:
+        gateway.await_warm(1)
+        _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
+        gateway.http.headers["x-api-key"] = plain
+        yield gateway
 
 
 def value(gateway: Gateway, name: str, **labels: str) -> float:
