@@ -2,8 +2,11 @@
 
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 from gateway.settings import SettingsError, load
 
@@ -28,6 +31,16 @@ keepalive = 75
 max_requests = 0  # it would cut streams off
 preload_app = False  # the app must be imported after gevent has patched
 control_socket_disable = True
+
+
+def on_starting(server):  # type: ignore[no-untyped-def]
+    """An empty folder for the workers' metrics; not an inherited one, which another arbiter may still use."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-")
+
+
+def on_exit(server):  # type: ignore[no-untyped-def]
+    """The metrics end with the arbiter."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def pre_fork(server, worker):  # type: ignore[no-untyped-def]
@@ -67,7 +80,20 @@ def _drain(worker):  # type: ignore[no-untyped-def]
 
 
 def worker_exit(server, worker):  # type: ignore[no-untyped-def]
-    """No CLI process outlives its worker."""
+    """No CLI process outlives its worker, and no usage is lost with it."""
     from gateway.claude.process import kill_all
 
     kill_all()
+    app = getattr(worker, "wsgi", None)  # none if it did not boot
+    for end in app.extensions["on_exit"] if app else ():
+        end()
+
+
+def child_exit(server, worker):  # type: ignore[no-untyped-def]
+    """What a worker was doing is no longer so; what it counted stays.
+
+    As prometheus_client's mark_process_dead, without importing the package here: later workers would inherit it as it
+    was before gevent has patched, and its 0.1 s hold up the end.
+    """
+    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob(f"gauge_live*_{worker.pid}.db"):
+        file.unlink()

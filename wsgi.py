@@ -13,3 +13,5 @@ except SettingsError as error:
     sys.stderr.write(f"gateway: {error}\n")
     sys.exit(BOOT_ERROR)
 app.extensions["claude"].open()
+for start in app.extensions["on_start"]:
+    start()

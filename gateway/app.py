@@ -15,16 +15,20 @@ from gateway.api import (
     limits,
     messages,
     meta,
+    metrics,
     models,
     not_served,
     project_files,
     projects,
+    reporting,
     responses,
+    running,
+    usage,
 )
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs, requests
-from gateway.settings import Settings, load
+from gateway.settings import Settings, SettingsError, load
 
 PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
 # Their POSTs count as requests, and are what limits and budgets are for.
@@ -34,21 +38,37 @@ ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completion
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, ready but for `app.extensions["claude"].open()`, which starts processes."""
     settings = settings or load()
-    logs.configure("DEBUG" if settings.debug else settings.log_level, settings.log_format)
+    _configure_logs(settings)
     app = Flask("gateway", static_folder=None)
     app.extensions["settings"] = settings
     app.extensions["claude"] = _claude(settings)
     extensions.init_app(app, settings)
+    app.extensions["on_exit"].insert(0, lambda: running.end_all(app))  # before usage is written
     api = errors.OpenAIApi(app)
-    for module in (meta, models, chat, responses, messages, completions, projects, project_files):
+    modules = (meta, models, chat, responses, messages, completions, projects, project_files, usage)
+    for module in (*modules, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(not_served.blueprint)
     anthropic.init_app(app)
     requests.init_app(app)  # first, so that refusals have an id as well
+    reporting.init_app(app, app.extensions["on_request"])
     attempts.init_app(app, settings)
     auth.init_app(app, settings, app.extensions["keys"], PUBLIC)
     limits.init_app(app, settings, ANSWERING, PUBLIC)
     return app
+
+
+def _configure_logs(settings: Settings) -> None:
+    try:
+        logs.configure(
+            "DEBUG" if settings.debug else settings.log_level,
+            settings.log_format,
+            settings.log_file_path,
+            max_bytes=settings.log_max_bytes,
+            backups=settings.log_backup_count,
+        )
+    except OSError as error:
+        raise SettingsError(f"LOG_FILE_PATH cannot be written: {error}") from error
 
 
 def _claude(settings: Settings) -> Claude:

@@ -1,4 +1,4 @@
-"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate`."""
+"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate` and `python -m gateway usage`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from gateway.settings import SettingsError, load
 from gateway.store.allowance import Allowance
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
+from gateway.store.usage import GROUPS, Figures, GroupBy, Summary, Usage, total
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
+USAGE_HEADINGS = ("REQUESTS", "FAILED", "CUT", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "COST")
 DEFAULT = "default"
 
 
@@ -164,6 +166,43 @@ def rotate(keys: Keys, key_id: str) -> None:
     _print_secret(*keys.rotate(key_id))
 
 
+@main.command()
+@click.option("--by", type=click.Choice(GROUPS), default="day", show_default=True, help="What to sum up by.")
+@click.option(
+    "--days", type=click.IntRange(min=1), default=30, show_default=True, help="How far back, with today."
+)
+def usage(by: GroupBy, days: int) -> None:
+    """What answers have used: requests, tokens, and cost in USD. Days are in UTC."""
+    store = Store(load().database_url)
+    store.open()
+    today = datetime.now(timezone.utc).date()
+    groups = Usage(store).groups(by, today - timedelta(days=days - 1), today)
+    store.close()
+    if not groups:
+        click.echo("There is no usage.")
+        return
+    rows = [(_group_name(group), *_figures(group.figures)) for group in groups]
+    heading = (by.upper(), *USAGE_HEADINGS)
+    click.echo(_table([heading, *rows, ("TOTAL", *_figures(total(groups)))], numbers=True))
+
+
+def _group_name(group: Summary) -> str:
+    return f"{group.name} ({group.key_name})" if group.key_name else group.name or "-"
+
+
+def _figures(figures: Figures) -> tuple[str, ...]:
+    counts = (
+        figures.requests,
+        figures.failed,
+        figures.cut,
+        figures.input_tokens,
+        figures.cache_read_tokens,
+        figures.cache_write_tokens,
+        figures.output_tokens,
+    )
+    return (*(f"{count:,}" for count in counts), f"${figures.cost:,.2f}")
+
+
 def _print_secret(key: Key, plain: str) -> None:
     click.echo(f"{key.id} ({key.name}). Keep the key now; it is not shown again:", err=True)
     click.echo(plain)
@@ -203,7 +242,9 @@ def _names(names: Iterable[str] | None) -> str:
     return "all" if names is None else ", ".join(names)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
+    """Aligned columns; with `numbers` all but the first to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    rest = str.rjust if numbers else str.ljust
+    lines = ("  ".join([row[0].ljust(widths[0]), *map(rest, row[1:], widths[1:])]).rstrip() for row in rows)
     return "\n".join(lines)

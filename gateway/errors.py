@@ -12,6 +12,7 @@ GatewayError
 │   ├── MissingKey
 │   └── InvalidKey
 ├── Forbidden 403
+│   ├── AdminRequired
 │   ├── ModelNotAllowed
 │   ├── ProjectNotAllowed
 │   └── AgentsNotAllowed
@@ -155,6 +156,13 @@ class Forbidden(GatewayError):
     status = 403
     type = "invalid_request_error"
     code = "forbidden"
+
+
+class AdminRequired(Forbidden):
+    """Only admin keys may see this."""
+
+    code = "admin_required"
+    default_message = "This needs an admin key. Make one with: python -m gateway keys create NAME --admin"
 
 
 class ModelNotAllowed(Forbidden):

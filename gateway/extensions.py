@@ -1,4 +1,9 @@
-"""What the app is configured with: API documentation, body limits, CORS, database."""
+"""What the app is configured with: API documentation, body limits, CORS, database, usage, metrics.
+
+In `app.extensions` are lists of functions for whoever has to do something at a certain time: `on_start` (the worker
+serves from now on), `on_request` (a Handled request is over), `on_record` (the Record of an answer that is over),
+`on_exit` (the worker ends; each has a fraction of a second).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,10 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gateway.errors import StoreError
+from gateway.claude.service import Claude
+from gateway.errors import ModelNotFound, StoreError
+from gateway.observe import logs
+from gateway.observe.metrics import Look, Metrics
 from gateway.settings import VERSION, Settings, SettingsError
 from gateway.store.backends import without_password
 from gateway.store.database import Store
@@ -22,6 +30,8 @@ from gateway.store.limits_storage import DatabaseStorage
 from gateway.store.projects import Projects
 from gateway.store.redis_leases import RedisLeases
 from gateway.store.responses import Responses
+from gateway.store.usage import Usage
+from gateway.store.usage_writer import UsageWriter
 
 LIMIT_HEADERS = tuple(
     f"x-ratelimit-{what}-{unit}"
@@ -31,6 +41,7 @@ LIMIT_HEADERS = tuple(
 EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry", *LIMIT_HEADERS)
 
 REDIS_TIMEOUTS = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
+BACKGROUND_BUSY_SECONDS = 0.02
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -40,9 +51,13 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["keys"] = Keys(store)
     app.extensions["projects"] = Projects(store)
     app.extensions["folders"] = Folders(settings.project_root, settings.max_project_size_mb * 1024 * 1024)
-    app.extensions["on_record"] = []
-    _count_in(app, settings.rate_limit_storage_url, store)
     app.extensions["responses"] = Responses(store, timedelta(days=settings.responses_ttl_days))
+    app.extensions |= {"on_start": [], "on_request": [logs.log_request], "on_record": [], "on_exit": []}
+    app.extensions["live"] = set()
+    _count_in(app, settings.rate_limit_storage_url, store)
+    writer = _usage(app, store, settings)
+    if settings.metrics:
+        _metrics(app, writer, settings)
     app.config.update(
         API_TITLE="Claude Code gateway",
         API_VERSION=VERSION,
@@ -66,6 +81,35 @@ def _count_in(app: Flask, url: str | None, store: Store) -> None:
         strategy="sliding-window-counter",
     )
     app.extensions["leases"] = RedisLeases(url, **REDIS_TIMEOUTS) if url else DatabaseLeases(store)
+
+
+def _usage(app: Flask, store: Store, settings: Settings) -> UsageWriter:
+    """Usage is written in the background: there a lock is waited for without stopping the worker's answers."""
+    app.extensions["usage"] = Usage(store)
+    writer = UsageWriter(Usage(Store(settings.database_url, busy_seconds=BACKGROUND_BUSY_SECONDS)))
+    app.extensions["on_record"].append(writer.put)
+    app.extensions["on_exit"].append(writer.close)
+    return writer
+
+
+def _metrics(app: Flask, writer: UsageWriter, settings: Settings) -> None:
+    claude: Claude = app.extensions["claude"]
+
+    def look() -> Look:
+        windows = {name: (seen.utilization, seen.resets_at) for name, seen in claude.windows.items()}
+        return Look(claude.status(), windows, len(writer))
+
+    def label(model: str) -> str:
+        try:
+            return claude.catalogue.find(model).id
+        except ModelNotFound:
+            return "other"
+
+    metrics = Metrics(settings.environ.get("PROMETHEUS_MULTIPROC_DIR"), look, label)
+    app.extensions["metrics"] = metrics
+    app.extensions["on_start"].append(metrics.open)
+    app.extensions["on_request"].append(metrics.count_request)
+    app.extensions["on_record"].append(metrics.count_answer)
 
 
 def _open(url: str) -> Store:

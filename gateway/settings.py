@@ -36,6 +36,11 @@ class Settings:
     debug: bool = False
     log_level: str = "INFO"
     log_format: str = "json"
+    log_file_path: Path | None = None
+    log_max_bytes: int = 10 * 1024 * 1024
+    log_backup_count: int = 5
+    log_content: bool = False
+    metrics: bool = True
     claude_binary_path: str | None = None
     claude_api_key: str | None = field(default=None, repr=False)
     claude_code_api_models_path: Path | None = None
@@ -128,6 +133,11 @@ def _read(env: Env) -> dict[str, Any]:
         "debug": env.bool("DEBUG", default.debug),
         "log_level": env.str("LOG_LEVEL", default.log_level, validate=validate.OneOf(LOG_LEVELS)),
         "log_format": env.str("LOG_FORMAT", default.log_format, validate=validate.OneOf(["json", "text"])),
+        "log_file_path": env.path("LOG_FILE_PATH", None),
+        "log_max_bytes": number("log_max_bytes", 0),
+        "log_backup_count": number("log_backup_count"),
+        "log_content": env.bool("LOG_CONTENT", default.log_content),
+        "metrics": env.bool("METRICS", default.metrics),
         "claude_binary_path": env.str("CLAUDE_BINARY_PATH", None) or None,
         "claude_api_key": env.str("CLAUDE_API_KEY", None) or None,
         "claude_code_api_models_path": env.path("CLAUDE_CODE_API_MODELS_PATH", None),

@@ -151,6 +151,12 @@ def complain() -> None:
     answer("said")
 
 
+def tell_limits() -> None:
+    info = {"status": "allowed", "rateLimitType": "five_hour", "utilization": 0.25, "resetsAt": 1_900_000_000}
+    emit({"type": "rate_limit_event", "rate_limit_info": info})
+    answer("within limits")
+
+
 def slow() -> None:
     start()
     for number in range(20):
@@ -173,6 +179,7 @@ TURNS: dict[str, Callable[[], None]] = {
     "SPLIT": split_lines,
     "ASK": ask,
     "STDERR": complain,
+    "LIMITS": tell_limits,
     "SLOW": slow,
 }
 

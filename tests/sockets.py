@@ -18,11 +18,18 @@ from tests.support import Gateway, wait_for
 class Caller:
     """A chat completion request, sent on a connection of its own. `fields` are added to the body.
 
-    `buffer` is the size of the receive buffer in bytes; a small one makes the gateway wait for the reader.
+    `key` is sent as x-api-key. `buffer` is the size of the receive buffer in bytes; a small one makes the gateway wait
+    for the reader.
     """
 
     def __init__(
-        self, gateway: Gateway, content: str = "hi", *, buffer: int | None = None, **fields: Any
+        self,
+        gateway: Gateway,
+        content: str = "hi",
+        *,
+        buffer: int | None = None,
+        key: str = "",
+        **fields: Any,
     ) -> None:
         body = json.dumps({"messages": [{"role": "user", "content": content}], **fields}).encode()
         host, _, port = urlsplit(gateway.url).netloc.partition(":")
@@ -31,8 +38,9 @@ class Caller:
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.connect((host, int(port)))
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-        self.socket.sendall(head.encode() + body)
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        head += f"x-api-key: {key}\r\n" if key else ""
+        self.socket.sendall(head.encode() + b"\r\n" + body)
 
     @property
     def status(self) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ import psycopg
 import pytest
 
 from gateway.errors import KeyNotFound, StoreError
+from gateway.record import Record
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
+from gateway.store.leases import DatabaseLeases
+from gateway.store.limits_storage import DatabaseStorage
 from gateway.store.models import ApiKey
+from gateway.store.usage import GROUPS, Usage
+from gateway.turn import Usage as Tokens
 from tests import postgres
 from tests.scripted import ScriptedCli
 from tests.support import ROOT, Gateway
@@ -73,24 +79,51 @@ def test_keys(keys: Keys) -> None:
         keys.show("key_unknown")
 
 
+def record(key_id: str, tokens: int, model: str = "m") -> Record:
+    now = datetime.now(timezone.utc)
+    return Record("", "", now, model, key_id, usage=Tokens(output_tokens=tokens, cost_usd=0.5))
+
+
 def test_nobody_loses_when_many_write(server: postgres.Server, keys: Keys) -> None:
     key, _ = keys.create("shared")
     stores = [Store(server.url) for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: Keys(stores[i % 2]).count(key.id, 3_000_000_000, 0.5), range(100)))
+        list(pool.map(lambda i: Usage(stores[i % 2]).add([record(key.id, 3_000_000_000)]), range(100)))
     found = keys.show(key.id)
     assert (found.total_requests, found.total_tokens, found.total_cost) == (100, 300_000_000_000, 50.0)
+    today = datetime.now(timezone.utc).date()
+    for group_by in GROUPS:
+        (group,) = Usage(stores[0]).groups(group_by, today - timedelta(1), today)
+        assert (group.figures.requests, repr(group.figures.output_tokens)) == (100, "300000000000")
     for store in stores:
         store.close()
 
 
-def test_a_restart_of_the_server_is_survived(server: postgres.Server, keys: Keys) -> None:
+def test_what_it_cannot_take_is_replaced(store: Store, keys: Keys) -> None:
+    key, _ = keys.create("one")
+    Usage(store).add([record(key.id, 1, "claude-\0-\udc00")])
+    assert keys.show(key.id).total_requests == 1
+
+
+def test_a_restart_of_the_server_is_survived(server: postgres.Server, store: Store, keys: Keys) -> None:
     key, plain = keys.create("one")
     server.restart()
     assert keys.find(plain) == key
     server.restart()
-    keys.count(key.id, 1, 0.0)
+    Usage(store).add([record(key.id, 1)])
     assert keys.show(key.id).total_requests == 1
+
+
+def test_limits_count_in_it(server: postgres.Server, store: Store) -> None:
+    storage = DatabaseStorage(store=store)
+    with ThreadPoolExecutor(8) as pool:
+        let_in = list(pool.map(lambda _: storage.acquire_sliding_window_entry("k", 30, 60), range(80)))
+    assert sum(let_in) == 30
+    assert [storage.incr("w", 60, 2), storage.incr("w", 60), storage.get("w")] == [2, 3, 3]
+    leases = DatabaseLeases(store)
+    with ThreadPoolExecutor(8) as pool:
+        held = list(pool.map(lambda i: leases.acquire("me", str(i), 5, 60), range(20)))
+    assert sum(map(bool, held)) == 5
 
 
 def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:

@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import KeyNotFound, KeyRevoked, StoreError
+from gateway.record import Record
 from gateway.store.backends import path_of, without_password
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
+from gateway.store.usage import Usage
+from gateway.turn import Usage as Tokens
 from tests.support import ROOT
 
 MIGRATE = "import sys; from gateway.store.database import Store; Store(sys.argv[1]).open()"
@@ -130,7 +133,6 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
         "rotate": lambda: keys.rotate(key_id),
         "find": lambda: keys.find(plain),
         "has_active": keys.has_active,
-        "count": lambda: keys.count(key_id, 1, 0.1),
     }
 
 
@@ -192,9 +194,12 @@ def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:
 
 def test_nobody_loses_when_many_write(path: Path, keys: Keys) -> None:
     key, _ = keys.create("shared")
-    patient = Keys(Store(url_of(path)))
+    usage = Usage(Store(url_of(path)))
+    record = Record(
+        "", "", datetime.now(timezone.utc), key_id=key.id, usage=Tokens(output_tokens=2, cost_usd=0.5)
+    )
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: patient.count(key.id, 2, 0.5), range(100)))
+        list(pool.map(lambda _: usage.add([record]), range(100)))
     found = keys.show(key.id)
     assert (found.total_requests, found.total_tokens, found.total_cost) == (100, 200, 50.0)
     assert found.last_used_at is not None

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, g, request
 
 from gateway.api import current
-from gateway.errors import InvalidKey, MissingKey, ModelNotAllowed, ModelNotSupported
+from gateway.errors import AdminRequired, InvalidKey, MissingKey, ModelNotAllowed, ModelNotSupported
 from gateway.settings import Settings, SettingsError
 from gateway.store import secret
 from gateway.store.keys import Keys
@@ -56,6 +56,18 @@ def identity() -> Identity | None:
     """Whose request this is; None where no key is asked for."""
     who: Identity | None = g.get("identity")
     return who
+
+
+def sees_all() -> bool:
+    """Whether the request may see what all keys did: an admin's, or any where no key is asked for."""
+    who = identity()
+    return who is None or who.is_admin
+
+
+def require_admin() -> None:
+    """Raises AdminRequired, unless the request may see everything."""
+    if not sees_all():
+        raise AdminRequired
 
 
 def require_model(name: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import flask_smorest
 import orjson
-from flask import Request
+from flask import Request, g
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -19,7 +19,7 @@ class AnyTypeParser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
 
     def _raw_load_json(self, req: Request) -> Any:
-        body = req.get_data()
+        body = g.body = req.get_data()
         if req.content_length is None and len(body) == req.max_content_length:
             raise RequestEntityTooLarge  # werkzeug cuts a body sent in chunks at the limit, and says nothing
         return _loads(body) if body.strip() else missing

@@ -7,10 +7,12 @@ from typing import cast
 from flask import current_app
 
 from gateway.claude.service import Claude
+from gateway.observe.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store.folders import Folders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
+from gateway.store.usage import Usage
 
 
 def claude() -> Claude:
@@ -36,3 +38,13 @@ def projects() -> Projects:
 def folders() -> Folders:
     """The projects' folders."""
     return cast(Folders, current_app.extensions["folders"])
+
+
+def usage() -> Usage:
+    """What every answer has used."""
+    return cast(Usage, current_app.extensions["usage"])
+
+
+def metrics() -> Metrics:
+    """The metrics of this worker, and through its files those of all."""
+    return cast(Metrics, current_app.extensions["metrics"])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, g
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from gateway.dialects import sse
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, RequestTooLarge
 from gateway.schemas.errors import field_error
-
-log = logging.getLogger(__name__)
 
 #: An error's HTTP status and body in a dialect.
 Shape = Callable[[GatewayError], tuple[int, dict[str, Any]]]
@@ -42,8 +39,7 @@ def add_shape(app: Flask, applies: Callable[[], bool], shape: Shape) -> None:
 
 def respond(error: GatewayError) -> Response:
     """The error object with its status, and what SDKs need to know about trying again."""
-    if error.status >= 500:
-        log.warning("%s: %s", error.code, error.message)
+    g.error = error
     status, body = _shaped(error)
     response = Response(sse.dumps(body), status, mimetype="application/json")
     if error.retry_after is not None:

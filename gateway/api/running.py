@@ -1,8 +1,8 @@
 """The one way from a view to the CLI: who may ask is checked here, and what came of it is recorded.
 
-Whatever wants to know about answers (usage, limits, logs, metrics) is a function in `app.extensions["on_record"]`,
-called once with the Record of every answer, when it is over; or in `g.on_record`, for the request at hand only. None
-may raise, or wait for anything.
+Whatever wants to know about answers (usage, limits, metrics) is a function in `app.extensions["on_record"]`, called
+once with the Record of every answer, when it is over; or in `g.on_record`, for the request at hand only. None may
+raise, or wait for anything. `app.extensions["live"]` are the answers that this worker is giving now.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from flask import current_app, g, request
+from flask import Flask, current_app, g, request
 
 from gateway.api import auth, current, owner, workplaces
 from gateway.claude.fan import Fan
-from gateway.errors import ClientGone, GatewayError, TurnStopped
+from gateway.errors import ClientGone, GatewayError, ShuttingDown, TurnStopped
+from gateway.observe.content import Transcript
 from gateway.record import Record
-from gateway.turn import Done, Event, Idle, Started, Turn
+from gateway.turn import Done, Event, Idle, Started, Turn, Usage
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ Batch = list[Event]
 OnRecord = Callable[[Record], None]
 Listener = Callable[[int, Batch], None]
 
-MOST_OF_A_HEADER = 200
+MOST_OF_A_NAME = 200
 
 
 def run(
@@ -39,10 +40,16 @@ def run(
     Raises ModelNotSupported, ModelNotAllowed or ClaudeUnavailable, and what `workplaces.place` raises.
     """
     turn = workplaces.place(turn, project_id)
-    record = _record(turn, stream)
     fan = current.claude().run(*map(_owned, (turn, *others)), n=n)
     auth.require_model(turn.model)  # now that the CLI's models are known
-    return Metered(fan, record, [*current_app.extensions["on_record"], *g.get("on_record", ())])
+    record = _record(turn, stream)
+    on_record = [*current_app.extensions["on_record"], *g.get("on_record", ())]
+    metered = Metered(fan, record, on_record, live())
+    g.record = record
+    if current.settings().log_content:
+        g.transcript = Transcript()
+        metered.listeners.append(g.transcript.note)
+    return metered
 
 
 def count_tokens(turn: Turn) -> int:
@@ -52,22 +59,36 @@ def count_tokens(turn: Turn) -> int:
     return current.claude().count_tokens(_owned(turn))
 
 
+def live() -> set[Metered]:
+    """The answers that this worker is giving now."""
+    running: set[Metered] = current_app.extensions["live"]
+    return running
+
+
+def end_all(app: Flask) -> None:
+    """Record the answers that the end of the worker cuts off, of clients that do not read among them."""
+    for metered in list(app.extensions["live"]):
+        metered.stop(ShuttingDown())
+        metered.give_up(ShuttingDown())
+
+
 class Metered:
     """A Fan that is watched: what goes through it makes its Record, which is passed on at `close`.
 
-    `listeners` get every batch before the client does.
+    `listeners` get every batch before the client does. It is in `live` while it runs.
     """
 
-    def __init__(self, fan: Fan, record: Record, on_record: Sequence[OnRecord]) -> None:
+    def __init__(self, fan: Fan, record: Record, on_record: Sequence[OnRecord], live: set[Metered]) -> None:
         self.record = record
         self.listeners: list[Listener] = []
+        self._live = live
         self._fan = fan
         self._on_record = on_record
         self._began = time.monotonic()
         self._open = True
-        self._left = 0
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        self._live.add(self)
         try:
             for index, batch in self._fan:
                 self._note(batch)
@@ -79,17 +100,27 @@ class Metered:
             self.record.error = error.code
             self.record.outcome = "cut" if isinstance(error, (ClientGone, TurnStopped)) else "failed"
             raise
+        except Exception:
+            self.record.error = GatewayError.code
+            raise
 
     def stop(self, reason: GatewayError) -> None:
         """End all answers from outside."""
         self._fan.stop(reason)
 
+    def used(self) -> Usage:
+        """What the answer has used until now; its output is an estimate while it runs."""
+        return self._fan.used()[0]
+
     def close(self) -> None:
         """Free everything and pass the record on. May be repeated."""
         self._fan.close()
-        if self._open:
-            self._open = False
-            self._finish()
+        self._finish()
+
+    def give_up(self, reason: GatewayError) -> None:
+        """Pass the record of an answer on that nobody will close any more."""
+        self.record.error = self.record.error or reason.code
+        self._finish()
 
     def _note(self, batch: Batch) -> None:
         record = self.record
@@ -104,6 +135,10 @@ class Metered:
             record.stop_reason = batch[-1].stop_reason
 
     def _finish(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._live.discard(self)
         record = self.record
         record.seconds = time.monotonic() - self._began
         record.usage, record.is_estimated = self._fan.used()
@@ -126,11 +161,11 @@ def _record(turn: Turn, stream: bool) -> Record:
         request_id=g.get("request_id", ""),
         endpoint=request.path,
         started_at=datetime.now(timezone.utc),
-        model=turn.model or "",
+        model=current.claude().catalogue.resolve(turn.model).id[:MOST_OF_A_NAME],
         key_id=who.id if who else None,
         key_name=who.name if who else None,
         project_id=turn.project or None,
-        client=request.headers.get("user-agent", "")[:MOST_OF_A_HEADER],
+        client=request.headers.get("user-agent", "")[:MOST_OF_A_NAME],
         address=request.remote_addr or "",
         streamed=stream,
     )

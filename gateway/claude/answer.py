@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.claude.failures import Facts, failure, is_hopeless, read_retry
 from gateway.claude.tools import PREFIX
+from gateway.claude.windows import Window, windows
 from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.turn import (
     Block,
@@ -69,6 +70,7 @@ class Answer:
         self.has_thought = False
         self.stop_sequence: str | None = None
         self.calls: list[ToolCall] = []
+        self.windows: dict[str, Window] = {}
         self._ignored = ignored
         self._names = names
         self._cost = cost
@@ -151,7 +153,9 @@ class Answer:
         elif kind == "system":
             self._system(line)
         elif kind == "rate_limit_event":
-            self._facts.resets_at = line.get("rate_limit_info", {}).get("resetsAt")
+            info = line.get("rate_limit_info") or {}
+            self._facts.resets_at = info.get("resetsAt")
+            self.windows |= windows(info)
 
     def _system(self, line: Line) -> None:
         if line.get("subtype") == "api_retry":

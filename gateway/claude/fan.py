@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterator, Sequence
 
 import gevent
@@ -34,14 +35,19 @@ class Fan:
         if len(self._runs) == 1:
             yield from ((0, batch) for batch in self._runs[0])
             return
-        queue: Queue[tuple[int, Batch | GatewayError | None]] = Queue(maxsize=AHEAD)
-        self._readers = [gevent.spawn(_read, index, run, queue) for index, run in enumerate(self._runs)]
+        queue: Queue[tuple[int, Batch | Exception | None]] = Queue(maxsize=AHEAD)
+        self._readers = [
+            gevent.spawn(
+                contextvars.copy_context().run, _read, index, run, queue
+            )  # what they log is the request's
+            for index, run in enumerate(self._runs)
+        ]
         going = len(self._runs)
         while going:
             index, batch = queue.get()
             if batch is None:
                 going -= 1
-            elif isinstance(batch, GatewayError):
+            elif isinstance(batch, Exception):
                 raise batch
             else:
                 yield index, batch
@@ -63,10 +69,10 @@ class Fan:
             run.close()
 
 
-def _read(index: int, run: Run, queue: Queue[tuple[int, Batch | GatewayError | None]]) -> None:
+def _read(index: int, run: Run, queue: Queue[tuple[int, Batch | Exception | None]]) -> None:
     try:
         for batch in run:
             queue.put((index, batch))
         queue.put((index, None))
-    except GatewayError as error:
+    except Exception as error:  # noqa: BLE001  it is raised again by whoever reads the queue
         queue.put((index, error))

@@ -55,6 +55,7 @@ class WarmPool:
         self._demand = Demand()
         self._allows_start = allows_start
         self.starts = self.failures = self._failed_in_a_row = 0
+        self.hits = self.misses = 0  # conversations that found a process ready, or had to wait for one
         self.starting = 0
         self._spawn = spawn
         self._on_models = on_models
@@ -102,7 +103,12 @@ class WarmPool:
         """
         self._demand.note()
         self._taken = time.monotonic()
-        process = self.take_ready() or self._wait_for_one(ticket, timeout)
+        process = self.take_ready()
+        if process is not None:
+            self.hits += 1
+        else:
+            self.misses += 1
+            process = self._wait_for_one(ticket, timeout)
         self.refill_later()
         return process
 

@@ -7,6 +7,7 @@ Protocol: `sdk.d.ts` of the npm package `@anthropic-ai/claude-agent-sdk`.
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import json
 import logging
@@ -111,6 +112,8 @@ class Process:
         self._numbers = itertools.count(1)
         self._killed = False
         self._closed = False
+        self._reported = 0
+        self._context = contextvars.copy_context()
         self.answer: Callable[[Line], dict[str, Any] | None] = refuse
         _living.add(self)
 
@@ -198,13 +201,30 @@ class Process:
         self._child.wait(REAP_SECONDS)
         self._forget()
 
+    def serve(self) -> None:
+        """From now on the CLI works for the present context: what it says on stderr is logged in that."""
+        self.report()
+        self._context = contextvars.copy_context()
+
+    def report(self) -> None:
+        """Log what the CLI has written to stderr since the last time."""
+        words = self._stderr_from(self._reported)
+        if words:
+            self._reported += len(words)
+            said = words[-STDERR_TAIL:].decode("utf-8", "replace").strip()
+            self._context.copy().run(log.warning, "claude[%d] said on stderr: %s", self.pid, said)
+
     def last_words(self) -> str:
         """The end of what the CLI wrote to stderr."""
+        return self._stderr_from(0)[-STDERR_TAIL:].decode("utf-8", "replace")
+
+    def _stderr_from(self, start: int) -> bytes:
+        """Read without a seek: the CLI writes where this file stands."""
         if self._stderr.closed:
-            return ""
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - STDERR_TAIL))
-        return self._stderr.read().decode("utf-8", "replace")
+            return b""
+        number = self._stderr.fileno()
+        size = os.fstat(number).st_size
+        return os.pread(number, size - start, start)
 
     def _read(self, deadline: float | None) -> list[Line]:
         while True:
@@ -266,9 +286,7 @@ class Process:
 
     def _forget(self) -> None:
         _living.discard(self)
-        words = self.last_words().strip()
-        if words:
-            log.warning("claude[%d] said on stderr: %s", self.pid, words)
+        self.report()
         self._close_files()
 
     def _close_stdin(self) -> None:
@@ -292,10 +310,10 @@ def _parse(raw: bytes) -> Line | None:
     try:
         line: Line = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        log.warning("skipped a line of the CLI that is no JSON: %.200r", raw)
+        log.warning("skipped a line of the CLI that is no JSON, %d bytes long", len(raw))
         return None
     if not isinstance(line.get("type"), str):
-        log.warning("skipped a line of the CLI that is no message: %.200r", raw)
+        log.warning("skipped a line of the CLI that is no message, %d bytes long", len(raw))
         return None
     return line
 

@@ -176,6 +176,7 @@ class Run:
 
     def _go_on(self, conversation: Conversation, known: int, model: Model) -> Iterator[list[Event]]:
         self._conversation = conversation
+        conversation.process.serve()
         rest = self._turn.messages[known:]
         self._tuning = tuning = tune(self._turn, model, seeded=len(rest) > 1)
         if conversation.is_new:
@@ -219,7 +220,9 @@ class Run:
             raise ClaudeUnavailable("The Claude Code CLI does not start in the project's folder.") from error
 
     def _fresh_conversation(self) -> Conversation:
-        self._conversation = Conversation(self._process(), self._turn, self._claude.limits.tool_seconds)
+        process = self._process()
+        process.serve()
+        self._conversation = Conversation(process, self._turn, self._claude.limits.tool_seconds)
         self._check()  # stopped while it was handed over
         return self._conversation
 
@@ -230,16 +233,20 @@ class Run:
         return self._claude.pool.take(self._warm, self._claude.limits.start_seconds)
 
     def _read(self, conversation: Conversation, tuning: Tuning, model: Model) -> Iterator[list[Event]]:
-        for batch in conversation.answer(tuning, model, self._claude.limits.silence_seconds):
-            self._begun = True
-            self._last = conversation.last
-            if isinstance(batch[-1], Done):
-                self._keep(conversation, model)
-            yield batch
+        try:
+            for batch in conversation.answer(tuning, model, self._claude.limits.silence_seconds):
+                self._begun = True
+                self._last = conversation.last
+                if isinstance(batch[-1], Done):
+                    self._keep(conversation, model)
+                yield batch
+        finally:
+            self._claude.note_windows(conversation.last.windows)
 
     def _keep(self, conversation: Conversation, model: Model) -> None:
         """Before the client has the end of the answer: its next request may come at once."""
         self._claude.note_success()
+        conversation.process.report()
         if conversation.is_clean and _can_be_continued(conversation, self._tuning, model):
             self._conversation = None
             self._claude.keep(extend(self._digests[-1], conversation.last.message()), conversation)

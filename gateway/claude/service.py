@@ -26,6 +26,7 @@ from gateway.claude.process import ProcessEnded
 from gateway.claude.run import Run
 from gateway.claude.slots import Slots
 from gateway.claude.tuning import Tuning
+from gateway.claude.windows import Window
 from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
 from gateway.turn import Turn, Workplace
 
@@ -89,6 +90,7 @@ class Claude:
             start_timeout=limits.start_seconds,
         )
         self.runs: set[Run] = set()
+        self.windows: dict[str, Window] = {}  # the subscription's limits, as last heard of
         self._setups: OrderedDict[bytes, int] = OrderedDict()
         self._work_dir = work_dir
         self._binary_path = binary_path
@@ -216,6 +218,10 @@ class Claude:
         """An answer came: the login is good."""
         self._login = True
 
+    def note_windows(self, windows: Mapping[str, Window]) -> None:
+        """What a turn has heard of the subscription's limits."""
+        self.windows.update(windows)
+
     def note_failure(self, error: GatewayError) -> None:
         """A refused login may be mended outside: the next turn gets a process that reads it afresh."""
         if isinstance(error, NotLoggedIn):
@@ -244,6 +250,8 @@ class Claude:
             "kept_hits": self.kept.hits,
             "queued": self.slots.waiting,
             "warm": self.pool.ready,
+            "warm_hits": self.pool.hits,
+            "warm_misses": self.pool.misses,
             "starting": self.pool.starting,
             "starts": self.pool.starts,
             "start_failures": self.pool.failures,

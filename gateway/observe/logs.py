@@ -1,30 +1,116 @@
-"""Log lines: JSON in production, readable in development, one shape for every logger."""
+"""Log lines: JSON in production, readable in development, one shape for every logger, one line a request.
+
+No line has anything of a conversation, a key or a token in it, unless LOG_CONTENT is set; then the request's line has
+what was sent and said.
+"""
 
 from __future__ import annotations
 
 import logging
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
+
+from gateway.observe.handled import Handled
+from gateway.observe.rotating import RotatingFile
+from gateway.record import Record
+
+log = logging.getLogger("gateway.requests")
+
+QUIET = ("/health", "/metrics")  # asked for all the time
+MOST_OF_A_PATH = 200
+DIGITS = 4  # of seconds: a tenth of a millisecond
 
 
-def configure(level: str, form: str) -> None:
-    """Send all log records to stderr in `form` ("json" or "text"), from `level` up."""
+def configure(
+    level: str, form: str, path: Path | None = None, *, max_bytes: int = 0, backups: int = 1
+) -> None:
+    """Send all log records to stderr in `form` ("json" or "text"), from `level` up, and to the file `path`.
+
+    Raises OSError if the file cannot be written.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _timestamp,
     ]
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form)],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form)],
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if path is not None:
+        handlers.append(RotatingFile(path, max_bytes, backups))
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=handlers, force=True)
+    _adopt("gunicorn.error")
+
+
+def log_request(handled: Handled) -> None:
+    """The request's line."""
+    level = logging.DEBUG if handled.route in QUIET else logging.INFO
+    if log.isEnabledFor(level):
+        fields = _request(handled) | (_answer(handled.record) if handled.record else {}) | handled.content
+        log.log(level, "request", extra={name: value for name, value in fields.items() if value is not None})
+
+
+def _request(handled: Handled) -> dict[str, Any]:
+    error = handled.error
+    return {
+        "request_id": handled.request_id,
+        "method": handled.method,
+        "path": quote(handled.path)[:MOST_OF_A_PATH],
+        "status": handled.status,
+        "seconds": round(handled.seconds, DIGITS),
+        "address": handled.address,
+        "key": handled.key_name,
+        "error": error.code if error else None,
+        # Faults of our own are told in our own words; those of clients may quote what they sent.
+        "reason": error.message if error and error.status >= 500 else None,
+    }
+
+
+def _answer(record: Record) -> dict[str, Any]:
+    first = record.first_seconds
+    usage = record.usage
+    return {
+        "model": record.model,
+        "outcome": record.outcome,
+        "error": record.error,
+        "stop_reason": record.stop_reason,
+        "streamed": record.streamed,
+        "first_seconds": None if first is None else round(first, DIGITS),
+        "input_tokens": usage.input_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+        "thinking_tokens": usage.thinking_tokens,
+        "cost": usage.cost_usd,
+        "is_estimated": record.is_estimated or None,
+        "project_id": record.project_id,
+        "session_id": record.session_id,
+    }
+
+
+def _timestamp(_: Any, __: str, event: EventDict) -> EventDict:
+    """When it was logged, and not when it is written: the same in every place."""
+    moment = datetime.fromtimestamp(event["_record"].created, timezone.utc)
+    event["timestamp"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return event
+
+
+def _adopt(name: str) -> None:
+    """A logger that has handlers of its own, the server's: in the worker it speaks like the others."""
+    logger = logging.getLogger(name)
+    logger.handlers.clear()
+    logger.propagate = True
 
 
 def _rendering(form: str) -> list[Processor]:

@@ -125,15 +125,16 @@ class Keys:
         """Whether any key may be used."""
         return any(key.state == "active" for key in self.list())
 
-    def count(self, key_id: str, tokens: int, cost: float) -> None:
-        """Add an answer to the key's sums. `cost` is in USD."""
-        change = {
-            "total_requests": ApiKey.total_requests + 1,
-            "total_tokens": ApiKey.total_tokens + tokens,
-            "total_cost": ApiKey.total_cost + cost,
-            "last_used_at": _now(),
-        }
-        self._store.write(lambda db: _update(db, key_id, change))
+
+def add_usage(db: Any, key_id: str, *, requests: int, tokens: int, cost: float, last: datetime) -> None:
+    """Add answers to a key's sums, within a transaction. `cost` is in USD, `last` when the latest began."""
+    change = {
+        "total_requests": ApiKey.total_requests + requests,
+        "total_tokens": ApiKey.total_tokens + tokens,
+        "total_cost": ApiKey.total_cost + cost,
+        "last_used_at": last,
+    }
+    ApiKey.update(**change).where(ApiKey.id == key_id).execute(db)
 
 
 def _now() -> datetime:

@@ -115,9 +115,10 @@ class SessionMessage(Model):
         table_name = "messages"
 
 
-class Usage(Model):
-    """One answer, or one that failed: a Record."""
+class UsageRow(Model):
+    """One answer, or one that failed: a Record. `day` is the UTC date it began on, YYYY-MM-DD."""
 
+    id = AutoField()
     request_id = TextField(index=True)
     endpoint = TextField()
     key_id = TextField(null=True)
@@ -132,6 +133,7 @@ class Usage(Model):
     error = TextField(null=True)
     stop_reason = TextField(null=True)
     created_at = MomentField(index=True)
+    day = TextField()
     first_seconds = DoubleField(null=True)
     seconds = DoubleField()
     input_tokens = BigIntegerField(default=0)

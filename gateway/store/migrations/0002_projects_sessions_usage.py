@@ -73,6 +73,7 @@ def up(migrator: Any, db: Any) -> None:
         error = TextField(null=True)
         stop_reason = TextField(null=True)
         created_at = DoubleField(index=True)
+        day = TextField()
         first_seconds = DoubleField(null=True)
         seconds = DoubleField()
         input_tokens = BigIntegerField()

@@ -1,0 +1,18 @@
+"""`GET /metrics`, for Prometheus."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from gateway.api import auth, current
+from gateway.api.blueprints import Blueprint
+from gateway.observe.metrics import CONTENT_TYPE
+
+blueprint = Blueprint("metrics", __name__, description="Metrics")
+
+
+@blueprint.route("/metrics")
+def metrics() -> Response:
+    """Figures of all workers. With keys on, it needs an admin's."""
+    auth.require_admin()
+    return Response(current.metrics().render(), content_type=CONTENT_TYPE)

@@ -1,0 +1,82 @@
+"""Shapes of `/v1/usage`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from gateway.schemas.pages import PaginationSchema
+
+GROUPS = ("day", "key", "model", "project")
+MOST_PER_PAGE = 1000
+
+
+def _day(name: str) -> fields.Date:
+    return fields.Date(
+        data_key=name,
+        format="%Y-%m-%d",
+        error_messages={"invalid": "Expected a date, YYYY-MM-DD."},
+        metadata={"description": "A UTC date; the day is included."},
+    )
+
+
+def _number(default: int, most: int | None = None) -> fields.Integer:
+    return fields.Integer(
+        load_default=default,
+        validate=validate.Range(min=1, max=most),
+        error_messages={"invalid": "Expected an integer.", "too_large": "Expected a smaller number."},
+    )
+
+
+class UsageQuerySchema(Schema):
+    """What to sum up, and over which days; without `to` up to today, without `from` 30 days."""
+
+    group_by = fields.String(load_default="day", validate=validate.OneOf(GROUPS))
+    first = _day("from")
+    last = _day("to")
+    page = _number(1)
+    per_page = _number(100, MOST_PER_PAGE)
+
+    @validates_schema
+    def check_order(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """The days have to be in order."""
+        if "first" in data and "last" in data and data["first"] > data["last"]:
+            raise ValidationError("Expected a date that is not before 'from'.", "to")
+
+
+class FiguresSchema(Schema):
+    """Sums over answers."""
+
+    requests = fields.Integer(metadata={"description": "All answers, failed and cut ones included."})
+    failed = fields.Integer()
+    cut = fields.Integer(metadata={"description": "Answers whose client left or stopped them."})
+    input_tokens = fields.Integer(metadata={"description": "Without the cached ones."})
+    cache_read_tokens = fields.Integer()
+    cache_write_tokens = fields.Integer()
+    output_tokens = fields.Integer(metadata={"description": "With the thinking."})
+    thinking_tokens = fields.Integer()
+    total_tokens = fields.Integer()
+    cost = fields.Float(metadata={"description": "USD."})
+
+
+class GroupSchema(FiguresSchema):
+    """The sums of one group; of the names only those that it was grouped by are there."""
+
+    day = fields.String()
+    key_id = fields.String(allow_none=True)
+    key_name = fields.String(allow_none=True)
+    model = fields.String()
+    project_id = fields.String(allow_none=True)
+
+
+class UsageSchema(Schema):
+    """Usage by group; `totals` are those of all pages."""
+
+    object = fields.Constant("usage")
+    group_by = fields.String()
+    first = fields.Date(data_key="from")
+    last = fields.Date(data_key="to")
+    data = fields.List(fields.Nested(GroupSchema))
+    totals = fields.Nested(FiguresSchema)
+    pagination = fields.Nested(PaginationSchema)

@@ -1,0 +1,182 @@
+"""What every answer has used: a row each, and their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any, Literal, get_args
+
+from peewee import Case, fn
+
+from gateway.record import Record
+from gateway.store import keys
+from gateway.store.database import Store
+from gateway.store.models import UsageRow
+
+GroupBy = Literal["day", "key", "model", "project"]
+GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
+
+_COLUMNS: dict[str, Any] = {
+    "day": UsageRow.day,
+    "key": UsageRow.key_id,
+    "model": UsageRow.model,
+    "project": UsageRow.project_id,
+}
+_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "thinking_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Sums over answers. `input_tokens` excludes the cached ones, `output_tokens` includes the thinking; `cost` is in
+    USD. `requests` counts all, `failed` and `cut` (the client left) some of them."""
+
+    requests: int = 0
+    failed: int = 0
+    cut: int = 0
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    thinking_tokens: int = 0
+    cost: float = 0.0
+
+    @property
+    def total_tokens(self) -> int:
+        """All that was read and written."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one day, key, model or project; `name` is None for answers without one. `key_name` goes with
+    keys only."""
+
+    name: str | None
+    key_name: str | None
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An answer that failed, or a cut one; `error` is its code."""
+
+    request_id: str
+    endpoint: str
+    key_id: str | None
+    key_name: str | None
+    model: str
+    outcome: str
+    error: str | None
+    created_at: datetime
+
+
+class Usage:
+    """All that is asked of the table. Every method raises StoreError when the database fails."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def add(self, records: Sequence[Record]) -> None:
+        """A row for each, and the sums of their keys, in one transaction."""
+        rows = [_row(record) for record in records]
+
+        def work(db: Any) -> None:
+            UsageRow.insert_many(rows).execute(db)
+            for key_id in {record.key_id for record in records if record.key_id is not None}:
+                _add_to_key(db, key_id, [record for record in records if record.key_id == key_id])
+
+        self._store.write(work)
+
+    def groups(self, by: GroupBy, first: date, last: date, key_id: str | None = None) -> list[Summary]:
+        """The sums of answers begun from `first` to `last` (UTC, both included), of one key or of all.
+
+        Days come newest first, all others in order of cost.
+        """
+        column = _COLUMNS[by]
+        query = (
+            UsageRow.select(column.alias("name"), fn.MAX(UsageRow.key_name).alias("key_name"), *_sums())
+            .where(
+                UsageRow.created_at >= _midnight(first),
+                UsageRow.created_at < _midnight(last + timedelta(days=1)),
+            )
+            .group_by(column)
+        )
+        if key_id is not None:
+            query = query.where(UsageRow.key_id == key_id)
+        found = [_group(row, by) for row in self._store.read(lambda db: list(query.dicts().execute(db)))]
+        found.sort(key=lambda group: group.name or "")
+        if by == "day":
+            found.reverse()
+        else:
+            found.sort(key=lambda group: (group.figures.cost, group.figures.requests), reverse=True)
+        return found
+
+    def recent_failures(self, most: int = 50, key_id: str | None = None) -> list[Failure]:
+        """The latest answers that failed, newest first."""
+        columns = [getattr(UsageRow, name) for name in Failure.__dataclass_fields__]
+        query = UsageRow.select(*columns).where(UsageRow.outcome == "failed")
+        if key_id is not None:
+            query = query.where(UsageRow.key_id == key_id)
+        query = query.order_by(UsageRow.created_at.desc(), UsageRow.id.desc()).limit(most)
+        return self._store.read(lambda db: [Failure(**row) for row in query.dicts().execute(db)])
+
+
+def total(groups: Iterable[Summary]) -> Figures:
+    """The figures of all groups together."""
+    rows = [asdict(group.figures) for group in groups]
+    return Figures(**{name: sum(row[name] for row in rows) for name in Figures.__dataclass_fields__})
+
+
+def tokens(record: Record) -> int:
+    """All that an answer has read and written."""
+    usage = record.usage
+    return usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens + usage.output_tokens
+
+
+def _sums() -> list[Any]:
+    def count(outcome: str) -> Any:
+        return fn.SUM(Case(None, [(UsageRow.outcome == outcome, 1)], 0))
+
+    sums: dict[str, Any] = {"requests": fn.COUNT(UsageRow.id), "failed": count("failed"), "cut": count("cut")}
+    sums |= {name: fn.SUM(getattr(UsageRow, name)) for name in (*_TOKENS, "cost")}
+    return [value.alias(name) for name, value in sums.items()]
+
+
+def _group(row: dict[str, Any], by: GroupBy) -> Summary:
+    name, key_name = row.pop("name"), row.pop("key_name")
+    cost = float(row.pop("cost"))
+    figures = Figures(
+        **{name: int(sum_) for name, sum_ in row.items()}, cost=cost
+    )  # PostgreSQL's sums are decimals
+    return Summary(name, key_name if by == "key" else None, figures)
+
+
+def _add_to_key(db: Any, key_id: str, records: Sequence[Record]) -> None:
+    keys.add_usage(
+        db,
+        key_id,
+        requests=len(records),
+        tokens=sum(map(tokens, records)),
+        cost=sum(record.usage.cost_usd or 0.0 for record in records),
+        last=max(record.started_at for record in records),
+    )
+
+
+def _row(record: Record) -> dict[str, Any]:
+    row = {name: _clean(getattr(record, name)) for name in UsageRow._meta.fields if hasattr(record, name)}
+    row |= {name: getattr(record.usage, name) for name in _TOKENS}
+    return row | {
+        "cost": record.usage.cost_usd or 0.0,
+        "created_at": record.started_at,
+        "day": f"{record.started_at.astimezone(timezone.utc):%Y-%m-%d}",
+    }
+
+
+def _clean(value: Any) -> Any:
+    """Clients' JSON may have half of a surrogate pair, which no database takes, or a NUL, which PostgreSQL refuses."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(value, str) else value
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), timezone.utc)

@@ -1,0 +1,561 @@
+"""Usage: every answer is a row, whatever becomes of it or of the database."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import gevent
+import httpx2 as httpx
+import pytest
+from click.testing import CliRunner
+from flask.testing import FlaskClient
+
+from gateway.api.running import Metered
+from gateway.app import create_app
+from gateway.commands import main
+from gateway.errors import ClientGone, GatewayError, ShuttingDown, StoreError, TurnStopped, UpstreamError
+from gateway.record import Record
+from gateway.settings import Settings
+from gateway.store import keys as keys_module
+from gateway.store.database import Store
+from gateway.store.keys import Keys
+from gateway.store.usage import Figures, Usage, total
+from gateway.store.usage_writer import UsageWriter
+from gateway.turn import Done, Idle, Started, Text
+from gateway.turn import Usage as Tokens
+from tests.scripted import ScriptedCli
+from tests.sockets import Caller, leaving
+from tests.standin import StandIn, text
+from tests.support import STILL, Gateway, wait_for
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)
+DAY = NOON.date()
+TOKENS = Tokens(1, 20, 300, 4000, 50, 0.25)
+CONFIGURED = "a-configured-key"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{path}", busy_seconds=0.01, pauses=())
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def usage(store: Store) -> Usage:
+    return Usage(store)
+
+
+def answer(**fields: Any) -> Record:
+    """A complete answer at noon."""
+    known = {"started_at": NOON, "model": "haiku", "outcome": "complete", "usage": TOKENS, **fields}
+    return Record(**{"request_id": "r", "endpoint": "/v1/chat/completions", **known})
+
+
+def by_name(usage: Usage, by: Any, **options: Any) -> dict[str | None, Figures]:
+    return {group.name: group.figures for group in usage.groups(by, DAY, DAY, **options)}
+
+
+# Rows and their sums
+
+
+def test_figures_are_summed_by_kind(usage: Usage) -> None:
+    usage.add([answer(), answer(outcome="failed", error="timeout"), answer(outcome="cut", usage=Tokens())])
+    figures = Figures(3, 1, 1, 2, 40, 600, 8000, 100, 0.5)
+    assert by_name(usage, "day") == {"2026-05-04": figures}
+    assert figures.total_tokens == 8642
+
+
+def test_answers_are_grouped(usage: Usage) -> None:
+    cheap = replace(TOKENS, cost_usd=0.1)
+    usage.add(
+        [answer(key_id="a", key_name="alice", project_id="p"), answer(key_id="b", model="opus", usage=cheap)]
+    )
+    for by, names in {"key": ["a", "b"], "model": ["haiku", "opus"], "project": ["p", None]}.items():
+        groups = usage.groups(by, DAY, DAY)  # type: ignore[arg-type]
+        assert [group.name for group in groups] == names  # in order of cost
+        assert {group.key_name for group in groups} == ({"alice", None} if by == "key" else {None})
+        assert total(groups).cost == pytest.approx(0.35)
+    assert list(by_name(usage, "model", key_id="b")) == ["opus"]
+    assert by_name(usage, "day", key_id="nobody") == {}
+
+
+def test_days_are_utc_and_the_newest_first(usage: Usage) -> None:
+    midnight = NOON.replace(hour=0)
+    early = midnight.astimezone(timezone(timedelta(hours=-5)))
+    moments = [early, midnight - timedelta(seconds=1), midnight + timedelta(days=1)]
+    usage.add([answer(started_at=moment) for moment in moments])
+    assert list(by_name(usage, "day")) == ["2026-05-04"]
+    groups = usage.groups("day", DAY - timedelta(days=1), DAY + timedelta(days=1))
+    assert [group.name for group in groups] == ["2026-05-05", "2026-05-04", "2026-05-03"]
+
+
+def test_the_sums_of_a_key_are_in_step(store: Store, usage: Usage) -> None:
+    keys = Keys(store)
+    key, _ = keys.create("alice")
+    usage.add([answer(key_id=key.id), answer(key_id=key.id), answer(key_id="env_x"), answer()])
+    found = keys.show(key.id)
+    assert (found.total_requests, found.total_tokens, found.total_cost) == (2, 8642, 0.5)
+    assert found.last_used_at == NOON
+
+
+def test_rows_and_sums_are_one_transaction(usage: Usage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(keys_module, "add_usage", fail)
+    with pytest.raises(StoreError):
+        usage.add([answer(key_id="a")])
+    assert by_name(usage, "day") == {}
+
+
+def test_recent_failures(usage: Usage) -> None:
+    failed = answer(outcome="failed", error="timeout", key_id="a")
+    late = answer(outcome="failed", error="overloaded", key_id="b", started_at=NOON + timedelta(hours=1))
+    usage.add([late, failed, answer()])
+    assert [failure.error for failure in usage.recent_failures()] == ["overloaded", "timeout"]
+    assert [failure.error for failure in usage.recent_failures(1)] == ["overloaded"]
+    assert [failure.error for failure in usage.recent_failures(key_id="a")] == ["timeout"]
+
+
+def test_half_an_emoji_in_a_name_is_no_obstacle(usage: Usage) -> None:
+    usage.add([answer(model="claude-\ud83d")])
+    assert list(by_name(usage, "model")) == ["claude-?"]
+
+
+# The writer
+
+
+def gevent_waits(condition: Callable[[], Any], timeout: float = 10.0) -> None:
+    """As `wait_for`, for greenlets of this process."""
+    with gevent.Timeout(timeout):
+        while not condition():
+            gevent.sleep(0.01)
+
+
+@pytest.fixture
+def writer(usage: Usage) -> Iterator[UsageWriter]:
+    writer = UsageWriter(usage, most=5, pauses=(0.02,))
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def locked(path: Path, store: Store) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        yield other
+
+
+def test_records_are_written_soon(usage: Usage, writer: UsageWriter) -> None:
+    for _ in range(3):
+        writer.put(answer())
+    gevent_waits(lambda: by_name(usage, "day"))
+    assert by_name(usage, "day")["2026-05-04"].requests == 3
+    assert len(writer) == 0
+
+
+def test_records_wait_for_a_locked_database(
+    usage: Usage, writer: UsageWriter, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer.put(answer(model="first"))
+    gevent_waits(lambda: "usage cannot be written" in caplog.text)
+    writer.put(answer(model="second"))
+    gevent.sleep(0.1)
+    assert len(writer) == 2
+    locked.execute("rollback")
+    gevent_waits(lambda: "usage is written again" in caplog.text)
+    assert by_name(usage, "model").keys() == {"first", "second"}
+    assert caplog.text.count("usage cannot be written") == 1
+
+
+def test_the_oldest_of_too_many_goes_to_the_log(
+    writer: UsageWriter, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(6):
+        writer.put(answer(request_id=f"r{number}"))
+    assert len(writer) == 5
+    (lost,) = [record for record in caplog.records if "not in the database" in record.message]
+    assert vars(lost)["request_id"] == "r0"
+
+
+def test_what_is_left_at_the_end_goes_to_the_log(
+    usage: Usage, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer = UsageWriter(usage)
+    writer.put(answer(key_id="a"))
+    gevent_waits(lambda: "usage cannot be written" in caplog.text)
+    writer.close()
+    (lost,) = [vars(record) for record in caplog.records if "not in the database" in record.message]
+    assert (lost["key_id"], lost["output_tokens"], lost["cost_usd"]) == ("a", 4000, 0.25)
+
+
+def test_the_end_writes_what_waits(usage: Usage) -> None:
+    writer = UsageWriter(usage)
+    for _ in range(250):
+        writer.put(answer())
+    writer.close()
+    assert by_name(usage, "day")["2026-05-04"].requests == 250
+
+
+# What makes a record
+
+
+class FakeFan:
+    """A run of these batches, then the error."""
+
+    def __init__(self, *batches: Any, error: Exception | None = None) -> None:
+        self.batches, self.error = batches, error
+        self.stopped: GatewayError | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
+        yield from ((0, batch) for batch in self.batches)
+        if self.error:
+            raise self.error
+
+    def used(self) -> tuple[Tokens, bool]:
+        return TOKENS, True
+
+    def stop(self, reason: GatewayError) -> None:
+        self.stopped = reason
+
+    def close(self) -> None: ...
+
+
+def metered(fan: Any, *observers: Any) -> tuple[Metered, list[Record], set[Metered]]:
+    seen: list[Record] = []
+    live: set[Metered] = set()
+    record = answer(model="asked", outcome="failed", usage=Tokens())
+    return Metered(fan, record, [*observers, seen.append], live), seen, live
+
+
+BEGIN = [Started("claude-full-name")]
+
+
+def test_a_complete_answer() -> None:
+    run, seen, live = metered(FakeFan(BEGIN, [Idle()], [Text("hi")], [Done("end_turn", TOKENS)]))
+    heard: list[Any] = []
+    run.listeners.append(lambda index, batch: heard.append((index, batch)))
+    assert list(run) == heard
+    assert live == {run}
+    assert run.used() == TOKENS
+    for _ in range(2):
+        run.close()
+    (record,) = seen
+    assert (record.outcome, record.error, record.stop_reason) == ("complete", None, "end_turn")
+    assert (record.model, record.usage, record.is_estimated) == ("claude-full-name", TOKENS, True)
+    assert record.first_seconds is not None
+    assert record.first_seconds <= record.seconds
+    assert not live
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "code"),
+    [
+        (ClientGone(), "cut", "client_closed_request"),
+        (TurnStopped(), "cut", "stopped"),
+        (UpstreamError(), "failed", "upstream_error"),
+        (KeyError(), "failed", "internal_error"),
+    ],
+)
+def test_an_answer_that_breaks_off(error: Exception, outcome: str, code: str) -> None:
+    run, seen, _ = metered(FakeFan(BEGIN, [Text("so far")], error=error))
+    with pytest.raises(type(error)):
+        list(run)
+    run.close()
+    assert [(record.outcome, record.error) for record in seen] == [(outcome, code)]
+
+
+def test_an_answer_that_nobody_reads_on() -> None:
+    run, seen, _ = metered(FakeFan(BEGIN))
+    next(iter(run))
+    run.close()
+    assert [(record.outcome, record.error) for record in seen] == [("cut", "client_closed_request")]
+    assert seen[0].first_seconds is None
+
+
+def test_an_answer_at_the_end_of_the_worker() -> None:
+    run, seen, _ = metered(FakeFan(BEGIN))
+    next(iter(run))
+    run.give_up(ShuttingDown())
+    run.close()
+    assert [(record.outcome, record.error) for record in seen] == [("failed", "shutting_down")]
+
+
+def test_one_observer_that_fails_does_not_harm_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Record) -> None:
+        raise ValueError
+
+    run, seen, _ = metered(FakeFan(BEGIN), fail)
+    run.close()
+    assert len(seen) == 1
+    assert "an answer could not be recorded" in caplog.text
+
+
+# GET /v1/usage
+
+
+@pytest.fixture
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def client_of(url: str, **settings: Any) -> tuple[FlaskClient, Usage, Keys]:
+    app = create_app(Settings(database_url=url, **settings))
+    return app.test_client(), app.extensions["usage"], app.extensions["keys"]
+
+
+def today(**fields: Any) -> Record:
+    return answer(**{"started_at": datetime.now(timezone.utc), **fields})
+
+
+def get(client: FlaskClient, query: str = "", key: str = "") -> Any:
+    headers = {"x-api-key": key} if key else {}
+    found = client.get(f"/v1/usage?{query}", headers=headers)
+    assert found.status_code == 200, found.text
+    return found.json
+
+
+def test_a_key_sees_itself_and_an_admin_all(url: str) -> None:
+    client, usage, keys = client_of(url, require_auth=True, api_keys=(CONFIGURED,))
+    alice, alices = keys.create("alice")
+    admin, admins = keys.create("boss", is_admin=True)
+    client.get("/v1/models", headers={"x-api-key": CONFIGURED})
+    usage.add([today(key_id=alice.id, key_name="alice"), today(key_id=admin.id), today(key_id="env_other")])
+
+    def seen(key: str) -> set[str]:
+        return {row["key_id"] for row in get(client, "group_by=key", key)["data"]}
+
+    assert seen(alices) == {alice.id}
+    assert seen(CONFIGURED) == set()
+    assert seen(admins) == {alice.id, admin.id, "env_other"}
+    assert get(client, "", alices)["totals"]["requests"] == 1
+    assert client.get("/v1/usage").status_code == 401
+
+
+def test_the_answer(url: str) -> None:
+    client, usage, _ = client_of(url)
+    usage.add([today(), today(model="opus", outcome="failed", usage=Tokens())])
+    found = get(client, "group_by=model&per_page=1&page=2")
+    now = datetime.now(timezone.utc).date()
+    assert (found["object"], found["group_by"]) == ("usage", "model")
+    assert (found["from"], found["to"]) == (str(now - timedelta(days=29)), str(now))
+    assert [row["model"] for row in found["data"]] == ["opus"]
+    assert "day" not in found["data"][0]
+    assert found["totals"] == {
+        "requests": 2,
+        "failed": 1,
+        "cut": 0,
+        "input_tokens": 1,
+        "cache_read_tokens": 20,
+        "cache_write_tokens": 300,
+        "output_tokens": 4000,
+        "thinking_tokens": 50,
+        "total_tokens": 4321,
+        "cost": 0.25,
+    }
+    assert found["pagination"] == {
+        "page": 2,
+        "per_page": 1,
+        "total_items": 2,
+        "total_pages": 2,
+        "has_next": False,
+        "has_prev": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", 1),
+        ("from=2026-05-04&to=2026-05-04", 1),
+        ("from=2026-05-05&to=2026-05-05", 0),
+        ("to=2026-05-04", 1),
+    ],
+)
+def test_a_span_of_days(url: str, query: str, count: int) -> None:
+    client, usage, _ = client_of(url)
+    usage.add([today() if not query else answer()])
+    assert get(client, query)["totals"]["requests"] == count
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("group_by=week", "group_by"),
+        ("from=yesterday", "from"),
+        ("to=2026-02-30", "to"),
+        ("from=2026-05-04&to=2026-05-03", "to"),
+        ("page=0", "page"),
+        ("page=x", "page"),
+        ("per_page=1001", "per_page"),
+    ],
+)
+def test_a_wrong_parameter_is_named(url: str, query: str, param: str) -> None:
+    client, _, _ = client_of(url)
+    refused = client.get(f"/v1/usage?{query}")
+    assert refused.status_code == 400
+    assert refused.json["error"]["param"] == param  # type: ignore[index]
+
+
+# On the command line
+
+
+def test_the_table_on_the_command_line(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, usage, _ = client_of(url)
+    monkeypatch.setenv("CLAUDE_CODE_API_ENV_FILE", "/nonexistent")
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    def run(*arguments: str) -> list[str]:
+        result = CliRunner().invoke(main, ["usage", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output.splitlines()
+
+    assert run() == ["There is no usage."]
+    long_ago = today(started_at=datetime.now(timezone.utc) - timedelta(days=3))
+    usage.add([today(key_id="a", key_name="alice"), today(key_id="a", key_name="alice"), today(), long_ago])
+    heading, alice, nobody, sums = run("--by", "key", "--days", "2")
+    assert heading.split()[:2] == ["KEY", "REQUESTS"]
+    assert re.fullmatch(r"a \(alice\) +2 +0 +0 +2 +40 +600 +8,000 +\$0\.50", alice)
+    assert (nobody.split()[:2], sums.split()[:2]) == (["-", "1"], ["TOTAL", "3"])
+    assert len({len(line) for line in (heading, alice, nobody, sums)}) == 1
+    assert len(run()) == 4  # two days
+    assert CliRunner().invoke(main, ["usage", "--days", "0"]).exit_code == 2
+
+
+# All together, with real workers
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Three workers in front of the scripted CLI."""
+    cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
+    settings = {"LOG_FORMAT": "json", "WEB_CONCURRENCY": "3", "MAX_PROCESSES": "8"}
+    gateway = Gateway({**STILL, **cli.environ, **settings, "ANTHROPIC_API_KEY": "sk-ant-dummy"})
+    yield gateway
+    gateway.close()
+
+
+def database(gateway: Gateway) -> str:
+    return f"sqlite:///{gateway.home.name}/gateway.db"
+
+
+def figures_of(gateway: Gateway) -> Figures:
+    span = date.today() - timedelta(days=1), date.today() + timedelta(days=1)  # noqa: DTZ011
+    return total(Usage(Store(database(gateway))).groups("day", *span))
+
+
+def ask(gateway: Gateway, number: int) -> dict[str, Any] | None:
+    """What the client is told of the usage of its answer; None for one that leaves."""
+    if number % 3 == 0:
+        caller = Caller(gateway, "HANGLATER", stream=True)
+        with leaving(caller):
+            caller.read_until(b"so far", 30)
+        return None
+    if number % 3 == 1:
+        whole = gateway.chat("hello")
+        assert whole.status_code == 200, whole.text
+        found: dict[str, Any] = whole.json()["usage"]
+        return found
+    chunks = list(gateway.stream("hello", stream_options={"include_usage": True}, n=2))
+    told: dict[str, Any] = json.loads(chunks[-2])["usage"]
+    return told
+
+
+def metric(gateway: Gateway, name: str) -> float:
+    """The sum of a metric over its labels."""
+    lines = gateway.http.get("/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}(\{{| )", line))
+
+
+def test_rows_log_and_metrics_agree_with_what_clients_received(busy: Gateway) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        told = list(pool.map(lambda number: ask(busy, number), range(24)))
+    received = [found for found in told if found is not None]
+    assert len(received) == 16
+    wait_for(lambda: figures_of(busy).requests == 24, 20)
+    found = figures_of(busy)
+    cut_input = 8  # the API tells of the input at once
+    assert (found.failed, found.cut) == (0, 8)
+    assert found.input_tokens == sum(one["prompt_tokens"] for one in received) + cut_input
+    cost = sum(one["cost"] for one in received)
+    assert found.cost == pytest.approx(cost)
+    cut_output = found.output_tokens - sum(one["completion_tokens"] for one in received)
+    assert cut_output == 8 * 2  # "so far", estimated
+    assert metric(busy, "gateway_answers_total") == 24
+    assert metric(busy, "gateway_cost_usd_total") == pytest.approx(cost)
+    assert metric(busy, "gateway_tokens_total") == found.total_tokens
+    lines = [json.loads(line) for line in busy.log.splitlines() if line.startswith("{")]
+    answers = [line for line in lines if line.get("outcome")]
+    assert len(answers) == 24
+    assert sum(line.get("cost", 0) for line in answers) == pytest.approx(cost)
+    assert "locked" not in busy.log
+
+
+def test_a_killed_worker_leaves_a_sound_database(busy: Gateway) -> None:
+    before = figures_of(busy).requests
+    callers = [Caller(busy, "HANGLATER", stream=True) for _ in range(4)]
+    with leaving(*callers):
+        for caller in callers:
+            caller.read_until(b"so far", 30)
+        killed = busy.workers
+        for worker in killed:
+            worker.kill()
+        wait_for(
+            lambda: len({worker.pid for worker in busy.workers} - {worker.pid for worker in killed}) == 3, 20
+        )
+    with closing(sqlite3.connect(database(busy).removeprefix("sqlite:///"))) as db:
+        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+    body = {"messages": [{"role": "user", "content": "hello"}]}
+    wait_for(
+        lambda: httpx.post(f"{busy.url}/v1/chat/completions", json=body, timeout=30).status_code == 200, 20
+    )
+    wait_for(lambda: figures_of(busy).requests > before, 10)
+
+
+# With the real CLI
+
+
+def test_an_answer_that_is_cut_off_is_a_row(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("word " * 200, delay=0.02))
+    caller = Caller(gateway, "hi", stream=True)
+    with leaving(caller):
+        caller.read_until(b"word", 30)
+    query = "SELECT outcome, error, output_tokens, is_estimated, client FROM usage ORDER BY id DESC LIMIT 1"
+
+    def row() -> Any:
+        with closing(sqlite3.connect(database(gateway).removeprefix("sqlite:///"))) as db:
+            found = db.execute(query).fetchone()
+        return found if found and found[0] == "cut" else None
+
+    outcome, error, output, is_estimated, _ = wait_for(row, 10)
+    assert (outcome, error, bool(is_estimated)) == ("cut", "client_closed_request", True)
+    assert 0 < output < 200
+
+
+def test_an_answer_that_the_end_of_the_gateway_cuts_off_is_a_row(
+    tmp_path: Path, start_gateway: Callable[..., Gateway]
+) -> None:
+    url = f"sqlite:///{tmp_path}/kept.db"
+    gateway = start_gateway(**STILL, **ScriptedCli(tmp_path).environ, DATABASE_URL=url)
+    caller = Caller(gateway, "HANGLATER", stream=True)
+    with leaving(caller):
+        caller.read_until(b"so far", 30)
+        gateway.stop(signal.SIGQUIT)  # which waits for nothing
+    assert [failure.error for failure in Usage(Store(url)).recent_failures()] == ["shutting_down"]
