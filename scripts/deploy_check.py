@@ -135,7 +135,10 @@ def nginx(settings: Settings) -> Iterator[Finding]:
         return
     dumped = subprocess.run([program, "-T"], capture_output=True, text=True, check=False)
     if dumped.returncode:
-        yield NOTE, "nginx's configuration is not for this user to read: see yourself that it says proxy_buffering off"
+        yield (
+            NOTE,
+            "nginx's configuration is not for this user to read: see yourself that it says proxy_buffering off",
+        )
         return
     lines = [line.split("#")[0].strip() for line in dumped.stdout.splitlines()]
     if not any(f":{settings.port}" in line for line in lines):

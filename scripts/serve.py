@@ -61,7 +61,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        started = await_true(lambda: process.poll() is not None or (self.pid and self._answers()))
+        started = await_true(lambda: process.poll() is not None or (self.pid and self._worker()))
         if process.poll() is not None or not started:
             sys.exit(f"The gateway did not start. The end of {self.log}:\n{tail(self.log, RECENT_LINES)}")
         print(f"The gateway runs at {self.client.url} (pid {self.pid}). Its log: {self.log}")
@@ -91,7 +91,7 @@ class Server:
             sys.exit("This would not start. The running gateway was left as it is.")
         before = children(pid)
         os.kill(pid, signal.SIGHUP)
-        if not await_true(lambda: children(pid) - before and self._answers()):
+        if not await_true(lambda: self._worker() in children(pid) - before):
             sys.exit(f"No new worker came up. The end of {self.log}:\n{tail(self.log, RECENT_LINES)}")
         print("Restarted: new workers answer, those of before finish what they have begun.")
 
@@ -111,14 +111,15 @@ class Server:
             sys.exit(f"There is no {self.log}: make start-prod-bg writes it.")
         os.execvp("tail", ["tail", "-n", "50", "-F", str(self.log)])
 
-    def _answers(self) -> bool:
+    def _worker(self) -> int | None:
+        """The process id of the worker that answers, well or not; None when nobody does."""
         try:
-            self.client.get("/health")
+            found = self.client.get("/health")
         except NoAnswer:
-            return False
-        except Refused:
-            return True  # unhealthy, but there
-        return True
+            return None
+        except Refused as error:
+            found = error.body
+        return found.get("pid") if isinstance(found, dict) else None
 
     def _health(self) -> str:
         try:
