@@ -13,6 +13,8 @@ DRAIN_MARGIN_SECONDS = 2.0  # the arbiter KILLs a worker at graceful_timeout: be
 LAST_BYTES_SECONDS = 0.5  # for answers that are complete but not yet written
 LINGER_SECONDS = 10.0  # longer than clients keep idle connections: nginx as shipped none, OpenAI's SDKs 5 s
 
+os.umask(0o077)  # the database and whatever else is written are for the gateway's user alone
+
 try:
     settings = load()
 except SettingsError as error:

@@ -120,7 +120,7 @@ def permissions(settings: Settings) -> Iterator[Finding]:
     secret = [Path(os.environ.get("CLAUDE_CODE_API_ENV_FILE") or ".env")]
     secret += [Path(path) for path in _sqlite_files(settings.database_url)]
     for path in filter(Path.exists, secret):
-        is_open = stat.S_IMODE(path.stat().st_mode) & 0o007
+        is_open = path.stat().st_mode & stat.S_IRWXO
         yield (WRONG, f"others may read {path}: chmod o= {path}") if is_open else (OK, f"{path} is private")
     for folder in _data_folders(settings):
         if not os.access(_existing(folder), os.W_OK):

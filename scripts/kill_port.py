@@ -26,6 +26,13 @@ def listeners(port: int) -> list[int]:
     return [int(pid) for pid in found.split()]
 
 
+def alive(pids: list[int]) -> list[int]:
+    """Those of the processes that have not ended; one that its parent has not yet noticed has."""
+    command = ["ps", "-o", "pid=", "-o", "stat=", "-p", ",".join(map(str, pids))]
+    words = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return [int(pid) for pid, state in zip(words[::2], words[1::2], strict=True) if not state.startswith("Z")]
+
+
 def send(pids: list[int], number: signal.Signals) -> None:
     """Signal processes; some may be gone by now."""
     for pid in pids:
@@ -49,7 +56,7 @@ def main() -> None:
     print(f"Ending {', '.join(map(str, found))} ...", flush=True)
     send(found, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (left := listeners(port)) and time.monotonic() < deadline:
+    while (left := alive(found)) and time.monotonic() < deadline:
         time.sleep(0.1)
     send(left, signal.SIGKILL)
     print(f"Port {port} is free." if not left else f"Port {port} is free: it took a KILL.")

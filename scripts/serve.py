@@ -43,7 +43,8 @@ class Server:
             pid = int(self.pid_file.read_text())
         except (FileNotFoundError, ValueError):
             return None
-        return pid if "gunicorn" in ps(pid, "args") else None
+        command = ps(pid, "args")
+        return pid if "gunicorn" in command and "<defunct>" not in command else None
 
     def start(self) -> None:
         """Start it so that it survives the shell, and wait until it answers."""

@@ -29,8 +29,9 @@ COPIED = (
     ".env.example",
     "requirements.txt",
 )
+PRIVATE = ("gateway.log", "gateway.db")
 KEY = "sk-test-of-make-0123456789abcdef"
-SECONDS = 60
+SECONDS = 100
 
 # As old as can be: no test may install anything.
 MAKE = ["make", "--no-print-directory", "-o", ".venv/.installed", "-o", ".venv/.installed-dev"]
@@ -104,6 +105,13 @@ def project(_project: Project, standin: StandIn) -> Project:
 
 
 @pytest.fixture
+def stopped(project: Project) -> Project:
+    """The copy, with nothing running."""
+    assert project.make("stop").returncode == 0
+    return project
+
+
+@pytest.fixture
 def running(project: Project) -> Project:
     """The copy, with the gateway in the background."""
     started = project.make("start-prod-bg")
@@ -111,45 +119,45 @@ def running(project: Project) -> Project:
     return project
 
 
-def test_start_in_the_background_and_status_and_stop(project: Project) -> None:
-    stopped = project.make("status")
-    assert stopped.returncode != 0
-    assert "does not run" in stopped.stdout
-    started = project.make("start-prod-bg")
+def test_start_in_the_background_and_status_and_stop(stopped: Project) -> None:
+    halted = stopped.make("status")
+    assert halted.returncode != 0
+    assert "does not run" in halted.stdout
+    started = stopped.make("start-prod-bg")
     assert started.returncode == 0, started.stdout
-    assert project.url in started.stdout
-    assert project.health()["version"]
-    server = psutil.Process(project.pid)
+    assert stopped.url in started.stdout
+    assert stopped.health()["version"]
+    server = psutil.Process(stopped.pid)
     assert os.getsid(server.pid) == server.pid  # in a session of its own: no hang-up of a terminal reaches it
-    again = project.make("start-prod-bg")
+    again = stopped.make("start-prod-bg")
     assert "runs already" in again.stdout
-    assert project.pid == server.pid
-    status = project.make("status")
+    assert stopped.pid == server.pid
+    status = stopped.make("status")
     assert status.returncode == 0
     assert f"pid {server.pid}" in status.stdout
     assert "Listening at" in status.stdout  # from the log
     assert KEY not in status.stdout
-    assert (project.folder / "data/gateway.log").stat().st_mode & 0o077 == 0
+    assert [(stopped.folder / "data" / name).stat().st_mode & 0o077 for name in PRIVATE] == [0, 0]
     left = [child.pid for child in server.children(recursive=True)]
-    stopped = project.make("stop")
-    assert stopped.returncode == 0, stopped.stdout
+    halted = stopped.make("stop")
+    assert halted.returncode == 0, halted.stdout
     assert ended(server.pid, *left)
-    assert project.make("stop").returncode == 0
+    assert stopped.make("stop").returncode == 0
 
 
-def test_a_start_that_fails_says_why(project: Project) -> None:
-    project.write_env(API_KEYS="")
-    failed = project.make("start-prod-bg")
+def test_a_start_that_fails_says_why(stopped: Project) -> None:
+    stopped.write_env(API_KEYS="")
+    failed = stopped.make("start-prod-bg")
     assert failed.returncode != 0
     assert "REQUIRE_AUTH" in failed.stdout
-    assert not listens(project.port)
+    assert not listens(stopped.port)
 
 
-def test_a_pid_file_that_is_somebody_elses_does_not_count(project: Project) -> None:
-    (project.folder / "data").mkdir(exist_ok=True)
-    (project.folder / "data/gateway.pid").write_text(f"{os.getpid()}\n")
-    status = project.make("status")
-    (project.folder / "data/gateway.pid").unlink()
+def test_a_pid_file_that_is_somebody_elses_does_not_count(stopped: Project) -> None:
+    (stopped.folder / "data").mkdir(exist_ok=True)
+    (stopped.folder / "data/gateway.pid").write_text(f"{os.getpid()}\n")
+    status = stopped.make("status")
+    (stopped.folder / "data/gateway.pid").unlink()
     assert "does not run" in status.stdout
 
 
@@ -245,14 +253,14 @@ def test_deploy_check_says_what_to_change(running: Project) -> None:
     assert set(wrong) >= {"auth", "keys", "limits", "permissions"}
 
 
-def test_kill_frees_a_port(project: Project) -> None:
-    assert "Which port" in project.make("kill").stdout
-    assert "Nobody listens" in project.make("kill", f"PORT={free_port()}").stdout
-    started = project.make("start-prod-bg")
+def test_kill_frees_a_port(stopped: Project) -> None:
+    assert "Which port" in stopped.make("kill").stdout
+    assert "Nobody listens" in stopped.make("kill", f"PORT={free_port()}").stdout
+    started = stopped.make("start-prod-bg")
     assert started.returncode == 0, started.stdout
-    killed = project.make("kill", f"PORT={project.port}")
+    killed = stopped.make("kill", f"PORT={stopped.port}")
     assert killed.returncode == 0, killed.stdout
-    assert not listens(project.port)
+    assert not listens(stopped.port)
 
 
 def test_dev_setup_makes_settings_once(project: Project) -> None:

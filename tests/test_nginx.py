@@ -77,7 +77,9 @@ def test_answers_and_errors_pass_as_they_are(front: Nginx, standin: StandIn) -> 
 def test_a_hundred_streams_at_once(start_gateway: Start, tmp_path: Path) -> None:
     cli = ScriptedCli(tmp_path)
     most = str(STREAMS)
-    gateway = start_gateway(**cli.environ, MAX_PROCESSES=most, MAX_CONCURRENT_SESSIONS=most)
+    gateway = start_gateway(
+        **cli.environ, MAX_PROCESSES=most, MAX_CONCURRENT_SESSIONS=most, START_TIMEOUT_SECONDS="100"
+    )
     address = gateway.url.removeprefix("http://")
     with contextlib.ExitStack() as stack:
         front = stack.enter_context(nginx(tmp_path, address))

@@ -27,6 +27,7 @@ def settings(cli: ScriptedCli) -> dict[str, str]:
         "MAX_CONCURRENT_SESSIONS": "40",
         "MAX_PROCESSES": "40",
         "QUEUE_TIMEOUT_SECONDS": "60",
+        "START_TIMEOUT_SECONDS": "100",
         "WARM_PROCESSES": "2",
         "GRACEFUL_TIMEOUT_SECONDS": "60",
     }
