@@ -43,8 +43,7 @@ class Server:
             pid = int(self.pid_file.read_text())
         except (FileNotFoundError, ValueError):
             return None
-        command = ps(pid, "args")
-        return pid if "gunicorn" in command and "<defunct>" not in command else None
+        return pid if is_gunicorn(pid) else None
 
     def start(self) -> None:
         """Start it so that it survives the shell, and wait until it answers."""
@@ -78,7 +77,7 @@ class Server:
         print(f"Stopping (pid {pid}). Running answers have up to {most} s ...", flush=True)
         os.kill(pid, signal.SIGTERM)
         # Twice: a stop waits for a restart whose old workers are not done yet.
-        if not await_true(lambda: self.pid != pid, 2.0 * most + 10):
+        if not await_true(lambda: not is_gunicorn(pid), 2.0 * most + 10):
             sys.exit(f"It still runs. To cut it off: kill -INT {pid}")
         print("Stopped.")
 
@@ -141,6 +140,12 @@ def await_true(condition: Callable[[], object], seconds: float = START_SECONDS) 
             return False
         time.sleep(0.1)
     return True
+
+
+def is_gunicorn(pid: int) -> bool:
+    """Whether the process runs, and is a gunicorn."""
+    command = ps(pid, "args")
+    return "gunicorn" in command and "<defunct>" not in command
 
 
 def ps(pid: int, column: str) -> str:
