@@ -3,17 +3,22 @@
 PYTHON ?= python3
 WORKERS ?= auto
 ARGS ?=
+PID_FILE ?= data/gateway.pid
+LOG ?= data/gateway.log
 VENV := .venv
 BIN := $(VENV)/bin
 CODE := $(wildcard gateway tests scripts bench wsgi.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SERVER := $(BIN)/gunicorn -c gunicorn.conf.py
+SERVE := $(BIN)/python scripts/serve.py --pid-file $(PID_FILE) --log $(LOG)
+TRY := $(BIN)/python scripts/try.py
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help install start start-prod test test-clients lint format type-check coverage check-claude models info demo bench \
-	requirements clean distclean claude ready ready-dev
+.PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-fast test-clients \
+	test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check check-claude \
+	models info demo bench requirements clean distclean claude ready ready-dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -21,11 +26,34 @@ help: ## Show this list
 install: ready ## Set up everything: virtual environment, pinned packages, the Claude Code CLI
 	@echo "Installed. Start the gateway with: make start"
 
+dev-setup: ready-dev ## The same for working on the gateway itself, with a .env of your own
+	@[ -e .env ] || { install -m 600 .env.example .env && echo "Made .env: uncomment what you change."; }
+	@echo "Ready. Try: make start, make test-fast, make demo"
+
 start: ready ## Run for development: reloads when the code changes
 	@exec $(SERVER) --reload wsgi:app
 
 start-prod: ready ## Run for production, in the foreground
-	@exec $(SERVER) wsgi:app
+	@mkdir -p $(dir $(PID_FILE)) && exec $(SERVER) --pid $(PID_FILE) wsgi:app
+
+start-prod-bg: ready ## Run for production, in the background; it survives the shell
+	@$(SERVE) start
+
+stop: $(VENV)/.installed ## Stop the gateway; running answers may finish
+	@$(SERVE) stop
+
+restart: ready ## Take up new code and settings without cutting an answer or refusing a request
+	@$(SERVE) restart
+
+status: $(VENV)/.installed ## Say whether the gateway runs and how it is, with the end of its log
+	@$(SERVE) status
+
+logs: $(VENV)/.installed ## Follow the log of start-prod-bg
+	@$(SERVE) logs
+
+kill: $(BIN)/python ## End whatever listens on a port (PORT=8000)
+	@[ -n "$(PORT)" ] || { echo "Which port? make kill PORT=8000" >&2; exit 2; }
+	@$(BIN)/python scripts/kill_port.py $(PORT)
 
 # Both run even if the first fails, and pytest speaks last.
 test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stream")
@@ -34,8 +62,26 @@ test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stre
 	[ $$lint -eq 0 ] || echo "make lint failed: see above the tests." >&2; \
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
 
+test-fast: ready-dev ## Run the tests that need no gateway and no CLI: a minute
+	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not clients and not cli" $(ARGS)
+
 test-clients: ready-dev ## Run agent loops through LangChain, litellm, the AI SDK and others; installs them first
 	@$(BIN)/python -m pytest -n 2 -m clients $(ARGS)
+
+test-health: $(VENV)/.installed ## Ask the running gateway for its health (BASE_URL=, API_KEY= for another)
+	@$(TRY) health
+
+test-models: $(VENV)/.installed ## See whether it lists its models
+	@$(TRY) models
+
+test-hello: $(VENV)/.installed ## Have a hello-world chat with Haiku
+	@$(TRY) hello
+
+test-chat: $(VENV)/.installed ## Have a streamed chat with the default model
+	@$(TRY) chat
+
+quick-test: $(VENV)/.installed ## Health, models and hello in one go
+	@$(TRY) health models hello
 
 lint: $(VENV)/.installed-dev ## Check style, types, the direction of imports, and the dependencies
 	@$(BIN)/ruff check --quiet
@@ -48,11 +94,16 @@ format: $(VENV)/.installed-dev ## Mend the style
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
+fmt: format ## The same as format
+
 type-check: $(VENV)/.installed-dev ## Check the types
 	@$(BIN)/mypy $(CODE)
 
 coverage: ready-dev ## Run the tests and show what they do not reach
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+
+deploy-check: $(VENV)/.installed ## Say what to change before the gateway goes on the network
+	@$(BIN)/python scripts/deploy_check.py
 
 check-claude: $(BIN)/python ## Say which Claude Code CLI is used, and whether it is new enough
 	@$(BIN)/python scripts/get_claude.py --check

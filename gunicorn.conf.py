@@ -1,17 +1,22 @@
 """gunicorn with gevent workers. Nothing of the app may be imported here but settings: the workers patch first."""
 
+import mmap
 import os
 import resource
 import shutil
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from gateway.settings import SettingsError, load
 
 DRAIN_MARGIN_SECONDS = 2.0  # the arbiter KILLs a worker at graceful_timeout: be done before
 LAST_BYTES_SECONDS = 0.5  # for answers that are complete but not yet written
+LINGER_SECONDS = 10.0  # longer than clients keep idle connections: nginx as shipped none, OpenAI's SDKs 5 s
+
+os.umask(0o077)  # the database and whatever else is written are for the gateway's user alone
 
 # Else gevent notes the stack of whoever spawns a greenlet, for debugging, several times a request.
 os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
@@ -20,6 +25,8 @@ try:
     settings = load()
 except SettingsError as error:
     sys.exit(f"gateway: {error}")
+for _name in [name for name in sys.modules if name.partition(".")[0] == "gateway"]:
+    del sys.modules[_name]  # workers that a reload forks must not inherit the code of before
 
 bind = f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
@@ -45,6 +52,7 @@ def on_exit(server):  # type: ignore[no-untyped-def]
 
 def pre_fork(server, worker):  # type: ignore[no-untyped-def]
     """A worker that boots still has the arbiter's signal handlers, and would queue a TERM that nobody reads."""
+    worker.is_replaced = mmap.mmap(-1, 1)  # shared: a TERM does not say whether others take over
     arbiter = os.getpid()
 
     def handle(number, frame):  # type: ignore[no-untyped-def]
@@ -54,6 +62,12 @@ def pre_fork(server, worker):  # type: ignore[no-untyped-def]
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, handle)
+
+
+def on_reload(server):  # type: ignore[no-untyped-def]
+    """At HUP new workers take over: let those of before know."""
+    for worker in server.WORKERS.values():
+        worker.is_replaced[0] = 1
 
 
 def post_fork(server, worker):  # type: ignore[no-untyped-def]
@@ -74,9 +88,29 @@ def _drain(worker):  # type: ignore[no-untyped-def]
 
     while worker.alive:
         gevent.sleep(0.2)
-    worker.wsgi.extensions["claude"].drain(graceful_timeout - DRAIN_MARGIN_SECONDS)
+    claude = worker.wsgi.extensions["claude"]
+    deadline = time.monotonic() + graceful_timeout - DRAIN_MARGIN_SECONDS
+    if worker.is_replaced[0]:
+        _linger(claude, deadline)
+    claude.drain(deadline - time.monotonic())
     gevent.sleep(LAST_BYTES_SECONDS)
     sys.exit(0)  # else a kept-alive connection that nobody uses holds the worker until it is KILLed
+
+
+def _linger(claude, deadline):  # type: ignore[no-untyped-def]
+    """Answer what still comes over connections that are open; each is closed after its next answer.
+
+    Refusing it would be a failure that the client sees, though others are there to answer. When all connections are
+    closed, gunicorn ends the worker by itself.
+    """
+    import gevent
+
+    claude.retire()
+    quiet_since = time.monotonic()
+    while time.monotonic() < min(deadline, quiet_since + LINGER_SECONDS):
+        if claude.runs:
+            quiet_since = time.monotonic()
+        gevent.sleep(0.2)
 
 
 def worker_exit(server, worker):  # type: ignore[no-untyped-def]

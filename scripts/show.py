@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import platform
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,15 +16,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from gateway.settings import VERSION, Settings, SettingsError, load  # noqa: E402  the project is not installed
+from scripts.client import Client, NoAnswer, Refused, url_of  # noqa: E402
 
 PACKAGES = ("Flask", "gevent", "gunicorn", "flask-smorest", "marshmallow")
-EVERYWHERE = ("0.0.0.0", "::", "")
-
-
-def url_of(settings: Settings) -> str:
-    """Where the gateway answers on this machine."""
-    host = "127.0.0.1" if settings.host in EVERYWHERE else settings.host
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def info(settings: Settings) -> None:
@@ -47,18 +38,10 @@ def info(settings: Settings) -> None:
 
 def models(settings: Settings) -> None:
     """The running gateway's models. Exits with a hint when it is not running or refuses the key."""
-    keys = settings.environ.get("API_KEYS", "")
-    headers = {"Authorization": f"Bearer {keys.split(',')[0].strip()}"} if keys else {}
-    url = f"{url_of(settings)}/v1/models"
-    # No proxies: the gateway is on this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=10) as response:
-            listed = json.load(response)["data"]
-    except urllib.error.HTTPError as error:
-        sys.exit(f"{url} answered {error.code}: {error.read().decode(errors='replace').strip()}")
-    except OSError as error:
-        sys.exit(f"{url} does not answer ({error}). Is the gateway running? make start")
+        listed = Client(settings, timeout=10).get("/v1/models")["data"]
+    except (NoAnswer, Refused) as error:
+        sys.exit(f"The models cannot be listed. {error}")
     for model in listed:
         print(f"{model['id']:40} {model.get('owned_by', '')}")
 

@@ -12,6 +12,13 @@ from tests.standin import StandIn
 from tests.support import Gateway
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the CLI or a gateway, so that `make test-fast` can leave it out."""
+    for item in items:
+        if "claude_path" in getattr(item, "fixturenames", ()):
+            item.add_marker("cli")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_outer_settings() -> Iterator[None]:
     """The login and settings of whoever runs the tests must not reach the code under test."""

@@ -165,6 +165,16 @@ def slow() -> None:
     finish()
 
 
+def wait() -> None:
+    """Begin, and go on when somebody makes the file `$HOME/go`."""
+    start()
+    emit(delta("so far"))
+    while not os.path.exists(f"{os.environ['HOME']}/go"):  # noqa: PTH110
+        time.sleep(0.05)
+    emit(delta(" and on"))
+    finish()
+
+
 TURNS: dict[str, Callable[[], None]] = {
     "GARBAGE": garbage,
     "BROKENFIRST": broken_event,
@@ -181,6 +191,7 @@ TURNS: dict[str, Callable[[], None]] = {
     "STDERR": complain,
     "LIMITS": tell_limits,
     "SLOW": slow,
+    "WAIT": wait,
 }
 
 

@@ -18,8 +18,8 @@ from tests.support import Gateway, wait_for
 class Caller:
     """A chat completion request, sent on a connection of its own. `fields` are added to the body.
 
-    `key` is sent as x-api-key. `buffer` is the size of the receive buffer in bytes; a small one makes the gateway wait
-    for the reader.
+    `url` is another way to the gateway, such as a proxy. `key` is sent as x-api-key. `buffer` is the size of the
+    receive buffer in bytes; a small one makes the gateway wait for the reader.
     """
 
     def __init__(
@@ -29,10 +29,11 @@ class Caller:
         *,
         buffer: int | None = None,
         key: str = "",
+        url: str | None = None,
         **fields: Any,
     ) -> None:
         body = json.dumps({"messages": [{"role": "user", "content": content}], **fields}).encode()
-        host, _, port = urlsplit(gateway.url).netloc.partition(":")
+        host, _, port = urlsplit(url or gateway.url).netloc.partition(":")
         self.received = b""
         self.socket = socket.socket()
         if buffer is not None:
@@ -81,6 +82,20 @@ class Caller:
         if abruptly:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on, for programs that cannot choose one themselves."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on the port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from gateway.api import current
@@ -35,11 +36,19 @@ def health() -> tuple[dict[str, Any], int]:
     claude = current.claude()
     status = claude.status()
     problem = claude.problem
+    pid = os.getpid()  # of the worker whose figures these are
     if problem:
-        return {"status": "unhealthy", "error": problem, "version": VERSION, "claude": status}, 503
+        return {
+            "status": "unhealthy",
+            "error": problem,
+            "version": VERSION,
+            "pid": pid,
+            "claude": status,
+        }, 503
     return {
         "status": "healthy",
         "version": VERSION,
+        "pid": pid,
         "claude_version": status["version"],
         "active_sessions": status["running"],
         "claude": status,

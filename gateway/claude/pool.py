@@ -133,6 +133,11 @@ class WarmPool:
         gevent.spawn(settle, stale, 0.0)
         self._refill()
 
+    def retire(self) -> None:
+        """End the waiting processes; from now on start one only for a turn that waits for it."""
+        self.size = self._most = 0
+        self.renew()
+
     def close(self, grace: float = 0.5) -> None:
         """Start no more and end the waiting processes."""
         self._closed = True

@@ -99,6 +99,7 @@ class Claude:
         self._problem: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
         self._login: bool | None = None
         self._renewed = 0.0
+        self._retired = False
         self._opener: gevent.Greenlet[..., None] | None = None
         self._looked = Event()  # the first search for the CLI is over
 
@@ -139,7 +140,7 @@ class Claude:
     def keep(self, digest: bytes, conversation: Conversation) -> None:
         """Keep the process of a turn that is just ending for what comes next in its conversation."""
         seconds = self.limits.tool_seconds if conversation.is_waiting else self.limits.keep_seconds
-        if seconds > 0:
+        if seconds > 0 and not self._retired:
             self.kept.put(digest, conversation, seconds)
             self.budget.trim(held=1)
         else:
@@ -157,7 +158,7 @@ class Claude:
 
     def _prepare(self, digest: bytes, setup: Turn, tuning: Tuning, tries: int) -> None:
         """Set up a warm process, unless one is; later if the pool has none to spare now."""
-        if digest in self.kept or self._problem is not None:
+        if digest in self.kept or self._problem is not None or self._retired:
             return
         process = None if self.pool.wanted else self.pool.take_ready()
         if process is None:
@@ -193,6 +194,12 @@ class Claude:
         """End every running turn."""
         for run in list(self.runs):
             run.stop(reason)
+
+    def retire(self) -> None:
+        """Others take over: have no process wait for anything. Turns that still come get one of their own."""
+        self._retired = True
+        self.kept.clear()
+        self.pool.retire()
 
     def drain(self, seconds: float) -> None:
         """Let running turns finish for up to `seconds`, then end them and all processes. New ones are refused."""
