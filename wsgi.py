@@ -13,3 +13,4 @@ except SettingsError as error:
     sys.stderr.write(f"gateway: {error}\n")
     sys.exit(BOOT_ERROR)
 app.extensions["claude"].open()
+app.extensions["session_turns"].open()

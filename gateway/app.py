@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask
 
 from gateway import extensions
-from gateway.api import auth, chat, errors, meta, models
+from gateway.api import auth, chat, errors, meta, models, sessions
+from gateway.api.session_turns import SessionTurns
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs, requests
 from gateway.settings import Settings, load
+from gateway.store.claims import Claims
+from gateway.store.database import Store
+from gateway.store.sessions import Expiry, Sessions
 
 PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
 
@@ -22,8 +28,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["claude"] = _claude(settings)
     extensions.init_app(app, settings)
+    app.extensions["session_turns"] = _session_turns(settings, app.extensions["store"])
     api = errors.OpenAIApi(app)
-    for module in (meta, models, chat):
+    for module in (meta, models, chat, sessions):
         api.register_blueprint(module.blueprint)
     requests.init_app(app)  # first, so that refusals have an id as well
     auth.init_app(app, settings, app.extensions["keys"], PUBLIC)
@@ -51,4 +58,15 @@ def _claude(settings: Settings) -> Claude:
         warm=settings.warm_processes,
         most_warm=settings.max_warm_processes,
         max_retries=settings.claude_max_retries,
+    )
+
+
+def _session_turns(settings: Settings, store: Store) -> SessionTurns:
+    minutes = settings.session_timeout_minutes
+    expiry = Expiry(timedelta(minutes=minutes) if minutes else None)
+    return SessionTurns(
+        Sessions(store, expiry),
+        Claims(store, expiry),
+        store_all=settings.store_conversations,
+        sweep_seconds=settings.cleanup_interval_minutes * 60,
     )

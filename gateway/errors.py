@@ -14,7 +14,9 @@ GatewayError
 │   └── ModelNotAllowed
 ├── NotFound 404
 │   ├── KeyNotFound
-│   └── ModelNotFound
+│   ├── ModelNotFound
+│   ├── ProjectNotFound
+│   └── SessionNotFound
 ├── MethodNotAllowed 405
 ├── RateLimited 429
 │   └── TooManyTurns
@@ -27,6 +29,7 @@ GatewayError
 │   └── StoreError
 ├── TurnTimeout 504
 ├── TurnStopped 409
+├── SessionBusy 409
 └── ClientGone 499 (never sent: the client has left)
 
 The wire form follows https://platform.openai.com/docs/guides/error-codes; dialects encode it.
@@ -167,6 +170,18 @@ class ModelNotFound(NotFound):
     code = "model_not_found"
 
 
+class ProjectNotFound(NotFound):
+    """No project of the asker has this id."""
+
+    code = "project_not_found"
+
+
+class SessionNotFound(NotFound):
+    """No session of the asker has this id, or it has expired."""
+
+    code = "session_not_found"
+
+
 class MethodNotAllowed(GatewayError):
     """The path exists, the method does not."""
 
@@ -253,6 +268,15 @@ class TurnStopped(GatewayError):
     type = "invalid_request_error"
     code = "stopped"
     default_message = "The answer was stopped on request."
+
+
+class SessionBusy(GatewayError):
+    """Another answer of the same session is being written."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "session_busy"
+    default_message = "An answer of this session is being written. Wait for its end, or stop it."
 
 
 class ClientGone(GatewayError):

@@ -10,7 +10,14 @@ from gateway.settings import VERSION, Settings, SettingsError
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 
-EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry")
+EXPOSED_HEADERS = (
+    "x-request-id",
+    "x-session-id",
+    "x-project-id",
+    "x-ignored-parameters",
+    "retry-after",
+    "x-should-retry",
+)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -54,6 +54,9 @@ class Settings:
     require_auth: bool = False
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     database_url: str = "sqlite:///data/gateway.db"
+    store_conversations: bool = False
+    session_timeout_minutes: float = 30.0
+    cleanup_interval_minutes: float = 60.0
     max_request_bytes: int = 64 * 1024 * 1024
     allowed_origins: tuple[str, ...] = ("*",)
     web_concurrency: int = 1
@@ -124,6 +127,11 @@ def _read(env: Env) -> dict[str, Any]:
         "require_auth": env.bool("REQUIRE_AUTH", default.require_auth),
         "api_keys": _keys(env.str("API_KEYS", "")),
         "database_url": env.str("DATABASE_URL", default.database_url),
+        "store_conversations": env.bool("STORE_CONVERSATIONS", default.store_conversations),
+        "session_timeout_minutes": env.float(
+            "SESSION_TIMEOUT_MINUTES", default.session_timeout_minutes, validate=validate.Range(min=0)
+        ),
+        "cleanup_interval_minutes": seconds("cleanup_interval_minutes"),
         "max_request_bytes": number("max_request_bytes"),
         "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
         "web_concurrency": number("web_concurrency"),

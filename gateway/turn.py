@@ -101,10 +101,14 @@ def total(usages: Sequence[Usage]) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The model began to answer. `model` is its full name; `ignored` names parameters it could not take."""
+    """The model began to answer. `model` is its full name; `ignored` names parameters it could not take.
+
+    `session` is what the CLI calls the conversation that its process has.
+    """
 
     model: str
     ignored: tuple[str, ...] = ()
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ Batches = Iterable[tuple[int, Batch]]
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 IGNORED_HEADER = "x-ignored-parameters"
+SESSION_HEADER = "X-Session-ID"
+PROJECT_HEADER = "X-Project-ID"
 
 
 class Encoder(Protocol):
@@ -49,7 +51,7 @@ def stream(run: Metered, encoder: Encoder, ignored: Iterable[str]) -> Response:
     """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
-        headers = STREAM_HEADERS | _ignored(first, ignored)
+        headers = STREAM_HEADERS | _headers(run, first, ignored)
         held = stack.pop_all()
     response = Response(_encoded(chain([first], run), encoder), mimetype="text/event-stream", headers=headers)
     response.call_on_close(held.close)  # runs even if the stream is never begun
@@ -62,9 +64,8 @@ def whole(run: Metered, collector: Collector, ignored: Iterable[str]) -> Respons
         first = _begin(run, stack)
         for index, batch in chain([first], run):
             collector.add(batch, index)
-    return Response(
-        sse.dumps(collector.body()), mimetype="application/json", headers=_ignored(first, ignored)
-    )
+    headers = _headers(run, first, ignored)
+    return Response(sse.dumps(collector.body()), mimetype="application/json", headers=headers)
 
 
 def _begin(run: Metered, stack: contextlib.ExitStack) -> tuple[int, Batch]:
@@ -90,7 +91,11 @@ def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
         yield encoder.error(GatewayError())
 
 
-def _ignored(first: tuple[int, Batch], ignored: Iterable[str]) -> dict[str, str]:
+def _headers(run: Metered, first: tuple[int, Batch], ignored: Iterable[str]) -> dict[str, str]:
     started = next(event for event in first[1] if isinstance(event, Started))
-    names = sorted({*started.ignored, *ignored})
-    return {IGNORED_HEADER: ", ".join(names)} if names else {}
+    values = {
+        IGNORED_HEADER: ", ".join(sorted({*started.ignored, *ignored})),
+        SESSION_HEADER: run.record.session_id,
+        PROJECT_HEADER: run.record.project_id,
+    }
+    return {name: value for name, value in values.items() if value}

@@ -71,6 +71,7 @@ class Answer:
         self._names = names
         self._cost = cost
         self._account = account
+        self._session = ""
         self._facts = Facts()
         self._stop_reason: str | None = None
         self._usage: dict[str, Any] = {}
@@ -95,6 +96,7 @@ class Answer:
             kind = line["type"]
             if kind == "stream_event":
                 if line.get("parent_tool_use_id") is None:
+                    self._session = self._session or line.get("session_id", "")
                     event = line["event"]
                     reader = self._readers.get(event["type"])
                     if reader is not None:
@@ -154,7 +156,7 @@ class Answer:
             raise UpstreamError(BROKEN)
         if not self.started:
             self.started = True
-            events.append(Started(message["model"], self._ignored))
+            events.append(Started(message["model"], self._ignored, self._session))
         self._usage = dict(message.get("usage") or {})
 
     def _next_message(self, events: list[Event]) -> None:

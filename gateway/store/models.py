@@ -6,7 +6,7 @@ can live in one process.
 
 from __future__ import annotations
 
-from peewee import BooleanField, DoubleField, ForeignKeyField, IntegerField, Model, TextField
+from peewee import AutoField, BooleanField, DoubleField, ForeignKeyField, IntegerField, Model, TextField
 
 from gateway.store.fields import JsonField, MomentField
 
@@ -52,7 +52,10 @@ class Project(Model):
 
 
 class Session(Model):
-    """A conversation. Its messages are there if `is_stored`; a turn of it runs until `running_until` at most."""
+    """A conversation. Its messages are there if `is_stored`.
+
+    The turn `running_turn` has it until `running_until` at most; whoever runs it puts that off again and again.
+    """
 
     id = TextField(primary_key=True)
     owner = TextField(index=True)
@@ -62,9 +65,9 @@ class Session(Model):
     system_prompt = TextField(null=True)
     claude_session_id = TextField(null=True, index=True)
     is_stored = BooleanField(default=True)
-    is_active = BooleanField(default=True)
     created_at = MomentField(index=True)
     updated_at = MomentField(index=True)
+    running_turn = TextField(null=True, index=True)
     running_until = MomentField(null=True)
     stop_requested = BooleanField(default=False)
     total_tokens = IntegerField(default=0)
@@ -78,6 +81,7 @@ class Session(Model):
 class SessionMessage(Model):
     """A message of a session, in the order of the ids. `content` is the message as its dialect has it."""
 
+    id = AutoField()
     session = ForeignKeyField(Session, on_delete="CASCADE")
     role = TextField()
     content = JsonField()
