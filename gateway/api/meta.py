@@ -21,6 +21,7 @@ def index() -> dict[str, Any]:
         "endpoints": {
             "chat": "/v1/chat/completions",
             "models": "/v1/models",
+            "sessions": "/v1/sessions",
             "health": "/health",
             "openapi": "/openapi.json",
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from gateway.api import auth, current, owner
@@ -61,7 +62,7 @@ def retrieve(session_id: str) -> dict[str, Any]:
     sessions = current.session_turns().sessions
     session = sessions.get(session_id, owner.scope())
     messages = [stored.message for stored in sessions.messages(session.id)]
-    return {**SessionSchema().dump(session), "messages": messages}
+    return {**asdict(session), "is_running": session.is_running, "messages": messages}
 
 
 @blueprint.route("/<session_id>", methods=["PATCH"])

@@ -22,7 +22,7 @@ LONGEST_NAME = 64
 _HONOURED = frozenset({
     "messages", "model", "system_prompt", "stream", "stream_options", "n", "temperature", "top_p", "max_tokens",
     "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
-    "response_format", "reasoning_effort", "reasoning", "thinking",
+    "response_format", "reasoning_effort", "reasoning", "thinking", "session_id", "project_id",
 })  # fmt: skip
 
 
@@ -36,8 +36,6 @@ def _empty(value: Any) -> bool:
 
 # Per refused parameter: which values ask for nothing.
 _REFUSED: dict[str, Callable[[Any], bool]] = {
-    "session_id": _never,
-    "project_id": _never,
     "modalities": lambda value: all(kind == "text" for kind in value),
     "audio": _never,
     "logprobs": _empty,

@@ -72,12 +72,12 @@ class Claims:
 
     def renew(self, turns: Collection[str]) -> None:
         """Put off the end of these turns' leases."""
-        change = Session.update(running_until=now() + LEASE).where(Session.running_turn.in_(turns))
+        change = Session.update(running_until=now() + LEASE).where(Session.running_turn.in_(list(turns)))
         self._store.write(lambda db: change.execute(db))
 
     def going_on(self, turns: Collection[str]) -> set[str]:
         """Those of `turns` that still have their session and are not asked to stop."""
-        wanted = Session.running_turn.in_(turns) & (Session.stop_requested == False)  # noqa: E712  SQL
+        wanted = Session.running_turn.in_(list(turns)) & (Session.stop_requested == False)  # noqa: E712  SQL
         query = Session.select(Session.running_turn).where(wanted)
         return self._store.read(lambda db: {row.running_turn for row in query.execute(db)})
 
