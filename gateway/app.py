@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Flask
 
 from gateway import extensions
@@ -23,12 +25,17 @@ from gateway.api import (
     reporting,
     responses,
     running,
+    sessions,
     usage,
 )
+from gateway.api.session_turns import SessionTurns
 from gateway.claude.catalogue import Catalogue
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs, requests
 from gateway.settings import Settings, SettingsError, load
+from gateway.store.claims import Claims
+from gateway.store.database import Store
+from gateway.store.sessions import Expiry, Sessions
 
 PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
 # Their POSTs count as requests, and are what limits and budgets are for.
@@ -44,8 +51,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["claude"] = _claude(settings)
     extensions.init_app(app, settings)
     app.extensions["on_exit"].insert(0, lambda: running.end_all(app))  # before usage is written
+    turns = app.extensions["session_turns"] = _session_turns(settings, app.extensions["store"])
+    app.extensions["on_start"].append(turns.open)
     api = errors.OpenAIApi(app)
-    modules = (meta, models, chat, responses, messages, completions, projects, project_files, usage)
+    modules = (meta, models, chat, responses, messages, completions, projects, project_files, sessions, usage)
     for module in (*modules, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(not_served.blueprint)
@@ -92,4 +101,15 @@ def _claude(settings: Settings) -> Claude:
         warm=settings.warm_processes,
         most_warm=settings.max_warm_processes,
         max_retries=settings.claude_max_retries,
+    )
+
+
+def _session_turns(settings: Settings, store: Store) -> SessionTurns:
+    minutes = settings.session_timeout_minutes
+    expiry = Expiry(timedelta(minutes=minutes) if minutes else None)
+    return SessionTurns(
+        Sessions(store, expiry),
+        Claims(store, expiry),
+        store_all=settings.store_conversations,
+        sweep_seconds=settings.cleanup_interval_minutes * 60,
     )

@@ -21,7 +21,8 @@ GatewayError
 │   ├── ModelNotFound
 │   ├── ProjectNotFound
 │   ├── ProjectFileNotFound
-│   └── ResponseNotFound
+│   ├── ResponseNotFound
+│   └── SessionNotFound
 ├── MethodNotAllowed 405
 ├── NotServed 501
 ├── RateLimited 429
@@ -37,6 +38,7 @@ GatewayError
 │   └── StoreError
 ├── TurnTimeout 504
 ├── TurnStopped 409
+├── SessionBusy 409
 └── ClientGone 499 (never sent: the client has left)
 
 The wire form follows https://platform.openai.com/docs/guides/error-codes; dialects encode it.
@@ -221,6 +223,12 @@ class ResponseNotFound(NotFound):
     code = "response_not_found"
 
 
+class SessionNotFound(NotFound):
+    """No session of the asker has this id, or it has expired."""
+
+    code = "session_not_found"
+
+
 class MethodNotAllowed(GatewayError):
     """The path exists, the method does not."""
 
@@ -326,6 +334,15 @@ class TurnStopped(GatewayError):
     type = "invalid_request_error"
     code = "stopped"
     default_message = "The answer was stopped on request."
+
+
+class SessionBusy(GatewayError):
+    """Another answer of the same session is being written."""
+
+    status = 409
+    type = "invalid_request_error"
+    code = "session_busy"
+    default_message = "An answer of this session is being written. Wait for its end, or stop it."
 
 
 class ClientGone(GatewayError):

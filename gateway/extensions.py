@@ -38,7 +38,15 @@ LIMIT_HEADERS = tuple(
     for unit in ("requests", "tokens")
     for what in ("limit", "remaining", "reset")
 )
-EXPOSED_HEADERS = ("x-request-id", "x-ignored-parameters", "retry-after", "x-should-retry", *LIMIT_HEADERS)
+EXPOSED_HEADERS = (
+    "x-request-id",
+    "x-session-id",
+    "x-project-id",
+    "x-ignored-parameters",
+    "retry-after",
+    "x-should-retry",
+    *LIMIT_HEADERS,
+)
 
 REDIS_TIMEOUTS = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 BACKGROUND_BUSY_SECONDS = 0.02

@@ -63,6 +63,9 @@ class Settings:
     database_url: str = field(default="sqlite:///data/gateway.db", repr=False)
     store_responses: bool = True
     responses_ttl_days: int = 30
+    store_conversations: bool = False
+    session_timeout_minutes: float = 30.0
+    cleanup_interval_minutes: float = 60.0
     max_request_bytes: int = 64 * 1024 * 1024
     project_root: Path = Path("data/projects")
     max_project_size_mb: int = 1000
@@ -160,6 +163,11 @@ def _read(env: Env) -> dict[str, Any]:
         "database_url": env.str("DATABASE_URL", default.database_url),
         "store_responses": env.bool("STORE_RESPONSES", default.store_responses),
         "responses_ttl_days": number("responses_ttl_days"),
+        "store_conversations": env.bool("STORE_CONVERSATIONS", default.store_conversations),
+        "session_timeout_minutes": env.float(
+            "SESSION_TIMEOUT_MINUTES", default.session_timeout_minutes, validate=validate.Range(min=0)
+        ),
+        "cleanup_interval_minutes": seconds("cleanup_interval_minutes"),
         "max_request_bytes": number("max_request_bytes"),
         "project_root": env.path("PROJECT_ROOT", default.project_root),
         "max_project_size_mb": number("max_project_size_mb"),

@@ -129,12 +129,14 @@ def total(usages: Sequence[Usage]) -> Usage:
 class Started:
     """The model began to answer. `model` is its full name; `ignored` names parameters it could not take.
 
-    `usage` is what is known at the beginning: the tokens of the prompt.
+    `usage` is what is known at the beginning: the tokens of the prompt. `session` is what the CLI calls the
+    conversation that its process has.
     """
 
     model: str
     ignored: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

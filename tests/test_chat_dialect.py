@@ -349,7 +349,6 @@ def test_ignored_names_fit_a_header() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("session_id", "s"),
         ("modalities", ["text", "audio"]),
         ("audio", {"voice": "alloy", "format": "wav"}),
         ("logprobs", True),

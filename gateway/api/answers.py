@@ -13,6 +13,7 @@ from flask import Response, request
 from gateway.api.disconnect import watch
 from gateway.dialects import sse
 from gateway.errors import ClientGone, GatewayError, UpstreamError
+from gateway.record import Record
 from gateway.turn import Event, Started
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ Batches = Iterable[tuple[int, Batch]]
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 IGNORED_HEADER = "x-ignored-parameters"
+SESSION_HEADER = "X-Session-ID"
+PROJECT_HEADER = "X-Project-ID"
 
 
 class Encoder(Protocol):
@@ -47,6 +50,8 @@ class Collector(Protocol):
 class Source(Protocol):
     """Where the events come from: a Metered run, or what follows one."""
 
+    record: Record
+
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
         """Batches with the index of their choice. Raises GatewayError."""
 
@@ -61,7 +66,7 @@ def stream(run: Source, encoder: Encoder, ignored: Iterable[str]) -> Response:
     """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
     with contextlib.ExitStack() as stack:
         first = _begin(run, stack)
-        headers = STREAM_HEADERS | _ignored(first, ignored)
+        headers = STREAM_HEADERS | _headers(run, first, ignored)
         held = stack.pop_all()
     response = Response(_encoded(chain([first], run), encoder), mimetype="text/event-stream", headers=headers)
     response.call_on_close(held.close)  # runs even if the stream is never begun
@@ -79,9 +84,8 @@ def whole(run: Source, collector: Collector, ignored: Iterable[str]) -> Response
         first = _begin(run, stack)
         for index, batch in chain([first], run):
             collector.add(batch, index)
-    return Response(
-        sse.dumps(collector.body()), mimetype="application/json", headers=_ignored(first, ignored)
-    )
+    headers = _headers(run, first, ignored)
+    return Response(sse.dumps(collector.body()), mimetype="application/json", headers=headers)
 
 
 def _begin(run: Source, stack: contextlib.ExitStack) -> tuple[int, Batch]:
@@ -107,6 +111,8 @@ def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
         yield encoder.error(GatewayError())
 
 
-def _ignored(first: tuple[int, Batch], ignored: Iterable[str]) -> dict[str, str]:
+def _headers(run: Source, first: tuple[int, Batch], ignored: Iterable[str]) -> dict[str, str]:
     started = next(event for event in first[1] if isinstance(event, Started))
-    return ignored_header({*started.ignored, *ignored})
+    places = {SESSION_HEADER: run.record.session_id, PROJECT_HEADER: run.record.project_id}
+    known = {name: value for name, value in places.items() if value}
+    return ignored_header({*started.ignored, *ignored}) | known

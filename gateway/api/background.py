@@ -32,6 +32,7 @@ class Task:
     """
 
     def __init__(self, run: Metered, answer: Answer, kept: Responses, owner: str) -> None:
+        self.record = run.record
         self._run = run
         self._answer = answer
         self._kept = kept

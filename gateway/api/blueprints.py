@@ -22,11 +22,11 @@ class AnyTypeParser(FlaskParser):
         body = g.body = req.get_data()
         if req.content_length is None and len(body) == req.max_content_length:
             raise RequestEntityTooLarge  # werkzeug cuts a body sent in chunks at the limit, and says nothing
-        return _loads(body) if body.strip() else missing
+        return loads(body) if body.strip() else missing
 
 
-def _loads(body: bytes) -> Any:
-    """JSON; half of a surrogate pair (a client cut an emoji in two) is let through, NaN is not."""
+def loads(body: bytes) -> Any:
+    """JSON; half of a surrogate pair (a client cut an emoji in two) is let through, NaN is not. Raises ValueError."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

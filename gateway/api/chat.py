@@ -6,13 +6,15 @@ import time
 import uuid
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
-from gateway.api import answers, running
+from gateway.api import answers, checking, current, owner, running, session_turns
 from gateway.api.blueprints import Blueprint
 from gateway.dialects import chat
 from gateway.dialects.chat_answers import Completion, StreamEncoder
 from gateway.schemas.chat import ChatCompletionSchema
+from gateway.schemas.sessions import CheckSchema, DeletedSessionSchema, StatusSchema
+from gateway.store.sessions import SessionRecord
 
 blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", description="Chat completions")
 
@@ -21,10 +23,36 @@ blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", descr
 @blueprint.arguments(ChatCompletionSchema())
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
-    wanted = chat.parse(body)
-    run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream, project_id=body.get("project_id"))
+    with session_turns.begun(body) as turn:
+        wanted = chat.parse(turn.body, turn.history)
+        project_id = turn.body.get("project_id")
+        run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream, project_id=project_id)
+        turn.follow(run, wanted)
     answer_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if wanted.stream:
         encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.call_form)
         return answers.stream(run, encoder, wanted.ignored)
-    return answers.whole(run, Completion(answer_id, created, wanted.n, wanted.call_form), wanted.ignored)
+    ids = {"session_id": run.record.session_id, "project_id": run.record.project_id}
+    return answers.whole(run, Completion(answer_id, created, wanted.n, wanted.call_form, ids), wanted.ignored)
+
+
+@blueprint.route("/debug", methods=["POST"])
+@blueprint.response(200, CheckSchema)
+def debug() -> dict[str, Any]:
+    """Whether a body is valid, and everything that is wrong with it; nothing is answered."""
+    return checking.check(request.get_data())
+
+
+@blueprint.route("/<session_id>/status")
+@blueprint.response(200, StatusSchema)
+def status(session_id: str) -> SessionRecord:
+    """Whether an answer of the session is being written, and what it has used."""
+    return current.session_turns().sessions.get(session_id, owner.scope())
+
+
+@blueprint.route("/<session_id>", methods=["DELETE"])
+@blueprint.response(200, DeletedSessionSchema)
+def stop(session_id: str) -> dict[str, str]:
+    """Stop the answer that is being written."""
+    session = session_turns.stop(session_id)
+    return {"session_id": session.id, "status": "stopped"}

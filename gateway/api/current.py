@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
@@ -13,6 +13,9 @@ from gateway.store.folders import Folders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
 from gateway.store.usage import Usage
+
+if TYPE_CHECKING:
+    from gateway.api.session_turns import SessionTurns
 
 
 def claude() -> Claude:
@@ -48,3 +51,8 @@ def usage() -> Usage:
 def metrics() -> Metrics:
     """The metrics of this worker, and through its files those of all."""
     return cast(Metrics, current_app.extensions["metrics"])
+
+
+def session_turns() -> SessionTurns:
+    """The turns of sessions in this worker."""
+    return cast("SessionTurns", current_app.extensions["session_turns"])

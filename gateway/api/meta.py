@@ -24,6 +24,7 @@ def index() -> dict[str, Any]:
             "messages": "/v1/messages",
             "completions": "/v1/completions",
             "models": "/v1/models",
+            "sessions": "/v1/sessions",
             "health": "/health",
             "openapi": "/openapi.json",
         },

@@ -18,3 +18,9 @@ def current() -> str:
         request.headers.get("x-api-key") or request.headers.get("authorization", "").partition(" ")[2].strip()
     )
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest() if key else ""
+
+
+def scope() -> str | None:
+    """Whose things the request may see: its own; None for everybody's, with an admin key."""
+    identity = auth.identity()
+    return None if identity is not None and identity.is_admin else current()

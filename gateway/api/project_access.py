@@ -32,6 +32,12 @@ def find(project_id: str) -> ProjectRecord:
     return current.projects().get(project_id, scope())
 
 
+def require(project_id: str | None) -> None:
+    """Raises as `find` does; no id asks for nothing."""
+    if project_id:
+        find(project_id)
+
+
 def find_own(project_id: str) -> ProjectRecord:
     """A project to change or delete. Raises ProjectNotFound or ProjectNotAllowed."""
     record = find(project_id)

@@ -77,6 +77,7 @@ def delete(project_id: str) -> dict[str, Any]:
     """Delete a project with its folder; answers that are being written in it are stopped."""
     record = project_access.find_own(project_id)
     current.projects().delete(record.id)
+    current.session_turns().delete_project(record.id)
     current.claude().stop_project(record.id, TurnStopped("The project was deleted."))
     current.folders().remove(record.path)
     return {"project_id": record.id}

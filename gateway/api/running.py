@@ -75,15 +75,16 @@ def end_all(app: Flask) -> None:
 class Metered:
     """A Fan that is watched: what goes through it makes its Record, which is passed on at `close`.
 
-    `listeners` get every batch before the client does. It is in `live` while it runs.
+    `listeners` get every batch before the client does; `on_record` gets the Record at the end. It is in `live` while
+    it runs.
     """
 
     def __init__(self, fan: Fan, record: Record, on_record: Sequence[OnRecord], live: set[Metered]) -> None:
         self.record = record
         self.listeners: list[Listener] = []
+        self.on_record = [*on_record]
         self._live = live
         self._fan = fan
-        self._on_record = on_record
         self._began = time.monotonic()
         self._open = True
 
@@ -144,7 +145,7 @@ class Metered:
         record.usage, record.is_estimated = self._fan.used()
         if record.outcome == "failed" and record.error is None:
             record.outcome, record.error = "cut", ClientGone.code  # closed before its end, without an error
-        for on_record in self._on_record:
+        for on_record in self.on_record:
             try:
                 on_record(record)
             except Exception:

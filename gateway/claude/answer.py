@@ -75,6 +75,7 @@ class Answer:
         self._names = names
         self._cost = cost
         self._account = account
+        self._session = ""
         self._facts = Facts()
         self._stop_reason: str | None = None
         self._usage: dict[str, Any] = {}
@@ -160,6 +161,8 @@ class Answer:
     def _system(self, line: Line) -> None:
         if line.get("subtype") == "api_retry":
             self._retry(line)
+        elif line.get("subtype") == "init":
+            self._session = line.get("session_id", "")
 
     def _start(self, event: dict[str, Any], events: list[Event]) -> None:
         message = event["message"]
@@ -170,7 +173,7 @@ class Answer:
         if not self.started:
             self.started = True
             usage = _usage(message.get("usage") or {})
-            events.append(Started(message["model"], self._ignored, usage))
+            events.append(Started(message["model"], self._ignored, usage, self._session))
         self._usage = dict(message.get("usage") or {})
 
     def _next_message(self, events: list[Event]) -> None:

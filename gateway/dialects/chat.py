@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from gateway.dialects import chat_parameters, conversation, cursor, reasoning, response_format, tools
 from gateway.dialects.call_form import CallForm
+from gateway.errors import InvalidRequest
 from gateway.turn import Turn
 
 
@@ -25,8 +28,8 @@ class ChatRequest:
     call_form: CallForm = field(default_factory=CallForm)
 
 
-def parse(body: dict[str, Any]) -> ChatRequest:
-    """Translates a body that ChatCompletionSchema has loaded.
+def parse(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> ChatRequest:
+    """Translates a body that ChatCompletionSchema has loaded. `history` are chat messages that come before its own.
 
     Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured;
     both name the field in `param`.
@@ -35,7 +38,7 @@ def parse(body: dict[str, Any]) -> ChatRequest:
     body = plain.body
     chat_parameters.refuse_unsupported(body)
     return ChatRequest(
-        turn=_turn(body, plain.field),
+        turn=_turn(body, plain.field, history),
         stream=bool(body.get("stream")),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         ignored=chat_parameters.ignored_parameters(body),
@@ -44,9 +47,37 @@ def parse(body: dict[str, Any]) -> ChatRequest:
     )
 
 
-def _turn(body: dict[str, Any], field: str) -> Turn:
+def messages(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a body as chat has them. Raises as `parse` does."""
+    found: list[dict[str, Any]] = cursor.as_chat(body).body["messages"]
+    return found
+
+
+def faults(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> Iterator[InvalidRequest]:
+    """Everything for which `parse` would refuse the body."""
+    try:
+        plain = cursor.as_chat(body)
+    except InvalidRequest as error:
+        yield error
+        return
+    body = plain.body
+    checks: list[Callable[[], object]] = [
+        *(partial(chat_parameters.refuse_unsupported, {name: value}) for name, value in body.items()),
+        partial(tools.translate, body),
+        partial(reasoning.translate, body),
+        partial(response_format.schema, body),
+    ]
+    for check in checks:
+        try:
+            check()
+        except InvalidRequest as error:
+            yield error
+    yield from conversation.faults(body["messages"], plain.field, history)
+
+
+def _turn(body: dict[str, Any], field: str, history: Sequence[dict[str, Any]]) -> Turn:
     defined, choice = tools.translate(body)
-    system, messages = conversation.translate(body["messages"], body.get("system_prompt"), field)
+    system, messages = conversation.translate(body["messages"], body.get("system_prompt"), field, history)
     effort, thinking = reasoning.translate(body)
     return Turn(
         messages=messages,

@@ -6,7 +6,7 @@ is the field that clients of other reasoning models read; `usage.cost` is in US 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gateway.dialects import sse
@@ -210,11 +210,22 @@ class _Choice:
 
 
 class Completion:
-    """An answer, or `n`, sent whole. Feed it batches of events with the index of their choice, then take `body`."""
+    """An answer, or `n`, sent whole. Feed it batches of events with the index of their choice, then take `body`.
 
-    def __init__(self, answer_id: str, created: int, n: int = 1, form: CallForm = _CHATTY) -> None:
+    `extra` are fields of the body that OpenAI does not have.
+    """
+
+    def __init__(
+        self,
+        answer_id: str,
+        created: int,
+        n: int = 1,
+        form: CallForm = _CHATTY,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         self._common = {"id": answer_id, "object": "chat.completion", "created": created, "model": ""}
-        self._answers = [_Answer(form) for _ in range(n)]
+        self._answers = [Answer(form) for _ in range(n)]
+        self._extra = extra or {}
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:
         """Take in events of choice `index`."""
@@ -228,13 +239,13 @@ class Completion:
         """The `chat.completion`. Raises UpstreamError if an answer has not come to its end."""
         choices = [{"index": index, **answer.choice()} for index, answer in enumerate(self._answers)]
         usage = total([answer.done.usage for answer in self._answers if answer.done])
-        return {**self._common, "choices": choices, "usage": usage_object(usage)}
+        return {**self._common, "choices": choices, "usage": usage_object(usage), **self._extra}
 
 
-class _Answer:
+class Answer:
     """Gathers the events of one choice."""
 
-    def __init__(self, form: CallForm) -> None:
+    def __init__(self, form: CallForm = _CHATTY) -> None:
         self.done: Done | None = None
         self._form = form
         self._refusal: str | None = None
@@ -244,6 +255,7 @@ class _Answer:
         self._arguments: dict[int, list[str]] = {}
 
     def add(self, event: Event) -> None:
+        """Take in an event; those of other kinds leave it as it is."""
         if isinstance(event, Text):
             self._text.append(event.text)
         elif isinstance(event, Retracted):
@@ -260,12 +272,14 @@ class _Answer:
             self.done = event
 
     def choice(self) -> dict[str, Any]:
+        """The choice, but for its index. Raises UpstreamError if the answer has not come to its end."""
         if self.done is None:
             raise UpstreamError("The answer broke off before its end.")
         reason = finish_reason(self.done.stop_reason, self._form)
-        return {"message": self._message(), "logprobs": None, "finish_reason": reason}
+        return {"message": self.message(), "logprobs": None, "finish_reason": reason}
 
-    def _message(self) -> dict[str, Any]:
+    def message(self) -> dict[str, Any]:
+        """The assistant's message, as far as it has come."""
         message: dict[str, Any] = {
             "role": "assistant",
             "content": "".join(self._text),

@@ -12,7 +12,7 @@ from gateway.turn import Sampling
 _HONOURED = frozenset({
     "messages", "model", "system_prompt", "stream", "stream_options", "n", "temperature", "top_p", "max_tokens",
     "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
-    "response_format", "reasoning_effort", "reasoning", "thinking", "project_id",
+    "response_format", "reasoning_effort", "reasoning", "thinking", "session_id", "project_id",
 })  # fmt: skip
 
 
@@ -26,7 +26,6 @@ def _empty(value: Any) -> bool:
 
 # Per refused parameter: which values ask for nothing.
 _REFUSED: dict[str, Callable[[Any], bool]] = {
-    "session_id": _never,
     "modalities": lambda value: all(kind == "text" for kind in value),
     "audio": _never,
     "logprobs": _empty,

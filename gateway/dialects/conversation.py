@@ -7,7 +7,7 @@ first and last. System messages are hoisted as in https://platform.claude.com/do
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
 
@@ -25,23 +25,30 @@ OPENING = "(The conversation begins with the assistant.)"
 #: Follows a conversation whose last message is the assistant's, which newer models refuse to continue itself.
 NUDGE = "Continue exactly where your last message ends, without repeating any of it."
 
-_SYSTEM_ROLES = ("system", "developer")
+#: What errors call the list of the messages that are stored.
+HISTORY = "session[{}]"
+
+SYSTEM_ROLES = ("system", "developer")
 
 
 def translate(
     messages: Iterable[dict[str, Any]],
     system_prompt: str | None = None,
     field: str = "messages",
-    earlier: int = 0,
+    history: Sequence[dict[str, Any]] = (),
+    history_name: str = HISTORY,
 ) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """The system texts, `system_prompt` first, and the messages of a Turn.
 
-    `field` is what the client calls its list, for errors; the first `earlier` messages are not in it. Raises
-    InvalidRequest (code `missing_user_message` when nobody says anything) and UnsupportedParameter.
+    `field` is what the client calls its list, for errors; `history` are the messages before, which it has not
+    sent, and `history_name` what they are called. Raises InvalidRequest (code `missing_user_message` when nobody says
+    anything) and UnsupportedParameter.
     """
     reader = _Reader(system_prompt or "")
+    for index, message in enumerate(history):
+        reader.read(message, index, history_name.format(index))
     for index, message in enumerate(messages):
-        reader.read(message, index, f"{field}[{index - earlier}]" if index >= earlier else field)
+        reader.read(message, len(history) + index, f"{field}[{index}]")
     system = tuple(text for text in reader.system if not is_blank(text))
     return system, alternating(reader.said, field)
 
@@ -49,6 +56,25 @@ def translate(
 def alternating(said: Iterable[Said], field: str) -> tuple[Message, ...]:
     """What was said as messages that alternate, begin and end with the user. Raises as `translate` does."""
     return _user_to_user(arranged(_merge(said)), field)
+
+
+def faults(
+    messages: Iterable[dict[str, Any]], field: str = "messages", history: Sequence[dict[str, Any]] = ()
+) -> Iterator[InvalidRequest]:
+    """What is wrong with each message; only if nothing is, what is wrong with them together."""
+    messages, found = list(messages), False
+    reader = _Reader("")
+    for index, message in enumerate([*history, *messages]):
+        try:
+            reader.read(message, index, f"{field}[{index - len(history)}]")
+        except InvalidRequest as error:
+            found = True
+            yield error
+    if not found:
+        try:
+            translate(messages, None, field, history)
+        except InvalidRequest as error:
+            yield error
 
 
 class _Reader:
@@ -63,7 +89,7 @@ class _Reader:
         role = message.get("role")
         if role is None:
             self.said.append(_item(message, where))
-        elif role in _SYSTEM_ROLES:
+        elif role in SYSTEM_ROLES:
             self.system.append(joined_text(message.get("content"), f"{where}.content"))
         elif role == "assistant":
             self.said.append(("assistant", self._assistant(message, index, where)))

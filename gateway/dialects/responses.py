@@ -70,8 +70,13 @@ def renamed(error: GatewayError) -> GatewayError:
 
 def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item]) -> Turn:
     defined, choice = tools.translate(body)
-    said = [*responses_input.messages(list(earlier)), *responses_input.messages(list(given))]
-    system, messages = conversation.translate(said, body.get("instructions"), "input", len(earlier))
+    system, messages = conversation.translate(
+        responses_input.messages(list(given)),
+        body.get("instructions"),
+        "input",
+        responses_input.messages(list(earlier)),
+        "input",
+    )
     effort, thinking = reasoning.translate({"reasoning": body.get("reasoning")})
     return Turn(
         messages=messages,

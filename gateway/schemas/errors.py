@@ -25,9 +25,15 @@ def field_error(messages: Mapping[Any, Any] | list[Any]) -> InvalidRequest:
     Takes marshmallow's nested form (field names, and list indexes as int keys) and the same inside webargs'
     location, `{"json": …}`.
     """
-    param, problem = next(problems(messages), (None, InvalidRequest.default_message))
-    where = f"'{param}'" if param else "request body"
-    return InvalidRequest(f"Invalid {where}: {problem}", param=param, code=_CODES.get(problem))
+    nothing = InvalidRequest(f"Invalid request body: {InvalidRequest.default_message}")
+    return next(field_errors(messages), nothing)
+
+
+def field_errors(messages: Mapping[Any, Any] | list[Any]) -> Iterator[InvalidRequest]:
+    """All problems, each as an error that names its field."""
+    for param, problem in problems(messages):
+        where = f"'{param}'" if param else "request body"
+        yield InvalidRequest(f"Invalid {where}: {problem}", param=param, code=_CODES.get(problem))
 
 
 def problems(messages: Mapping[Any, Any] | list[Any]) -> Iterator[tuple[str | None, str]]:

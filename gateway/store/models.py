@@ -76,7 +76,10 @@ class Project(Model):
 
 
 class Session(Model):
-    """A conversation. Its messages are there if `is_stored`; a turn of it runs until `running_until` at most."""
+    """A conversation. Its messages are there if `is_stored`.
+
+    The turn `running_turn` has it until `running_until` at most; whoever runs it puts that off again and again.
+    """
 
     id = TextField(primary_key=True)
     owner = TextField(index=True)
@@ -86,9 +89,9 @@ class Session(Model):
     system_prompt = TextField(null=True)
     claude_session_id = TextField(null=True, index=True)
     is_stored = BooleanField(default=True)
-    is_active = BooleanField(default=True)
     created_at = MomentField(index=True)
     updated_at = MomentField(index=True)
+    running_turn = TextField(null=True, index=True)
     running_until = MomentField(null=True)
     stop_requested = BooleanField(default=False)
     total_tokens = BigIntegerField(default=0)
@@ -102,6 +105,7 @@ class Session(Model):
 class SessionMessage(Model):
     """A message of a session, in the order of the ids. `content` is the message as its dialect has it."""
 
+    id = AutoField()
     session = ForeignKeyField(Session, on_delete="CASCADE")
     role = TextField()
     content = JsonField()
