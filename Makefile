@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help install start start-prod test test-clients lint format type-check coverage check-claude models info demo bench \
+.PHONY: help install start start-prod test test-all test-clients lint format type-check coverage check-claude models info demo bench \
 	requirements clean distclean claude ready ready-dev
 
 help: ## Show this list
@@ -30,9 +30,13 @@ start-prod: ready ## Run for production, in the foreground
 # Both run even if the first fails, and pytest speaks last.
 test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stream")
 	@$(MAKE) --no-print-directory lint; lint=$$?; \
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS); tests=$$?; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
 	[ $$lint -eq 0 ] || echo "make lint failed: see above the tests." >&2; \
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
+
+test-all: ready-dev ## Run every test: more cases of each kind, then those that take the machine to themselves
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients" $(ARGS)
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-clients: ready-dev ## Run agent loops through LangChain, litellm, the AI SDK and others; installs them first
 	@$(BIN)/python -m pytest -n 2 -m clients $(ARGS)
