@@ -159,6 +159,16 @@ def slow() -> None:
     finish()
 
 
+def wait() -> None:
+    """Begin, and go on when somebody makes the file `$HOME/go`."""
+    start()
+    emit(delta("so far"))
+    while not os.path.exists(f"{os.environ['HOME']}/go"):  # noqa: PTH110
+        time.sleep(0.05)
+    emit(delta(" and on"))
+    finish()
+
+
 TURNS: dict[str, Callable[[], None]] = {
     "GARBAGE": garbage,
     "BROKENFIRST": broken_event,
@@ -174,6 +184,7 @@ TURNS: dict[str, Callable[[], None]] = {
     "ASK": ask,
     "STDERR": complain,
     "SLOW": slow,
+    "WAIT": wait,
 }
 
 
@@ -194,7 +205,17 @@ def never_answer() -> None:
         pass
 
 
+def frail() -> None:
+    """Wait like any other, and end when it is to become somebody's."""
+    try:
+        while (line := read())["request"]["subtype"] != "initialize":
+            control(line)
+    except EOFError:
+        return
+
+
 MODES: dict[str, Callable[[], None]] = {
+    "frail": frail,
     "stubborn": stay,
     "never-start": never_start,
     "never-answer": never_answer,

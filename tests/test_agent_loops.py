@@ -20,6 +20,7 @@ from tests.standin.prompt import last_user_text, texts
 from tests.support import Gateway
 from tests.test_sdks import python_with
 from tests.tool_bodies import blocks
+from tests.wide import some
 
 Body = dict[str, Any]
 
@@ -97,11 +98,10 @@ CLIENTS = {
     "Agents SDK": Client(python("agents"), (None, None, None)),
 }
 #: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own.
+PYTHON_SDKS = [name for name in CLIENTS if name.startswith("openai ") and "Node" not in name]
 MARKED = [
-    name
-    if name.startswith("openai ") and "Node" not in name
-    else pytest.param(name, marks=pytest.mark.clients)
-    for name in CLIENTS
+    *some(PYTHON_SDKS, PYTHON_SDKS[-1]),
+    *(pytest.param(name, marks=pytest.mark.clients) for name in CLIENTS if name not in PYTHON_SDKS),
 ]
 
 

@@ -24,7 +24,9 @@ def some_of(cases: Mapping[str, Any], *quick: str) -> list[Any]:
     """Parameters of a test by their ids; a tuple is several. All but `quick` ones are wide."""
     _require(quick, cases)
     return [
-        pytest.param(*(case if isinstance(case, tuple) else (case,)), id=name, marks=() if name in quick else wide)
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)), id=name, marks=() if name in quick else wide
+        )
         for name, case in cases.items()
     ]
 
