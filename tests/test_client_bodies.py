@@ -13,7 +13,9 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.claude.tools import model_name
-from tests.client_bodies import BODIES, PDF, PNG
+from tests.client_bodies import BODIES as CLIENT_BODIES
+from tests.client_bodies import PDF, PNG
+from tests.cursor_bodies import CURSOR_BODIES
 from tests.recorded import chunks
 from tests.standin import Recorded, Reply, StandIn, text, tool_calls
 from tests.standin.prompt import texts
@@ -30,6 +32,7 @@ EXAMPLES = {"string": "x", "integer": 1, "boolean": True}
 SAID_IN = ("messages", "input", "content", "text", "output", "system", "instructions")
 
 
+BODIES = CLIENT_BODIES | CURSOR_BODIES
 STREAMED = [name for name in BODIES if BODIES[name].get("stream")]
 WHOLE = [name for name in BODIES if name not in STREAMED]
 

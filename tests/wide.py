@@ -14,21 +14,24 @@ wide = pytest.mark.wide
 
 
 def some(values: Iterable[Any], *quick: Any) -> list[Any]:
-    """Parameters of a test; all but `quick` ones are wide. Raises ValueError for a quick one that is not there."""
+    """Parameters of a test, several where one is a tuple; all but the `quick` ones are wide.
+
+    Raises ValueError for a quick one that is not there.
+    """
     known = list(values)
     _require(quick, known)
-    return [value if value in quick else pytest.param(value, marks=wide) for value in known]
+    return [_param(value, value in quick) for value in known]
 
 
 def some_of(cases: Mapping[str, Any], *quick: str) -> list[Any]:
-    """Parameters of a test by their ids; a tuple is several. All but `quick` ones are wide."""
+    """The same of parameters with ids; `quick` names ids."""
     _require(quick, cases)
-    return [
-        pytest.param(
-            *(case if isinstance(case, tuple) else (case,)), id=name, marks=() if name in quick else wide
-        )
-        for name, case in cases.items()
-    ]
+    return [_param(case, name in quick, name) for name, case in cases.items()]
+
+
+def _param(value: Any, is_quick: bool, name: str | None = None) -> Any:
+    values = value if isinstance(value, tuple) else (value,)
+    return pytest.param(*values, id=name, marks=() if is_quick else wide)
 
 
 def _require(quick: Iterable[Any], known: Iterable[Any]) -> None:
