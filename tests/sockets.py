@@ -98,6 +98,11 @@ def settle(gateway: Gateway, warm: int, timeout: float = 30.0) -> list[int]:
     return pids(gateway)
 
 
+def await_full(gateway: Gateway, warm: int = 2, timeout: float = 30.0) -> None:
+    """Wait until that many processes are warm and none is starting: then KILLing all hits none on its way."""
+    wait_for(lambda: {"warm": warm, "starting": 0}.items() <= figures(gateway).items(), timeout)
+
+
 def pids(gateway: Gateway) -> list[int]:
     """The CLI processes."""
     return [process.pid for process in gateway.cli_processes()]

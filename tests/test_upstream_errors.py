@@ -276,16 +276,11 @@ def test_time_limits_are_errors_and_never_a_normal_end(
 ) -> None:
     limits = {"STREAMING_TIMEOUT_SECONDS": "1.5", "TURN_TIMEOUT_SECONDS": "4"}
     gateway = start_gateway(**STILL, WARM_PROCESSES="1", **limits)
-    for reply, said in (
-        (hang(-1), "silent for 1.5 seconds"),
-        (hang(3), "silent for 1.5 seconds"),
-        (text("word " * 100, delay=0.1), "longer than 4 seconds"),
-    ):
-        gateway.await_warm(1)
-        standin.default(reply)
-        began = time.monotonic()
-        assert said in failed(gateway.chat(), 504, "timeout")
-        assert 1.4 < time.monotonic() - began < 20
+    gateway.await_warm(1)
+    standin.default(hang(-1))
+    began = time.monotonic()
+    assert "silent for 1.5 seconds" in failed(gateway.chat(), 504, "timeout")
+    assert 1.4 < time.monotonic() - began < 20
     for reply, start, said in (
         (hang(3, reply=SLOW), "one two three", "silent for 1.5 seconds"),
         (text("word " * 100, delay=0.1), "word word", "longer than 4 seconds"),
