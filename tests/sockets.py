@@ -98,9 +98,12 @@ def settle(gateway: Gateway, warm: int, timeout: float = 30.0) -> list[int]:
     return pids(gateway)
 
 
-def await_full(gateway: Gateway, warm: int = 2, timeout: float = 30.0) -> None:
-    """Wait until that many processes are warm and none is starting: then KILLing all hits none on its way."""
-    wait_for(lambda: {"warm": warm, "starting": 0}.items() <= figures(gateway).items(), timeout)
+def kill_all(gateway: Gateway, warm: int = 2) -> None:
+    """KILL every CLI process, once that many are warm and none is on its way."""
+    wait_for(lambda: {"warm": warm, "starting": 0}.items() <= figures(gateway).items(), 30)
+    for process in gateway.cli_processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def pids(gateway: Gateway) -> list[int]:

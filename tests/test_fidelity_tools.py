@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.recorded import asks_once
-from tests.sockets import await_full
+from tests.sockets import kill_all
 from tests.standin import Recorded, StandIn, text, tool_calls
 from tests.support import STILL, Gateway, wait_for
 from tests.tool_bodies import (
@@ -315,9 +315,7 @@ def test_results_are_handed_to_the_waiting_process(gateway: Gateway, standin: St
 def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     gateway.chat(messages=ASKED, tools=[WEATHER])
-    await_full(gateway)
-    for process in gateway.cli_processes():
-        process.kill()
+    kill_all(gateway)
     answer = gateway.chat(messages=ANSWERED, tools=[WEATHER])
     assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
 

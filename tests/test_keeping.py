@@ -15,7 +15,7 @@ import pytest
 
 from tests.recorded import Body, assistant, spoken, system, user
 from tests.scripted import ScriptedCli
-from tests.sockets import await_full
+from tests.sockets import kill_all
 from tests.standin import Recorded, StandIn, error, hang, text, tool_calls
 from tests.support import Gateway, wait_for
 from tests.tool_bodies import CLOCK, call, called, result
@@ -245,9 +245,7 @@ def test_after_an_error_or_a_cut_nothing_is_kept(start_gateway: Start, standin: 
 
 def test_a_kept_process_that_died_is_replaced(keeper: Gateway, standin: StandIn) -> None:
     said(keeper, [user("a")])
-    await_full(keeper)
-    for process in keeper.cli_processes():
-        process.kill()
+    kill_all(keeper)
     assert said(keeper, [user("a"), assistant("You said a"), user("b")]) == "You said b"
     assert len({session(record) for record in standin.messages}) == 2
 
