@@ -12,7 +12,7 @@ from gateway.claude.process import Process
 from tests.scripted import ScriptedCli
 
 
-def until(condition: Callable[[], Any], timeout: float = 10.0) -> None:
+def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
     """Let greenlets run until `condition()` is true."""
     deadline = time.monotonic() + timeout
     while not condition():

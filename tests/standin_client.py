@@ -79,7 +79,7 @@ def round_of(*parts: Body) -> list[Body]:
 
 
 def connect(standin: StandIn) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(standin.url.removeprefix("http://"), timeout=5)
+    return http.client.HTTPConnection(standin.url.removeprefix("http://"), timeout=20)
 
 
 def post(standin: StandIn, body: Any, path: str = "/v1/messages?beta=true") -> tuple[int, Any]:
@@ -87,7 +87,7 @@ def post(standin: StandIn, body: Any, path: str = "/v1/messages?beta=true") -> t
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(standin.url + path, data)
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=20) as response:
             return response.status, read(response)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -127,7 +127,7 @@ def open_stream(standin: StandIn, said: str = "hi") -> socket.socket:
     """A raw connection on which a streaming request has been sent."""
     host, port = standin.url.removeprefix("http://").split(":")
     data = json.dumps(ask(said=said, stream=True)).encode()
-    sock = socket.create_connection((host, int(port)), timeout=5)
+    sock = socket.create_connection((host, int(port)), timeout=20)
     sock.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(data), data))
     return sock
 

@@ -132,7 +132,7 @@ class Gateway:
         self.home.cleanup()
 
 
-def wait_for(condition: Any, timeout: float = 5.0) -> Any:
+def wait_for(condition: Any, timeout: float = 20.0) -> Any:
     """The first true value of `condition()`; AssertionError when there is none in time."""
     deadline = time.monotonic() + timeout
     while True:

@@ -332,9 +332,9 @@ def test_other_parameters_in_the_second_round_are_honoured(gateway: Gateway, sta
 def test_a_waiting_process_does_not_wait_for_ever(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
-    gateway = start_gateway(**STILL, TOOL_WAIT_SECONDS="1", WARM_PROCESSES="1")
+    gateway = start_gateway(**STILL, TOOL_WAIT_SECONDS="3", WARM_PROCESSES="1")
     standin.default(two_calls())
     gateway.chat(messages=ASKED, tools=[WEATHER])
-    wait_for(lambda: waiting(gateway) == 1, 1)
+    wait_for(lambda: waiting(gateway) == 1, 2)
     wait_for(lambda: waiting(gateway) == 0, 10)
     wait_for(lambda: gateway.health()["claude"]["processes"] == 1, 10)

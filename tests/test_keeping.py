@@ -251,7 +251,7 @@ def test_a_kept_process_that_died_is_replaced(keeper: Gateway, standin: StandIn)
 
 
 def test_keeping_ends(start_scripted: Start) -> None:
-    gateway = start_scripted(KEEP_SECONDS="2", WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
+    gateway = start_scripted(KEEP_SECONDS="3", WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
     gateway.chat("a")
     assert gateway.health()["claude"]["kept"] == 1
     wait_for(lambda: gateway.health()["claude"]["kept"] == 0, 10)

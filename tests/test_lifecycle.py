@@ -143,7 +143,7 @@ def test_a_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, 
     with streaming(gateway, standin, hang(after=3)):
         left = pids(gateway)
         gateway.stop(number, timeout=10)
-    wait_for(lambda: ended(*left), 1.0)
+    wait_for(lambda: ended(*left), 10)
 
 
 def test_a_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start, standin: StandIn) -> None:

@@ -160,7 +160,7 @@ def test_a_cli_that_does_not_end_by_itself_is_killed(
     caller = Caller(gateway, "HANGLATER", stream=True)
     caller.read_until(b"so far")
     caller.leave()
-    wait_for(lambda: len([pid for pid in warm if gone(pid)]) == 1, 1.0)
+    wait_for(lambda: len([pid for pid in warm if gone(pid)]) == 1, 20)
     assert content(gateway.chat("hello")) == "You said: hello"
     left = settle(gateway, 2)
     assert gateway.stop() == 0

@@ -279,7 +279,7 @@ def test_fifty_streams_at_once(standin: StandIn) -> None:
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda number: written(stream(standin, said=f"n{number}")), range(50)))
     assert answers == [f"n{number} a b c d" for number in range(50)]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15  # and not one after the other
     assert len(standin.messages) == 50
 
 
@@ -294,7 +294,7 @@ def test_stop_leaves_nothing_behind() -> None:
     standin.wait_for(lambda: sum(record.deltas for record in standin.messages) == 3)
     began = time.monotonic()
     standin.stop()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert set(threading.enumerate()) == before
     assert not any(record.aborted for record in standin.messages)
     for sock in waiting:
