@@ -279,6 +279,14 @@ def session(record: Recorded) -> str:
     return record.headers["x-claude-code-session-id"]
 
 
+def said_to(gateway: Gateway, key: str, **body: Any) -> Body:
+    """The answer for whoever has that key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+    choice: Body = answer.json()["choices"][0]
+    return choice
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_model_cannot_tell_a_live_round_from_a_seeded_one(
     gateway: Gateway, standin: StandIn, model: str | None
@@ -287,12 +295,9 @@ def test_the_model_cannot_tell_a_live_round_from_a_seeded_one(
     records = []
     for second in ("ann", "bob"):  # the process that waits is Ann's: Bob gets another
         script_weather(standin)
-        for key, messages, expected in (("ann", ASKED, "tool_calls"), (second, ANSWERED, "stop")):
-            headers = {"Authorization": f"Bearer {key}"}
-            body = {"messages": messages, **fields}
-            answer = gateway.http.post("/v1/chat/completions", json=body, headers=headers)
-            assert answer.json()["choices"][0]["finish_reason"] == expected
-        assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
+        assert said_to(gateway, "ann", messages=ASKED, **fields)["finish_reason"] == "tool_calls"
+        choice = said_to(gateway, second, messages=ANSWERED, **fields)
+        assert choice["message"]["content"] == "Sun in Rome, snow in Oslo."
         first, last = session(standin.messages[-2]), session(standin.messages.last)
         assert (first == last) == (second == "ann")
         records.append(comparable(standin.messages.last))

@@ -177,7 +177,7 @@ def test_a_client_that_never_reads_is_cut_off(
     Till then the answer is not hoarded in the gateway.
     """
     gateway = start_gateway(
-        **STILL, TURN_TIMEOUT_SECONDS="3", MAX_CONCURRENT_SESSIONS="1", WARM_PROCESSES="1"
+        **STILL, TURN_TIMEOUT_SECONDS="7", MAX_CONCURRENT_SESSIONS="1", WARM_PROCESSES="1"
     )
     (process,) = settle(gateway, 1)
     (worker,) = gateway.workers
