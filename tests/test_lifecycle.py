@@ -174,11 +174,15 @@ def test_reloading_leaves_no_process(start_scripted: Start, cli: ScriptedCli, tm
     with leaving(caller):
         caller.read_until(b"so far")
         left = pids(gateway)
-        wsgi.write_text(wsgi.read_text() + "\n")
-        wait_for(lambda: "Worker reloading" in gateway.log, 20)
+
+        def is_seen() -> bool:
+            wsgi.touch()  # again and again: what changes before gunicorn's first look is no change to it
+            return "Worker reloading" in gateway.log
+
+        wait_for(is_seen, 60)
         cli.go()
         caller.read_until(b"[DONE]")
-    wait_for(lambda: ended(worker.pid, *left), 20)
+    wait_for(lambda: ended(worker.pid, *left), 40)
     assert "SIGKILL" not in gateway.log
 
 
