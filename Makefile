@@ -16,9 +16,9 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-fast test-clients \
-	test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check check-claude \
-	models info demo bench requirements clean distclean claude ready ready-dev
+.PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
+	test-clients test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
+	check-claude models info demo bench requirements clean distclean claude ready ready-dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,12 +58,15 @@ kill: $(BIN)/python ## End whatever listens on a port (PORT=8000)
 # Both run even if the first fails, and pytest speaks last.
 test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stream")
 	@$(MAKE) --no-print-directory lint; lint=$$?; \
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS); tests=$$?; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
 	[ $$lint -eq 0 ] || echo "make lint failed: see above the tests." >&2; \
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
 
 test-fast: ready-dev ## Run the tests that need no gateway and no CLI: a minute
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not clients and not cli" $(ARGS)
+test-all: ready-dev ## Run every test: more cases of each kind, then those that take the machine to themselves
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients" $(ARGS)
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-clients: ready-dev ## Run agent loops through LangChain, litellm, the AI SDK and others; installs them first
 	@$(BIN)/python -m pytest -n 2 -m clients $(ARGS)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.claude.binary import find
 from tests.standin import StandIn
-from tests.support import Gateway
+from tests.support import SHARED, Gateway
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,14 +60,14 @@ def cli_environ(_shared_standin: StandIn, claude_path: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def _shared_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway(cli_environ)
+    gateway = Gateway({**cli_environ, **SHARED})
     yield gateway
     gateway.close()
 
 
 @pytest.fixture
 def gateway(_shared_gateway: Gateway, standin: StandIn) -> Gateway:
-    """A gateway at its default settings, shared by all tests, in front of this test's stand-in."""
+    """A gateway shared by all tests, in front of this test's stand-in; it keeps no conversation for its next turn."""
     return _shared_gateway
 
 

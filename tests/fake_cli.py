@@ -212,7 +212,17 @@ def never_answer() -> None:
         pass
 
 
+def frail() -> None:
+    """Wait like any other, and end when it is to become somebody's."""
+    try:
+        while (line := read())["request"]["subtype"] != "initialize":
+            control(line)
+    except EOFError:
+        return
+
+
 MODES: dict[str, Callable[[], None]] = {
+    "frail": frail,
     "stubborn": stay,
     "never-start": never_start,
     "never-answer": never_answer,

@@ -59,7 +59,7 @@ class Caller:
         """The JSON body of an answer that was read whole."""
         return json.loads(self.received.partition(b"\r\n\r\n")[2])
 
-    def read_until(self, mark: bytes, timeout: float = 20.0) -> bytes:
+    def read_until(self, mark: bytes, timeout: float = 60.0) -> bytes:
         """Read until `mark` has come; what has been read so far. AssertionError when it does not come."""
         deadline = time.monotonic() + timeout
         while mark not in self.received:
@@ -69,7 +69,7 @@ class Caller:
             self.received += data
         return self.received
 
-    def read_body(self, timeout: float = 20.0) -> Any:
+    def read_body(self, timeout: float = 60.0) -> Any:
         """Read an answer that is not a stream."""
         self.read_until(b"\r\n\r\n{", timeout)
         wanted = int(self.received.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
@@ -114,11 +114,19 @@ def figures(gateway: Gateway) -> dict[str, Any]:
     return claude
 
 
-def settle(gateway: Gateway, warm: int, timeout: float = 30.0) -> list[int]:
+def settle(gateway: Gateway, warm: int, timeout: float = 60.0) -> list[int]:
     """Wait until nothing runs but `warm` processes that wait; their pids."""
     idle = {"running": 0, "queued": 0, "starting": 0, "warm": warm, "processes": warm}
     wait_for(lambda: idle.items() <= figures(gateway).items(), timeout)
     return pids(gateway)
+
+
+def kill_all(gateway: Gateway, warm: int = 2) -> None:
+    """KILL every CLI process, once that many are warm and none is on its way."""
+    wait_for(lambda: {"warm": warm, "starting": 0}.items() <= figures(gateway).items(), 30)
+    for process in gateway.cli_processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def pids(gateway: Gateway) -> list[int]:

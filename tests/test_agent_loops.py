@@ -20,6 +20,7 @@ from tests.standin.prompt import last_user_text, texts
 from tests.support import Gateway
 from tests.test_sdks import python_with
 from tests.tool_bodies import blocks
+from tests.wide import some
 
 Body = dict[str, Any]
 
@@ -115,12 +116,11 @@ CLIENTS = {
     "LangChain, responses": Client(python("langchain", "responses"), NO_FINISHES, tells_thoughts=False),
     "Agents SDK, responses": Client(python("agents", "responses"), NO_FINISHES),
 }
-#: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own, or time.
+#: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own.
+PYTHON_SDKS = [name for name in CLIENTS if name.startswith("openai ") and "Node" not in name]
 MARKED = [
-    name
-    if name.startswith("openai ") and name not in ("openai for Node", "openai 2.54.0, responses")
-    else pytest.param(name, marks=pytest.mark.clients)
-    for name in CLIENTS
+    *some(PYTHON_SDKS, "openai 3.54.0", "openai 3.54.0, responses"),
+    *(pytest.param(name, marks=pytest.mark.clients) for name in CLIENTS if name not in PYTHON_SDKS),
 ]
 
 

@@ -1,4 +1,7 @@
-"""What clients post is answered in their form, streamed and whole, and all that they said reaches the model."""
+"""What clients post is answered in their form, and all that they said reaches the model.
+
+Each body is sent as its client sends it, and in `make test-all` the other way too, streamed or whole.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.claude.tools import model_name
-from tests.client_bodies import BODIES, PDF, PNG
+from tests.client_bodies import BODIES as CLIENT_BODIES
+from tests.client_bodies import PDF, PNG
+from tests.cursor_bodies import CURSOR_BODIES
 from tests.recorded import chunks
 from tests.standin import Recorded, Reply, StandIn, text, tool_calls
 from tests.standin.prompt import texts
 from tests.support import Gateway
+from tests.wide import some
 
 Body = dict[str, Any]
 
@@ -26,10 +32,14 @@ EXAMPLES = {"string": "x", "integer": 1, "boolean": True}
 SAID_IN = ("messages", "input", "content", "text", "output", "system", "instructions")
 
 
-@pytest.fixture(params=BODIES)
-def body(request: pytest.FixtureRequest) -> Body:
-    without = {key: value for key, value in BODIES[request.param].items() if key != "stream_options"}
-    return {**without, "stream": False}
+BODIES = CLIENT_BODIES | CURSOR_BODIES
+STREAMED = [name for name in BODIES if BODIES[name].get("stream")]
+WHOLE = [name for name in BODIES if name not in STREAMED]
+
+
+def whole(name: str) -> Body:
+    """A client's body, asking for an answer in one piece."""
+    return {key: value for key, value in BODIES[name].items() if key not in ("stream", "stream_options")}
 
 
 def model(body: Body) -> Reply:
@@ -43,7 +53,9 @@ def model(body: Body) -> Reply:
     return tool_calls([(forced, {name: EXAMPLES[kind["type"]] for name, kind in properties.items()})])
 
 
-def test_a_body_is_answered(gateway: Gateway, standin: StandIn, body: Body) -> None:
+@pytest.mark.parametrize("name", some(BODIES, *WHOLE))
+def test_a_body_is_answered(gateway: Gateway, standin: StandIn, name: str) -> None:
+    body = whole(name)
     standin.default(model)
     answer = gateway.http.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200, answer.text
@@ -53,7 +65,9 @@ def test_a_body_is_answered(gateway: Gateway, standin: StandIn, body: Body) -> N
     assert_all_arrived(body, standin)
 
 
-def test_a_body_is_answered_by_a_stream(gateway: Gateway, standin: StandIn, body: Body) -> None:
+@pytest.mark.parametrize("name", some(BODIES, *STREAMED))
+def test_a_body_is_answered_by_a_stream(gateway: Gateway, standin: StandIn, name: str) -> None:
+    body = whole(name)
     standin.default(model)
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
     with gateway.http.stream("POST", "/v1/chat/completions", json=streamed) as answer:

@@ -16,17 +16,14 @@ from gateway.dialects.chat import ChatRequest, parse
 from gateway.errors import InvalidRequest
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import Sampling, ToolChoice
-from tests.client_bodies import (
+from tests.client_bodies import BODIES, PNG, READ, call, function
+from tests.cursor_bodies import (
     APPLY_PATCH,
-    BODIES,
     CURSOR_ANTHROPIC,
     CURSOR_ASK,
+    CURSOR_BODIES,
     CURSOR_RESPONSES,
     PATCH,
-    PNG,
-    READ,
-    call,
-    function,
 )
 from tests.test_chat_dialect import HELLO
 
@@ -43,12 +40,12 @@ def refused(body: dict[str, Any]) -> InvalidRequest:
     return caught.value
 
 
-@pytest.mark.parametrize("client", BODIES)
-def test_every_client_is_understood(client: str) -> None:
-    body = deepcopy(BODIES[client])
+@pytest.mark.parametrize("sent", (BODIES | CURSOR_BODIES).values(), ids=BODIES | CURSOR_BODIES)
+def test_every_client_is_understood(sent: dict[str, Any]) -> None:
+    body = deepcopy(sent)
     got = parsed(body)
 
-    assert body == BODIES[client]
+    assert body == sent
     assert got.stream is bool(body.get("stream"))
     assert got.include_usage is ("stream_options" in body)
     assert [tool.name for tool in got.turn.tools] == [
@@ -329,7 +326,7 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None)
 @given(
     st.dictionaries(FIELDS, JSON | st.lists(st.dictionaries(KEYS, JSON, max_size=5), max_size=3), max_size=4)
 )

@@ -14,7 +14,8 @@ import pytest
 from gateway.dialects.conversation import NUDGE, OPENING
 from tests.recorded import Body, Said, assistant, conversation, spoken, system, system_texts, user
 from tests.standin import Recorded, StandIn, text
-from tests.support import Gateway
+from tests.support import STILL, Gateway
+from tests.wide import some, some_of, wide
 
 LONG = "".join(random.Random(7).choices("abc xyz\näöü€😀", k=260_000))
 
@@ -49,11 +50,27 @@ def sent(gateway: Gateway, standin: StandIn, messages: list[Body], **fields: Any
     return standin.messages.last
 
 
-@pytest.mark.parametrize("said", VERBATIM.values(), ids=VERBATIM)
+@pytest.mark.parametrize(
+    "said",
+    some_of(VERBATIM, "file reference", "command with an effect", "white space around", "control characters"),
+)
 def test_text_arrives_byte_for_byte_from_everybody(gateway: Gateway, standin: StandIn, said: str) -> None:
     record = sent(gateway, standin, [system(said), user(said), assistant(said), user(said)])
     assert conversation(record) == [("user", [said]), ("assistant", [said]), ("user", [said])]
     assert system_texts(record) == [said]
+
+
+def test_texts_of_all_kinds_arrive_byte_for_byte(gateway: Gateway, standin: StandIn) -> None:
+    """From everybody, in one long conversation."""
+    texts = list(VERBATIM.values())
+    messages = [
+        *map(system, texts),
+        *(said(text) for text in texts for said in (user, assistant)),
+        user("hi"),
+    ]
+    record = sent(gateway, standin, messages)
+    assert [said for _, said in conversation(record)] == [[m["content"]] for m in messages[len(texts) :]]
+    assert "\n\n".join(system_texts(record)) == "\n\n".join(texts)
 
 
 @pytest.mark.parametrize("place", [0, 2], ids=["in the history", "in the new message"])
@@ -66,7 +83,9 @@ def test_a_prompt_of_300_kb_arrives(gateway: Gateway, standin: StandIn, place: i
     assert len(conversation(record)) == 3
 
 
-@pytest.mark.parametrize("model", [*TODAY, *OLDER])
+@pytest.mark.parametrize(
+    "model", some([*TODAY, *OLDER], None, "claude-haiku-4-5", "claude-3-5-haiku-20241022")
+)
 def test_every_model_gets_the_whole_conversation(
     gateway: Gateway, standin: StandIn, model: str | None
 ) -> None:
@@ -99,7 +118,7 @@ SYSTEMS: dict[str, tuple[list[Body], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("messages", "expected"), SYSTEMS.values(), ids=SYSTEMS)
+@pytest.mark.parametrize(("messages", "expected"), some_of(SYSTEMS, "none", "in mid-conversation"))
 def test_system_text_is_the_clients_alone(
     gateway: Gateway, standin: StandIn, messages: list[Body], expected: list[str]
 ) -> None:
@@ -154,14 +173,17 @@ SHAPES: dict[str, tuple[list[Body], Said]] = {
 }
 
 
-@pytest.mark.parametrize(("messages", "expected"), SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    some_of(SHAPES, "several of a role in a row", "nothing said in between", "the assistant alone"),
+)
 def test_messages_of_every_shape_keep_role_and_order(
     gateway: Gateway, standin: StandIn, messages: list[Body], expected: Said
 ) -> None:
     assert conversation(sent(gateway, standin, messages)) == expected
 
 
-@pytest.mark.parametrize("model", ["sonnet", "claude-haiku-4-5"])
+@pytest.mark.parametrize("model", ["sonnet", pytest.param("claude-haiku-4-5", marks=wide)])
 def test_a_history_of_60_messages_keeps_its_order(gateway: Gateway, standin: StandIn, model: str) -> None:
     speakers = [user, assistant] * 30 + [user]
     messages = [speaker(f"{index}: /clear @/etc/hostname 😀") for index, speaker in enumerate(speakers)]
@@ -188,7 +210,7 @@ def test_with_a_subscription_the_clients_text_is_still_verbatim(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     login = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
-    gateway = start_gateway(WARM_PROCESSES="1", **login)
+    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **login)
     for model in (None, "claude-opus-4-6"):
         standin.reset()
         messages = [system("Be brief."), user("@/etc/hostname"), assistant(" /clear\n"), user("!ls 😀 ")]
@@ -209,6 +231,7 @@ def test_nothing_of_a_request_or_of_the_gateway_shows_on_the_processes(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     gateway = start_gateway(
+        **STILL,
         WARM_PROCESSES="1",
         ANTHROPIC_API_KEY="sk-ant-hidden",
         MY_SECRET="unrelated-hidden",

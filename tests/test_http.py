@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.sockets import settle
 from tests.standin import StandIn, text
-from tests.support import ROOT, Gateway
+from tests.support import ROOT, STILL, Gateway
+from tests.wide import some, wide
 
 PATH = "/v1/chat/completions"
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
@@ -99,7 +101,10 @@ def test_a_wrong_field_is_named(gateway: Gateway, body: dict[str, Any], code: st
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", None]
+    "content_type",
+    some(
+        ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", None], "text/plain", None
+    ),
 )
 def test_json_is_json_whatever_it_is_called(
     gateway: Gateway, standin: StandIn, content_type: str | None
@@ -111,7 +116,7 @@ def test_json_is_json_whatever_it_is_called(
 
 
 def test_a_body_over_the_limit_is_a_json_413(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
-    gateway = start_gateway(MAX_REQUEST_BYTES="1000", WARM_PROCESSES="1")
+    gateway = start_gateway(**STILL, MAX_REQUEST_BYTES="1000", WARM_PROCESSES="1")
     large = json.dumps({"messages": [{"role": "user", "content": "x" * 2000}]}).encode()
     for body in (large, (part for part in (large[:500], large[500:]))):  # with a length, and in chunks
         answer = gateway.http.post(PATH, content=body)
@@ -124,7 +129,7 @@ def test_a_body_over_the_limit_is_a_json_413(start_gateway: Callable[..., Gatewa
 
 
 def test_an_unforeseen_failure_is_a_json_500(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(wsgi="tests.failing_wsgi:app", WARM_PROCESSES="0")
+    gateway = start_gateway(wsgi="tests.failing_wsgi:app", CLAUDE_BINARY_PATH="/nonexistent")
     answer = gateway.http.get("/_fail")
     assert answer.status_code == 500
     error = problem(answer.json())
@@ -180,7 +185,8 @@ def test_a_browser_may_read_errors_and_headers(gateway: Gateway) -> None:
 
 
 def test_other_origins_are_kept_out_where_the_operator_says_so(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(ALLOWED_ORIGINS="https://app.example,https://b.example", WARM_PROCESSES="0")
+    origins = "https://app.example,https://b.example"
+    gateway = start_gateway(ALLOWED_ORIGINS=origins, CLAUDE_BINARY_PATH="/nonexistent")
     for origin, is_allowed in (("https://b.example", True), ("https://evil.example", False)):
         answer = gateway.http.get("/", headers={"origin": origin})
         assert answer.headers.get("access-control-allow-origin") == (origin if is_allowed else None)
@@ -283,15 +289,15 @@ def test_the_api_describes_itself(gateway: Gateway) -> None:
 
 
 def test_nothing_but_answers_starts_a_process(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(WARM_PROCESSES="1")
-    gateway.await_warm(1)
+    gateway = start_gateway(**STILL, WARM_PROCESSES="1")
+    settle(gateway, 1)
     started = gateway.health()["claude"]["starts"]
     began = time.monotonic()
     for url in ("/", "/health", "/v1/models", "/v1/models/opus", "/v1/models/capabilities", "/openapi.json"):
         assert gateway.http.get(url).status_code == 200
     assert gateway.http.post(PATH, json={**CHAT, "model": "gpt-4o"}).status_code == 400
     assert gateway.http.post(PATH, json={**CHAT, "n": 99}).status_code == 400
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10  # in which a process would have started
     status = gateway.health()["claude"]
     assert (status["starts"], status["starting"], status["warm"]) == (started, 0, 1)
 
@@ -314,13 +320,14 @@ def test_a_stream_has_the_headers_of_one(gateway: Gateway, standin: StandIn) -> 
     assert [line for line in lines if line][-1] == "data: [DONE]"
 
 
+@wide  # and at a quicker pulse among the tests of the scripted CLI
 def test_a_silent_stream_is_kept_alive(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("late", first_delay=12))
     with gateway.http.stream("POST", PATH, json={**CHAT, "stream": True}) as answer:
         lines = answer.iter_lines()
         began = time.monotonic()
         comment = next(line for line in lines if line.startswith(":"))
-        assert 9 < time.monotonic() - began < 15
+        assert 9 < time.monotonic() - began < 30
         assert comment == ": keep-alive"
         assert "late" in "".join(lines)
 

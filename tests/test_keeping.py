@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.recorded import Body, assistant, spoken, system, user
+from tests.scripted import ScriptedCli
+from tests.sockets import kill_all
 from tests.standin import Recorded, StandIn, error, hang, text, tool_calls
 from tests.support import Gateway, wait_for
 from tests.tool_bodies import CLOCK, call, called, result
+from tests.wide import some, some_of, wide
 
 Start = Callable[..., Gateway]
 
-MODELS = [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-3-5-haiku-20241022"]
+MODELS = some(
+    [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-3-5-haiku-20241022"], None, "claude-haiku-4-5"
+)
+
+
+@pytest.fixture(scope="module")
+def _keeper(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    gateway = Gateway({**cli_environ, "MAX_PROCESSES": "10", "MAX_WARM_PROCESSES": "2"})
+    yield gateway
+    gateway.close()
 
 
 @pytest.fixture
-def keeper(start_gateway: Start, standin: StandIn) -> Gateway:
-    """A gateway of the test's own, warm, whose model repeats what it was told last."""
+def keeper(_keeper: Gateway, standin: StandIn, request: pytest.FixtureRequest) -> Gateway:
+    """A gateway that keeps conversations, whose model repeats what it was told last.
+
+    Each test has a key of its own, and so finds nothing of another's.
+    """
     standin.default(lambda body: text(f"You said {last_text(body)}"))
-    gateway = start_gateway(MAX_PROCESSES="14")
-    gateway.await_warm(2)
-    return gateway
+    owner = hashlib.sha256(request.node.name.encode()).hexdigest()
+    _keeper.http.headers["Authorization"] = f"Bearer {owner}"
+    return _keeper
+
+
+@pytest.fixture
+def start_scripted(start_gateway: Start, tmp_path: Path) -> Start:
+    """Starts a gateway in front of the scripted CLI, where it is processes that count and not what they say."""
+    return functools.partial(start_gateway, **ScriptedCli(tmp_path).environ)
 
 
 def last_text(body: Body) -> str:
@@ -113,7 +137,7 @@ def test_parameters_may_change_between_turns(keeper: Gateway, standin: StandIn) 
 @pytest.mark.parametrize(
     "rewritten",
     [
-        {"role": "assistant", "content": [{"type": "text", "text": "You said a"}]},
+        pytest.param({"role": "assistant", "content": [{"type": "text", "text": "You said a"}]}, marks=wide),
         {"role": "assistant", "content": "You said a\n", "tool_calls": [], "refusal": None, "name": None},
         {"role": "assistant", "content": " You said a", "reasoning_content": "hm", "annotations": []},
     ],
@@ -133,35 +157,34 @@ def test_reserialised_arguments_still_match(keeper: Gateway, standin: StandIn) -
     assert session(standin.messages[0]) == session(standin.messages[1])
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"messages": [user("a"), assistant("Something else"), user("b")]},
-        {"messages": [user("A"), assistant("You said a"), user("b")]},
-        {"messages": [system("new"), user("a"), assistant("You said a"), user("b")]},
-        {"messages": [user("a"), assistant("You said a"), user("b")], "tools": [CLOCK]},
-        {
-            "messages": [user("a"), assistant("You said a"), user("b")],
-            "response_format": {"type": "json_object"},
-        },
-    ],
-    ids=["answer", "question", "system", "tools", "schema"],
-)
+FOLLOW_UP = [user("a"), assistant("You said a"), user("b")]
+CHANGED: dict[str, Body] = {
+    "answer": {"messages": [user("a"), assistant("Something else"), user("b")]},
+    "question": {"messages": [user("A"), assistant("You said a"), user("b")]},
+    "system": {"messages": [system("new"), *FOLLOW_UP]},
+    "tools": {"messages": FOLLOW_UP, "tools": [CLOCK]},
+    "schema": {"messages": FOLLOW_UP, "response_format": {"type": "json_object"}},
+}
+
+
+@pytest.mark.parametrize("changed", some_of(CHANGED, "answer", "system", "tools"))
 def test_anything_else_is_seeded(keeper: Gateway, standin: StandIn, changed: Body) -> None:
     said(keeper, [user("a")])
+    before = hits(keeper)
     standin.reset()
     answer = keeper.http.post("/v1/chat/completions", json=changed)
     assert answer.status_code == 200
-    assert hits(keeper) == 0
+    assert hits(keeper) == before
 
 
 def test_branches_and_two_at_once(keeper: Gateway, standin: StandIn) -> None:
     said(keeper, [user("a")])
+    before = hits(keeper)
     history = [user("a"), assistant("You said a")]
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda text: said(keeper, [*history, user(text)]), ["b", "c"]))
     assert answers == ["You said b", "You said c"]
-    assert hits(keeper) == 1
+    assert hits(keeper) == before + 1
     first, *branches = standin.messages
     assert sorted(spoken(record)[-1][1] for record in branches) == [["b"], ["c"]]
     assert [session(record) for record in branches].count(session(first)) == 1
@@ -178,14 +201,16 @@ def test_a_branch_from_an_earlier_message(keeper: Gateway, standin: StandIn) -> 
 
 def test_more_than_one_new_message(keeper: Gateway, standin: StandIn) -> None:
     said(keeper, [user("a")])
+    before = hits(keeper)
     messages = [user("a"), assistant("You said a"), user("b"), assistant("elsewhere"), user("c")]
     said(keeper, messages)
-    assert hits(keeper) == 1
+    assert hits(keeper) == before + 1
     assert [texts for _, texts in spoken(standin.messages.last)] == [[m["content"]] for m in messages]
 
 
 def test_two_keys_never_share_a_process(keeper: Gateway, standin: StandIn) -> None:
     """Neither a kept conversation, nor one that is set up ahead."""
+    del keeper.http.headers["Authorization"]
     keys = ("alice", "bob", None, "Alice")
     for key in keys:
         said(keeper, [system("s"), user("a")], key)
@@ -202,7 +227,8 @@ def test_two_keys_never_share_a_process(keeper: Gateway, standin: StandIn) -> No
     assert own[-1] == owners[-1]
 
 
-def test_after_an_error_or_a_cut_nothing_is_kept(keeper: Gateway, standin: StandIn) -> None:
+def test_after_an_error_or_a_cut_nothing_is_kept(start_gateway: Start, standin: StandIn) -> None:
+    keeper = start_gateway(WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
     standin.reply(error(400), when="bad")
     standin.reply(text("one two three"), when="long")
     standin.reply(hang(after=1), when="hang")
@@ -213,66 +239,68 @@ def test_after_an_error_or_a_cut_nothing_is_kept(keeper: Gateway, standin: Stand
     stream.close()  # type: ignore[attr-defined]
     wait_for(lambda: keeper.health()["claude"]["running"] == 0)
     assert keeper.health()["claude"]["kept"] == 0
+    keeper.chat("good")
+    assert keeper.health()["claude"]["kept"] == 1
 
 
 def test_a_kept_process_that_died_is_replaced(keeper: Gateway, standin: StandIn) -> None:
     said(keeper, [user("a")])
-    for process in keeper.cli_processes():
-        process.kill()
+    kill_all(keeper)
     assert said(keeper, [user("a"), assistant("You said a"), user("b")]) == "You said b"
     assert len({session(record) for record in standin.messages}) == 2
 
 
-def test_keeping_ends(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(KEEP_SECONDS="1", WARM_PROCESSES="1")
+def test_keeping_ends(start_scripted: Start) -> None:
+    gateway = start_scripted(KEEP_SECONDS="3", WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
     gateway.chat("a")
     assert gateway.health()["claude"]["kept"] == 1
-    wait_for(lambda: gateway.health()["claude"]["kept"] == 0, 5)
-    off = start_gateway(KEEP_SECONDS="0", WARM_PROCESSES="1")
-    off.chat("a")
-    assert off.health()["claude"]["kept"] == 0
+    wait_for(lambda: gateway.health()["claude"]["kept"] == 0, 10)
 
 
-def test_the_budget_holds_and_the_oldest_goes_first(start_gateway: Start, standin: StandIn) -> None:
-    standin.default(lambda body: text(f"You said {last_text(body)}"))
-    gateway = start_gateway(MAX_PROCESSES="4", WARM_PROCESSES="1")
+def test_keeping_can_be_turned_off(gateway: Gateway, standin: StandIn) -> None:
+    said(gateway, [user("a"), assistant(said(gateway, [user("a")])), user("b")])
+    first, second = standin.messages
+    assert session(first) != session(second)
+
+
+def test_the_budget_holds_and_the_oldest_goes_first(start_scripted: Start) -> None:
+    gateway = start_scripted(MAX_PROCESSES="4", WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
     for name in "abcdefgh":
         said(gateway, [system(name), user(name)])
         assert len(gateway.cli_processes()) <= 4 + 1  # one may be on its way out
-    wait_for(lambda: gateway.health()["claude"]["warm"] == 1, 10)
-    wait_for(lambda: gateway.health()["claude"]["processes"] <= 4, 10)
-    said(gateway, [system("h"), user("h"), assistant("You said h"), user("again")])
+    wait_for(lambda: gateway.health()["claude"]["warm"] == 1, 20)
+    wait_for(lambda: gateway.health()["claude"]["processes"] <= 4, 20)
+    said(gateway, [system("h"), user("h"), assistant("You said: h"), user("again")])
     assert hits(gateway) == 1
-    said(gateway, [system("a"), user("a"), assistant("You said a"), user("again")])
+    said(gateway, [system("a"), user("a"), assistant("You said: a"), user("again")])
     assert hits(gateway) == 1  # long gone, and seeded
 
 
-def test_running_turns_win_over_kept_ones(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(MAX_PROCESSES="3", WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="9")
+def test_running_turns_win_over_kept_ones(start_scripted: Start) -> None:
+    gateway = start_scripted(MAX_PROCESSES="3", WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="9")
     for name in "abc":
         gateway.chat(name)
     assert gateway.health()["claude"]["kept"] >= 2
-    standin.default(text("x y z", delay=0.2))
     with ThreadPoolExecutor(5) as pool:
-        answers = list(pool.map(gateway.chat, [f"run {i}" for i in range(5)]))
+        answers = list(pool.map(gateway.chat, [f"SLOW {i}" for i in range(5)]))
     assert [answer.status_code for answer in answers] == [200] * 5
-    wait_for(lambda: gateway.health()["claude"]["processes"] <= 3, 10)
+    wait_for(lambda: gateway.health()["claude"]["processes"] <= 3, 20)
 
 
-def test_the_pool_follows_demand(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(MAX_PROCESSES="12", WARM_PROCESSES="1", KEEP_SECONDS="0")
+def test_the_pool_follows_demand(start_scripted: Start) -> None:
+    gateway = start_scripted(MAX_PROCESSES="12", WARM_PROCESSES="1", KEEP_SECONDS="0")
     gateway.await_warm(1)
-    standin.default(text("x", first_delay=0.3))
     with ThreadPoolExecutor(5) as pool:
-        list(pool.map(gateway.chat, [f"run {i}" for i in range(5)]))
-    wait_for(lambda: gateway.health()["claude"]["warm"] >= 5, 20)
+        list(pool.map(gateway.chat, [f"SLOW {i}" for i in range(5)]))
+    wait_for(lambda: gateway.health()["claude"]["warm"] >= 5, 30)
 
 
-def test_a_set_up_is_learnt(keeper: Gateway, standin: StandIn) -> None:
+def test_a_set_up_is_learnt(start_gateway: Start, standin: StandIn) -> None:
+    keeper = start_gateway(MAX_WARM_PROCESSES="1")
     fields: Body = {"tools": [CLOCK], "model": "claude-haiku-4-5"}
     for name in ("a", "b"):
         said(keeper, [system("You are a clock."), user(name)], **fields)
-    wait_for(lambda: keeper.health()["claude"]["prepared"] == 1, 10)
+    wait_for(lambda: keeper.health()["claude"]["prepared"] == 1, 20)
     before = hits(keeper)
     said(keeper, [system("You are a clock."), user("c")], **fields)
     assert hits(keeper) == before + 1

@@ -17,12 +17,19 @@ from tests.scripted import ScriptedCli
 from tests.sockets import Caller, figures, gone, leaving, pids, settle
 from tests.standin import StandIn, text
 from tests.support import STILL, Gateway, wait_for
+from tests.wide import wide
 
 
 @pytest.fixture(scope="module")
-def _scripted(tmp_path_factory: pytest.TempPathFactory, cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
-    gateway = Gateway({**cli_environ, **STILL, **cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"})
+def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
+    """The scripted CLI behind the gateway of all tests here."""
+    return ScriptedCli(tmp_path_factory.mktemp("scripted"))
+
+
+@pytest.fixture(scope="module")
+def _scripted(shared_cli: ScriptedCli, cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    environ = {**cli_environ, **STILL, **shared_cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"}
+    gateway = Gateway(environ, "tests.pulse_wsgi:app")
     yield gateway
     gateway.close()
 
@@ -109,6 +116,17 @@ def test_an_answer_that_breaks_off(scripted: Gateway, word: str, status: int, co
     assert fault(scripted.chat(word)) == (status, code)
 
 
+def test_a_silent_stream_is_kept_alive(scripted: Gateway, shared_cli: ScriptedCli) -> None:
+    """Before its end, and for longer than the pulse."""
+    caller = Caller(scripted, "WAIT", stream=True)
+    with leaving(caller):
+        caller.read_until(b"so far")
+        caller.read_until(b"\n: keep-alive\n\n")
+        shared_cli.go()
+        caller.read_until(b"[DONE]")
+    assert texts(caller.events) == "so far and on"
+
+
 def test_a_line_of_five_megabytes(scripted: Gateway) -> None:
     assert texts(list(scripted.stream("HUGE"))) == "x" * 5_000_000
     assert content(scripted.chat("HUGE")) == "x" * 5_000_000
@@ -142,11 +160,34 @@ def test_a_cli_that_does_not_end_by_itself_is_killed(
     caller = Caller(gateway, "HANGLATER", stream=True)
     caller.read_until(b"so far")
     caller.leave()
-    wait_for(lambda: len([pid for pid in warm if gone(pid)]) == 1, 1.0)
+    wait_for(lambda: len([pid for pid in warm if gone(pid)]) == 1, 20)
     assert content(gateway.chat("hello")) == "You said: hello"
     left = settle(gateway, 2)
     assert gateway.stop() == 0
     assert gone(*left)
+
+
+def test_warm_processes_that_turn_out_dead_are_replaced(
+    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
+) -> None:
+    """They end in the very moment in which they are taken, one after the other."""
+    cli.set_mode("frail")
+    gateway = start_gateway(**STILL, **cli.environ)
+    settle(gateway, 2)
+    cli.set_mode("")
+    assert content(gateway.chat("hello")) == "You said: hello"
+    settle(gateway, 2)
+
+
+def test_not_even_a_cli_whose_processes_all_die_is_tried_for_ever(
+    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
+) -> None:
+    cli.set_mode("frail")
+    gateway = start_gateway(**STILL, **cli.environ)
+    settle(gateway, 2)
+    before = cli.starts
+    assert fault(gateway.chat("hello")) == (502, "upstream_error")
+    assert cli.starts - before <= 4  # those that were tried are replaced, no more
 
 
 def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
@@ -178,7 +219,7 @@ def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[...,
     settle(gateway, 2)
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("stream", [True, pytest.param(False, marks=wide)], ids=["stream", "whole"])
 def test_the_real_cli_killed_in_mid_answer(
     start_gateway: Callable[..., Gateway], standin: StandIn, stream: bool
 ) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from tests.recorded import Body, asks_once, chunks, content
 from tests.standin import Reply, StandIn, blocks, cut, error, hang, raw, stream_error, text
-from tests.support import Gateway, wait_for
+from tests.support import STILL, Gateway, wait_for
+from tests.wide import some, some_of
 
 HOURS = 5 * 3600
 SLOW = text("one two three four five six seven eight", delay=0.05)
@@ -24,7 +25,7 @@ OAUTH = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dum
 
 @pytest.fixture(scope="module")
 def _impatient_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway({**cli_environ, "CLAUDE_MAX_RETRIES": "1"})
+    gateway = Gateway({**cli_environ, **STILL, "CLAUDE_MAX_RETRIES": "1"})
     yield gateway
     gateway.close()
 
@@ -91,7 +92,10 @@ REFUSED: dict[str, tuple[Reply, Expected]] = {
 }
 
 
-@pytest.mark.parametrize(("reply", "expected"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    some_of(REFUSED, *(case for case in REFUSED if case not in ("402", "413", "504", "no events"))),
+)
 def test_a_failure_before_the_first_byte_is_a_real_status(
     impatient: Gateway, standin: StandIn, reply: Reply, expected: Expected
 ) -> None:
@@ -100,6 +104,12 @@ def test_a_failure_before_the_first_byte_is_a_real_status(
     answer = impatient.chat(stream=True)
     failed(answer, status, code)
     assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
+
+
+@pytest.mark.parametrize("case", some(REFUSED, "400", "401", "500", "no answer"))
+def test_after_a_failure_the_next_request_works(impatient: Gateway, standin: StandIn, case: str) -> None:
+    standin.default(REFUSED[case][0])
+    assert impatient.chat().status_code == REFUSED[case][1][0]
     works(impatient, standin)
 
 
@@ -123,7 +133,6 @@ def test_a_too_long_prompt_is_said_in_the_words_clients_look_for(
     said = failed(answer, 400, "context_length_exceeded")
     assert "maximum context length" in said
     assert answer.json()["error"]["param"] == "messages"
-    works(impatient, standin)
 
 
 def test_a_prompt_that_is_really_too_long(impatient: Gateway) -> None:
@@ -148,13 +157,12 @@ def test_a_short_limit_is_the_clients_to_sit_out(gateway: Gateway, standin: Stan
     assert 7 <= int(answer.headers["retry-after"]) <= 12
     assert "x-should-retry" not in answer.headers
     assert len(standin.messages) == 1
-    works(gateway, standin)
 
 
 def test_a_limit_that_resets_in_hours_is_not_worth_a_retry(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
-    gateway = start_gateway(WARM_PROCESSES="1", **OAUTH)
+    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **OAUTH)
     limit = {
         "retry-after": str(HOURS),
         "anthropic-ratelimit-unified-status": "rejected",
@@ -201,7 +209,6 @@ def test_a_failure_in_mid_stream_is_its_last_event(
     assert problem["code"] == code
     assert problem.keys() == {"message", "type", "param", "code"}
     assert len(standin.messages) == 1
-    works(gateway, standin)
 
 
 @pytest.mark.parametrize(("case", "status"), [("overloaded", 503), ("cut", 502)])
@@ -233,7 +240,9 @@ ENDINGS: dict[str, tuple[Reply, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("reply", "said", "reason"), ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.parametrize(
+    ("reply", "said", "reason"), some_of(ENDINGS, "refusal", "nothing", "the window is full", "something new")
+)
 def test_unusual_ends_are_one_request_and_a_normal_answer(
     gateway: Gateway, standin: StandIn, reply: Reply, said: str, reason: str
 ) -> None:
@@ -266,17 +275,12 @@ def test_time_limits_are_errors_and_never_a_normal_end(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     limits = {"STREAMING_TIMEOUT_SECONDS": "1.5", "TURN_TIMEOUT_SECONDS": "4"}
-    gateway = start_gateway(WARM_PROCESSES="1", **limits)
-    for reply, said in (
-        (hang(-1), "silent for 1.5 seconds"),
-        (hang(3), "silent for 1.5 seconds"),
-        (text("word " * 100, delay=0.1), "longer than 4 seconds"),
-    ):
-        gateway.await_warm(1)
-        standin.default(reply)
-        began = time.monotonic()
-        assert said in failed(gateway.chat(), 504, "timeout")
-        assert 1.4 < time.monotonic() - began < 8
+    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **limits)
+    gateway.await_warm(1)
+    standin.default(hang(-1))
+    began = time.monotonic()
+    assert "silent for 1.5 seconds" in failed(gateway.chat(), 504, "timeout")
+    assert 1.4 < time.monotonic() - began < 20
     for reply, start, said in (
         (hang(3, reply=SLOW), "one two three", "silent for 1.5 seconds"),
         (text("word " * 100, delay=0.1), "word word", "longer than 4 seconds"),
@@ -296,7 +300,7 @@ def test_time_limits_are_errors_and_never_a_normal_end(
 
 
 def test_without_a_login(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
-    gateway = start_gateway(ANTHROPIC_API_KEY=None, WARM_PROCESSES="1")
+    gateway = start_gateway(ANTHROPIC_API_KEY=None, **STILL, WARM_PROCESSES="1")
     wait_for(lambda: gateway.health()["claude"]["logged_in"] is False, 30)
     for stream in (False, True):
         answer = gateway.chat(stream=stream)
@@ -336,7 +340,7 @@ def test_without_a_usable_cli(
         began = time.monotonic()
         answer = gateway.chat(stream=stream)
         said = failed(answer, 503, "claude_unavailable")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
         assert answer.headers["x-should-retry"] == "false"
         assert all(part in said for part in (path, problem, "make install", "CLAUDE_BINARY_PATH"))
     health = gateway.http.get("/health")

@@ -101,7 +101,7 @@ class StandIn:
         self.ledger.clear()
         self.faults.clear()
 
-    def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:
+    def wait_for(self, predicate: Callable[[], T], timeout: float = 20.0) -> T:
         """Return the predicate's first true value, looking after every change; raises `TimeoutError`."""
         return self.ledger.wait_for(predicate, timeout)
 
