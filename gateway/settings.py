@@ -109,10 +109,10 @@ def _explain(error: EnvValidationError) -> str:
     return f"Bad settings. {'; '.join(faults)}"
 
 
-def _keys(text: str) -> tuple[str, ...]:
+def _list(text: str) -> tuple[str, ...]:
     """`a,b`; the form `["a","b"]`, which other gateways ask for, means the same."""
-    keys = (part.strip(" \t[]\"'") for part in text.split(","))
-    return tuple(key for key in keys if key)
+    items = (part.strip(" \t[]\"'") for part in text.split(","))
+    return tuple(item for item in items if item)
 
 
 def _read(env: Env) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _read(env: Env) -> dict[str, Any]:
         "keep_seconds": amount("keep_seconds"),
         "max_processes": number("max_processes"),
         "require_auth": env.bool("REQUIRE_AUTH", default.require_auth),
-        "api_keys": _keys(env.str("API_KEYS", "")),
+        "api_keys": _list(env.str("API_KEYS", "")),
         "database_url": env.str("DATABASE_URL", default.database_url),
         "store_responses": env.bool("STORE_RESPONSES", default.store_responses),
         "responses_ttl_days": number("responses_ttl_days"),
@@ -176,7 +176,7 @@ def _read(env: Env) -> dict[str, Any]:
             env.list("AGENT_TOOLS", list(default.agent_tools), validate=validate.ContainsOnly(BUILT_IN_TOOLS))
         ),
         "agent_max_turns": number("agent_max_turns"),
-        "allowed_origins": tuple(env.list("ALLOWED_ORIGINS", list(default.allowed_origins))),
+        "allowed_origins": _list(env.str("ALLOWED_ORIGINS", ",".join(default.allowed_origins))),
         "trusted_proxies": number("trusted_proxies", 0),
         "rate_limit_requests_per_minute": number("rate_limit_requests_per_minute", 0),
         "rate_limit_burst": number("rate_limit_burst", 0),

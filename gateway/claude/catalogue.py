@@ -69,6 +69,7 @@ class Catalogue:
     def __init__(self, path: Path | None = None, default: str | None = None) -> None:
         data = _load(path or SHIPPED)
         self._models = {entry["id"]: _described(entry) for entry in data["models"]}
+        self._models |= _usual_fallbacks(data["models"], self._models)
         self._aliases: dict[str, str] = {alias: m.id for m in self._models.values() for alias in m.aliases}
         self._aliases |= data.get("aliases", {})
         self._aliases_are_fixed = path is not None  # an operator's file has the last word
@@ -150,6 +151,16 @@ def _described(entry: Mapping[str, Any]) -> Model:
     for name in ("efforts", "aliases", "fallbacks"):
         known[name] = tuple(known.get(name, ()))
     return Model(**{"name": entry["id"], **known})
+
+
+def _usual_fallbacks(entries: Iterable[Mapping[str, Any]], models: Mapping[str, Model]) -> dict[str, Model]:
+    """Opus 4.6 as it is without `fallbacks` of its own: the newest Opus 4.5 there is takes its place."""
+    successors = sorted(name for name in models if name.startswith("claude-opus-4-5"))[-1:]
+    return {
+        entry["id"]: replace(models[entry["id"]], fallbacks=tuple(successors))
+        for entry in entries
+        if entry["id"].startswith("claude-opus-4-6") and "fallbacks" not in entry
+    }
 
 
 def _reported(model_id: str, entry: Mapping[str, Any]) -> Model:

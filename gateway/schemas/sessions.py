@@ -51,7 +51,7 @@ class SessionSchema(Schema):
     system_prompt = fields.String(allow_none=True)
     created_at = fields.DateTime(format="iso")
     updated_at = fields.DateTime(format="iso")
-    is_active = fields.Constant(True, metadata={"description": "One that has expired is not found."})
+    is_active = fields.Boolean(metadata={"description": "True: one that has expired is not found."})
     is_stored = fields.Boolean(metadata={"description": "Whether its messages are kept."})
     is_running = fields.Boolean()
     total_tokens = fields.Integer()

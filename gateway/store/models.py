@@ -78,6 +78,8 @@ class Project(Model):
 class Session(Model):
     """A conversation. Its messages are there if `is_stored`.
 
+    What is not active any more is deleted, so `is_active` is true; those who read the table expect it there.
+
     The turn `running_turn` has it until `running_until` at most; whoever runs it puts that off again and again.
     """
 
@@ -87,6 +89,7 @@ class Session(Model):
     title = TextField(null=True)
     model = TextField(null=True)
     system_prompt = TextField(null=True)
+    is_active = BooleanField(default=True)
     claude_session_id = TextField(null=True, index=True)
     is_stored = BooleanField(default=True)
     created_at = MomentField(index=True)

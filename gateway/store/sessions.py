@@ -34,6 +34,7 @@ class SessionRecord:
     is_stored: bool
     created_at: datetime
     updated_at: datetime
+    is_active: bool = True
     running_until: datetime | None = None
     total_tokens: int = 0
     total_cost: float = 0.0
