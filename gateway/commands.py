@@ -71,7 +71,7 @@ class Group(click.Group):
 
 @click.group(cls=Group)
 def main() -> None:
-    """Manage the gateway."""
+    """Manage clients' keys, and see what they have used. Settings are those of the gateway."""
 
 
 @main.group()

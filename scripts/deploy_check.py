@@ -32,6 +32,8 @@ PROCESS_BYTES = 100_000_000
 WORKER_BYTES = 50_000_000
 DESCRIPTORS_A_TURN = 4
 SPARE_DESCRIPTORS = 256
+BUDGETS = ("tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
+REACHING = ("Bash", "WebFetch", "WebSearch")  # beyond the project's folder
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 OK, NOTE, WRONG = "ok", "note", "WRONG"
@@ -53,8 +55,15 @@ def auth(settings: Settings) -> Iterator[Finding]:
         yield NOTE, f"HOST={settings.host}: behind nginx on this machine HOST=127.0.0.1 is enough"
     if "*" in settings.allowed_origins:
         yield NOTE, "web pages of any origin may use a key they know: name yours in ALLOWED_ORIGINS"
+    if settings.metrics and not settings.require_auth:
+        yield (
+            NOTE,
+            "GET /metrics is open to everybody who reaches the port: REQUIRE_AUTH=true, or METRICS=false",
+        )
     if settings.debug:
         yield WRONG, "DEBUG=true logs too much: take it out"
+    if settings.log_content:
+        yield WRONG, "LOG_CONTENT=true writes all conversations to the log: take it out"
 
 
 def keys(settings: Settings) -> Iterator[Finding]:
@@ -106,6 +115,45 @@ def limits(settings: Settings) -> Iterator[Finding]:
     yield (OK if enough else WRONG), f"file descriptors: {most}, at least {wanted} are wanted (ulimit -Hn)"
 
 
+def usage(settings: Settings) -> Iterator[Finding]:
+    """Whether one client can use up what is there for all."""
+    requests = settings.rate_limit_requests_per_minute
+    if requests:
+        yield OK, f"{requests} requests a minute for each client, in a burst {settings.rate_limit_burst} more"
+    else:
+        yield NOTE, "no client is limited by default: RATE_LIMIT_REQUESTS_PER_MINUTE, or keys limit ID"
+    if not any(getattr(settings, f"rate_limit_{name}") for name in BUDGETS):
+        yield (
+            NOTE,
+            "no budget holds for keys that have none of their own: RATE_LIMIT_USD_PER_DAY, …_PER_MONTH",
+        )
+    if settings.require_auth and not settings.rate_limit_failed_auth_per_minute:
+        yield WRONG, "keys can be guessed without end: RATE_LIMIT_FAILED_AUTH_PER_MINUTE=60"
+    if settings.trusted_proxies and settings.host not in LOOPBACK:
+        yield (
+            NOTE,
+            f"TRUSTED_PROXIES={settings.trusted_proxies}: whoever reaches port {settings.port} past the proxies"
+            " chooses the address he is counted by; keep the port closed to others",
+        )
+
+
+def agents(settings: Settings) -> Iterator[Finding]:
+    """Whether clients can make Claude Code act on this machine."""
+    if not settings.allow_agent_projects:
+        yield OK, "Claude Code's own tools are off"
+        return
+    reaching = [tool for tool in settings.agent_tools if tool in REACHING]
+    if reaching:
+        yield (
+            NOTE,
+            f"AGENT_TOOLS has {', '.join(reaching)}: only for clients you would give a shell (docs/projects.md)",
+        )
+    if settings.require_auth:
+        yield NOTE, "every key may have Claude Code work with files here: ALLOW_AGENT_PROJECTS=true"
+    else:
+        yield WRONG, "anybody may have Claude Code work with files here: REQUIRE_AUTH=true"
+
+
 def disk(settings: Settings) -> Iterator[Finding]:
     """Whether there is room where the gateway writes."""
     for folder in {_existing(path) for path in _data_folders(settings)}:
@@ -152,6 +200,10 @@ def nginx(settings: Settings) -> Iterator[Finding]:
             "nginx buffers answers: proxy_buffering off;",
         )
     )
+    if settings.trusted_proxies:
+        yield OK, "clients are told apart by the address that nginx passes on"
+    else:
+        yield WRONG, "all clients have nginx's address, and share the limits of one: TRUSTED_PROXIES=1"
     waits = any(line.startswith("proxy_read_timeout") for line in lines)
     yield (
         (OK, "nginx waits for long answers")
@@ -168,6 +220,8 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     keys,
     claude,
     limits,
+    usage,
+    agents,
     disk,
     permissions,
     nginx,
@@ -190,7 +244,9 @@ def _sqlite_files(url: str) -> list[str]:
 
 
 def _data_folders(settings: Settings) -> list[Path]:
-    return [settings.claude_work_dir, *(Path(path).parent for path in _sqlite_files(settings.database_url))]
+    files = [Path(path) for path in _sqlite_files(settings.database_url)]
+    files += [settings.log_file_path] if settings.log_file_path else []
+    return [settings.claude_work_dir, settings.project_root, *(file.parent for file in files)]
 
 
 def _existing(path: Path) -> Path:

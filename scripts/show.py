@@ -16,8 +16,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from gateway.settings import VERSION, Settings, SettingsError, load  # noqa: E402  the project is not installed
+from gateway.store.backends import without_password  # noqa: E402
 from scripts.client import Client, NoAnswer, Refused, url_of  # noqa: E402
 
+URLS = ("database_url", "rate_limit_storage_url")  # may have a password
 PACKAGES = ("Flask", "gevent", "gunicorn", "flask-smorest", "marshmallow")
 
 
@@ -27,13 +29,28 @@ def info(settings: Settings) -> None:
     rows += [(name, version(name)) for name in PACKAGES]
     rows += [("project", str(PROJECT)), ("address", url_of(settings))]
     for field in dataclasses.fields(settings):
-        if field.repr:
-            rows.append((field.name.upper(), str(getattr(settings, field.name))))
+        if field.name != "environ":
+            rows.append((field.name.upper(), shown(settings, field.name, field.repr)))
+    width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        print(f"{name:30} {value}")
+        print(f"{name:{width}} {value}")
     # In a process of its own: it has its own opinion on what to print and how to end.
     sys.stdout.flush()
     subprocess.run([sys.executable, PROJECT / "scripts/get_claude.py", "--check"], check=False)
+
+
+def shown(settings: Settings, name: str, is_open: bool) -> str:
+    """A setting as one writes it; of those that are not open only what is no secret."""
+    value = getattr(settings, name)
+    if value is None or value == ():
+        return "-"
+    if name in URLS:
+        return without_password(value)
+    if not is_open:
+        return f"{len(value)}, not shown" if isinstance(value, tuple) else "not shown"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 
 def models(settings: Settings) -> None:

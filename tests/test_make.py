@@ -249,12 +249,43 @@ def test_deploy_check_says_what_to_change(running: Project) -> None:
     assert "healthy and logged in" in good.stdout
     assert f"{running.folder}/.env" not in good.stdout
     assert KEY not in good.stdout
-    running.write_env(REQUIRE_AUTH="false", HOST="0.0.0.0", API_KEYS="short", MAX_PROCESSES="100000")
+    opened = {
+        "REQUIRE_AUTH": "false",
+        "HOST": "0.0.0.0",
+        "ALLOW_AGENT_PROJECTS": "true",
+        "LOG_CONTENT": "true",
+    }
+    running.write_env(**opened, API_KEYS="short", MAX_PROCESSES="100000", AGENT_TOOLS="Read,Bash")
     (running.folder / ".env").chmod(0o644)
     bad = running.make("deploy-check")
     assert bad.returncode != 0
     wrong = [line.split()[0] for line in bad.stdout.splitlines() if " WRONG " in line]
-    assert set(wrong) >= {"auth", "keys", "limits", "permissions"}
+    assert set(wrong) >= {"auth", "keys", "limits", "agents", "permissions"}
+    assert "LOG_CONTENT" in bad.stdout
+    assert "AGENT_TOOLS has Bash" in bad.stdout
+
+
+def test_info_shows_settings_and_no_secrets(project: Project) -> None:
+    secrets = {
+        "CLAUDE_API_KEY": "sk-ant-secret",
+        "RATE_LIMIT_STORAGE_URL": "redis://:secret@localhost:6379/0",
+    }
+    project.write_env(**secrets, DATABASE_URL="postgresql://me:secret@localhost/gateway", DEBUG="yes")
+    shown = project.make("info")
+    rows = dict(line.split(maxsplit=1) for line in shown.stdout.splitlines())
+    expected = {
+        "REQUIRE_AUTH": "true",
+        "DEBUG": "true",
+        "API_KEYS": "1, not shown",
+        "CLAUDE_API_KEY": "not shown",
+        "DATABASE_URL": "postgresql://me:…@localhost/gateway",
+        "RATE_LIMIT_STORAGE_URL": "redis://:…@localhost:6379/0",
+        "KEEP_SECONDS": "300",
+        "LOG_FILE_PATH": "-",
+    }
+    assert rows.items() >= expected.items()
+    assert "secret" not in shown.stdout
+    assert KEY not in shown.stdout
 
 
 def test_kill_frees_a_port(stopped: Project) -> None:

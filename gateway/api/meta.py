@@ -21,12 +21,16 @@ def index() -> dict[str, Any]:
         "description": "OpenAI-compatible API in front of the Claude Code CLI",
         "endpoints": {
             "chat": "/v1/chat/completions",
+            "responses": "/v1/responses",
             "messages": "/v1/messages",
             "completions": "/v1/completions",
             "models": "/v1/models",
             "sessions": "/v1/sessions",
+            "projects": "/v1/projects",
+            "usage": "/v1/usage",
             "health": "/health",
             "openapi": "/openapi.json",
+            **({"metrics": "/metrics"} if current.settings().metrics else {}),
         },
     }
 

@@ -146,8 +146,9 @@ class ChatCompletionSchema(LenientSchema):
     system = Content(metadata=_of("Messages", "in place of a system message"))
     stop_sequences = ListOf(Text(), metadata=_of("Messages", "see `stop`"))
 
-    @validates_schema
-    def need_messages(self, data: Any, **kwargs: Any) -> None:
-        """Somebody has to say something."""
-        if not data.get("messages") and not data.get("input"):
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def need_messages(self, data: Any, original_data: Any, **kwargs: Any) -> None:
+        """Somebody has to say something, whatever else is wrong."""
+        is_object = isinstance(original_data, dict)
+        if is_object and not original_data.get("messages") and not original_data.get("input"):
             raise ValidationError(MISSING_MESSAGES, "messages")
