@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app import create_app
 from gateway.settings import Settings
 from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = re.compile(r"`(\w+)`")
 NAMES = {field.name.upper() for field in fields(Settings)} - {"ENVIRON"}
 UNIT = ROOT / "deploy/claude-gateway.service"
 
@@ -69,9 +71,52 @@ def test_files_and_targets_that_are_named_exist(page: Path) -> None:
     assert set(re.findall(r"(?:`|^|&& )make ([a-z][a-z-]*)", text, re.M)) <= TARGETS
 
 
+def test_every_endpoint_is_in_the_table(tmp_path: Path) -> None:
+    text = (ROOT / "docs/api.md").read_text("utf-8")
+    rows = re.findall(r"^\| ((?:`[^`]*`(?:, )?)+) \|", text, re.M)
+    listed = set()
+    for row in rows:
+        methods = re.findall(r"`([A-Z]+)\b", row)
+        paths = re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", row)
+        listed |= {(method, path) for method in methods for path in paths}
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/gateway.db"))
+    app.extensions["store"].close()
+    served = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if not rule.endpoint.startswith(("not_served.", "api-docs."))
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert listed - {("GET", "/openapi.json")} == served
+
+
+def test_every_error_code_is_in_the_table() -> None:
+    """But those that no client can meet: of the command line, and of classes that stand for several."""
+    inner = {"key_not_found", "key_revoked", "client_closed_request", "forbidden", "not_found", "unavailable"}
+    table = (ROOT / "docs/api.md").read_text("utf-8").partition("| status | code |")[2]
+    listed = {
+        code for cell in re.findall(r"^\| [\d, ]+ \| (.*?) \|", table, re.M) for code in CODE.findall(cell)
+    }
+    sources = (path.read_text("utf-8") for path in (ROOT / "gateway").rglob("*.py"))
+    used = {code for source in sources for code in re.findall(r'\bcode ?= ?"(\w+)"', source)}
+    assert listed - used == {"missing_messages"}  # in a table of texts
+    assert used - listed == inner
+
+
+def test_each_fault_of_the_reference_has_its_test() -> None:
+    table = (ROOT / "docs/reference.md").read_text("utf-8").partition("| kept by |")[2]
+    rows = [row for row in table.splitlines() if row.startswith("| ") and "---" not in row]
+    assert len(rows) > 20
+    for row in rows:
+        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text("utf-8"), row
+
+
 def test_modules_on_the_road_of_a_request_exist() -> None:
     named = re.findall(
-        r"(?<![\w./])((?:api|claude|dialects|observe|schemas)/\w+\.py)", (ROOT / "docs/dev.md").read_text()
+        r"(?<![\w./])((?:api|claude|dialects|observe|schemas|store)/\w+\.py)", (ROOT / "docs/dev.md").read_text()
     )
     assert len(named) > 10
     assert [path for path in named if not (ROOT / "gateway" / path).exists() and "NAME" not in path] == []

@@ -1,7 +1,7 @@
 """The contract of claude-code-api, whose successor this is: endpoints, fields, codes, settings, models and tables.
 
-What is here is what no other test has. The faults of the reference that are none here are in docs/reference.md, each with
-its tests.
+What is here is what no other test has. The faults of the reference that are mended here are in docs/reference.md, each
+with its tests.
 """
 
 from __future__ import annotations
@@ -487,15 +487,16 @@ def test_the_reference_s_models_are_shipped() -> None:
     assert [model.id for model in catalogue.candidates(catalogue.resolve("opus"))] == [OPUS, EARLIER_OPUS]
 
 
-def test_the_newest_opus_4_5_stands_in_without_being_named(cli: ScriptedCli, _gateway: Gateway) -> None:
+def test_the_newest_opus_4_5_stands_in_without_being_named(tmp_path: Path) -> None:
     def candidates(catalogue: Catalogue) -> list[str]:
         return [model.id for model in catalogue.candidates(catalogue.resolve("opus"))]
 
-    assert candidates(Catalogue(cli.home / "models.json")) == [OPUS, EARLIER_OPUS]
-    named = cli.home / "named.json"
+    file = tmp_path / "models.json"
+    file.write_text(json.dumps(MODELS))
+    assert candidates(Catalogue(file)) == [OPUS, EARLIER_OPUS]
     models = [{**model, "fallbacks": []} for model in MODELS["models"]]
-    named.write_text(json.dumps({**MODELS, "models": models}))
-    assert candidates(Catalogue(named)) == [OPUS]
+    file.write_text(json.dumps({**MODELS, "models": models}))
+    assert candidates(Catalogue(file)) == [OPUS]
 
 
 # Tables
