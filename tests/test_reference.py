@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,7 +25,7 @@ from gateway.store.database import Store
 from tests.recorded import Body
 from tests.scripted import ScriptedCli
 from tests.sockets import Caller, leaving
-from tests.support import STILL, Gateway, wait_for
+from tests.support import ROOT, STILL, Gateway, wait_for
 
 CHAT = "/v1/chat/completions"
 ASK: Body = {"messages": [{"role": "user", "content": "hi"}]}
@@ -221,6 +222,24 @@ GETS: dict[str, Any] = {
 @pytest.mark.parametrize("url", GETS)
 def test_what_can_be_looked_at_has_its_fields(client: Client, url: str) -> None:
     fits(client.json("GET", url), GETS[url])
+
+
+def test_every_field_is_in_the_table() -> None:
+    table = (ROOT / "docs/api.md").read_text("utf-8").partition("## Fields")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"`(\w+)`", table))
+    described = [shape for url, shape in GETS.items() if url != "/openapi.json"]
+    assert {name for shape in described for name in names(shape)} <= listed
+    assert {*PROJECT, *SESSION, "session_id", "is_running"} <= listed
+
+
+def names(shape: Any) -> Iterator[str]:
+    """All names in a shape."""
+    if isinstance(shape, list):
+        yield from names(shape[0])
+    elif isinstance(shape, dict):
+        for name, inner in shape.items():
+            yield name
+            yield from names(inner)
 
 
 def test_the_root_names_every_family(client: Client) -> None:
