@@ -123,15 +123,13 @@ def test_what_is_another_s_is_not_there(kept: Responses) -> None:
     assert kept.show(OWN, "b").body["status"] == "queued"
 
 
-def test_what_has_expired_is_not_there_and_is_swept(
-    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
+def test_what_has_expired_is_not_there_and_is_swept(store: Store, path: Path) -> None:
     add(Responses(store, timedelta(seconds=-1)), "old")
     kept = Responses(store, timedelta(days=1))
     with pytest.raises(ResponseNotFound):
         kept.show(OWN, "old")
     add(kept, "new")
+    assert (kept.sweep(), kept.sweep()) == (1, 0)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("select id from responses").fetchall() == [("new",)]
         assert db.execute("select item_id from response_items order by id").fetchall() == [

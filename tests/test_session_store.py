@@ -14,9 +14,9 @@ from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
 from gateway.store import claims as claims_module
 from gateway.store.claims import Claims, Outcome
-from gateway.store.database import Store
+from gateway.store.database import DELETED_AT_ONCE, Store
 from gateway.store.models import Session, SessionMessage
-from gateway.store.sessions import SWEPT_AT_ONCE, Expiry, Sessions, new_id, now
+from gateway.store.sessions import Expiry, Sessions, new_id, now
 from tests.recorded import assistant, user
 
 HALF_AN_HOUR = Expiry(timedelta(minutes=30))
@@ -210,7 +210,7 @@ def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
 
 def test_many_are_swept(sessions: Sessions, store: Store) -> None:
     old = {"owner": "", "created_at": now(), "updated_at": now() - timedelta(days=1)}
-    rows = [{**old, "id": new_id()} for _ in range(SWEPT_AT_ONCE + 3)]
+    rows = [{**old, "id": new_id()} for _ in range(DELETED_AT_ONCE + 3)]
     store.write(lambda db: [Session.insert(**row).execute(db) for row in rows])
     assert sessions.sweep() == len(rows)
 

@@ -122,18 +122,17 @@ class Guard:
         if account is None or not self.counts() or not account.allowance.answers_at_once:
             return
         most = account.allowance.answers_at_once
-        g.free_slot = self._held.take(account.who, most)
-        if g.free_slot is None:
+        free = self._held.take(account.who, most)
+        if free is None:
             raise LimitReached(
                 f"Rate limit reached: {most} answers at once. Try again when one is complete.",
                 retry_after=SLOT_SECONDS,
             )
+        g.free_slot = free
+        g.on_record = [*g.get("on_record", ()), lambda _: free()]
 
     def finish(self, response: Response) -> Response:
-        """Tell what is left, and keep the slot until the last byte is written."""
-        free = g.pop("free_slot", None)
-        if free:
-            response.call_on_close(free)
+        """Tell what is left."""
         account: Account | None = g.get("account")
         if account is not None:
             try:
@@ -194,9 +193,9 @@ def _who() -> str:
 
 
 def _free_slot(_: BaseException | None) -> None:
-    """Only where there was no response to hang it on."""
+    """Where there is an answer, its end frees the slot: that of one in the background comes after its response."""
     free = g.pop("free_slot", None)
-    if free:
+    if free and "record" not in g:
         free()
 
 
