@@ -215,6 +215,19 @@ def test_many_are_swept(sessions: Sessions, store: Store) -> None:
     assert sessions.sweep() == len(rows)
 
 
+# Texts that a database may not take
+
+
+def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims: Claims) -> None:
+    session = sessions.create("me", title="a\ud800b\0", system_prompt="\0")
+    shown = sessions.get(session.id, "me")
+    assert (shown.title, shown.system_prompt) == ("a?b?", "?")
+    for unfit in ("\ud800", "\0"):
+        assert sessions.page("me", unfit, 1, 10) == ([], 0)
+        with pytest.raises(SessionNotFound):
+            claims.claim(unfit, "me", "turn")
+
+
 # A database that fails
 
 
