@@ -36,6 +36,7 @@ from gateway.settings import Settings, SettingsError, load
 from gateway.store.claims import Claims
 from gateway.store.database import Store
 from gateway.store.sessions import Expiry, Sessions
+from gateway.store.sweeper import Sweeper
 
 PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
 # Their POSTs count as requests, and are what limits and budgets are for.
@@ -52,7 +53,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     extensions.init_app(app, settings)
     app.extensions["on_exit"].insert(0, lambda: running.end_all(app))  # before usage is written
     turns = app.extensions["session_turns"] = _session_turns(settings, app.extensions["store"])
-    app.extensions["on_start"].append(turns.open)
+    expiring = {"sessions": turns.sessions.sweep, "responses": app.extensions["responses"].sweep}
+    app.extensions["on_start"].append(Sweeper(expiring, settings.cleanup_interval_minutes * 60).open)
     api = errors.OpenAIApi(app)
     modules = (meta, models, chat, responses, messages, completions, projects, project_files, sessions, usage)
     for module in (*modules, *([metrics] if settings.metrics else [])):
@@ -111,5 +113,4 @@ def _session_turns(settings: Settings, store: Store) -> SessionTurns:
         Sessions(store, expiry),
         Claims(store, expiry),
         store_all=settings.store_conversations,
-        sweep_seconds=settings.cleanup_interval_minutes * 60,
     )

@@ -49,7 +49,6 @@ EXPOSED_HEADERS = (
 )
 
 REDIS_TIMEOUTS = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
-BACKGROUND_BUSY_SECONDS = 0.02
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -63,7 +62,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions |= {"on_start": [], "on_request": [logs.log_request], "on_record": [], "on_exit": []}
     app.extensions["live"] = set()
     _count_in(app, settings.rate_limit_storage_url, store)
-    writer = _usage(app, store, settings)
+    writer = _usage(app, store)
     if settings.metrics:
         _metrics(app, writer, settings)
     app.config.update(
@@ -91,10 +90,10 @@ def _count_in(app: Flask, url: str | None, store: Store) -> None:
     app.extensions["leases"] = RedisLeases(url, **REDIS_TIMEOUTS) if url else DatabaseLeases(store)
 
 
-def _usage(app: Flask, store: Store, settings: Settings) -> UsageWriter:
-    """Usage is written in the background: there a lock is waited for without stopping the worker's answers."""
-    app.extensions["usage"] = Usage(store)
-    writer = UsageWriter(Usage(Store(settings.database_url, busy_seconds=BACKGROUND_BUSY_SECONDS)))
+def _usage(app: Flask, store: Store) -> UsageWriter:
+    """Usage is written in the background."""
+    usage = app.extensions["usage"] = Usage(store)
+    writer = UsageWriter(usage)
     app.extensions["on_record"].append(writer.put)
     app.extensions["on_exit"].append(writer.close)
     return writer

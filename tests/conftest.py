@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 
@@ -69,6 +70,21 @@ def _shared_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
 def gateway(_shared_gateway: Gateway, standin: StandIn) -> Gateway:
     """A gateway shared by all tests, in front of this test's stand-in; it keeps no conversation for its next turn."""
     return _shared_gateway
+
+
+@pytest.fixture(scope="session")
+def _keeper(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    gateway = Gateway({**cli_environ, "MAX_PROCESSES": "10", "MAX_WARM_PROCESSES": "2"})
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def keeper(_keeper: Gateway, standin: StandIn, request: pytest.FixtureRequest) -> Gateway:
+    """A gateway that keeps conversations. Each test has a key of its own, and so finds nothing of another's."""
+    owner = hashlib.sha256(request.node.name.encode()).hexdigest()
+    _keeper.http.headers["Authorization"] = f"Bearer {owner}"
+    return _keeper
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def test_a_loop_of_three_rounds(name: str, gateway: Gateway, standin: StandIn) -
     client = CLIENTS[name]
     standin.default(model)
 
-    seen = json.loads(seen_by([word.replace("{url}", gateway.url) for word in client.command()]))
+    seen = json.loads(seen_by(at(gateway, client.command())))
 
     assert not standin.faults
     for loop, rounds in seen["loops"].items():
@@ -149,9 +149,13 @@ def test_a_loop_of_three_rounds(name: str, gateway: Gateway, standin: StandIn) -
 def test_llama_index_at_its_defaults(gateway: Gateway, standin: StandIn) -> None:
     """It takes every model for one of legacy completions."""
     standin.default(text(FINAL))
-    said = json.loads(seen_by([*python("llama_index")(), gateway.url]))
+    said = json.loads(seen_by(at(gateway, python("llama_index")())))
     assert said == dict.fromkeys(("complete", "stream_complete", "chat", "stream_chat"), FINAL)
     assert [QUESTION in said_first(record) for record in standin.messages] == [True] * 4
+
+
+def at(gateway: Gateway, command: list[str]) -> list[str]:
+    return [word.replace("{url}", gateway.url) for word in command]
 
 
 def said_first(record: Recorded) -> str:

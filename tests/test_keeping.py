@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,23 +27,10 @@ MODELS = some(
 )
 
 
-@pytest.fixture(scope="module")
-def _keeper(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway({**cli_environ, "MAX_PROCESSES": "10", "MAX_WARM_PROCESSES": "2"})
-    yield gateway
-    gateway.close()
-
-
-@pytest.fixture
-def keeper(_keeper: Gateway, standin: StandIn, request: pytest.FixtureRequest) -> Gateway:
-    """A gateway that keeps conversations, whose model repeats what it was told last.
-
-    Each test has a key of its own, and so finds nothing of another's.
-    """
+@pytest.fixture(autouse=True)
+def _echo(standin: StandIn) -> None:
+    """A model that repeats what it was told last."""
     standin.default(lambda body: text(f"You said {last_text(body)}"))
-    owner = hashlib.sha256(request.node.name.encode()).hexdigest()
-    _keeper.http.headers["Authorization"] = f"Bearer {owner}"
-    return _keeper
 
 
 @pytest.fixture

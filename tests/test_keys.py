@@ -176,6 +176,7 @@ def ask(
         _, plain = keys.create("alice", allowed_models=allowed)
         return client.post("/v1/chat/completions", json={**CHAT, "model": model}, headers=bearer(plain))
 
+    monkeypatch.setattr(app.extensions["claude"], "await_ready", lambda: None)
     monkeypatch.setattr(app.extensions["claude"], "run", lambda *_, **__: None)
     monkeypatch.setattr("gateway.api.answers.whole", reach)
     app.testing = True
@@ -192,6 +193,17 @@ def test_a_key_is_for_its_models_only(
     error = answer.json["error"]  # type: ignore[index]
     assert (error["code"], error["param"]) == ("model_not_allowed", "model")
     assert ", ".join(allowed) in error["message"]
+
+
+def test_a_refused_model_leaves_no_run(
+    app: Flask, client: FlaskClient, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that nobody closes would keep a worker from ending."""
+    _, plain = keys.create("alice", allowed_models=["haiku"])
+    claude = app.extensions["claude"]
+    monkeypatch.setattr(claude, "await_ready", lambda: None)
+    answer = client.post("/v1/chat/completions", json={**CHAT, "model": "opus"}, headers=bearer(plain))
+    assert (answer.status_code, claude.runs) == (403, set())
 
 
 @pytest.mark.parametrize(

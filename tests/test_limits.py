@@ -202,6 +202,18 @@ def test_answers_at_once(three: Gateway, key: Callable[..., dict[str, str]]) -> 
         assert three.http.post(PATH, json={}, headers=headers).status_code == 400
 
 
+def test_an_answer_in_the_background_keeps_its_place_until_its_end(
+    three: Gateway, key: Callable[..., dict[str, str]]
+) -> None:
+    headers = key(answers_at_once=1)
+    body = {"input": "HANGLATER", "background": True}
+    answer = three.http.post("/v1/responses", json=body, headers=headers)
+    assert answer.json()["status"] == "queued"
+    assert ask(three, headers).status_code == 429
+    three.http.post(f"/v1/responses/{answer.json()['id']}/cancel", json={}, headers=headers)
+    wait_for(lambda: ask(three, headers).status_code == 200, 30)
+
+
 def test_a_place_is_free_again_when_a_worker_was_killed(
     three: Gateway, key: Callable[..., dict[str, str]]
 ) -> None:

@@ -250,6 +250,16 @@ def test_nothing_confidential_is_in_the_log(logged: Gateway) -> None:
     assert "sk-ant-dummy" not in logged.log
 
 
+def test_statements_of_the_database_are_not_logged_even_for_debugging() -> None:
+    """They have conversations in them. In a process of its own, as the levels are for all."""
+    check = (
+        "import logging; from gateway.observe import logs; logs.configure('DEBUG', 'json');"
+        "print([logging.getLogger(name).isEnabledFor(10) for name in ('gateway.claude', 'peewee')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ran.stdout.strip() == "[True, False]"
+
+
 # LOG_CONTENT
 
 

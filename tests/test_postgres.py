@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from gateway.store.usage import GROUPS, Usage
 from gateway.turn import Usage as Tokens
 from tests import postgres
 from tests.scripted import ScriptedCli
-from tests.support import ROOT, Gateway
+from tests.support import ROOT, Gateway, wait_for
 
 MIGRATE = "import sys; from gateway.store.database import Store; Store(sys.argv[1]).open()"
 
@@ -143,18 +144,59 @@ def test_a_server_that_is_not_there_is_a_503() -> None:
     assert (error.value.status, "secret" in str(error.value)) == (503, False)
 
 
-def test_a_gateway_serves_from_it(
+UNFIT = "a\0b\ud800"
+
+
+@pytest.fixture
+def gateway(
     server: postgres.Server, keys: Keys, start_gateway: Callable[..., Gateway], tmp_path: Path
-) -> None:
-    _, plain = keys.create("client")
-    gateway = start_gateway(
-        CLAUDE_BINARY_PATH=str(ScriptedCli(tmp_path).path),
-        DATABASE_URL=server.url,
-        REQUIRE_AUTH="true",
-        WEB_CONCURRENCY="2",
-    )
+) -> Gateway:
+    """Two workers, and a client whose key has every kind of limit."""
+    limits = {"answers_at_once": 2, "tokens_per_minute": 10**6, "tokens_per_day": 10**6, "usd_per_month": 9.5}
+    _, plain = keys.create("client", limits=limits)
+    cli = ScriptedCli(tmp_path)
+    settings = {"REQUIRE_AUTH": "true", "WEB_CONCURRENCY": "2", "DATABASE_URL": server.url}
+    gateway = start_gateway(**cli.environ, **settings)
     assert gateway.chat().status_code == 401
     gateway.http.headers["authorization"] = f"Bearer {plain}"
-    assert gateway.chat().status_code == 200
+    return gateway
+
+
+def test_a_gateway_serves_from_it(server: postgres.Server, gateway: Gateway) -> None:
+    def ask(method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        response = gateway.http.request(
+            method, path, content=json.dumps(body)
+        )  # httpx itself takes no half pairs
+        assert response.status_code == status, (method, path, response.text)
+        return response.json()
+
+    project = ask("POST", "/v1/projects", {"name": UNFIT, "description": UNFIT})["id"]
+    assert ask("GET", "/v1/projects")["data"][0]["name"] == "a?b?"
+    session = ask("POST", "/v1/sessions", {"title": UNFIT, "system_prompt": UNFIT, "project_id": project})[
+        "id"
+    ]
+    chat = {"messages": [{"role": "user", "content": UNFIT}], "session_id": session}
+    for _ in range(2):
+        assert ask("POST", "/v1/chat/completions", chat)["session_id"] == session
+    shown = ask("GET", f"/v1/sessions/{session}")
+    assert (shown["title"], shown["message_count"], len(shown["messages"])) == ("a?b?", 4, 4)
+    assert ask("GET", "/v1/sessions/stats")["session_stats"]["total_messages"] == 4
+    for field in ("session_id", "project_id"):
+        ask("POST", "/v1/chat/completions", {**chat, field: UNFIT}, 404)
+
+    item = {"id": UNFIT, "type": "message", "role": "user", "content": UNFIT}
+    response = ask("POST", "/v1/responses", {"input": [item], "metadata": {"a": UNFIT}})["id"]
+    ask("POST", "/v1/responses", {"input": "hi", "previous_response_id": response})
+    ask("POST", "/v1/responses", {"input": "hi", "previous_response_id": UNFIT}, 400)
+    assert ask("GET", f"/v1/responses/{response}/input_items")["data"][0]["id"] == UNFIT
+    running = ask("POST", "/v1/responses", {"input": "HANGLATER", "background": True})["id"]
+    assert ask("POST", f"/v1/responses/{running}/cancel", {})["status"] == "cancelled"
+
+    wait_for(lambda: ask("GET", "/v1/usage")["totals"]["requests"] == 5)
+    for group in GROUPS:
+        figures = ask("GET", f"/v1/usage?group_by={group}")
+        assert [sum(row[name] for row in figures["data"]) for name in ("requests", "cut")] == [5, 1]
+    ask("DELETE", f"/v1/projects/{project}")
+    ask("GET", f"/v1/sessions/{session}", status=404)
     server.restart()
-    assert gateway.chat().status_code == 200
+    ask("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})

@@ -190,11 +190,11 @@ def test_a_tool_round(gateway: Gateway, client: openai.OpenAI, standin: StandIn,
 # What is kept
 
 
-def test_a_chain_is_one_process_and_one_growing_prompt(gateway: Gateway, standin: StandIn) -> None:
+def test_a_chain_is_one_process_and_one_growing_prompt(keeper: Gateway, standin: StandIn) -> None:
     standin.default(lambda body: text(f"Answer {len(body['messages'])}"))
     last = None
     for turn in range(4):
-        response = created(gateway, f"turn {turn}", previous_response_id=last)
+        response = created(keeper, f"turn {turn}", previous_response_id=last)
         assert response.previous_response_id == last
         last = response.id
     records = list(standin.messages)

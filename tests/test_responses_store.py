@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from gateway.api import background
 from gateway.api import responses as views
 from gateway.app import create_app
+from gateway.dialects.responses_answers import Answer, new
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.settings import Settings
 from gateway.store import responses as module
 from gateway.store.database import Store
 from gateway.store.responses import Responses
+from gateway.turn import Done, Started, Text, Usage
 from tests.fake_cli import GREETING
 from tests.scripted import ScriptedCli
 from tests.support import Gateway, wait_for
@@ -123,15 +126,13 @@ def test_what_is_another_s_is_not_there(kept: Responses) -> None:
     assert kept.show(OWN, "b").body["status"] == "queued"
 
 
-def test_what_has_expired_is_not_there_and_is_swept(
-    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
+def test_what_has_expired_is_not_there_and_is_swept(store: Store, path: Path) -> None:
     add(Responses(store, timedelta(seconds=-1)), "old")
     kept = Responses(store, timedelta(days=1))
     with pytest.raises(ResponseNotFound):
         kept.show(OWN, "old")
     add(kept, "new")
+    assert (kept.sweep(), kept.sweep()) == (1, 0)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("select id from responses").fetchall() == [("new",)]
         assert db.execute("select item_id from response_items order by id").fetchall() == [
@@ -190,6 +191,7 @@ def calls(kept: Responses) -> dict[str, Callable[[], object]]:
         "chain": lambda: kept.chain(OWN, "a"),
         "input_items": lambda: kept.input_items(OWN, "a"),
         "items": lambda: kept.items(OWN, ["a-in"]),
+        "sweep": kept.sweep,
     }
 
 
@@ -227,6 +229,35 @@ def test_an_answer_that_cannot_be_stored_says_so(
     keep(response)
     assert response["store"] is False
     app.extensions["store"].close()
+
+
+class FakeRun(list[Any]):
+    record = None
+
+    def close(self) -> None: ...
+
+
+def test_a_response_in_the_background_outlives_a_database_that_fails(
+    kept: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "UPDATE_PAUSES", (0, 0))
+    response = new("a", "m", {"previous_response_id": None}) | {"status": "queued"}
+    kept.add(OWN, response, [], is_background=True)
+    failures = iter([StoreError(), StoreError(), StoreError()])  # as it begins, and twice when it is over
+    update = kept.update
+
+    def failing(owner: str, response: dict[str, Any]) -> bool:
+        for error in failures:
+            raise error
+        return update(owner, response)
+
+    monkeypatch.setattr(kept, "update", failing)
+    batches = [(0, [Started("m")]), (0, [Text("hi"), Done("end_turn", Usage())])]
+    answer = Answer(response, with_summary=False, can_retract=True)
+    task = background.Task(FakeRun(batches), answer, kept, OWN)  # type: ignore[arg-type]
+    assert [*task] == batches
+    shown = kept.show(OWN, "a").body
+    assert (shown["status"], shown["output"][0]["content"][0]["text"]) == ("completed", "hi")
 
 
 def test_nothing_is_stored_where_that_is_the_setting(path: Path) -> None:

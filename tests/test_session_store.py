@@ -14,9 +14,9 @@ from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
 from gateway.store import claims as claims_module
 from gateway.store.claims import Claims, Outcome
-from gateway.store.database import Store
+from gateway.store.database import DELETED_AT_ONCE, Store
 from gateway.store.models import Session, SessionMessage
-from gateway.store.sessions import SWEPT_AT_ONCE, Expiry, Sessions, new_id, now
+from gateway.store.sessions import Expiry, Sessions, new_id, now
 from tests.recorded import assistant, user
 
 HALF_AN_HOUR = Expiry(timedelta(minutes=30))
@@ -210,9 +210,22 @@ def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
 
 def test_many_are_swept(sessions: Sessions, store: Store) -> None:
     old = {"owner": "", "created_at": now(), "updated_at": now() - timedelta(days=1)}
-    rows = [{**old, "id": new_id()} for _ in range(SWEPT_AT_ONCE + 3)]
+    rows = [{**old, "id": new_id()} for _ in range(DELETED_AT_ONCE + 3)]
     store.write(lambda db: [Session.insert(**row).execute(db) for row in rows])
     assert sessions.sweep() == len(rows)
+
+
+# Texts that a database may not take
+
+
+def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims: Claims) -> None:
+    session = sessions.create("me", title="a\ud800b\0", system_prompt="\0")
+    shown = sessions.get(session.id, "me")
+    assert (shown.title, shown.system_prompt) == ("a?b?", "?")
+    for unfit in ("\ud800", "\0"):
+        assert sessions.page("me", unfit, 1, 10) == ([], 0)
+        with pytest.raises(SessionNotFound):
+            claims.claim(unfit, "me", "turn")
 
 
 # A database that fails

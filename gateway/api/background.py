@@ -6,7 +6,7 @@ The database is where others meet it: it is read there, and there it is cancelle
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gevent
 from gevent.queue import Queue
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 Batch = list[Event]
 
 LOOK_SECONDS = 0.5  # how soon a cancelled response ends
+UPDATE_PAUSES = (0.5, 1, 2, 5, 10, 30)  # between attempts to store the whole response, in seconds
 RENEW_EVERY = int(LEASE_SECONDS / LOOK_SECONDS / 3)  # looks: a third of the lease
 
 
@@ -74,17 +75,27 @@ class Task:
         for index, batch in self._run:
             for event in batch:
                 self._answer.take(event)
-            if self._answer.is_over or any(isinstance(event, Started) for event in batch):
-                self._kept.update(self._owner, self._answer.response)
+            if self._answer.is_over:
+                self._keep(UPDATE_PAUSES)
+            elif any(isinstance(event, Started) for event in batch):
+                self._keep()
             self._batches.put((index, batch))
 
     def _fail(self, error: GatewayError) -> None:
         self._batches.put(error)
         self._answer.fail(error)
-        try:
-            self._kept.update(self._owner, self._answer.response)
-        except StoreError:
-            log.warning("a failed response reads as in progress until its lease ends")
+        self._keep()
+
+    def _keep(self, pauses: Sequence[float] = ()) -> None:
+        """A locked or full database does not end the response: what is not kept now is kept after one of the pauses."""
+        for pause in (*pauses, None):
+            try:
+                self._kept.update(self._owner, self._answer.response)
+                return
+            except StoreError:
+                log.warning("how a response in the background goes on could not be stored")
+            if pause is not None:
+                gevent.sleep(pause)
 
     def _watch(self) -> None:
         """Look whether the response was cancelled, and renew the lease."""

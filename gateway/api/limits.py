@@ -1,6 +1,7 @@
 """Limits of each client: requests and tokens a minute, answers at once, and budgets for a day and a month.
 
-What counts is every POST to a blueprint that app.py lists as answering. A client is a key, or an address where no key
+What counts as a request is every POST to a blueprint that app.py lists as answering; answers, and what they cost, are
+of POSTs to its own URL only: nobody is kept from cancelling one. A client is a key, or an address where no key
 is asked for. Without its counters the gateway answers 503: they guard money, and those in the database fail only when
 the keys cannot be read either.
 """
@@ -49,8 +50,7 @@ def init_app(app: Flask, settings: Settings, answering: Iterable[Blueprint], pub
     """Apply the limits to POSTs of `answering`, and tell of them everywhere but in the blueprints named `public`."""
     limiter: Limiter = app.extensions["limits"]
     blueprints = tuple(answering)
-    names = {blueprint.name for blueprint in blueprints}
-    guard = Guard(settings, limiter, Held(app.extensions["leases"]), names, public)
+    guard = Guard(settings, limiter, Held(app.extensions["leases"]), blueprints, public)
     app.before_request(guard.check_spending)
     limiter.request_filter(lambda: not guard.counts())
     limiter.init_app(app)
@@ -70,14 +70,15 @@ class Guard:
         settings: Settings,
         limiter: Limiter,
         held: Held,
-        answering: Collection[str],
+        answering: Collection[Blueprint],
         public: Collection[str],
     ) -> None:
         self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in NAMES})
         self._burst = settings.rate_limit_burst
         self._limiter = limiter
         self._held = held
-        self._answering = answering
+        self._answering = {blueprint.name for blueprint in answering}
+        self._answers = {blueprint.url_prefix for blueprint in answering}
         self._public = public
 
     @cached_property
@@ -90,7 +91,7 @@ class Guard:
         if request.endpoint is None or request.method == "OPTIONS" or request.blueprint in self._public:
             return
         account = g.account = self._account()
-        if not self.counts() or not any(getattr(account.allowance, name) for name in spending.NAMES):
+        if not self._is_for_answer() or not any(getattr(account.allowance, name) for name in spending.NAMES):
             return
         exhausted = self.spending.exhausted(account.who, account.allowance)
         if exhausted:
@@ -119,21 +120,20 @@ class Guard:
     def take_slot(self) -> None:
         """Raises LimitReached if the client has all answers that it may have at once."""
         account: Account | None = g.get("account")
-        if account is None or not self.counts() or not account.allowance.answers_at_once:
+        if account is None or not self._is_for_answer() or not account.allowance.answers_at_once:
             return
         most = account.allowance.answers_at_once
-        g.free_slot = self._held.take(account.who, most)
-        if g.free_slot is None:
+        free = self._held.take(account.who, most)
+        if free is None:
             raise LimitReached(
                 f"Rate limit reached: {most} answers at once. Try again when one is complete.",
                 retry_after=SLOT_SECONDS,
             )
+        g.free_slot = free
+        g.on_record = [*g.get("on_record", ()), lambda _: free()]
 
     def finish(self, response: Response) -> Response:
-        """Tell what is left, and keep the slot until the last byte is written."""
-        free = g.pop("free_slot", None)
-        if free:
-            response.call_on_close(free)
+        """Tell what is left."""
         account: Account | None = g.get("account")
         if account is not None:
             try:
@@ -162,8 +162,11 @@ class Guard:
         return Account(who.id, self._default.overridden(who.limits))
 
     def counts(self) -> bool:
-        """Whether the request at hand asks for an answer."""
+        """Whether the request at hand counts as one."""
         return request.method == "POST" and request.blueprint in self._answering
+
+    def _is_for_answer(self) -> bool:
+        return self.counts() and request.path in self._answers
 
     def _window(self, who: str, most: int) -> sliding.Sliding:
         storage = cast(SlidingWindowCounterSupport, self._limiter.storage)
@@ -194,9 +197,9 @@ def _who() -> str:
 
 
 def _free_slot(_: BaseException | None) -> None:
-    """Only where there was no response to hang it on."""
+    """Where there is an answer, its end frees the slot: that of one in the background comes after its response."""
     free = g.pop("free_slot", None)
-    if free:
+    if free and "record" not in g:
         free()
 
 

@@ -40,8 +40,8 @@ def run(
     Raises ModelNotSupported, ModelNotAllowed or ClaudeUnavailable, and what `workplaces.place` raises.
     """
     turn = workplaces.place(turn, project_id)
+    _require_model(turn.model)  # first: runs that are made have to be closed
     fan = current.claude().run(*map(_owned, (turn, *others)), n=n)
-    auth.require_model(turn.model)  # now that the CLI's models are known
     record = _record(turn, stream)
     on_record = [*current_app.extensions["on_record"], *g.get("on_record", ())]
     metered = Metered(fan, record, on_record, live())
@@ -54,8 +54,7 @@ def run(
 
 def count_tokens(turn: Turn) -> int:
     """The tokens of what `turn` would send. Raises as `run` does, and TooManyTurns or UpstreamError."""
-    current.claude().catalogue.resolve(turn.model)
-    auth.require_model(turn.model)
+    _require_model(turn.model)
     return current.claude().count_tokens(_owned(turn))
 
 
@@ -150,6 +149,12 @@ class Metered:
                 on_record(record)
             except Exception:
                 log.exception("an answer could not be recorded")
+
+
+def _require_model(name: str | None) -> None:
+    current.claude().await_ready()  # only then are the CLI's models known
+    current.claude().catalogue.resolve(name)
+    auth.require_model(name)
 
 
 def _owned(turn: Turn) -> Turn:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import gevent
+from gevent.lock import RLock
 
 from gateway.api import current, owner, project_access
 from gateway.api.running import Batch, Metered
@@ -45,17 +46,12 @@ FINISH_PAUSES = (1, 2, 5, 10, 30, 60)  # between attempts to store what the data
 class SessionTurns:
     """All turns that run in this worker. One per app."""
 
-    def __init__(self, sessions: Sessions, claims: Claims, *, store_all: bool, sweep_seconds: float) -> None:
+    def __init__(self, sessions: Sessions, claims: Claims, *, store_all: bool) -> None:
         self.sessions = sessions
         self.claims = claims
         self.store_all = store_all
-        self._sweep_seconds = sweep_seconds
         self._running: dict[str, SessionTurn] = {}
         self._keeper: gevent.Greenlet[..., None] | None = None
-
-    def open(self) -> None:
-        """Delete expired sessions from now on, in the background."""
-        gevent.spawn(self._sweep)
 
     def add(self, turn: SessionTurn) -> None:
         """Keep the claim of a turn that runs, and stop the turn when it is asked to."""
@@ -93,15 +89,6 @@ class SessionTurns:
             for turn_id in known.keys() - going_on:
                 known[turn_id].stop()
 
-    def _sweep(self) -> None:
-        while True:
-            try:
-                swept = self.sessions.sweep()
-                log.info("%d expired sessions deleted", swept)
-            except StoreError:
-                log.warning("expired sessions could not be deleted")
-            gevent.sleep(self._sweep_seconds)
-
 
 class SessionTurn:
     """One turn of a session. `body` and `history` are what is to be run; `follow` is given the run of it.
@@ -118,7 +105,8 @@ class SessionTurn:
         self._turns = turns
         self._stored: list[Stored] = []
         self._continuation = Continuation([], [], 0)
-        self._opening: gevent.Greenlet[..., None] | None = None
+        self._opening = RLock()
+        self._is_heard = False
         self._run: Metered | None = None
         self._choices = 1
         self._count = 0
@@ -153,8 +141,6 @@ class SessionTurn:
         run.listeners.append(self._hear)
         run.on_record.append(self._end)
         self._turns.add(self)
-        if not self.is_claimed:
-            self._opening = gevent.spawn(self._open)
 
     def stop(self) -> None:
         """End the answer; its client is told."""
@@ -165,14 +151,25 @@ class SessionTurn:
         """Nothing will run."""
         self._finish_later(Outcome())
 
-    def _open(self) -> None:
+    def _open_quietly(self) -> None:
         try:
-            self._turns.claims.open(self.session, self.id)
-            self.is_claimed = True
+            self._open()
         except StoreError:
-            log.warning("the session %s could not be added", self.session.id)
+            log.warning("the session %s could not be added yet", self.session.id)
+
+    def _open(self) -> None:
+        with self._opening:
+            if not self.is_claimed:
+                self._turns.claims.open(self.session, self.id)
+                self.is_claimed = True
 
     def _hear(self, index: int, batch: Batch) -> None:
+        if not self._is_heard:
+            self._is_heard = True
+            if (
+                not self.is_claimed
+            ):  # while this batch goes to the client, who did not know of the session before
+                gevent.spawn(self._open_quietly)
         if not self._started.model:
             found = (event for event in batch if isinstance(event, Started))
             self._started = next(found, self._started)
@@ -230,8 +227,8 @@ class SessionTurn:
         )
 
     def _finish(self, outcome: Outcome) -> None:
-        if self._opening is not None:
-            self._opening.join()
+        if self._is_heard:
+            self._open()
         if self.is_claimed:
             self._turns.claims.finish(self.id, outcome)
 

@@ -112,7 +112,7 @@ class Claude:
 
         Raises ModelNotSupported or ClaudeUnavailable.
         """
-        self._await_ready()
+        self.await_ready()
         return Fan([Run(self, turn) for turn in turns for _ in range(n)])
 
     def count_tokens(self, turn: Turn) -> int:
@@ -120,10 +120,11 @@ class Claude:
 
         Raises ModelNotSupported, ClaudeUnavailable, TooManyTurns or UpstreamError.
         """
-        self._await_ready()
+        self.await_ready()
         return counting.count(self, turn)
 
-    def _await_ready(self) -> None:
+    def await_ready(self) -> None:
+        """Wait for the first search for the CLI and for its models. Raises ClaudeUnavailable."""
         if self._opener is not None:
             self._looked.wait(self.limits.start_seconds)
             if self._problem is None:

@@ -49,7 +49,9 @@ def configure(
         handlers.append(RotatingFile(path, max_bytes, backups))
     for handler in handlers:
         handler.setFormatter(formatter)
-    logging.basicConfig(level=level, handlers=handlers, force=True)
+    # Libraries tell everything at DEBUG: peewee each statement with its values, conversations and digests among them.
+    logging.basicConfig(level="INFO" if level == "DEBUG" else level, handlers=handlers, force=True)
+    logging.getLogger("gateway").setLevel(level)
     _adopt("gunicorn.error")
 
 

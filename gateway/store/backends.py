@@ -24,6 +24,7 @@ SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
 ADDRESS = f"DATABASE_URL has to be {SQLITE}FILE or {POSTGRES[0]}USER:PASSWORD@HOST/NAME."
 
+MIGRATION_BUSY_SECONDS = 10.0  # at the start, when there is nobody to be stopped by the wait
 WRITE_LOCK, MIGRATION_LOCK = 7_305_001, 7_305_002  # any two numbers that nothing else on the server uses
 CONNECT_SECONDS = 5
 CONNECTIONS = 16  # of one worker; further greenlets wait for one
@@ -92,7 +93,9 @@ class Sqlite:
         """Foreign keys are off, as SQLite wants it for tables that are rebuilt; inside a transaction they cannot be
         switched. Hence a connection of its own."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = SqliteDatabase(str(self.path), pragmas=self._pragmas, **self._options)
+        patience: dict[str, Any] = {"busy_timeout": round(MIGRATION_BUSY_SECONDS * 1000)}
+        options = {**self._options, "timeout": MIGRATION_BUSY_SECONDS}
+        db = SqliteDatabase(str(self.path), pragmas={**self._pragmas, **patience}, **options)
         with db.connection_context(), db.atomic():
             yield db
 

@@ -21,6 +21,17 @@ class MomentField(DoubleField):
         return None if value is None else datetime.fromtimestamp(value, timezone.utc)
 
 
+class CleanTextField(TextField):
+    """Text that every database takes: clients' JSON may have half of a surrogate pair, which none does, or a NUL,
+    which PostgreSQL refuses. Either becomes "?", also in what is looked for, where it leads to nothing."""
+
+    def db_value(self, value: Any) -> Any:
+        """To the database."""
+        if not isinstance(value, str):
+            return value
+        return value.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
 class JsonField(TextField):
     """Lists and objects as text. peewee's own JSONField works only in a model that is bound to a database."""
 

@@ -6,18 +6,18 @@ can live in one process.
 
 from __future__ import annotations
 
-from peewee import AutoField, BigIntegerField, BooleanField, DoubleField, ForeignKeyField, Model, TextField
+from peewee import AutoField, BigIntegerField, BooleanField, DoubleField, ForeignKeyField, Model
 
-from gateway.store.fields import JsonField, MomentField
+from gateway.store.fields import CleanTextField, JsonField, MomentField
 
 
 class ApiKey(Model):
     """A client's key. The key itself is nowhere, only its SHA-256; `prefix` is what people know it by."""
 
-    id = TextField(primary_key=True)
-    key_hash = TextField(unique=True)
-    prefix = TextField()
-    name = TextField()
+    id = CleanTextField(primary_key=True)
+    key_hash = CleanTextField(unique=True)
+    prefix = CleanTextField()
+    name = CleanTextField()
     is_admin = BooleanField(default=False)
     is_active = BooleanField(default=True)
     created_at = MomentField()
@@ -37,7 +37,7 @@ class ApiKey(Model):
 class LimitCounter(Model):
     """How much was used in one window of time. The key names the window; after `expires_at` the row means nothing."""
 
-    key = TextField(primary_key=True)
+    key = CleanTextField(primary_key=True)
     count = BigIntegerField()
     expires_at = DoubleField(index=True)
 
@@ -48,8 +48,8 @@ class LimitCounter(Model):
 class LimitLease(Model):
     """An answer that is being written, on one of its client's numbered slots. Past `expires_at` the slot is free."""
 
-    id = TextField(primary_key=True)
-    who = TextField()
+    id = CleanTextField(primary_key=True)
+    who = CleanTextField()
     slot = BigIntegerField()
     expires_at = DoubleField()
 
@@ -61,11 +61,11 @@ class LimitLease(Model):
 class Project(Model):
     """A project: a folder and what answers may do in it. `policy` is the policy's own JSON object."""
 
-    id = TextField(primary_key=True)
-    owner = TextField(index=True)
-    name = TextField()
-    description = TextField(null=True)
-    path = TextField(unique=True)
+    id = CleanTextField(primary_key=True)
+    owner = CleanTextField(index=True)
+    name = CleanTextField()
+    description = CleanTextField(null=True)
+    path = CleanTextField(unique=True)
     policy = JsonField(default=dict)
     created_at = MomentField(index=True)
     updated_at = MomentField()
@@ -83,18 +83,18 @@ class Session(Model):
     The turn `running_turn` has it until `running_until` at most; whoever runs it puts that off again and again.
     """
 
-    id = TextField(primary_key=True)
-    owner = TextField(index=True)
-    project_id = TextField(null=True, index=True)
-    title = TextField(null=True)
-    model = TextField(null=True)
-    system_prompt = TextField(null=True)
+    id = CleanTextField(primary_key=True)
+    owner = CleanTextField(index=True)
+    project_id = CleanTextField(null=True, index=True)
+    title = CleanTextField(null=True)
+    model = CleanTextField(null=True)
+    system_prompt = CleanTextField(null=True)
     is_active = BooleanField(default=True)
-    claude_session_id = TextField(null=True, index=True)
+    claude_session_id = CleanTextField(null=True, index=True)
     is_stored = BooleanField(default=True)
     created_at = MomentField(index=True)
     updated_at = MomentField(index=True)
-    running_turn = TextField(null=True, index=True)
+    running_turn = CleanTextField(null=True, index=True)
     running_until = MomentField(null=True)
     stop_requested = BooleanField(default=False)
     total_tokens = BigIntegerField(default=0)
@@ -110,7 +110,7 @@ class SessionMessage(Model):
 
     id = AutoField()
     session = ForeignKeyField(Session, on_delete="CASCADE")
-    role = TextField()
+    role = CleanTextField()
     content = JsonField()
     metadata = JsonField(null=True)
     created_at = MomentField()
@@ -126,21 +126,21 @@ class UsageRow(Model):
     """One answer, or one that failed: a Record. `day` is the UTC date it began on, YYYY-MM-DD."""
 
     id = AutoField()
-    request_id = TextField(index=True)
-    endpoint = TextField()
-    key_id = TextField(null=True)
-    key_name = TextField(null=True)
-    project_id = TextField(null=True)
-    session_id = TextField(null=True)
-    model = TextField()
-    client = TextField()
-    address = TextField()
+    request_id = CleanTextField(index=True)
+    endpoint = CleanTextField()
+    key_id = CleanTextField(null=True)
+    key_name = CleanTextField(null=True)
+    project_id = CleanTextField(null=True)
+    session_id = CleanTextField(null=True)
+    model = CleanTextField()
+    client = CleanTextField()
+    address = CleanTextField()
     streamed = BooleanField()
-    outcome = TextField()
-    error = TextField(null=True)
-    stop_reason = TextField(null=True)
+    outcome = CleanTextField()
+    error = CleanTextField(null=True)
+    stop_reason = CleanTextField(null=True)
     created_at = MomentField(index=True)
-    day = TextField()
+    day = CleanTextField()
     first_seconds = DoubleField(null=True)
     seconds = DoubleField()
     input_tokens = BigIntegerField(default=0)
@@ -158,10 +158,10 @@ class UsageRow(Model):
 class StoredResponse(Model):
     """A response of the Responses API. `body` is it without its output; while it is written, a worker holds a lease."""
 
-    id = TextField(primary_key=True)
-    owner = TextField(index=True)
-    previous_id = TextField(null=True)
-    status = TextField()
+    id = CleanTextField(primary_key=True)
+    owner = CleanTextField(index=True)
+    previous_id = CleanTextField(null=True)
+    status = CleanTextField()
     is_background = BooleanField(default=False)
     body = JsonField()
     created_at = MomentField()
@@ -177,8 +177,8 @@ class ResponseItem(Model):
 
     id = AutoField()
     response = ForeignKeyField(StoredResponse, on_delete="CASCADE")
-    owner = TextField()
-    item_id = TextField()
+    owner = CleanTextField()
+    item_id = CleanTextField()
     is_output = BooleanField()
     item = JsonField()
 

@@ -6,7 +6,6 @@ worker is gone, and the response reads as failed.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -19,8 +18,6 @@ from gateway.store.database import Store
 from gateway.store.models import ResponseItem, StoredResponse
 
 LEASE_SECONDS = 6.0
-SWEEP_SECONDS = 3600.0
-SWEPT_AT_ONCE = 500
 ASKED_AT_ONCE = 500  # databases limit the values in one query
 UNFINISHED = ("queued", "in_progress")
 LOST = {"code": "server_error", "message": "The gateway was stopped while it wrote this response."}
@@ -52,7 +49,6 @@ class Responses:
         self._store = store
         self._ttl = ttl
         self._lease = timedelta(seconds=lease_seconds)
-        self._swept = 0.0
 
     def add(self, owner: str, body: Body, given: Sequence[Item], *, is_background: bool = False) -> None:
         """Keep a response, with the items of its own input."""
@@ -75,7 +71,6 @@ class Responses:
             _insert(db, items)
 
         self._store.write(work)
-        self._sweep()
 
     def update(self, owner: str, body: Body) -> bool:
         """Write down how a response in the background goes on or ends. False if it was cancelled or deleted."""
@@ -179,14 +174,9 @@ class Responses:
             found |= self._store.read(lambda db: {row.item_id: row.item for row in query.execute(db)})  # noqa: B023
         return found
 
-    def _sweep(self) -> None:
-        """Forget what has expired, now and then."""
-        if time.monotonic() - self._swept < SWEEP_SECONDS and self._swept:
-            return
-        self._swept = time.monotonic()
-        old = StoredResponse.select(StoredResponse.id).where(StoredResponse.expires_at <= _now())
-        query = StoredResponse.delete().where(StoredResponse.id.in_(old.limit(SWEPT_AT_ONCE)))
-        self._store.write(lambda db: query.execute(db))
+    def sweep(self) -> int:
+        """Delete what has expired; how many. Several processes may do so at once."""
+        return self._store.delete_in_parts(StoredResponse, lambda: StoredResponse.expires_at <= _now())
 
 
 def not_found(response_id: str) -> ResponseNotFound:

@@ -18,7 +18,6 @@ from gateway.store.database import Store
 from gateway.store.models import Session, SessionMessage
 
 UNSTORED_IDLE = timedelta(minutes=30)  # where sessions do not expire: these hold nothing to keep
-SWEPT_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +176,7 @@ class Sessions:
 
     def sweep(self) -> int:
         """Delete what has expired; how many. Several processes may do so at once."""
-        swept = 0
-        while True:
-            count = self._store.write(self._sweep_some)
-            swept += count
-            if count < SWEPT_AT_ONCE:
-                return swept
-
-    def _sweep_some(self, db: Any) -> int:
-        old = Session.select(Session.id).where(self._expiry.expired()).limit(SWEPT_AT_ONCE)
-        count: int = Session.delete().where(Session.id.in_(old)).execute(db)
-        return count
+        return self._store.delete_in_parts(Session, self._expiry.expired)
 
     def _seen_by(self, owner: str | None) -> Any:
         living = self._expiry.living()

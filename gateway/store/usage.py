@@ -164,18 +164,13 @@ def _add_to_key(db: Any, key_id: str, records: Sequence[Record]) -> None:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    row = {name: _clean(getattr(record, name)) for name in UsageRow._meta.fields if hasattr(record, name)}
+    row = {name: getattr(record, name) for name in UsageRow._meta.fields if hasattr(record, name)}
     row |= {name: getattr(record.usage, name) for name in _TOKENS}
     return row | {
         "cost": record.usage.cost_usd or 0.0,
         "created_at": record.started_at,
         "day": f"{record.started_at.astimezone(timezone.utc):%Y-%m-%d}",
     }
-
-
-def _clean(value: Any) -> Any:
-    """Clients' JSON may have half of a surrogate pair, which no database takes, or a NUL, which PostgreSQL refuses."""
-    return value.encode("utf-8", "replace").decode().replace("\0", "?") if isinstance(value, str) else value
 
 
 def _midnight(day: date) -> datetime:
