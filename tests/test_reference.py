@@ -320,8 +320,11 @@ def test_a_stream_has_the_reference_s_headers(client: Client) -> None:
     assert answer.headers["x-project-id"] == project
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["x-accel-buffering"] == "no"
-    told = client.json("GET", f"{CHAT}/{answer.headers['x-session-id']}/status")
-    assert told["project_id"] == project
+    url = f"{CHAT}/{answer.headers['x-session-id']}/status"
+    wait_for(
+        lambda: client.call("GET", url).status_code == 200
+    )  # sessions that are not stored come a moment later
+    assert client.json("GET", url)["project_id"] == project
     assert answer.text.endswith("data: [DONE]\n\n")
 
 

@@ -131,6 +131,8 @@ def test_just_the_new_message_is_sent(keeper: Gateway, standin: StandIn) -> None
     assert [role for role, _ in spoken(again)] == ["user", "assistant", "user"]
     assert system_texts(again) == system_texts(asked) == ["Be kind."]
     assert again.body["model"] == HAIKU
+    process = "x-claude-code-session-id"
+    assert again.headers[process] == asked.headers[process]  # it was kept
     shown = show(keeper, session)
     assert [message["role"] for message in shown["messages"]] == ["user", "assistant"] * 2
     assert shown["message_count"] == 4
