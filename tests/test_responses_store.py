@@ -256,6 +256,7 @@ def test_a_response_in_the_background_outlives_a_database_that_fails(
     answer = Answer(response, with_summary=False, can_retract=True)
     task = background.Task(FakeRun(batches), answer, kept, OWN)  # type: ignore[arg-type]
     assert [*task] == batches
+    task.close()
     shown = kept.show(OWN, "a").body
     assert (shown["status"], shown["output"][0]["content"][0]["text"]) == ("completed", "hi")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillWaiting
@@ -13,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from gateway.errors import KeyNotFound, KeyRevoked, StoreError
@@ -166,6 +169,29 @@ def test_a_lock_that_goes_away_is_waited_for(store: Store, path: Path) -> None:
                 created.result(0.1)
             other.execute("rollback")
             assert created.result(5)[0].name == "late"
+
+
+def test_while_a_lock_is_waited_for_everything_else_goes_on(path: Path) -> None:
+    """As the gateway has it. The wait of SQLite itself stops all greenlets."""
+    store = Store(url_of(path))
+    store.open()
+    moments: list[float] = []
+
+    def tick() -> None:
+        while True:
+            moments.append(time.monotonic())
+            gevent.sleep(0.005)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        ticker = gevent.spawn(tick)
+        with pytest.raises(StoreError):
+            store.write(lambda db: None)
+        ticker.kill()
+    assert moments[-1] - moments[0] > 1  # it was patient
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
+    assert sum(gap > 0.5 for gap in gaps) == 0, max(gaps)
+    store.close()
 
 
 def test_a_broken_database_is_a_503(path: Path) -> None:

@@ -39,6 +39,7 @@ class Task:
         self._kept = kept
         self._owner = owner
         self._batches: Queue[tuple[int, Batch] | GatewayError | None] = Queue()
+        self._is_read = True
         gevent.spawn(self._work)
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
@@ -52,10 +53,15 @@ class Task:
 
     def stop(self, reason: GatewayError) -> None:
         """Whoever reads the batches gets `reason` raised; the writing goes on."""
-        self._batches.put(reason)
+        self._tell(reason)
 
     def close(self) -> None:
         """Nobody reads the batches any more; the writing goes on."""
+        self._is_read = False
+
+    def _tell(self, what: tuple[int, Batch] | GatewayError | None) -> None:
+        if self._is_read:
+            self._batches.put(what)
 
     def _work(self) -> None:
         watcher = gevent.spawn(self._watch)
@@ -69,7 +75,7 @@ class Task:
         finally:
             watcher.kill(block=False)
             self._run.close()
-            self._batches.put(None)
+            self._tell(None)
 
     def _write(self) -> None:
         for index, batch in self._run:
@@ -79,10 +85,10 @@ class Task:
                 self._keep(UPDATE_PAUSES)
             elif any(isinstance(event, Started) for event in batch):
                 self._keep()
-            self._batches.put((index, batch))
+            self._tell((index, batch))
 
     def _fail(self, error: GatewayError) -> None:
-        self._batches.put(error)
+        self._tell(error)
         self._answer.fail(error)
         self._keep()
 

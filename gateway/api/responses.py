@@ -150,7 +150,10 @@ def _in_background(
     answer = _json(response)
     answer.headers.update(answers.ignored_header(wanted.ignored))
     task = Task(run, Answer(response, with_summary=wanted.with_summary, can_retract=True), stored, own)
-    return answers.stream(task, follower, wanted.ignored) if is_streamed else answer
+    if is_streamed:
+        return answers.stream(task, follower, wanted.ignored)
+    task.close()
+    return answer
 
 
 def _keeper(items: list[Item]) -> OnEnd:
