@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask
 
@@ -13,6 +14,8 @@ from gateway.api import (
     auth,
     chat,
     completions,
+    description,
+    docs,
     errors,
     limits,
     messages,
@@ -37,7 +40,7 @@ from gateway.store.claims import Claims
 from gateway.store.database import Store
 from gateway.store.sessions import Expiry, Sessions
 
-PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
+PUBLIC = (meta.blueprint.name, docs.blueprint.name)  # every other blueprint asks for a key
 # Their POSTs count as requests, and are what limits and budgets are for.
 ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completions.blueprint)
 
@@ -53,8 +56,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["on_exit"].insert(0, lambda: running.end_all(app))  # before usage is written
     turns = app.extensions["session_turns"] = _session_turns(settings, app.extensions["store"])
     app.extensions["on_start"].append(turns.open)
-    api = errors.OpenAIApi(app)
-    modules = (meta, models, chat, responses, messages, completions, projects, project_files, sessions, usage)
+    api = errors.OpenAIApi(app, spec_kwargs=_description(app, settings))
+    modules = (
+        chat,
+        responses,
+        messages,
+        completions,
+        models,
+        sessions,
+        projects,
+        project_files,
+        usage,
+        meta,
+        docs,
+    )
     for module in (*modules, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(not_served.blueprint)
@@ -65,6 +80,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(app, settings, app.extensions["keys"], PUBLIC)
     limits.init_app(app, settings, ANSWERING, PUBLIC)
     return app
+
+
+def _description(app: Flask, settings: Settings) -> dict[str, Any]:
+    plugin = description.Describe(app, PUBLIC, [messages.blueprint.name], [models.blueprint.name])
+    return {**description.options(settings), "extra_plugins": [plugin]}
 
 
 def _configure_logs(settings: Settings) -> None:

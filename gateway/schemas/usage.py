@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from gateway.schemas.answers import AnswerSchema, constant
 from gateway.schemas.pages import PaginationSchema
 
 GROUPS = ("day", "key", "model", "project")
@@ -45,7 +46,7 @@ class UsageQuerySchema(Schema):
             raise ValidationError("Expected a date that is not before 'from'.", "to")
 
 
-class FiguresSchema(Schema):
+class FiguresSchema(AnswerSchema):
     """Sums over answers."""
 
     requests = fields.Integer(metadata={"description": "All answers, failed and cut ones included."})
@@ -63,6 +64,8 @@ class FiguresSchema(Schema):
 class GroupSchema(FiguresSchema):
     """The sums of one group; of the names only those that it was grouped by are there."""
 
+    sometimes = ("day", "key_id", "key_name", "model", "project_id")
+
     day = fields.String()
     key_id = fields.String(allow_none=True)
     key_name = fields.String(allow_none=True)
@@ -70,10 +73,10 @@ class GroupSchema(FiguresSchema):
     project_id = fields.String(allow_none=True)
 
 
-class UsageSchema(Schema):
+class UsageSchema(AnswerSchema):
     """Usage by group; `totals` are those of all pages."""
 
-    object = fields.Constant("usage")
+    object = constant("usage")
     group_by = fields.String()
     first = fields.Date(data_key="from")
     last = fields.Date(data_key="to")
