@@ -26,7 +26,12 @@ from gateway.schemas.chat_answers import ChatAnswerSchema
 from gateway.schemas.sessions import CheckSchema, DeletedSessionSchema, StatusSchema
 from gateway.store.sessions import SessionRecord
 
-blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", description="Chat completions")
+blueprint = Blueprint(
+    "chat",
+    __name__,
+    url_prefix="/v1/chat/completions",
+    description="OpenAI's chat completions, with sessions",
+)
 
 ANY_BODY = {
     "description": "Anything that may be a body of `POST /v1/chat/completions`.",

@@ -16,7 +16,9 @@ from gateway.dialects.completions_answers import Completion, StreamEncoder
 from gateway.schemas.chat_answers import CompletionAnswerSchema
 from gateway.schemas.completions import CompletionSchema
 
-blueprint = Blueprint("completions", __name__, url_prefix="/v1/completions", description="Legacy completions")
+blueprint = Blueprint(
+    "completions", __name__, url_prefix="/v1/completions", description="OpenAI's legacy completions"
+)
 
 
 @blueprint.route("", methods=["POST"])

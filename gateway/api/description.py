@@ -6,10 +6,10 @@ https://spec.openapis.org/oas/v3.1.0
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from apispec import APISpec, BasePlugin
 from flask import Flask
@@ -20,7 +20,7 @@ from gateway import errors
 from gateway.api.blueprints import Blueprint
 from gateway.dialects import anthropic_errors
 from gateway.errors import GatewayError
-from gateway.schemas.answers import AnthropicErrorSchema, ErrorSchema
+from gateway.schemas.answers import AnthropicErrorSchema, ErrorSchema, StreamEventSchema
 from gateway.settings import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -110,19 +110,19 @@ def raises(*kinds: type[GatewayError]) -> Callable[[View], View]:
 
 def answered(
     blueprint: Blueprint, schema: type[Schema], example: dict[str, Any], stream: str
-) -> Callable[[View], View]:
+) -> Callable[[Any], Any]:
     """Describe a view that answers like `example`, or streams events that begin like `stream`."""
     headers: dict[str, Any] = {name: name for name in ANSWER_HEADERS}
     whole = blueprint.response(200, schema, description="An answer", example=example, headers=headers)
     events = blueprint.alt_response(
         200,
-        schema={"type": "string"},
+        schema=StreamEventSchema,
         content_type=EVENTS,
         description="An answer",
         example=stream,
         success=True,
     )
-    return lambda view: cast(View, whole(events(view)))
+    return lambda view: whole(events(view))
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -169,9 +169,11 @@ class Describe(BasePlugin):
                 example = {"summary": _first_line(kind), "value": dialect.body(kind())}
                 known.example(dialect.prefix + kind.__name__, example, lazy=True)
 
-    def path_helper(self, path: str | None = None, **kwargs: Any) -> None:
+    def path_helper(
+        self, path: str | None = None, operations: Any = None, parameters: Any = None, **kwargs: Any
+    ) -> None:
         """Say what the variables in a path are."""
-        for parameter in kwargs["parameters"]:
+        for parameter in parameters:
             text, example = _PARAMETERS[parameter["name"]]
             parameter["description"] = text
             if example:
@@ -211,12 +213,14 @@ class Describe(BasePlugin):
         return {code: _response(dialects, list(group)) for code, group in grouped}
 
 
-def _response(dialects: Collection[Dialect], kinds: Collection[type[GatewayError]]) -> dict[str, Any]:
-    refs = [dialect.schema for dialect in dialects]
-    examples = {kind.__name__: dialect.prefix + kind.__name__ for dialect in dialects[:1] for kind in kinds}
+def _response(dialects: Sequence[Dialect], kinds: Sequence[type[GatewayError]]) -> dict[str, Any]:
+    schemas = [dialect.schema for dialect in dialects]
+    examples = {kind.__name__: dialects[0].prefix + kind.__name__ for kind in kinds}
     return {
         "description": "\n".join(f"- `{kind.code}`: {_first_line(kind)}" for kind in kinds),
-        "content": {JSON: {"schema": refs[0] if len(refs) == 1 else {"anyOf": refs}, "examples": examples}},
+        "content": {
+            JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}, "examples": examples}
+        },
     }
 
 

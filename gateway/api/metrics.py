@@ -10,7 +10,7 @@ from gateway.api.description import raises
 from gateway.errors import AdminRequired
 from gateway.observe.metrics import CONTENT_TYPE
 
-blueprint = Blueprint("metrics", __name__, description="Metrics")
+blueprint = Blueprint("metrics", __name__, description="Figures for Prometheus")
 
 
 @blueprint.route("/metrics")

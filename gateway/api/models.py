@@ -21,7 +21,9 @@ from gateway.schemas.models import (
     ModelSchema,
 )
 
-blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="Models")
+blueprint = Blueprint(
+    "models", __name__, url_prefix="/v1/models", description="The models, their aliases, limits and prices"
+)
 
 ANTHROPIC = {
     "name": anthropic.VERSION_HEADER,

@@ -19,7 +19,10 @@ from gateway.store import paths
 from gateway.store.folders import File
 
 blueprint = Blueprint(
-    "project-files", __name__, url_prefix="/v1/projects/<project_id>/files", description="Files of projects"
+    "project-files",
+    __name__,
+    url_prefix="/v1/projects/<project_id>/files",
+    description="What is in a project's folder",
 )
 
 BINARY = "application/octet-stream"

@@ -19,7 +19,12 @@ from gateway.schemas.projects import (
 from gateway.store import paths
 from gateway.store.projects import ProjectRecord, fresh_id
 
-blueprint = Blueprint("projects", __name__, url_prefix="/v1/projects", description="Projects")
+blueprint = Blueprint(
+    "projects",
+    __name__,
+    url_prefix="/v1/projects",
+    description="Places for sessions and files, each with a folder",
+)
 
 CHAT = {"mode": "chat"}
 
@@ -65,7 +70,7 @@ def retrieve(project_id: str) -> ProjectRecord:
 
 @blueprint.route("/<project_id>", methods=["PATCH"])
 @raises(AgentsNotAllowed, ProjectNotAllowed, ProjectNotFound)
-@blueprint.arguments(ProjectChangeSchema(), example=examples.PROJECT_CHANGE)
+@blueprint.arguments(ProjectChangeSchema(), required=False, example=examples.PROJECT_CHANGE)
 @blueprint.response(200, ProjectSchema)
 def change(body: dict[str, Any], project_id: str) -> ProjectRecord:
     """Change the name, description or policy."""

@@ -19,15 +19,21 @@ from gateway.dialects.faults import invalid, unsupported
 from gateway.dialects.responses import ResponsesRequest
 from gateway.dialects.responses_answers import Answer, OnEnd, StreamEncoder, Whole, new
 from gateway.dialects.responses_input import Item
-from gateway.errors import GatewayError, InvalidRequest, ResponseNotFound, StoreError
+from gateway.errors import GatewayError, InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
 from gateway.schemas.responses import InputItemsQuerySchema, ResponsesSchema
 from gateway.schemas.responses_answers import DeletedResponseSchema, InputItemListSchema, ResponseSchema
 
-blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="Responses")
+blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="OpenAI's Responses API")
 
 Body = dict[str, Any]
 
 PREVIOUS = "previous_response_id"
+STREAM = {
+    "name": "stream",
+    "in": "query",
+    "description": "`true` is refused: ask again until the response is finished.",
+    "schema": {"type": "boolean"},
+}
 
 
 @blueprint.route("", methods=["POST"])
@@ -54,7 +60,8 @@ def create(body: Body) -> Response:
 
 
 @blueprint.route("/<response_id>", methods=["GET"])
-@raises(ResponseNotFound)
+@raises(ResponseNotFound, UnsupportedParameter)
+@blueprint.doc(parameters=[STREAM])
 @blueprint.response(200, ResponseSchema, example=examples.RESPONSE_ANSWER)
 def show(response_id: str) -> Response:
     """A stored response, as it is now."""

@@ -22,7 +22,9 @@ from gateway.schemas.sessions import (
 )
 from gateway.store.sessions import SessionRecord
 
-blueprint = Blueprint("sessions", __name__, url_prefix="/v1/sessions", description="Stored conversations")
+blueprint = Blueprint(
+    "sessions", __name__, url_prefix="/v1/sessions", description="Conversations that the gateway keeps"
+)
 
 
 @blueprint.route("", methods=["GET"])

@@ -21,7 +21,7 @@ class AnswerSchema(Schema):
         field_obj.required = field_name not in self.sometimes
 
 
-def constant(value: str | bool, description: str = "") -> fields.Constant:
+def constant(value: str | bool, description: str = "") -> fields.Constant[Any]:
     """A field that always has this value."""
     metadata = {"type": "boolean" if isinstance(value, bool) else "string", "enum": [value]}
     return fields.Constant(
@@ -39,6 +39,15 @@ def one_of(*values: str, nullable: bool = False) -> fields.String:
 def always_null() -> fields.Raw:
     """A field that OpenAI's answers have and that is never used."""
     return fields.Raw(metadata={"type": "null"})
+
+
+class StreamEventSchema(AnswerSchema):
+    """One event of a stream."""
+
+    sometimes = ("event",)
+
+    event = fields.String(metadata={"description": "Its type, where the API has types."})
+    data = fields.String(metadata={"description": "JSON; at the end of OpenAI's streams `[DONE]`."})
 
 
 class FaultSchema(AnswerSchema):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import fields
 
 from gateway.schemas.answers import AnswerSchema, always_null, constant, one_of
@@ -14,7 +16,7 @@ _ITEM = {
 }
 
 
-def _items(description: str) -> fields.List:
+def _items(description: str) -> fields.List[Any]:
     return fields.List(fields.Dict(), metadata={"items": _ITEM, "description": description})
 
 

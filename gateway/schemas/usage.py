@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -11,12 +12,14 @@ from gateway.schemas.pages import PaginationSchema
 
 GROUPS = ("day", "key", "model", "project")
 MOST_PER_PAGE = 1000
+EARLIEST = date(1970, 1, 1)
 
 
 def _day(name: str) -> fields.Date:
     return fields.Date(
         data_key=name,
         format="%Y-%m-%d",
+        validate=validate.Range(min=EARLIEST, error="Expected a date from {min} on."),
         error_messages={"invalid": "Expected a date, YYYY-MM-DD."},
         metadata={"description": "A UTC date; the day is included."},
     )
