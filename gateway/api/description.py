@@ -166,7 +166,7 @@ class Describe(BasePlugin):
             known.header(name, {"description": text, "schema": {"type": "string"}})
         for dialect in (OPENAI, ANTHROPIC):
             for kind in _tree(GatewayError):
-                example = {"summary": _first_line(kind), "value": dialect.body(kind())}
+                example = {"summary": _first_line(kind), "value": dialect.body(_sample(kind))}
                 known.example(dialect.prefix + kind.__name__, example, lazy=True)
 
     def path_helper(
@@ -237,6 +237,11 @@ def _tree(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
     yield kind
     for inner in kind.__subclasses__():
         yield from _tree(inner)
+
+
+def _sample(kind: type[GatewayError]) -> GatewayError:
+    """With the kind's own message, if it has one: mostly that is written where the error is raised."""
+    return kind() if "default_message" in vars(kind) else kind(_first_line(kind))
 
 
 def _first_line(kind: type[GatewayError]) -> str:
