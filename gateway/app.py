@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask
 
@@ -13,6 +14,8 @@ from gateway.api import (
     auth,
     chat,
     completions,
+    description,
+    docs,
     errors,
     limits,
     messages,
@@ -38,7 +41,7 @@ from gateway.store.database import Store
 from gateway.store.sessions import Expiry, Sessions
 from gateway.store.sweeper import Sweeper
 
-PUBLIC = (meta.blueprint.name, "api-docs")  # every other blueprint asks for a key
+PUBLIC = (meta.blueprint.name, docs.blueprint.name)  # every other blueprint asks for a key
 # Their POSTs count as requests, and are what limits and budgets are for.
 ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completions.blueprint)
 
@@ -55,8 +58,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     turns = app.extensions["session_turns"] = _session_turns(settings, app.extensions["store"])
     expiring = {"sessions": turns.sessions.sweep, "responses": app.extensions["responses"].sweep}
     app.extensions["on_start"].append(Sweeper(expiring, settings.cleanup_interval_minutes * 60).open)
-    api = errors.OpenAIApi(app)
-    modules = (meta, models, chat, responses, messages, completions, projects, project_files, sessions, usage)
+    api = errors.OpenAIApi(app, spec_kwargs=_description(app, settings))
+    modules = (
+        chat,
+        responses,
+        messages,
+        completions,
+        models,
+        sessions,
+        projects,
+        project_files,
+        usage,
+        meta,
+        docs,
+    )
     for module in (*modules, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(not_served.blueprint)
@@ -67,6 +82,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(app, settings, app.extensions["keys"], PUBLIC)
     limits.init_app(app, settings, ANSWERING, PUBLIC)
     return app
+
+
+def _description(app: Flask, settings: Settings) -> dict[str, Any]:
+    plugin = description.Describe(app, PUBLIC, [messages.blueprint.name], [models.blueprint.name])
+    return {**description.options(settings), "extra_plugins": [plugin]}
 
 
 def _configure_logs(settings: Settings) -> None:

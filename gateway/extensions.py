@@ -20,7 +20,7 @@ from gateway.claude.service import Claude
 from gateway.errors import ModelNotFound, StoreError
 from gateway.observe import logs
 from gateway.observe.metrics import Look, Metrics
-from gateway.settings import VERSION, Settings, SettingsError
+from gateway.settings import TITLE, VERSION, Settings, SettingsError
 from gateway.store.backends import without_password
 from gateway.store.database import Store
 from gateway.store.folders import Folders
@@ -61,16 +61,15 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["responses"] = Responses(store, timedelta(days=settings.responses_ttl_days))
     app.extensions |= {"on_start": [], "on_request": [logs.log_request], "on_record": [], "on_exit": []}
     app.extensions["live"] = set()
+    app.extensions["description"] = {}
     _count_in(app, settings.rate_limit_storage_url, store)
     writer = _usage(app, store)
     if settings.metrics:
         _metrics(app, writer, settings)
     app.config.update(
-        API_TITLE="Claude Code gateway",
+        API_TITLE=TITLE,
         API_VERSION=VERSION,
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
     )
     if settings.trusted_proxies:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from dotenv import dotenv_values
 from environs import Env, EnvValidationError, validate
 
+TITLE = "Claude Code gateway"
 VERSION = "1.0.0"
 # Tools of Claude Code that agent projects may have. Bash and the Web ones reach beyond the project's folder.
 BUILT_IN_TOOLS = ("Bash", "Edit", "Glob", "Grep", "NotebookEdit", "Read", "WebFetch", "WebSearch", "Write")

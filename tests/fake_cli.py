@@ -242,7 +242,8 @@ def read() -> Line:
 def control(line: Line) -> None:
     """Answer a control request."""
     account = {"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY", "apiProvider": "firstParty"}
-    found = {"models": [], "account": account}
+    categories = [{"kind": "used", "tokens": 3}]
+    found = {"models": [], "account": account, "categories": categories}
     emit(
         {
             "type": "control_response",

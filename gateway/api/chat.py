@@ -8,19 +8,43 @@ from typing import Any
 
 from flask import Response, request
 
-from gateway.api import answers, checking, current, owner, running, session_turns
+from gateway.api import answers, checking, current, examples, owner, running, session_turns
 from gateway.api.blueprints import Blueprint
+from gateway.api.description import ANSWERING, answered, raises
 from gateway.dialects import chat
 from gateway.dialects.chat_answers import Completion, StreamEncoder
+from gateway.errors import (
+    AgentsNotAllowed,
+    ProjectNotFound,
+    ProjectTooLarge,
+    SessionBusy,
+    SessionNotFound,
+    TurnStopped,
+)
 from gateway.schemas.chat import ChatCompletionSchema
+from gateway.schemas.chat_answers import ChatAnswerSchema
 from gateway.schemas.sessions import CheckSchema, DeletedSessionSchema, StatusSchema
 from gateway.store.sessions import SessionRecord
 
-blueprint = Blueprint("chat", __name__, url_prefix="/v1/chat/completions", description="Chat completions")
+blueprint = Blueprint(
+    "chat",
+    __name__,
+    url_prefix="/v1/chat/completions",
+    description="OpenAI's chat completions, with sessions",
+)
+
+ANY_BODY = {
+    "description": "Anything that may be a body of `POST /v1/chat/completions`.",
+    "content": {"application/json": {"schema": {}, "examples": examples.CHAT}},
+}
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(ChatCompletionSchema())
+@raises(
+    *ANSWERING, SessionNotFound, ProjectNotFound, AgentsNotAllowed, ProjectTooLarge, SessionBusy, TurnStopped
+)
+@blueprint.arguments(ChatCompletionSchema(), examples=examples.CHAT)
+@answered(blueprint, ChatAnswerSchema, examples.CHAT_ANSWER, examples.CHAT_STREAM)
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     with session_turns.begun(body) as turn:
@@ -37,6 +61,7 @@ def create(body: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/debug", methods=["POST"])
+@blueprint.doc(requestBody=ANY_BODY)
 @blueprint.response(200, CheckSchema)
 def debug() -> dict[str, Any]:
     """Whether a body is valid, and everything that is wrong with it; nothing is answered."""
@@ -44,6 +69,7 @@ def debug() -> dict[str, Any]:
 
 
 @blueprint.route("/<session_id>/status")
+@raises(SessionNotFound)
 @blueprint.response(200, StatusSchema)
 def status(session_id: str) -> SessionRecord:
     """Whether an answer of the session is being written, and what it has used."""
@@ -51,6 +77,7 @@ def status(session_id: str) -> SessionRecord:
 
 
 @blueprint.route("/<session_id>", methods=["DELETE"])
+@raises(SessionNotFound)
 @blueprint.response(200, DeletedSessionSchema)
 def stop(session_id: str) -> dict[str, str]:
     """Stop the answer that is being written."""

@@ -8,17 +8,23 @@ from typing import Any
 
 from flask import Response
 
-from gateway.api import answers, running
+from gateway.api import answers, examples, running
 from gateway.api.blueprints import Blueprint
+from gateway.api.description import ANSWERING, answered, raises
 from gateway.dialects import completions
 from gateway.dialects.completions_answers import Completion, StreamEncoder
+from gateway.schemas.chat_answers import CompletionAnswerSchema
 from gateway.schemas.completions import CompletionSchema
 
-blueprint = Blueprint("completions", __name__, url_prefix="/v1/completions", description="Legacy completions")
+blueprint = Blueprint(
+    "completions", __name__, url_prefix="/v1/completions", description="OpenAI's legacy completions"
+)
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(CompletionSchema())
+@raises(*ANSWERING)
+@blueprint.arguments(CompletionSchema(), examples=examples.COMPLETION)
+@answered(blueprint, CompletionAnswerSchema, examples.COMPLETION_ANSWER, examples.COMPLETION_STREAM)
 def create(body: dict[str, Any]) -> Response:
     """Answer one prompt or several, streamed or whole."""
     wanted = completions.parse(body)

@@ -9,9 +9,11 @@ from typing import Any
 from flask import Flask, Response, current_app, g
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as HTTPMethodNotAllowed
 
 from gateway.dialects import sse
 from gateway.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, RequestTooLarge
+from gateway.schemas.answers import ErrorSchema
 from gateway.schemas.errors import field_error
 
 #: An error's HTTP status and body in a dialect.
@@ -21,15 +23,24 @@ Shape = Callable[[GatewayError], tuple[int, dict[str, Any]]]
 class OpenAIApi(Api):
     """flask-smorest with every error in OpenAI's shape, or in one that `add_shape` has put before it."""
 
+    ERROR_SCHEMA = ErrorSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None  # each operation says which errors it has
+
     def init_app(self, app: Flask, **options: Any) -> None:
         """Bind to the app."""
         super().init_app(app, **options)
         app.extensions["error_shapes"] = []
         app.register_error_handler(GatewayError, respond)
 
+    def _register_pagination_header(self) -> None:
+        """Pages are in the bodies here: without flask-smorest's header and its schema."""
+
     def handle_http_exception(self, error: HTTPException) -> Response:
         """Answer an HTTP error."""
-        return respond(from_http(error))
+        response = respond(from_http(error))
+        if isinstance(error, HTTPMethodNotAllowed):
+            response.allow.update(error.valid_methods or ())
+        return response
 
 
 def add_shape(app: Flask, applies: Callable[[], bool], shape: Shape) -> None:

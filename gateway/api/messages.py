@@ -7,13 +7,16 @@ from typing import Any
 
 from flask import Response, g
 
-from gateway.api import answers, anthropic, running
+from gateway.api import answers, anthropic, examples, running
 from gateway.api.blueprints import Blueprint
+from gateway.api.description import ANSWERING, answered, raises
 from gateway.dialects import anthropic as dialect
 from gateway.dialects.anthropic_answers import Answer, StreamEncoder
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
+from gateway.schemas.messages_answers import MessageSchema, TokenCountSchema
 
 ESTIMATED_HEADER = "x-estimated"
+_ESTIMATED = {"description": "That it is no exact count.", "schema": {"type": "string", "enum": ["true"]}}
 
 blueprint = Blueprint(
     "messages", __name__, url_prefix=anthropic.MESSAGES, description="Anthropic's Messages API"
@@ -21,7 +24,9 @@ blueprint = Blueprint(
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(MessagesSchema())
+@raises(*ANSWERING)
+@blueprint.arguments(MessagesSchema(), examples=examples.MESSAGE)
+@answered(blueprint, MessageSchema, examples.MESSAGE_ANSWER, examples.MESSAGE_STREAM)
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     wanted = dialect.parse(body)
@@ -33,7 +38,11 @@ def create(body: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/count_tokens", methods=["POST"])
-@blueprint.arguments(CountTokensSchema())
+@raises(*ANSWERING)
+@blueprint.arguments(CountTokensSchema(), example=examples.COUNT)
+@blueprint.response(
+    200, TokenCountSchema, example={"input_tokens": 12}, headers={ESTIMATED_HEADER: _ESTIMATED}
+)
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """About how many tokens a request would send: a sum of what Anthropic's counter says of its parts."""
     counted = running.count_tokens(dialect.parse(body).turn)

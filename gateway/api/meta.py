@@ -7,16 +7,18 @@ from typing import Any
 
 from gateway.api import current
 from gateway.api.blueprints import Blueprint
-from gateway.settings import VERSION
+from gateway.schemas.meta import HealthSchema, IndexSchema
+from gateway.settings import TITLE, VERSION
 
 blueprint = Blueprint("meta", __name__, description="The gateway itself")
 
 
 @blueprint.route("/")
+@blueprint.response(200, IndexSchema)
 def index() -> dict[str, Any]:
     """What this is and where things are."""
     return {
-        "name": "Claude Code gateway",
+        "name": TITLE,
         "version": VERSION,
         "description": "OpenAI-compatible API in front of the Claude Code CLI",
         "endpoints": {
@@ -29,6 +31,7 @@ def index() -> dict[str, Any]:
             "projects": "/v1/projects",
             "usage": "/v1/usage",
             "health": "/health",
+            "docs": "/docs",
             "openapi": "/openapi.json",
             **({"metrics": "/metrics"} if current.settings().metrics else {}),
         },
@@ -36,6 +39,8 @@ def index() -> dict[str, Any]:
 
 
 @blueprint.route("/health")
+@blueprint.response(200, HealthSchema)
+@blueprint.alt_response(503, schema=HealthSchema, description="No answers can be given; `error` says why")
 def health() -> tuple[dict[str, Any], int]:
     """Whether answers can be given, and if not, what to do."""
     claude = current.claude()

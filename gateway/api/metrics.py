@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from flask import Response
 
-from gateway.api import auth, current
+from gateway.api import auth, current, examples
 from gateway.api.blueprints import Blueprint
+from gateway.api.description import raises
+from gateway.errors import AdminRequired
 from gateway.observe.metrics import CONTENT_TYPE
 
-blueprint = Blueprint("metrics", __name__, description="Metrics")
+blueprint = Blueprint("metrics", __name__, description="Figures for Prometheus")
 
 
 @blueprint.route("/metrics")
+@raises(AdminRequired)
+@blueprint.response(200, {"type": "string"}, content_type=CONTENT_TYPE, example=examples.METRICS)
 def metrics() -> Response:
     """Figures of all workers. With keys on, it needs an admin's."""
     auth.require_admin()

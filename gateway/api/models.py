@@ -5,26 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Response
+from flask import Response, jsonify
 
 from gateway.api import anthropic, current
 from gateway.api.blueprints import Blueprint
+from gateway.api.description import raises
 from gateway.claude.catalogue import Model
 from gateway.dialects import anthropic_models
-from gateway.schemas.models import CapabilitiesSchema, ModelListSchema, ModelSchema
+from gateway.errors import ModelNotFound
+from gateway.schemas.models import (
+    AnthropicModelListSchema,
+    AnthropicModelSchema,
+    CapabilitiesSchema,
+    ModelListSchema,
+    ModelSchema,
+)
 
-blueprint = Blueprint("models", __name__, url_prefix="/v1/models", description="Models")
+blueprint = Blueprint(
+    "models", __name__, url_prefix="/v1/models", description="The models, their aliases, limits and prices"
+)
+
+ANTHROPIC = {
+    "name": anthropic.VERSION_HEADER,
+    "in": "header",
+    "description": "Asks for Anthropic's shape.",
+    "schema": {"type": "string"},
+}
 
 
 @blueprint.route("")
-@blueprint.response(200, ModelListSchema)
-def listing() -> dict[str, Any] | Response:
+@blueprint.response(200, {"anyOf": [ModelListSchema, AnthropicModelListSchema]})
+@blueprint.doc(parameters=[ANTHROPIC])
+def listing() -> Response:
     """All known models and the aliases that lead to them. Anthropic's clients get them in their shape."""
     models = current.claude().catalogue.all()
     if anthropic.is_asked():
         entries = [_for_anthropic(model, name) for name, model in _by_name(models).items()]
         return anthropic.answer(anthropic_models.listing(entries))
-    return {"object": "list", "data": [_entry(name) for name in _by_name(models)]}
+    return jsonify({"object": "list", "data": [_entry(name) for name in _by_name(models)]})
 
 
 @blueprint.route("/capabilities")
@@ -36,13 +54,15 @@ def capabilities() -> dict[str, Any]:
 
 
 @blueprint.route("/<path:model_id>")
-@blueprint.response(200, ModelSchema)
-def retrieve(model_id: str) -> dict[str, Any] | Response:
+@raises(ModelNotFound)
+@blueprint.response(200, {"anyOf": [ModelSchema, AnthropicModelSchema]})
+@blueprint.doc(parameters=[ANTHROPIC])
+def retrieve(model_id: str) -> Response:
     """One model, by id or alias."""
     model = current.claude().catalogue.find(model_id)
     if anthropic.is_asked():
         return anthropic.answer(_for_anthropic(model, model.id))
-    return _entry(model.id)
+    return jsonify(_entry(model.id))
 
 
 def _by_name(models: Iterable[Model]) -> dict[str, Model]:

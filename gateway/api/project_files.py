@@ -11,15 +11,40 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.api import current, project_access
 from gateway.api.blueprints import Blueprint
-from gateway.errors import InvalidRequest, ProjectTooLarge
+from gateway.api.description import raises
+from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectNotFound, ProjectTooLarge
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import DeletedFileSchema, FileListSchema, FileSchema
 from gateway.store import paths
 from gateway.store.folders import File
 
 blueprint = Blueprint(
-    "project-files", __name__, url_prefix="/v1/projects/<project_id>/files", description="Files of projects"
+    "project-files",
+    __name__,
+    url_prefix="/v1/projects/<project_id>/files",
+    description="What is in a project's folder",
 )
+
+BINARY = "application/octet-stream"
+CONTENT = {"content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
+FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "path": {
+                        "type": "string",
+                        "description": "Its path in the project; left out, the file's name.",
+                    },
+                },
+                "required": ["file"],
+            }
+        }
+    },
+}
 
 CHUNK = 64 * 1024
 FORM_BYTES = 64 * 1024  # what a form may be larger than the file in it
@@ -33,6 +58,7 @@ DOWNLOAD_HEADERS = {
 
 
 @blueprint.route("", methods=["GET"])
+@raises(ProjectNotFound)
 @blueprint.arguments(PageQuerySchema(), location="query")
 @blueprint.response(200, FileListSchema)
 def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
@@ -46,6 +72,8 @@ def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
+@raises(ProjectNotFound, ProjectTooLarge)
+@blueprint.doc(requestBody=FORM)
 @blueprint.response(200, FileSchema)
 def upload_form(project_id: str) -> File:
     """Upload a file as a form: `file`, and `path` if it is not to have the file's own name."""
@@ -64,6 +92,8 @@ def upload_form(project_id: str) -> File:
 
 
 @blueprint.route("/<path:path>", methods=["PUT", "POST"])
+@raises(ProjectNotFound, ProjectTooLarge)
+@blueprint.doc(requestBody=CONTENT)
 @blueprint.response(200, FileSchema)
 def upload(project_id: str, path: str) -> File:
     """Upload a file: the body is its content. One that is there is replaced."""
@@ -79,10 +109,12 @@ def upload(project_id: str, path: str) -> File:
 
 
 @blueprint.route("/<path:path>", methods=["GET"])
+@raises(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
+@blueprint.response(200, {"type": "string", "format": "binary"}, content_type=BINARY)
 def download(project_id: str, path: str) -> Response:
     """The file's content."""
     file, found = current.folders().open(project_access.find(project_id).path, paths.file_path(path))
-    response = Response(_chunks(file), mimetype="application/octet-stream", headers=DOWNLOAD_HEADERS)
+    response = Response(_chunks(file), mimetype=BINARY, headers=DOWNLOAD_HEADERS)
     response.call_on_close(file.close)
     response.content_length = found.bytes
     response.last_modified = found.modified_at
@@ -92,6 +124,7 @@ def download(project_id: str, path: str) -> Response:
 
 
 @blueprint.route("/<path:path>", methods=["DELETE"])
+@raises(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
 @blueprint.response(200, DeletedFileSchema)
 def delete(project_id: str, path: str) -> dict[str, Any]:
     """Delete a file."""

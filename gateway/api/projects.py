@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.api import current, owner, project_access, workplaces
+from gateway.api import current, examples, owner, project_access, workplaces
 from gateway.api.blueprints import Blueprint
-from gateway.errors import TurnStopped
+from gateway.api.description import raises
+from gateway.errors import AgentsNotAllowed, ProjectNotAllowed, ProjectNotFound, TurnStopped
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import (
     DeletedProjectSchema,
@@ -18,7 +19,12 @@ from gateway.schemas.projects import (
 from gateway.store import paths
 from gateway.store.projects import ProjectRecord, fresh_id
 
-blueprint = Blueprint("projects", __name__, url_prefix="/v1/projects", description="Projects")
+blueprint = Blueprint(
+    "projects",
+    __name__,
+    url_prefix="/v1/projects",
+    description="Places for sessions and files, each with a folder",
+)
 
 CHAT = {"mode": "chat"}
 
@@ -33,7 +39,8 @@ def listing(query: dict[str, int]) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(NewProjectSchema())
+@raises(AgentsNotAllowed, ProjectNotAllowed)
+@blueprint.arguments(NewProjectSchema(), example=examples.PROJECT)
 @blueprint.response(200, ProjectSchema)
 def create(body: dict[str, Any]) -> ProjectRecord:
     """Make a project with a folder of its own."""
@@ -54,6 +61,7 @@ def create(body: dict[str, Any]) -> ProjectRecord:
 
 
 @blueprint.route("/<project_id>", methods=["GET"])
+@raises(ProjectNotFound)
 @blueprint.response(200, ProjectSchema)
 def retrieve(project_id: str) -> ProjectRecord:
     """One project."""
@@ -61,7 +69,8 @@ def retrieve(project_id: str) -> ProjectRecord:
 
 
 @blueprint.route("/<project_id>", methods=["PATCH"])
-@blueprint.arguments(ProjectChangeSchema())
+@raises(AgentsNotAllowed, ProjectNotAllowed, ProjectNotFound)
+@blueprint.arguments(ProjectChangeSchema(), required=False, example=examples.PROJECT_CHANGE)
 @blueprint.response(200, ProjectSchema)
 def change(body: dict[str, Any], project_id: str) -> ProjectRecord:
     """Change the name, description or policy."""
@@ -72,6 +81,7 @@ def change(body: dict[str, Any], project_id: str) -> ProjectRecord:
 
 
 @blueprint.route("/<project_id>", methods=["DELETE"])
+@raises(ProjectNotAllowed, ProjectNotFound)
 @blueprint.response(200, DeletedProjectSchema)
 def delete(project_id: str) -> dict[str, Any]:
     """Delete a project with its folder; answers that are being written in it are stopped."""

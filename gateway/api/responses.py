@@ -9,27 +9,37 @@ from typing import Any
 
 from flask import Response, request
 
-from gateway.api import answers, current, owner, running
+from gateway.api import answers, current, examples, owner, running
 from gateway.api.background import Task
 from gateway.api.blueprints import Blueprint
+from gateway.api.description import ANSWERING, answered, raises
 from gateway.api.running import Metered
 from gateway.dialects import responses, responses_input, responses_items, sse
 from gateway.dialects.faults import invalid, unsupported
 from gateway.dialects.responses import ResponsesRequest
 from gateway.dialects.responses_answers import Answer, OnEnd, StreamEncoder, Whole, new
 from gateway.dialects.responses_input import Item
-from gateway.errors import GatewayError, InvalidRequest, ResponseNotFound, StoreError
+from gateway.errors import GatewayError, InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
 from gateway.schemas.responses import InputItemsQuerySchema, ResponsesSchema
+from gateway.schemas.responses_answers import DeletedResponseSchema, InputItemListSchema, ResponseSchema
 
-blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="Responses")
+blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="OpenAI's Responses API")
 
 Body = dict[str, Any]
 
 PREVIOUS = "previous_response_id"
+STREAM = {
+    "name": "stream",
+    "in": "query",
+    "description": "`true` is refused: ask again until the response is finished.",
+    "schema": {"type": "boolean"},
+}
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(ResponsesSchema())
+@raises(*ANSWERING, ResponseNotFound)
+@blueprint.arguments(ResponsesSchema(), examples=examples.RESPONSE)
+@answered(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
 def create(body: Body) -> Response:
     """Answer input, streamed, whole, or in the background."""
     stores = _stores(body)
@@ -50,6 +60,9 @@ def create(body: Body) -> Response:
 
 
 @blueprint.route("/<response_id>", methods=["GET"])
+@raises(ResponseNotFound, UnsupportedParameter)
+@blueprint.doc(parameters=[STREAM])
+@blueprint.response(200, ResponseSchema, example=examples.RESPONSE_ANSWER)
 def show(response_id: str) -> Response:
     """A stored response, as it is now."""
     if request.args.get("stream", "").lower() in ("true", "1"):
@@ -58,6 +71,8 @@ def show(response_id: str) -> Response:
 
 
 @blueprint.route("/<response_id>", methods=["DELETE"])
+@raises(ResponseNotFound)
+@blueprint.response(200, DeletedResponseSchema)
 def delete(response_id: str) -> Response:
     """Forget a response. One that is still written ends."""
     current.responses().delete(owner.current(), response_id)
@@ -65,13 +80,17 @@ def delete(response_id: str) -> Response:
 
 
 @blueprint.route("/<response_id>/cancel", methods=["POST"])
+@raises(ResponseNotFound, InvalidRequest)
+@blueprint.response(200, ResponseSchema)
 def cancel(response_id: str) -> Response:
     """End a response in the background. One that is finished stays as it is."""
     return _json(current.responses().cancel(owner.current(), response_id).body)
 
 
 @blueprint.route("/<response_id>/input_items", methods=["GET"])
+@raises(ResponseNotFound)
 @blueprint.arguments(InputItemsQuerySchema(), location="query")
+@blueprint.response(200, InputItemListSchema)
 def input_items(query: Body, response_id: str) -> Response:
     """What a response had for its input, the newest item first."""
     items = current.responses().input_items(owner.current(), response_id)

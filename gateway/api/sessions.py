@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from gateway.api import auth, current, owner, project_access
+from gateway.api import auth, current, examples, owner, project_access
 from gateway.api.blueprints import Blueprint
+from gateway.api.description import raises
+from gateway.errors import ModelNotAllowed, ModelNotSupported, ProjectNotFound, SessionNotFound
 from gateway.schemas.pages import pagination
 from gateway.schemas.sessions import (
     DeletedSessionSchema,
@@ -20,7 +22,9 @@ from gateway.schemas.sessions import (
 )
 from gateway.store.sessions import SessionRecord
 
-blueprint = Blueprint("sessions", __name__, url_prefix="/v1/sessions", description="Stored conversations")
+blueprint = Blueprint(
+    "sessions", __name__, url_prefix="/v1/sessions", description="Conversations that the gateway keeps"
+)
 
 
 @blueprint.route("", methods=["GET"])
@@ -35,7 +39,8 @@ def listing(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(NewSessionSchema)
+@raises(ProjectNotFound, ModelNotSupported, ModelNotAllowed)
+@blueprint.arguments(NewSessionSchema, required=False, example=examples.SESSION)
 @blueprint.response(200, SessionSchema)
 def create(body: dict[str, Any]) -> SessionRecord:
     """A new conversation that will be stored."""
@@ -56,6 +61,7 @@ def stats() -> dict[str, Any]:
 
 
 @blueprint.route("/<session_id>", methods=["GET"])
+@raises(SessionNotFound)
 @blueprint.response(200, SessionWithMessagesSchema)
 def retrieve(session_id: str) -> dict[str, Any]:
     """One session with its messages."""
@@ -66,7 +72,8 @@ def retrieve(session_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<session_id>", methods=["PATCH"])
-@blueprint.arguments(RenameSchema)
+@raises(SessionNotFound)
+@blueprint.arguments(RenameSchema, example=examples.TITLE)
 @blueprint.response(200, SessionSchema)
 def rename(body: dict[str, Any], session_id: str) -> SessionRecord:
     """Give a session another title."""
@@ -74,6 +81,7 @@ def rename(body: dict[str, Any], session_id: str) -> SessionRecord:
 
 
 @blueprint.route("/<session_id>", methods=["DELETE"])
+@raises(SessionNotFound)
 @blueprint.response(200, DeletedSessionSchema)
 def delete(session_id: str) -> dict[str, str]:
     """Delete a session with its messages, and stop its turn."""

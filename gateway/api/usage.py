@@ -12,7 +12,9 @@ from gateway.schemas.pages import pagination
 from gateway.schemas.usage import UsageQuerySchema, UsageSchema
 from gateway.store.usage import Figures, GroupBy, Summary, total
 
-blueprint = Blueprint("usage", __name__, url_prefix="/v1/usage", description="Usage")
+blueprint = Blueprint(
+    "usage", __name__, url_prefix="/v1/usage", description="What answers have used: requests, tokens, cost"
+)
 
 DAYS = timedelta(days=30)
 

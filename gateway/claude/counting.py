@@ -44,4 +44,7 @@ def count(claude: Claude, turn: Turn) -> int:
 
 
 def _used(usage: dict[str, Any]) -> int:
-    return sum(part["tokens"] for part in usage["categories"] if part["kind"] == "used")
+    try:
+        return sum(part["tokens"] for part in usage["categories"] if part["kind"] == "used")
+    except (KeyError, TypeError) as error:
+        raise UpstreamError("The Claude Code CLI counted the tokens in a form that is not known.") from error

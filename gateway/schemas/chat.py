@@ -29,12 +29,12 @@ MAX_CHOICES = 8
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
-_STRING = {"type": "string"}
 _CONTENT_DOC = {
-    "oneOf": [_STRING, {"type": "array", "items": {"type": "object"}}],
+    "type": ["string", "array"],
+    "items": {"type": "object"},
     "description": "A string, a list of content parts, or null.",
 }
-_STOP_DOC = {"oneOf": [_STRING, {"type": "array", "items": _STRING, "maxItems": StopSequences.LIMIT}]}
+_STOP_DOC = {"type": ["string", "array"], "items": {"type": "string"}, "maxItems": StopSequences.LIMIT}
 
 
 def _at_least_one() -> validate.Range:

@@ -37,7 +37,7 @@ class CompletionSchema(LenientSchema):
     prompt = Prompt(
         required=True,
         error_messages={"required": "A prompt is needed."},
-        metadata={"oneOf": [_STRING, {"type": "array", "items": _STRING}]},
+        metadata={"type": ["string", "array"], "items": _STRING},
     )
     model = Text(metadata={"description": "A model's id or alias. Left out: the configured default."})
     max_tokens = Count(
@@ -47,7 +47,7 @@ class CompletionSchema(LenientSchema):
     temperature = Decimal(validate=_between(0, 2), metadata={"description": "Above 1 counts as 1."})
     top_p = Decimal(validate=_between(0, 1))
     stop = StopSequences(
-        metadata={"oneOf": [_STRING, {"type": "array", "items": _STRING, "maxItems": StopSequences.LIMIT}]}
+        metadata={"type": ["string", "array"], "items": _STRING, "maxItems": StopSequences.LIMIT}
     )
     n = Count(validate=_between(1, MAX_CHOICES), metadata={"description": "How many answers to each prompt."})
     echo = Flag(metadata={"description": "Put the prompt before the answer."})

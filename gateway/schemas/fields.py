@@ -25,6 +25,10 @@ class LenientSchema(Schema):
 
     error_messages = _says(type="Expected an object.")
 
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Say of whatever may be absent that it may be null; the nulls themselves are dropped before."""
+        field_obj.allow_none = field_obj.allow_none or not field_obj.required
+
     @pre_load
     def drop_nulls(self, data: Any, **kwargs: Any) -> Any:
         """OpenAI's SDKs, and many clients, send null for what they do not set."""

@@ -15,7 +15,8 @@ ROLES = ("user", "assistant", "system")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 _BLOCKS = {
-    "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}],
+    "type": ["string", "array"],
+    "items": {"type": "object"},
     "description": "A string or a list of content blocks.",
 }
 _ONE_OF = "Expected one of: {choices}."

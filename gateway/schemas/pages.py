@@ -6,6 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from gateway.schemas.answers import AnswerSchema
+
 MOST_PER_PAGE = 100
 
 
@@ -16,7 +18,7 @@ class PageQuerySchema(Schema):
     per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=MOST_PER_PAGE))
 
 
-class PaginationSchema(Schema):
+class PaginationSchema(AnswerSchema):
     """Where a page stands."""
 
     page = fields.Integer()

@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, pre_load, validate, validates_schema
+from marshmallow import (
+    RAISE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    pre_load,
+    validate,
+    validates_schema,
+)
 
+from gateway.schemas.answers import AnswerSchema, constant
 from gateway.schemas.fields import Count, Flag, ListOf, Text
 from gateway.schemas.pages import PaginationSchema
 from gateway.settings import BUILT_IN_TOOLS
@@ -22,6 +32,9 @@ _RULE = re.compile(rf"({'|'.join(BUILT_IN_TOOLS)})(\([^(),\x00-\x1f\x7f]{{1,200}
 
 class StrictSchema(Schema):
     """An object in which every field has to be a known one."""
+
+    class Meta:
+        unknown = RAISE
 
     error_messages = {"type": "Expected an object.", "unknown": "Unknown field."}
 
@@ -108,7 +121,7 @@ class NewProjectSchema(ProjectChangeSchema):
     )
 
 
-class ProjectSchema(Schema):
+class ProjectSchema(AnswerSchema):
     """A project."""
 
     id = fields.String()
@@ -121,39 +134,39 @@ class ProjectSchema(Schema):
     is_active = fields.Boolean()
 
 
-class ProjectListSchema(Schema):
+class ProjectListSchema(AnswerSchema):
     """A page of projects."""
 
     data = fields.List(fields.Nested(ProjectSchema))
     pagination = fields.Nested(PaginationSchema)
 
 
-class DeletedProjectSchema(Schema):
+class DeletedProjectSchema(AnswerSchema):
     """A project that is gone."""
 
     project_id = fields.String()
-    status = fields.Constant("deleted")
+    status = constant("deleted")
 
 
-class FileSchema(Schema):
+class FileSchema(AnswerSchema):
     """A file of a project."""
 
-    object = fields.Constant("project.file")
+    object = constant("project.file")
     name = fields.String(metadata={"description": "Its path in the project."})
     bytes = fields.Integer()
     modified_at = fields.DateTime()
 
 
-class FileListSchema(Schema):
+class FileListSchema(AnswerSchema):
     """A page of a project's files."""
 
     data = fields.List(fields.Nested(FileSchema))
     pagination = fields.Nested(PaginationSchema)
 
 
-class DeletedFileSchema(Schema):
+class DeletedFileSchema(AnswerSchema):
     """A file that is gone."""
 
-    object = fields.Constant("project.file")
+    object = constant("project.file")
     name = fields.String()
-    deleted = fields.Constant(True)
+    deleted = constant(True)

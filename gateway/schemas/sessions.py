@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from marshmallow import EXCLUDE, fields, validate
 
+from gateway.schemas.answers import AnswerSchema, FaultSchema, constant
 from gateway.schemas.fields import LenientSchema, Text
 from gateway.schemas.pages import PageQuerySchema, PaginationSchema
 
@@ -41,7 +42,7 @@ class SessionQuerySchema(PageQuerySchema):
     project_id = fields.String()
 
 
-class SessionSchema(Schema):
+class SessionSchema(AnswerSchema):
     """A session."""
 
     id = fields.String()
@@ -51,7 +52,7 @@ class SessionSchema(Schema):
     system_prompt = fields.String(allow_none=True)
     created_at = fields.DateTime(format="iso")
     updated_at = fields.DateTime(format="iso")
-    is_active = fields.Boolean(metadata={"description": "True: one that has expired is not found."})
+    is_active = constant(True, "One that has expired is not found.")
     is_stored = fields.Boolean(metadata={"description": "Whether its messages are kept."})
     is_running = fields.Boolean()
     total_tokens = fields.Integer()
@@ -65,21 +66,21 @@ class SessionWithMessagesSchema(SessionSchema):
     messages = fields.List(fields.Dict(), metadata={"description": "Chat messages, oldest first."})
 
 
-class SessionListSchema(Schema):
+class SessionListSchema(AnswerSchema):
     """A page of sessions, the newest first."""
 
     data = fields.List(fields.Nested(SessionSchema))
     pagination = fields.Nested(PaginationSchema)
 
 
-class DeletedSessionSchema(Schema):
+class DeletedSessionSchema(AnswerSchema):
     """What became of a session, or of its running answer."""
 
     session_id = fields.String()
     status = fields.String()
 
 
-class SumsSchema(Schema):
+class SumsSchema(AnswerSchema):
     """Figures of all sessions."""
 
     active_sessions = fields.Integer(attribute="sessions")
@@ -89,7 +90,7 @@ class SumsSchema(Schema):
     models_in_use = fields.List(fields.String(), attribute="models")
 
 
-class StatsSchema(Schema):
+class StatsSchema(AnswerSchema):
     """Figures of all sessions, and those in which an answer is being written."""
 
     session_stats = fields.Nested(SumsSchema)
@@ -97,7 +98,7 @@ class StatsSchema(Schema):
     claude_sessions = fields.List(fields.String())
 
 
-class StatusSchema(Schema):
+class StatusSchema(AnswerSchema):
     """Whether an answer is being written, and what the session has used."""
 
     session_id = fields.String(attribute="id")
@@ -111,16 +112,7 @@ class StatusSchema(Schema):
     message_count = fields.Integer()
 
 
-class FaultSchema(Schema):
-    """One thing that is wrong with a body."""
-
-    message = fields.String()
-    type = fields.String()
-    param = fields.String(allow_none=True)
-    code = fields.String()
-
-
-class CheckSchema(Schema):
+class CheckSchema(AnswerSchema):
     """Whether a body would be answered."""
 
     valid = fields.Boolean()

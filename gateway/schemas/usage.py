@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from gateway.schemas.answers import AnswerSchema, constant
 from gateway.schemas.pages import PaginationSchema
 
 GROUPS = ("day", "key", "model", "project")
 MOST_PER_PAGE = 1000
+EARLIEST = date(1970, 1, 1)
 
 
 def _day(name: str) -> fields.Date:
     return fields.Date(
         data_key=name,
         format="%Y-%m-%d",
+        validate=validate.Range(min=EARLIEST, error="Expected a date from {min} on."),
         error_messages={"invalid": "Expected a date, YYYY-MM-DD."},
         metadata={"description": "A UTC date; the day is included."},
     )
@@ -45,7 +49,7 @@ class UsageQuerySchema(Schema):
             raise ValidationError("Expected a date that is not before 'from'.", "to")
 
 
-class FiguresSchema(Schema):
+class FiguresSchema(AnswerSchema):
     """Sums over answers."""
 
     requests = fields.Integer(metadata={"description": "All answers, failed and cut ones included."})
@@ -63,6 +67,8 @@ class FiguresSchema(Schema):
 class GroupSchema(FiguresSchema):
     """The sums of one group; of the names only those that it was grouped by are there."""
 
+    sometimes = ("day", "key_id", "key_name", "model", "project_id")
+
     day = fields.String()
     key_id = fields.String(allow_none=True)
     key_name = fields.String(allow_none=True)
@@ -70,10 +76,10 @@ class GroupSchema(FiguresSchema):
     project_id = fields.String(allow_none=True)
 
 
-class UsageSchema(Schema):
+class UsageSchema(AnswerSchema):
     """Usage by group; `totals` are those of all pages."""
 
-    object = fields.Constant("usage")
+    object = constant("usage")
     group_by = fields.String()
     first = fields.Date(data_key="from")
     last = fields.Date(data_key="to")

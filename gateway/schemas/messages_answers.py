@@ -1,0 +1,54 @@
+"""What `/v1/messages` answers. https://platform.claude.com/docs/en/api/messages"""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from gateway.schemas.answers import AnswerSchema, constant, one_of
+
+_BLOCK = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+
+
+class ThinkingTokensSchema(AnswerSchema):
+    """What the answer's tokens were."""
+
+    thinking_tokens = fields.Integer()
+
+
+class MessageUsageSchema(AnswerSchema):
+    """What the answer has used."""
+
+    input_tokens = fields.Integer(metadata={"description": "Without the cached ones."})
+    cache_creation_input_tokens = fields.Integer()
+    cache_read_input_tokens = fields.Integer()
+    output_tokens = fields.Integer(metadata={"description": "With the thinking."})
+    output_tokens_details = fields.Nested(ThinkingTokensSchema)
+
+
+class MessageSchema(AnswerSchema):
+    """The model's message."""
+
+    id = fields.String()
+    type = constant("message")
+    role = constant("assistant")
+    model = fields.String(metadata={"description": "The model's full name."})
+    content = fields.List(
+        fields.Dict(), metadata={"items": _BLOCK, "description": "Blocks: `text`, `thinking` and `tool_use`."}
+    )
+    stop_reason = one_of(
+        "end_turn",
+        "max_tokens",
+        "stop_sequence",
+        "tool_use",
+        "pause_turn",
+        "refusal",
+        "model_context_window_exceeded",
+    )
+    stop_sequence = fields.String(allow_none=True)
+    usage = fields.Nested(MessageUsageSchema)
+
+
+class TokenCountSchema(AnswerSchema):
+    """How many tokens a request would send."""
+
+    input_tokens = fields.Integer()

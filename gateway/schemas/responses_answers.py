@@ -1,0 +1,97 @@
+"""What `/v1/responses` answers. https://platform.openai.com/docs/api-reference/responses/object"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields
+
+from gateway.schemas.answers import AnswerSchema, always_null, constant, one_of
+from gateway.schemas.chat_answers import CompletionTokensSchema, PromptTokensSchema
+
+_ITEM = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "type": {"type": "string"}},
+    "required": ["id", "type"],
+}
+
+
+def _items(description: str) -> fields.List[Any]:
+    return fields.List(fields.Dict(), metadata={"items": _ITEM, "description": description})
+
+
+class ResponseUsageSchema(AnswerSchema):
+    """What the response has used."""
+
+    sometimes = ("cost",)
+
+    input_tokens = fields.Integer(metadata={"description": "The cached ones included."})
+    input_tokens_details = fields.Nested(PromptTokensSchema)
+    output_tokens = fields.Integer(metadata={"description": "The thinking included."})
+    output_tokens_details = fields.Nested(CompletionTokensSchema)
+    total_tokens = fields.Integer()
+    cost = fields.Float(metadata={"description": "USD; not there if it is unknown."})
+
+
+class ResponseErrorSchema(AnswerSchema):
+    """Why the response failed."""
+
+    code = one_of("server_error", "rate_limit_exceeded", "invalid_prompt")
+    message = fields.String()
+
+
+class IncompleteSchema(AnswerSchema):
+    """Why the response is not complete."""
+
+    reason = one_of("max_output_tokens", "content_filter")
+
+
+class ResponseSchema(AnswerSchema):
+    """A response. The fields after `usage` repeat the request."""
+
+    id = fields.String()
+    object = constant("response")
+    created_at = fields.Integer(metadata={"description": "Unix seconds."})
+    completed_at = fields.Integer(allow_none=True)
+    status = one_of("queued", "in_progress", "completed", "incomplete", "failed", "cancelled")
+    error = fields.Nested(ResponseErrorSchema, allow_none=True)
+    incomplete_details = fields.Nested(IncompleteSchema, allow_none=True)
+    model = fields.String()
+    output = _items("Items: `message`, `reasoning` and `function_call`.")
+    usage = fields.Nested(ResponseUsageSchema, allow_none=True)
+    background = fields.Boolean()
+    instructions = fields.String(allow_none=True)
+    max_output_tokens = fields.Integer(allow_none=True)
+    max_tool_calls = always_null()
+    metadata = fields.Dict(values=fields.String())
+    parallel_tool_calls = fields.Boolean()
+    previous_response_id = fields.String(allow_none=True)
+    reasoning = fields.Dict()
+    service_tier = fields.String()
+    store = fields.Boolean(metadata={"description": "Whether it is kept."})
+    temperature = fields.Float(allow_none=True)
+    text = fields.Dict()
+    tool_choice = fields.Raw(metadata={"type": ["string", "object"]})
+    tools = fields.List(fields.Dict())
+    top_logprobs = fields.Integer()
+    top_p = fields.Float(allow_none=True)
+    truncation = fields.String()
+    user = always_null()
+
+
+class DeletedResponseSchema(AnswerSchema):
+    """A response that is forgotten."""
+
+    id = fields.String()
+    object = constant("response")
+    deleted = constant(True)
+
+
+class InputItemListSchema(AnswerSchema):
+    """What a response had for its input."""
+
+    object = constant("list")
+    data = _items("The items.")
+    first_id = fields.String()
+    last_id = fields.String()
+    has_more = fields.Boolean()
