@@ -19,7 +19,15 @@ from typing import Any
 from tests.support import wait_for
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-proxy-server"]
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--hide-scrollbars",
+    *(f"--disable-{what}" for what in ("gpu", "quic", "sync", "dev-shm-usage", "component-update")),
+    "--disable-background-networking",
+)
 PATIENCE_SECONDS = 30.0
 
 
@@ -54,7 +62,7 @@ class Browser:
     def _attach(self) -> None:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Who may see the dashboard: whoever sends an admin's key, or has signed in with one. Everybody, where no key is asked for.
+"""Who may see the dashboard: whoever sends an admin's key, or has signed in with one; everybody without REQUIRE_AUTH.
 
-After the sign-in the browser has a cookie with a random token; the key itself is kept nowhere. The cookie counts for the
-dashboard only, never for the API.
+After the sign-in the browser has a cookie with a random token; the key itself is kept nowhere. The cookie counts for
+the dashboard only, never for the API.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from gateway.store.usage import Failure, Figures, Summary, total
 DAYS = 30
 FAILURES = 20
 HIDDEN = "set, not shown"
-NOTHING = "–"
+NOTHING = "\u2013"
 #: Kinds of tokens, from the bottom of a column to its top.
 KINDS = (
     ("output_tokens", "Output"),
@@ -124,8 +124,8 @@ def _without_secrets(url: str) -> str:
 def _answer(metered: Metered) -> LiveAnswer:
     first, seconds = metered.record.first_seconds, metered.seconds
     tokens = metered.used().output_tokens
-    is_writing = first is not None and seconds > first
-    return LiveAnswer(metered.record, seconds, tokens, tokens / (seconds - first) if is_writing else None)
+    writing = 0.0 if first is None else seconds - first
+    return LiveAnswer(metered.record, seconds, tokens, tokens / writing if writing > 0 else None)
 
 
 def _moment(timestamp: float | None) -> datetime | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-STEPS = (1, 2, 5, 10)
+STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)  # ends of axes, times a power of ten
 GAP = 0.25  # of a column's place
 
 
@@ -50,7 +50,7 @@ def _column(stack: Sequence[float], x: float, step: float, top: float) -> Iterat
 
 
 def round_up(value: float) -> float:
-    """The end of an axis: the next of 1, 2, 5, 10, 20, … or 0.5, 0.2, …; 1 for nothing."""
+    """The end of an axis that has room for `value`; 1 for nothing."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -64,15 +64,11 @@ def share(value: float, most: float) -> float:
 
 def compact(number: float) -> str:
     """1234567 as 1.23M; up to 9999 in full."""
-    if abs(number) < 10_000:
+    if number < 10_000:
         return f"{number:,.0f}"
-    for unit in ("k", "M", "G"):
-        number /= 1000
-        if abs(number) < 999.5:
-            break
-    else:
-        number, unit = number / 1000, "T"
-    return f"{number:.3g}{unit}" if abs(number) < 999.5 else f"{number:,.0f}{unit}"
+    power = next(power for power in (1, 2, 3, 4) if number < 999.5 * 1000**power or power == 4)
+    value = number / 1000**power
+    return (f"{value:.3g}" if value < 999.5 else f"{value:,.0f}") + " kMGT"[power]
 
 
 def dollars(amount: float) -> str:

@@ -23,8 +23,8 @@ def _utc_now() -> datetime:
 class AdminSessions:
     """Sessions by their random tokens, of which only SHA-256 digests are kept.
 
-    A session ends with its key: when that is revoked, expires, or gets a new secret. Every method raises StoreError when
-    the database fails.
+    A session ends with its key: when that is revoked, expires, or gets a new secret. Every method raises StoreError
+    when the database fails.
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime] = _utc_now) -> None:

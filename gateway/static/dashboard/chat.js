@@ -101,6 +101,7 @@ function request() {
 }
 
 async function refusal(response) {
+  if (response.status === 401) return "You are signed out. Reload the page to sign in.";
   const text = await response.text();
   try {
     return JSON.parse(text).error.message;
@@ -204,3 +205,4 @@ clear.addEventListener("click", () => {
   messages = [];
   log.replaceChildren();
 });
+setBusy(false); // not before: without this script the form would send the message in the page's address
