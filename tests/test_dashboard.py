@@ -201,9 +201,11 @@ def test_the_cookie_is_for_the_dashboard_only(client: FlaskClient, keys: Keys, a
         assert hidden not in shown
         assert hidden == token or hidden not in cookie
     sent = {"Cookie": f"dashboard_session={token}"}
+    anywhere = client.application.test_client(use_cookies=False)  # sends what it is given, wherever to
+    assert anywhere.get("/dashboard", headers=sent).status_code == 200
     for path in ("/v1/models", "/v1/usage", "/metrics"):
-        assert client.get(path, headers=sent).status_code == 401
-    assert client.post("/v1/chat/completions", json=CHAT, headers=sent).status_code == 401
+        assert anywhere.get(path, headers=sent).status_code == 401
+    assert anywhere.post("/v1/chat/completions", json=CHAT, headers=sent).status_code == 401
     keys.revoke(keys.list()[0].id)
     assert client.get("/dashboard", headers=HTML).status_code == 401
 
@@ -229,7 +231,8 @@ def test_signing_out_ends_the_session(client: FlaskClient, admin: str) -> None:
     answer = client.post("/dashboard/sign-out", data={"csrf_token": csrf(client)})
     assert answer.status_code == 303
     assert client.get("/dashboard", headers=HTML).status_code == 401
-    assert client.get("/dashboard", headers=HTML | {"Cookie": cookie}).status_code == 401
+    anywhere = client.application.test_client(use_cookies=False)
+    assert anywhere.get("/dashboard", headers=HTML | {"Cookie": cookie}).status_code == 401
 
 
 def test_other_sites_cannot_use_the_session(
