@@ -14,6 +14,8 @@ from gateway.api import (
     auth,
     chat,
     completions,
+    dashboard,
+    dashboard_access,
     description,
     docs,
     errors,
@@ -41,9 +43,22 @@ from gateway.store.database import Store
 from gateway.store.sessions import Expiry, Sessions
 from gateway.store.sweeper import Sweeper
 
-PUBLIC = (meta.blueprint.name, docs.blueprint.name)  # every other blueprint asks for a key
+PUBLIC = (
+    meta.blueprint.name,
+    docs.blueprint.name,
+    dashboard.assets.name,
+)  # every other blueprint asks for a key
+SIGNED_IN = {
+    blueprint.name: dashboard_access.signed_in for blueprint in (dashboard.blueprint, dashboard.trial)
+}
 # Their POSTs count as requests, and are what limits and budgets are for.
-ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completions.blueprint)
+ANSWERING = (
+    chat.blueprint,
+    responses.blueprint,
+    messages.blueprint,
+    completions.blueprint,
+    dashboard.trial,
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -75,11 +90,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     for module in (*modules, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(not_served.blueprint)
+    for blueprint in (dashboard.blueprint, dashboard.trial, dashboard.assets) if settings.dashboard else ():
+        app.register_blueprint(blueprint)
     anthropic.init_app(app)
     requests.init_app(app)  # first, so that refusals have an id as well
     reporting.init_app(app, app.extensions["on_request"])
     attempts.init_app(app, settings)
-    auth.init_app(app, settings, app.extensions["keys"], PUBLIC)
+    auth.init_app(app, settings, app.extensions["keys"], PUBLIC, SIGNED_IN)
     limits.init_app(app, settings, ANSWERING, PUBLIC)
     return app
 

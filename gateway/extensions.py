@@ -21,6 +21,7 @@ from gateway.errors import ModelNotFound, StoreError
 from gateway.observe import logs
 from gateway.observe.metrics import Look, Metrics
 from gateway.settings import TITLE, VERSION, Settings, SettingsError
+from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import without_password
 from gateway.store.database import Store
 from gateway.store.folders import Folders
@@ -47,6 +48,9 @@ EXPOSED_HEADERS = (
     "x-should-retry",
     *LIMIT_HEADERS,
 )
+API_PATHS = (
+    r"^/(?!dashboard(/|$))"  # what other sites' pages may call; the dashboard is for its own page only
+)
 
 REDIS_TIMEOUTS = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 
@@ -56,6 +60,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     store = _open(settings.database_url)
     app.extensions["store"] = store
     app.extensions["keys"] = Keys(store)
+    app.extensions["admin_sessions"] = AdminSessions(store)
     app.extensions["projects"] = Projects(store)
     app.extensions["folders"] = Folders(settings.project_root, settings.max_project_size_mb * 1024 * 1024)
     app.extensions["responses"] = Responses(store, timedelta(days=settings.responses_ttl_days))
@@ -74,7 +79,12 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
-    CORS(app, origins=list(settings.allowed_origins), expose_headers=list(EXPOSED_HEADERS))
+    CORS(
+        app,
+        resources=API_PATHS,
+        origins=list(settings.allowed_origins),
+        expose_headers=list(EXPOSED_HEADERS),
+    )
 
 
 def _count_in(app: Flask, url: str | None, store: Store) -> None:

@@ -42,6 +42,7 @@ class Settings:
     log_backup_count: int = 5
     log_content: bool = False
     metrics: bool = True
+    dashboard: bool = True
     claude_binary_path: str | None = None
     claude_api_key: str | None = field(default=None, repr=False)
     claude_code_api_models_path: Path | None = None
@@ -142,6 +143,7 @@ def _read(env: Env) -> dict[str, Any]:
         "log_backup_count": number("log_backup_count"),
         "log_content": env.bool("LOG_CONTENT", default.log_content),
         "metrics": env.bool("METRICS", default.metrics),
+        "dashboard": env.bool("DASHBOARD", default.dashboard),
         "claude_binary_path": env.str("CLAUDE_BINARY_PATH", None) or None,
         "claude_api_key": env.str("CLAUDE_API_KEY", None) or None,
         "claude_code_api_models_path": env.path("CLAUDE_CODE_API_MODELS_PATH", None),

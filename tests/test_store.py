@@ -20,6 +20,7 @@ import pytest
 
 from gateway.errors import KeyNotFound, KeyRevoked, StoreError
 from gateway.record import Record
+from gateway.store import secret
 from gateway.store.backends import path_of, without_password
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
@@ -135,6 +136,7 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
         "revoke": lambda: keys.revoke(key_id),
         "rotate": lambda: keys.rotate(key_id),
         "find": lambda: keys.find(plain),
+        "find_digest": lambda: keys.find_digest(secret.digest(plain)),
         "has_active": keys.has_active,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,9 @@ from gateway.api import current
 from gateway.errors import AdminRequired, InvalidKey, MissingKey, ModelNotAllowed, ModelNotSupported
 from gateway.settings import Settings, SettingsError
 from gateway.store import secret
-from gateway.store.keys import Keys
+from gateway.store.keys import Key, Keys
+
+SIGN_IN = "dashboard.sign_in"  # the one endpoint that takes a key from a form
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,16 @@ class Identity:
     limits: dict[str, Any] = field(default_factory=dict)
 
 
-def init_app(app: Flask, settings: Settings, keys: Keys, public: Collection[str]) -> None:
-    """Ask for keys from now on. `public` are names of blueprints. Raises SettingsError where no key could pass."""
+SignedIn = Callable[[], "Identity | None"]
+
+
+def init_app(
+    app: Flask, settings: Settings, keys: Keys, public: Collection[str], signed_in: Mapping[str, SignedIn]
+) -> None:
+    """Ask for keys from now on. `public` are names of blueprints. Raises SettingsError where no key could pass.
+
+    `signed_in` tells by a blueprint's name how else it knows who asks, where the request brings no key.
+    """
     if not settings.require_auth:
         return
     if not settings.api_keys and not keys.has_active():
@@ -40,16 +50,19 @@ def init_app(app: Flask, settings: Settings, keys: Keys, public: Collection[str]
 
     def check() -> None:
         is_unknown = request.endpoint is None  # a 404 or 405
-        if not (is_unknown or request.method == "OPTIONS" or request.blueprint in public):
-            g.identity = _identify(configured, keys)
+        if is_unknown or request.method == "OPTIONS" or request.blueprint in public:
+            return
+        known = None if sent_key() else signed_in.get(request.blueprint or "")
+        g.identity = (known and known()) or _identify(configured, keys)
 
     app.before_request(check)
 
 
 def sent_key() -> str:
-    """The key in `x-api-key` or `Authorization: Bearer`; "" for none."""
+    """The key in `x-api-key` or `Authorization: Bearer`, or in the form that signs in; "" for none."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    return request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+    key = request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
+    return key or (request.form.get("key", "").strip() if request.endpoint == SIGN_IN else "")
 
 
 def identity() -> Identity | None:
@@ -92,13 +105,13 @@ def _identify(configured: Collection[str], keys: Keys) -> Identity:
     found = keys.find(key)
     if found is None:
         raise InvalidKey
+    return identity_of(found)
+
+
+def identity_of(key: Key) -> Identity:
+    """Whose key it is."""
     return Identity(
-        found.id,
-        found.name,
-        found.is_admin,
-        found.allowed_models,
-        found.allowed_projects,
-        dict(found.limits),
+        key.id, key.name, key.is_admin, key.allowed_models, key.allowed_projects, dict(key.limits)
     )
 
 

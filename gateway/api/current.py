@@ -9,6 +9,7 @@ from flask import current_app
 from gateway.claude.service import Claude
 from gateway.observe.metrics import Metrics
 from gateway.settings import Settings
+from gateway.store.admin_sessions import AdminSessions
 from gateway.store.folders import Folders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
@@ -46,6 +47,11 @@ def folders() -> Folders:
 def usage() -> Usage:
     """What every answer has used."""
     return cast(Usage, current_app.extensions["usage"])
+
+
+def admin_sessions() -> AdminSessions:
+    """Who is signed in to the dashboard."""
+    return cast(AdminSessions, current_app.extensions["admin_sessions"])
 
 
 def metrics() -> Metrics:

@@ -108,6 +108,11 @@ class Metered:
         """End all answers from outside."""
         self._fan.stop(reason)
 
+    @property
+    def seconds(self) -> float:
+        """How long ago it was asked for."""
+        return time.monotonic() - self._began
+
     def used(self) -> Usage:
         """What the answer has used until now; its output is an estimate while it runs."""
         return self._fan.used()[0]
@@ -129,7 +134,7 @@ class Metered:
                 if isinstance(event, Started):
                     record.model = event.model
                 elif not isinstance(event, Idle):
-                    record.first_seconds = time.monotonic() - self._began
+                    record.first_seconds = self.seconds
                     break
         if isinstance(batch[-1], Done):
             record.stop_reason = batch[-1].stop_reason
@@ -140,7 +145,7 @@ class Metered:
         self._open = False
         self._live.discard(self)
         record = self.record
-        record.seconds = time.monotonic() - self._began
+        record.seconds = self.seconds
         record.usage, record.is_estimated = self._fan.used()
         if record.outcome == "failed" and record.error is None:
             record.outcome, record.error = "cut", ClientGone.code  # closed before its end, without an error

@@ -21,7 +21,7 @@ from gateway.record import Record
 
 log = logging.getLogger("gateway.requests")
 
-QUIET = ("/health", "/metrics")  # asked for all the time
+QUIET = ("/health", "/metrics", "/dashboard/live")  # asked for all the time
 MOST_OF_A_PATH = 200
 DIGITS = 4  # of seconds: a tenth of a millisecond
 

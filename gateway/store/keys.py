@@ -114,7 +114,10 @@ class Keys:
 
     def find(self, plain: str) -> Key | None:
         """The key that a client has sent, if it is known and may be used."""
-        wanted = secret.digest(plain)
+        return self.find_digest(secret.digest(plain))
+
+    def find_digest(self, wanted: str) -> Key | None:
+        """The same, by the digest of the key."""
         row = self._store.read(lambda db: ApiKey.select().where(ApiKey.key_hash == wanted).first(db))
         if row is None or not hmac.compare_digest(row.key_hash, wanted):
             return None

@@ -34,6 +34,17 @@ class ApiKey(Model):
         table_name = "api_keys"
 
 
+class AdminSession(Model):
+    """Somebody signed in to the dashboard with the key of `key_hash`. The token itself only their browser has."""
+
+    token_hash = CleanTextField(primary_key=True)
+    key_hash = CleanTextField()
+    expires_at = MomentField(index=True)
+
+    class Meta:
+        table_name = "admin_sessions"
+
+
 class LimitCounter(Model):
     """How much was used in one window of time. The key names the window; after `expires_at` the row means nothing."""
 

@@ -1,0 +1,208 @@
+// A small chat with one model: streamed, with an image, and with a tool that is answered here in the browser.
+const MOST_ROUNDS = 5;
+const GET_TIME = {
+  type: "function",
+  function: {
+    name: "get_time",
+    description: "The date and time now, in a time zone.",
+    parameters: {
+      type: "object",
+      properties: { time_zone: { type: "string", description: "IANA name, such as Asia/Tokyo" } },
+      required: ["time_zone"],
+    },
+  },
+};
+
+const form = document.getElementById("chat");
+const log = document.getElementById("messages");
+const { model, effort, image, tool, question, stop, clear } = form.elements;
+const send = form.querySelector("[type=submit]");
+let messages = [];
+let running = null;
+
+function element(parent, tag, className, text = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function bubble(who) {
+  const made = element(log, "article", `message ${who}`);
+  element(made, "h4", "", { user: "You", assistant: "Model", tool: "Tool" }[who]);
+  return made;
+}
+
+function fileUrl(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+async function ask() {
+  const parts = [{ type: "text", text: question.value }];
+  const shown = bubble("user");
+  element(shown, "div", "text", question.value);
+  if (image.files[0]) {
+    const url = await fileUrl(image.files[0]);
+    parts.unshift({ type: "image_url", image_url: { url } });
+    Object.assign(element(shown, "img", ""), { src: url, alt: image.files[0].name });
+  }
+  messages.push({ role: "user", content: parts });
+  question.value = image.value = "";
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const message = await answer();
+    messages.push(message);
+    if (!message.tool_calls) return;
+    for (const call of message.tool_calls) messages.push(useTool(call));
+  }
+  throw new Error(`The model called tools ${MOST_ROUNDS} times in a row; that is enough here.`);
+}
+
+function useTool(call) {
+  let result;
+  try {
+    const { time_zone: timeZone } = JSON.parse(call.function.arguments);
+    result = new Date().toLocaleString("en-GB", { timeZone, dateStyle: "full", timeStyle: "long" });
+  } catch (error) {
+    result = `Error: ${error.message}`;
+  }
+  element(bubble("tool"), "div", "text", result);
+  return { role: "tool", tool_call_id: call.id, content: result };
+}
+
+async function answer() {
+  const began = performance.now();
+  const response = await fetch(form.dataset.url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": form.dataset.csrf },
+    body: JSON.stringify(request()),
+    signal: running.signal,
+  });
+  if (!response.ok) throw new Error(await refusal(response));
+  const view = new AnswerView(began);
+  for await (const chunk of chunks(response.body)) {
+    if (chunk.error) throw new Error(chunk.error.message);
+    view.add(chunk);
+  }
+  return view.message;
+}
+
+function request() {
+  const body = { messages, stream: true, stream_options: { include_usage: true } };
+  if (model.value) body.model = model.value;
+  if (effort.value) body.reasoning_effort = effort.value;
+  if (tool.checked) body.tools = [GET_TIME];
+  return body;
+}
+
+async function refusal(response) {
+  if (response.status === 401) return "You are signed out. Reload the page to sign in.";
+  const text = await response.text();
+  try {
+    return JSON.parse(text).error.message;
+  } catch {
+    return `The gateway answered ${response.status}.`;
+  }
+}
+
+async function* chunks(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error("The answer broke off.");
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      if (line === "data: [DONE]") return;
+      if (line.startsWith("data: ")) yield JSON.parse(line.slice(6));
+    }
+  }
+}
+
+// What has come of an answer: as a message to send back, and on the page.
+class AnswerView {
+  constructor(began) {
+    this.message = { role: "assistant", content: "" };
+    this.began = began;
+    this.first = null;
+    this.box = bubble("assistant");
+  }
+
+  add(chunk) {
+    const delta = chunk.choices[0]?.delta ?? {};
+    if (delta.reasoning_content || delta.content || delta.tool_calls) this.first ??= performance.now();
+    if (delta.reasoning_content) this.part("thinking").textContent += delta.reasoning_content;
+    if (delta.content) this.part("text").textContent = this.message.content += delta.content;
+    for (const call of delta.tool_calls ?? []) this.addCall(call);
+    if (chunk.usage) element(this.box, "p", "hint", this.figures(chunk));
+    this.box.scrollIntoView({ block: "nearest" });
+  }
+
+  addCall({ index, id, function: part }) {
+    const calls = (this.message.tool_calls ??= []);
+    const call = (calls[index] ??= { id, type: "function", function: { name: part.name, arguments: "" } });
+    call.function.arguments += part.arguments ?? "";
+    this.part(`call call-${index}`).textContent = `${call.function.name}(${call.function.arguments})`;
+  }
+
+  part(name) {
+    const found = this.box.querySelector(`.${name.split(" ").pop()}`);
+    if (found) return found;
+    if (name !== "thinking") return element(this.box, "div", name);
+    const details = element(this.box, "details", "");
+    details.open = true;
+    element(details, "summary", "", "Reasoning");
+    return element(details, "div", name);
+  }
+
+  figures({ model: by, usage }) {
+    const now = performance.now();
+    const cached = usage.prompt_tokens_details.cached_tokens;
+    const told = [by, `${usage.prompt_tokens} prompt tokens${cached ? ` (${cached} cached)` : ""}`];
+    told.push(`${usage.completion_tokens} of the answer`);
+    if (usage.cost !== undefined) told.push(`$${usage.cost.toFixed(4)}`);
+    if (this.first) told.push(`began after ${((this.first - this.began) / 1000).toFixed(2)} s`);
+    told.push(`${((now - this.began) / 1000).toFixed(1)} s in all`);
+    return told.join(" · ");
+  }
+}
+
+function setBusy(busy) {
+  send.disabled = clear.disabled = busy;
+  stop.hidden = !busy;
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (running) return;
+  running = new AbortController();
+  setBusy(true);
+  const before = messages.length;
+  try {
+    await ask();
+  } catch (error) {
+    messages.length = before; // what failed was not said: the next message goes on from what is complete
+    const text = error.name === "AbortError" ? "Stopped." : error.message;
+    element(log, "p", "notice bad", text).setAttribute("role", "alert");
+  } finally {
+    running = null;
+    setBusy(false);
+    question.focus();
+  }
+});
+
+question.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+});
+stop.addEventListener("click", () => running?.abort());
+clear.addEventListener("click", () => {
+  messages = [];
+  log.replaceChildren();
+});
+setBusy(false); // not before: without this script the form would send the message in the page's address

@@ -1,0 +1,64 @@
+"""Who is signed in to the dashboard: known to all workers, and only for as long as the key may be used."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from gateway.store import secret
+from gateway.store.database import Store
+from gateway.store.keys import Key, Keys
+from gateway.store.models import AdminSession
+
+LIFETIME = timedelta(hours=12)
+TOKEN_BYTES = 32
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class AdminSessions:
+    """Sessions by their random tokens, of which only SHA-256 digests are kept.
+
+    A session ends with its key: when that is revoked, expires, or gets a new secret. Every method raises StoreError
+    when the database fails.
+    """
+
+    def __init__(self, store: Store, now: Callable[[], datetime] = _utc_now) -> None:
+        self._store = store
+        self._keys = Keys(store)
+        self._now = now
+
+    def open(self, key: str) -> str:
+        """A new session of whoever has this key; its token. Expired sessions are forgotten on the way."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        now = self._now()
+        row = {
+            "token_hash": secret.digest(token),
+            "key_hash": secret.digest(key),
+            "expires_at": now + LIFETIME,
+        }
+
+        def work(db: Any) -> None:
+            AdminSession.delete().where(AdminSession.expires_at <= now).execute(db)
+            AdminSession.insert(**row).execute(db)
+
+        self._store.write(work)
+        return token
+
+    def find(self, token: str) -> Key | None:
+        """The admin's key that the session was opened with, if both may still be used."""
+        query = AdminSession.select().where(
+            AdminSession.token_hash == secret.digest(token), AdminSession.expires_at > self._now()
+        )
+        row = self._store.read(query.first)
+        key = self._keys.find_digest(row.key_hash) if row else None
+        return key if key and key.is_admin else None
+
+    def close(self, token: str) -> None:
+        """The token is worth nothing from now on."""
+        query = AdminSession.delete().where(AdminSession.token_hash == secret.digest(token))
+        self._store.write(query.execute)

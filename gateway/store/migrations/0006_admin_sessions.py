@@ -1,0 +1,21 @@
+"""Who is signed in to the dashboard. Written out, as this file never changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import DoubleField, TextField
+
+
+def up(migrator: Any, db: Any) -> None:
+    """Create the table."""
+
+    class AdminSession(db.Model):  # type: ignore[misc]
+        token_hash = TextField(primary_key=True)
+        key_hash = TextField()
+        expires_at = DoubleField(index=True)
+
+        class Meta:
+            table_name = "admin_sessions"
+
+    db.create_tables([AdminSession], safe=False)
