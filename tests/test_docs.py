@@ -15,7 +15,8 @@ from gateway.settings import Settings
 from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-DESCRIPTIONS = ("/openapi.json", "/docs", "/redoc")  # of the endpoints, with what belongs to their pages
+#: Pages for people, and what belongs to them.
+DESCRIPTIONS = ("/openapi.json", "/docs", "/redoc", "/dashboard")
 CODE = re.compile(r"`(\w+)`")
 NAMES = {field.name.upper() for field in fields(Settings)} - {"ENVIRON"}
 UNIT = ROOT / "deploy/claude-gateway.service"

@@ -141,7 +141,7 @@ def test_start_in_the_background_and_status_and_stop(stopped: Project) -> None:
     status = stopped.make("status")
     assert status.returncode == 0
     assert f"pid {server.pid}" in status.stdout
-    assert "Listening at" in status.stdout  # from the log
+    assert "using Claude Code" in status.stdout  # from the log
     assert KEY not in status.stdout
     assert [(stopped.folder / "data" / name).stat().st_mode & 0o077 for name in PRIVATE] == [0, 0]
     left = [child.pid for child in server.children(recursive=True)]

@@ -155,7 +155,7 @@ def test_the_same_key_goes_to_the_same_gateway(
         assert by_key(front, header) == chosen
         lost, other = upstreams
         lost.server_close()
-        assert set(by_key(front, header)) == {other.address}
+        wait_for(lambda: set(by_key(front, header)) == {other.address})
 
 
 def test_a_request_that_was_sent_is_never_sent_again(upstreams: list[Upstream], tmp_path: Path) -> None:

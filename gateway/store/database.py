@@ -18,7 +18,7 @@ from peewee import OperationalError, PeeweeException
 from playhouse.migrations import Runner
 from playhouse.pool import MaxConnectionsExceeded
 
-from gateway.errors import InvalidRequest, StoreError
+from gateway.errors import StoreError
 from gateway.store.backends import backend_of
 
 log = logging.getLogger(__name__)
@@ -115,8 +115,6 @@ def _wrapped() -> Iterator[None]:
     """Driver errors become ours here and nowhere else. The client is told no detail, the log is."""
     try:
         yield
-    except UnicodeEncodeError as error:  # JSON can have it, no database takes it
-        raise InvalidRequest("The request names something with half of a surrogate pair in it.") from error
     except (PeeweeException, sqlite3.Error, MaxConnectionsExceeded, OSError) as error:
         log.warning("the database failed: %s: %s", type(error).__name__, error)
         raise StoreError(retry_after=1) from error
