@@ -45,7 +45,7 @@ def _shared_standin() -> Iterator[StandIn]:
 @pytest.fixture
 def standin(_shared_standin: StandIn) -> StandIn:
     """The model's side: scripts answers, records requests. Fresh in each test."""
-    _shared_standin.reset()
+    _shared_standin.begin()
     return _shared_standin
 
 

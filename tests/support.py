@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,11 @@ class Gateway:
 
     def cli_processes(self) -> list[psutil.Process]:
         """The CLI processes of all workers, running or not yet reaped."""
-        return [child for worker in self.workers for child in worker.children(recursive=True)]
+        found: list[psutil.Process] = []
+        for worker in self.workers:
+            with suppress(psutil.NoSuchProcess):  # it has just ended
+                found += worker.children(recursive=True)
+        return found
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = 30.0) -> int:
         """Signal gunicorn and wait for its end; its exit code."""
@@ -144,3 +149,9 @@ def wait_for(condition: Any, timeout: float = 20.0) -> Any:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s")
         time.sleep(0.01)
+
+
+def clear_of_the_minute(seconds: float = 8.0) -> None:
+    """Wait until the minute has so many seconds left: one that begins within a test lets further requests through."""
+    while time.time() % 60 > 60 - seconds:
+        time.sleep(0.2)

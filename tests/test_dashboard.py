@@ -35,7 +35,7 @@ from tests import browser as chromium
 from tests.browser import Browser
 from tests.scripted import ScriptedCli
 from tests.standin import StandIn, text, thinking, tool_calls
-from tests.support import STILL, Gateway, wait_for
+from tests.support import STILL, Gateway, clear_of_the_minute, wait_for
 
 CONFIGURED = "a-configured-key"
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -253,6 +253,7 @@ def test_other_sites_cannot_use_the_session(
 
 
 def test_bad_sign_ins_are_counted(make_app: Callable[..., Flask]) -> None:
+    clear_of_the_minute()
     client = make_app(trusted_proxies=1, rate_limit_failed_auth_per_minute=3).test_client()
     client.application.extensions["keys"].create("boss", is_admin=True)
     sent = {"X-Forwarded-For": "8.8.8.8"}
@@ -265,6 +266,7 @@ def test_bad_sign_ins_are_counted(make_app: Callable[..., Flask]) -> None:
 
 
 def test_the_chat_is_within_the_keys_limits(make_app: Callable[..., Flask]) -> None:
+    clear_of_the_minute()
     client = make_app(rate_limit_requests_per_minute=2, rate_limit_burst=0).test_client()
     sign_in(client, client.application.extensions["keys"].create("boss", is_admin=True)[1])
     sent = {"X-CSRF-Token": csrf(client)}

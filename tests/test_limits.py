@@ -24,7 +24,7 @@ from gateway.settings import Settings, SettingsError, load
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 from tests.scripted import ScriptedCli
-from tests.support import STILL, Gateway, wait_for
+from tests.support import STILL, Gateway, clear_of_the_minute, wait_for
 
 PATH = "/v1/chat/completions"
 TOLD = [f"x-ratelimit-{what}-requests" for what in ("limit", "remaining", "reset")]
@@ -36,6 +36,11 @@ def bearer(key: str) -> dict[str, str]:
 
 
 # Three workers
+
+
+@pytest.fixture(autouse=True)
+def _within_a_minute() -> None:
+    clear_of_the_minute()
 
 
 @pytest.fixture(scope="module")

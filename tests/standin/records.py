@@ -17,6 +17,9 @@ T = TypeVar("T")
 _RECHECK = 0.01
 
 
+SESSION = "x-claude-code-session-id"
+
+
 @dataclass
 class Recorded:
     """One request and what became of it; times are `time.monotonic()` seconds, None until they come.
@@ -88,6 +91,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._records = Records()
+        self._retired: set[str] = set()
         self._change = threading.Condition()
 
     def open(self, method: str, path: str, headers: Mapping[str, str], raw: bytes) -> Recorded:
@@ -97,7 +101,8 @@ class Ledger:
             method, path, lowered, _json_object(raw), raw, time.monotonic(), changed=self.notify
         )
         with self._change:
-            self._records.append(record)
+            if lowered.get(SESSION) not in self._retired:
+                self._records.append(record)
             self._change.notify_all()
         return record
 
@@ -110,6 +115,13 @@ class Ledger:
         """Forget everything."""
         with self._change:
             self._records.clear()
+
+    def retire(self) -> None:
+        """Note no further requests of the CLI's sessions that are known: one that is ending may send another."""
+        with self._change:
+            self._retired |= {
+                record.headers[SESSION] for record in self._records if SESSION in record.headers
+            }
 
     def notify(self) -> None:
         """Wake those who wait for a change."""

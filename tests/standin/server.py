@@ -101,6 +101,11 @@ class StandIn:
         self.ledger.clear()
         self.faults.clear()
 
+    def begin(self) -> None:
+        """As `reset`, for another test: whatever still goes on has nothing to do with it."""
+        self.ledger.retire()
+        self.reset()
+
     def wait_for(self, predicate: Callable[[], T], timeout: float = 20.0) -> T:
         """Return the predicate's first true value, looking after every change; raises `TimeoutError`."""
         return self.ledger.wait_for(predicate, timeout)
