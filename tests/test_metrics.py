@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +18,7 @@ from gateway.store.database import Store
 from gateway.store.keys import Keys
 from tests.scripted import ScriptedCli
 from tests.sockets import Caller, leaving
-from tests.support import STILL, Gateway, wait_for
+from tests.support import ROOT, STILL, Gateway, wait_for
 
 KEY = "a-configured-key"
 
@@ -147,3 +148,17 @@ def test_windows() -> None:
         "seven_day": {"utilization": 0.1, "resetsAt": 20},
     }
     assert windows({"unifiedWindows": each}) == {"five_hour": Window(0.5, 10), "seven_day": Window(0.1, 20)}
+
+
+def test_the_grafana_dashboard_asks_for_metrics_that_are_there() -> None:
+    """And for all of them, but for when a subscription's limit resets."""
+    board = json.loads((ROOT / "deploy/grafana.json").read_text("utf-8"))
+    asked = {
+        re.sub("_bucket$", "", name)
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"gateway_\w+", target["expr"])
+    }
+    listed = set(re.findall(r"^\| `(gateway_\w+)`", (ROOT / "docs/operations.md").read_text("utf-8"), re.M))
+    assert listed - asked == {"gateway_limit_reset_timestamp_seconds"}
+    assert asked <= listed

@@ -448,6 +448,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     settings = {"LOG_FORMAT": "json", "WEB_CONCURRENCY": "3", "MAX_PROCESSES": "8"}
     gateway = Gateway({**STILL, **cli.environ, **settings, "ANTHROPIC_API_KEY": "sk-ant-dummy"})
+    gateway.health()  # it listens before it has made its database
     yield gateway
     gateway.close()
 

@@ -68,7 +68,8 @@ def stream(run: Source, encoder: Encoder, ignored: Iterable[str]) -> Response:
         first = _begin(run, stack)
         headers = STREAM_HEADERS | _headers(run, first, ignored)
         held = stack.pop_all()
-    response = Response(_encoded(chain([first], run), encoder), mimetype="text/event-stream", headers=headers)
+    encoded = _encoded(chain([first], run), encoder, run.record)
+    response = Response(encoded, mimetype="text/event-stream", headers=headers)
     response.call_on_close(held.close)  # runs even if the stream is never begun
     return response
 
@@ -98,16 +99,19 @@ def _begin(run: Source, stack: contextlib.ExitStack) -> tuple[int, Batch]:
     raise UpstreamError("The Claude Code CLI gave no answer.")
 
 
-def _encoded(batches: Batches, encoder: Encoder) -> Iterator[bytes]:
+def _encoded(batches: Batches, encoder: Encoder, record: Record) -> Iterator[bytes]:
+    """The bytes of the stream. The record has to know of failures to encode, too: no client has left then."""
     try:
         for index, batch in batches:
             data = encoder.encode(batch, index)
             if data:
                 yield data
     except GatewayError as error:
+        record.error = record.error or error.code
         yield encoder.error(error)
     except Exception:
         log.exception("a stream failed in an unforeseen way")
+        record.error = record.error or GatewayError.code
         yield encoder.error(GatewayError())
 
 

@@ -6,6 +6,7 @@ numbers yet. https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ Emit = Callable[[Emitted], None]
 Item = dict[str, Any]
 
 
-class Output:
+class Output(ABC):
     """An item at `index` of a response's output. `emit` gets its events."""
 
     def __init__(self, item: Item, index: int, emit: Emit) -> None:
@@ -31,8 +32,9 @@ class Output:
         index = self._place["output_index"]
         self._emit({"type": "response.output_item.done", "output_index": index, "item": dict(self.item)})
 
+    @abstractmethod
     def _fill(self, status: str) -> None:
-        raise NotImplementedError
+        """Complete the item."""
 
     def _tell(self, kind: str, **fields: Any) -> None:
         self._emit({"type": f"response.{kind}", **self._place, **fields})
