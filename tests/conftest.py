@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.claude.binary import find
-from tests.standin import StandIn
+from tests.recorded import last_said
+from tests.standin import StandIn, text
 from tests.support import SHARED, Gateway
 
 
@@ -85,6 +86,12 @@ def keeper(_keeper: Gateway, standin: StandIn, request: pytest.FixtureRequest) -
     owner = hashlib.sha256(request.node.name.encode()).hexdigest()
     _keeper.http.headers["Authorization"] = f"Bearer {owner}"
     return _keeper
+
+
+@pytest.fixture
+def echo(standin: StandIn) -> None:
+    """A model that repeats what it was told last."""
+    standin.default(lambda body: text(f"You said {last_said(body)}"))
 
 
 @pytest.fixture

@@ -84,3 +84,10 @@ def content(parsed: Iterable[Body]) -> str:
     """The text of a stream's chunks."""
     deltas = (choice["delta"] for chunk in parsed for choice in chunk["choices"])
     return "".join(delta.get("content") or "" for delta in deltas)
+
+
+def last_said(body: Body) -> str:
+    """The text of the last user message of a request to the model."""
+    messages = [message for message in body["messages"] if message["role"] == "user"]
+    content = messages[-1]["content"]
+    return content if isinstance(content, str) else str(content[-1].get("text", ""))

@@ -20,6 +20,8 @@ from tests.support import Gateway, wait_for
 from tests.tool_bodies import CLOCK, call, called, result
 from tests.wide import some, some_of, wide
 
+pytestmark = pytest.mark.usefixtures("echo")
+
 Start = Callable[..., Gateway]
 
 MODELS = some(
@@ -27,22 +29,10 @@ MODELS = some(
 )
 
 
-@pytest.fixture(autouse=True)
-def _echo(standin: StandIn) -> None:
-    """A model that repeats what it was told last."""
-    standin.default(lambda body: text(f"You said {last_text(body)}"))
-
-
 @pytest.fixture
 def start_scripted(start_gateway: Start, tmp_path: Path) -> Start:
     """Starts a gateway in front of the scripted CLI, where it is processes that count and not what they say."""
     return functools.partial(start_gateway, **ScriptedCli(tmp_path).environ)
-
-
-def last_text(body: Body) -> str:
-    messages = [message for message in body["messages"] if message["role"] == "user"]
-    content = messages[-1]["content"]
-    return content if isinstance(content, str) else str(content[-1].get("text", ""))
 
 
 def said(gateway: Gateway, messages: list[Body], key: str | None = None, **fields: Any) -> str:
