@@ -11,6 +11,8 @@ import json
 from dataclasses import astuple
 from typing import Any
 
+import orjson
+
 from gateway.turn import Message, Turn, Workplace
 
 
@@ -32,8 +34,15 @@ def extend(digest: bytes, message: Message) -> bytes:
 
 
 def _of(before: bytes, value: Any) -> bytes:
-    data = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-    return hashlib.blake2b(before + data, digest_size=16).digest()
+    return hashlib.blake2b(before + _dump(value), digest_size=16).digest()
+
+
+def _dump(value: Any) -> bytes:
+    """Always the same for the same value."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, or an integer of more than 64 bits
+        return json.dumps(value, sort_keys=True).encode()
 
 
 def _workplace(workplace: Workplace | None) -> Any:

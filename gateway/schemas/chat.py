@@ -20,6 +20,7 @@ from gateway.schemas.fields import (
     LenientSchema,
     ListOf,
     Object,
+    QuickSchema,
     StopSequences,
     Text,
 )
@@ -53,7 +54,7 @@ def _of(api: str, use: str) -> dict[str, str]:
     return {"description": f"From the {api} API: {use}."}
 
 
-class ChatMessageSchema(LenientSchema):
+class ChatMessageSchema(QuickSchema):
     """One message. Fields that replayed answers carry besides are kept as they are."""
 
     role = Text(

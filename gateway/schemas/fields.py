@@ -7,9 +7,10 @@ clients' mistakes, so these refuse.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, pre_load
+from marshmallow import INCLUDE, Schema, ValidationError, fields, missing, pre_load
 
 
 def _says(**texts: str) -> dict[str, Any]:
@@ -25,6 +26,20 @@ class LenientSchema(Schema):
 
     error_messages = _says(type="Expected an object.")
 
+    def load(self, data: Any, *, many: bool | None = None, partial: Any = None, unknown: Any = None) -> Any:
+        """As marshmallow's own. A schema has some sixty fields and a body five: the others are passed over."""
+        return super().load(data, many=many, partial=self._optional, unknown=unknown)
+
+    @cached_property
+    def _optional(self) -> bool | frozenset[str]:
+        """The fields that may be absent, without a value then; True for all."""
+        optional = {
+            name
+            for name, field in self.load_fields.items()
+            if not field.required and field.load_default is missing
+        }
+        return len(optional) == len(self.load_fields) or frozenset(optional)
+
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Say of whatever may be absent that it may be null; the nulls themselves are dropped before."""
         field_obj.allow_none = field_obj.allow_none or not field_obj.required
@@ -37,10 +52,43 @@ class LenientSchema(Schema):
         return {key: value for key, value in data.items() if value is not None}
 
 
+class QuickSchema(LenientSchema):
+    """One without hooks of its own, for objects that come by the hundred: marshmallow takes 20 µs for each."""
+
+    def load(self, data: Any, *, many: bool | None = None, partial: Any = None, unknown: Any = None) -> Any:
+        """As marshmallow's own, which only says what is wrong."""
+        try:
+            return self._load(data)
+        except ValidationError:
+            return super().load(data, many=many, partial=partial, unknown=unknown)
+
+    def _load(self, data: Any) -> dict[str, Any]:
+        known = self.load_fields
+        if not (isinstance(data, dict) and self._required <= data.keys()):
+            raise ValidationError("not so quick")
+        return {
+            name: known[name].deserialize(value, name, data) if name in known else value
+            for name, value in data.items()
+            if value is not None or name in self._required
+        }
+
+    @cached_property
+    def _required(self) -> frozenset[str]:
+        return frozenset(name for name, field in self.load_fields.items() if field.required)
+
+
 class Text(fields.String):
     """A string."""
 
     default_error_messages = _says(invalid="Expected a string.")
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """As marshmallow's own, without its detours for what is a string."""
+        if not isinstance(value, str):
+            return super().deserialize(value, attr, data, **kwargs)
+        if self.validators:
+            self._validate(value)
+        return value
 
 
 class Flag(fields.Boolean):
@@ -120,9 +168,11 @@ class Content(fields.Field[Any]):
 
     default_error_messages = _says(invalid="Expected a string, a list of content parts, or null.")
 
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """As marshmallow's own, without its detours for what is a string."""
+        return value if isinstance(value, str) else super().deserialize(value, attr, data, **kwargs)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | list[Any]:
-        if isinstance(value, str):
-            return value
         if not isinstance(value, list):
             raise self.make_error("invalid")
         _check_each(value, dict, "Expected a content part, an object with a `type`.")

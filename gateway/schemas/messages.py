@@ -9,7 +9,17 @@ from typing import Any
 
 from marshmallow import EXCLUDE, INCLUDE, fields, validate
 
-from gateway.schemas.fields import Content, Count, Decimal, Flag, LenientSchema, ListOf, Object, Text
+from gateway.schemas.fields import (
+    Content,
+    Count,
+    Decimal,
+    Flag,
+    LenientSchema,
+    ListOf,
+    Object,
+    QuickSchema,
+    Text,
+)
 
 ROLES = ("user", "assistant", "system")
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -30,7 +40,7 @@ def _ignored() -> fields.Raw:
     return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
 
 
-class MessageParamSchema(LenientSchema):
+class MessageParamSchema(QuickSchema):
     """One message."""
 
     role = Text(
