@@ -58,6 +58,10 @@ class Store:
         """
         return self._attempt(lambda: self._transacted(work))
 
+    def write_once(self, work: Work[T]) -> T:
+        """`work(db)` as `write` does it, for one statement, which is a transaction by itself. Raises StoreError."""
+        return self._attempt(lambda: self._connected(work))
+
     def delete_in_parts(self, model: Any, condition: Callable[[], Any]) -> int:
         """Delete the rows for which `condition()` holds, a few at a time, as others wait meanwhile; how many it were.
 

@@ -1,7 +1,8 @@
 """The counters of the `limits` library in the gateway's own database.
 
-Exact across workers: what decides is one `INSERT … ON CONFLICT DO UPDATE … RETURNING` on one row. Every sliding window
-has a row of its own, named by its number, so that the row of the last one does not change any more.
+Exact across workers: what decides is one `INSERT … ON CONFLICT DO UPDATE … RETURNING` on one row, a transaction by
+itself. Every sliding window has a row of its own, named by its number, so that the row of the last one does not change
+any more.
 """
 
 from __future__ import annotations
@@ -24,10 +25,19 @@ SWEEP_SECONDS = 60.0
 # Written out, as every request goes through them: to put them together takes peewee five times as long as to run them.
 COUNTS = "SELECT key, count FROM limit_counters WHERE key IN (?, ?) AND expires_at > ?"
 EXPIRY = "SELECT expires_at FROM limit_counters WHERE key = ? AND expires_at > ?"
-INSERT = "INSERT INTO limit_counters AS own (key, count, expires_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
-ACQUIRE = INSERT + "count = own.count + excluded.count WHERE own.count < ? RETURNING count"
+INSERT = "INSERT INTO limit_counters AS own (key, count, expires_at) "
+ON_CONFLICT = " ON CONFLICT (key) DO UPDATE SET "
+ROOM = "? - COALESCE((SELECT count FROM limit_counters WHERE key = ? AND expires_at > ?), 0) * ? / ?"
+ACQUIRE = (
+    INSERT
+    + f"SELECT ?, ?, ? WHERE 0 < {ROOM}"
+    + ON_CONFLICT
+    + f"count = own.count + excluded.count WHERE own.count < {ROOM} RETURNING count"
+)
 INCREASE = (
     INSERT
+    + "VALUES (?, ?, ?)"
+    + ON_CONFLICT
     + "count = CASE WHEN own.expires_at <= ? THEN 0 ELSE own.count END + excluded.count, "
     + "expires_at = CASE WHEN own.expires_at <= ? THEN excluded.expires_at ELSE own.expires_at END RETURNING count"
 )
@@ -72,13 +82,9 @@ class DatabaseStorage(Storage, SlidingWindowCounterSupport, TimestampedSlidingWi
         now = self._now()
         before, current = self.sliding_window_keys(key, expiry, now)
         left = expiry - now % expiry
-
-        def work(db: Any) -> bool:
-            faded = sum(count for _, count in rows(db, COUNTS, before, before, now)) * left / expiry
-            room = limit - amount + 1 - faded  # the sum, rounded down, may reach the limit
-            return room > 0 and bool(rows(db, ACQUIRE, current, amount, now + left + expiry, room))
-
-        return self._change(now, work)
+        room = (limit - amount + 1, before, now, left, expiry)  # the sum, rounded down, may reach the limit
+        values = (current, amount, now + left + expiry, *room, *room)
+        return self._change(now, lambda db: bool(rows(db, ACQUIRE, *values)))
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """(count of the last window, its seconds to go, count of the current one, its seconds to go)."""
@@ -116,4 +122,4 @@ class DatabaseStorage(Storage, SlidingWindowCounterSupport, TimestampedSlidingWi
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self._store.write(LimitCounter.delete().where(LimitCounter.expires_at <= now).execute)
-        return self._store.write(work)
+        return self._store.write_once(work)

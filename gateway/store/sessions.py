@@ -5,7 +5,7 @@ An `owner` of None is somebody who sees everything. What has expired is not foun
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -190,7 +190,7 @@ def now() -> datetime:
 
 def new_id() -> str:
     """An id for a new session."""
-    return f"sess_{uuid.uuid4().hex}"
+    return f"sess_{secrets.token_hex(16)}"
 
 
 def find(db: Any, session_id: str, owner: str | None, expiry: Expiry) -> SessionRecord:
