@@ -1,5 +1,6 @@
 """gunicorn with gevent workers. Nothing of the app may be imported here but settings: the workers patch first."""
 
+import gc
 import mmap
 import os
 import resource
@@ -14,6 +15,7 @@ from gateway.settings import SettingsError, load
 
 DRAIN_MARGIN_SECONDS = 2.0  # the arbiter KILLs a worker at graceful_timeout: be done before
 LAST_BYTES_SECONDS = 0.5  # for answers that are complete but not yet written
+COLLECT_AFTER = 10_000  # new objects; a request makes hundreds, and few of them in cycles
 LINGER_SECONDS = 10.0  # longer than clients keep idle connections: nginx as shipped none, OpenAI's SDKs 5 s
 
 os.umask(0o077)  # the database and whatever else is written are for the gateway's user alone
@@ -81,6 +83,9 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
     import gevent
 
     gevent.spawn(_drain, worker)
+    gc.collect()
+    gc.freeze()  # what the app is made of stays: not to be looked through again and again
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _drain(worker):  # type: ignore[no-untyped-def]

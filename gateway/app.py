@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -61,11 +62,19 @@ ANSWERING = (
 )
 
 
+class Gateway(Flask):
+    """The gateway as a Flask app."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing here is async: not worth a look at every function that a request calls."""
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, ready but for `app.extensions["claude"].open()`, which starts processes."""
     settings = settings or load()
     _configure_logs(settings)
-    app = Flask("gateway", static_folder=None)
+    app = Gateway("gateway", static_folder=None)
     app.extensions["settings"] = settings
     app.extensions["claude"] = _claude(settings)
     extensions.init_app(app, settings)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
 from typing import Any
 
 from flask import Response, request
@@ -52,7 +52,7 @@ def create(body: dict[str, Any]) -> Response:
         project_id = turn.body.get("project_id")
         run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream, project_id=project_id)
         turn.follow(run, wanted)
-    answer_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
+    answer_id, created = f"chatcmpl-{secrets.token_hex(16)}", int(time.time())
     if wanted.stream:
         encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.call_form)
         return answers.stream(run, encoder, wanted.ignored)

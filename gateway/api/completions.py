@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
 from typing import Any
 
 from flask import Response
@@ -29,7 +29,7 @@ def create(body: dict[str, Any]) -> Response:
     """Answer one prompt or several, streamed or whole."""
     wanted = completions.parse(body)
     run = running.run(*wanted.turns, n=wanted.n, stream=wanted.stream)
-    answer_id, created = f"cmpl-{uuid.uuid4().hex}", int(time.time())
+    answer_id, created = f"cmpl-{secrets.token_hex(16)}", int(time.time())
     if wanted.stream:
         encoder = StreamEncoder(answer_id, created, wanted.echoes, wanted.include_usage)
         return answers.stream(run, encoder, wanted.ignored)

@@ -12,28 +12,33 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
-from gevent.socket import wait_read
+
+READ = 1  # libev's EV_READ
 
 
 @contextlib.contextmanager
 def watch(environ: dict[str, Any], on_gone: Callable[[], None]) -> Iterator[None]:
     """Call `on_gone` when the client hangs up within the block. Does nothing under servers without the socket."""
     connection = environ.get("gunicorn.socket")
-    watcher = gevent.spawn(_wait, connection, on_gone) if connection is not None else None
+    if connection is None:
+        yield
+        return
+    watcher = gevent.get_hub().loop.io(connection.fileno(), READ)
+    watcher.start(_look, watcher, connection, on_gone)
     try:
         yield
     finally:
-        if watcher is not None:
-            watcher.kill(block=False)
+        watcher.close()
 
 
-def _wait(connection: socket.socket, on_gone: Callable[[], None]) -> None:
+def _look(watcher: Any, connection: socket.socket, on_gone: Callable[[], None]) -> None:
+    """Runs in the hub, which must not wait for anything."""
+    watcher.stop()
     try:
-        wait_read(connection.fileno())
-        gone = not connection.recv(1, socket.MSG_PEEK)
+        is_gone = not connection.recv(1, socket.MSG_PEEK)
     except ValueError:  # TLS in gunicorn itself: its sockets cannot be peeked at
         return
     except OSError:
-        gone = True
-    if gone:  # else the client has sent its next request already
-        on_gone()
+        is_gone = True
+    if is_gone:  # else the client has sent its next request already
+        gevent.spawn(on_gone)

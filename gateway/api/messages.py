@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from typing import Any
 
 from flask import Response, g
@@ -31,7 +31,7 @@ def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     wanted = dialect.parse(body)
     run = running.run(wanted.turn, stream=wanted.stream)
-    answer_id = f"msg_{uuid.uuid4().hex}"
+    answer_id = f"msg_{secrets.token_hex(16)}"
     if wanted.stream:
         return answers.stream(run, StreamEncoder(answer_id, g.get("request_id", "")), wanted.ignored)
     return answers.whole(run, Answer(answer_id), wanted.ignored)

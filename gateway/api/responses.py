@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -49,7 +49,7 @@ def create(body: Body) -> Response:
     is_streamed = bool(body.get("stream"))
     run = running.run(wanted.turn, stream=is_streamed)
     model = current.claude().catalogue.resolve(wanted.turn.model).id
-    response = new(f"resp_{uuid.uuid4().hex}", model, {**wanted.echoed, "store": stores})
+    response = new(f"resp_{secrets.token_hex(16)}", model, {**wanted.echoed, "store": stores})
     with _renamed():
         if body.get("background"):
             return _in_background(run, response, items, wanted, is_streamed)

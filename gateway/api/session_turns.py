@@ -7,8 +7,8 @@ sent again; of a stream that was stopped or left, the question and the text so f
 from __future__ import annotations
 
 import logging
+import secrets
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -278,7 +278,7 @@ def stop(session_id: str) -> SessionRecord:
 
 
 def _claimed(body: Body) -> SessionTurn:
-    turns, turn_id = current.session_turns(), uuid.uuid4().hex
+    turns, turn_id = current.session_turns(), secrets.token_hex(16)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -307,4 +307,4 @@ def _new(body: Body) -> SessionTurn:
         created_at=moment,
         updated_at=moment,
     )
-    return SessionTurn(turns, uuid.uuid4().hex, session, body)
+    return SessionTurn(turns, secrets.token_hex(16), session, body)

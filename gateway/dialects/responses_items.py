@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/responses/input-items
 from __future__ import annotations
 
 import json
-import uuid
+import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,7 +22,7 @@ def _complete(item: Item) -> Item:
     kind = item.get("type") or "message"
     whole = {"id": None, **item, "type": kind}
     if not isinstance(whole["id"], str) or not whole["id"]:
-        whole["id"] = f"{_PREFIXES[kind]}_{uuid.uuid4().hex}"
+        whole["id"] = f"{_PREFIXES[kind]}_{secrets.token_hex(16)}"
     return _COMPLETED[kind](whole)
 
 

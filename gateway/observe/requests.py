@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 
 import structlog
 from flask import Flask, Response, g, request
@@ -20,7 +20,7 @@ def init_app(app: Flask) -> None:
 
 def _begin() -> None:
     offered = request.headers.get(HEADER, "")
-    g.request_id = offered if _ACCEPTABLE.fullmatch(offered) else f"req_{uuid.uuid4().hex}"
+    g.request_id = offered if _ACCEPTABLE.fullmatch(offered) else f"req_{secrets.token_hex(16)}"
     # One greenlet serves all requests of a connection: nothing of the last one may stay.
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
