@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 
-from bench import floors, rows, scripted, usage
+from bench import floors, latency, rows, scripted, usage
 from bench.results import NotSupported, Row, RowFailed, disturbance, table
 from bench.targets import Lab, Server, Target
 from gateway.claude.binary import find
@@ -69,11 +69,14 @@ def _parser() -> argparse.ArgumentParser:
 def _lab_rows(lab: Lab, quick: bool) -> dict[str, Work]:
     """Every row by name, in the order of the table."""
     streams, length = (100, 30) if quick else (500, 100)
+    times = 30 if quick else 100
     return {
         "stand-in itself": partial(floors.standin, lab, times=10 if quick else 50),
         "cold claude -p": partial(floors.cold_claude, lab, times=3 if quick else 20),
         **_server_rows(lab.gateway, quick),
-        "scripted CLI: first delta": partial(scripted.added_latency, lab, times=30 if quick else 200),
+        "scripted CLI: first delta": partial(latency.new_conversations, lab, times=times),
+        "scripted CLI: first delta of a follow-up": partial(latency.follow_ups, lab, times=times, messages=0),
+        "scripted CLI: the same, 200 messages": partial(latency.follow_ups, lab, times=times, messages=200),
         "scripted CLI: one fast stream": partial(
             scripted.fast_stream, lab, times=1 if quick else 3, deltas=FAST_DELTAS
         ),

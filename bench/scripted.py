@@ -1,21 +1,14 @@
-"""The gateway's own share, measured with a CLI that costs next to nothing (scripted_cli.py)."""
+"""How much the gateway carries, measured with a CLI that costs next to nothing (scripted_cli.py)."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import orjson
 
 from bench import usage
 from bench.client import Answer, Request
-from bench.results import Row, RowFailed, percentile
+from bench.results import Row, percentile
 from bench.rows import ask
 from bench.targets import Lab, OwnGateway
 
@@ -25,104 +18,6 @@ PAUSE_SECONDS = 0.1  # between the deltas of a slow stream
 def play(target: OwnGateway, script: str) -> Request:
     """A request that the scripted CLI answers by `script`."""
     return target.chat([{"role": "user", "content": f"play {script}"}])
-
-
-def alone(lab: Lab, row: Row, times: int) -> None:
-    """The same lines that the gateway exchanges with a warm process, without a gateway: what it cannot be below."""
-    for _ in range(times):
-        with _bare(lab.launcher()) as process:
-            _control(process, {"subtype": "list_models"})
-            begun = time.monotonic()
-            _control(process, {"subtype": "initialize"}, {"subtype": "apply_flag_settings", "settings": {}})
-            message = {"role": "user", "content": "play 20 0"}
-            _send(process, {"type": "user", "message": message})
-            _await_line(process, b"text_delta")
-            row.first.append(time.monotonic() - begun)
-            _await_line(process, b'"result"')
-            row.last.append(time.monotonic() - begun)
-
-
-@contextlib.contextmanager
-def _bare(program: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        yield process
-    finally:
-        process.communicate()
-
-
-def _send(process: subprocess.Popen[bytes], *lines: dict[str, Any]) -> None:
-    assert process.stdin
-    process.stdin.write(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-    process.stdin.flush()
-
-
-def _control(process: subprocess.Popen[bytes], *requests: dict[str, Any]) -> None:
-    _send(
-        process,
-        *({"type": "control_request", "request_id": "1", "request": request} for request in requests),
-    )
-    for _ in requests:
-        _await_line(process, b"control_response")
-
-
-def _await_line(process: subprocess.Popen[bytes], mark: bytes) -> None:
-    assert process.stdout
-    while mark not in (line := process.stdout.readline()):
-        if not line:
-            raise RowFailed("the scripted CLI ended")
-
-
-def bare_server(lab: Lab, row: Row, times: int) -> None:
-    """A stream of one delta from an app that does nothing, under the gateway's own server settings."""
-    target = lab.bare()
-    for _ in range(times):
-        (answer,) = ask([play(target, "20 0")])
-        row.first.append(answer.first)
-        time.sleep(PAUSE_SECONDS)  # as long as the gateway takes to have its next process ready
-
-
-def added_latency(lab: Lab, row: Row, times: int) -> None:
-    """From the client's request to its first delta, when the CLI answers at once.
-
-    What the server takes for any stream and the CLI for these lines is measured apart.
-    """
-    cli, server = Row(""), Row("")
-    alone(lab, cli, times)
-    bare_server(lab, server, times)
-    target = lab.scripted(warm=4)
-    target.settle(4)
-    way_in, way_out = [], []
-    for number in range(times + 5):
-        (answer,) = ask([play(target, "20 0")])
-        came, written = map(float, answer.text.split()[:2])
-        if number >= 5:  # the first ones import and compile
-            row.first.append(answer.first)
-            row.last.append(answer.last)
-            way_in.append(came - answer.sent)
-            way_out.append(answer.deltas[0][0] - written)
-        _await_warm(target)
-    row.figures["way_in_ms"] = statistics.median(way_in) * 1000
-    row.figures["way_out_ms"] = statistics.median(way_out) * 1000
-    row.figures["cli_ms"] = statistics.median(cli.first) * 1000
-    row.figures["server_ms"] = statistics.median(server.first) * 1000
-    row.figures["added_ms"] = (
-        statistics.median(row.first) * 1000 - row.figures["cli_ms"] - row.figures["server_ms"]
-    )
-    row.remark = (
-        "{way_in_ms:.2f} ms to the CLI's stdin, {way_out_ms:.2f} ms back; {added_ms:.2f} ms over what gunicorn "
-        "takes for any stream ({server_ms:.2f}) and the CLI for the same lines ({cli_ms:.2f})".format(
-            **row.figures
-        )
-    )
-    row.gateway_memory, row.cli_memory = target.memory()
-
-
-def _await_warm(target: OwnGateway) -> None:
-    """`settle` looks at CPU figures for 0.3 s; a scripted CLI is ready sooner."""
-    while target.status()["warm"] < 4:
-        time.sleep(0.02)
-    time.sleep(0.03)
 
 
 def fast_stream(lab: Lab, row: Row, times: int, deltas: int) -> None:
