@@ -97,7 +97,7 @@ def _server_rows(target: Callable[[int], Target], quick: bool) -> dict[str, Work
     named = {
         "new conversation": on(WARM, rows.new_conversation, times),
         "new conversation, known set-up": on(WARM, rows.known_set_up, times),
-        "follow-up turn": on(WARM, rows.follow_up, times),
+        "follow-up turn": on(2, rows.follow_up, 2 * times),  # more would merely wait, and use CPU for it
         "tool round trip": on(WARM, rows.tool_round_trip, times),
         "1 new conversation at once": at_once(1, WARM, rounds),
         "6 new conversations at once": at_once(6, WARM, rounds),

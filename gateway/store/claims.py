@@ -12,11 +12,18 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.errors import SessionBusy, TurnStopped
-from gateway.store.database import Store
+from gateway.store.database import Store, rows
 from gateway.store.models import Session, SessionMessage
 from gateway.store.sessions import Expiry, SessionRecord, find, insert, now
 
 LEASE = timedelta(seconds=6)
+
+FINISH = (
+    "UPDATE sessions SET running_turn = NULL, running_until = NULL, stop_requested = ?, updated_at = ?, "
+    "model = COALESCE(model, ?), claude_session_id = COALESCE(?, claude_session_id), "
+    "message_count = COALESCE(?, message_count), "
+    "total_tokens = total_tokens + ?, total_cost = total_cost + ? WHERE running_turn = ? RETURNING id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class Claims:
     def open(self, record: SessionRecord, turn: str) -> None:
         """Add a new session in which `turn` runs already."""
         lease = now() + LEASE
-        self._store.write(lambda db: insert(db, record, running_turn=turn, running_until=lease))
+        self._store.write_once(lambda db: insert(db, record, running_turn=turn, running_until=lease))
 
     def claim(self, session_id: str, owner: str | None, turn: str) -> SessionRecord:
         """Let `turn` run in a session. Raises SessionNotFound, or SessionBusy if another does."""
@@ -89,32 +96,24 @@ class Claims:
     def finish(self, turn: str, outcome: Outcome) -> None:
         """End a turn: the session is free again. Raises TurnStopped if it is deleted, or another turn's by now."""
 
+        values = _values(turn, outcome)
+
         def work(db: Any) -> None:
-            row = Session.select(Session.id, Session.model).where(Session.running_turn == turn).first(db)
-            if row is None:
+            found = rows(db, FINISH, *values)
+            if not found:
                 raise TurnStopped("The session was deleted while the answer was written.", should_retry=False)
             if outcome.messages:
-                _replace(db, row.id, outcome)
-            Session.update(**_changes(row, outcome)).where(Session.id == row.id).execute(db)
+                _replace(db, found[0][0], outcome)
 
-        self._store.write(work)
+        (self._store.write if outcome.messages else self._store.write_once)(work)
 
 
-def _changes(row: Any, outcome: Outcome) -> dict[str, Any]:
-    changes: dict[str, Any] = {
-        "running_turn": None,
-        "running_until": None,
-        "stop_requested": False,
-        "updated_at": now(),
-        "model": row.model or outcome.model,
-        "total_tokens": Session.total_tokens + outcome.input_tokens + outcome.output_tokens,
-        "total_cost": Session.total_cost + outcome.cost,
-    }
-    if outcome.claude_session_id:
-        changes["claude_session_id"] = outcome.claude_session_id
-    if outcome.message_count is not None:
-        changes["message_count"] = outcome.message_count
-    return changes
+def _values(turn: str, outcome: Outcome) -> list[Any]:
+    """Those that FINISH takes."""
+    model = Session.model.db_value(outcome.model)
+    claude = Session.claude_session_id.db_value(outcome.claude_session_id)
+    sums = [outcome.input_tokens + outcome.output_tokens, outcome.cost]
+    return [False, Session.updated_at.db_value(now()), model, claude, outcome.message_count, *sums, turn]
 
 
 def _replace(db: Any, session_id: str, outcome: Outcome) -> None:

@@ -108,9 +108,17 @@ class Store:
             Runner(db, str(MIGRATIONS)).up()
 
 
+def run(db: Any, statement: str, *values: Any) -> Any:
+    """The cursor of a statement that is written out. Values stand as `?` in it, whatever the driver has for them.
+
+    For what every answer needs: to put a statement together takes peewee five times as long as to run it.
+    """
+    return db.execute_sql(statement.replace("?", db.param), values)
+
+
 def rows(db: Any, statement: str, *values: Any) -> list[Any]:
-    """The rows of a statement that is written out. Values stand as `?` in it, whatever the driver has for them."""
-    found: list[Any] = db.execute_sql(statement.replace("?", db.param), values).fetchall()
+    """The rows of a statement that is written out, as `run` takes it."""
+    found: list[Any] = run(db, statement, *values).fetchall()
     return found
 
 

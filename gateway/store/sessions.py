@@ -14,7 +14,7 @@ from typing import Any
 from peewee import fn
 
 from gateway.errors import SessionNotFound
-from gateway.store.database import Store
+from gateway.store.database import Store, run
 from gateway.store.models import Session, SessionMessage
 
 UNSTORED_IDLE = timedelta(minutes=30)  # where sessions do not expire: these hold nothing to keep
@@ -205,10 +205,14 @@ def find(db: Any, session_id: str, owner: str | None, expiry: Expiry) -> Session
     return _record(row)
 
 
+_FIELDS: dict[str, Any] = {field.name: field for field in Session._meta.sorted_fields}
+_INSERT = f"INSERT INTO sessions ({', '.join(_FIELDS)}) VALUES ({', '.join('?' for _ in _FIELDS)})"
+
+
 def insert(db: Any, record: SessionRecord, **values: Any) -> None:
     """Add a session in a transaction; `values` are of further columns."""
-    fields = {name: getattr(record, name) for name in SessionRecord.__dataclass_fields__}
-    Session.insert(**fields | values).execute(db)
+    given = {name: getattr(record, name) for name in SessionRecord.__dataclass_fields__} | values
+    run(db, _INSERT, *(field.db_value(given.get(name, field.default)) for name, field in _FIELDS.items()))
 
 
 def _record(row: Any) -> SessionRecord:
