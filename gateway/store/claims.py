@@ -95,7 +95,6 @@ class Claims:
 
     def finish(self, turn: str, outcome: Outcome) -> None:
         """End a turn: the session is free again. Raises TurnStopped if it is deleted, or another turn's by now."""
-
         values = _values(turn, outcome)
 
         def work(db: Any) -> None:
