@@ -74,6 +74,7 @@ def _lab_rows(lab: Lab, quick: bool) -> dict[str, Work]:
         "stand-in itself": partial(floors.standin, lab, times=10 if quick else 50),
         "cold claude -p": partial(floors.cold_claude, lab, times=3 if quick else 20),
         **_server_rows(lab.gateway, quick),
+        "follow-up turn": partial(floors.follow_up, lab, times=10 if quick else 70),
         "scripted CLI: first delta": partial(latency.new_conversations, lab, times=times),
         "scripted CLI: first delta of a follow-up": partial(latency.follow_ups, lab, times=times, messages=0),
         "scripted CLI: the same, 200 messages": partial(latency.follow_ups, lab, times=times, messages=200),
@@ -97,7 +98,7 @@ def _server_rows(target: Callable[[int], Target], quick: bool) -> dict[str, Work
     named = {
         "new conversation": on(WARM, rows.new_conversation, times),
         "new conversation, known set-up": on(WARM, rows.known_set_up, times),
-        "follow-up turn": on(2, rows.follow_up, 2 * times),  # more would merely wait, and use CPU for it
+        "follow-up turn": on(WARM, rows.follow_up, times),
         "tool round trip": on(WARM, rows.tool_round_trip, times),
         "1 new conversation at once": at_once(1, WARM, rounds),
         "6 new conversations at once": at_once(6, WARM, rounds),

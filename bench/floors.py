@@ -8,7 +8,7 @@ import time
 
 import orjson
 
-from bench import usage
+from bench import rows, usage
 from bench.client import Request
 from bench.results import Row, RowFailed, median
 from bench.rows import QUESTION, SYSTEM, ask
@@ -42,9 +42,21 @@ def cold_claude(lab: Lab, row: Row, times: int) -> None:
     }
     options = [option for option in CHAT_ARGUMENTS if not option.startswith("--input-format")]
     command = [lab.claude, *options, "--model", lab.model, "--system-prompt", SYSTEM, QUESTION]
-    row.cpu = 0.0
+    row.cpu = row.cpu or 0.0
     memory = [_cold_run(row, command, child_environment(environ), str(lab.folder)) for _ in range(times)]
     row.cli_memory = median(memory)
+
+
+def follow_up(lab: Lab, row: Row, times: int) -> None:
+    """Follow-up turns, with cold starts in between: how quick the machine is may change within seconds.
+
+    With two warm processes, as the gateway has them unless told otherwise: those that merely wait use CPU, too.
+    """
+    cold = Row("")
+    rows.follow_up(lab.gateway(2), row, times, lambda: cold_claude(lab, cold, 2))
+    if row.cpu_per_request and cold.cpu_per_request:
+        row.figures["cpu_share_of_cold"] = row.cpu_per_request / cold.cpu_per_request
+        row.remark = f"{row.figures['cpu_share_of_cold']:.1%} of the CPU of a cold claude -p in between"
 
 
 def _cold_run(row: Row, command: list[str], environ: dict[str, str], folder: str) -> float | None:

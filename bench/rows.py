@@ -110,8 +110,8 @@ def known_set_up(target: Target, row: Row, times: int) -> None:
     row.gateway_memory, row.cli_memory = target.memory()
 
 
-def follow_up(target: Target, row: Row, times: int) -> None:
-    """The conversation with its answer sent again, and one more message.
+def follow_up(target: Target, row: Row, times: int, between: Callable[[], None] = lambda: None) -> None:
+    """The conversation with its answer sent again, and one more message; `between` is called before each conversation.
 
     What the first turn makes the server do in the background is over before: none of it counts here.
     """
@@ -121,6 +121,7 @@ def follow_up(target: Target, row: Row, times: int) -> None:
         (answer,) = ask([target.chat(messages)])
         time.sleep(REFILL_SECONDS)
         target.settle(1)
+        between()
         with _counted(row, target):  # idle processes use CPU, too: no waiting in between
             for _ in range(min(FOLLOW_UPS, times - len(row.first))):
                 said = {"role": "assistant", "content": answer.text}
