@@ -192,6 +192,19 @@ def probe(gateway: Gateway) -> dict[str, int]:
     return counted
 
 
+def at_rest(gateway: Gateway) -> dict[str, int]:
+    """The same, once what turns do behind their answers is done."""
+    counted: list[dict[str, int]] = []
+
+    def is_steady() -> bool:
+        counted.append(probe(gateway))
+        threading.Event().wait(0.1)
+        return len(counted) >= 10 and all(one == counted[-1] for one in counted[-10:])
+
+    wait_for(is_steady)
+    return counted[-1]
+
+
 def hammer(gateway: Gateway, requests: int, at_once: int, cut_after: float) -> list[int | None]:
     """Send that many requests, cutting off a third after up to `cut_after` seconds; their statuses, None if cut."""
     chance = random.Random(7)
@@ -219,12 +232,12 @@ def _ask(gateway: Gateway, stream: bool, patience: float | None) -> int | None:
 def assert_nothing_left(gateway: Gateway, requests: int, at_once: int, cut_after: float) -> None:
     hammer(gateway, at_once, at_once, cut_after)  # everything that is made once has been made
     warm = len(settle(gateway, 2))
-    before = probe(gateway)
+    before = at_rest(gateway)
     statuses = hammer(gateway, requests, at_once, cut_after)
     assert statuses.count(200) == requests - statuses.count(None)
     assert statuses.count(None) == len(range(0, requests, 3))
     assert len(settle(gateway, 2)) == warm == 2
-    wait_for(lambda: probe(gateway) == before)
+    assert at_rest(gateway) == before
 
 
 def test_nothing_is_left_after_many_requests(start_scripted: Start) -> None:
