@@ -241,9 +241,14 @@ VALUES = st.one_of(
     st.lists(st.text(max_size=2), max_size=2),
 )
 FIELDS = (*ChatMessageSchema().fields, "unknown")
+MESSAGES = st.builds(
+    lambda role, others: role | others,
+    st.sampled_from([{}, *({"role": role} for role in ROLES)]),
+    st.dictionaries(st.sampled_from(FIELDS), VALUES | st.just([{"type": "text"}]), max_size=2),
+)
 
 
-@given(st.one_of(VALUES, st.dictionaries(st.sampled_from(FIELDS), VALUES | st.just([{"type": "text"}]))))
+@given(VALUES | MESSAGES)
 def test_the_quick_way_with_messages_is_marshmallows(message: Any) -> None:
     quick, slow = (_loaded(load, message) for load in (ChatMessageSchema.load, LenientSchema.load))
     assert quick == slow
