@@ -325,6 +325,21 @@ def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, 
     assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
 
 
+def test_results_that_come_to_another_gateway(
+    gateway: Gateway, start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
+    other = start_gateway(**STILL)
+    records = []
+    for second in (gateway, other):
+        script_weather(standin)
+        (choice,) = gateway.chat(messages=ASKED, tools=[WEATHER]).json()["choices"]
+        assert choice["finish_reason"] == "tool_calls"
+        answer = second.chat(messages=ANSWERED, tools=[WEATHER])
+        assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
+        records.append(comparable(standin.messages.last))
+    assert records[0] == records[1]
+
+
 def test_other_parameters_in_the_second_round_are_honoured(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     gateway.chat(messages=ASKED, tools=[WEATHER], max_tokens=5000)
