@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from gateway.claude.binary import find
 from tests.recorded import last_said
 from tests.standin import StandIn, text
-from tests.support import SHARED, Gateway
+from tests.support import SHARED, Gateway, wait_for
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -107,3 +111,28 @@ def start_gateway(cli_environ: dict[str, str], standin: StandIn) -> Iterator[Cal
     yield start
     for gateway in started:
         gateway.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """That of a database of the test's own."""
+    return f"sqlite:///{tmp_path}/gateway.db"
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of the tests' own, on a socket."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        pytest.skip("there is no redis-server")
+    path = tmp_path_factory.mktemp("redis") / "redis.sock"
+    command = [binary, "--port", "0", "--unixsocket", str(path), "--save", ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=path.parent) as server:
+        wait_for(lambda: _listens(path), 20)
+        yield f"redis+unix://{path}"
+        server.terminate()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0

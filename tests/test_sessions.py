@@ -16,7 +16,7 @@ import pytest
 
 from tests.recorded import Body, assistant, chunks, content, spoken, system, system_texts, user
 from tests.standin import Recorded, StandIn, hang, text, tool_calls
-from tests.support import Gateway, wait_for
+from tests.support import Gateway, port_of, wait_for
 from tests.tool_bodies import CLOCK, result
 
 pytestmark = pytest.mark.usefixtures("echo")
@@ -71,12 +71,6 @@ def status(gateway: Gateway, session: str) -> Body:
 
 def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
-
-
-def port_of(response: httpx.Response) -> int:
-    """The client's end of a connection."""
-    port: int = response.extensions["network_stream"].get_extra_info("client_addr")[1]
-    return port
 
 
 class Streaming:
@@ -400,72 +394,3 @@ def test_deleting_a_session_stops_its_answer(gateway: Gateway, standin: StandIn)
     gateway.http.delete(f"/v1/sessions/{session}")
     assert json.loads(streaming.end()[-1])["error"]["code"] == "stopped"
     assert code(gateway.http.get(f"/v1/chat/completions/{session}/status")) == (404, "session_not_found")
-
-
-# What is wrong with a body
-
-
-def check(gateway: Gateway, body: Any) -> Body:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = gateway.http.post("/v1/chat/completions/debug", content=data)
-    assert answer.status_code == 200, answer.text
-    checked: Body = answer.json()
-    return checked
-
-
-def test_a_valid_body_is_said_to_be(gateway: Gateway, standin: StandIn) -> None:
-    checked = check(gateway, {"messages": [user("hi")], "model": "claude-haiku-4-5", "seed": 1})
-    assert checked == {"valid": True, "errors": [], "ignored_parameters": ["seed"], "model": HAIKU}
-    assert not standin.messages
-
-
-@pytest.mark.parametrize(
-    ("body", "params"),
-    [
-        (b"{", [None]),
-        (b"[]", [None]),
-        ({}, ["messages"]),
-        (
-            {"messages": [{"role": "x"}, {}], "stream": "yes"},
-            ["messages[0].role", "messages[1].role", "stream"],
-        ),
-        (
-            {
-                "messages": [user([{"type": "x"}]), user([{"type": "input_audio"}])],
-                "logprobs": True,
-                "audio": {"voice": "a"},
-                "tools": [{"type": "function", "function": {}}],
-                "model": "no-such-model",
-                "session_id": UNKNOWN,
-                "project_id": "unknown",
-            },
-            [
-                "project_id",
-                "session_id",
-                "logprobs",
-                "audio",
-                "tools[0].function.name",
-                "messages[0].content[0].type",
-                "messages[1].content[0].input_audio",
-                "model",
-            ],
-        ),
-        ({"messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]}, ["messages[0].tool_call_id"]),
-    ],
-)
-def test_all_faults_of_a_body_are_named(gateway: Gateway, body: Any, params: list[str | None]) -> None:
-    checked = check(gateway, body)
-    assert checked["valid"] is False
-    assert sorted(fault["param"] or "" for fault in checked["errors"]) == sorted(p or "" for p in params)
-    assert all(fault["message"] and fault["code"] for fault in checked["errors"])
-
-
-def test_a_body_is_checked_with_its_session(gateway: Gateway, standin: StandIn) -> None:
-    session = new(gateway)
-    standin.reply(tool_calls([("mcp__client__now", {}, "toolu_checked")]), when="time")
-    answer = say(gateway, session, "what time", tools=[CLOCK])["choices"][0]["message"]
-    body = {"messages": [result(answer["tool_calls"][0]["id"], "12:00")], "session_id": session}
-    assert check(gateway, body)["valid"]
-    assert [fault["param"] for fault in check(gateway, {**body, "messages": [user("hi")]})["errors"]] == [
-        "session[1]"
-    ]

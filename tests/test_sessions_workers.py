@@ -13,8 +13,8 @@ import pytest
 
 from tests.recorded import system_texts, user
 from tests.standin import StandIn, hang
-from tests.support import Gateway, wait_for
-from tests.test_sessions import Streaming, code, new, port_of, said_to_model, say, show
+from tests.support import Gateway, port_of, wait_for
+from tests.test_sessions import Streaming, code, new, said_to_model, say, show
 
 pytestmark = pytest.mark.usefixtures("echo")
 
