@@ -49,6 +49,11 @@ class Caller:
         return int(self.received.split(b" ", 2)[1])
 
     @property
+    def request_id(self) -> str:
+        """The gateway's name for the request, once the head of its answer was read."""
+        return self.received.partition(b"x-request-id: ")[2].partition(b"\r\n")[0].decode()
+
+    @property
     def events(self) -> list[str]:
         """The data of the events that were read."""
         lines = self.received.decode().splitlines()
