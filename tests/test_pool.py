@@ -150,12 +150,8 @@ def test_who_leaves_before_a_process_is_ready(spawner: Spawner) -> None:
     assert pool.ready == living() == 1
 
 
-def test_who_waits_gets_a_process_that_was_checked(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only one is away to be checked in the moment it is asked for."""
-    warm = spawner.make(1)
-    warm.open()
-    until(lambda: warm.ready == 1)
-    process = warm._ready[0]
+def checking(warm: WarmPool, monkeypatch: pytest.MonkeyPatch) -> tuple[gevent.Greenlet[..., None], Event]:
+    """A process is away to be checked; it answers once the event is set."""
     answered, ask = Event(), Process.control
 
     def slow(process: Process, *arguments: Any) -> Any:
@@ -163,14 +159,39 @@ def test_who_waits_gets_a_process_that_was_checked(spawner: Spawner, monkeypatch
         return ask(process, *arguments)
 
     monkeypatch.setattr(Process, "control", slow)
-    checking = gevent.spawn(warm._check, process)
-    until(lambda: warm.ready == 0)
+    before = warm.ready
+    checker = gevent.spawn(warm._check, warm._ready[0])
+    until(lambda: warm.ready == before - 1)
+    return checker, answered
+
+
+def test_who_waits_gets_a_process_that_was_checked(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only one is away to be checked in the moment it is asked for."""
+    warm = spawner.make(1)
+    warm.open()
+    until(lambda: warm.ready == 1)
+    checker, answered = checking(warm, monkeypatch)
     gevent.spawn_later(0.05, answered.set)
     (taken,) = take(warm, 1)
-    checking.join(20)
+    checker.join(20)
     until(lambda: not warm.starting)
     assert (warm.ready, living()) == (1, 2)
     taken.close()
+
+
+def test_a_process_that_is_checked_is_not_missing(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started in its place, and it still takes a place of the budget."""
+    warm = spawner.make(2)
+    budget = Budget(2, Slots(1, 1, 1.0), Kept(lambda _: None))
+    budget.pool = warm
+    warm.open()
+    until(lambda: warm.ready == 2)
+    checker, answered = checking(warm, monkeypatch)
+    warm._refill()
+    assert (warm.starting, budget.used) == (0, 2)
+    answered.set()
+    checker.join(20)
+    assert (warm.ready, spawner.count) == (2, 2)
 
 
 def test_starts_that_fail_are_told_and_not_piled_up(spawner: Spawner) -> None:

@@ -26,7 +26,7 @@ class Budget:
     def used(self) -> int:
         """Processes that are there or on their way. A turn that waits for the pool has none yet."""
         pool = self.pool
-        warm = pool.ready + pool.starting - pool.wanted if pool else 0
+        warm = pool.idle + pool.starting - pool.wanted if pool else 0
         return self._slots.used + len(self._kept) + warm
 
     def allows_start(self, *, urgent: bool) -> bool:

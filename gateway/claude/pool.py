@@ -62,6 +62,7 @@ class WarmPool:
         self._max_starting = max_starting
         self._start_timeout = start_timeout
         self._ready: deque[Process] = deque()
+        self._checked = 0
         self._line: Line[Process] = Line()
         self._last_failure: GatewayError | None = None
         self._closed = False
@@ -74,6 +75,11 @@ class WarmPool:
     def ready(self) -> int:
         """How many processes wait for a conversation."""
         return len(self._ready)
+
+    @property
+    def idle(self) -> int:
+        """How many processes have no conversation: those that are ready, and those that are being checked."""
+        return len(self._ready) + self._checked
 
     @property
     def wanted(self) -> int:
@@ -171,10 +177,10 @@ class WarmPool:
     def _missing(self) -> int:
         if self.wanted:  # first things first
             return self.wanted - self.starting
-        return self.target - len(self._ready) - self.starting
+        return self.target - self.idle - self.starting
 
     def _is_urgent(self) -> bool:
-        return self.wanted > 0 or len(self._ready) + self.starting < self.size
+        return self.wanted > 0 or self.idle + self.starting < self.size
 
     def _start_one(self) -> None:
         try:
@@ -240,6 +246,7 @@ class WarmPool:
         if process not in self._ready:
             return
         self._ready.remove(process)
+        self._checked += 1
         try:
             process.control([{"subtype": "get_binary_version"}], self._start_timeout)
         except StartFailure as error:
@@ -249,6 +256,8 @@ class WarmPool:
             process.close()
         else:
             self._hand_out(process)
+        finally:
+            self._checked -= 1
 
     def _hand_out(self, process: Process) -> None:
         """To whoever waits longest, else into the pool; one too many (whoever it was for has left) is ended."""
