@@ -108,6 +108,16 @@ def test_a_client_that_waits_as_told_is_never_locked_out(
         assert limiter.hit(item, "me", "x")
 
 
+def test_a_hit_tells_of_the_window(storage: DatabaseStorage, clock: Clock) -> None:
+    item = RateLimitItemPerMinute(3)
+    told = [sliding.hit(storage, item, "me", "x") for _ in range(4)]
+    assert told == [(count <= 3, Sliding(3, 60, 0, min(count, 3), 30)) for count in range(1, 5)]
+    clock.now += 60
+    told = [sliding.hit(storage, item, "me", "x") for _ in range(3)]
+    assert told == [(count <= 2, Sliding(3, 60, 3, min(count, 2), 30)) for count in range(1, 4)]
+    assert sliding.read(storage, item, "me", "x") == told[-1][1]
+
+
 def test_a_window_says_what_is_left() -> None:
     assert Sliding(10, 60, 0, 0, 30) == Sliding(10, 60, previous=0, current=0, seconds=30)
     figures = {

@@ -10,7 +10,6 @@ import pytest
 from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import RedisStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.app import create_app
 from gateway.errors import StoreError
@@ -98,9 +97,10 @@ def test_budgets_in_redis(redis_url: str) -> None:
 def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
     storage = RedisStorage(redis_url)
     item = RateLimitItemPerMinute(3)
-    limiter = SlidingWindowCounterRateLimiter(storage)
     assert sliding.read(storage, item, "reader", "x") == Sliding(3, 60, 0, 0, 0)
-    assert [limiter.hit(item, "reader", "x") for _ in range(4)] == [True, True, True, False]
+    told = [sliding.hit(storage, item, "reader", "x") for _ in range(4)]
+    assert [passed for passed, _ in told] == [True, True, True, False]
+    assert [window.current for _, window in told] == [1, 2, 3, 3]
     window = sliding.read(storage, item, "reader", "x")
     assert (window.remaining, window.current) == (0, 3)
     assert 30 < window.wait <= 60

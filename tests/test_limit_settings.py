@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from flask import Response, g
 
-from gateway.api.limits import duration, network
+from gateway.api.limits import Account, duration, network
+from gateway.app import create_app
 from gateway.commands import main
-from gateway.settings import SettingsError, load
+from gateway.settings import Settings, SettingsError, load
+from gateway.store.allowance import Allowance
 from gateway.store.database import Store
 from gateway.store.keys import Keys
+from gateway.store.sliding import Sliding
 
 
 def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +59,17 @@ def test_limits_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "There is no key key_unknown" in run("limit", "key_unknown", "--tokens-per-day", "1")
     assert json.dumps(Keys(store).show(alice.id).limits) == '{"requests_per_minute": 7, "tokens_per_day": 0}'
     store.close()
+
+
+def test_a_long_answer_tells_of_the_time_that_is_left_at_its_end(url: str) -> None:
+    app = create_app(Settings(database_url=url))
+    with app.test_request_context("/v1/models"):
+        app.preprocess_request()
+        window = Sliding(13, 60, 0, 1, 30)
+        g.account = Account("me", Allowance(requests_per_minute=3), window, time.monotonic() - 19.5)
+        headers = app.process_response(Response()).headers
+    found = {name: value for name, value in headers.items() if name.startswith("x-ratelimit")}
+    assert list(found.values()) == ["3", "2", "1m11s"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -38,12 +39,15 @@ SCOPE = "answers"
 SLOT_SECONDS = 1.0  # nobody knows when an answer ends: look again soon
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Account:
-    """Whose request this is to the limits, and what they may use."""
+    """Whose request this is to the limits, and what they may use. `window` is how their requests stood when this one
+    was `counted_at` (monotonic seconds)."""
 
     who: str
     allowance: Allowance
+    window: sliding.Sliding | None = None
+    counted_at: float = 0.0
 
 
 def init_app(app: Flask, settings: Settings, answering: Iterable[Blueprint], public: Collection[str]) -> None:
@@ -78,6 +82,10 @@ class Guard:
         self._public = public
 
     @cached_property
+    def _storage(self) -> SlidingWindowCounterSupport:
+        return cast(SlidingWindowCounterSupport, self._limiter.storage)
+
+    @cached_property
     def spending(self) -> Spending:
         """Counted where the limiter counts, which has a storage once it is bound to the app."""
         return Spending(self._limiter.storage)
@@ -110,14 +118,19 @@ class Guard:
 
     def _count_request(self, account: Account) -> None:
         most = account.allowance.requests_per_minute
-        if not most or self._limiter.limiter.hit(_per_minute(most + self._burst), account.who, SCOPE):
+        if not most:
             return
-        window = self._window(account.who, most + self._burst)
-        raise LimitReached(
-            f"Rate limit reached: {most} requests a minute (in a burst {self._burst} more). "
-            f"Try again in {duration(window.wait)}.",
-            retry_after=max(1.0, window.wait),
+        passed, account.window = sliding.hit(
+            self._storage, _per_minute(most + self._burst), account.who, SCOPE
         )
+        account.counted_at = time.monotonic()
+        if not passed:
+            wait = account.window.wait
+            raise LimitReached(
+                f"Rate limit reached: {most} requests a minute (in a burst {self._burst} more). "
+                f"Try again in {duration(wait)}.",
+                retry_after=max(1.0, wait),
+            )
 
     def _take_slot(self, account: Account) -> None:
         most = account.allowance.answers_at_once
@@ -146,9 +159,9 @@ class Guard:
         headers: dict[str, str] = {}
         requests = account.allowance.requests_per_minute
         if requests:
-            window = self._window(account.who, requests + self._burst)
+            window, reset = self._window(account, requests + self._burst)
             # Whoever goes by the headers never gets as far as the burst.
-            headers |= _told("requests", requests, window.remaining - self._burst, window.reset)
+            headers |= _told("requests", requests, window.remaining - self._burst, reset)
         tokens = account.allowance.tokens_per_minute
         if tokens:
             spent = self.spending.spent(account.who, "tokens_per_minute", tokens)
@@ -161,9 +174,13 @@ class Guard:
             return Account(f"address:{network(request.remote_addr or '')}", self._default)
         return Account(who.id, self._default.overridden(who.limits))
 
-    def _window(self, who: str, most: int) -> sliding.Sliding:
-        storage = cast(SlidingWindowCounterSupport, self._limiter.storage)
-        return sliding.read(storage, _per_minute(most), who, SCOPE)
+    def _window(self, account: Account, most: int) -> tuple[sliding.Sliding, float]:
+        """Of a request that was counted as it stood then; and in how many seconds from now nothing counts any more."""
+        window = account.window
+        if window is None:
+            window = sliding.read(self._storage, _per_minute(most), account.who, SCOPE)
+            return window, window.reset
+        return window, max(0.0, window.reset - (time.monotonic() - account.counted_at))
 
 
 @lru_cache(maxsize=1024)

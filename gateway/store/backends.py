@@ -10,15 +10,19 @@ lock for all, which makes it what it is in SQLite: nobody else writes between it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from peewee import Database, OperationalError, PostgresqlDatabase, SqliteDatabase
+from peewee import Database, PostgresqlDatabase, SqliteDatabase
 from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
 from gateway.errors import StoreError
+
+T = TypeVar("T")
+Work = Callable[[Any], T]
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
@@ -35,13 +39,19 @@ class Backend(Protocol):
 
     db: Any
 
+    def once(self, work: Work[T]) -> T:
+        """`work(db)` for one statement that is written out, a transaction by itself."""
+
     def lock(self) -> None:
         """Called first in every transaction that writes: from here on nobody else's does."""
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
 
     def migrating(self) -> Any:
         """A context with a connection in a transaction that only one process has at a time."""
 
-    def is_passing(self, error: OperationalError) -> bool:
+    def is_passing(self, error: Exception) -> bool:
         """Whether it is worth trying again."""
 
 
@@ -77,13 +87,28 @@ class Sqlite:
             "journal_mode": "wal",
             "synchronous": 1,
         }
+        self._in_use = {**self._pragmas, "foreign_keys": 1}
         self.db = PooledSqliteDatabase(
             str(path),
-            pragmas={**self._pragmas, "foreign_keys": 1},
+            pragmas=self._in_use,
             max_connections=None,  # nothing yields while it holds one: in a worker there is one at a time
             check_same_thread=False,
             **self._options,
         )
+        self._single: Single | None = None
+
+    def once(self, work: Work[T]) -> T:
+        """On one connection for all: nothing yields meanwhile, and the pool takes longer than the statement does."""
+        if self._single is None:
+            self._single = Single(self.path, self._options["timeout"], self._in_use)
+        return work(self._single)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self.db.close_idle()
+        single, self._single = self._single, None
+        if single is not None:
+            single.close()
 
     def lock(self) -> None:
         """It is had already."""
@@ -99,10 +124,29 @@ class Sqlite:
         with db.connection_context(), db.atomic():
             yield db
 
-    def is_passing(self, error: OperationalError) -> bool:
+    def is_passing(self, error: Exception) -> bool:
         """Somebody else is writing."""
         # Python 3.10 has no error codes of SQLite.
         return "locked" in str(error) or "busy" in str(error)
+
+
+class Single:
+    """A connection of the driver's own, for statements as the Store's `run` hands them on."""
+
+    param = "?"
+
+    def __init__(self, path: Path, timeout: float, pragmas: Mapping[str, object]) -> None:
+        self._connection = sqlite3.connect(path, timeout, isolation_level=None, check_same_thread=False)
+        for name, value in pragmas.items():
+            self.execute_sql(f"PRAGMA {name} = {value}")
+
+    def execute_sql(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """The cursor."""
+        return self._connection.execute(statement, values)
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
 
 
 class Postgres:
@@ -114,6 +158,15 @@ class Postgres:
         self.db = PooledPostgresqlDatabase(
             url, max_connections=CONNECTIONS, timeout=CONNECT_SECONDS, **self._options
         )
+
+    def once(self, work: Work[T]) -> T:
+        """On a connection of the pool."""
+        with self.db.connection_context():
+            return work(self.db)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self.db.close_idle()
 
     def lock(self) -> None:
         """Until the end of the transaction; writes are short."""
@@ -127,6 +180,6 @@ class Postgres:
             db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             yield db
 
-    def is_passing(self, error: OperationalError) -> bool:
+    def is_passing(self, error: Exception) -> bool:
         """A connection that was lost (the server restarted, say) is replaced by the next attempt."""
         return True

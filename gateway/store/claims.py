@@ -56,7 +56,7 @@ class Claims:
     def open(self, record: SessionRecord, turn: str) -> None:
         """Add a new session in which `turn` runs already."""
         lease = now() + LEASE
-        self._store.write_once(lambda db: insert(db, record, running_turn=turn, running_until=lease))
+        self._store.once(lambda db: insert(db, record, running_turn=turn, running_until=lease))
 
     def claim(self, session_id: str, owner: str | None, turn: str) -> SessionRecord:
         """Let `turn` run in a session. Raises SessionNotFound, or SessionBusy if another does."""
@@ -104,7 +104,7 @@ class Claims:
             if outcome.messages:
                 _replace(db, found[0][0], outcome)
 
-        (self._store.write if outcome.messages else self._store.write_once)(work)
+        (self._store.write if outcome.messages else self._store.once)(work)
 
 
 def _values(turn: str, outcome: Outcome) -> list[Any]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gevent
 from peewee import OperationalError, PeeweeException
@@ -19,12 +18,9 @@ from playhouse.migrations import Runner
 from playhouse.pool import MaxConnectionsExceeded
 
 from gateway.errors import StoreError
-from gateway.store.backends import backend_of
+from gateway.store.backends import T, Work, backend_of
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-Work = Callable[[Any], T]
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 0.02  # in which nothing else runs; other workers' transactions are shorter
@@ -58,9 +54,9 @@ class Store:
         """
         return self._attempt(lambda: self._transacted(work))
 
-    def write_once(self, work: Work[T]) -> T:
-        """`work(db)` as `write` does it, for one statement, which is a transaction by itself. Raises StoreError."""
-        return self._attempt(lambda: self._connected(work))
+    def once(self, work: Work[T]) -> T:
+        """`work(db)` for one statement by `run` or `rows`, which is a transaction by itself. Raises StoreError."""
+        return self._attempt(lambda: self._backend.once(work))
 
     def delete_in_parts(self, model: Any, condition: Callable[[], Any]) -> int:
         """Delete the rows for which `condition()` holds, a few at a time, as others wait meanwhile; how many it were.
@@ -80,7 +76,7 @@ class Store:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        self._db.close_idle()
+        self._backend.close()
 
     def _connected(self, work: Work[T]) -> T:
         with self._db.connection_context():
@@ -92,15 +88,22 @@ class Store:
             return work(self._db)
 
     def _attempt(self, action: Callable[[], T]) -> T:
-        with _wrapped():
-            for pause in self._pauses:
-                try:
-                    return action()
-                except OperationalError as error:
-                    if not self._backend.is_passing(error):
-                        raise
-                gevent.sleep(pause)
-            return action()
+        """Driver errors become ours here and nowhere else. The client is told no detail, the log is."""
+        try:
+            return self._patiently(action)
+        except (PeeweeException, sqlite3.Error, MaxConnectionsExceeded, OSError) as error:
+            log.warning("the database failed: %s: %s", type(error).__name__, error)
+            raise StoreError(retry_after=1) from error
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        for pause in self._pauses:
+            try:
+                return action()
+            except (OperationalError, sqlite3.OperationalError) as error:
+                if not self._backend.is_passing(error):
+                    raise
+            gevent.sleep(pause)
+        return action()
 
     def _migrate(self) -> None:
         """The lock is held from looking to changing, so the second process finds the work done."""
@@ -120,13 +123,3 @@ def rows(db: Any, statement: str, *values: Any) -> list[Any]:
     """The rows of a statement that is written out, as `run` takes it."""
     found: list[Any] = run(db, statement, *values).fetchall()
     return found
-
-
-@contextmanager
-def _wrapped() -> Iterator[None]:
-    """Driver errors become ours here and nowhere else. The client is told no detail, the log is."""
-    try:
-        yield
-    except (PeeweeException, sqlite3.Error, MaxConnectionsExceeded, OSError) as error:
-        log.warning("the database failed: %s: %s", type(error).__name__, error)
-        raise StoreError(retry_after=1) from error

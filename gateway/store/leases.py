@@ -70,7 +70,7 @@ class DatabaseLeases:
 
     def release(self, who: str, lease_id: str) -> None:
         """End a lease."""
-        self._store.write(lambda db: rows(db, END, lease_id))
+        self._store.once(lambda db: rows(db, END, lease_id))
 
 
 class Held:

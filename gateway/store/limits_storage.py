@@ -31,7 +31,8 @@ ACQUIRE = (
     INSERT
     + f"SELECT ?, ?, ? WHERE 0 < {ROOM}"
     + ON_CONFLICT
-    + f"count = own.count + excluded.count WHERE own.count < {ROOM} RETURNING count"
+    + f"count = own.count + excluded.count WHERE own.count < {ROOM} RETURNING count, "
+    + "COALESCE((SELECT count FROM limit_counters WHERE key = ? AND expires_at > ?), 0)"
 )
 INCREASE = (
     INSERT
@@ -73,17 +74,22 @@ class DatabaseStorage(Storage, SlidingWindowCounterSupport, TimestampedSlidingWi
     def get_expiry(self, key: str) -> float:
         """When a window ends, in seconds since 1970; now, if it is over."""
         now = self._now()
-        found = self._store.read(lambda db: rows(db, EXPIRY, key, now))
+        found = self._store.once(lambda db: rows(db, EXPIRY, key, now))
         return float(found[0][0]) if found else now
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Add to the window if there is room, where what was used in the last one fades out bit by bit."""
+        return self.hit(key, limit, expiry, amount) is not None
+
+    def hit(self, key: str, limit: int, expiry: int, amount: int = 1) -> tuple[int, float, int, float] | None:
+        """As `acquire_sliding_window_entry`, but what `get_sliding_window` would say now; None if there is no room."""
         now = self._now()
         before, current = self.sliding_window_keys(key, expiry, now)
         left = expiry - now % expiry
         room = (limit - amount + 1, before, now, left, expiry)  # the sum, rounded down, may reach the limit
-        values = (current, amount, now + left + expiry, *room, *room)
-        return self._change(now, lambda db: bool(rows(db, ACQUIRE, *values)))
+        values = (current, amount, now + left + expiry, *room, *room, before, now)
+        found = self._change(now, lambda db: rows(db, ACQUIRE, *values))
+        return (found[0][1], left, found[0][0], left + expiry) if found else None
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """(count of the last window, its seconds to go, count of the current one, its seconds to go)."""
@@ -115,10 +121,10 @@ class DatabaseStorage(Storage, SlidingWindowCounterSupport, TimestampedSlidingWi
         return True
 
     def _counts(self, one: str, other: str, now: float) -> dict[str, int]:
-        return dict(self._store.read(lambda db: rows(db, COUNTS, one, other, now)))
+        return dict(self._store.once(lambda db: rows(db, COUNTS, one, other, now)))
 
     def _change(self, now: float, work: Callable[[Any], T]) -> T:
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self._store.write(LimitCounter.delete().where(LimitCounter.expires_at <= now).execute)
-        return self._store.write_once(work)
+        return self._store.once(work)

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from limits import RateLimitItem
 from limits.storage import SlidingWindowCounterSupport
 
+from gateway.store.limits_storage import DatabaseStorage
+
+Window = tuple[int, float, int, float]  # as `get_sliding_window` returns it
+
 
 @dataclass(frozen=True, slots=True)
 class Sliding:
@@ -42,10 +46,25 @@ class Sliding:
         return self.seconds - (self.limit - self.current) * self.period / self.previous
 
 
+def hit(
+    storage: SlidingWindowCounterSupport, item: RateLimitItem, who: str, scope: str
+) -> tuple[bool, Sliding]:
+    """Count one more if there is room: whether there was, and the window then. Raises what the storage does."""
+    key, period = item.key_for(who, scope), item.get_expiry()
+    if isinstance(storage, DatabaseStorage):
+        found = storage.hit(key, item.amount, period)
+        return found is not None, _sliding(item, found or storage.get_sliding_window(key, period))
+    passed = storage.acquire_sliding_window_entry(key, item.amount, period)
+    return passed, _sliding(item, storage.get_sliding_window(key, period))
+
+
 def read(storage: SlidingWindowCounterSupport, item: RateLimitItem, who: str, scope: str) -> Sliding:
     """The window of the limiter's `item`. Raises what the storage does."""
+    return _sliding(item, storage.get_sliding_window(item.key_for(who, scope), item.get_expiry()))
+
+
+def _sliding(item: RateLimitItem, window: Window) -> Sliding:
+    previous, previous_left, current, current_left = window
     period = item.get_expiry()
-    key = item.key_for(who, scope)
-    previous, previous_left, current, current_left = storage.get_sliding_window(key, period)
     seconds = current_left - period if current_left else previous_left
     return Sliding(item.amount, period, previous, current, max(0.0, seconds))
