@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from marshmallow import ValidationError
 
 from gateway.errors import InvalidRequest
-from gateway.schemas.chat import MAX_CHOICES, ROLES, ChatCompletionSchema, ChatMessageSchema
+from gateway.schemas.chat import MAX_CHOICES, ROLES, ChatCompletionSchema
 from gateway.schemas.errors import field_error, problems
-from gateway.schemas.fields import LenientSchema
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -231,31 +227,3 @@ def test_problems_lists_them_all() -> None:
     wrong = ChatCompletionSchema().validate({"messages": [{"role": "x"}], "n": 0, "stream": 1})
 
     assert {param for param, _ in problems(wrong)} == {"messages[0].role", "n", "stream"}
-
-
-VALUES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.text(max_size=3),
-    st.sampled_from(ROLES),
-    st.lists(st.text(max_size=2), max_size=2),
-)
-FIELDS = (*ChatMessageSchema().fields, "unknown")
-MESSAGES = st.builds(
-    lambda role, others: role | others,
-    st.sampled_from([{}, *({"role": role} for role in ROLES)]),
-    st.dictionaries(st.sampled_from(FIELDS), VALUES | st.just([{"type": "text"}]), max_size=2),
-)
-
-
-@given(VALUES | MESSAGES)
-def test_the_quick_way_with_messages_is_marshmallows(message: Any) -> None:
-    quick, slow = (_loaded(load, message) for load in (ChatMessageSchema.load, LenientSchema.load))
-    assert quick == slow
-
-
-def _loaded(load: Callable[..., Any], message: Any) -> Any:
-    try:
-        return load(ChatMessageSchema(), message)
-    except ValidationError as error:
-        return error.messages

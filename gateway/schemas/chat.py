@@ -20,7 +20,7 @@ from gateway.schemas.fields import (
     LenientSchema,
     ListOf,
     Object,
-    QuickSchema,
+    ObjectOf,
     StopSequences,
     Text,
 )
@@ -54,7 +54,7 @@ def _of(api: str, use: str) -> dict[str, str]:
     return {"description": f"From the {api} API: {use}."}
 
 
-class ChatMessageSchema(QuickSchema):
+class ChatMessageSchema(LenientSchema):
     """One message. Fields that replayed answers carry besides are kept as they are."""
 
     role = Text(
@@ -84,7 +84,7 @@ class ChatCompletionSchema(LenientSchema):
     """A chat completion request."""
 
     messages = ListOf(
-        fields.Nested(ChatMessageSchema()),
+        ObjectOf(ChatMessageSchema()),
         metadata={
             "description": "The whole conversation, oldest message first. Needed, unless `input` is there."
         },
@@ -95,7 +95,7 @@ class ChatCompletionSchema(LenientSchema):
     project_id = Text()
 
     stream = Flag()
-    stream_options = fields.Nested(StreamOptionsSchema())
+    stream_options = ObjectOf(StreamOptionsSchema())
 
     max_completion_tokens = Count(
         validate=_at_least_one(), metadata={"description": "Limits the answer, thinking included."}
@@ -146,6 +146,12 @@ class ChatCompletionSchema(LenientSchema):
     text = Object(metadata=_of("Responses", "see `response_format` and `verbosity`"))
     system = Content(metadata=_of("Messages", "in place of a system message"))
     stop_sequences = ListOf(Text(), metadata=_of("Messages", "see `stop`"))
+
+    def _load(self, data: Any) -> dict[str, Any]:
+        loaded = super()._load(data)
+        if not (loaded.get("messages") or loaded.get("input")):
+            raise ValidationError(MISSING_MESSAGES, "messages")
+        return loaded
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def need_messages(self, data: Any, original_data: Any, **kwargs: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from gateway.schemas.chat import MAX_CHOICES, StreamOptionsSchema
-from gateway.schemas.fields import Count, Decimal, Flag, LenientSchema, StopSequences, Text
+from gateway.schemas.fields import Count, Decimal, Flag, LenientSchema, ObjectOf, StopSequences, Text
 
 _STRING = {"type": "string"}
 
@@ -52,7 +52,7 @@ class CompletionSchema(LenientSchema):
     n = Count(validate=_between(1, MAX_CHOICES), metadata={"description": "How many answers to each prompt."})
     echo = Flag(metadata={"description": "Put the prompt before the answer."})
     stream = Flag()
-    stream_options = fields.Nested(StreamOptionsSchema())
+    stream_options = ObjectOf(StreamOptionsSchema())
     suffix = Text(metadata={"description": "Refused."})
     logprobs: fields.Field[Any] = fields.Raw(metadata={"description": "Refused."})
     best_of = _ignored()

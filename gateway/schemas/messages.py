@@ -17,7 +17,7 @@ from gateway.schemas.fields import (
     LenientSchema,
     ListOf,
     Object,
-    QuickSchema,
+    ObjectOf,
     Text,
 )
 
@@ -40,7 +40,7 @@ def _ignored() -> fields.Raw:
     return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
 
 
-class MessageParamSchema(QuickSchema):
+class MessageParamSchema(LenientSchema):
     """One message."""
 
     role = Text(
@@ -67,7 +67,7 @@ class CountTokensSchema(LenientSchema):
         unknown = EXCLUDE
 
     messages = ListOf(
-        fields.Nested(MessageParamSchema()),
+        ObjectOf(MessageParamSchema()),
         required=True,
         validate=validate.Length(min=1, error="At least one message is needed."),
         error_messages={"required": "At least one message is needed."},
@@ -77,7 +77,7 @@ class CountTokensSchema(LenientSchema):
     tools = ListOf(Object(), metadata={"description": "Custom tools. Anthropic's own are refused."})
     tool_choice = Object(metadata={"description": "`type` is auto, any, tool or none."})
     thinking = Object(metadata={"description": "`type` is enabled, adaptive or disabled."})
-    output_config = fields.Nested(OutputConfigSchema())
+    output_config = ObjectOf(OutputConfigSchema())
     output_format = Object(metadata={"description": "Older spelling of `output_config.format`."})
     cache_control: fields.Field[Any] = fields.Raw(
         metadata={"description": "Accepted everywhere. The CLI marks what to cache by itself."}
