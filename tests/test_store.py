@@ -220,14 +220,27 @@ def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:
     assert [key.name for key in keys.list()] == ["stays"]
 
 
+def test_a_connection_that_broke_is_replaced(store: Store, keys: Keys) -> None:
+    keys.create("stays")
+    with pytest.raises(StoreError):
+        store.write(lambda db: db.connection().close())
+    assert [key.name for key in keys.list()] == ["stays"]
+
+
 def test_nobody_loses_when_many_write(path: Path, keys: Keys) -> None:
     key, _ = keys.create("shared")
-    usage = Usage(Store(url_of(path)))
     record = Record(
         "", "", datetime.now(timezone.utc), key_id=key.id, usage=Tokens(output_tokens=2, cost_usd=0.5)
     )
+
+    def write(_: int) -> None:
+        store = Store(url_of(path))  # as each worker has its own
+        for _ in range(25):
+            Usage(store).add([record])
+        store.close()
+
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: usage.add([record]), range(100)))
+        list(pool.map(write, range(4)))
     found = keys.show(key.id)
     assert (found.total_requests, found.total_tokens, found.total_cost) == (100, 200, 50.0)
     assert found.last_used_at is not None

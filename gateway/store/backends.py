@@ -10,14 +10,13 @@ lock for all, which makes it what it is in SQLite: nobody else writes between it
 from __future__ import annotations
 
 import re
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from peewee import Database, PostgresqlDatabase, SqliteDatabase
-from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+from playhouse.pool import PooledPostgresqlDatabase
 
 from gateway.errors import StoreError
 
@@ -35,12 +34,12 @@ CONNECTIONS = 16  # of one worker; further greenlets wait for one
 
 
 class Backend(Protocol):
-    """`db` is a pooled database of peewee, which has no types."""
+    """`db` is a database of peewee, which has no types."""
 
     db: Any
 
-    def once(self, work: Work[T]) -> T:
-        """`work(db)` for one statement that is written out, a transaction by itself."""
+    def connected(self, work: Work[T]) -> T:
+        """`work(db)`, with a connection of its own for as long as it takes."""
 
     def lock(self) -> None:
         """Called first in every transaction that writes: from here on nobody else's does."""
@@ -87,28 +86,20 @@ class Sqlite:
             "journal_mode": "wal",
             "synchronous": 1,
         }
-        self._in_use = {**self._pragmas, "foreign_keys": 1}
-        self.db = PooledSqliteDatabase(
-            str(path),
-            pragmas=self._in_use,
-            max_connections=None,  # nothing yields while it holds one: in a worker there is one at a time
-            check_same_thread=False,
-            **self._options,
+        # One connection, shared by all greenlets: nothing yields while it works. Another thread gets an error.
+        self.db = SqliteDatabase(
+            str(path), pragmas={**self._pragmas, "foreign_keys": 1}, thread_safe=False, **self._options
         )
-        self._single: Single | None = None
 
-    def once(self, work: Work[T]) -> T:
-        """On one connection for all: nothing yields meanwhile, and the pool takes longer than the statement does."""
-        if self._single is None:
-            self._single = Single(self.path, self._options["timeout"], self._in_use)
-        return work(self._single)
+    def connected(self, work: Work[T]) -> T:
+        """As it stays open, what it has read is known until somebody else writes."""
+        if self.db.is_closed():
+            self.db.connect()
+        return work(self.db)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
-        self.db.close_idle()
-        single, self._single = self._single, None
-        if single is not None:
-            single.close()
+        """Close it until it is needed again."""
+        self.db.close()
 
     def lock(self) -> None:
         """It is had already."""
@@ -130,25 +121,6 @@ class Sqlite:
         return "locked" in str(error) or "busy" in str(error)
 
 
-class Single:
-    """A connection of the driver's own, for statements as the Store's `run` hands them on."""
-
-    param = "?"
-
-    def __init__(self, path: Path, timeout: float, pragmas: Mapping[str, object]) -> None:
-        self._connection = sqlite3.connect(path, timeout, isolation_level=None, check_same_thread=False)
-        for name, value in pragmas.items():
-            self.execute_sql(f"PRAGMA {name} = {value}")
-
-    def execute_sql(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """The cursor."""
-        return self._connection.execute(statement, values)
-
-    def close(self) -> None:
-        """Close it."""
-        self._connection.close()
-
-
 class Postgres:
     """A server, for several machines. `url` is libpq's, options behind `?` included."""
 
@@ -159,8 +131,8 @@ class Postgres:
             url, max_connections=CONNECTIONS, timeout=CONNECT_SECONDS, **self._options
         )
 
-    def once(self, work: Work[T]) -> T:
-        """On a connection of the pool."""
+    def connected(self, work: Work[T]) -> T:
+        """With one of the pool."""
         with self.db.connection_context():
             return work(self.db)
 

@@ -29,13 +29,12 @@ PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # between the attempts, in seconds
 
 
 class Store:
-    """A pooled database, reached by `read` and `write`. One per process, made after gevent has patched."""
+    """A database, reached by `read` and `write`. One per process, made after gevent has patched; not for threads."""
 
     def __init__(
         self, url: str, *, busy_seconds: float = BUSY_SECONDS, pauses: tuple[float, ...] = PAUSES
     ) -> None:
         self._backend = backend_of(url, busy_seconds)
-        self._db = self._backend.db
         self._pauses = pauses
 
     def open(self) -> None:
@@ -44,7 +43,7 @@ class Store:
 
     def read(self, work: Work[T]) -> T:
         """`work(db)`, outside a transaction: for one query. Raises StoreError."""
-        return self._attempt(lambda: self._connected(work))
+        return self._attempt(lambda: self._backend.connected(work))
 
     def write(self, work: Work[T]) -> T:
         """`work(db)` in a transaction that has the write lock from its beginning. Raises StoreError.
@@ -52,11 +51,17 @@ class Store:
         Where the lock was not to be had or the connection was lost, `work` is called again: it changes nothing but the
         database.
         """
-        return self._attempt(lambda: self._transacted(work))
+
+        def transaction(db: Any) -> T:
+            with db.atomic():
+                self._backend.lock()
+                return work(db)
+
+        return self._attempt(lambda: self._backend.connected(transaction))
 
     def once(self, work: Work[T]) -> T:
-        """`work(db)` for one statement by `run` or `rows`, which is a transaction by itself. Raises StoreError."""
-        return self._attempt(lambda: self._backend.once(work))
+        """`work(db)` for one statement, which is a transaction by itself. Raises StoreError."""
+        return self._attempt(lambda: self._backend.connected(work))
 
     def delete_in_parts(self, model: Any, condition: Callable[[], Any]) -> int:
         """Delete the rows for which `condition()` holds, a few at a time, as others wait meanwhile; how many it were.
@@ -78,28 +83,20 @@ class Store:
         """Close the connections that are not in use."""
         self._backend.close()
 
-    def _connected(self, work: Work[T]) -> T:
-        with self._db.connection_context():
-            return work(self._db)
-
-    def _transacted(self, work: Work[T]) -> T:
-        with self._db.connection_context(), self._db.atomic():
-            self._backend.lock()
-            return work(self._db)
-
     def _attempt(self, action: Callable[[], T]) -> T:
         """Driver errors become ours here and nowhere else. The client is told no detail, the log is."""
         try:
             return self._patiently(action)
         except (PeeweeException, sqlite3.Error, MaxConnectionsExceeded, OSError) as error:
             log.warning("the database failed: %s: %s", type(error).__name__, error)
+            self._backend.close()  # whatever state they are in, the next attempt gets a new one
             raise StoreError(retry_after=1) from error
 
     def _patiently(self, action: Callable[[], T]) -> T:
         for pause in self._pauses:
             try:
                 return action()
-            except (OperationalError, sqlite3.OperationalError) as error:
+            except OperationalError as error:
                 if not self._backend.is_passing(error):
                     raise
             gevent.sleep(pause)
