@@ -149,6 +149,7 @@ class Lab:
             "MAX_QUEUED_REQUESTS": "600",
             "QUEUE_TIMEOUT_SECONDS": "120",
             "START_TIMEOUT_SECONDS": "120",
+            "RATE_LIMIT_REQUESTS_PER_MINUTE": "1000000",  # never reached, but counted as the default one is
         }
         return self._start_gateway(environ, None)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 
 from gateway import extensions
 from gateway.api import (
@@ -62,8 +63,20 @@ ANSWERING = (
 )
 
 
+class NoSession(SessionInterface):
+    """Flask's own cookie is not used: not worth a look at every request."""
+
+    _null = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """One for all, as nothing can be put into it."""
+        return self._null
+
+
 class Gateway(Flask):
     """The gateway as a Flask app."""
+
+    session_interface = NoSession()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Nothing here is async: not worth a look at every function that a request calls."""
