@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -159,7 +160,9 @@ def test_the_line_comes_when_the_stream_is_over(logged: Gateway) -> None:
     body = {"messages": [{"role": "user", "content": "HANGLATER"}], "stream": True}
     headers = {"x-request-id": "left-early"}
     with logged.http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
-        next(said for said in response.iter_lines() if "so far" in said)
+        said = response.iter_lines()  # whose end would be that of the connection
+        next(line for line in said if "so far" in line)
+        time.sleep(0.2)
         assert "left-early" not in logged.log
     found = line(logged, "left-early")
     assert (found["outcome"], found["error"], found["is_estimated"]) == ("cut", "client_closed_request", True)
