@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -118,6 +120,20 @@ def test_a_worker_that_ends_takes_its_gauges_along_and_leaves_its_counts(measure
 
 
 # Without workers
+
+
+def test_a_file_that_a_worker_has_just_made_is_waited_for(measured: Gateway) -> None:
+    """For a moment it is empty."""
+    maps = {Path(found.path) for found in measured.workers[0].memory_maps()}
+    folder = next(path.parent for path in maps if path.parent.name.startswith("gateway-metrics-"))
+    file = folder / "histogram_1.db"
+    file.touch()
+    filler = threading.Timer(0.05, os.truncate, [file, 1 << 16])
+    filler.start()
+    answer = measured.http.get("/metrics")
+    filler.join()
+    file.unlink()
+    assert answer.status_code == 200, answer.text
 
 
 def test_there_are_none_where_they_are_switched_off(tmp_path: Path) -> None:

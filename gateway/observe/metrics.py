@@ -7,7 +7,9 @@ values: what clients may write freely (paths, model names) is no label.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,8 @@ from gateway.record import Record
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SAMPLE_SECONDS = 2.0
+TRIES = 20
+PAUSE_SECONDS = 0.01
 FIRST_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 SECONDS_BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 
@@ -139,6 +143,13 @@ class Metrics:
     def render(self) -> bytes:
         """All metrics of all workers, as Prometheus reads them."""
         self.sample()
+        for _ in range(TRIES):
+            with suppress(struct.error):  # another worker has made a file, but it is empty yet
+                return self._text()
+            gevent.sleep(PAUSE_SECONDS)
+        return self._text()
+
+    def _text(self) -> bytes:
         text: bytes = generate_latest(self._shown)
         return text
 
