@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.claude.binary import find
+from gateway.store.database import Store
 from tests.recorded import last_said
 from tests.standin import StandIn, text
 from tests.support import SHARED, Gateway, wait_for
@@ -117,6 +118,15 @@ def start_gateway(cli_environ: dict[str, str], standin: StandIn) -> Iterator[Cal
 def url(tmp_path: Path) -> str:
     """That of a database of the test's own."""
     return f"sqlite:///{tmp_path}/gateway.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """That database, with its tables."""
+    store = Store(url)
+    store.open()
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="module")

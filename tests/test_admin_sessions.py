@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,14 +14,6 @@ from gateway.store import admin_sessions, secret
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url)
-    store.open()
-    yield store
-    store.close()
 
 
 def test_a_session_ends_with_its_key(store: Store) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from limits import RateLimitItemPerMinute
@@ -24,15 +23,6 @@ from gateway.store.spending import Spending
 from gateway.turn import Usage
 from tests.support import ROOT
 from tests.test_limit_counters import lease_calls
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url)
-    store.open()
-    yield store
-    store.close()
-
 
 HAMMER = """
 import sys

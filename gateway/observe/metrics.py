@@ -29,7 +29,7 @@ from gateway.record import Record
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SAMPLE_SECONDS = 2.0
-TRIES = 20
+TRIES = 20  # to read other workers' files
 PAUSE_SECONDS = 0.01
 FIRST_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 SECONDS_BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from peewee import Database, PostgresqlDatabase, SqliteDatabase
+from peewee import Database, OperationalError, PostgresqlDatabase, SqliteDatabase
 from playhouse.pool import PooledPostgresqlDatabase
 
 from gateway.errors import StoreError
@@ -39,7 +39,7 @@ class Backend(Protocol):
     db: Any
 
     def connected(self, work: Work[T]) -> T:
-        """`work(db)`, with a connection of its own for as long as it takes."""
+        """`work(db)`, with a connection that nobody else uses meanwhile."""
 
     def lock(self) -> None:
         """Called first in every transaction that writes: from here on nobody else's does."""
@@ -50,7 +50,7 @@ class Backend(Protocol):
     def migrating(self) -> Any:
         """A context with a connection in a transaction that only one process has at a time."""
 
-    def is_passing(self, error: Exception) -> bool:
+    def is_passing(self, error: OperationalError) -> bool:
         """Whether it is worth trying again."""
 
 
@@ -115,7 +115,7 @@ class Sqlite:
         with db.connection_context(), db.atomic():
             yield db
 
-    def is_passing(self, error: Exception) -> bool:
+    def is_passing(self, error: OperationalError) -> bool:
         """Somebody else is writing."""
         # Python 3.10 has no error codes of SQLite.
         return "locked" in str(error) or "busy" in str(error)
@@ -152,6 +152,6 @@ class Postgres:
             db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             yield db
 
-    def is_passing(self, error: Exception) -> bool:
+    def is_passing(self, error: OperationalError) -> bool:
         """A connection that was lost (the server restarted, say) is replaced by the next attempt."""
         return True

@@ -60,8 +60,8 @@ class Store:
         return self._attempt(lambda: self._backend.connected(transaction))
 
     def once(self, work: Work[T]) -> T:
-        """`work(db)` for one statement, which is a transaction by itself. Raises StoreError."""
-        return self._attempt(lambda: self._backend.connected(work))
+        """`work(db)` for one statement that writes, which is a transaction by itself. Raises StoreError."""
+        return self.read(work)
 
     def delete_in_parts(self, model: Any, condition: Callable[[], Any]) -> int:
         """Delete the rows for which `condition()` holds, a few at a time, as others wait meanwhile; how many it were.

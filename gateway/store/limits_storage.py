@@ -74,7 +74,7 @@ class DatabaseStorage(Storage, SlidingWindowCounterSupport, TimestampedSlidingWi
     def get_expiry(self, key: str) -> float:
         """When a window ends, in seconds since 1970; now, if it is over."""
         now = self._now()
-        found = self._store.once(lambda db: rows(db, EXPIRY, key, now))
+        found = self._store.read(lambda db: rows(db, EXPIRY, key, now))
         return float(found[0][0]) if found else now
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
@@ -121,7 +121,7 @@ class DatabaseStorage(Storage, SlidingWindowCounterSupport, TimestampedSlidingWi
         return True
 
     def _counts(self, one: str, other: str, now: float) -> dict[str, int]:
-        return dict(self._store.once(lambda db: rows(db, COUNTS, one, other, now)))
+        return dict(self._store.read(lambda db: rows(db, COUNTS, one, other, now)))
 
     def _change(self, now: float, work: Callable[[Any], T]) -> T:
         if now - self._swept_at >= SWEEP_SECONDS:
