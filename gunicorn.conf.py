@@ -120,7 +120,7 @@ def _linger(claude, deadline):  # type: ignore[no-untyped-def]
 
 def worker_exit(server, worker):  # type: ignore[no-untyped-def]
     """No CLI process outlives its worker, and no usage is lost with it."""
-    from gateway.claude.process import kill_all
+    from gateway.claude.cli.process import kill_all
 
     kill_all()
     app = getattr(worker, "wsgi", None)  # none if it did not boot

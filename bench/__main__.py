@@ -18,7 +18,7 @@ import httpx2 as httpx
 from bench import floors, latency, rows, scripted, usage
 from bench.results import NotSupported, Row, RowFailed, disturbance, table
 from bench.targets import Lab, Server, Target
-from gateway.claude.binary import find
+from gateway.claude.cli.binary import find
 from gateway.errors import ClaudeUnavailable
 
 MODEL = "claude-sonnet-4-5"

@@ -13,7 +13,7 @@ from bench.client import Request
 from bench.results import Row, RowFailed, median
 from bench.rows import QUESTION, SYSTEM, ask
 from bench.targets import API_KEY, Lab
-from gateway.claude.launch import CHAT_ARGUMENTS, child_environment
+from gateway.claude.cli.launch import CHAT_ARGUMENTS, child_environment
 
 
 def standin(lab: Lab, row: Row, times: int) -> None:

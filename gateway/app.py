@@ -10,18 +10,17 @@ from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 
 from gateway import extensions
-from gateway.api import (
-    anthropic,
-    attempts,
-    auth,
+from gateway.answering import answer as running
+from gateway.answering.sessions import SessionTurns
+from gateway.api.dashboard import access as dashboard_access
+from gateway.api.dashboard import views as dashboard
+from gateway.api.hooks import anthropic_dialect as anthropic
+from gateway.api.hooks import auth, errors, limits, reporting
+from gateway.api.hooks import key_guessing as attempts
+from gateway.api.openapi import description, docs
+from gateway.api.views import (
     chat,
     completions,
-    dashboard,
-    dashboard_access,
-    description,
-    docs,
-    errors,
-    limits,
     messages,
     meta,
     metrics,
@@ -29,19 +28,17 @@ from gateway.api import (
     not_served,
     project_files,
     projects,
-    reporting,
     responses,
-    running,
     sessions,
     usage,
 )
-from gateway.api.session_turns import SessionTurns
-from gateway.claude.catalogue import Catalogue
+from gateway.claude.catalog import Catalogue
 from gateway.claude.service import Claude, Limits
-from gateway.observe import logs, requests
+from gateway.observe import logs
+from gateway.observe import request_ids as requests
 from gateway.settings import Settings, SettingsError, load
-from gateway.store.claims import Claims
 from gateway.store.database import Store
+from gateway.store.session_claims import Claims
 from gateway.store.sessions import Expiry, Sessions
 from gateway.store.sweeper import Sweeper
 

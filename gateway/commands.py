@@ -11,9 +11,9 @@ import click
 
 from gateway.errors import GatewayError, KeyNotFound
 from gateway.settings import SettingsError, load
-from gateway.store.allowance import Allowance
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
+from gateway.store.limits.allowance import Allowance
 from gateway.store.usage import GROUPS, Figures, GroupBy, Summary, Usage, total
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")

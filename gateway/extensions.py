@@ -24,12 +24,12 @@ from gateway.settings import TITLE, VERSION, Settings, SettingsError
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import without_password
 from gateway.store.database import Store
-from gateway.store.folders import Folders
 from gateway.store.keys import Keys
-from gateway.store.leases import DatabaseLeases
-from gateway.store.limits_storage import DatabaseStorage
+from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.leases import DatabaseLeases
+from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.project_folders import Folders
 from gateway.store.projects import Projects
-from gateway.store.redis_leases import RedisLeases
 from gateway.store.responses import Responses
 from gateway.store.usage import Usage
 from gateway.store.usage_writer import UsageWriter

@@ -19,7 +19,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from gateway.claude.binary import TESTED, dotted, find  # noqa: E402  the project is not installed
+from gateway.claude.cli.binary import TESTED, dotted, find  # noqa: E402  the project is not installed
 from gateway.errors import ClaudeUnavailable, GatewayError  # noqa: E402
 from gateway.settings import Settings, SettingsError, load  # noqa: E402
 from gateway.store.database import Store  # noqa: E402

@@ -11,7 +11,7 @@ from pathlib import Path
 # The project is not installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.store.secret import LENGTH, PREFIX, generate
+from gateway.store.key_secrets import LENGTH, PREFIX, generate
 
 LEAST = 16
 

@@ -2,7 +2,7 @@
 """Print the path of a usable Claude Code CLI; install a pinned copy first when there is none.
 
 It looks where the gateway looks (CLAUDE_BINARY_PATH, PATH, the usual places, `.claude-cli` in the project) and by
-the same rules: gateway/claude/binary.py. When CLAUDE_BINARY_PATH is set, nothing else is tried. The copy comes from
+the same rules: gateway/claude/cli/binary.py. When CLAUDE_BINARY_PATH is set, nothing else is tried. The copy comes from
 the wheel of the Python package claude-agent-sdk, which carries the CLI, or from npm when pip cannot get it.
 
 The path goes to stdout, everything else to stderr. Needs nothing but the standard library.
@@ -27,7 +27,7 @@ from typing import IO
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from gateway.claude import binary  # noqa: E402  the project is not installed: its folder has to be on sys.path
+from gateway.claude.cli import binary  # noqa: E402  the project is not installed: its folder has to be on sys.path
 from gateway.errors import ClaudeUnavailable  # noqa: E402
 
 EXECUTABLE = "claude.exe" if os.name == "nt" else "claude"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.claude.binary import find
+from gateway.claude.cli.binary import find
 from gateway.store.database import Store
 from tests.recorded import last_said
 from tests.standin import StandIn, text

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from openai import OpenAI, OpenAIError
 
-from gateway.claude.binary import find
+from gateway.claude.cli.binary import find
 from gateway.errors import ClaudeUnavailable
 from tests.support import ROOT, Gateway
 

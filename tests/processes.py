@@ -8,7 +8,7 @@ from typing import Any
 
 import gevent
 
-from gateway.claude.process import Process
+from gateway.claude.cli.process import Process
 from tests.scripted import ScriptedCli
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.claude import conversation
+from gateway.claude.cli import conversation
 from wsgi import app
 
 __all__ = ["app"]

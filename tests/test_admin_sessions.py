@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.store import admin_sessions, secret
+from gateway.store import admin_sessions
+from gateway.store import key_secrets as secret
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.database import Store
 from gateway.store.keys import Keys

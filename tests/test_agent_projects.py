@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.claude.agent_answer import AgentAnswer
-from gateway.claude.answer import Account
-from gateway.claude.digests import chain
+from gateway.claude.cli.agent_answer import AgentAnswer
+from gateway.claude.cli.answer import Account
+from gateway.claude.fleet.digests import chain
 from gateway.errors import RateLimited, UpstreamError
 from gateway.turn import Done, Message, Text, Turn, Usage, Workplace
 from tests.recorded import Body, assistant, chunks, system, user

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.observe import charts
-from gateway.observe.charts import Segment
+from gateway.api.dashboard import charts
+from gateway.api.dashboard.charts import Segment
 
 
 def test_columns_stand_on_each_other() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.dialects import sse
-from gateway.dialects.chat_answers import FINISH_REASONS, Completion, StreamEncoder
+from gateway.dialects.chat.answers import FINISH_REASONS, Completion, StreamEncoder
+from gateway.dialects.common import sse
 from gateway.errors import Overloaded, UpstreamError
 from gateway.turn import (
     Done,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.dialects.call_form import CallForm
-from gateway.dialects.chat_answers import Completion, StreamEncoder
+from gateway.dialects.chat.answers import Completion, StreamEncoder
+from gateway.dialects.common.tool_call_format import CallForm
 from gateway.errors import UpstreamError
 from gateway.turn import Done, Event, Idle, Started, Text, ToolArguments, ToolCall, Usage, total
 from tests.test_chat_dialect import payloads

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.dialects.media import MAX_FILE_BYTES, MAX_IMAGE_BYTES
+from gateway.dialects.common.media import MAX_FILE_BYTES, MAX_IMAGE_BYTES
 from gateway.errors import UnsupportedParameter
 from tests.client_bodies import PDF, PNG, PNG_URL
 from tests.test_chat_dialect import refused, request

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.chat import ChatRequest, parse
-from gateway.dialects.conversation import NUDGE, OPENING
-from gateway.dialects.parameters import MOST_NAMED
+from gateway.dialects.chat.request import ChatRequest, parse
+from gateway.dialects.common.conversation import NUDGE, OPENING
+from gateway.dialects.common.parameters import MOST_NAMED
 from gateway.errors import InvalidRequest, UnsupportedParameter
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.conversation import NUDGE, OPENING
-from gateway.dialects.messages import NO_MESSAGE
+from gateway.dialects.common.conversation import NUDGE, OPENING
+from gateway.dialects.common.openai_messages import NO_MESSAGE
 from gateway.turn import Message
 from tests.client_bodies import PNG_URL, call
 from tests.test_chat_dialect import HELLO, refused, request

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.tools import LONGEST_NAME
+from gateway.dialects.common.tools import LONGEST_NAME
 from gateway.errors import UnsupportedParameter
 from gateway.turn import Tool, ToolChoice
 from tests.client_bodies import function

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.claude.tools import model_name
+from gateway.claude.cli.tools import model_name
 from tests.client_bodies import BODIES as CLIENT_BODIES
 from tests.client_bodies import PDF, PNG
 from tests.cursor_bodies import CURSOR_BODIES

@@ -10,9 +10,9 @@ import pytest
 from openai import BadRequestError, OpenAI
 from openai.types import Completion
 
-from gateway.dialects import completions
-from gateway.dialects.completions_answers import Completion as Whole
-from gateway.dialects.completions_answers import StreamEncoder
+from gateway.dialects.completions import request as completions
+from gateway.dialects.completions.answers import Completion as Whole
+from gateway.dialects.completions.answers import StreamEncoder
 from gateway.errors import InvalidRequest, UpstreamError
 from gateway.schemas.completions import CompletionSchema
 from gateway.schemas.errors import field_error

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from gateway.dialects.chat import ChatRequest, parse
+from gateway.dialects.chat.request import ChatRequest, parse
 from gateway.errors import InvalidRequest
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import Sampling, ToolChoice

@@ -13,12 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from gateway.api.dashboard_view import settings_in_force
+from gateway.api.dashboard.page import settings_in_force
 from gateway.app import create_app
 from gateway.errors import StoreError
 from gateway.record import Record
 from gateway.settings import Settings
-from gateway.store import secret
+from gateway.store import key_secrets as secret
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.keys import Keys
 from gateway.store.usage import Usage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.claude import demand
-from gateway.claude.demand import BURST_SECONDS, REMEMBER_SECONDS, Demand
+from gateway.claude.fleet import demand
+from gateway.claude.fleet.demand import BURST_SECONDS, REMEMBER_SECONDS, Demand
 
 
 class Clock:

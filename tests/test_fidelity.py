@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.dialects.conversation import NUDGE, OPENING
+from gateway.dialects.common.conversation import NUDGE, OPENING
 from tests.recorded import Body, Said, assistant, conversation, spoken, system, system_texts, user
 from tests.standin import Recorded, StandIn, text
 from tests.support import STILL, Gateway

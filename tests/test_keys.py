@@ -16,7 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from gateway.api import owner
+from gateway.api.http import owner
 from gateway.app import create_app
 from gateway.commands import main
 from gateway.errors import StoreError
@@ -183,7 +183,7 @@ def ask(
 
     monkeypatch.setattr(app.extensions["claude"], "await_ready", lambda: None)
     monkeypatch.setattr(app.extensions["claude"], "run", lambda *_, **__: None)
-    monkeypatch.setattr("gateway.api.answers.whole", reach)
+    monkeypatch.setattr("gateway.api.http.streaming.whole", reach)
     app.testing = True
     return ask
 

@@ -15,15 +15,16 @@ from limits import RateLimitItemPerMinute
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.errors import StoreError
-from gateway.store import leases, sliding
-from gateway.store.allowance import Allowance
 from gateway.store.database import Store
-from gateway.store.leases import DatabaseLeases, Held, Leases
-from gateway.store.limits_storage import SWEEP_SECONDS, DatabaseStorage
+from gateway.store.limits import leases
+from gateway.store.limits import sliding_window as sliding
+from gateway.store.limits.allowance import Allowance
+from gateway.store.limits.budgets import Spending
+from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseStorage
+from gateway.store.limits.leases import DatabaseLeases, Held, Leases
+from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.limits.sliding_window import Sliding
 from gateway.store.models import LimitCounter
-from gateway.store.redis_leases import RedisLeases
-from gateway.store.sliding import Sliding
-from gateway.store.spending import Spending
 from gateway.turn import Usage
 
 NOON = datetime(2026, 2, 28, 12, 0, 30, tzinfo=timezone.utc).timestamp()

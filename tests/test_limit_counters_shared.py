@@ -13,13 +13,13 @@ from limits.storage import RedisStorage
 from gateway.app import create_app
 from gateway.errors import StoreError
 from gateway.settings import Settings
-from gateway.store import sliding
-from gateway.store.allowance import Allowance
 from gateway.store.database import Store
-from gateway.store.limits_storage import DatabaseStorage
-from gateway.store.redis_leases import RedisLeases
-from gateway.store.sliding import Sliding
-from gateway.store.spending import Spending
+from gateway.store.limits import sliding_window as sliding
+from gateway.store.limits.allowance import Allowance
+from gateway.store.limits.budgets import Spending
+from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.limits.sliding_window import Sliding
 from gateway.turn import Usage
 from tests.support import ROOT
 from tests.test_limit_counters import lease_calls
@@ -27,8 +27,8 @@ from tests.test_limit_counters import lease_calls
 HAMMER = """
 import sys
 from gateway.store.database import Store
-from gateway.store.leases import DatabaseLeases
-from gateway.store.limits_storage import DatabaseStorage
+from gateway.store.limits.leases import DatabaseLeases
+from gateway.store.limits.counters import DatabaseStorage
 from gateway.store.redis_leases import RedisLeases
 from limits.storage import RedisStorage
 

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 from flask import Response, g
 
-from gateway.api.limits import Account, duration, network
+from gateway.api.hooks.limits import Account, duration, network
 from gateway.app import create_app
 from gateway.commands import main
 from gateway.settings import Settings, SettingsError, load
-from gateway.store.allowance import Allowance
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from gateway.store.sliding import Sliding
+from gateway.store.limits.allowance import Allowance
+from gateway.store.limits.sliding_window import Sliding
 
 
 def test_bad_settings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gateway.app import create_app
-from gateway.observe.content import Transcript
 from gateway.observe.rotating import RotatingFile
+from gateway.observe.transcript import Transcript
 from gateway.settings import Settings, SettingsError
 from gateway.turn import Refusal, Retracted, Text, ToolArguments, ToolCall
 from tests.scripted import ScriptedCli

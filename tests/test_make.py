@@ -213,7 +213,7 @@ def test_restart_leaves_the_gateway_alone_if_it_would_fail(running: Project) -> 
     assert {worker.pid for worker in workers} <= {
         child.pid for child in psutil.Process(running.pid).children()
     }
-    code = running.folder / "gateway/api/meta.py"
+    code = running.folder / "gateway/api/views/meta.py"
     original = code.read_text()
     code.write_text("a mistake\n")
     refused = running.make("restart")

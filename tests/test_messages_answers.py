@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from gateway import errors
-from gateway.dialects import anthropic_errors
-from gateway.dialects.anthropic_answers import Answer, StreamEncoder
+from gateway.dialects.messages import errors as anthropic_errors
+from gateway.dialects.messages.answers import Answer, StreamEncoder
 from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.turn import (
     Done,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects import anthropic, anthropic_errors
-from gateway.dialects.conversation import NUDGE
+from gateway.dialects.common.conversation import NUDGE
+from gateway.dialects.messages import errors as anthropic_errors
+from gateway.dialects.messages import request as anthropic
 from gateway.errors import InvalidRequest
 from gateway.schemas.errors import field_error
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.app import create_app
-from gateway.claude.windows import Window, windows
+from gateway.claude.cli.rate_limits import Window, windows
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.keys import Keys

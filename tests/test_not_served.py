@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gateway.api.not_served import FAMILIES
+from gateway.api.views.not_served import FAMILIES
 from gateway.app import create_app
 from gateway.settings import Settings
 

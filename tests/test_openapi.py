@@ -15,7 +15,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gateway.api import dashboard, not_served
+from gateway.api.dashboard import views as dashboard
+from gateway.api.views import not_served
 from gateway.app import create_app
 from gateway.settings import Settings
 from tests.scripted import ScriptedCli

@@ -13,13 +13,13 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from gateway.claude import pool
-from gateway.claude.budget import Budget
-from gateway.claude.kept import Kept
-from gateway.claude.pool import WarmPool
-from gateway.claude.process import Process, living
-from gateway.claude.slots import Slots
-from gateway.claude.waiting import Ticket
+from gateway.claude.cli.process import Process, living
+from gateway.claude.fleet import warm_pool as pool
+from gateway.claude.fleet.budget import Budget
+from gateway.claude.fleet.parked import Kept
+from gateway.claude.fleet.slots import Slots
+from gateway.claude.fleet.wait_queue import Ticket
+from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.errors import ClaudeUnavailable, ClientGone
 from tests.processes import spawn, until
 from tests.scripted import ScriptedCli

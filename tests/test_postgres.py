@@ -18,8 +18,8 @@ from gateway.errors import KeyNotFound, StoreError
 from gateway.record import Record
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
-from gateway.store.leases import DatabaseLeases
-from gateway.store.limits_storage import DatabaseStorage
+from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.models import ApiKey
 from gateway.store.usage import GROUPS, Usage
 from gateway.turn import Usage as Tokens

@@ -12,10 +12,10 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.claude import conversation
-from gateway.claude.catalogue import Catalogue
-from gateway.claude.conversation import Conversation
-from gateway.claude.process import (
+from gateway.claude.catalog import Catalogue
+from gateway.claude.cli import conversation
+from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.process import (
     ControlRefused,
     ControlTimeout,
     Process,
@@ -23,7 +23,7 @@ from gateway.claude.process import (
     await_programs,
     living,
 )
-from gateway.claude.tuning import tune
+from gateway.claude.cli.tuning import tune
 from gateway.errors import UpstreamError
 from gateway.turn import Message, Turn
 from tests.processes import spawn, until

@@ -14,8 +14,8 @@ import httpx2 as httpx
 import pytest
 
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectTooLarge, StoreError
-from gateway.store import folders as folders_module
-from gateway.store.folders import Folders
+from gateway.store import project_folders as folders_module
+from gateway.store.project_folders import Folders
 from tests.support import Gateway
 
 MOST = 1000

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
-from gateway.store import paths
+from gateway.store import project_paths as paths
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 from tests.recorded import Body

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.running import Metered
+from gateway.answering.answer import Metered
 from gateway.errors import ClientGone, GatewayError, ShuttingDown, TurnStopped, UpstreamError
 from gateway.record import Record
 from gateway.turn import Done, Idle, Started, Text

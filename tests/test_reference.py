@@ -19,7 +19,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from gateway.claude.catalogue import Catalogue
+from gateway.claude.catalog import Catalogue
 from gateway.settings import Settings
 from gateway.store.database import Store
 from tests.recorded import Body

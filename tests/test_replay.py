@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.replay import Message, continued
+from gateway.dialects.chat.replay import Message, continued
 from tests.recorded import assistant, system, user
 from tests.tool_bodies import call, called, result
 

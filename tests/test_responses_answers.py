@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dialects import responses
-from gateway.dialects.responses_answers import StreamEncoder, Whole, new
+from gateway.dialects.responses import request as responses
+from gateway.dialects.responses.answers import StreamEncoder, Whole, new
 from gateway.errors import (
     GatewayError,
     InvalidRequest,

@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from gateway.dialects import responses, responses_input, responses_items, sse
-from gateway.dialects.conversation import NUDGE
-from gateway.dialects.responses import ResponsesRequest
-from gateway.dialects.responses_answers import new
+from gateway.dialects.common import sse
+from gateway.dialects.common.conversation import NUDGE
+from gateway.dialects.responses import input as responses_input
+from gateway.dialects.responses import items as responses_items
+from gateway.dialects.responses import request as responses
+from gateway.dialects.responses.answers import new
+from gateway.dialects.responses.request import ResponsesRequest
 from gateway.errors import (
     GatewayError,
     InvalidRequest,

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from gateway.api import background
-from gateway.api import responses as views
+from gateway.answering import background
+from gateway.api.views import responses as views
 from gateway.app import create_app
-from gateway.dialects.responses_answers import Answer, new
+from gateway.dialects.responses.answers import Answer, new
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.settings import Settings
 from gateway.store import responses as module

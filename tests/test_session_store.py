@@ -12,10 +12,10 @@ import pytest
 from gateway.app import create_app
 from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
-from gateway.store import claims as claims_module
-from gateway.store.claims import Claims, Outcome
+from gateway.store import session_claims as claims_module
 from gateway.store.database import DELETED_AT_ONCE, Store
 from gateway.store.models import Session, SessionMessage
+from gateway.store.session_claims import Claims, Outcome
 from gateway.store.sessions import Expiry, Sessions, new_id, now
 from tests.recorded import assistant, user
 

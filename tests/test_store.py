@@ -20,7 +20,7 @@ import pytest
 
 from gateway.errors import KeyNotFound, KeyRevoked, StoreError
 from gateway.record import Record
-from gateway.store import secret
+from gateway.store import key_secrets as secret
 from gateway.store.backends import path_of, without_password
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.claude.catalogue import Catalogue, Model
-from gateway.claude.tuning import Tuning, tune
+from gateway.claude.catalog import Catalogue, Model
+from gateway.claude.cli.tuning import Tuning, tune
 from gateway.turn import Message, Sampling, Tool, ToolChoice, Turn
 
 ALWAYS_THINKS = Model("claude-new", thinking_off=False, sampling="none", efforts=("low", "high", "xhigh"))

@@ -7,8 +7,8 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.claude.slots import Slots
-from gateway.claude.waiting import Line, Ticket
+from gateway.claude.fleet.slots import Slots
+from gateway.claude.fleet.wait_queue import Line, Ticket
 from gateway.errors import ClientGone, GatewayError, TooManyTurns
 
 # Lines

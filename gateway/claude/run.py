@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from gateway.claude.answer import Answer
-from gateway.claude.catalogue import Model
-from gateway.claude.conversation import Conversation
-from gateway.claude.digests import chain, extend
-from gateway.claude.process import Process, ProcessEnded
-from gateway.claude.tuning import Tuning, tune
-from gateway.claude.waiting import Ticket
+from gateway.claude.catalog import Model
+from gateway.claude.cli.answer import Answer
+from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.process import Process, ProcessEnded
+from gateway.claude.cli.tuning import Tuning, tune
+from gateway.claude.fleet.digests import chain, extend
+from gateway.claude.fleet.wait_queue import Ticket
 from gateway.errors import (
     ClaudeUnavailable,
     GatewayError,

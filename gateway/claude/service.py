@@ -13,20 +13,21 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from gateway.claude import counting, process
-from gateway.claude.binary import TESTED, Binary, dotted, find
-from gateway.claude.budget import Budget
-from gateway.claude.catalogue import Catalogue
-from gateway.claude.conversation import Conversation
-from gateway.claude.fan import Fan
-from gateway.claude.kept import Kept
-from gateway.claude.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
-from gateway.claude.pool import StartFailure, WarmPool
-from gateway.claude.process import ProcessEnded
+from gateway.claude import token_counting as counting
+from gateway.claude.catalog import Catalogue
+from gateway.claude.cli import process
+from gateway.claude.cli.binary import TESTED, Binary, dotted, find
+from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
+from gateway.claude.cli.process import ProcessEnded
+from gateway.claude.cli.rate_limits import Window
+from gateway.claude.cli.tuning import Tuning
+from gateway.claude.fleet.budget import Budget
+from gateway.claude.fleet.parked import Kept
+from gateway.claude.fleet.slots import Slots
+from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
+from gateway.claude.merged_runs import Fan
 from gateway.claude.run import Run
-from gateway.claude.slots import Slots
-from gateway.claude.tuning import Tuning
-from gateway.claude.windows import Window
 from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
 from gateway.turn import Turn, Workplace
 

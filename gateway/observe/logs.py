@@ -15,7 +15,7 @@ from urllib.parse import quote
 import structlog
 from structlog.typing import EventDict, Processor
 
-from gateway.observe.handled import Handled
+from gateway.observe.request_summary import Handled
 from gateway.observe.rotating import RotatingFile
 from gateway.record import Record
 

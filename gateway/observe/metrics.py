@@ -24,7 +24,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.observe.handled import Handled
+from gateway.observe.request_summary import Handled
 from gateway.record import Record
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

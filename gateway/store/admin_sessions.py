@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from gateway.store import secret
+from gateway.store import key_secrets as secret
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from gateway.store.models import AdminSession

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from gateway.errors import KeyNotFound, KeyRevoked
-from gateway.store import secret
+from gateway.store import key_secrets as secret
 from gateway.store.database import Store
 from gateway.store.models import ApiKey
 

@@ -1,0 +1,164 @@
+"""What the dashboard shows, as plain values for its templates."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, fields
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from gateway.answering import answer as running
+from gateway.answering.answer import Metered
+from gateway.api.dashboard import access as dashboard_access
+from gateway.api.dashboard import charts
+from gateway.api.dashboard.charts import Columns
+from gateway.api.hooks import auth
+from gateway.api.http import current
+from gateway.errors import StoreError
+from gateway.record import Record
+from gateway.settings import VERSION, Settings
+from gateway.store.usage import Failure, Figures, Summary, total
+
+DAYS = 30
+FAILURES = 20
+HIDDEN = "set, not shown"
+NOTHING = "\u2013"
+#: Kinds of tokens, from the bottom of a column to its top.
+KINDS = (
+    ("output_tokens", "Output"),
+    ("input_tokens", "Prompt"),
+    ("cache_write_tokens", "Written to cache"),
+    ("cache_read_tokens", "Read from cache"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAnswer:
+    """An answer that is being written. `rate` is in output tokens a second; None before its first one."""
+
+    record: Record
+    seconds: float
+    output_tokens: int
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageView:
+    """The answers of the last days: in all, day by day, and by key and model."""
+
+    total: Figures
+    days: tuple[Summary, ...]
+    tokens: Columns
+    cost: Columns
+    groups: tuple[tuple[str, Sequence[Summary]], ...]
+    failures: Sequence[Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting by the name it has in the environment."""
+
+    name: str
+    value: str
+    is_default: bool
+
+
+def page() -> dict[str, Any]:
+    """All that is looked up once."""
+    settings = current.settings()
+    return {
+        "version": VERSION,
+        "is_open": not settings.require_auth,
+        "identity": auth.identity(),
+        "csrf_token": dashboard_access.csrf_token(),
+        "usage": _usage(),
+        "kinds": KINDS,
+        "settings": settings_in_force(settings),
+        "models": current.claude().catalogue.all(),
+    }
+
+
+def live() -> dict[str, Any]:
+    """All that changes from one second to the next."""
+    claude = current.claude()
+    return {
+        "now": datetime.now(timezone.utc),
+        "pid": os.getpid(),
+        "workers": current.settings().web_concurrency,
+        "problem": claude.problem,
+        "status": claude.status(),
+        "most_answers": claude.slots.limit,
+        "windows": [
+            (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
+            for name, seen in claude.windows.items()
+        ],
+        "answers": sorted(map(_answer, running.live()), key=lambda answer: answer.record.started_at),
+    }
+
+
+def settings_in_force(settings: Settings) -> list[Setting]:
+    """Every setting, secrets hidden: those are the ones that Settings itself does not show."""
+    known = Settings()
+    return [
+        Setting(field.name.upper(), _shown(field, value), value == getattr(known, field.name))
+        for field in fields(Settings)
+        if field.name != "environ"
+        for value in [getattr(settings, field.name)]
+    ]
+
+
+def _shown(field: Field[Any], value: Any) -> str:
+    if value is None or value == ():
+        return NOTHING
+    if not field.repr:
+        return _without_secrets(value) if field.name.endswith("_url") else HIDDEN
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _without_secrets(url: str) -> str:
+    """User, password and options of an address are left out; a file's has none."""
+    return url if url.startswith("sqlite:") else re.sub(r"(?<=://).*@", "…@", url).partition("?")[0]
+
+
+def _answer(metered: Metered) -> LiveAnswer:
+    first, seconds = metered.record.first_seconds, metered.seconds
+    tokens = metered.used().output_tokens
+    writing = 0.0 if first is None else seconds - first
+    return LiveAnswer(metered.record, seconds, tokens, tokens / writing if writing > 0 else None)
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)
+
+
+def _usage() -> UsageView | None:
+    """None while the database is not available: the page is for finding out, so it comes nevertheless."""
+    last = datetime.now(timezone.utc).date()
+    first = last - timedelta(days=DAYS - 1)
+    usage = current.usage()
+    try:
+        by_day = usage.groups("day", first, last)
+        groups = ("Key", usage.groups("key", first, last)), ("Model", usage.groups("model", first, last))
+        failures = usage.recent_failures(FAILURES)
+    except StoreError:
+        return None
+    days = _every_day(by_day, first)
+    return UsageView(
+        total=total(by_day),
+        days=days,
+        tokens=charts.columns([[getattr(day.figures, name) for name, _ in KINDS] for day in days]),
+        cost=charts.columns([[day.figures.cost] for day in days]),
+        groups=groups,
+        failures=failures,
+    )
+
+
+def _every_day(known: Sequence[Summary], first: date) -> tuple[Summary, ...]:
+    """The oldest first, days without answers too."""
+    figures = {day.name: day.figures for day in known}
+    names = [f"{first + timedelta(days=number):%Y-%m-%d}" for number in range(DAYS)]
+    return tuple(Summary(name, None, figures.get(name, Figures())) for name in names)

@@ -1,0 +1,60 @@
+"""`/docs`, which shows `/openapi.json`. All that the page loads comes from here, so it works without a network."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import flask_swagger_ui
+from flask import Response, current_app, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from gateway.api.http.blueprints import Blueprint
+from gateway.dialects.common import sse
+from gateway.settings import TITLE
+
+HTML = {"type": "string"}
+
+# "Try it out" calls the gateway itself; nobody else is ever called.
+POLICY = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+blueprint = Blueprint(
+    "docs",
+    __name__,
+    description="This description",
+    static_folder=str(Path(flask_swagger_ui.__file__).parent / "dist"),
+    static_url_path="/docs/static",
+)
+
+
+@blueprint.route("/openapi.json")
+@blueprint.response(200, {"type": "object"}, description="An OpenAPI 3.1 document")
+def description() -> Response:
+    """This description, for programs."""
+    cached: dict[str, bytes] = current_app.extensions["description"]
+    if "json" not in cached:
+        api = current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+        cached["json"] = sse.dumps(api.spec.to_dict())
+    response = Response(cached["json"], mimetype="application/json")
+    response.add_etag()
+    return response.make_conditional(request)  # type: ignore[return-value]
+
+
+@blueprint.route("/docs", strict_slashes=False)
+@blueprint.response(200, HTML, content_type="text/html; charset=utf-8", description="A page")
+def page() -> Response:
+    """This description, for reading and trying."""
+    nonce = secrets.token_urlsafe(16)
+    response = Response(render_template("docs.html", title=TITLE, nonce=nonce), mimetype="text/html")
+    response.headers["Content-Security-Policy"] = POLICY.format(nonce=nonce)
+    return response
+
+
+@blueprint.route("/redoc", strict_slashes=False)
+@blueprint.response(302, description="To `/docs`")
+def redoc() -> Redirect:
+    """Where other gateways have theirs."""
+    return redirect(url_for("docs.page"))

@@ -1,0 +1,142 @@
+"""Requests that work and what comes of them, for the API's description. The dialects themselves write the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.dialects.chat import answers as chat_answers
+from gateway.dialects.completions import answers as completions_answers
+from gateway.dialects.messages import answers as anthropic_answers
+from gateway.dialects.responses import answers as responses_answers
+from gateway.dialects.responses import request as responses
+from gateway.turn import Done, Event, Started, Text, Usage
+
+SHOWN_EVENTS = 6
+
+_HELLO = [{"role": "user", "content": "Say hello."}]
+_ID, _CREATED = "0123456789abcdef0123456789abcdef", 1_792_000_000
+_USAGE = Usage(input_tokens=12, output_tokens=5, cost_usd=0.000037)
+_TURN: list[Event] = [
+    Started("claude-haiku-4-5-20251001", usage=Usage(input_tokens=12)),
+    Text("Hello"),
+    Text(" there!"),
+    Done("end_turn", _USAGE),
+]
+_WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+_FUNCTION = {"name": "weather", "description": "The weather in a city.", "parameters": _WEATHER}
+_PICTURE = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def named(**bodies: Any) -> dict[str, Any]:
+    """Examples by name."""
+    return {
+        name: {"summary": name.replace("_", " ").capitalize(), "value": body} for name, body in bodies.items()
+    }
+
+
+CHAT = named(
+    whole={"model": "haiku", "messages": _HELLO},
+    streamed={
+        "model": "haiku",
+        "messages": _HELLO,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    },
+    with_a_tool={
+        "model": "haiku",
+        "messages": [{"role": "user", "content": "How is the weather in Oslo?"}],
+        "tools": [{"type": "function", "function": _FUNCTION}],
+    },
+    with_a_picture={
+        "model": "haiku",
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "What colour is this?"},
+                    {"type": "image_url", "image_url": {"url": _PICTURE}},
+                ],
+            }
+        ],
+    },
+)
+COMPLETION = named(
+    whole={"model": "haiku", "prompt": "Say hello."},
+    streamed={"model": "haiku", "prompt": "Say hello.", "stream": True},
+)
+RESPONSE = named(
+    whole={"model": "haiku", "input": "Say hello."},
+    streamed={"model": "haiku", "input": "Say hello.", "stream": True},
+    in_the_background={"model": "haiku", "input": "Say hello.", "background": True},
+    with_a_tool={
+        "model": "haiku",
+        "input": "How is the weather in Oslo?",
+        "tools": [{"type": "function", **_FUNCTION}],
+    },
+)
+MESSAGE = named(
+    whole={"model": "haiku", "max_tokens": 1024, "messages": _HELLO},
+    streamed={"model": "haiku", "max_tokens": 1024, "messages": _HELLO, "stream": True},
+    with_a_tool={
+        "model": "haiku",
+        "max_tokens": 1024,
+        "messages": [{"role": "user", "content": "How is the weather in Oslo?"}],
+        "tools": [{"name": "weather", "description": "The weather in a city.", "input_schema": _WEATHER}],
+    },
+)
+COUNT = {"model": "haiku", "messages": _HELLO}
+SESSION = {"title": "Plans for the garden", "model": "haiku", "system_prompt": "Answer in one sentence."}
+TITLE = {"title": "Plans for the balcony"}
+PROJECT = {"name": "Garden", "description": "What grows where."}
+PROJECT_CHANGE = {"description": "What grows where, and when."}
+
+
+def _whole(collector: Any) -> dict[str, Any]:
+    collector.add(_TURN, 0)
+    body: dict[str, Any] = collector.body()
+    return body
+
+
+def _stream(encoder: Any) -> str:
+    """The first events."""
+    written: bytes = b"".join(encoder.encode([event], 0) for event in _TURN)
+    events = written.decode().split("\n\n")[:-1]
+    more = [": and so on"] if len(events) > SHOWN_EVENTS else []
+    return "\n\n".join([*events[:SHOWN_EVENTS], *more, ""])
+
+
+def _forget(response: dict[str, Any]) -> None:
+    """Nothing is stored."""
+
+
+def _response() -> dict[str, Any]:
+    wanted = responses.parse({"input": "Say hello."}, [{"role": "user", "content": "Say hello."}], [])
+    echoed = {**wanted.echoed, "store": True}
+    return {
+        **responses_answers.new(f"resp_{_ID}", "claude-haiku-4-5-20251001", echoed),
+        "created_at": _CREATED,
+    }
+
+
+_CHAT_ID, _COMPLETION_ID, _MESSAGE_ID = f"chatcmpl-{_ID}", f"cmpl-{_ID}", f"msg_{_ID}"
+
+CHAT_ANSWER = _whole(
+    chat_answers.Completion(_CHAT_ID, _CREATED, extra={"session_id": _ID, "project_id": None})
+)
+CHAT_STREAM = _stream(chat_answers.StreamEncoder(_CHAT_ID, _CREATED, include_usage=True))
+COMPLETION_ANSWER = _whole(completions_answers.Completion(_COMPLETION_ID, _CREATED, [""]))
+COMPLETION_STREAM = _stream(completions_answers.StreamEncoder(_COMPLETION_ID, _CREATED, [""], False))
+RESPONSE_ANSWER = {
+    **_whole(responses_answers.Whole(_response(), False, _forget)),
+    "completed_at": _CREATED + 2,
+}
+RESPONSE_STREAM = _stream(responses_answers.StreamEncoder(_response(), False, _forget))
+MESSAGE_ANSWER = _whole(anthropic_answers.Answer(_MESSAGE_ID))
+MESSAGE_STREAM = _stream(anthropic_answers.StreamEncoder(_MESSAGE_ID, f"req_{_ID}"))
+METRICS = """# HELP gateway_requests_total Requests by route and status
+# TYPE gateway_requests_total counter
+gateway_requests_total{route="/v1/chat/completions",status="200"} 41.0
+"""

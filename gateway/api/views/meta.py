@@ -1,0 +1,65 @@
+"""`GET /` and `GET /health`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from gateway.api.http import current
+from gateway.api.http.blueprints import Blueprint
+from gateway.schemas.meta import HealthSchema, IndexSchema
+from gateway.settings import TITLE, VERSION
+
+blueprint = Blueprint("meta", __name__, description="The gateway itself")
+
+
+@blueprint.route("/")
+@blueprint.response(200, IndexSchema)
+def index() -> dict[str, Any]:
+    """What this is and where things are."""
+    return {
+        "name": TITLE,
+        "version": VERSION,
+        "description": "OpenAI-compatible API in front of the Claude Code CLI",
+        "endpoints": {
+            "chat": "/v1/chat/completions",
+            "responses": "/v1/responses",
+            "messages": "/v1/messages",
+            "completions": "/v1/completions",
+            "models": "/v1/models",
+            "sessions": "/v1/sessions",
+            "projects": "/v1/projects",
+            "usage": "/v1/usage",
+            "health": "/health",
+            "docs": "/docs",
+            "openapi": "/openapi.json",
+            **({"metrics": "/metrics"} if current.settings().metrics else {}),
+        },
+    }
+
+
+@blueprint.route("/health")
+@blueprint.response(200, HealthSchema)
+@blueprint.alt_response(503, schema=HealthSchema, description="No answers can be given; `error` says why")
+def health() -> tuple[dict[str, Any], int]:
+    """Whether answers can be given, and if not, what to do."""
+    claude = current.claude()
+    status = claude.status()
+    problem = claude.problem
+    pid = os.getpid()  # of the worker whose figures these are
+    if problem:
+        return {
+            "status": "unhealthy",
+            "error": problem,
+            "version": VERSION,
+            "pid": pid,
+            "claude": status,
+        }, 503
+    return {
+        "status": "healthy",
+        "version": VERSION,
+        "pid": pid,
+        "claude_version": status["version"],
+        "active_sessions": status["running"],
+        "claude": status,
+    }, 200

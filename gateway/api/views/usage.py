@@ -1,0 +1,66 @@
+"""`/v1/usage`: what answers have used. A key sees its own, an admin's key everybody's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from gateway.api.hooks import auth
+from gateway.api.http import current
+from gateway.api.http.blueprints import Blueprint
+from gateway.schemas.pages import pagination
+from gateway.schemas.usage import UsageQuerySchema, UsageSchema
+from gateway.store.usage import Figures, GroupBy, Summary, total
+
+blueprint = Blueprint(
+    "usage", __name__, url_prefix="/v1/usage", description="What answers have used: requests, tokens, cost"
+)
+
+DAYS = timedelta(days=30)
+
+
+@blueprint.route("")
+@blueprint.arguments(UsageQuerySchema, location="query")
+@blueprint.response(200, UsageSchema)
+def summary(query: dict[str, Any]) -> dict[str, Any]:
+    """Requests, tokens and cost by day, key, model or project."""
+    by, page, per_page = query["group_by"], query["page"], query["per_page"]
+    first, last = _days(query)
+    groups = current.usage().groups(by, first, last, _whose())
+    begin = (page - 1) * per_page
+    return {
+        "group_by": by,
+        "first": first,
+        "last": last,
+        "data": [_row(by, group) for group in groups[begin : begin + per_page]],
+        "totals": _figures(total(groups)),
+        "pagination": pagination(page, per_page, len(groups)),
+    }
+
+
+def _days(query: dict[str, Any]) -> tuple[date, date]:
+    """Up to today, and for 30 days, where the request does not say."""
+    today = datetime.now(timezone.utc).date()
+    last: date = query.get("last") or max(today, query.get("first", today))
+    return query.get("first") or last - DAYS + timedelta(days=1), last
+
+
+def _whose() -> str | None:
+    """The key whose usage is shown; None for all."""
+    who = auth.identity()
+    return None if who is None or who.is_admin else who.id
+
+
+def _row(by: GroupBy, group: Summary) -> dict[str, Any]:
+    names: dict[str, Any] = {
+        "day": {"day": group.name},
+        "key": {"key_id": group.name, "key_name": group.key_name},
+        "model": {"model": group.name},
+        "project": {"project_id": group.name},
+    }[by]
+    return names | _figures(group.figures)
+
+
+def _figures(figures: Figures) -> dict[str, Any]:
+    return asdict(figures) | {"total_tokens": figures.total_tokens}

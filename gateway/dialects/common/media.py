@@ -1,0 +1,187 @@
+"""Images and files as Messages API blocks.
+
+Nothing is fetched: an http(s) URL goes to the API as it is. What an image truly is, its first bytes tell; the
+label that comes with it is often wrong, and the API refuses an image whose label is.
+Limits: https://platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from gateway.dialects.common.field_errors import invalid, unsupported
+from gateway.dialects.common.text import is_blank, well_formed
+from gateway.turn import Block
+
+MAX_IMAGE_BYTES = 5 * 1024 * 1024
+MAX_FILE_BYTES = 32 * 1024 * 1024
+
+_PDF_MAGIC = b"%PDF-"
+_PDF_MAGIC_WITHIN = 1024  # readers allow as much in front of it
+_MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+Source = dict[str, str]
+
+
+def image_part(part: dict[str, Any], where: str) -> Block:
+    """An `image_url` or `input_image` part; the URL is bare or in an object. `detail` has no counterpart."""
+    _refuse_file_id(part, where)
+    where = f"{where}.image_url"
+    url = part.get("image_url")
+    if isinstance(url, dict):
+        where, url = f"{where}.url", url.get("url")
+    return {"type": "image", "source": _image_source(_text(url, where), where)}
+
+
+def image_block(part: dict[str, Any], where: str) -> Block:
+    """Anthropic's own `image` block, with a base64 or url source."""
+    kind, source, where = _source(part, where)
+    if kind == "base64":
+        encoded = _text(source.get("data"), f"{where}.data")
+        return {"type": "image", "source": _encoded_image(encoded, f"{where}.data")}
+    if kind == "url":
+        url = _text(source.get("url"), f"{where}.url")
+        return {"type": "image", "source": _image_source(url, f"{where}.url")}
+    raise unsupported(f"{where}.type", "Images are taken as base64 or url.")
+
+
+def file_part(part: dict[str, Any], where: str) -> Block:
+    """Chat's `file` part: `{"file": {"file_data", "filename"}}`."""
+    file = part.get("file")
+    if not isinstance(file, dict):
+        raise invalid(f"{where}.file", "Expected an object.")
+    return input_file_part(file, f"{where}.file")
+
+
+def input_file_part(file: dict[str, Any], where: str) -> Block:
+    """The Responses API's `input_file` part, and the inside of a `file` part: a PDF or text."""
+    _refuse_file_id(file, where)
+    title = file.get("filename")
+    if file.get("file_data") is None and file.get("file_url") is not None:
+        return _document(
+            _url_source(_text(file["file_url"], f"{where}.file_url"), f"{where}.file_url"), title
+        )
+    where = f"{where}.file_data"
+    return _document(_file_source(_text(file.get("file_data"), where), where), title)
+
+
+def document_block(part: dict[str, Any], where: str) -> Block:
+    """Anthropic's own `document` block, with a base64, url or text source."""
+    kind, source, where = _source(part, where)
+    title = part.get("title")
+    if kind == "base64":
+        return _document(_file_source(_text(source.get("data"), f"{where}.data"), f"{where}.data"), title)
+    if kind == "url":
+        return _document(_url_source(_text(source.get("url"), f"{where}.url"), f"{where}.url"), title)
+    if kind == "text":
+        return _document(_text_source(_text(source.get("data"), f"{where}.data"), f"{where}.data"), title)
+    raise unsupported(f"{where}.type", "Documents are taken as base64, url or text.")
+
+
+def _refuse_file_id(part: dict[str, Any], where: str) -> None:
+    if part.get("file_id") is not None:
+        raise unsupported(f"{where}.file_id", "There are no uploaded files here; send the content itself.")
+
+
+def _source(part: dict[str, Any], where: str) -> tuple[Any, dict[str, Any], str]:
+    source = part.get("source")
+    if not isinstance(source, dict):
+        raise invalid(f"{where}.source", "Expected an object.")
+    return source.get("type"), source, f"{where}.source"
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or is_blank(value):
+        raise invalid(where, "Expected a string that is not empty.")
+    return value
+
+
+def _document(source: Source, title: Any) -> Block:
+    block: Block = {"type": "document", "source": source}
+    if isinstance(title, str) and not is_blank(title):
+        block["title"] = well_formed(title)
+    return block
+
+
+def _image_source(url: str, where: str) -> Source:
+    if _is_data_url(url):
+        return _encoded_image(_payload(url, where), where)
+    return _url_source(url, where)
+
+
+def _url_source(url: str, where: str) -> Source:
+    if not url[:8].lower().startswith(("http://", "https://")):
+        raise invalid(where, "Expected a data URL or an http(s) URL.")
+    return {"type": "url", "url": well_formed(url)}
+
+
+def _encoded_image(encoded: str, where: str) -> Source:
+    encoded, content = _decode(encoded, MAX_IMAGE_BYTES, where)
+    media_type = _image_type(content)
+    if media_type is None:
+        raise invalid(where, "This is no PNG, JPEG, GIF or WebP image.")
+    return {"type": "base64", "media_type": media_type, "data": encoded}
+
+
+def _image_type(content: bytes) -> str | None:
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+
+
+def _file_source(data: str, where: str) -> Source:
+    encoded, content = _decode(_payload(data, where) if _is_data_url(data) else data, MAX_FILE_BYTES, where)
+    if _PDF_MAGIC in content[:_PDF_MAGIC_WITHIN]:
+        return {"type": "base64", "media_type": "application/pdf", "data": encoded}
+    if _image_type(content):
+        raise invalid(where, "This is an image; send it as an `image_url` part.")
+    try:
+        return _text_source(content.decode("utf-8-sig"), where)
+    except UnicodeDecodeError:
+        raise invalid(where, "Files may be PDF or text in UTF-8.") from None
+
+
+def _text_source(text: str, where: str) -> Source:
+    if "\0" in text:
+        raise invalid(where, "Files may be PDF or text in UTF-8.")
+    if is_blank(text):
+        raise invalid(where, "The file is empty.")
+    return {"type": "text", "media_type": "text/plain", "data": well_formed(text)}
+
+
+def _is_data_url(url: str) -> bool:
+    return url[:5].lower() == "data:"
+
+
+def _payload(url: str, where: str) -> str:
+    """The base64 of a data URL. https://datatracker.ietf.org/doc/html/rfc2397"""
+    head, comma, data = url.partition(",")
+    if not comma:
+        raise invalid(where, "The data URL has no comma before its data.")
+    if head.lower().endswith(";base64"):
+        return data
+    return base64.b64encode(unquote_to_bytes(data)).decode()
+
+
+def _decode(encoded: str, limit: int, where: str) -> tuple[str, bytes]:
+    """`encoded` as base64 that the API takes, and what it holds. Line breaks and lost padding are mended."""
+    content = _b64decode(encoded)
+    if content is None:
+        encoded = "".join(encoded.split()).rstrip("=")
+        encoded += "=" * (-len(encoded) % 4)
+        content = _b64decode(encoded)
+    if not content:
+        raise invalid(where, "Expected base64 of something.")
+    if len(content) > limit:
+        raise invalid(where, f"It is too large: {len(content)} bytes; at most {limit} are allowed.")
+    return encoded, content
+
+
+def _b64decode(encoded: str) -> bytes | None:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return None
