@@ -119,7 +119,7 @@ info: $(VENV)/.installed ## Show versions, paths and settings
 	@$(BIN)/python scripts/show.py info
 
 demo: ready-dev ## See the gateway at work, without an account
-	@$(BIN)/python -m tests.demo $(ARGS)
+	@$(BIN)/python -m scripts.demo $(ARGS)
 
 bench: ready-dev ## Measure latency and throughput
 	@$(BIN)/python -m bench $(ARGS)

@@ -19,7 +19,7 @@ import httpx2 as httpx
 from bench import scripted_cli, usage
 from bench.client import Request
 from bench.results import RowFailed, median
-from tests.support import ROOT, Gateway
+from tests.support.gateway import ROOT, Gateway
 
 API_KEY = "sk-ant-dummy"
 PAUSE_SECONDS = 0.3

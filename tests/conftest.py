@@ -14,9 +14,9 @@ import pytest
 
 from gateway.claude.cli.binary import find
 from gateway.store.database import Store
-from tests.recorded import last_said
 from tests.standin import StandIn, text
-from tests.support import SHARED, Gateway, wait_for
+from tests.support.gateway import SHARED, Gateway, wait_for
+from tests.support.recorded import last_said
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

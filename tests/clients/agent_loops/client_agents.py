@@ -1,0 +1,88 @@
+"""OpenAI's Agents SDK: it runs the loop itself. On chat completions, or with `responses` as its API's default."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import openai
+from agents import (  # type: ignore[import-not-found]
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    function_tool,
+    set_tracing_disabled,
+)
+from openai.types.shared import Reasoning
+from pydantic import BaseModel
+
+from tests.clients.agent_loops import toolbox
+
+
+class Report(BaseModel):
+    """How it is somewhere."""
+
+    city: str
+    degrees: int
+
+
+def failed(_context: Any, error: Exception) -> str:
+    """What the model is told of a call that fails."""
+    return f"Error: {error}"
+
+
+TOOLS = [function_tool(function, failure_error_function=failed) for function in toolbox.TOOLS.values()]
+
+
+def rounds(result: Any) -> list[dict[str, Any]]:
+    """The model's answers in a run. It tells no finish reasons."""
+    return [round_of(response) for response in result.raw_responses]
+
+
+def round_of(response: Any) -> dict[str, Any]:
+    """One of its model's responses."""
+    items = response.output
+    calls = [(item.name, json.loads(item.arguments)) for item in items if item.type == "function_call"]
+    text = "".join(part.text for item in items if item.type == "message" for part in item.content)
+    thought = "".join(part.text for item in items if item.type == "reasoning" for part in item.summary)
+    usage = response.usage
+    return toolbox.round_of(text, calls, None, (usage.input_tokens, usage.output_tokens), thought)
+
+
+async def streamed(agent: Any) -> Any:
+    """A run whose events are read as they come."""
+    result = Runner.run_streamed(agent, toolbox.QUESTION, max_turns=toolbox.MOST_ROUNDS)
+    async for _ in result.stream_events():
+        pass
+    return result
+
+
+async def main() -> None:
+    """Run all loops."""
+    set_tracing_disabled(True)
+    options: Any = {"api_key": "unused", "max_retries": 0, "timeout": 60}
+    async with openai.AsyncOpenAI(base_url=toolbox.base_url(), **options) as client:
+        kind = OpenAIResponsesModel if "responses" in sys.argv else OpenAIChatCompletionsModel
+        model = kind(toolbox.MODEL, openai_client=client)
+        settings = ModelSettings(
+            include_usage=True, parallel_tool_calls=True, reasoning=Reasoning(summary="auto")
+        )
+        common: Any = {"name": "Mailer", "model": model, "model_settings": settings}
+        agent = Agent(**common, tools=TOOLS)
+        reporter = Agent(**common, tools=TOOLS, output_type=Report)
+        loops = {
+            "run": rounds(await Runner.run(agent, toolbox.QUESTION, max_turns=toolbox.MOST_ROUNDS)),
+            "run_streamed": rounds(await streamed(agent)),
+            "run into a report": rounds(await Runner.run(reporter, toolbox.QUESTION)),
+        }
+        result = await Runner.run(Agent(**common, output_type=Report), toolbox.REPORT)
+    assert isinstance(result.final_output, Report)
+    toolbox.tell(loops, {"output_type": result.final_output.model_dump()})
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,77 @@
+"""LangChain's ChatAnthropic: a bound model in a loop, whole and streamed, and `with_structured_output`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_anthropic import ChatAnthropic  # type: ignore[import-not-found]
+from langchain_core.messages import HumanMessage, ToolMessage  # type: ignore[import-not-found]
+from langchain_core.tools import tool  # type: ignore[import-not-found]
+from pydantic import BaseModel
+
+from tests.clients.agent_loops import toolbox
+
+TOOLS = [tool(function) for function in toolbox.TOOLS.values()]
+
+
+class Report(BaseModel):
+    """How it is somewhere."""
+
+    city: str
+    degrees: int
+
+
+def loop(ask: Callable[[list[Any]], Any]) -> list[dict[str, Any]]:
+    """Ask and answer calls until there are none."""
+    messages: list[Any] = [HumanMessage(toolbox.QUESTION)]
+    rounds: list[dict[str, Any]] = []
+    while len(rounds) < toolbox.MOST_ROUNDS:
+        answer = ask(messages)
+        assert not answer.invalid_tool_calls
+        used = answer.usage_metadata["input_tokens"], answer.usage_metadata["output_tokens"]
+        calls = [(call["name"], call["args"]) for call in answer.tool_calls]
+        finish = answer.response_metadata["stop_reason"]
+        rounds.append(toolbox.round_of(answer.text, calls, finish, used, thought(answer)))
+        if not calls:
+            break
+        messages += [answer, *map(result, answer.tool_calls)]
+    return rounds
+
+
+def thought(answer: Any) -> str:
+    """The thinking blocks' text."""
+    return "".join(
+        block.get("reasoning", "") for block in answer.content_blocks if block["type"] == "reasoning"
+    )
+
+
+def result(call: Any) -> ToolMessage:
+    """What a call comes to."""
+    said = toolbox.outcome(call["name"], call["args"])
+    status = "error" if said.startswith("Error") else "success"
+    return ToolMessage(said, tool_call_id=call["id"], status=status)
+
+
+def main() -> None:
+    """Run all loops."""
+    url = toolbox.base_url().removesuffix("/v1")
+    model: Any = ChatAnthropic(
+        model=toolbox.MODEL, base_url=url, api_key="unused", max_retries=0, timeout=60, max_tokens=8000
+    )
+    bound = model.bind_tools(TOOLS)
+
+    def stream(messages: list[Any]) -> Any:
+        first, *others = bound.stream(messages)
+        return sum(others, first)
+
+    loops = {"invoke": loop(bound.invoke), "stream": loop(stream)}
+    parsed = {
+        method: model.with_structured_output(Report, method=method).invoke(toolbox.REPORT).model_dump()
+        for method in ("json_schema", "function_calling")
+    }
+    toolbox.tell(loops, parsed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""A whole agent loop through each of the clients that people use: what they see, and what the model sees.
+
+Each client is a script of tests/clients/agent_loops. Its agent makes two calls at once, then one that fails, and ends
+with words or, where it asks for that, with an object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.clients.agent_loops.environments import HERE, node, python_for, seen_by
+from tests.clients.agent_loops.toolbox import NO_MAILBOX, QUESTION, REPORT
+from tests.clients.test_sdks import python_with
+from tests.standin import Recorded, Reply, StandIn, text, thinking, tool_calls
+from tests.standin.prompt import last_user_text, texts
+from tests.support.gateway import Gateway
+from tests.support.tool_bodies import blocks
+from tests.support.wide import some
+
+Body = dict[str, Any]
+
+PREFIX = "mcp__client__"
+OUTPUT = "StructuredOutput"
+FINAL = "21 °C in both; the mail did not go out."
+FOUND = {"city": "Paris", "degrees": 21}
+THOUGHT = "Both at once."
+MAIL = {"to": ["ann@example.com"], "subject": "Wetter 🌦"}
+CALLS: list[list[tuple[str, Body, str]]] = [
+    [("get_weather", {"city": "Paris"}, "toolu_paris"), ("get_weather", {"city": "東京"}, "toolu_tokyo")],
+    [("send_mail", MAIL, "toolu_mail")],
+    [],
+]
+PARAMETERS = {"mcp__client__get_weather": {"city"}, "mcp__client__send_mail": {"to", "subject"}}
+#: Of each round: new tokens, read from the cache, written to it, and of the answer.
+TOKENS = [(100, 20, 3, 7), (40, 120, 9, 5), (10, 160, 8, 11)]
+TEXTS = ["I look both up.", "", FINAL]
+EXCHANGED = [(sum(prompt), answer) for *prompt, answer in TOKENS]
+
+
+def tools_of(body: Body) -> dict[str, Body]:
+    return {tool["name"]: tool for tool in body.get("tools", ())}
+
+
+def results_in(body: Body) -> list[Body]:
+    contents = [message["content"] for message in body["messages"] if isinstance(message["content"], list)]
+    return [block for content in contents for block in content if block["type"] == "tool_result"]
+
+
+def model(body: Body) -> Reply:
+    """The model: its next step follows from how many results it has."""
+    if REPORT in last_user_text(body):
+        return tool_calls([(next(iter(tools_of(body))), FOUND)])
+    step = {0: 0, 2: 1, 3: 2}[len(results_in(body))]
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+    usage = dict(zip(names, TOKENS[step], strict=True))
+    if step == 2:
+        structured = tool_calls([(OUTPUT, FOUND)], usage=usage)
+        return structured if OUTPUT in tools_of(body) else text(FINAL, usage=usage)
+    calls = [(PREFIX + name, given, call_id) for name, given, call_id in CALLS[step]]
+    reply = tool_calls(calls, text=TEXTS[step], usage=usage)
+    return reply if step else thinking(THOUGHT, reply)
+
+
+def python(name: str, *arguments: str) -> Callable[[], list[str]]:
+    return lambda: [
+        str(python_for(name)),
+        "-m",
+        f"tests.clients.agent_loops.client_{name}",
+        "{url}",
+        *arguments,
+    ]
+
+
+def openai(version: str, script: str = "client_openai") -> Callable[[], list[str]]:
+    return lambda: [str(python_with(version)), "-m", f"tests.clients.agent_loops.{script}", "{url}"]
+
+
+def script(name: str, *arguments: str) -> Callable[[], list[str]]:
+    return lambda: [node(), f"{HERE}/client_{name}.cjs", "{url}", *arguments]
+
+
+@dataclass(frozen=True)
+class Client:
+    """How to run a client's script, the finish reasons it tells, and whether it tells what the model thought.
+
+    `marks_errors`: the client speaks Anthropic's dialect, in which a tool's result can be an error.
+    """
+
+    command: Callable[[], list[str]]
+    finishes: Sequence[str | None] = ("tool_calls", "tool_calls", "stop")
+    tells_thoughts: bool = True
+    marks_errors: bool = False
+
+
+NO_FINISHES = (None, None, None)
+
+CLIENTS = {
+    "openai 1.109.1": Client(openai("1.109.1")),
+    "openai 2.54.0": Client(openai("2.54.0")),
+    "openai 3.54.0": Client(openai("3.54.0")),
+    "openai for Node": Client(script("openai_node"), tells_thoughts=False),
+    "AI SDK": Client(script("ai_sdk"), ("tool-calls", "tool-calls", "stop")),
+    "LangChain": Client(python("langchain"), tells_thoughts=False),
+    "litellm": Client(python("litellm")),
+    "AI SDK for Anthropic": Client(
+        script("ai_sdk_anthropic"), ("tool-calls", "tool-calls", "stop"), marks_errors=True
+    ),
+    "LangChain for Anthropic": Client(
+        python("langchain_anthropic"), ("tool_use", "tool_use", "end_turn"), marks_errors=True
+    ),
+    "Agents SDK": Client(python("agents"), NO_FINISHES),
+    "openai 2.54.0, responses": Client(openai("2.54.0", "client_openai_responses"), NO_FINISHES),
+    "openai 3.54.0, responses": Client(openai("3.54.0", "client_openai_responses"), NO_FINISHES),
+    "AI SDK, responses": Client(
+        script("ai_sdk", "responses"), ("tool-calls", "tool-calls", "stop"), tells_thoughts=False
+    ),
+    "LangChain, responses": Client(python("langchain", "responses"), NO_FINISHES, tells_thoughts=False),
+    "Agents SDK, responses": Client(python("agents", "responses"), NO_FINISHES),
+}
+#: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own.
+PYTHON_SDKS = [name for name in CLIENTS if name.startswith("openai ") and "Node" not in name]
+MARKED = [
+    *some(PYTHON_SDKS, "openai 3.54.0", "openai 3.54.0, responses"),
+    *(pytest.param(name, marks=pytest.mark.clients) for name in CLIENTS if name not in PYTHON_SDKS),
+]
+
+
+@pytest.mark.timeout(600)  # the first time it installs the client
+@pytest.mark.parametrize("name", MARKED)
+def test_a_loop_of_three_rounds(name: str, gateway: Gateway, standin: StandIn) -> None:
+    client = CLIENTS[name]
+    standin.default(model)
+
+    seen = json.loads(seen_by(at(gateway, client.command())))
+
+    assert not standin.faults
+    for loop, rounds in seen["loops"].items():
+        assert_seen(client, rounds, ["", "", json.dumps(FOUND)] if "report" in loop else TEXTS)
+    assert seen["parsed"]
+    assert all(parsed == FOUND for parsed in seen["parsed"].values()), seen["parsed"]
+    asked = [record for record in standin.messages if QUESTION in said_first(record)]
+    assert len(asked) == 3 * len(seen["loops"])
+    assert len(standin.messages) == len(asked) + len(seen["parsed"])
+    for index, loop in enumerate(seen["loops"]):
+        assert_recorded(asked[3 * index : 3 * index + 3], "report" in loop, client.marks_errors)
+
+
+@pytest.mark.clients
+@pytest.mark.timeout(600)
+def test_llama_index_at_its_defaults(gateway: Gateway, standin: StandIn) -> None:
+    """It takes every model for one of legacy completions."""
+    standin.default(text(FINAL))
+    said = json.loads(seen_by(at(gateway, python("llama_index")())))
+    assert said == dict.fromkeys(("complete", "stream_complete", "chat", "stream_chat"), FINAL)
+    assert [QUESTION in said_first(record) for record in standin.messages] == [True] * 4
+
+
+def at(gateway: Gateway, command: list[str]) -> list[str]:
+    return [word.replace("{url}", gateway.url) for word in command]
+
+
+def said_first(record: Recorded) -> str:
+    return "".join(texts(record.body["messages"][0]["content"]))
+
+
+def assert_seen(client: Client, rounds: list[Body], said: list[str]) -> None:
+    """What the client saw of the three answers. Words before a call are no output, so none where that is parsed."""
+    assert [seen["calls"] for seen in rounds] == [
+        [[name, given] for name, given, _ in calls] for calls in CALLS
+    ]
+    assert [seen["text"] for seen in rounds] == said
+    assert [seen["finish"] for seen in rounds] == list(client.finishes)
+    assert [tuple(seen["usage"]) for seen in rounds] == EXCHANGED
+    first, *others = [seen["thought"] for seen in rounds]
+    assert first.startswith(THOUGHT) if client.tells_thoughts else not first
+    assert not any(others)
+
+
+def assert_recorded(records: list[Recorded], structured: bool, marks_errors: bool) -> None:
+    """The three requests that the model saw: one conversation that grows, of true tool blocks."""
+    for record in records:
+        assert record.status == 200
+        tools = tools_of(record.body)
+        assert (tools.pop(OUTPUT, None) is not None) == structured
+        assert {name: set(tool["input_schema"]["properties"]) for name, tool in tools.items()} == PARAMETERS
+        assert all(tool["description"] for tool in tools.values())
+    assert [len(results_in(record.body)) for record in records] == [0, 2, 3]
+    assert_conversation(records[2], marks_errors)
+
+
+def assert_conversation(record: Recorded, marks_errors: bool) -> None:
+    """Word for word what was said; the thinking is there only if the model's own process went on, not a new one."""
+    question, first, looked_up, second, failed = (blocks(record, index) for index in range(5))
+    assert [block["text"] for block in question if block["type"] == "text"] == [QUESTION]
+    assert [block["type"] for block in first] == ["thinking", "text", "tool_use", "tool_use"]
+    assert first[1]["text"] == TEXTS[0]
+    assert_calls(first[2:], 0)
+    assert [said(block, "toolu_paris", "toolu_tokyo") for block in looked_up] == [
+        "21 °C in Paris",
+        "21 °C in 東京",
+    ]
+    assert_calls(second, 1)
+    (failure,) = failed
+    assert NO_MAILBOX in said(failure, "toolu_mail", is_error=marks_errors)
+
+
+def assert_calls(found: list[Body], step: int) -> None:
+    wanted = [
+        {"type": "tool_use", "id": call_id, "name": PREFIX + name, "input": given}
+        for name, given, call_id in CALLS[step]
+    ]
+    assert [{key: block[key] for key in wanted[0]} for block in found] == wanted
+
+
+def said(block: Body, *ids: str, is_error: bool = False) -> str:
+    """The text of a tool_result that belongs to one of the calls. A client of chat cannot mark it as an error."""
+    assert block["type"] == "tool_result"
+    assert block["tool_use_id"] in ids
+    assert bool(block.get("is_error")) == is_error
+    return "".join(texts(block["content"]))

@@ -1,0 +1,143 @@
+"""The dashboard in headless Chromium."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.store.database import Store
+from gateway.store.keys import Keys
+from tests.http.test_dashboard import CONFIGURED, IS_READY, needs_a_browser
+from tests.standin import StandIn, text, thinking, tool_calls
+from tests.support.browser import Browser
+from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.scripted import ScriptedCli
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
+    return ScriptedCli(tmp_path_factory.mktemp("scripted"))
+
+
+@pytest.fixture(scope="module")
+def guarded(cli: ScriptedCli) -> Iterator[Gateway]:
+    """A gateway with keys in front of the scripted CLI; `http` has the key of an admin called boss."""
+    keys = {"REQUIRE_AUTH": "true", "API_KEYS": CONFIGURED, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
+    with closing(Gateway({**STILL, **cli.environ, **keys, "WARM_PROCESSES": "1"})) as gateway:
+        gateway.await_warm(1)
+        _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
+        gateway.http.headers["x-api-key"] = plain
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def shared_browser() -> Iterator[Browser]:
+    with closing(Browser()) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(shared_browser: Browser) -> Browser:
+    shared_browser.errors.clear()
+    return shared_browser
+
+
+def submit(browser: Browser, form: str, **values: Any) -> None:
+    """Fill a form in and send it off."""
+    entries = "".join(
+        f"form.elements[{json.dumps(name)}].{'checked' if value is True else 'value'} = {json.dumps(value)};"
+        for name, value in values.items()
+    )
+    browser.run(
+        f"(() => {{ const form = document.querySelector({json.dumps(form)}); {entries} form.requestSubmit() }})()"
+    )
+
+
+@needs_a_browser
+def test_an_admin_signs_in_and_sees_an_answer_being_written(
+    guarded: Gateway, cli: ScriptedCli, browser: Browser
+) -> None:
+    browser.open(f"{guarded.url}/dashboard")
+    submit(browser, "form", key="wrong")
+    browser.wait("document.querySelector('[role=alert]')?.textContent == 'The API key is not valid.'")
+    submit(browser, "form", key=guarded.http.headers["x-api-key"])
+    browser.wait(IS_READY)
+    assert browser.run("document.cookie") == ""
+    browser.errors.clear()  # the 401s
+    submit(browser, "#chat", question="WAIT")
+    browser.wait("document.querySelector('.assistant .text')?.textContent == 'so far'")
+    browser.wait(
+        "/claude-scripted\\s+boss\\s+.dashboard.chat/.test(document.getElementById('live').innerText)"
+    )
+    cli.go()
+    browser.wait("document.querySelector('.assistant .hint')?.textContent.includes('$0.0100')")
+    assert browser.run("document.querySelector('.assistant .text').textContent") == "so far and on"
+    rows = wait_for(lambda: guarded.http.get("/v1/usage", params={"group_by": "key"}).json()["data"])
+    assert [(row["key_name"], row["requests"]) for row in rows] == [("boss", 1)]
+    submit(browser, "header form")
+    browser.wait("!!document.getElementById('key')")
+    assert [error for error in browser.errors if "401" not in error] == []
+
+
+@needs_a_browser
+def test_the_chat_takes_an_image_and_answers_a_tool(
+    gateway: Gateway, standin: StandIn, browser: Browser, tmp_path: Path
+) -> None:
+    called = tool_calls([("mcp__client__get_time", {"time_zone": "Asia/Tokyo"})], text="Let me look.")
+    standin.default(text("It is <b>late</b>."))
+    standin.reply(thinking("A tool may know.", called), when="How late", times=1)
+    picture = tmp_path / "red.png"
+    picture.write_bytes(png())
+    browser.look(360, "dark")
+    browser.open(f"{gateway.url}/dashboard")
+    browser.wait(IS_READY)
+    node = browser.call("Runtime.evaluate", expression="document.querySelector('[name=image]')")["result"]
+    browser.call("DOM.setFileInputFiles", files=[str(picture)], objectId=node["objectId"])
+    submit(browser, "#chat", question="How late is it in Tokyo?", model="haiku", effort="low", tool=True)
+    browser.wait("document.querySelectorAll('.assistant .hint').length == 2")
+    said = browser.run("[...document.querySelectorAll('#messages .message')].map((m) => m.innerText)")
+    assert [
+        line in part for line, part in zip(("Tokyo?", "A tool", "GMT+9", "<b>late</b>"), said, strict=True)
+    ] == [True] * 4
+    assert "get_time" in said[1]
+    first, second = standin.messages
+    image = next(block for block in first.body["messages"][0]["content"] if block["type"] == "image")
+    assert image["source"]["data"] == base64.b64encode(png()).decode()
+    assert "tool_result" in json.dumps(second.body["messages"])
+    assert browser.run("document.documentElement.scrollWidth") == 360
+    assert browser.errors == []
+
+
+@needs_a_browser
+def test_the_page_says_when_it_is_old(gateway: Gateway, browser: Browser) -> None:
+    browser.open(f"{gateway.url}/dashboard")
+    line = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    browser.call("Network.emulateNetworkConditions", offline=True, **line)
+    browser.wait("/cannot be reached/.test(document.getElementById('stale').innerText)")
+    browser.call("Network.emulateNetworkConditions", offline=False, **line)
+    browser.wait("document.getElementById('stale').hidden")
+
+
+def png() -> bytes:
+    """A small red square."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + b"\xe0\x40\x30" * 8) * 8
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, data) for kind, data in parts.items())

@@ -1,0 +1,306 @@
+"""Responses in the database: whose they are, what follows them, how they end."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.answering import background
+from gateway.api.views import responses as views
+from gateway.app import create_app
+from gateway.dialects.responses.answers import Answer, new
+from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
+from gateway.settings import Settings
+from gateway.store import responses as module
+from gateway.store.database import Store
+from gateway.store.responses import Responses
+from gateway.turn import Done, Started, Text, Usage
+from tests.support.fake_cli import GREETING
+from tests.support.gateway import Gateway, wait_for
+from tests.support.scripted import ScriptedCli
+
+Body = dict[str, Any]
+OWN = "me"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{path}", busy_seconds=0.01, pauses=(0.01,))
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def kept(store: Store) -> Responses:
+    return Responses(store, timedelta(days=1))
+
+
+def item(item_id: str) -> Body:
+    return {"id": item_id, "type": "message", "content": GREETING}
+
+
+def body(response_id: str, previous: str | None = None, status: str = "completed", **fields: Any) -> Body:
+    output = [item(f"{response_id}-out")] if status == "completed" else []
+    known = {"id": response_id, "previous_response_id": previous, "status": status, "error": None}
+    return {**known, "output": output, **fields}
+
+
+def add(kept: Responses, response_id: str, previous: str | None = None) -> None:
+    kept.add(OWN, body(response_id, previous), [item(f"{response_id}-in")])
+
+
+def begin(kept: Responses, response_id: str) -> None:
+    kept.add(OWN, body(response_id, status="queued"), [item(f"{response_id}-in")], is_background=True)
+
+
+def ids(items: list[Body]) -> list[str]:
+    return [item["id"] for item in items]
+
+
+def test_it_comes_back_as_it_was(kept: Responses) -> None:
+    whole = body("a", metadata={"x": GREETING})
+    kept.add(OWN, whole, [item("a-in")])
+    found = kept.show(OWN, "a")
+    assert (found.body, found.is_background, found.is_finished) == (whole, False, True)
+
+
+def test_a_chain_has_its_items_in_order_and_no_others(kept: Responses) -> None:
+    add(kept, "c0")
+    add(kept, "z1", "c0")
+    add(kept, "a2", "z1")
+    add(kept, "b2", "z1")
+    assert ids(kept.chain(OWN, "a2")) == ["c0-in", "c0-out", "z1-in", "z1-out", "a2-in", "a2-out"]
+    assert ids(kept.input_items(OWN, "b2")) == ["c0-in", "c0-out", "z1-in", "z1-out", "b2-in"]
+
+
+def test_a_long_chain_is_found_at_once(kept: Responses) -> None:
+    for number in range(300):
+        add(kept, str(number), str(number - 1) if number else None)
+    assert len(kept.chain(OWN, "299")) == 600
+
+
+def test_a_broken_chain_is_not_found(kept: Responses) -> None:
+    add(kept, "a")
+    add(kept, "b", "a")
+    kept.delete(OWN, "a")
+    with pytest.raises(ResponseNotFound, match="'a'"):
+        kept.chain(OWN, "b")
+    assert ids(kept.input_items(OWN, "b")) == ["b-in"]
+    assert kept.items(OWN, ["a-in", "b-in"]) == {"b-in": item("b-in")}
+
+
+def test_what_is_another_s_is_not_there(kept: Responses) -> None:
+    add(kept, "a")
+    begin(kept, "b")
+    calls: list[Callable[[str, str], object]] = [
+        kept.show,
+        kept.cancel,
+        kept.delete,
+        kept.chain,
+        kept.input_items,
+    ]
+    for call in calls:
+        with pytest.raises(ResponseNotFound):
+            call("other", "a")
+    kept.add("other", body("c", "a"), [item("c-in")])
+    with pytest.raises(ResponseNotFound):
+        kept.chain("other", "c")
+    assert ids(kept.input_items("other", "c")) == ["c-in"]
+    assert kept.items("other", ["a-in"]) == {}
+    assert not kept.renew("other", "b")
+    assert not kept.is_wanted("other", "b")
+    assert not kept.update("other", body("b"))
+    assert kept.show(OWN, "b").body["status"] == "queued"
+
+
+def test_what_has_expired_is_not_there_and_is_swept(store: Store, path: Path) -> None:
+    add(Responses(store, timedelta(seconds=-1)), "old")
+    kept = Responses(store, timedelta(days=1))
+    with pytest.raises(ResponseNotFound):
+        kept.show(OWN, "old")
+    add(kept, "new")
+    assert (kept.sweep(), kept.sweep()) == (1, 0)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("select id from responses").fetchall() == [("new",)]
+        assert db.execute("select item_id from response_items order by id").fetchall() == [
+            ("new-in",),
+            ("new-out",),
+        ]
+
+
+def test_the_background_s_course(kept: Responses) -> None:
+    begin(kept, "a")
+    assert kept.show(OWN, "a").body["status"] == "queued"
+    assert kept.update(OWN, body("a", status="in_progress"))
+    assert kept.renew(OWN, "a")
+    assert not kept.show(OWN, "a").is_finished
+    assert kept.update(OWN, body("a"))
+    assert kept.show(OWN, "a").body == body("a")
+    assert not kept.renew(OWN, "a")
+    assert kept.cancel(OWN, "a").body["status"] == "completed"
+
+
+def test_what_is_cancelled_stays_so(kept: Responses) -> None:
+    begin(kept, "a")
+    assert kept.is_wanted(OWN, "a")
+    assert kept.cancel(OWN, "a").body["status"] == "cancelled"
+    assert not kept.is_wanted(OWN, "a")
+    assert not kept.update(OWN, body("a"))
+    assert kept.show(OWN, "a").body == body("a", status="cancelled")
+    add(kept, "b")
+    with pytest.raises(InvalidRequest):
+        kept.cancel(OWN, "b")
+
+
+def test_without_its_worker_it_has_failed(store: Store) -> None:
+    kept = Responses(store, timedelta(days=1), lease_seconds=0.05)
+    begin(kept, "a")
+    time.sleep(0.06)
+    found = kept.show(OWN, "a")
+    assert (found.body["status"], found.body["error"], found.is_finished) == ("failed", module.LOST, True)
+    assert kept.cancel(OWN, "a").body["status"] == "failed"
+    assert kept.update(OWN, body("a"))  # it was only slow
+    assert kept.show(OWN, "a").body["status"] == "completed"
+
+
+# Failures
+
+
+def calls(kept: Responses) -> dict[str, Callable[[], object]]:
+    return {
+        "add": lambda: add(kept, "b"),
+        "update": lambda: kept.update(OWN, body("a")),
+        "renew": lambda: kept.renew(OWN, "a"),
+        "is_wanted": lambda: kept.is_wanted(OWN, "a"),
+        "show": lambda: kept.show(OWN, "a"),
+        "cancel": lambda: kept.cancel(OWN, "a"),
+        "delete": lambda: kept.delete(OWN, "a"),
+        "chain": lambda: kept.chain(OWN, "a"),
+        "input_items": lambda: kept.input_items(OWN, "a"),
+        "items": lambda: kept.items(OWN, ["a-in"]),
+        "sweep": kept.sweep,
+    }
+
+
+def test_every_method_is_in_the_test_of_failures(kept: Responses) -> None:
+    assert calls(kept).keys() == {name for name in vars(Responses) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("method", calls(Responses(Store("sqlite:///unused.db"), timedelta())))
+def test_a_locked_database_is_a_503(store: Store, kept: Responses, path: Path, method: str) -> None:
+    begin(kept, "a")
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("pragma locking_mode = exclusive")
+        other.execute("begin immediate")
+        other.execute("update responses set status = 'locked'")
+        with pytest.raises(StoreError) as error:
+            calls(kept)[method]()
+        other.execute("rollback")
+    assert (error.value.status, error.value.code) == (503, "store_unavailable")
+    calls(kept)[method]()
+
+
+def test_an_answer_that_cannot_be_stored_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    app = create_app(Settings(database_url=f"sqlite:///{path}"))
+
+    def broken(*args: object, **fields: object) -> None:
+        raise StoreError
+
+    monkeypatch.setattr(Responses, "add", broken)
+    response = {"id": "resp_1", "store": True}
+    with app.test_request_context():
+        keep = views._keeper([])
+    keep(response)
+    assert response["store"] is False
+    app.extensions["store"].close()
+
+
+class FakeRun(list[Any]):
+    record = None
+
+    def close(self) -> None: ...
+
+
+def test_a_response_in_the_background_outlives_a_database_that_fails(
+    kept: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "UPDATE_PAUSES", (0, 0))
+    response = new("a", "m", {"previous_response_id": None}) | {"status": "queued"}
+    kept.add(OWN, response, [], is_background=True)
+    failures = iter([StoreError(), StoreError(), StoreError()])  # as it begins, and twice when it is over
+    update = kept.update
+
+    def failing(owner: str, response: dict[str, Any]) -> bool:
+        for error in failures:
+            raise error
+        return update(owner, response)
+
+    monkeypatch.setattr(kept, "update", failing)
+    batches = [(0, [Started("m")]), (0, [Text("hi"), Done("end_turn", Usage())])]
+    answer = Answer(response, with_summary=False, can_retract=True)
+    task = background.Task(FakeRun(batches), answer, kept, OWN)  # type: ignore[arg-type]
+    assert [*task] == batches
+    task.close()
+    shown = kept.show(OWN, "a").body
+    assert (shown["status"], shown["output"][0]["content"][0]["text"]) == ("completed", "hi")
+
+
+def test_nothing_is_stored_where_that_is_the_setting(path: Path) -> None:
+    app = create_app(Settings(database_url=f"sqlite:///{path}", store_responses=False))
+    for field, value in {"background": True, "previous_response_id": "resp_1"}.items():
+        answer = app.test_client().post("/v1/responses", json={"input": "hi", field: value})
+        assert answer.status_code == 400
+        assert answer.get_json()["error"]["param"] == field
+    with app.test_request_context():
+        assert not views._stores({"store": True})
+    app.extensions["store"].close()
+
+
+def test_a_worker_that_is_killed_leaves_no_response_in_progress(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    cli = ScriptedCli(tmp_path)
+    gateway = start_gateway(**cli.environ, WARM_PROCESSES="1")
+    answer = gateway.http.post("/v1/responses", json={"input": "HANGLATER", "background": True})
+    assert answer.status_code == 200, answer.text
+    url = f"/v1/responses/{answer.json()['id']}"
+    wait_for(lambda: gateway.http.get(url).json()["status"] == "in_progress", 30)
+    (worker,) = gateway.workers
+    hanging = gateway.cli_processes()
+    worker.kill()
+    worker.wait(10)
+    for process in hanging:
+        process.kill()
+    gateway.http.close()
+    gateway.http = type(gateway.http)(base_url=gateway.url, timeout=60, trust_env=False)
+    failed = wait_for(lambda: (body := gateway.http.get(url).json())["status"] == "failed" and body, 60)
+    assert failed["error"]["code"] == "server_error"
+
+
+def test_a_worker_that_stops_lets_a_response_fail(
+    start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    cli = ScriptedCli(tmp_path)
+    gateway = start_gateway(**cli.environ, WARM_PROCESSES="1", GRACEFUL_TIMEOUT_SECONDS="5")
+    answer = gateway.http.post("/v1/responses", json={"input": "HANGLATER", "background": True})
+    url = f"/v1/responses/{answer.json()['id']}"
+    wait_for(lambda: gateway.http.get(url).json()["status"] == "in_progress", 30)
+    assert gateway.stop() == 0
+    with closing(sqlite3.connect(Path(gateway.home.name, "gateway.db"))) as db:
+        assert db.execute("select status from responses").fetchall() == [("failed",)]

@@ -1,0 +1,379 @@
+"""Projects in which Claude Code's own tools work: the real CLI, with a scripted model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from gateway.claude.cli.agent_answer import AgentAnswer
+from gateway.claude.cli.answer import Account
+from gateway.claude.fleet.digests import chain
+from gateway.errors import RateLimited, UpstreamError
+from gateway.turn import Done, Message, Text, Turn, Usage, Workplace
+from tests.standin import Recorded, StandIn, text, thinking, tool_calls
+from tests.support.gateway import Gateway, wait_for
+from tests.support.recorded import Body, assistant, chunks, system, user
+from tests.support.recorded import content as text_of
+from tests.support.tool_bodies import CLOCK
+
+SLEEP = "86399"  # how long the program sleeps that a test looks for
+SECRET = "THE-OTHER-PROJECT-S-SECRET"
+ALL = ["Bash", "Glob", "Grep", "Read", "Write"]
+
+
+@pytest.fixture(scope="module")
+def agents_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("agents") / "projects"
+
+
+@pytest.fixture(scope="module")
+def _agents(cli_environ: dict[str, str], agents_root: Path) -> Iterator[Gateway]:
+    settings = {
+        "PROJECT_ROOT": str(agents_root),
+        "ALLOW_AGENT_PROJECTS": "true",
+        "AGENT_TOOLS": ",".join([*ALL, "Edit"]),
+        "MAX_PROJECT_SIZE_MB": "1",
+        "WARM_PROCESSES": "0",
+        "MAX_PROCESSES": "4",
+    }
+    gateway = Gateway({**cli_environ, **settings})
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def agents(_agents: Gateway, standin: StandIn) -> Gateway:
+    """A gateway whose operator allows agents, Bash included."""
+    return _agents
+
+
+def make(gateway: Gateway, path: str, files: dict[str, str] | None = None, **policy: Any) -> str:
+    """The id of a new agent project in the folder `path`."""
+    body = {"name": path, "path": path, "policy": {"mode": "agent", "tools": ["Read"], **policy}}
+    answer = gateway.http.post("/v1/projects", json=body)
+    assert answer.status_code == 200, answer.text
+    project: str = answer.json()["id"]
+    for name, content in (files or {}).items():
+        put = gateway.http.put(f"/v1/projects/{project}/files/{name}", content=content)
+        assert put.status_code == 200, put.text
+    return project
+
+
+def results(record: Recorded) -> list[tuple[bool, str]]:
+    """Of each tool result that reached the model whether it failed, and its text."""
+    found: list[Body] = []
+    for message in record.body["messages"]:
+        blocks = message["content"] if isinstance(message["content"], list) else []
+        found += [block for block in blocks if block["type"] == "tool_result"]
+    return [(bool(block.get("is_error")), json.dumps(block["content"])) for block in found]
+
+
+def session(record: Recorded) -> str:
+    return record.headers["x-claude-code-session-id"]
+
+
+# What a client sees
+
+
+def test_text_streams_and_tools_stay_the_cli_s_own(agents: Gateway, standin: StandIn) -> None:
+    project = make(agents, "streams", {"a.txt": "The sea is calm tonight."})
+    standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Let me look. "), times=1)
+    standin.reply(text("The tide is full."), when=lambda body: bool(len(body["messages"]) > 2), times=1)
+    parsed = chunks(
+        agents.stream("What is in it?", project_id=project, stream_options={"include_usage": True})
+    )
+    deltas = [choice["delta"] for chunk in parsed for choice in chunk["choices"]]
+    assert text_of(parsed) == "Let me look. \n\nThe tide is full."
+    assert not any("tool_calls" in delta or delta.get("reasoning_content") for delta in deltas)
+    assert {choice["finish_reason"] for chunk in parsed for choice in chunk["choices"]} == {None, "stop"}
+    first, second = standin.messages
+    assert [tool["name"] for tool in first.body["tools"]] == ["Read"]
+    ((failed, result),) = results(second)
+    assert not failed
+    assert "The sea is calm tonight." in result
+    usage = parsed[-1]["usage"]
+    assert usage["prompt_tokens"] > 2 * len(json.dumps(first.body["system"])) / 8  # both messages' prompts
+    assert usage["cost"] > 0
+
+
+def test_activity_is_reported_as_reasoning_if_asked_for(
+    agents: Gateway, standin: StandIn, agents_root: Path
+) -> None:
+    project = make(agents, "reports", {"src/a.py": "print(1)"}, report_activity=True)
+    calls = [
+        ("Read", {"file_path": str(agents_root / "reports/src/a.py")}),
+        ("Read", {"file_path": str(agents_root / "none")}),
+    ]
+    standin.reply(thinking("Hm", tool_calls(calls)), times=1)
+    message = agents.chat("Go", project_id=project).json()["choices"][0]["message"]
+    lines = message["reasoning_content"].splitlines()
+    assert next(line for line in lines if line.startswith("Read(")) == "Read(src/a.py)"
+    assert "Read: done" in lines
+    assert any(line.startswith("Read: failed: ") for line in lines)
+    assert str(agents_root) + "/reports" not in message["reasoning_content"]
+    assert "tool_calls" not in message
+
+
+def test_too_many_turns_end_an_answer_like_too_many_tokens(agents: Gateway, standin: StandIn) -> None:
+    project = make(agents, "endless", {"a.txt": "x"}, max_turns=2)
+    standin.default(tool_calls([("Read", {"file_path": "a.txt"})], text="Again."))
+    answer = agents.chat("Go", project_id=project).json()
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["choices"][0]["message"]["content"] == "Again.\n\nAgain."
+    assert len(standin.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("param", "fields"),
+    [
+        ("tools", {"tools": [CLOCK]}),
+        ("response_format", {"response_format": {"type": "json_object"}}),
+    ],
+)
+def test_what_goes_with_chat_only_is_refused(agents: Gateway, param: str, fields: Body) -> None:
+    project = make(agents, f"refuses-{param}")
+    answer = agents.chat("Go", project_id=project, **fields)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+    assert answer.json()["error"]["code"] == "unsupported_parameter"
+
+
+# What the model is told, and what is not read
+
+
+def test_only_the_project_s_own_instructions_are_read(
+    agents: Gateway, standin: StandIn, agents_root: Path
+) -> None:
+    hook = agents_root.parent / "HOOKED"
+    hooks = {"UserPromptSubmit": [{"hooks": [{"type": "command", "command": f"touch {hook}"}]}]}
+    allow = {"hooks": hooks, "permissions": {"allow": ["Bash(*)", "Write"]}}
+    home = Path(agents.home.name, ".claude")
+    home.mkdir(exist_ok=True)
+    (home / "CLAUDE.md").write_text("MEMORY-OF-THE-USER")
+    (home / "settings.json").write_text(json.dumps(allow))
+    files = {
+        "CLAUDE.md": "Answer like a pirate. @../secret.txt",
+        ".claude/settings.json": json.dumps(allow),
+        ".mcp.json": json.dumps({"mcpServers": {"bad": {"command": "touch", "args": [str(hook)]}}}),
+    }
+    project = make(agents, "instructed", files, tools=["Bash", "Read", "Write"])
+    (agents_root / "CLAUDE.md").write_text("MEMORY-OF-A-FOLDER-ABOVE")
+    (agents_root / "secret.txt").write_text(SECRET)
+    standin.reply(
+        tool_calls([("Write", {"file_path": "x", "content": "x"}), ("Bash", {"command": "python3 -c 1"})]),
+        times=1,
+    )
+    answer = agents.chat("Go", project_id=project, messages=[system("Be terse."), user("Go")])
+    assert answer.status_code == 200
+    said = json.dumps(standin.messages[-1].body)
+    assert "Answer like a pirate." in said
+    assert "Be terse." in said
+    assert "MEMORY-OF" not in said
+    assert SECRET not in said
+    assert [failed for failed, _ in results(standin.messages[-1])] == [True, True]
+    assert not hook.exists()
+
+
+# What an agent may do
+
+
+def test_file_tools_do_not_leave_the_project(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
+    make(agents, "neighbour", {"secret.txt": SECRET})
+    project = make(
+        agents,
+        "confined",
+        {"a.txt": "mine"},
+        tools=["Glob", "Grep", "Read", "Write"],
+        permission_mode="acceptEdits",
+    )
+    other, own = agents_root / "neighbour", agents_root / "confined"
+    (own / "link.txt").symlink_to(other / "secret.txt")
+    (own / "folder").symlink_to(other)
+    calls: list[tuple[str, Body]] = [
+        ("Read", {"file_path": str(other / "secret.txt")}),
+        ("Read", {"file_path": "../neighbour/secret.txt"}),
+        ("Read", {"file_path": "link.txt"}),
+        ("Read", {"file_path": "folder/secret.txt"}),
+        ("Read", {"file_path": "/proc/self/environ"}),
+        ("Grep", {"pattern": "SECRET", "path": str(other), "output_mode": "content"}),
+        ("Grep", {"pattern": "SECRET", "path": "folder", "output_mode": "content"}),
+        ("Glob", {"pattern": f"{other}/*"}),
+        ("Write", {"file_path": str(other / "new.txt"), "content": "x"}),
+        ("Write", {"file_path": str(own / "folder" / "new.txt"), "content": "x"}),
+        ("Write", {"file_path": str(own / "new.txt"), "content": "mine too"}),
+        ("Read", {"file_path": "a.txt"}),
+    ]
+    standin.reply(tool_calls(calls), times=1)
+    assert agents.chat("Go", project_id=project).status_code == 200
+    outcomes = results(standin.messages.last)
+    assert len(outcomes) == len(calls)
+    assert SECRET not in json.dumps(outcomes)
+    assert not (other / "new.txt").exists()
+    assert sum(not failed and "mine" in result for failed, result in outcomes) == 1
+    assert agents.http.get(f"/v1/projects/{project}/files/new.txt").text == "mine too"
+
+
+def test_what_would_have_to_be_asked_is_denied(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
+    project = make(agents, "denied", tools=["Bash", "Write"], allowed_tools=["Bash(python3 -c *)"])
+    calls: list[tuple[str, Body]] = [
+        ("Write", {"file_path": "x", "content": "x"}),
+        ("Bash", {"command": "touch y"}),
+        ("Bash", {"command": "python3 -c 'print(6 * 7)'"}),
+    ]
+    standin.reply(tool_calls(calls), times=1)
+    assert agents.chat("Go", project_id=project).status_code == 200
+    assert sorted(failed for failed, _ in results(standin.messages.last)) == [False, True, True]
+    assert (False, '"42"') in results(standin.messages.last)
+    assert not list((agents_root / "denied").iterdir())
+
+
+def test_a_program_ends_with_its_answer(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
+    project = make(agents, "runs", tools=["Bash"], allowed_tools=["Bash"])
+    program = f"import time; time.sleep({SLEEP})"
+    standin.reply(tool_calls([("Bash", {"command": f'python3 -c "{program}"'})], text="Running."), times=1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambda: list(agents.stream("Go", project_id=project)))
+        pids = wait_for(sleepers, 20)
+        assert agents.http.delete(f"/v1/projects/{project}").status_code == 200
+        events = answer.result(20)
+    assert json.loads(events[-1])["error"]["code"] == "stopped"
+    wait_for(lambda: not any(map(psutil.pid_exists, pids)), 10)
+    assert not (agents_root / "runs").exists()
+
+
+def sleepers() -> list[int]:
+    """The programs that the agent runs."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "name"]):
+        words = process.info["cmdline"] or []
+        if words and any(SLEEP in word for word in words) and "python" in (process.info["name"] or ""):
+            found.append(process.pid)
+    return found
+
+
+# Processes
+
+
+def test_a_project_keeps_its_process_and_no_other_gets_it(agents: Gateway, standin: StandIn) -> None:
+    standin.default(text("Aye."))
+    one, two = make(agents, "one", {"a.txt": "x"}), make(agents, "two", {"a.txt": "x"})
+    standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Look."), times=1)
+    first = agents.chat("Go", project_id=one).json()["choices"][0]["message"]["content"]
+    history = [user("Go"), assistant(first), user("And now?")]
+    for project in (one, two, None):
+        fields = {"project_id": project} if project else {}
+        assert agents.chat(messages=history, **fields).status_code == 200
+    begun, _, again, other, plain = standin.messages
+    assert session(begun) == session(again)
+    assert len({session(record) for record in (again, other, plain)}) == 3
+    assert results(again)  # the true turns, not only the text that the client has of them
+    assert not results(other)
+    assert agents.health()["claude"]["processes"] <= 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"project": "q"},
+        {"workplace": None},
+        {"workplace": Workplace("/p", ("Read", "Glob"))},
+        {"workplace": Workplace("/p", ("Read",), permission_mode="acceptEdits")},
+        {"workplace": Workplace("/p", ("Read",), instructions="Sing.")},
+    ],
+)
+def test_a_process_stays_with_its_project_policy_and_instructions(change: Body) -> None:
+    messages = (Message("user", ({"type": "text", "text": "hi"},)),)
+    turn = Turn(messages, project="p", workplace=Workplace("/p", ("Read",)))
+    assert chain(turn) == chain(replace(turn))
+    assert not set(chain(turn)) & set(chain(replace(turn, **change)))
+
+
+# Limits of the operator
+
+
+def test_a_tool_that_the_operator_does_not_allow_is_refused(agents: Gateway) -> None:
+    body = {"name": "x", "policy": {"mode": "agent", "tools": ["WebFetch"]}}
+    answer = agents.http.post("/v1/projects", json=body)
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "agents_not_allowed"
+    assert "WebFetch" in answer.json()["error"]["message"]
+
+
+def test_a_project_over_its_limit_gets_no_agent(agents: Gateway, agents_root: Path) -> None:
+    project = make(agents, "full")
+    (agents_root / "full" / "big").write_bytes(bytes(1024 * 1024 + 1))
+    answer = agents.chat("Go", project_id=project)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "project_too_large"
+
+
+# Reading the CLI's messages
+
+
+def line(event: Body) -> Body:
+    return {"type": "stream_event", "event": event, "parent_tool_use_id": None}
+
+
+def message(words: str, stop_reason: str | None, tokens: int) -> list[Body]:
+    """The stream of one API message."""
+    usage = {"input_tokens": 10, "output_tokens": tokens}
+    events: list[Body] = [
+        {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 10}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": words}},
+    ]
+    if stop_reason:
+        events.append({"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": usage})
+    return [line(event) for event in events]
+
+
+def agent_answer() -> AgentAnswer:
+    return AgentAnswer(
+        (), {}, lambda usage: float(usage.output_tokens), Account(), Workplace("/p", ("Read",))
+    )
+
+
+def test_an_answer_that_breaks_off_counts_all_its_messages() -> None:
+    answer = agent_answer()
+    answer.read([*message("one", "tool_use", 5), *message("two", None, 0)])
+    usage, is_estimate = answer.used()
+    assert (usage.input_tokens, usage.output_tokens, is_estimate) == (20, 5, True)
+
+
+def test_an_answer_that_is_cut_counts_all_its_messages() -> None:
+    answer = agent_answer()
+    events = answer.read([*message("one", "tool_use", 5), *message("two", "max_tokens", 7)])
+    assert events[-1] == Done("max_tokens", Usage(input_tokens=20, output_tokens=12, cost_usd=12.0))
+    assert answer.is_cut
+    assert answer.message().content == ({"type": "text", "text": "one\n\ntwo"},)
+
+
+RETRY = {
+    "type": "system",
+    "subtype": "api_retry",
+    "error": "overloaded",
+    "error_status": 529,
+    "retry_delay_ms": 9,
+}
+
+
+def test_a_failure_between_two_messages_is_tried_again() -> None:
+    answer = agent_answer()
+    events = answer.read([*message("one", "tool_use", 5), RETRY, *message("two", None, 0)])
+    assert "".join(event.text for event in events if isinstance(event, Text)) == "one\n\ntwo"
+    answer.read([RETRY])  # in the middle of one
+    assert isinstance(answer.failure, UpstreamError)
+
+
+def test_a_limit_between_two_messages_ends_the_answer() -> None:
+    answer = agent_answer()
+    answer.read(message("one", "tool_use", 5))
+    answer.read([{**RETRY, "error": "rate_limit", "error_status": 429}])
+    assert isinstance(answer.failure, RateLimited)

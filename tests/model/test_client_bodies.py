@@ -1,0 +1,179 @@
+"""What clients post is answered in their form, and all that they said reaches the model.
+
+Each body is sent as its client sends it, and in `make test-all` the other way too, streamed or whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from gateway.claude.cli.tools import model_name
+from tests.standin import Recorded, Reply, StandIn, text, tool_calls
+from tests.standin.prompt import texts
+from tests.support.client_bodies import BODIES as CLIENT_BODIES
+from tests.support.client_bodies import PDF, PNG
+from tests.support.cursor_bodies import CURSOR_BODIES
+from tests.support.gateway import Gateway
+from tests.support.recorded import chunks
+from tests.support.wide import some
+
+Body = dict[str, Any]
+
+ANSWER = "Gern! 🌍"
+OUTPUT = "StructuredOutput"
+IMAGES = ("image", "image_url", "input_image")
+EXAMPLES = {"string": "x", "integer": 1, "boolean": True}
+#: Where clients put what is said, each a text or a list of parts.
+SAID_IN = ("messages", "input", "content", "text", "output", "system", "instructions")
+
+
+BODIES = CLIENT_BODIES | CURSOR_BODIES
+STREAMED = [name for name in BODIES if BODIES[name].get("stream")]
+WHOLE = [name for name in BODIES if name not in STREAMED]
+
+
+def whole(name: str) -> Body:
+    """A client's body, asking for an answer in one piece."""
+    return {key: value for key, value in BODIES[name].items() if key not in ("stream", "stream_options")}
+
+
+def model(body: Body) -> Reply:
+    """The model: it calls a tool where it has to."""
+    tools = {tool["name"]: tool["input_schema"] for tool in body.get("tools", ())}
+    choice = body.get("tool_choice") or {}
+    if OUTPUT not in tools and choice.get("type") not in ("any", "tool"):
+        return text(ANSWER)
+    forced = OUTPUT if OUTPUT in tools else choice.get("name", min(tools))
+    properties = tools[forced].get("properties", {})
+    return tool_calls([(forced, {name: EXAMPLES[kind["type"]] for name, kind in properties.items()})])
+
+
+@pytest.mark.parametrize("name", some(BODIES, *WHOLE))
+def test_a_body_is_answered(gateway: Gateway, standin: StandIn, name: str) -> None:
+    body = whole(name)
+    standin.default(model)
+    answer = gateway.http.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200, answer.text
+    (choice,) = ChatCompletion.model_validate(answer.json()).choices
+    made = [call.function.name for call in choice.message.tool_calls or () if call.type == "function"]
+    assert_answer(body, choice.message.content or "", made, choice.finish_reason)
+    assert_all_arrived(body, standin)
+
+
+@pytest.mark.parametrize("name", some(BODIES, *STREAMED))
+def test_a_body_is_answered_by_a_stream(gateway: Gateway, standin: StandIn, name: str) -> None:
+    body = whole(name)
+    standin.default(model)
+    streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    with gateway.http.stream("POST", "/v1/chat/completions", json=streamed) as answer:
+        lines = answer.read().decode().splitlines()
+    assert answer.status_code == 200, lines
+    data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    *parsed, last = map(ChatCompletionChunk.model_validate, chunks(data))
+    assert last.usage
+    assert not last.choices
+    deltas = [chunk.choices[0].delta for chunk in parsed]
+    functions = [call.function for delta in deltas for call in delta.tool_calls or ()]
+    made = [function.name for function in functions if function and function.name]
+    said = "".join(delta.content or "" for delta in deltas)
+    assert_answer(body, said, made, parsed[-1].choices[0].finish_reason)
+    assert_all_arrived(body, standin)
+
+
+def assert_answer(body: Body, said: str, called: list[str], finish: str | None) -> None:
+    if body.get("response_format"):
+        assert isinstance(json.loads(said), dict)
+        assert finish == "stop"
+    elif body.get("tool_choice") == "required" or "function" in (body.get("tool_choice") or ()):
+        assert called
+        assert set(called) <= set(names(body))
+        assert finish == "tool_calls"
+    else:
+        assert (said, called, finish) == (ANSWER, [], "stop")
+
+
+def assert_all_arrived(body: Body, standin: StandIn) -> None:
+    """The model has all tools, texts, images and files of the body, in one request that the API accepts."""
+    (record,) = standin.messages
+    assert record.status == 200
+    tools = {tool["name"] for tool in record.body.get("tools", ())}
+    assert tools - {OUTPUT} == {model_name(name) for name in names(body)}
+    assert (OUTPUT in tools) == bool(body.get("response_format"))
+    heard = said_in(record)
+    assert [said for said in all_said(body) if said.strip() and said not in heard] == []
+    blocks = list(blocks_in(record.body["messages"]))
+    assert [block["source"] for block in blocks if block["type"] == "image"] == list(
+        map(source, images(body))
+    )
+    answered = [block for block in blocks if block["type"] in ("tool_use", "tool_result")]
+    assert len(answered) == 2 * len(list(results(body)))
+    documents = [block["source"] for block in blocks if block["type"] == "document"]
+    assert [document["data"] for document in documents] == [PDF] * json.dumps(body).count("application/pdf")
+
+
+def names(body: Body) -> list[str]:
+    """The names of the functions a client offers."""
+    return [
+        tool.get("function", tool)["name"] for tool in [*body.get("tools", ()), *body.get("functions", ())]
+    ]
+
+
+def all_said(value: Any) -> Iterator[str]:
+    """Every text a client has put anywhere."""
+    if isinstance(value, str):
+        yield value
+    for part in value if isinstance(value, list) else [value]:
+        if isinstance(part, dict) and part.get("type") != "custom_tool_call":
+            yield from (said for key in SAID_IN for said in all_said(part.get(key)))
+
+
+def images(value: Any) -> Iterator[Body]:
+    """Every image part of a client's."""
+    if isinstance(value, dict) and value.get("type") in IMAGES:
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from images(inner)
+
+
+def results(body: Body) -> Iterator[Body]:
+    """Every result of a tool, in any of the forms that clients use."""
+    for item in [*body.get("messages", ()), *body.get("input", ())]:
+        if item.get("role") in ("tool", "function") or str(item.get("type")).endswith("_call_output"):
+            yield item
+        yield from (block for block in blocks_in([item]) if block["type"] == "tool_result")
+
+
+def source(part: Body) -> Body:
+    """Where the model finds an image part's image."""
+    url = part.get("image_url", "data:")
+    url = url["url"] if isinstance(url, dict) else url
+    if url.startswith("https:"):
+        return {"type": "url", "url": url}
+    return {"type": "base64", "media_type": "image/png", "data": PNG}
+
+
+def said_in(record: Recorded) -> str:
+    """Every text that reached the model."""
+    contents = [record.body["system"], *(message["content"] for message in record.body["messages"])]
+    return "\n".join(said for content in contents for said in texts(content))
+
+
+def blocks_in(messages: list[Body]) -> Iterator[Body]:
+    """Every content block, those inside of tool results too."""
+    for message in messages:
+        content = message.get("content")
+        for block in content if isinstance(content, list) else ():
+            yield block
+            yield from blocks_in([block])
+
+
+def test_the_bodies_hold_what_is_looked_for() -> None:
+    sources = [source(part)["type"] for body in BODIES.values() for part in images(body)]
+    assert set(sources) == {"base64", "url"}
+    assert len([result for body in BODIES.values() for result in results(body)]) > 10

@@ -1,0 +1,188 @@
+"""Legacy completions: prompts and choices, streamed and whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from openai import BadRequestError, OpenAI
+from openai.types import Completion
+
+from gateway.dialects.completions import request as completions
+from gateway.dialects.completions.answers import Completion as Whole
+from gateway.dialects.completions.answers import StreamEncoder
+from gateway.errors import InvalidRequest, UpstreamError
+from gateway.schemas.completions import CompletionSchema
+from gateway.schemas.errors import field_error
+from gateway.turn import Done, Event, Idle, Message, Sampling, Started, Text, Thinking, Turn, Usage
+from tests.standin import StandIn, stream_error, text
+from tests.standin.prompt import last_user_text
+from tests.support.gateway import Gateway
+from tests.support.recorded import conversation
+from tests.unit.dialects.test_chat_dialect import payloads
+
+Body = dict[str, Any]
+
+USAGE = Usage(input_tokens=1, output_tokens=4)
+START = Started("claude-test-1")
+
+
+def request(**fields: Any) -> completions.CompletionRequest:
+    problems = CompletionSchema().validate(fields)
+    if problems:
+        raise field_error(problems)
+    return completions.parse(CompletionSchema().load(fields))
+
+
+def asking(prompt: str) -> Turn:
+    return Turn((Message("user", ({"type": "text", "text": prompt},)),))
+
+
+def test_what_a_request_means() -> None:
+    wanted = request(prompt=["a ", " b"], n=2, echo=True, stream=True, stream_options={"include_usage": True})
+    assert wanted.turns == (asking("a "), asking(" b"))
+    assert (wanted.n, wanted.echoes) == (2, ("a ", "a ", " b", " b"))
+    assert (wanted.stream, wanted.include_usage, wanted.ignored) == (True, True, ())
+    wanted = request(
+        prompt="a", max_tokens=5, temperature=2, stop="x", best_of=3, seed=1, user=None, new=True
+    )
+    assert wanted.turns[0].sampling == Sampling(5, 1.0, None, ("x",))
+    assert (wanted.n, wanted.echoes, wanted.stream) == (1, ("",), False)
+    assert wanted.ignored == ("best_of", "new", "seed")
+
+
+def test_values_that_ask_for_nothing_are_silent() -> None:
+    wanted = request(prompt="a", best_of=1, suffix="", logprobs=None, frequency_penalty=0, echo=False)
+    assert wanted.ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({}, "prompt"),
+        ({"prompt": 5}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": " "}, "prompt"),
+        ({"prompt": ["a", ""]}, "prompt[1]"),
+        ({"prompt": ["a", 5]}, "prompt[1]"),
+        ({"prompt": [1, 2]}, "prompt"),
+        ({"prompt": [[1, 2], [3]]}, "prompt[0]"),
+        ({"prompt": ["a"] * 5, "n": 2}, "prompt"),
+        ({"prompt": "a", "n": 9}, "n"),
+        ({"prompt": "a", "suffix": "b"}, "suffix"),
+        ({"prompt": "a", "logprobs": 0}, "logprobs"),
+        ({"prompt": "a", "max_tokens": 0}, "max_tokens"),
+        ({"prompt": "a", "echo": "yes"}, "echo"),
+    ],
+    ids=str,
+)
+def test_what_is_refused(fields: Body, where: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        request(**fields)
+    assert refused.value.param == where
+
+
+def test_a_stream_of_several() -> None:
+    batches: list[tuple[int, list[Event]]] = [
+        (0, [START, Thinking("hm")]),
+        (1, [Started("claude-other"), Text("x")]),
+        (0, [Text("a\u2028"), Done("max_tokens", USAGE)]),
+        (1, [Done("end_turn", USAGE)]),
+    ]
+    encoder = StreamEncoder("cmpl-1", 1700000000, ["p", ""], include_usage=True)
+    raw = b"".join(encoder.encode(batch, index) for index, batch in batches)
+    # OpenAI's API sends null in all chunks of a choice but the last; its SDK's type does not say so.
+    chunks = [Completion.construct(**payload) for payload in payloads(raw)]
+    assert [(chunk.choices[0].index, chunk.choices[0].text) for chunk in chunks[:-1]] == [
+        (0, "p"),
+        (1, "x"),
+        (0, "a\u2028"),
+        (0, ""),
+        (1, ""),
+    ]
+    assert [chunk.choices[0].finish_reason for chunk in chunks[:-1]] == [None, None, None, "length", "stop"]
+    for chunk in chunks[3:]:
+        Completion.model_validate(chunk.to_dict())
+    assert {(chunk.id, chunk.model, chunk.created) for chunk in chunks} == {
+        ("cmpl-1", "claude-test-1", 1700000000)
+    }
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.total_tokens == 10
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+
+
+def test_silence_and_failure_in_a_stream() -> None:
+    encoder = StreamEncoder("cmpl-1", 1700000000, [""], include_usage=False)
+    assert encoder.encode([Idle()]) == b": keep-alive\n\n"
+    assert encoder.error(UpstreamError("Why.")).startswith(b'data: {"error":{"message":"Why."')
+
+
+def test_an_answer_without_end() -> None:
+    answer = Whole("cmpl-1", 1700000000, [""])
+    answer.add([START, Text("a")])
+    with pytest.raises(UpstreamError):
+        answer.body()
+
+
+# Through the real CLI
+
+
+@pytest.fixture
+def openai(gateway: Gateway) -> Iterator[Any]:
+    http = httpx.Client(trust_env=False, timeout=60)
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", max_retries=0, http_client=http) as client:
+        yield client
+
+
+def echoing(body: Body) -> Any:
+    """The model says the prompt in capitals."""
+    return text(last_user_text(body).upper())
+
+
+def test_a_prompt_is_the_users_message_word_for_word(openai: Any, standin: StandIn) -> None:
+    standin.default(text("done"))
+    answer = openai.completions.create(
+        model="haiku", prompt=" /clear @/etc/hostname\n", max_tokens=50, echo=True
+    )
+    assert answer.choices[0].text == " /clear @/etc/hostname\ndone"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.object == "text_completion"
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+    assert conversation(standin.messages.last) == [("user", [" /clear @/etc/hostname\n"])]
+    assert standin.messages.last.body["max_tokens"] == 50
+
+
+def test_several_prompts_and_choices(openai: Any, standin: StandIn) -> None:
+    standin.default(echoing)
+    answer = openai.completions.create(model="haiku", prompt=["one", "two"], n=2)
+    assert [(choice.index, choice.text) for choice in answer.choices] == [
+        (0, "ONE"),
+        (1, "ONE"),
+        (2, "TWO"),
+        (3, "TWO"),
+    ]
+    assert len(standin.messages) == 4
+
+
+def test_several_prompts_in_one_stream(openai: Any, standin: StandIn) -> None:
+    standin.default(echoing)
+    said = {0: "", 1: ""}
+    finished = []
+    for chunk in openai.completions.create(model="haiku", prompt=["one", "two"], stop=["W"], stream=True):
+        (choice,) = chunk.choices
+        said[choice.index] += choice.text
+        finished += [choice.finish_reason] if choice.finish_reason else []
+    assert said == {0: "ONE", 1: "T"}
+    assert finished == ["stop", "stop"]
+
+
+def test_errors(openai: Any, gateway: Gateway, standin: StandIn) -> None:
+    with pytest.raises(BadRequestError) as raised:
+        openai.completions.create(model="haiku", prompt="a", suffix="b")
+    assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "suffix")
+    standin.default(stream_error(after=2))
+    answer = gateway.http.post("/v1/completions", json={"prompt": "a", "stream": True})
+    assert answer.text.rstrip().rpartition("data: ")[2].startswith('{"error":')

@@ -1,0 +1,370 @@
+"""Images, files, structured output, reasoning, choices and stops through the real CLI."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import time
+import zlib
+from typing import Any
+
+import pytest
+
+from tests.standin import StandIn, blocks, text, text_block, thinking, thinking_block, tool_calls
+from tests.support.gateway import Gateway
+from tests.support.tool_bodies import ASKED, CLOCK, Body, call, called, result
+from tests.support.tool_bodies import blocks as recorded
+from tests.support.wide import some, wide
+
+PDF = base64.b64encode(b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n").decode()
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+AS_SCHEMA = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA, "strict": True}}
+PERSON = {"name": "Ada 漢字", "age": 36}
+
+
+def png(width: int, height: int, noise: int = 0) -> str:
+    """A picture in base64; `noise` seeds pixels that do not compress."""
+    import random
+
+    pixels = random.Random(noise).randbytes(width * height * 3) if noise else bytes(width * height * 3)
+    rows = b"".join(b"\0" + pixels[row * width * 3 : (row + 1) * width * 3] for row in range(height))
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows, 1)), chunk(b"IEND", b""))
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(parts)).decode()
+
+
+SMALL = png(8, 8)
+DATA_URL = f"data:image/png;base64,{SMALL}"
+BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": SMALL}}
+
+
+def user(*parts: Any) -> list[Body]:
+    return [{"role": "user", "content": list(parts)}]
+
+
+def delta(events: list[str], name: str) -> str:
+    chunks = [json.loads(event) for event in events if event != "[DONE]"]
+    return "".join(c["delta"].get(name) or "" for chunk in chunks for c in chunk["choices"])
+
+
+# Images and files
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": DATA_URL, "detail": "high"}},
+        pytest.param({"type": "image_url", "image_url": DATA_URL}, marks=wide),
+        {"type": "image_url", "image_url": {"url": DATA_URL.replace("image/png", "image/jpeg")}},
+        pytest.param({"type": "input_image", "image_url": DATA_URL}, marks=wide),
+    ],
+)
+@pytest.mark.parametrize("model", [None, pytest.param("claude-haiku-4-5", marks=wide)])
+def test_an_image_reaches_the_model(
+    gateway: Gateway, standin: StandIn, part: Body, model: str | None
+) -> None:
+    answer = gateway.chat(messages=user({"type": "text", "text": "What is this?"}, part), model=model)
+    assert answer.status_code == 200, answer.text
+    assert recorded(standin.messages.last, 0) == [{"type": "text", "text": "What is this?"}, BLOCK]
+
+
+def test_an_image_by_url_is_not_fetched_by_the_gateway(gateway: Gateway, standin: StandIn) -> None:
+    url = "https://example.com/cat.png"
+    gateway.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
+    assert recorded(standin.messages.last, 0) == [{"type": "image", "source": {"type": "url", "url": url}}]
+
+
+def test_images_in_history_and_in_tool_results(gateway: Gateway, standin: StandIn) -> None:
+    image = {"type": "image_url", "image_url": {"url": DATA_URL}}
+    messages = [
+        *user(image),
+        called(call("now", {}, "a")),
+        result("a", [{"type": "text", "text": "see"}, image]),
+    ]
+    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    assert recorded(standin.messages.last, 0) == [BLOCK]
+    (given,) = recorded(standin.messages.last, 2)
+    assert given["content"] == [{"type": "text", "text": "see"}, BLOCK]
+
+
+def test_a_result_with_an_image_is_not_changed_on_its_way_to_a_waiting_process(
+    gateway: Gateway, standin: StandIn
+) -> None:
+    standin.default(text("ok"))
+    standin.reply(tool_calls([("mcp__client__now", {}, "toolu_i")]), times=1)
+    gateway.chat(messages=ASKED, tools=[CLOCK])
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png(2400, 40)}"}}
+    messages = [*ASKED, called(call("now", {}, "toolu_i")), result("toolu_i", [image])]
+    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    (given,) = recorded(standin.messages.last, 2)
+    assert given["content"][0]["source"]["data"] == png(2400, 40)
+
+
+def test_an_image_of_almost_5_mb(gateway: Gateway, standin: StandIn) -> None:
+    data = png(1100, 1100, noise=1)
+    assert 4_700_000 < len(data) < 5_242_880
+    url = f"data:image/png;base64,{data}"
+    answer = gateway.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
+    assert answer.status_code == 200, answer.text
+    assert recorded(standin.messages.last, 0)[0]["type"] == "image"
+
+
+@pytest.mark.parametrize(
+    ("file", "block"),
+    [
+        (
+            {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
+            {"type": "base64", "media_type": "application/pdf", "data": PDF},
+        ),
+        (
+            {"filename": "a.txt", "file_data": base64.b64encode("grüß".encode()).decode()},
+            {"type": "text", "media_type": "text/plain", "data": "grüß"},
+        ),
+    ],
+)
+def test_files_reach_the_model_as_documents(
+    gateway: Gateway, standin: StandIn, file: Body, block: Body
+) -> None:
+    answer = gateway.chat(messages=user({"type": "file", "file": file}, {"type": "text", "text": "Read."}))
+    assert answer.status_code == 200, answer.text
+    document, _ = recorded(standin.messages.last, 0)
+    assert (document["type"], document["source"]) == ("document", block)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "data:image/bmp;base64,Qk0="}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,@@@"}},
+        {"type": "image_url", "image_url": {"url": "file:///etc/hostname"}},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 9_000_000}"}},
+        {"type": "file", "file": {"file_id": "file-1"}},
+        {
+            "type": "file",
+            "file": {"filename": "a.zip", "file_data": base64.b64encode(b"PK\3\4\xff").decode()},
+        },
+    ],
+    ids=["type", "base64", "scheme", "size", "file id", "zip"],
+)
+def test_what_cannot_be_shown_is_refused_by_name(gateway: Gateway, standin: StandIn, part: Body) -> None:
+    answer = gateway.chat(messages=user(part))
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"].startswith("messages[0].content[0]")
+    assert not standin.messages
+
+
+# Structured output
+
+
+@pytest.mark.parametrize(
+    "model", some([None, "claude-haiku-4-5", "claude-3-5-haiku-20241022"], None, "claude-haiku-4-5")
+)
+def test_structured_output_streams_as_it_is_written(
+    gateway: Gateway, standin: StandIn, model: str | None
+) -> None:
+    standin.default(tool_calls([("StructuredOutput", PERSON)], text="Here you are:", fragments=6))
+    events = list(gateway.stream(response_format=AS_SCHEMA, model=model))
+    written = [c["delta"].get("content") for e in events[:-1] for c in json.loads(e)["choices"]]
+    assert json.loads("".join(filter(None, written))) == PERSON
+    assert len(list(filter(None, written))) >= 5
+    assert json.loads(events[-2])["choices"][0]["finish_reason"] == "stop"
+    (tool,) = standin.messages.last.body["tools"]
+    assert tool["input_schema"] == SCHEMA
+
+
+def test_json_object_is_any_object(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(tool_calls([("StructuredOutput", {"a": [1, 2]})]))
+    body = gateway.chat(response_format={"type": "json_object"}).json()
+    assert json.loads(body["choices"][0]["message"]["content"]) == {"a": [1, 2]}
+
+
+def test_output_that_breaks_the_schema_is_written_again(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(tool_calls([("StructuredOutput", PERSON)]))
+    standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
+    body = gateway.chat(response_format=AS_SCHEMA).json()
+    assert json.loads(body["choices"][0]["message"]["content"]) == PERSON
+    assert len(standin.messages) == 2
+    assert body["usage"]["completion_tokens"] >= 4  # of both attempts
+
+
+def test_a_stream_cannot_take_back_what_breaks_the_schema(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(tool_calls([("StructuredOutput", PERSON)]))
+    standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
+    events = list(gateway.stream(response_format=AS_SCHEMA))
+    assert json.loads(events[-1])["error"]["code"] == "invalid_structured_output"
+
+
+def test_words_instead_of_output_are_a_refusal(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("I cannot do that."))
+    message = gateway.chat(response_format=AS_SCHEMA).json()["choices"][0]["message"]
+    assert (message["content"], message["refusal"]) == (None, "I cannot do that.")
+    assert delta(list(gateway.stream(response_format=AS_SCHEMA)), "refusal") == "I cannot do that."
+
+
+def test_structured_output_together_with_tools(gateway: Gateway, standin: StandIn) -> None:
+    fields = {"response_format": AS_SCHEMA, "tools": [CLOCK]}
+    standin.default(tool_calls([("StructuredOutput", PERSON)]))
+    standin.reply(tool_calls([("mcp__client__now", {}, "toolu_s")], text="Wait."), times=1)
+    first = gateway.chat(messages=ASKED, **fields).json()["choices"][0]
+    assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", None)
+    assert first["message"]["reasoning_content"] == "Wait."  # as content clients would parse it
+    messages = [*ASKED, called(call("now", {}, "toolu_s")), result("toolu_s", "noon")]
+    second = gateway.chat(messages=messages, **fields).json()["choices"][0]
+    assert json.loads(second["message"]["content"]) == PERSON
+    assert second["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "object", "properties": {"a": {"type": "nonsense"}}}, {"type": "array"}]
+)
+def test_a_schema_that_is_none_is_refused(gateway: Gateway, schema: Body) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    answer = gateway.chat(response_format=wanted)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "response_format.json_schema.schema"
+
+
+# Reasoning
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "sent"),
+    [
+        (None, "high", {"thinking": {"type": "adaptive", "display": "summarized"}, "effort": "high"}),
+        pytest.param(
+            None,
+            "xhigh",
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "effort": "xhigh"},
+            marks=wide,
+        ),
+        (None, "none", {"thinking": {"type": "adaptive", "display": "summarized"}, "effort": "low"}),
+        (
+            "claude-opus-4-6",
+            "xhigh",
+            {"thinking": {"type": "adaptive", "display": "summarized"}, "effort": "high"},
+        ),
+        pytest.param(
+            "claude-opus-4-6", "none", {"thinking": {"type": "disabled"}, "effort": "low"}, marks=wide
+        ),
+        ("claude-haiku-4-5", "none", {"thinking": {"type": "disabled"}, "effort": None}),
+        ("claude-3-5-haiku-20241022", "high", {"thinking": None, "effort": None}),
+    ],
+)
+def test_reasoning_effort(
+    gateway: Gateway, standin: StandIn, model: str | None, effort: str, sent: Body
+) -> None:
+    assert gateway.chat(model=model, reasoning_effort=effort).status_code == 200
+    body = standin.messages.last.body
+    got = {"thinking": body.get("thinking"), "effort": (body.get("output_config") or {}).get("effort")}
+    assert got == sent
+
+
+def test_a_budget_for_the_effort(gateway: Gateway, standin: StandIn) -> None:
+    gateway.chat(model="claude-haiku-4-5", reasoning={"effort": "low"})
+    assert standin.messages.last.body["thinking"]["budget_tokens"] == 4096
+
+
+def test_thinking_is_reasoning_content(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(
+        blocks(
+            thinking_block("Let me think about it.", 4),
+            text_block("42", 1),
+            usage={"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}},
+        )
+    )
+    events = list(gateway.stream(reasoning_effort="high", stream_options={"include_usage": True}))
+    assert delta(events, "reasoning_content") == "Let me think about it."
+    assert delta(events, "content") == "42"
+    assert json.loads(events[-2])["usage"]["completion_tokens_details"] == {"reasoning_tokens": 6}
+    message = gateway.chat(reasoning_effort="high").json()["choices"][0]["message"]
+    assert (message["reasoning_content"], message["content"]) == ("Let me think about it.", "42")
+
+
+def test_thinking_off(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(thinking("hm", text("42")))
+    answer = gateway.chat(model="claude-opus-4-6", thinking={"type": "disabled"})
+    assert "reasoning_content" not in answer.json()["choices"][0]["message"]
+
+
+# Choices
+
+
+def test_choices_are_parallel_turns(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("one two three", delay=0.05))
+    body = gateway.chat(n=3, model="claude-haiku-4-5").json()
+    assert [(c["index"], c["message"]["content"]) for c in body["choices"]] == [
+        (i, "one two three") for i in range(3)
+    ]
+    assert len(standin.messages) == 3
+    assert body["usage"]["completion_tokens"] == 9
+    single = gateway.chat(model="claude-haiku-4-5").json()["usage"]
+    assert body["usage"]["prompt_tokens"] == 3 * single["prompt_tokens"]
+
+
+def test_choices_in_one_stream(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("one two three", delay=0.05))
+    events = list(gateway.stream(n=2, stream_options={"include_usage": True}))
+    assert events[-1] == "[DONE]"
+    chunks = [json.loads(event) for event in events[:-1]]
+    written = {0: "", 1: ""}
+    for chunk in chunks[:-1]:
+        for choice in chunk["choices"]:
+            written[choice["index"]] += choice["delta"].get("content") or ""
+    assert written == {0: "one two three", 1: "one two three"}
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["completion_tokens"] == 6
+
+
+def test_too_many_choices(gateway: Gateway) -> None:
+    answer = gateway.chat(n=9)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
+
+
+# Stops that the API would not watch for
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_stop_of_white_space(gateway: Gateway, standin: StandIn, stream: bool) -> None:
+    standin.default(text(chunks=["first", " line", "\n", "\nsecond", " more"]))
+    if stream:
+        events = list(gateway.stream(stop="\n\n"))
+        assert delta(events, "content") == "first line"
+        assert json.loads(events[-2])["choices"][0]["finish_reason"] == "stop"
+    else:
+        body = gateway.chat(stop="\n\n").json()
+        assert body["choices"][0]["message"]["content"] == "first line"
+        assert body["usage"]["cost"] > 0
+    assert "stop_sequences" not in standin.messages.last.body
+
+
+def test_a_stop_in_structured_output(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(tool_calls([("StructuredOutput", {"name": "a STOP b", "age": 1})], fragments=9))
+    choice = gateway.chat(response_format=AS_SCHEMA, stop=["STOP"]).json()["choices"][0]
+    assert choice["message"]["content"].endswith("a ")
+    assert choice["finish_reason"] == "stop"
+
+
+# Much at once
+
+
+def test_two_hundred_messages(gateway: Gateway, standin: StandIn) -> None:
+    messages = [{"role": ("user", "assistant")[i % 2], "content": f"message {i}"} for i in range(199)]
+    began = time.monotonic()
+    events = gateway.stream(messages=messages)
+    next(events)
+    first = time.monotonic() - began
+    list(events)
+    sent = [m for m in standin.messages.last.body["messages"] if m["role"] != "system"]
+    assert len(sent) == 199
+    assert first < 30, "seconds to the first delta"

@@ -1,0 +1,360 @@
+"""The client's tools are the model's tools: definitions, choice, calls and results, through the real CLI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.standin import Recorded, StandIn, text, tool_calls
+from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.recorded import asks_once
+from tests.support.sockets import kill_all
+from tests.support.tool_bodies import (
+    ANSWERED,
+    ASKED,
+    CLOCK,
+    WEATHER,
+    Body,
+    blocks,
+    call,
+    called,
+    comparable,
+    result,
+    script_weather,
+    two_calls,
+)
+from tests.support.wide import some, wide
+
+# One of today's, one that thinks within a budget; the others are like one of them here.
+MODELS = some(
+    [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-sonnet-4-20250514", "claude-3-5-haiku-20241022"],
+    None,
+    "claude-haiku-4-5",
+)
+
+
+def named(name: str, **fields: Any) -> Body:
+    return {"type": "function", "function": {"name": name, **fields}}
+
+
+def sent_tools(standin: StandIn) -> dict[str, Body]:
+    return {tool["name"]: tool for tool in standin.messages.last.body["tools"]}
+
+
+# Definitions
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_definitions_reach_the_model(gateway: Gateway, standin: StandIn, model: str | None) -> None:
+    answer = gateway.chat(tools=[WEATHER, CLOCK], model=model)
+    assert answer.status_code == 200, answer.text
+    tools = sent_tools(standin)
+    assert set(tools) == {"mcp__client__get_weather", "mcp__client__now"}  # and none of the CLI's own
+    weather = tools["mcp__client__get_weather"]
+    assert weather["description"] == "The weather of a city."
+    assert weather["input_schema"] == WEATHER["function"]["parameters"]
+    assert tools["mcp__client__now"]["input_schema"] == {"type": "object", "properties": {}}
+
+
+def test_long_descriptions_and_large_schemas_are_not_cut(gateway: Gateway, standin: StandIn) -> None:
+    properties = {f"p{i}": {"type": "string", "description": "x" * 300} for i in range(50)}
+    tools = [
+        named(f"tool_{i}", description="d" * 5000, parameters={"type": "object", "properties": properties})
+        for i in range(60)
+    ]
+    assert gateway.chat(tools=tools).status_code == 200
+    received = sent_tools(standin)
+    assert len(received) == 60
+    assert all(len(tool["description"]) == 5000 for tool in received.values())
+    assert all(tool["input_schema"]["properties"] == properties for tool in received.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    some(
+        ["get weather!", "a.b/c", "ünïcode", "x" * 200, "StructuredOutput"],
+        "ünïcode",
+        "x" * 200,
+        "StructuredOutput",
+    ),
+)
+def test_names_that_the_api_refuses_are_mapped_and_mapped_back(
+    gateway: Gateway, standin: StandIn, name: str
+) -> None:
+    standin.default(lambda body: tool_calls([(body["tools"][0]["name"], {"a": 1})]))
+    answer = gateway.chat(tools=[named(name)]).json()
+    (made,) = answer["choices"][0]["message"]["tool_calls"]
+    assert made["function"]["name"] == name
+    standin.default(text("done"))
+    messages = [*ASKED, called(made), result(made["id"], "r")]
+    assert gateway.chat(messages=messages, tools=[named(name)]).status_code == 200
+    (use,) = blocks(standin.messages.last, 1)
+    assert use["name"] in sent_tools(standin)
+
+
+# Choice
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, None),
+        ({"tool_choice": "auto"}, None),
+        ({"tool_choice": "none"}, {"type": "none"}),
+        ({"tool_choice": "required"}, {"type": "any"}),
+        (
+            {"tool_choice": {"type": "function", "function": {"name": "now"}}},
+            {"type": "tool", "name": "mcp__client__now"},
+        ),
+        ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
+        (
+            {"tool_choice": "required", "parallel_tool_calls": False},
+            {"type": "any", "disable_parallel_tool_use": True},
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("model", [None, pytest.param("claude-haiku-4-5", marks=wide)])
+def test_tool_choice(
+    gateway: Gateway, standin: StandIn, fields: Body, expected: Body | None, model: str | None
+) -> None:
+    answer = gateway.chat(tools=[WEATHER, CLOCK], model=model, **fields)
+    assert answer.status_code == 200, answer.text
+    assert standin.messages.last.body.get("tool_choice") == expected
+
+
+def test_allowed_tools_are_the_only_ones(gateway: Gateway, standin: StandIn) -> None:
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "now"}}]}
+    choice = {"type": "allowed_tools", "allowed_tools": allowed}
+    assert gateway.chat(tools=[WEATHER, CLOCK], tool_choice=choice).status_code == 200
+    assert set(sent_tools(standin)) == {"mcp__client__now"}
+    assert standin.messages.last.body["tool_choice"] == {"type": "any"}
+
+
+# Calls
+
+
+def test_calls_stream_as_they_are_written(gateway: Gateway, standin: StandIn) -> None:
+    script_weather(standin)
+    chunks = [
+        json.loads(event) for event in gateway.stream(messages=ASKED, tools=[WEATHER]) if event != "[DONE]"
+    ]
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
+    parts = [part for delta in deltas for part in delta.get("tool_calls", [])]
+    assert "".join(delta.get("content") or "" for delta in deltas) == "Let me look."
+    heads = [part for part in parts if "id" in part]
+    assert [(head["index"], head["id"], head["type"], head["function"]["name"]) for head in heads] == [
+        (0, "toolu_rome", "function", "get_weather"),
+        (1, "toolu_oslo", "function", "get_weather"),
+    ]
+    fragments = [[p["function"]["arguments"] for p in parts if p["index"] == i] for i in (0, 1)]
+    assert [json.loads("".join(texts)) for texts in fragments] == [{"city": "Rome 😀"}, {"city": "Oslo"}]
+    assert all(len(texts) > 2 for texts in fragments)  # as fragments, not at once
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_calls_come_whole_with_usage_and_cost(gateway: Gateway, standin: StandIn) -> None:
+    script_weather(standin)
+    body = gateway.chat(messages=ASKED, tools=[WEATHER], model="claude-haiku-4-5").json()
+    message = body["choices"][0]["message"]
+    assert body["choices"][0]["finish_reason"] == "tool_calls"
+    assert [made["function"]["name"] for made in message["tool_calls"]] == ["get_weather"] * 2
+    assert body["usage"]["completion_tokens"] > 0
+    assert body["usage"]["cost"] > 0
+    assert len(standin.messages) == 1
+
+
+def test_deprecated_functions(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(tool_calls([("mcp__client__now", {}, "toolu_now")]))
+    body = gateway.chat(functions=[CLOCK["function"]], function_call="auto").json()
+    assert body["choices"][0]["message"]["function_call"] == {"name": "now", "arguments": "{}"}
+    assert body["choices"][0]["finish_reason"] == "function_call"
+    standin.default(text("noon"))
+    said = {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}}
+    messages = [*ASKED, said, {"role": "function", "name": "now", "content": "12:00"}]
+    assert gateway.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
+    (use,), (given,) = blocks(standin.messages.last, 1), blocks(standin.messages.last, 2)
+    assert (use["name"], use["id"]) == ("mcp__client__now", given["tool_use_id"])
+    assert given["content"] == [{"type": "text", "text": "12:00"}]
+
+
+def test_a_call_of_a_tool_that_is_not_there_ends_the_answer(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(tool_calls([("mcp__client__made_up", {"x": 1}, "toolu_x")]))
+
+    def ask() -> None:
+        choice = gateway.chat(tools=[CLOCK]).json()["choices"][0]
+        assert choice["message"]["tool_calls"][0]["function"]["name"] == "made_up"
+
+    asks_once(standin, ask)
+
+
+# Results
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_results_reach_the_model_as_such(gateway: Gateway, standin: StandIn, model: str | None) -> None:
+    answer = gateway.chat(messages=ANSWERED, tools=[WEATHER], model=model, system_prompt="Seeded.")
+    assert answer.status_code == 200, answer.text
+    record = standin.messages.last
+    assert blocks(record, 1) == [
+        {"type": "text", "text": "Let me look."},
+        {
+            "type": "tool_use",
+            "id": "toolu_rome",
+            "name": "mcp__client__get_weather",
+            "input": {"city": "Rome 😀"},
+        },
+        {
+            "type": "tool_use",
+            "id": "toolu_oslo",
+            "name": "mcp__client__get_weather",
+            "input": {"city": "Oslo"},
+        },
+    ]
+    assert blocks(record, 2) == [
+        {"type": "tool_result", "tool_use_id": "toolu_rome", "content": [{"type": "text", "text": "sun"}]},
+        {"type": "tool_result", "tool_use_id": "toolu_oslo", "content": [{"type": "text", "text": "snow"}]},
+    ]
+
+
+def test_a_long_result_stays_whole_and_an_empty_one_empty(gateway: Gateway, standin: StandIn) -> None:
+    long = "wörd @/etc/hostname " * 15_000
+    made = called(call("now", "", "a"), call("now", "{}", "b"))
+    messages = [*ASKED, made, result("a", long), result("b", None), {"role": "user", "content": "/clear"}]
+    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    first, second, said = blocks(standin.messages.last, 2)
+    assert first["content"] == [{"type": "text", "text": long}]
+    assert not second.get("content")
+    assert said == {"type": "text", "text": "/clear"}
+
+
+def test_ids_that_the_api_refuses(gateway: Gateway, standin: StandIn) -> None:
+    messages = [*ASKED, called(call("now", {}, "call:1/ü")), result("call:1/ü", "x")]
+    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    (use,), (given,) = blocks(standin.messages.last, 1), blocks(standin.messages.last, 2)
+    assert use["id"] == given["tool_use_id"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "param"),
+    [
+        ([*ASKED, result("x", "r")], "messages[1].tool_call_id"),
+        ([*ASKED, called(call("now", {}, "x"))], "messages[1]"),
+        ([*ASKED, called(call("now", {}, "x"), call("now", {}, "y")), result("x", "r")], "messages[1]"),
+        (
+            [*ASKED, called(call("now", {}, "x")), result("x", "r"), result("x", "r")],
+            "messages[3].tool_call_id",
+        ),
+        (
+            [*ASKED, called(call("now", {}, "x"), call("now", {}, "x")), result("x", "r")],
+            "messages[1].tool_calls[1].id",
+        ),
+        (
+            [*ASKED, called(call("now", "{", "x")), result("x", "r")],
+            "messages[1].tool_calls[0].function.arguments",
+        ),
+    ],
+)
+def test_wrong_sequences_name_the_message(
+    gateway: Gateway, standin: StandIn, messages: list[Body], param: str
+) -> None:
+    answer = gateway.chat(messages=messages, tools=[CLOCK])
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert not standin.messages
+
+
+# The round trip
+
+
+def waiting(gateway: Gateway) -> int:
+    count: int = gateway.health()["claude"]["waiting_for_tools"]
+    return count
+
+
+def session(record: Recorded) -> str:
+    """The CLI process that made a request."""
+    return record.headers["x-claude-code-session-id"]
+
+
+def said_to(gateway: Gateway, key: str, **body: Any) -> Body:
+    """The answer for whoever has that key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+    choice: Body = answer.json()["choices"][0]
+    return choice
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_model_cannot_tell_a_live_round_from_a_seeded_one(
+    gateway: Gateway, standin: StandIn, model: str | None
+) -> None:
+    fields = {"tools": [WEATHER, CLOCK], "model": model, "max_tokens": 9000, "system_prompt": "Be brief."}
+    records = []
+    for second in ("ann", "bob"):  # the process that waits is Ann's: Bob gets another
+        script_weather(standin)
+        assert said_to(gateway, "ann", messages=ASKED, **fields)["finish_reason"] == "tool_calls"
+        choice = said_to(gateway, second, messages=ANSWERED, **fields)
+        assert choice["message"]["content"] == "Sun in Rome, snow in Oslo."
+        first, last = session(standin.messages[-2]), session(standin.messages.last)
+        assert (first == last) == (second == "ann")
+        records.append(comparable(standin.messages.last))
+    live, seeded = records
+    if seeded["thinking" if "thinking" in seeded else "model"] == {"type": "disabled"}:
+        for changed in ("thinking", "temperature", "context_management"):
+            live.pop(changed, None)
+            seeded.pop(changed, None)
+    assert live == seeded
+
+
+def test_results_are_handed_to_the_waiting_process(gateway: Gateway, standin: StandIn) -> None:
+    script_weather(standin)
+    first = gateway.chat(messages=ASKED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
+    second = gateway.chat(messages=ANSWERED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
+    assert second["prompt_tokens"] < 2 * first["prompt_tokens"]  # of this round alone
+    assert session(standin.messages[0]) == session(standin.messages.last)
+
+
+def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, standin: StandIn) -> None:
+    script_weather(standin)
+    gateway.chat(messages=ASKED, tools=[WEATHER])
+    kill_all(gateway)
+    answer = gateway.chat(messages=ANSWERED, tools=[WEATHER])
+    assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
+
+
+def test_results_that_come_to_another_gateway(
+    gateway: Gateway, start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
+    other = start_gateway(**STILL)
+    records = []
+    for second in (gateway, other):
+        script_weather(standin)
+        (choice,) = gateway.chat(messages=ASKED, tools=[WEATHER]).json()["choices"]
+        assert choice["finish_reason"] == "tool_calls"
+        answer = second.chat(messages=ANSWERED, tools=[WEATHER])
+        assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
+        records.append(comparable(standin.messages.last))
+    assert records[0] == records[1]
+
+
+def test_other_parameters_in_the_second_round_are_honoured(gateway: Gateway, standin: StandIn) -> None:
+    script_weather(standin)
+    gateway.chat(messages=ASKED, tools=[WEATHER], max_tokens=5000)
+    answer = gateway.chat(messages=ANSWERED, tools=[WEATHER], max_tokens=6000, tool_choice="none")
+    assert answer.status_code == 200
+    body = standin.messages.last.body
+    assert (body["max_tokens"], body["tool_choice"]) == (6000, {"type": "none"})
+
+
+def test_a_waiting_process_does_not_wait_for_ever(
+    start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
+    gateway = start_gateway(**STILL, TOOL_WAIT_SECONDS="3", WARM_PROCESSES="1")
+    standin.default(two_calls())
+    gateway.chat(messages=ASKED, tools=[WEATHER])
+    wait_for(lambda: waiting(gateway) == 1, 2)
+    wait_for(lambda: waiting(gateway) == 0, 10)
+    wait_for(lambda: gateway.health()["claude"]["processes"] == 1, 10)

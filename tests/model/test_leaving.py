@@ -1,0 +1,205 @@
+"""A client that leaves stops its turn: no answer is paid for that nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.standin import Recorded, Reply, StandIn, hang, text
+from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.sockets import Caller, figures, gone, leaving, pids, settle
+from tests.support.wide import some_of
+
+LONG = text("word " * 800, delay=0.02)
+SOON = 5.0  # seconds; much less than any answer here takes, and enough on a machine that is busy with other tests
+SECRET = "never to be answered"
+
+either_way = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+
+
+@pytest.fixture(scope="module")
+def _single(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    gateway = Gateway({**cli_environ, **STILL, "MAX_CONCURRENT_SESSIONS": "1", "WARM_PROCESSES": "1"})
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def single(_single: Gateway, standin: StandIn) -> Gateway:
+    """A gateway with one slot and one warm process, which the test's turn will get."""
+    settle(_single, 1)
+    return _single
+
+
+def assert_stopped(gateway: Gateway, process: int, seconds: float = SOON) -> None:
+    """The process has ended in that time, and the only slot is free for the next."""
+    wait_for(lambda: gone(process), seconds)
+    wait_for(lambda: figures(gateway)["running"] == 0, seconds)
+
+
+def assert_serves(gateway: Gateway, standin: StandIn) -> None:
+    """The next request works."""
+    standin.reply(text("Still here"))
+    answer = gateway.chat("hi")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["choices"][0]["message"]["content"] == "Still here"
+
+
+def assert_aborted(standin: StandIn) -> None:
+    """The model was told to stop as well."""
+    standin.wait_for(lambda: standin.messages.last.aborted, SOON)
+
+
+# When to leave: what the model answers, what it has sent by then, and what a stream has brought.
+MOMENTS: dict[str, tuple[Reply, Callable[[Recorded], bool], bytes]] = {
+    "before-the-answer": (text("late", head_delay=60), lambda _: True, b""),
+    "before-the-first-token": (text("late", first_delay=60), lambda asked: bool(asked.status), b'"role"'),
+    "in-mid-answer": (LONG, lambda asked: asked.deltas >= 5, b"word"),
+    "while-silent": (hang(after=5), lambda asked: asked.deltas == 5, b"word4"),
+}
+LEAVINGS = {
+    f"{moment}-{'stream' if stream else 'whole'}-{'reset' if abruptly else 'in-order'}": (
+        *case,
+        stream,
+        abruptly,
+    )
+    for moment, case in MOMENTS.items()
+    for stream in (True, False)
+    for abruptly in (False, True)
+}
+
+
+@pytest.mark.parametrize(
+    ("reply", "sent", "seen", "stream", "abruptly"),
+    some_of(
+        LEAVINGS,
+        "before-the-answer-stream-in-order",
+        "before-the-answer-whole-reset",
+        "before-the-first-token-stream-in-order",
+        "in-mid-answer-stream-reset",
+        "in-mid-answer-whole-in-order",
+        "while-silent-stream-in-order",
+    ),
+)
+def test_leaving_stops_the_turn(
+    single: Gateway,
+    standin: StandIn,
+    reply: Reply,
+    sent: Callable[[Recorded], bool],
+    seen: bytes,
+    stream: bool,
+    abruptly: bool,
+) -> None:
+    standin.reply(reply)
+    (process,) = pids(single)
+    caller = Caller(single, stream=stream)
+    standin.wait_for(lambda: standin.messages and sent(standin.messages.last), 10)
+    if stream:
+        caller.read_until(seen)
+    assert not gone(process)
+    caller.leave(abruptly=abruptly)
+    assert_stopped(single, process)
+    assert_aborted(standin)
+    assert standin.messages.last.deltas < 800
+
+
+@pytest.mark.slow  # it takes a quiet machine
+@either_way
+def test_leaving_stops_the_turn_within_a_second(single: Gateway, standin: StandIn, stream: bool) -> None:
+    standin.reply(hang(after=5))
+    (process,) = pids(single)
+    caller = Caller(single, stream=stream)
+    standin.wait_for(lambda: standin.messages and standin.messages.last.deltas == 5, 10)
+    caller.leave()
+    assert_stopped(single, process, 1.0)
+
+
+def test_the_next_request_works(single: Gateway, standin: StandIn) -> None:
+    standin.reply(hang(after=2))
+    caller = Caller(single, stream=False)
+    standin.wait_for(lambda: standin.messages and standin.messages.last.deltas)
+    caller.leave()
+    assert_serves(single, standin)
+
+
+@either_way
+def test_leaving_while_the_process_is_set_up(single: Gateway, standin: StandIn, stream: bool) -> None:
+    (process,) = pids(single)
+    history = [
+        {"role": role, "content": f"{role} {number}"}
+        for number in range(300)
+        for role in ("user", "assistant")
+    ]
+    caller = Caller(single, stream=stream, messages=[*history, {"role": "user", "content": SECRET}])
+    wait_for(lambda: figures(single)["running"])
+    caller.leave()
+    assert_stopped(single, process)
+    assert_serves(single, standin)
+    assert not any(SECRET in message.text for message in standin.messages)
+
+
+@either_way
+def test_leaving_the_queue(single: Gateway, standin: StandIn, stream: bool) -> None:
+    standin.reply(hang(after=1))
+    (process,) = pids(single)
+    first = Caller(single, stream=True)
+    with leaving(first):
+        first.read_until(b"word")
+        waiting = Caller(single, SECRET, stream=stream)
+        wait_for(lambda: figures(single)["queued"] == 1)
+        waiting.leave()
+        wait_for(lambda: figures(single)["queued"] == 0, SOON)
+        assert not gone(process)
+    assert_stopped(single, process)
+    assert_serves(single, standin)
+    assert not any(SECRET in message.text for message in standin.messages)
+
+
+def test_leaving_before_a_process_is_ready(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
+    """Nothing is kept warm here: what was started for a client that left is not kept either."""
+    gateway = start_gateway(**STILL, WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="1")
+    wait_for(lambda: figures(gateway)["logged_in"] and not figures(gateway)["processes"], 20)
+    caller = Caller(gateway, SECRET, stream=True)
+    wait_for(lambda: figures(gateway)["starting"])
+    caller.leave()
+    wait_for(lambda: figures(gateway)["running"] == 0, SOON)
+    settle(gateway, 0)
+    assert_serves(gateway, standin)
+    assert not any(SECRET in message.text for message in standin.messages)
+
+
+def test_a_client_that_never_reads_is_cut_off(
+    start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
+    """The total deadline frees the process and the slot while the gateway still waits to write.
+
+    Till then the answer is not hoarded in the gateway.
+    """
+    gateway = start_gateway(
+        **STILL, TURN_TIMEOUT_SECONDS="8", MAX_CONCURRENT_SESSIONS="1", WARM_PROCESSES="1"
+    )
+    (process,) = settle(gateway, 1)
+    (worker,) = gateway.workers
+    memory = worker.memory_info().rss
+    standin.reply(text(chunks=["x" * 10_000] * 1_600))
+    caller = Caller(gateway, stream=True, buffer=4096)
+    with leaving(caller):
+        standin.wait_for(lambda: standin.messages and standin.messages.last.deltas)
+        standin.wait_for(lambda: standin.messages.last.finished)
+        assert not gone(process)
+        assert worker.memory_info().rss - memory < 8e6
+        wait_for(lambda: gone(process))
+        wait_for(lambda: figures(gateway)["running"] == 0, SOON)
+        assert_serves(gateway, standin)
+
+
+def test_a_client_that_sends_its_next_request_has_not_left(single: Gateway, standin: StandIn) -> None:
+    """Bytes of a pipelined request are no hang-up."""
+    standin.reply(text("one two three", delay=0.1))
+    caller = Caller(single, stream=True)
+    with leaving(caller):
+        standin.wait_for(lambda: standin.messages)
+        caller.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        caller.read_until(b"[DONE]")
+        caller.read_until(b'"healthy"')

@@ -1,0 +1,394 @@
+"""Anthropic's Messages API through the real CLI, with Anthropic's own SDK: what the client and the model see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from anthropic import Anthropic, APIStatusError
+from anthropic.types.shared import ErrorResponse
+
+from tests.standin import StandIn, error, stream_error, text, thinking, tool_calls
+from tests.support.client_bodies import PNG, PNG_URL
+from tests.support.gateway import Gateway
+from tests.support.recorded import system_texts
+from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, blocks, comparable
+
+Body = dict[str, Any]
+
+MODEL = "claude-haiku-4-5"
+LIMIT = 9000
+HELLO: Any = [{"role": "user", "content": "hi"}]
+SCHEMA: Body = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+WEATHER: Any = {"name": "get_weather", "description": "The weather of a city.", "input_schema": SCHEMA}
+CLOCK: Any = {"name": "now", "input_schema": {"type": "object", "properties": {}}}
+CACHED: Any = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+
+def sdk(url: str, **options: Any) -> Anthropic:
+    """Anthropic's SDK as a user sets it up; nothing of this process's environment goes into it."""
+    client = httpx.Client(trust_env=False, timeout=60)
+    return Anthropic(
+        base_url=url, api_key="unused", auth_token=None, max_retries=0, http_client=client, **options
+    )
+
+
+@pytest.fixture
+def claude(gateway: Gateway) -> Iterator[Any]:
+    """Loosely typed: the tests pass what the SDK's types would take as well as what they would not."""
+    with sdk(gateway.url) as client:
+        yield client
+
+
+def refusal(call: Callable[[], Any]) -> APIStatusError:
+    with pytest.raises(APIStatusError) as raised:
+        call()
+    assert raised.value.request_id == raised.value.body["request_id"]  # type: ignore[index]
+    ErrorResponse.model_validate(raised.value.body)
+    return raised.value
+
+
+def test_an_answer(claude: Any, standin: StandIn) -> None:
+    standin.default(
+        text("Hello there", usage={"cache_read_input_tokens": 7, "cache_creation_input_tokens": 5})
+    )
+    answer = claude.messages.create(
+        model=MODEL,
+        max_tokens=LIMIT,
+        system=[{"type": "text", "text": "Be brief."} | CACHED],
+        messages=[{"role": "user", "content": [{"type": "text", "text": "/clear @/etc/hostname"} | CACHED]}],
+    )
+    assert (answer.content[0].text, answer.stop_reason, answer.model) == (
+        "Hello there",
+        "end_turn",
+        "claude-haiku-4-5-20251001",
+    )
+    assert (answer.usage.cache_read_input_tokens, answer.usage.cache_creation_input_tokens) == (7, 5)
+    assert answer.usage.input_tokens > 0
+    assert answer.id.startswith("msg_")
+    assert answer._request_id.startswith("req_")
+    assert standin.messages.last.body["max_tokens"] == LIMIT
+    assert system_texts(standin.messages.last) == ["Be brief."]
+    assert blocks(standin.messages.last, 0) == [{"type": "text", "text": "/clear @/etc/hostname"}]
+
+
+def test_a_stream(claude: Any, standin: StandIn) -> None:
+    standin.default(thinking("Let me see.", text(chunks=["Hel", "lo"], usage={"input_tokens": 50})))
+    with claude.messages.stream(model=MODEL, max_tokens=LIMIT, messages=HELLO) as stream:
+        deltas = list(stream.text_stream)
+        answer = stream.get_final_message()
+    assert deltas == ["Hel", "lo"]
+    assert [block.type for block in answer.content] == ["thinking", "text"]
+    assert answer.content[0].thinking == "Let me see."
+    assert (answer.stop_reason, answer.usage.input_tokens) == ("end_turn", 50)
+    assert answer.usage.output_tokens > 0
+
+
+def test_the_events_of_a_stream(claude: Any, standin: StandIn) -> None:
+    """The SDK's helper adds events of its own; these are the ones on the wire."""
+    standin.default(text(chunks=["Hello"], usage={"input_tokens": 50}))
+    events = list(claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO, stream=True))
+    assert [event.type for event in events if event.type != "ping"] == [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+    assert events[0].message.usage.input_tokens == 50
+
+
+def test_a_loop_with_tools(claude: Any, standin: StandIn) -> None:
+    standin.default(text("Sun in Rome, snow in Oslo."))
+    asked = thinking("Two cities.", tool_calls([CALL_ROME, CALL_OSLO], text="Let me look."))
+    standin.reply(asked, when=lambda body: "tool_result" not in json.dumps(body["messages"]))
+    messages: list[Any] = [{"role": "user", "content": "Weather in Rome and Oslo?"}]
+    common = {"model": MODEL, "max_tokens": LIMIT, "tools": [WEATHER | CACHED]}
+    with claude.messages.stream(messages=messages, **common) as stream:
+        first = stream.get_final_message()
+    assert first.stop_reason == "tool_use"
+    uses = [block for block in first.content if block.type == "tool_use"]
+    assert [(use.name, use.input) for use in uses] == [
+        ("get_weather", {"city": "Rome 😀"}),
+        ("get_weather", {"city": "Oslo"}),
+    ]
+    results = [
+        {"type": "tool_result", "tool_use_id": use.id, "content": f"seen {use.input['city']}"} for use in uses
+    ]
+    messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
+    last = claude.messages.create(messages=messages, **common)
+    assert last.content[-1].text == "Sun in Rome, snow in Oslo."
+    seen = blocks(standin.messages.last, 2)
+    assert [block["content"][0]["text"] for block in seen] == ["seen Rome 😀", "seen Oslo"]
+
+
+def test_a_structured_answer(claude: Any, standin: StandIn) -> None:
+    standin.default(tool_calls([("StructuredOutput", {"city": "Rome"})]))
+    answer = claude.messages.create(
+        model=MODEL,
+        max_tokens=LIMIT,
+        messages=HELLO,
+        output_config={"format": {"type": "json_schema", "schema": SCHEMA}},
+    )
+    assert json.loads(answer.content[0].text) == {"city": "Rome"}
+    assert answer.stop_reason == "end_turn"
+
+
+@pytest.mark.parametrize("stop", ["END", "\n\n"])  # the second one the gateway watches for
+def test_a_stop_sequence_is_named(claude: Any, standin: StandIn, stop: str) -> None:
+    standin.default(text(f"one{stop}two"))
+    answer = claude.messages.create(
+        model=MODEL, max_tokens=LIMIT, messages=HELLO, stop_sequences=["NEVER", stop]
+    )
+    assert (answer.content[0].text, answer.stop_reason, answer.stop_sequence) == (
+        "one",
+        "stop_sequence",
+        stop,
+    )
+
+
+def test_a_thinking_budget_is_the_clients(claude: Any, standin: StandIn) -> None:
+    claude.messages.create(
+        model=MODEL, max_tokens=LIMIT, messages=HELLO, thinking={"type": "enabled", "budget_tokens": 2000}
+    )
+    assert standin.messages.last.body["thinking"]["budget_tokens"] == 2000
+
+
+def test_ignored_parameters_are_named(claude: Any, standin: StandIn) -> None:
+    answer = claude.messages.with_raw_response.create(
+        model="sonnet",
+        max_tokens=LIMIT,
+        messages=HELLO,
+        metadata={"user_id": "u"},
+        thinking={"type": "enabled", "budget_tokens": 2000},
+        extra_body={"top_k": 5},
+        extra_query={"beta": "true"},
+        extra_headers={"anthropic-beta": "some-beta-2026-01-01"},
+    )
+    assert answer.headers["x-ignored-parameters"] == "metadata, thinking.budget_tokens, top_k"
+
+
+# Counting
+
+
+def test_counting_asks_no_model(claude: Any, standin: StandIn) -> None:
+    def counted(words: int, **fields: Any) -> int:
+        messages = [
+            *HELLO,
+            {"role": "assistant", "content": "ho"},
+            {"role": "user", "content": "look " * words},
+        ]
+        answer = claude.messages.with_raw_response.count_tokens(model=MODEL, messages=messages, **fields)
+        assert answer.headers["x-estimated"] == "true"
+        tokens: int = answer.parse().input_tokens
+        return tokens
+
+    few = counted(10)
+    assert few > 0
+    assert counted(2000, system="Be brief. " * 100) > few + 2000
+    assert not standin.messages
+    assert {record.path.partition("?")[0] for record in standin.requests if record.method == "POST"} == {
+        "/v1/messages/count_tokens"
+    }
+
+
+def test_what_cannot_be_counted(claude: Any) -> None:
+    refused = refusal(lambda: claude.messages.count_tokens(model="gpt-4", messages=HELLO))
+    assert refused.status_code == 400
+    assert "gpt-4" in refused.message
+
+
+# Models
+
+
+def test_models(claude: Any, gateway: Gateway) -> None:
+    listed = {model.id: model for model in claude.models.list()}
+    names = {entry["id"] for entry in gateway.http.get("/v1/models").json()["data"]}
+    assert set(listed) == names
+    assert listed["sonnet"].display_name
+    assert all(model.type == "model" for model in listed.values())
+    assert claude.models.retrieve("claude-haiku-4-5").id == "claude-haiku-4-5-20251001"
+    assert refusal(lambda: claude.models.retrieve("gpt-4")).body["error"]["type"] == "not_found_error"  # type: ignore[index]
+
+
+# Errors
+
+
+def test_errors_of_the_gateway_are_in_anthropics_shape(gateway: Gateway) -> None:
+    def sent(method: str, path: str, **options: Any) -> tuple[int, str, str]:
+        answer = gateway.http.request(method, path, **options)
+        body = answer.json()
+        assert set(body) == {"type", "error", "request_id"}
+        assert body["request_id"] == answer.headers["request-id"] == answer.headers["x-request-id"]
+        return answer.status_code, body["error"]["type"], body["error"]["message"]
+
+    invalid = "invalid_request_error"
+    assert sent("POST", "/v1/messages", json={"messages": HELLO})[:2] == (400, invalid)
+    assert "max_tokens" in sent("POST", "/v1/messages", json={"messages": HELLO})[2]
+    assert sent("POST", "/v1/messages?beta=true", content="{no json")[:2] == (400, invalid)
+    assert sent("GET", "/v1/messages")[:2] == (405, invalid)
+    assert sent("POST", "/v1/messages/nothing")[:2] == (404, "not_found_error")
+    assert sent("POST", "/v1/messages/batches")[:2] == (501, invalid)
+    anthropic_client = {"anthropic-version": "2023-06-01"}
+    assert sent("GET", "/v1/nothing", headers=anthropic_client)[:2] == (404, "not_found_error")
+    # Chat stays OpenAI's, whatever headers come with it.
+    chat = gateway.http.post("/v1/chat/completions", json={}, headers=anthropic_client)
+    assert chat.json()["error"]["code"] == "missing_messages"
+    assert "request-id" not in chat.headers
+
+
+def test_errors_of_settings_are_in_anthropics_shape(start_gateway: Callable[..., Gateway]) -> None:
+    gateway = start_gateway(
+        REQUIRE_AUTH="true", API_KEYS="right", MAX_REQUEST_BYTES="2000", WARM_PROCESSES="0"
+    )
+    with sdk(gateway.url) as client:
+        wrong = refusal(lambda: client.messages.create(model=MODEL, max_tokens=9, messages=HELLO))
+        assert (wrong.status_code, wrong.type) == (401, "authentication_error")
+        assert gateway.http.get("/v1/models", headers={"x-api-key": "right"}).status_code == 200
+    large = {"max_tokens": 9, "messages": [{"role": "user", "content": "x" * 3000}]}
+    answer = gateway.http.post("/v1/messages", json=large, headers={"x-api-key": "right"})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
+    for path in ("/v1/embeddings", "/v1/completions"):
+        assert gateway.http.post(path, json={}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (429, (429, "rate_limit_error")),
+        (529, (529, "overloaded_error")),
+        (401, (503, "api_error")),
+        (500, (502, "api_error")),
+    ],
+)
+def test_errors_of_the_model(claude: Any, standin: StandIn, status: int, expected: tuple[int, str]) -> None:
+    standin.default(error(status))
+    refused = refusal(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
+    assert (refused.status_code, refused.type) == expected
+
+
+def test_a_prompt_that_is_too_long(claude: Any, standin: StandIn) -> None:
+    standin.default(error(400, message="prompt is too long: 250000 tokens > 200000 maximum"))
+    refused = refusal(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
+    assert "prompt is too long" in refused.message
+
+
+def test_an_error_in_mid_stream(claude: Any, standin: StandIn) -> None:
+    standin.default(stream_error(3, reply=text(chunks=["one ", "two ", "three ", "four"], delay=0.2)))
+    said: list[str] = []
+    events = claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO, stream=True)
+    with pytest.raises(APIStatusError) as raised:
+        said.extend(event.type for event in events)
+    assert raised.value.body["type"] == "error"  # type: ignore[index]
+    assert "content_block_delta" in said
+    assert "message_stop" not in said
+
+
+# The model sees the same, whichever dialect is spoken.
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+CHAT_IMAGE = {"type": "image_url", "image_url": {"url": PNG_URL}}
+CHAT_WEATHER = {
+    "type": "function",
+    "function": {"name": "get_weather", "description": WEATHER["description"], "parameters": SCHEMA},
+}
+USE = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Rome"}}
+CHAT_CALL = {
+    "id": "toolu_1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'},
+}
+SYSTEM = {"role": "system", "content": "Be brief."}
+SAME: dict[str, tuple[Body, Body]] = {
+    "system and turns": (
+        {"messages": [SYSTEM, *HELLO, {"role": "assistant", "content": "ho"}, *HELLO]},
+        {"system": "Be brief.", "messages": [*HELLO, {"role": "assistant", "content": "ho"}, *HELLO]},
+    ),
+    "images and parameters": (
+        {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, CHAT_IMAGE]}],
+            "temperature": 0.5,
+            "stop": ["END"],
+        },
+        {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, IMAGE]}],
+            "temperature": 0.5,
+            "stop_sequences": ["END"],
+        },
+    ),
+    "tools": (
+        {"messages": HELLO, "tools": [CHAT_WEATHER], "tool_choice": "required", "parallel_tool_calls": False},
+        {
+            "messages": HELLO,
+            "tools": [WEATHER],
+            "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
+        },
+    ),
+    "a tool round": (
+        {
+            "messages": [
+                *HELLO,
+                {"role": "assistant", "content": "I look.", "tool_calls": [CHAT_CALL]},
+                {
+                    "role": "tool",
+                    "tool_call_id": "toolu_1",
+                    "content": [{"type": "text", "text": "sun"}, CHAT_IMAGE],
+                },
+            ],
+            "tools": [CHAT_WEATHER],
+        },
+        {
+            "messages": [
+                *HELLO,
+                {"role": "assistant", "content": [{"type": "text", "text": "I look."}, USE]},
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "tool_result",
+                            "tool_use_id": "toolu_1",
+                            "content": [{"type": "text", "text": "sun"}, IMAGE],
+                        }
+                    ],
+                },
+            ],
+            "tools": [WEATHER],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("chat", "messages"), SAME.values(), ids=SAME)
+def test_the_model_sees_the_same(gateway: Gateway, standin: StandIn, chat: Body, messages: Body) -> None:
+    common = {"model": MODEL, "max_tokens": LIMIT}
+    requests = []
+    for path, body in (("/v1/chat/completions", chat), ("/v1/messages", messages)):
+        standin.reset()
+        answer = gateway.http.post(path, json=common | body)
+        assert answer.status_code == 200, answer.text
+        requests.append(comparable(standin.messages.last))
+    assert requests[0] == requests[1]
+
+
+def test_a_document_reaches_the_model(claude: Any, standin: StandIn) -> None:
+    document = {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "words"},
+        "title": "T",
+        "context": "C",
+    }
+    claude.messages.create(
+        model=MODEL,
+        max_tokens=LIMIT,
+        messages=[{"role": "user", "content": [document, {"type": "text", "text": "?"}]}],
+    )
+    assert blocks(standin.messages.last, 0)[0] == document

@@ -1,0 +1,352 @@
+"""What becomes of a request's parameters: what the model is sent, what is ignored and named so, what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.standin import StandIn, blocks, text
+from tests.support.gateway import STILL, Gateway
+from tests.support.recorded import asks_once, chunks, content
+from tests.support.wide import some, some_of, wide
+
+ALWAYS_THINKS = "claude-opus-5-5"
+ADAPTIVE = "claude-opus-4-6-20260205"
+BUDGET = "claude-haiku-4-5-20251001"
+TAKES_BOTH = "claude-sonnet-4-20250514"
+NO_THINKING = "claude-3-5-haiku-20241022"
+FALLBACK = "claude-opus-4-5-20251101"
+MINE = "claude-opus-4-7"
+
+WORDS = "one two three four five six seven"
+PATH = "/v1/chat/completions"
+
+
+def recorded(standin: StandIn, *names: str) -> dict[str, Any]:
+    """Those fields of the first request that reached the API, where they are there."""
+    body = standin.messages[0].body
+    return {name: body[name] for name in names if name in body}
+
+
+# max_tokens
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    some(
+        [
+            *((model, limit) for model in (ALWAYS_THINKS, BUDGET) for limit in (1, 16, 500, 1500, 3000)),
+            *((model, limit) for model in (ADAPTIVE, NO_THINKING) for limit in (1, 500)),
+        ],
+        *(
+            (ALWAYS_THINKS, 1),
+            (ALWAYS_THINKS, 500),
+            (BUDGET, 1),
+            (BUDGET, 1500),
+            (BUDGET, 3000),
+            (NO_THINKING, 500),
+        ),
+    ),
+)
+def test_any_max_tokens_gives_an_answer(gateway: Gateway, standin: StandIn, model: str, limit: int) -> None:
+    standin.default(text(WORDS))
+    answer = gateway.chat(model=model, max_tokens=limit)
+    assert answer.status_code == 200, answer.text
+    choice = answer.json()["choices"][0]
+    short = limit == 1
+    assert choice["finish_reason"] == ("length" if short else "stop")
+    assert choice["message"]["content"] == ("one" if short else WORDS)
+    assert recorded(standin, "model", "max_tokens") == {"model": model, "max_tokens": limit}
+    assert "x-ignored-parameters" not in answer.headers
+
+
+SPELLINGS = {
+    "new spelling": ({"max_completion_tokens": 77}, 77),
+    "both": ({"max_completion_tokens": 77, "max_tokens": 99}, 77),
+    "null": ({"max_tokens": 99, "max_completion_tokens": None}, 99),
+    "more than the model writes": ({"max_tokens": 1_000_000}, 8192),
+}
+
+
+@pytest.mark.parametrize(("fields", "expected"), some_of(SPELLINGS, "both", "more than the model writes"))
+def test_max_tokens_in_either_spelling(
+    gateway: Gateway, standin: StandIn, fields: dict[str, Any], expected: int
+) -> None:
+    assert gateway.chat(model=NO_THINKING, **fields).status_code == 200
+    assert recorded(standin, "max_tokens") == {"max_tokens": expected}
+
+
+@pytest.mark.parametrize(
+    ("model", "stream"), [(ALWAYS_THINKS, False), (BUDGET, True)], ids=["whole", "stream"]
+)
+def test_the_cli_does_not_go_on_after_max_tokens(
+    gateway: Gateway, standin: StandIn, model: str, stream: bool
+) -> None:
+    standin.default(text(WORDS))
+
+    def ask() -> None:
+        if stream:
+            answer = chunks(gateway.stream(model=model, max_tokens=3))
+            assert content(answer) == "one two three"
+            assert answer[-1]["choices"][0]["finish_reason"] == "length"
+        else:
+            choice = gateway.chat(model=model, max_tokens=3).json()["choices"][0]
+            assert (choice["message"]["content"], choice["finish_reason"]) == ("one two three", "length")
+
+    asks_once(standin, ask)
+
+
+def test_a_limit_that_thinking_uses_up_gives_an_empty_answer(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(blocks(stop_reason="max_tokens"))
+    answer = gateway.chat(max_tokens=16)
+    assert answer.status_code == 200, answer.text
+    choice = answer.json()["choices"][0]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("", "length")
+
+
+# temperature, top_p, stop
+
+SAMPLING = [
+    # model, sent by the client, sent to the model (temperature 1 is the CLI's own), ignored
+    (ALWAYS_THINKS, {"temperature": 0}, {}, "temperature"),
+    (ALWAYS_THINKS, {"temperature": 0.2, "top_p": 0.9}, {}, "temperature, top_p"),
+    (ALWAYS_THINKS, {"temperature": 1.5, "top_p": 1}, {}, None),
+    ("sonnet", {"temperature": 0.2}, {}, "temperature"),
+    ("haiku", {"temperature": 0.2}, {}, "temperature"),
+    (ADAPTIVE, {"temperature": 0}, {"temperature": 0}, None),
+    (ADAPTIVE, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2}, "top_p"),
+    (ADAPTIVE, {"temperature": 1}, {}, None),
+    (BUDGET, {"temperature": 0.2}, {"temperature": 0.2}, None),
+    (BUDGET, {"temperature": 0, "max_tokens": 500}, {"temperature": 0}, None),
+    (BUDGET, {"temperature": 0.2, "top_p": 1}, {"temperature": 0.2}, None),
+    (BUDGET, {"temperature": None, "top_p": None}, {}, None),
+    (TAKES_BOTH, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2, "top_p": 0.9}, None),
+    (TAKES_BOTH, {"top_p": 0.9}, {"temperature": 1, "top_p": 0.9}, None),
+    (NO_THINKING, {"temperature": 0}, {"temperature": 0}, None),
+    (NO_THINKING, {"top_p": 0.5}, {"top_p": 0.5}, None),
+    (NO_THINKING, {"temperature": 2, "top_p": 0.5}, {"top_p": 0.5}, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "expected", "ignored"),
+    # One of each kind of model, and what only the CLI can show; tests/unit/claude/test_tuning.py has all of them.
+    some(SAMPLING, *(SAMPLING[index] for index in (1, 6, 8, 12, 13, 16))),
+)
+def test_sampling_reaches_the_models_that_take_it(
+    gateway: Gateway,
+    standin: StandIn,
+    model: str,
+    fields: dict[str, Any],
+    expected: dict[str, Any],
+    ignored: str | None,
+) -> None:
+    answer = gateway.chat(model=model, **fields)
+    assert answer.status_code == 200, answer.text
+    assert recorded(standin, "temperature", "top_p") == expected
+    assert answer.headers.get("x-ignored-parameters") == ignored
+
+
+def test_top_p_that_is_ignored_does_not_cost_the_thinking(gateway: Gateway, standin: StandIn) -> None:
+    answer = gateway.chat(model=BUDGET, top_p=0.5)
+    assert answer.headers["x-ignored-parameters"] == "top_p"
+    assert recorded(standin, "thinking")["thinking"]["type"] == "enabled"
+
+
+@pytest.mark.parametrize("model", [ADAPTIVE, BUDGET])
+def test_a_mild_top_p_goes_together_with_thinking(gateway: Gateway, standin: StandIn, model: str) -> None:
+    answer = gateway.chat(model=model, top_p=0.97)
+    assert answer.status_code == 200, answer.text
+    assert recorded(standin, "top_p", "temperature") == {"top_p": 0.97}
+    assert "x-ignored-parameters" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("model", "stop"),
+    [(ALWAYS_THINKS, "three"), (BUDGET, ["STOP", "three", "five"])],
+    ids=["string", "list"],
+)
+def test_stop_sequences_end_the_answer(
+    gateway: Gateway, standin: StandIn, model: str, stop: str | list[str]
+) -> None:
+    standin.default(text(WORDS))
+    choice = gateway.chat(model=model, stop=stop).json()["choices"][0]
+    assert (choice["message"]["content"].rstrip(), choice["finish_reason"]) == ("one two", "stop")
+    expected = [stop] if isinstance(stop, str) else stop
+    assert recorded(standin, "stop_sequences") == {"stop_sequences": expected}
+
+
+def test_all_parameters_at_once_reach_an_older_model(gateway: Gateway, standin: StandIn) -> None:
+    fields = {"max_tokens": 200, "temperature": 0.3, "top_p": 0.8}
+    assert gateway.chat(model=TAKES_BOTH, stop="END", **fields).status_code == 200
+    expected = {**fields, "stop_sequences": ["END"]}
+    assert recorded(standin, *expected) == expected
+
+
+def test_parameters_do_not_stay_for_the_next_request(gateway: Gateway, standin: StandIn) -> None:
+    gateway.chat(model=NO_THINKING, temperature=0.1, stop="x", max_tokens=5)
+    standin.reset()
+    assert gateway.chat(model=NO_THINKING).status_code == 200
+    assert recorded(standin, "temperature", "stop_sequences", "max_tokens") == {"max_tokens": 8192}
+
+
+def test_it_is_learnt_that_an_undescribed_model_refuses_temperature(
+    gateway: Gateway, standin: StandIn
+) -> None:
+    for first in (True, False):
+        answer = gateway.chat(model="claude-opus-4-8", temperature=0.2)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-ignored-parameters"] == "temperature"
+        assert any("temperature" in record.body for record in standin.messages) == first
+        assert standin.messages.last.status == 200
+        standin.reset()
+
+
+# What has no effect, and what is refused
+
+
+def test_parameters_without_effect_are_named(gateway: Gateway, standin: StandIn) -> None:
+    fields = {"seed": 3, "logit_bias": {"1": 1}, "user": "me", "frequency_penalty": 1, "foo_bar": True}
+    answer = gateway.chat(**fields, presence_penalty=0, n=1, metadata=None)
+    assert answer.headers["x-ignored-parameters"] == ", ".join(sorted(fields))
+    assert not {*fields, "presence_penalty", "n"} & standin.messages.last.body.keys()
+
+
+def test_a_stream_names_them_too(gateway: Gateway) -> None:
+    body = {"messages": [{"role": "user", "content": "hi"}], "stream": True, "seed": 1, "temperature": 0}
+    answer = gateway.http.post(PATH, json=body)
+    assert answer.headers["x-ignored-parameters"] == "seed, temperature"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"logprobs": True}, "logprobs"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"content": [{"type": "input_audio", "input_audio": {}}]}, "messages[0].content[0].input_audio"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_would_change_the_answer_is_refused(
+    gateway: Gateway, standin: StandIn, fields: dict[str, Any], param: str
+) -> None:
+    for stream in (False, True):
+        answer = gateway.chat(**fields, stream=stream)
+        assert answer.status_code == 400
+        error = answer.json()["error"]
+        assert (error["code"], error["param"]) == ("unsupported_parameter", param)
+        assert error["type"] == "invalid_request_error"
+    assert not standin.messages
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"temperature": 3}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"top_p": -1}, "top_p"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
+        ({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage"),
+        ({"content": 5}, "messages[0].content"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_value_is_named(
+    gateway: Gateway, standin: StandIn, fields: dict[str, Any], param: str
+) -> None:
+    answer = gateway.chat(**fields)
+    assert answer.status_code == 400
+    assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == ("invalid_request", param)
+    assert not standin.messages
+
+
+# Models
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("claude-opus-4-6", ADAPTIVE),
+        pytest.param("claude-haiku-4-5", BUDGET, marks=wide),
+        pytest.param("claude-3-5-haiku-latest", NO_THINKING, marks=wide),
+        ("claude-opus-latest", "claude-opus-5-5"),
+        pytest.param("", "claude-opus-5-5", marks=wide),
+        ("claude-opus-7-1", "claude-opus-7-1"),
+    ],
+)
+def test_a_name_leads_to_its_model(gateway: Gateway, standin: StandIn, name: str, model: str) -> None:
+    answer = gateway.chat(model=name)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["model"] == model
+    assert recorded(standin, "model") == {"model": model}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_strange_name_is_refused_with_the_list(gateway: Gateway, standin: StandIn, stream: bool) -> None:
+    answer = gateway.chat(model="gpt-4o", stream=stream)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["code"], error["param"]) == ("model_not_supported", "model")
+    assert all(name in error["message"] for name in ("gpt-4o", "sonnet", ADAPTIVE))
+    assert not standin.messages
+
+
+def test_a_name_that_the_api_does_not_know_is_tried(gateway: Gateway, standin: StandIn) -> None:
+    answer = gateway.chat(model="claude-nonexistent-9", stream=True)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert (error["code"], error["param"]) == ("model_not_supported", "model")
+    assert "claude-nonexistent-9" in error["message"]
+    assert {record.body["model"] for record in standin.messages} == {"claude-nonexistent-9"}
+
+
+def test_a_refused_model_is_replaced_by_its_fallback(
+    gateway: Gateway, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standin, "unknown_models", {ADAPTIVE})
+    standin.default(text(WORDS))
+    answer = chunks(gateway.stream(model=ADAPTIVE, temperature=0.3))
+    assert content(answer) == WORDS
+    assert {chunk["model"] for chunk in answer} == {FALLBACK}
+    assert [record.body["model"] for record in standin.messages if record.status == 200] == [FALLBACK]
+    assert standin.messages.last.body["temperature"] == 0.3
+
+
+def test_when_all_models_are_refused_the_client_is_told_which(
+    gateway: Gateway, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = [ADAPTIVE, FALLBACK]
+    monkeypatch.setattr(standin, "unknown_models", set(tried))
+    answer = gateway.chat(model="claude-opus-4-6")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "model_not_supported"
+    assert all(model in answer.json()["error"]["message"] for model in tried)
+    models = [record.body["model"] for record in standin.messages]
+    assert list(dict.fromkeys(models)) == tried
+
+
+def test_an_operators_models_and_default(
+    start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path
+) -> None:
+    file = tmp_path / "models.json"
+    model = {"id": MINE, "aliases": ["mine", "opus"], "input_cost_per_1k": 1, "output_cost_per_1k": 2}
+    file.write_text(json.dumps({"aliases": {"gpt-4o": "mine"}, "models": [model]}))
+    gateway = start_gateway(
+        CLAUDE_CODE_API_MODELS_PATH=str(file), DEFAULT_MODEL="mine", **STILL, WARM_PROCESSES="1"
+    )
+    for name in (None, "gpt-4o", "opus"):
+        standin.reset()
+        answer = gateway.chat(model=name)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"] == MINE
+        assert recorded(standin, "model") == {"model": MINE}
+    listed = gateway.http.get("/v1/models/capabilities").json()["models"]
+    mine = next(entry for entry in listed if entry["id"] == MINE)
+    assert mine["aliases"] == ["gpt-4o", "mine", "opus"]
+    assert mine["pricing"]["output_cost_per_1k_tokens"] == 2

@@ -1,0 +1,350 @@
+"""The Responses API through the real CLI, by OpenAI's own SDK: whole, streamed, followed, and in the background."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2 as httpx
+import openai
+import pytest
+from openai.types.responses import Response
+
+from tests.model.test_keeping import as_blocks, hits, session, unmarked
+from tests.model.test_upstream_errors import SLOW
+from tests.standin import Recorded, StandIn, error, hang, stream_error, text, thinking, tool_calls
+from tests.support import responses_shapes as shapes
+from tests.support.gateway import Gateway, wait_for
+from tests.support.recorded import spoken, system_texts
+from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, blocks
+
+Body = dict[str, Any]
+
+MODEL = "haiku"
+PATH = "/v1/responses"
+PARAMETERS: Body = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+WEATHER: Any = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather.",
+    "parameters": PARAMETERS,
+}
+SCHEMA: Any = {"type": "json_schema", "name": "city", "schema": PARAMETERS, "strict": True}
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="one", max_retries=0, timeout=60) as client:
+        yield client
+
+
+def created(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Response:
+    """A response, checked."""
+    return shapes.response(asked(gateway, given, key, **fields))
+
+
+def asked(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Body:
+    answer = post(gateway, given, key, **fields)
+    assert answer.status_code == 200, answer.text
+    body: Body = answer.json()
+    return body
+
+
+def post(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> httpx.Response:
+    body = {"model": MODEL, "input": given, **fields}
+    return gateway.http.post(PATH, json=body, headers={"Authorization": f"Bearer {key}"})
+
+
+def fault(answer: httpx.Response) -> tuple[int, str, str | None]:
+    said = answer.json()["error"]
+    return answer.status_code, said["code"], said["param"]
+
+
+def finished(client: openai.OpenAI, response_id: str, timeout: float = 30.0) -> Response:
+    """The response once it is over."""
+
+    def look() -> Response | None:
+        found = client.responses.retrieve(response_id)
+        return None if found.status in ("queued", "in_progress") else found
+
+    done: Response = wait_for(look, timeout)
+    return done
+
+
+# Answers
+
+
+def test_a_whole_answer(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(thinking("Hm.", text("Hello there", usage={"input_tokens": 9, "output_tokens": 4})))
+    answer = post(gateway, "hi", instructions="Be brief.", reasoning={"summary": "auto"}, seed=1)
+    response = shapes.response(answer.json())
+    assert answer.headers["x-ignored-parameters"] == "seed"
+    assert response.output_text == "Hello there"
+    assert [item.type for item in response.output] == ["reasoning", "message"]
+    assert response.status == "completed"
+    assert response.model.startswith("claude-haiku")
+    assert response.usage is not None
+    assert (response.usage.input_tokens, response.usage.output_tokens) == (9, 4)
+    assert spoken(standin.messages.last) == [("user", ["hi"])]
+    assert system_texts(standin.messages.last) == ["Be brief."]
+
+
+def test_a_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> None:
+    standin.default(text(chunks=["Hel", "lo"]))
+    answer = post(gateway, "hi", stream=True)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-cache"
+    events = shapes.stream(answer.content)
+    assert [event["delta"] for event in events if event["type"] == "response.output_text.delta"] == [
+        "Hel",
+        "lo",
+    ]
+    assert events[-1]["type"] == "response.completed"
+    assert b"[DONE]" not in answer.content
+    assert client.responses.retrieve(events[-1]["response"]["id"]).output_text == "Hello"
+
+
+def test_the_sdks_helpers(client: openai.OpenAI, standin: StandIn) -> None:
+    standin.default(lambda body: tool_calls([("StructuredOutput", {"city": "Rome"})]))
+    asked: Any = {"model": MODEL, "input": "Where?", "text": {"format": SCHEMA}}
+    with client.responses.stream(**asked) as stream:
+        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        final = stream.get_final_response()
+    assert "".join(deltas) == final.output_text
+    assert json.loads(final.output_text) == {"city": "Rome"}
+    whole = client.responses.create(**asked)
+    assert json.loads(whole.output_text) == {"city": "Rome"}
+
+
+def test_a_schema_that_cannot_be_followed(gateway: Gateway) -> None:
+    broken = {**SCHEMA, "schema": {**PARAMETERS, "properties": {"a": {"type": "nothing"}}}}
+    for stream in (False, True):
+        answer = post(gateway, "hi", text={"format": broken}, stream=stream)
+        assert fault(answer) == (400, "invalid_json_schema", "text.format.schema")
+        assert "response_format" not in answer.text
+
+
+def test_the_token_limit(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("cut o", stop_reason="max_tokens"))
+    response = created(gateway, "hi", max_output_tokens=5)
+    assert response.status == "incomplete"
+    assert response.incomplete_details is not None
+    assert response.incomplete_details.reason == "max_output_tokens"
+    assert standin.messages.last.body["max_tokens"] == 5
+
+
+def test_failures_before_the_first_event_are_real_statuses(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(error(429, headers={"retry-after": "3600", "x-should-retry": "false"}))
+    for stream in (False, True):
+        assert fault(post(gateway, "hi", stream=stream))[:2] == (429, "rate_limit_exceeded")
+    assert fault(post(gateway, "hi", model="gpt-none"))[:2] == (400, "model_not_supported")
+
+
+def test_a_failure_in_mid_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> None:
+    standin.default(stream_error(3, reply=SLOW))
+    events = shapes.stream(post(gateway, "hi", stream=True).content)
+    assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
+    failed = events[-1]["response"]
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
+    kept = client.responses.retrieve(failed["id"])
+    assert (kept.status, kept.output_text) == ("failed", "one two three")
+    with pytest.raises(openai.APIError):
+        list(client.responses.create(model=MODEL, input="hi", stream=True))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tool_round(gateway: Gateway, client: openai.OpenAI, standin: StandIn, stream: bool) -> None:
+    standin.default(text("Sun and snow."))
+    standin.reply(tool_calls([CALL_ROME, CALL_OSLO], text="I look."), when="Weather?", times=1)
+    fields: Any = {"model": MODEL, "tools": [WEATHER]}
+
+    def ask(given: Any, **more: Any) -> Response:
+        answer: Any = client.responses.create(input=given, stream=stream, **fields, **more)
+        last: Response = list(answer)[-1].response if stream else answer
+        return last
+
+    first = ask("Weather?")
+    calls = [item for item in first.output if item.type == "function_call"]
+    assert [(call.name, json.loads(call.arguments)) for call in calls] == [
+        ("get_weather", {"city": "Rome 😀"}),
+        ("get_weather", {"city": "Oslo"}),
+    ]
+    before = hits(gateway)
+    results = [{"type": "function_call_output", "call_id": call.call_id, "output": "r"} for call in calls]
+    second = ask(results, previous_response_id=first.id)
+    assert second.output_text == "Sun and snow."
+    assert hits(gateway) == before + 1
+    assert [block["tool_use_id"] for block in blocks(standin.messages.last, 2)] == [
+        "toolu_rome",
+        "toolu_oslo",
+    ]
+
+
+# What is kept
+
+
+def test_a_chain_is_one_process_and_one_growing_prompt(keeper: Gateway, standin: StandIn) -> None:
+    standin.default(lambda body: text(f"Answer {len(body['messages'])}"))
+    last = None
+    for turn in range(4):
+        response = created(keeper, f"turn {turn}", previous_response_id=last)
+        assert response.previous_response_id == last
+        last = response.id
+    records = list(standin.messages)
+    assert len({session(record) for record in records}) == 1
+    for earlier, later in itertools.pairwise(records):
+        before = unmarked(as_blocks(earlier.body["messages"]))
+        assert unmarked(as_blocks(later.body["messages"]))[: len(before)] == before
+    assert [said for role, said in spoken(records[-1]) if role == "user"] == [[f"turn {n}"] for n in range(4)]
+
+
+def test_instructions_are_not_inherited(gateway: Gateway, standin: StandIn) -> None:
+    first = created(gateway, [{"role": "developer", "content": "Rhyme."}, {"role": "user", "content": "a"}],
+                    instructions="Be brief.")  # fmt: skip
+    created(gateway, "b", previous_response_id=first.id)
+    assert system_texts(standin.messages.last) == ["Rhyme."]
+
+
+def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gateway) -> None:
+    first = client.responses.create(model=MODEL, input="one", metadata={"a": "b"})
+    second = client.responses.create(model=MODEL, input="two", previous_response_id=first.id)
+    assert client.responses.retrieve(first.id).to_dict() == first.to_dict()
+    shapes.response(gateway.http.get(f"{PATH}/{first.id}", headers={"x-api-key": "one"}).json())
+
+    newest = client.responses.input_items.list(second.id)
+    assert [item.type for item in newest.data] == ["message"] * 3
+    oldest = client.responses.input_items.list(second.id, order="asc", limit=2)
+    assert oldest.has_more
+    assert [item.id for item in oldest.data] == [item.id for item in newest.data[:0:-1]]
+    (rest,) = client.responses.input_items.list(second.id, order="asc", after=oldest.data[-1].id).data
+    assert rest.id == newest.data[0].id
+    listed = gateway.http.get(f"{PATH}/{second.id}/input_items", headers={"x-api-key": "one"})
+    shapes.items(listed.json())
+
+    client.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError) as gone:
+        client.responses.retrieve(first.id)
+    assert gone.value.code == "response_not_found"
+    broken = post(gateway, "three", previous_response_id=second.id)
+    assert fault(broken) == (400, "previous_response_not_found", "previous_response_id")
+
+
+def test_nobody_sees_another_keys_responses(client: openai.OpenAI, gateway: Gateway) -> None:
+    mine = client.responses.create(model=MODEL, input="secret")
+    item = client.responses.input_items.list(mine.id).data[0].id
+    other = {"Authorization": "Bearer two"}
+    for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items")]:
+        answer = gateway.http.request(method, f"{PATH}/{mine.id}{path}", headers=other)
+        assert answer.status_code == 404, (method, path)
+    follow = post(gateway, "and?", "two", previous_response_id=mine.id)
+    assert fault(follow) == (400, "previous_response_not_found", "previous_response_id")
+    refer = post(gateway, [{"type": "item_reference", "id": item}], "two")
+    assert fault(refer) == (404, "item_not_found", "input[0].id")
+    assert client.responses.retrieve(mine.id).id == mine.id
+
+
+def test_items_can_be_referred_to(client: openai.OpenAI, gateway: Gateway, standin: StandIn) -> None:
+    standin.default(thinking("Hm.", text("Because.")))
+    first = client.responses.create(model=MODEL, input="Why?")
+    references = [{"type": "item_reference", "id": item.id} for item in first.output]
+    created(gateway, [{"role": "user", "content": "Why?"}, *references, {"role": "user", "content": "So?"}])
+    assert [said for _, said in spoken_texts(standin.messages.last)] == [["Why?"], ["Because."], ["So?"]]
+
+
+def spoken_texts(record: Recorded) -> list[tuple[str, list[str]]]:
+    """Who said what; what the model thought is left out."""
+    return [
+        (message["role"], [block["text"] for block in message["content"] if block["type"] == "text"])
+        for message in as_blocks(record.body["messages"])
+        if message["role"] != "system"
+    ]
+
+
+def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI, gateway: Gateway) -> None:
+    response = created(gateway, "hi", store=False)
+    assert response.model_extra == {"store": False}
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(response.id)
+    streamed = shapes.stream(post(gateway, "hi", store=False, stream=True).content)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(streamed[-1]["response"]["id"])
+    assert fault(post(gateway, "hi", store=False, background=True)) == (
+        400,
+        "unsupported_parameter",
+        "background",
+    )
+
+
+def test_a_stored_response_is_not_streamed(client: openai.OpenAI, gateway: Gateway) -> None:
+    kept = client.responses.create(model=MODEL, input="hi")
+    answer = gateway.http.get(f"{PATH}/{kept.id}?stream=true", headers={"x-api-key": "one"})
+    assert fault(answer) == (400, "unsupported_parameter", "stream")
+    answer = gateway.http.get(f"{PATH}/{kept.id}/input_items?limit=0", headers={"x-api-key": "one"})
+    assert fault(answer) == (400, "invalid_request", "limit")
+
+
+# In the background
+
+
+def test_in_the_background(client: openai.OpenAI, gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("Done."))
+    first = created(gateway, "hi", background=True)
+    assert first.status == "queued"
+    done = finished(client, first.id)
+    assert (done.status, done.output_text) == ("completed", "Done.")
+    assert client.responses.cancel(first.id).to_dict() == done.to_dict()
+    follow = client.responses.create(model=MODEL, input="and?", previous_response_id=first.id)
+    assert [item.type for item in client.responses.input_items.list(follow.id).data] == ["message"] * 3
+
+
+def test_a_response_in_the_background_is_cancelled(
+    client: openai.OpenAI, gateway: Gateway, standin: StandIn
+) -> None:
+    standin.default(hang(1))
+    running = client.responses.create(model=MODEL, input="hi", background=True)
+    wait_for(lambda: client.responses.retrieve(running.id).status == "in_progress", 30)
+    assert fault(post(gateway, "x", previous_response_id=running.id))[2] == "previous_response_id"
+    assert client.responses.cancel(running.id).status == "cancelled"
+    standin.wait_for(lambda: standin.messages.last.aborted, timeout=30)
+    assert client.responses.retrieve(running.id).status == "cancelled"
+    standin.default(text("Hello"))
+    with pytest.raises(openai.BadRequestError):  # it was not in the background
+        client.responses.cancel(created(gateway, "hi").id)
+
+
+def test_a_failure_in_the_background(client: openai.OpenAI, standin: StandIn) -> None:
+    standin.default(error(400, message="messages: something is wrong with it"))
+    failed = finished(client, client.responses.create(model=MODEL, input="hi", background=True).id)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert failed.error.code == "invalid_prompt"
+
+
+def test_a_stream_from_the_background_outlives_its_client(
+    client: openai.OpenAI, gateway: Gateway, standin: StandIn
+) -> None:
+    standin.default(text("one two three four", delay=0.3))
+    body = {"model": MODEL, "input": "hi", "background": True, "stream": True}
+    with gateway.http.stream("POST", PATH, json=body, headers={"x-api-key": "one"}) as answer:
+        first = next(shapes.events(answer.iter_lines()))
+    assert first["type"] == "response.created"
+    done = finished(client, first["response"]["id"])
+    assert (done.status, done.output_text) == ("completed", "one two three four")
+    assert not standin.messages.last.aborted
+
+
+def test_a_stream_from_the_background_is_as_any(
+    client: openai.OpenAI, gateway: Gateway, standin: StandIn
+) -> None:
+    standin.default(text("one two"))
+    events = shapes.stream(post(gateway, "hi", background=True, stream=True).content)
+    assert events[-1]["type"] == "response.completed"
+    kept = gateway.http.get(f"{PATH}/{events[-1]['response']['id']}", headers={"x-api-key": "one"})
+    assert kept.json() == events[-1]["response"]

@@ -1,0 +1,244 @@
+"""What a CLI may do wrong: each has its error, and the next request works."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from tests.standin import StandIn, text
+from tests.support.fake_cli import GREETING
+from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.scripted import ScriptedCli
+from tests.support.sockets import Caller, figures, gone, leaving, pids, settle
+from tests.support.wide import wide
+
+
+@pytest.fixture(scope="module")
+def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
+    """The scripted CLI behind the gateway of all tests here."""
+    return ScriptedCli(tmp_path_factory.mktemp("scripted"))
+
+
+@pytest.fixture(scope="module")
+def _scripted(shared_cli: ScriptedCli, cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    environ = {**cli_environ, **STILL, **shared_cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"}
+    gateway = Gateway(environ, "tests.support.gateway.pulse_wsgi:app")
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def scripted(_scripted: Gateway) -> Iterator[Gateway]:
+    """A gateway in front of the scripted CLI; after each test it has to work as if nothing had happened."""
+    yield _scripted
+    answer = _scripted.chat("hello")
+    assert answer.status_code == 200, answer.text
+    assert content(answer) == "You said: hello"
+    settle(_scripted, 2)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> ScriptedCli:
+    """The scripted CLI, for a gateway of the test's own."""
+    return ScriptedCli(tmp_path)
+
+
+def content(answer: httpx.Response) -> str:
+    assert answer.status_code == 200, answer.text
+    text: str = answer.json()["choices"][0]["message"]["content"]
+    return text
+
+
+def fault(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of an error."""
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def texts(events: list[str]) -> str:
+    """The text of a stream's chunks."""
+    bodies: list[dict[str, Any]] = [json.loads(event) for event in events if event != "[DONE]"]
+    choices = [choice for body in bodies for choice in body.get("choices", [])]
+    return "".join(choice["delta"].get("content", "") for choice in choices)
+
+
+def test_the_scripted_cli_answers(scripted: Gateway) -> None:
+    history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    asked = {"role": "user", "content": "c"}
+    assert content(scripted.chat(messages=[*history, asked])) == "You said: c"
+    assert texts(list(scripted.stream("hi"))) == "You said: hi"
+
+
+def test_garbage_between_the_lines_is_skipped(scripted: Gateway) -> None:
+    assert content(scripted.chat("GARBAGE")) == "clean"
+    events = list(scripted.stream("GARBAGE"))
+    assert (texts(events), events[-1]) == ("clean", "[DONE]")
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "code"),
+    [
+        ("CRASHFIRST", 502, "upstream_error"),
+        ("EXIT", 502, "upstream_error"),
+        ("BROKENFIRST", 500, "internal_error"),
+    ],
+)
+def test_an_end_before_any_answer(scripted: Gateway, word: str, status: int, code: str) -> None:
+    assert fault(scripted.chat(word)) == (status, code)
+    assert fault(scripted.chat(word, stream=True)) == (status, code)
+
+
+def test_silence_before_any_answer(scripted: Gateway) -> None:
+    assert fault(scripted.chat("HANGFIRST", stream=True)) == (504, "timeout")
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "code"),
+    [
+        ("CRASHLATER", 502, "upstream_error"),
+        ("HANGLATER", 504, "timeout"),
+        ("HALFLINE", 504, "timeout"),
+        ("BROKENLATER", 500, "internal_error"),
+    ],
+)
+def test_an_answer_that_breaks_off(scripted: Gateway, word: str, status: int, code: str) -> None:
+    """A stream ends with the error in place of `[DONE]`, and never as if the answer were complete."""
+    *chunks, last = scripted.stream(word)
+    assert texts(chunks) == "so far"
+    assert all('"finish_reason":null' in chunk for chunk in chunks)
+    assert json.loads(last)["error"]["code"] == code
+    assert fault(scripted.chat(word)) == (status, code)
+
+
+def test_a_silent_stream_is_kept_alive(scripted: Gateway, shared_cli: ScriptedCli) -> None:
+    """Before its end, and for longer than the pulse."""
+    caller = Caller(scripted, "WAIT", stream=True)
+    with leaving(caller):
+        caller.read_until(b"so far")
+        caller.read_until(b"\n: keep-alive\n\n")
+        shared_cli.go()
+        caller.read_until(b"[DONE]")
+    assert texts(caller.events) == "so far and on"
+
+
+def test_a_line_of_five_megabytes(scripted: Gateway) -> None:
+    assert texts(list(scripted.stream("HUGE"))) == "x" * 5_000_000
+    assert content(scripted.chat("HUGE")) == "x" * 5_000_000
+
+
+def test_characters_that_come_byte_by_byte(scripted: Gateway) -> None:
+    assert texts(list(scripted.stream("SPLIT"))) == GREETING
+
+
+def test_an_unknown_control_request_is_refused(scripted: Gateway) -> None:
+    assert content(scripted.chat("ASK")) == "mine error"
+
+
+def test_a_traceback_in_the_log_shows_no_message(scripted: Gateway) -> None:
+    assert fault(scripted.chat("BROKENFIRST confidential")) == (500, "internal_error")
+    wait_for(lambda: "KeyError" in scripted.log)
+    assert "confidential" not in scripted.log
+
+
+def test_stderr_is_in_the_log(scripted: Gateway) -> None:
+    assert content(scripted.chat("STDERR")) == "said"
+    wait_for(lambda: "a complaint of the CLI" in scripted.log)
+
+
+def test_a_cli_that_does_not_end_by_itself_is_killed(
+    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
+) -> None:
+    cli.set_mode("stubborn")
+    gateway = start_gateway(**STILL, **cli.environ)
+    warm = settle(gateway, 2)
+    caller = Caller(gateway, "HANGLATER", stream=True)
+    caller.read_until(b"so far")
+    caller.leave()
+    wait_for(lambda: len([pid for pid in warm if gone(pid)]) == 1, 20)
+    assert content(gateway.chat("hello")) == "You said: hello"
+    left = settle(gateway, 2)
+    assert gateway.stop() == 0
+    assert gone(*left)
+
+
+def test_warm_processes_that_turn_out_dead_are_replaced(
+    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
+) -> None:
+    """They end in the very moment in which they are taken, one after the other."""
+    cli.set_mode("frail")
+    gateway = start_gateway(**STILL, **cli.environ)
+    settle(gateway, 2)
+    cli.set_mode("")
+    assert content(gateway.chat("hello")) == "You said: hello"
+    settle(gateway, 2)
+
+
+def test_not_even_a_cli_whose_processes_all_die_is_tried_for_ever(
+    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
+) -> None:
+    cli.set_mode("frail")
+    gateway = start_gateway(**STILL, **cli.environ)
+    settle(gateway, 2)
+    before = cli.starts
+    assert fault(gateway.chat("hello")) == (502, "upstream_error")
+    assert cli.starts - before <= 4  # those that were tried are replaced, no more
+
+
+def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
+    """Nobody waits for the start time-out, the operator reads why, and starts do not pile up."""
+    cli.set_mode("never-start")
+    gateway = start_gateway(**STILL, **cli.environ)
+    answer = gateway.chat("hi")
+    assert fault(answer) == (503, "claude_unavailable")
+    assert "cannot start today" in answer.json()["error"]["message"]
+    assert "cannot start today" in gateway.health()["error"]
+    callers = [Caller(gateway, "hi") for _ in range(10)]
+    with leaving(*callers):
+        for caller in callers:
+            caller.read_body()
+        assert {caller.status for caller in callers} == {503}
+    assert cli.starts < 10
+    cli.set_mode("")
+    wait_for(lambda: gateway.chat("hi").status_code == 200, 20)
+    settle(gateway, 2)
+
+
+def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
+    cli.set_mode("never-answer")
+    gateway = start_gateway(**STILL, **cli.environ, START_TIMEOUT_SECONDS="0.5")
+    assert fault(gateway.chat("hi")) == (503, "claude_unavailable")
+    assert len(pids(gateway)) <= 3  # two that get warm, and one that is asked for the login
+    cli.set_mode("")
+    wait_for(lambda: gateway.chat("hi").status_code == 200, 20)
+    settle(gateway, 2)
+
+
+@pytest.mark.parametrize("stream", [True, pytest.param(False, marks=wide)], ids=["stream", "whole"])
+def test_the_real_cli_killed_in_mid_answer(
+    start_gateway: Callable[..., Gateway], standin: StandIn, stream: bool
+) -> None:
+    gateway = start_gateway(**STILL)
+    before = settle(gateway, 2)
+    standin.reply(text("word " * 400, delay=0.02))
+    caller = Caller(gateway, "hi", stream=stream)
+    with leaving(caller):
+        standin.wait_for(lambda: standin.messages and standin.messages.last.deltas >= 5, 10)
+        for process in before:  # the one that answers, and one that waits
+            os.kill(process, signal.SIGKILL)
+        if stream:
+            caller.read_until(b'"error"')
+            caller.read_until(b"\r\n0\r\n\r\n")
+            assert json.loads(caller.events[-1])["error"]["code"] == "upstream_error"
+            assert "[DONE]" not in caller.events
+        else:
+            assert caller.read_body()["error"]["code"] == "upstream_error"
+            assert caller.status == 502
+    standin.reply(text("Still here"))
+    assert content(gateway.chat("hi")) == "Still here"
+    assert figures(gateway)["running"] == 0

@@ -1,0 +1,351 @@
+"""What goes wrong behind the gateway, and what the client is told: each failure has its own error, and the next
+request works."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from tests.standin import Reply, StandIn, blocks, cut, error, hang, raw, stream_error, text
+from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.recorded import Body, asks_once, chunks, content
+from tests.support.wide import some, some_of
+
+HOURS = 5 * 3600
+SLOW = text("one two three four five six seven eight", delay=0.05)
+PATH = "/v1/chat/completions"
+OAUTH = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
+
+
+@pytest.fixture(scope="module")
+def _impatient_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    gateway = Gateway({**cli_environ, **STILL, "CLAUDE_MAX_RETRIES": "1"})
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def impatient(_impatient_gateway: Gateway, standin: StandIn) -> Gateway:
+    """A gateway whose CLI does not try again by itself, which takes seconds."""
+    return _impatient_gateway
+
+
+def failed(answer: httpx.Response, status: int, code: str) -> str:
+    """The message of an error with that status and code, in OpenAI's shape."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"]
+    body = answer.json()
+    assert body.keys() == {"error"}
+    assert body["error"].keys() == {"message", "type", "param", "code"}
+    assert body["error"]["code"] == code
+    assert body["error"]["message"]
+    return str(body["error"]["message"])
+
+
+def works(gateway: Gateway, standin: StandIn) -> None:
+    """The next request gets its answer."""
+    standin.reset()
+    standin.default(text("All is well."))
+    answer = gateway.chat()
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["choices"][0]["message"]["content"] == "All is well."
+
+
+def broken(gateway: Gateway, **fields: Any) -> tuple[str, Body]:
+    """The text and the error of a stream that breaks off: its last event is the error alone, without `[DONE]`."""
+    *events, last = gateway.stream(**fields)
+    parsed = [json.loads(event) for event in events]
+    assert all(chunk["choices"][0]["finish_reason"] is None for chunk in parsed)
+    assert json.loads(last).keys() == {"error"}
+    return content(parsed), json.loads(last)["error"]
+
+
+# Before the first byte
+
+Expected = tuple[int, str, dict[str, str]]
+NOT_LOGGED_IN: Expected = (503, "claude_not_logged_in", {"x-should-retry": "false"})
+UPSTREAM: Expected = (502, "upstream_error", {})
+RETRYING = ("retry-after", "x-should-retry")
+
+REFUSED: dict[str, tuple[Reply, Expected]] = {
+    "400": (error(400, message="something odd"), (400, "invalid_request", {})),
+    "400 credit": (error(400, message="Your credit balance is too low to access the API."), NOT_LOGGED_IN),
+    "401": (error(401), NOT_LOGGED_IN),
+    "402": (error(402, message="Payment required"), NOT_LOGGED_IN),
+    "403": (error(403), NOT_LOGGED_IN),
+    "404": (error(404), (400, "model_not_supported", {})),
+    "413": (error(413), (413, "request_too_large", {})),
+    "429": (error(429), (429, "rate_limit_exceeded", {"retry-after": "1"})),
+    "500": (error(500), UPSTREAM),
+    "504": (error(504), UPSTREAM),
+    "529": (error(529), (503, "overloaded", {"retry-after": "5"})),
+    "no answer": (cut(-1), UPSTREAM),
+    "no events": (raw([b"event: odd\ndata: {}\n\n"]), UPSTREAM),
+    "no JSON": (raw([b"event: message_start\ndata: {oops\n\n"]), UPSTREAM),
+}
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    some_of(REFUSED, *(case for case in REFUSED if case not in ("402", "413", "504", "no events"))),
+)
+def test_a_failure_before_the_first_byte_is_a_real_status(
+    impatient: Gateway, standin: StandIn, reply: Reply, expected: Expected
+) -> None:
+    status, code, headers = expected
+    standin.default(reply)
+    answer = impatient.chat(stream=True)
+    failed(answer, status, code)
+    assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
+
+
+@pytest.mark.parametrize("case", some(REFUSED, "400", "401", "500", "no answer"))
+def test_after_a_failure_the_next_request_works(impatient: Gateway, standin: StandIn, case: str) -> None:
+    standin.default(REFUSED[case][0])
+    assert impatient.chat().status_code == REFUSED[case][1][0]
+    works(impatient, standin)
+
+
+@pytest.mark.parametrize("case", ["401", "429", "529"])
+def test_a_whole_answer_fails_the_same_way(impatient: Gateway, standin: StandIn, case: str) -> None:
+    reply, (status, code, headers) = REFUSED[case]
+    standin.default(reply)
+    answer = impatient.chat()
+    failed(answer, status, code)
+    assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
+
+
+@pytest.mark.parametrize(
+    "message", ["prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long"]
+)
+def test_a_too_long_prompt_is_said_in_the_words_clients_look_for(
+    impatient: Gateway, standin: StandIn, message: str
+) -> None:
+    standin.default(error(400, message=message))
+    answer = impatient.chat(stream=True)
+    said = failed(answer, 400, "context_length_exceeded")
+    assert "maximum context length" in said
+    assert answer.json()["error"]["param"] == "messages"
+
+
+def test_a_prompt_that_is_really_too_long(impatient: Gateway) -> None:
+    answer = impatient.chat("word " * 170_000, model="claude-haiku-4-5")
+    assert "maximum context length" in failed(answer, 400, "context_length_exceeded")
+
+
+def test_a_short_overload_is_sat_out(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("There you are."))
+    standin.reply(error(529), times=1)
+    answer = gateway.chat()
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["choices"][0]["message"]["content"] == "There you are."
+    assert [record.status for record in standin.messages] == [529, 200]
+
+
+def test_a_short_limit_is_the_clients_to_sit_out(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(error(429, headers={"retry-after": "7"}))
+    answer = gateway.chat()
+    failed(answer, 429, "rate_limit_exceeded")
+    assert answer.json()["error"]["type"] == "rate_limit_error"
+    assert 7 <= int(answer.headers["retry-after"]) <= 12
+    assert "x-should-retry" not in answer.headers
+    assert len(standin.messages) == 1
+
+
+def test_a_limit_that_resets_in_hours_is_not_worth_a_retry(
+    start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
+    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **OAUTH)
+    limit = {
+        "retry-after": str(HOURS),
+        "anthropic-ratelimit-unified-status": "rejected",
+        "anthropic-ratelimit-unified-reset": str(int(time.time()) + HOURS),
+        "anthropic-ratelimit-unified-representative-claim": "five_hour",
+    }
+    standin.default(error(429, headers=limit))
+    answer = gateway.chat()
+    failed(answer, 429, "rate_limit_exceeded")
+    assert HOURS - 60 < int(answer.headers["retry-after"]) <= HOURS
+    assert answer.headers["x-should-retry"] == "false"
+    assert len(standin.messages) == 1
+    works(gateway, standin)
+
+
+def test_a_refused_login_shows_in_health_until_an_answer_comes(impatient: Gateway, standin: StandIn) -> None:
+    standin.default(error(401))
+    failed(impatient.chat(), 503, "claude_not_logged_in")
+    answer = impatient.http.get("/health")
+    assert answer.status_code == 503
+    assert "/login" in answer.json()["error"]
+    works(impatient, standin)
+    assert impatient.http.get("/health").status_code == 200
+
+
+# After it
+
+MIDWAY: dict[str, tuple[Reply, str]] = {
+    "overloaded": (stream_error(3, reply=SLOW), "overloaded"),
+    "limited": (stream_error(3, type="rate_limit_error", reply=SLOW), "rate_limit_exceeded"),
+    "internal": (stream_error(3, type="api_error", reply=SLOW), "upstream_error"),
+    "cut": (cut(3, reply=SLOW), "upstream_error"),
+}
+
+
+@pytest.mark.parametrize(("reply", "code"), MIDWAY.values(), ids=MIDWAY)
+def test_a_failure_in_mid_stream_is_its_last_event(
+    gateway: Gateway, standin: StandIn, reply: Reply, code: str
+) -> None:
+    standin.default(reply)
+    said, problem = broken(gateway)
+    assert said
+    assert SLOW.blocks[0].whole.startswith(said)
+    assert problem["code"] == code
+    assert problem.keys() == {"message", "type", "param", "code"}
+    assert len(standin.messages) == 1
+
+
+@pytest.mark.parametrize(("case", "status"), [("overloaded", 503), ("cut", 502)])
+def test_a_failure_midway_fails_a_whole_answer(
+    impatient: Gateway, standin: StandIn, case: str, status: int
+) -> None:
+    reply, code = MIDWAY[case]
+    standin.default(reply)
+    failed(impatient.chat(), status, code)
+
+
+def test_a_cut_that_the_cli_does_not_retry_is_an_error_too(impatient: Gateway, standin: StandIn) -> None:
+    standin.default(cut(3, reply=SLOW))
+    said, problem = broken(impatient)
+    assert said.startswith("one")
+    assert problem["code"] == "upstream_error"
+
+
+# Unusual ends
+
+ENDINGS: dict[str, tuple[Reply, str, str]] = {
+    "refusal": (text("I would rather not", stop_reason="refusal"), "I would rather not", "content_filter"),
+    "refusal without a word": (blocks(stop_reason="refusal"), "", "content_filter"),
+    "nothing": (blocks(), "", "stop"),
+    "an empty block": (text(""), "", "stop"),
+    "a pause": (text("a b", stop_reason="pause_turn"), "a b", "stop"),
+    "the window is full": (text("a b", stop_reason="model_context_window_exceeded"), "a b", "length"),
+    "something new": (text("a b", stop_reason="brand_new"), "a b", "stop"),
+}
+
+
+@pytest.mark.parametrize(
+    ("reply", "said", "reason"), some_of(ENDINGS, "refusal", "nothing", "the window is full", "something new")
+)
+def test_unusual_ends_are_one_request_and_a_normal_answer(
+    gateway: Gateway, standin: StandIn, reply: Reply, said: str, reason: str
+) -> None:
+    standin.default(reply)
+
+    def ask() -> None:
+        answer = chunks(gateway.stream())
+        assert (content(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
+
+    asks_once(standin, ask)
+
+
+@pytest.mark.parametrize("case", ["refusal", "nothing"])
+def test_a_whole_answer_ends_the_same_way(gateway: Gateway, standin: StandIn, case: str) -> None:
+    reply, said, reason = ENDINGS[case]
+    standin.default(reply)
+
+    def ask() -> None:
+        choice = gateway.chat().json()["choices"][0]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (said, reason)
+        assert choice["message"]["refusal"] is None
+
+    asks_once(standin, ask)
+
+
+# Silence
+
+
+def test_time_limits_are_errors_and_never_a_normal_end(
+    start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
+    limits = {"STREAMING_TIMEOUT_SECONDS": "1.5", "TURN_TIMEOUT_SECONDS": "4"}
+    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **limits)
+    gateway.await_warm(1)
+    standin.default(hang(-1))
+    began = time.monotonic()
+    assert "silent for 1.5 seconds" in failed(gateway.chat(), 504, "timeout")
+    assert 1.4 < time.monotonic() - began < 20
+    for reply, start, said in (
+        (hang(3, reply=SLOW), "one two three", "silent for 1.5 seconds"),
+        (text("word " * 100, delay=0.1), "word word", "longer than 4 seconds"),
+    ):
+        gateway.await_warm(1)
+        standin.default(reply)
+        written, problem = broken(gateway)
+        assert written.startswith(start)
+        assert problem["code"] == "timeout"
+        assert said in problem["message"]
+    standin.wait_for(lambda: all(record.aborted for record in standin.messages))
+    gateway.await_warm(1)
+    works(gateway, standin)
+
+
+# No login, no CLI
+
+
+def test_without_a_login(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
+    gateway = start_gateway(ANTHROPIC_API_KEY=None, **STILL, WARM_PROCESSES="1")
+    wait_for(lambda: gateway.health()["claude"]["logged_in"] is False, 30)
+    for stream in (False, True):
+        answer = gateway.chat(stream=stream)
+        assert "/login" in failed(answer, 503, "claude_not_logged_in")
+        assert answer.headers["x-should-retry"] == "false"
+    health = gateway.http.get("/health")
+    assert health.status_code == 503
+    assert health.json()["status"] == "unhealthy"
+    assert "CLAUDE_API_KEY" in health.json()["error"]
+    assert "is not logged in" in gateway.log
+    assert not standin.messages
+
+
+def fake(folder: Path, script: str) -> str:
+    """A program in place of the CLI."""
+    path = folder / "claude"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (None, "not working"),
+        ('echo "2.0.1 (Claude Code)"', "2.0.1"),
+        ("echo Segmentation fault; exit 139", "not working"),
+    ],
+    ids=["missing", "too old", "broken"],
+)
+def test_without_a_usable_cli(
+    start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path, script: str | None, problem: str
+) -> None:
+    path = fake(tmp_path, script) if script else str(tmp_path / "nowhere")
+    gateway = start_gateway(CLAUDE_BINARY_PATH=path)
+    for stream in (False, True):
+        began = time.monotonic()
+        answer = gateway.chat(stream=stream)
+        said = failed(answer, 503, "claude_unavailable")
+        assert time.monotonic() - began < 10
+        assert answer.headers["x-should-retry"] == "false"
+        assert all(part in said for part in (path, problem, "make install", "CLAUDE_BINARY_PATH"))
+    health = gateway.http.get("/health")
+    assert health.status_code == 503
+    assert problem in health.json()["error"]
+    assert "CLAUDE_BINARY_PATH" in gateway.log
+    assert gateway.http.get("/v1/models").status_code == 200
+    assert not gateway.cli_processes()

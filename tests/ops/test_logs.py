@@ -1,0 +1,288 @@
+"""The log: one line a request, nothing confidential, and no line lost when files are rotated."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app import create_app
+from gateway.observe.rotating import RotatingFile
+from gateway.observe.transcript import Transcript
+from gateway.settings import Settings, SettingsError
+from gateway.turn import Refusal, Retracted, Text, ToolArguments, ToolCall
+from tests.support.gateway import ROOT, STILL, Gateway, wait_for
+from tests.support.scripted import ScriptedCli
+
+KEY = "a-confidential-key"
+MARK = "confidential-words"
+WRITE = """
+import logging, sys
+from pathlib import Path
+from gateway.observe.rotating import RotatingFile
+log = logging.getLogger()
+log.addHandler(RotatingFile(Path(sys.argv[1]), 20_000, 100))
+for number in range(1500):
+    log.error("%s-%d %s", sys.argv[2], number, "x" * 50)
+"""
+
+
+# The file
+
+
+def test_no_line_is_lost_when_three_processes_rotate_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "gateway.log"
+    command = [sys.executable, "-c", WRITE, str(path)]
+    writers = [subprocess.Popen([*command, name], cwd=ROOT) for name in "abc"]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    files = [file for file in path.parent.iterdir() if file.suffix != ".lock"]
+    assert 10 < len(files) < 100
+    assert all(file.stat().st_size <= 20_000 for file in files)
+    lines = [line.split()[0] for file in files for line in file.read_text().splitlines()]
+    assert sorted(lines) == sorted(f"{name}-{number}" for name in "abc" for number in range(1500))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Writes a line to a file of at most 100 bytes, with two older ones."""
+    handler = RotatingFile(tmp_path / "log", 100, 2)
+    yield lambda text: handler.emit(logging.makeLogRecord({"msg": text}))
+    handler.close()
+
+
+def test_only_so_many_files_are_kept(tmp_path: Path, write: Callable[[str], None]) -> None:
+    for number in range(10):
+        write(f"{number}" * 60)
+    found = {file.name: file.read_text()[0] for file in tmp_path.iterdir() if file.suffix != ".lock"}
+    assert found == {"log": "9", "log.1": "8", "log.2": "7"}
+
+
+def test_a_line_that_is_too_long_is_written_whole(tmp_path: Path, write: Callable[[str], None]) -> None:
+    write("x" * 500)
+    assert (tmp_path / "log").read_text() == "x" * 500 + "\n"
+    assert not (tmp_path / "log.1").exists()
+
+
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path, write: Callable[[str], None]) -> None:
+    write("one")
+    (tmp_path / "log").rename(tmp_path / "moved")
+    write("two")
+    (tmp_path / "log").unlink()
+    write("three")
+    assert (tmp_path / "moved").read_text() == "one\n"
+    assert (tmp_path / "log").read_text() == "three\n"
+
+
+def test_no_start_without_a_file_that_can_be_written(tmp_path: Path) -> None:
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/x.db", log_file_path=Path("/proc/none/x.log"))
+    with pytest.raises(SettingsError, match="LOG_FILE_PATH"):
+        create_app(settings)
+
+
+# The lines
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log file of `logged`."""
+    return tmp_path_factory.mktemp("logs") / "gateway.log"
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Gateway]:
+    """A gateway with keys in front of the scripted CLI, with a log in JSON, in a file as well."""
+    cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
+    settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(file)}
+    keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
+    with closing(Gateway({**STILL, **cli.environ, **settings, **keys})) as gateway:
+        gateway.http.headers["x-api-key"] = KEY
+        gateway.await_warm(1)
+        yield gateway
+
+
+def lines(gateway: Gateway, request_id: str) -> list[dict[str, Any]]:
+    """All lines of a request, when its own has come."""
+
+    def found() -> list[dict[str, Any]]:
+        raw = [line for line in gateway.log.splitlines() if request_id in line]
+        parsed = [json.loads(line) for line in raw]
+        return parsed if any(line["event"] == "request" for line in parsed) else []
+
+    return wait_for(found, 10)  # type: ignore[no-any-return]
+
+
+def line(gateway: Gateway, request_id: str) -> dict[str, Any]:
+    """The one line of a request that went well or failed without further notice."""
+    (found,) = lines(gateway, request_id)
+    return found
+
+
+def send(gateway: Gateway, request_id: str, content: Any, **fields: Any) -> int:
+    body = {"messages": [{"role": "user", "content": content}], **fields}
+    headers = {"x-request-id": request_id}
+    return gateway.http.post("/v1/chat/completions", json=body, headers=headers).status_code
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+def test_an_answer_is_one_line(logged: Gateway, stream: bool) -> None:
+    request_id = f"answer-{stream}"
+    assert send(logged, request_id, MARK, stream=stream) == 200
+    found = line(logged, request_id)
+    expected = {
+        "event": "request",
+        "level": "info",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "key": "API_KEYS",
+        "model": "claude-scripted",
+        "outcome": "complete",
+        "streamed": stream,
+        "input_tokens": 1,
+        "output_tokens": 2,
+        "cost": 0.01,
+        "stop_reason": "end_turn",
+    }
+    assert expected.items() <= found.items()
+    assert 0 < found["first_seconds"] <= found["seconds"]
+    assert "error" not in found
+
+
+def test_the_line_comes_when_the_stream_is_over(logged: Gateway) -> None:
+    body = {"messages": [{"role": "user", "content": "HANGLATER"}], "stream": True}
+    headers = {"x-request-id": "left-early"}
+    with logged.http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
+        said = response.iter_lines()  # whose end would be that of the connection
+        next(line for line in said if "so far" in line)
+        time.sleep(0.2)
+        assert "left-early" not in logged.log
+    found = line(logged, "left-early")
+    assert (found["outcome"], found["error"], found["is_estimated"]) == ("cut", "client_closed_request", True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/models", 200, None),
+        ("GET", "/nothing", 404, "unknown_url"),
+        ("GET", "/a%0Ab", 404, "unknown_url"),
+        ("PUT", "/v1/models", 405, "method_not_allowed"),
+        ("POST", "/v1/chat/completions", 400, "missing_messages"),
+    ],
+)
+def test_other_requests_have_their_line(
+    logged: Gateway, method: str, path: str, status: int, code: str | None
+) -> None:
+    request_id = f"{method}-{status}-{path.count('%')}"
+    logged.http.request(method, path, headers={"x-request-id": request_id})
+    found = line(logged, request_id)
+    assert (found["method"], found["path"], found["status"]) == (method, path, status)
+    assert found.get("error") == code
+    assert found["seconds"] < 5
+    assert "outcome" not in found
+
+
+def test_refusals_have_their_line(logged: Gateway) -> None:
+    logged.http.get("/v1/models", headers={"x-api-key": "wrong", "x-request-id": "refused"})
+    found = line(logged, "refused")
+    assert (found["status"], found["error"], "key" in found) == (401, "invalid_api_key", False)
+
+
+def test_the_file_has_the_same_lines(logged: Gateway, file: Path) -> None:
+    logged.http.get("/v1/models", headers={"x-request-id": "filed"})
+    line(logged, "filed")
+    printed = [text for text in logged.log.splitlines() if text.startswith("{")]
+    assert set(printed) <= set(file.read_text("utf-8").splitlines())
+
+
+def test_health_is_quiet(logged: Gateway) -> None:
+    logged.http.get("/health", headers={"x-request-id": "healthy"})
+    logged.http.get("/v1/models", headers={"x-request-id": "behind-health"})
+    line(logged, "behind-health")
+    assert "healthy" not in logged.log.replace("unhealthy", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [("CRASHFIRST", "upstream_error"), ("CRASHLATER", "upstream_error"), ("BROKENLATER", "internal_error")],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_failure_tells_its_code(logged: Gateway, word: str, code: str, stream: bool) -> None:
+    request_id = f"failed-{word}-{stream}"
+    send(logged, request_id, f"{word} {MARK}", stream=stream)
+    (found,) = [entry for entry in lines(logged, request_id) if entry["event"] == "request"]
+    assert (found["outcome"], found["error"]) == ("failed", code)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_stderr_of_the_cli_has_the_request_with_it(logged: Gateway, n: int) -> None:
+    request_id = f"stderr-{n}"
+    assert send(logged, request_id, "STDERR", n=n) == 200
+
+    def complaints() -> bool:
+        return sum("a complaint of the CLI" in entry["event"] for entry in lines(logged, request_id)) == n
+
+    wait_for(complaints, 10)
+
+
+def test_nothing_confidential_is_in_the_log(logged: Gateway) -> None:
+    """Whatever comes of a request: answers, refusals by the schema or the dialect, failures, unknown models."""
+    marked: list[tuple[Any, dict[str, Any]]] = [
+        (MARK, {}),
+        (f"CRASHLATER {MARK}", {}),
+        (f"BROKENFIRST {MARK}", {"n": 2}),
+        (f"GARBAGE {MARK}", {"stream": True}),
+        (MARK, {"stream": MARK}),
+        ([{"type": MARK}], {}),
+        (MARK, {"tools": [{"type": "function", "function": {"name": MARK, "parameters": MARK}}]}),
+        (MARK, {"model": MARK}),
+    ]
+    for number, (content, fields) in enumerate(marked):
+        send(logged, f"marked-{number}", content, **fields)
+        lines(logged, f"marked-{number}")
+    assert MARK not in logged.log
+    assert KEY not in logged.log
+    assert "sk-ant-dummy" not in logged.log
+
+
+def test_statements_of_the_database_are_not_logged_even_for_debugging() -> None:
+    """They have conversations in them. In a process of its own, as the levels are for all."""
+    check = (
+        "import logging; from gateway.observe import logs; logs.configure('DEBUG', 'json');"
+        "print([logging.getLogger(name).isEnabledFor(10) for name in ('gateway.claude', 'peewee')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ran.stdout.strip() == "[True, False]"
+
+
+# LOG_CONTENT
+
+
+def test_content_is_logged_where_it_is_asked_for(
+    tmp_path: Path, start_gateway: Callable[..., Gateway]
+) -> None:
+    cli = ScriptedCli(tmp_path)
+    gateway = start_gateway(**STILL, **cli.environ, LOG_FORMAT="json", LOG_CONTENT="true")
+    assert send(gateway, "told", "grüße") == 200
+    assert send(gateway, "wrong", 5) == 400
+    found = line(gateway, "told")
+    assert json.loads(found["body"])["messages"][0]["content"] == "grüße"
+    assert found["answer"] == ["You said: grüße"]
+    assert json.loads(line(gateway, "wrong")["body"])["messages"][0]["content"] == 5
+
+
+def test_a_transcript() -> None:
+    transcript = Transcript()
+    transcript.note(1, [Text("b"), Refusal("no")])
+    transcript.note(
+        0, [Text("void"), Retracted(), Text("a"), ToolCall(0, "id", "call"), ToolArguments(0, "{}")]
+    )
+    assert transcript.texts() == ["a\n[call] {}", "bno"]

@@ -1,0 +1,316 @@
+"""The make targets do what they say, in a copy of the project with pid file, log, settings and database of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import psutil
+import pytest
+
+from tests.support.gateway import ROOT, wait_for
+from tests.support.scripted import ScriptedCli
+from tests.support.sockets import ended, free_port, listens
+
+COPIED = (
+    "gateway",
+    "scripts",
+    "deploy",
+    "Makefile",
+    "gunicorn.conf.py",
+    "wsgi.py",
+    ".env.example",
+    "requirements.txt",
+)
+PRIVATE = ("gateway.log", "gateway.db")
+KEY = "sk-test-of-make-0123456789abcdef"
+SECONDS = 100
+
+pytestmark = pytest.mark.cli
+
+# As old as can be: no test may install anything.
+MAKE = ["make", "--no-print-directory", "-o", ".venv/.installed", "-o", ".venv/.installed-dev"]
+
+
+class Project:
+    """A copy of the project."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, folder / name)
+        (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "ANTHROPIC_API_KEY": "sk-ant-dummy",
+            **ScriptedCli(folder).environ,
+        }
+
+    def write_env(self, **settings: str) -> None:
+        """The project's `.env`."""
+        usual = {
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "REQUIRE_AUTH": "true",
+            "API_KEYS": KEY,
+            "WARM_PROCESSES": "1",
+        }
+        lines = (f"{name}={value}\n" for name, value in {**usual, **settings}.items())
+        (self.folder / ".env").write_text("".join(lines))
+        (self.folder / ".env").chmod(0o600)
+
+    def make(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run make to its end; stdout and stderr together in `stdout`."""
+        return subprocess.run(
+            [*MAKE, *arguments],
+            cwd=self.folder,
+            env={**self.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+        )
+
+    @property
+    def pid(self) -> int:
+        """What the pid file says."""
+        return int((self.folder / "data/gateway.pid").read_text())
+
+    def health(self) -> dict[str, Any]:
+        """The body of /health, over a connection of its own."""
+        body: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=30, trust_env=False).json()
+        return body
+
+
+@pytest.fixture(scope="module")
+def _project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("project"))
+    yield project
+    pid_file = project.folder / "data/gateway.pid"
+    if pid_file.exists():
+        os.kill(project.pid, signal.SIGQUIT)
+        wait_for(lambda: not pid_file.exists(), 20)
+
+
+@pytest.fixture
+def project(_project: Project) -> Project:
+    """The copy, with its usual settings; nothing runs but what an earlier test has left running."""
+    _project.write_env()
+    return _project
+
+
+@pytest.fixture
+def stopped(project: Project) -> Project:
+    """The copy, with nothing running."""
+    assert project.make("stop").returncode == 0
+    return project
+
+
+@pytest.fixture
+def running(project: Project) -> Project:
+    """The copy, with the gateway in the background."""
+    started = project.make("start-prod-bg")
+    assert started.returncode == 0, started.stdout
+    return project
+
+
+def test_start_in_the_background_and_status_and_stop(stopped: Project) -> None:
+    halted = stopped.make("status")
+    assert halted.returncode != 0
+    assert "does not run" in halted.stdout
+    started = stopped.make("start-prod-bg")
+    assert started.returncode == 0, started.stdout
+    assert stopped.url in started.stdout
+    assert stopped.health()["version"]
+    server = psutil.Process(stopped.pid)
+    assert os.getsid(server.pid) == server.pid  # in a session of its own: no hang-up of a terminal reaches it
+    again = stopped.make("start-prod-bg")
+    assert "runs already" in again.stdout
+    assert stopped.pid == server.pid
+    status = stopped.make("status")
+    assert status.returncode == 0
+    assert f"pid {server.pid}" in status.stdout
+    assert "using Claude Code" in status.stdout  # from the log
+    assert KEY not in status.stdout
+    assert [(stopped.folder / "data" / name).stat().st_mode & 0o077 for name in PRIVATE] == [0, 0]
+    left = [child.pid for child in server.children(recursive=True)]
+    halted = stopped.make("stop")
+    assert halted.returncode == 0, halted.stdout
+    assert ended(server.pid, *left)
+    assert stopped.make("stop").returncode == 0
+
+
+def test_a_start_that_fails_says_why(stopped: Project) -> None:
+    stopped.write_env(API_KEYS="")
+    failed = stopped.make("start-prod-bg")
+    assert failed.returncode != 0
+    assert "REQUIRE_AUTH" in failed.stdout
+    assert not listens(stopped.port)
+
+
+def test_a_pid_file_that_is_somebody_elses_does_not_count(stopped: Project) -> None:
+    (stopped.folder / "data").mkdir(exist_ok=True)
+    (stopped.folder / "data/gateway.pid").write_text(f"{os.getpid()}\n")
+    status = stopped.make("status")
+    (stopped.folder / "data/gateway.pid").unlink()
+    assert "does not run" in status.stdout
+
+
+def test_try_the_running_gateway(running: Project) -> None:
+    quick = running.make("quick-test")
+    assert quick.returncode == 0, quick.stdout
+    assert [line.split()[:2] for line in quick.stdout.splitlines()] == [
+        ["health", "ok"],
+        ["models", "ok"],
+        ["hello", "ok"],
+    ]
+    assert "Say hello world" in quick.stdout  # the scripted CLI repeats what it is told
+    chat = running.make("test-chat")
+    assert chat.returncode == 0, chat.stdout
+    assert "Count from 1 to 10." in chat.stdout
+    assert "claude-" in running.make("models").stdout
+    elsewhere = running.make("test-models", f"BASE_URL={running.url}/v1", API_KEY="wrong")
+    assert elsewhere.returncode != 0
+    assert "401" in elsewhere.stdout
+    nowhere = running.make("test-health", f"BASE_URL=http://127.0.0.1:{free_port()}")
+    assert nowhere.returncode != 0
+    assert "does not answer" in nowhere.stdout
+
+
+def test_restart_takes_up_code_and_settings(running: Project) -> None:
+    """Settings are code that gunicorn itself has loaded: workers must not inherit that of before."""
+    code = running.folder / "gateway/settings.py"
+    original = code.read_text()
+    server = running.pid
+    running.write_env(MAX_PROCESSES="7")
+    code.write_text(original.replace('VERSION = "', 'VERSION = "9.'))
+    restarted = running.make("restart")
+    code.write_text(original)
+    assert restarted.returncode == 0, restarted.stdout
+    wait_for(lambda: running.health()["version"].startswith("9."), 20)
+    assert running.health()["claude"]["max_processes"] == 7
+    assert running.pid == server
+
+
+def test_restart_leaves_the_gateway_alone_if_it_would_fail(running: Project) -> None:
+    workers = psutil.Process(running.pid).children()
+    running.write_env(PORT="many")
+    refused = running.make("restart")
+    running.write_env()
+    assert refused.returncode != 0
+    assert "PORT" in refused.stdout
+    assert {worker.pid for worker in workers} <= {
+        child.pid for child in psutil.Process(running.pid).children()
+    }
+    code = running.folder / "gateway/api/views/meta.py"
+    original = code.read_text()
+    code.write_text("a mistake\n")
+    refused = running.make("restart")
+    code.write_text(original)
+    assert refused.returncode != 0
+    assert "left as it is" in refused.stdout
+    assert running.health()["version"]
+
+
+def test_logs_follows_the_log(running: Project) -> None:
+    reader = subprocess.Popen(
+        [*MAKE, "logs"],
+        cwd=running.folder,
+        env=running.environ,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert reader.stdout
+        with (running.folder / "data/gateway.log").open("a") as log:
+            time.sleep(0.5)  # so that the line is most likely new to a reader who follows
+            log.write("a line that comes later\n")
+        assert any("a line that comes later" in line for line in reader.stdout)
+    finally:
+        os.killpg(reader.pid, signal.SIGTERM)
+        reader.communicate()
+
+
+def test_deploy_check_says_what_to_change(running: Project) -> None:
+    good = running.make("deploy-check")
+    assert "every client is asked for a key" in good.stdout
+    assert "healthy and logged in" in good.stdout
+    assert f"{running.folder}/.env" not in good.stdout
+    assert KEY not in good.stdout
+    opened = {
+        "REQUIRE_AUTH": "false",
+        "HOST": "0.0.0.0",
+        "ALLOW_AGENT_PROJECTS": "true",
+        "LOG_CONTENT": "true",
+    }
+    running.write_env(**opened, API_KEYS="short", MAX_PROCESSES="100000", AGENT_TOOLS="Read,Bash")
+    (running.folder / ".env").chmod(0o644)
+    bad = running.make("deploy-check")
+    assert bad.returncode != 0
+    wrong = [line.split()[0] for line in bad.stdout.splitlines() if " WRONG " in line]
+    assert set(wrong) >= {"auth", "keys", "limits", "agents", "permissions"}
+    assert "LOG_CONTENT" in bad.stdout
+    assert "AGENT_TOOLS has Bash" in bad.stdout
+
+
+def test_info_shows_settings_and_no_secrets(project: Project) -> None:
+    secrets = {
+        "CLAUDE_API_KEY": "sk-ant-secret",
+        "RATE_LIMIT_STORAGE_URL": "redis://:secret@localhost:6379/0",
+    }
+    project.write_env(**secrets, DATABASE_URL="postgresql://me:secret@localhost/gateway", DEBUG="yes")
+    shown = project.make("info")
+    rows = dict(line.split(maxsplit=1) for line in shown.stdout.splitlines())
+    expected = {
+        "REQUIRE_AUTH": "true",
+        "DEBUG": "true",
+        "API_KEYS": "1, not shown",
+        "CLAUDE_API_KEY": "not shown",
+        "DATABASE_URL": "postgresql://me:…@localhost/gateway",
+        "RATE_LIMIT_STORAGE_URL": "redis://:…@localhost:6379/0",
+        "KEEP_SECONDS": "300",
+        "LOG_FILE_PATH": "-",
+    }
+    assert rows.items() >= expected.items()
+    assert "secret" not in shown.stdout
+    assert KEY not in shown.stdout
+
+
+def test_kill_frees_a_port(stopped: Project) -> None:
+    assert "Which port" in stopped.make("kill").stdout
+    assert "Nobody listens" in stopped.make("kill", f"PORT={free_port()}").stdout
+    started = stopped.make("start-prod-bg")
+    assert started.returncode == 0, started.stdout
+    killed = stopped.make("kill", f"PORT={stopped.port}")
+    assert killed.returncode == 0, killed.stdout
+    assert not listens(stopped.port)
+
+
+def test_dev_setup_makes_settings_once(project: Project) -> None:
+    (project.folder / ".env").unlink()
+    made = project.make("dev-setup")
+    assert made.returncode == 0, made.stdout
+    env = project.folder / ".env"
+    assert env.read_text() == (ROOT / ".env.example").read_text()
+    assert env.stat().st_mode & 0o077 == 0
+    env.write_text("# mine\n")
+    project.make("dev-setup")
+    assert env.read_text() == "# mine\n"
+
+
+def test_help_lists_the_targets(project: Project) -> None:
+    listed = project.make().stdout
+    assert listed == project.make("help").stdout
+    assert "make start-prod-bg" in listed

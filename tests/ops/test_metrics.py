@@ -1,0 +1,180 @@
+"""GET /metrics: figures of all workers, for those who may see them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.app import create_app
+from gateway.claude.cli.rate_limits import Window, windows
+from gateway.settings import Settings
+from gateway.store.database import Store
+from gateway.store.keys import Keys
+from tests.support.gateway import ROOT, STILL, Gateway, wait_for
+from tests.support.scripted import ScriptedCli
+from tests.support.sockets import Caller, leaving
+
+KEY = "a-configured-key"
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Two workers with keys in front of the scripted CLI; `http` has the key of an admin."""
+    cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
+    keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
+    with closing(
+        Gateway({**STILL, **cli.environ, **keys, "WEB_CONCURRENCY": "2", "WARM_PROCESSES": "1"})
+    ) as gateway:
+        gateway.await_warm(1)
+        _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
+        gateway.http.headers["x-api-key"] = plain
+        yield gateway
+
+
+def value(gateway: Gateway, name: str, **labels: str) -> float:
+    """The sum of the samples of that name that have these labels."""
+    answer = gateway.http.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    families = text_string_to_metric_families(answer.text)
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+def test_only_an_admin_may_see_them(measured: Gateway) -> None:
+    for key, status, code in [
+        ("", 401, "missing_api_key"),
+        ("wrong", 401, "invalid_api_key"),
+        (KEY, 403, "admin_required"),
+    ]:
+        refused = measured.http.get("/metrics", headers={"x-api-key": key})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+    assert measured.http.get("/metrics").headers["content-type"].startswith("text/plain; version=")
+
+
+def test_requests_are_counted_by_route(measured: Gateway) -> None:
+    before = value(measured, "gateway_requests_total", route="unknown", status="404")
+    for path in ("/nothing", "/nothing/else"):
+        measured.http.get(path)
+    assert value(measured, "gateway_requests_total", route="unknown", status="404") == before + 2
+    measured.http.get("/v1/models/claude-opus-4-1-20250805")
+    assert value(measured, "gateway_requests_total", route="/v1/models/<path:model_id>") == 1
+    assert "claude-opus-4-1" not in measured.http.get("/metrics").text
+
+
+def test_answers_are_counted(measured: Gateway) -> None:
+    names = {
+        "gateway_answers_total": {"outcome": "complete"},
+        "gateway_tokens_total": {"kind": "output"},
+        "gateway_cost_usd_total": {},
+        "gateway_first_token_seconds_count": {},
+        "gateway_answer_seconds_count": {},
+        "gateway_answer_errors_total": {"code": "upstream_error"},
+    }
+    before = {name: value(measured, name, **labels) for name, labels in names.items()}
+    for content in ("hello", "CRASHFIRST", "hello"):
+        measured.chat(content, model="claude-made-up-by-a-client")
+    after = {name: value(measured, name, **labels) for name, labels in names.items()}
+    changes = {name: round(after[name] - before[name], 3) for name in names}
+    assert list(changes.values()) == [2, 4, 0.02, 2, 3, 1]
+    assert "made-up" not in measured.http.get("/metrics").text
+
+
+def test_what_goes_on_is_the_sum_of_all_workers(measured: Gateway) -> None:
+    wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
+    callers = [Caller(measured, "HANGLATER", stream=True, key=KEY) for _ in range(3)]
+    with leaving(*callers):
+        for caller in callers:
+            caller.read_until(b"so far", 30)
+        wait_for(lambda: value(measured, "gateway_running") == 3, 20)
+        assert value(measured, "gateway_processes") >= 3
+    wait_for(lambda: value(measured, "gateway_running") == 0, 20)
+    assert value(measured, "gateway_answers_total", outcome="cut") == 3
+    wait_for(lambda: value(measured, "gateway_starts_total") >= 5, 20)
+    assert value(measured, "gateway_warm_hits_total") + value(measured, "gateway_warm_misses_total") >= 3
+
+
+def test_the_subscription_limits_are_shown(measured: Gateway) -> None:
+    assert measured.chat("LIMITS").status_code == 200
+    wait_for(lambda: value(measured, "gateway_limit_utilization", window="five_hour") == 0.25, 20)
+    assert value(measured, "gateway_limit_reset_timestamp_seconds") == 1_900_000_000
+
+
+def test_a_worker_that_ends_takes_its_gauges_along_and_leaves_its_counts(measured: Gateway) -> None:
+    wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
+    counted = value(measured, "gateway_answers_total")
+    killed = measured.workers
+    for worker in killed:
+        worker.kill()
+    wait_for(lambda: len(measured.workers) == 2 and not {*measured.workers} & {*killed}, 20)
+    measured.http.headers["connection"] = "close"
+    wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
+    assert value(measured, "gateway_answers_total") == counted
+
+
+# Without workers
+
+
+def test_a_file_that_a_worker_has_just_made_is_waited_for(measured: Gateway) -> None:
+    """For a moment it is empty."""
+    maps = {Path(found.path) for found in measured.workers[0].memory_maps()}
+    folder = next(path.parent for path in maps if path.parent.name.startswith("gateway-metrics-"))
+    file = folder / "histogram_1.db"
+    file.touch()
+    filler = threading.Timer(0.05, os.truncate, [file, 1 << 16])
+    filler.start()
+    answer = measured.http.get("/metrics")
+    filler.join()
+    file.unlink()
+    assert answer.status_code == 200, answer.text
+
+
+def test_there_are_none_where_they_are_switched_off(tmp_path: Path) -> None:
+    for metrics, status in ((False, 404), (True, 200)):
+        app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/x.db", metrics=metrics))
+        assert app.test_client().get("/metrics").status_code == status
+
+
+def test_every_metric_is_documented(tmp_path: Path) -> None:
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/x.db"))
+    families = text_string_to_metric_families(app.test_client().get("/metrics").text)
+    names = {family.name for family in families if not family.name.endswith("_created")}
+    documented = set(
+        re.findall(r"^\| `(gateway_\w+?)(?:_total)?`", Path("docs/operations.md").read_text("utf-8"), re.M)
+    )
+    assert documented == names
+
+
+# What the CLI tells of the limits
+
+
+def test_windows() -> None:
+    assert windows({}) == {}
+    assert windows({"status": "allowed", "rateLimitType": "five_hour"}) == {"five_hour": Window(None, None)}
+    assert windows({"rateLimitType": "a-later-kind", "utilization": 1}) == {}
+    each = {
+        "five_hour": {"utilization": 0.5, "resetsAt": 10},
+        "seven_day": {"utilization": 0.1, "resetsAt": 20},
+    }
+    assert windows({"unifiedWindows": each}) == {"five_hour": Window(0.5, 10), "seven_day": Window(0.1, 20)}
+
+
+def test_the_grafana_dashboard_asks_for_metrics_that_are_there() -> None:
+    """And for all of them, but for when a subscription's limit resets."""
+    board = json.loads((ROOT / "deploy/grafana.json").read_text("utf-8"))
+    asked = {
+        re.sub("_bucket$", "", name)
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"gateway_\w+", target["expr"])
+    }
+    listed = set(re.findall(r"^\| `(gateway_\w+)`", (ROOT / "docs/operations.md").read_text("utf-8"), re.M))
+    assert listed - asked == {"gateway_limit_reset_timestamp_seconds"}
+    assert asked <= listed

@@ -1,0 +1,202 @@
+"""The store on PostgreSQL: several machines share it. Runs where the server's programs are installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from gateway.errors import KeyNotFound, StoreError
+from gateway.record import Record
+from gateway.store.database import MIGRATIONS, Store
+from gateway.store.keys import Keys
+from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.leases import DatabaseLeases
+from gateway.store.models import ApiKey
+from gateway.store.usage import GROUPS, Usage
+from gateway.turn import Usage as Tokens
+from tests.support import postgres
+from tests.support.gateway import ROOT, Gateway, wait_for
+from tests.support.scripted import ScriptedCli
+
+MIGRATE = "import sys; from gateway.store.database import Store; Store(sys.argv[1]).open()"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    place = postgres.programs()
+    if place is None:
+        pytest.skip("PostgreSQL is not installed")
+    with postgres.server(place) as server:
+        yield server
+
+
+@pytest.fixture
+def store(server: postgres.Server) -> Iterator[Store]:
+    with psycopg.connect(server.url, autocommit=True) as db:
+        db.execute("drop schema public cascade; create schema public")
+    store = Store(server.url)
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def keys(store: Store) -> Keys:
+    return Keys(store)
+
+
+def test_processes_may_migrate_at_once(server: postgres.Server, store: Store) -> None:
+    with psycopg.connect(server.url, autocommit=True) as db:
+        db.execute("drop schema public cascade; create schema public")
+    command = [sys.executable, "-c", MIGRATE, server.url]
+    started = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(3)]
+    for process in started:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+    with psycopg.connect(server.url) as db:
+        applied = {name for (name,) in db.execute("select name from schema_migration")}
+    assert applied == {path.stem for path in MIGRATIONS.glob("0*.py")}
+
+
+def test_keys(keys: Keys) -> None:
+    key, plain = keys.create("one", is_admin=True, allowed_models=["haiku"], limits={"requests": 5})
+    assert keys.find(plain) == keys.show(key.id) == key
+    rotated, new = keys.rotate(key.id)
+    assert keys.find(plain) is None
+    assert keys.find(new) == rotated
+    assert keys.list() == [rotated]
+    keys.revoke(key.id)
+    assert keys.find(new) is None
+    with pytest.raises(KeyNotFound):
+        keys.show("key_unknown")
+
+
+def record(key_id: str, tokens: int, model: str = "m") -> Record:
+    now = datetime.now(timezone.utc)
+    return Record("", "", now, model, key_id, usage=Tokens(output_tokens=tokens, cost_usd=0.5))
+
+
+def test_nobody_loses_when_many_write(server: postgres.Server, keys: Keys) -> None:
+    key, _ = keys.create("shared")
+    stores = [Store(server.url) for _ in range(2)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: Usage(stores[i % 2]).add([record(key.id, 3_000_000_000)]), range(100)))
+    found = keys.show(key.id)
+    assert (found.total_requests, found.total_tokens, found.total_cost) == (100, 300_000_000_000, 50.0)
+    today = datetime.now(timezone.utc).date()
+    for group_by in GROUPS:
+        (group,) = Usage(stores[0]).groups(group_by, today - timedelta(1), today)
+        assert (group.figures.requests, repr(group.figures.output_tokens)) == (100, "300000000000")
+    for store in stores:
+        store.close()
+
+
+def test_what_it_cannot_take_is_replaced(store: Store, keys: Keys) -> None:
+    key, _ = keys.create("one")
+    Usage(store).add([record(key.id, 1, "claude-\0-\udc00")])
+    assert keys.show(key.id).total_requests == 1
+
+
+def test_a_restart_of_the_server_is_survived(server: postgres.Server, store: Store, keys: Keys) -> None:
+    key, plain = keys.create("one")
+    server.restart()
+    assert keys.find(plain) == key
+    server.restart()
+    Usage(store).add([record(key.id, 1)])
+    assert keys.show(key.id).total_requests == 1
+
+
+def test_limits_count_in_it(server: postgres.Server, store: Store) -> None:
+    storage = DatabaseStorage(store=store)
+    with ThreadPoolExecutor(8) as pool:
+        let_in = list(pool.map(lambda _: storage.acquire_sliding_window_entry("k", 30, 60), range(80)))
+    assert sum(let_in) == 30
+    assert [storage.incr("w", 60, 2), storage.incr("w", 60), storage.get("w")] == [2, 3, 3]
+    leases = DatabaseLeases(store)
+    with ThreadPoolExecutor(8) as pool:
+        held = list(pool.map(lambda i: leases.acquire("me", str(i), 5, 60), range(20)))
+    assert sum(map(bool, held)) == 5
+
+
+def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:
+    def work(db: Any) -> None:
+        ApiKey.delete().execute(db)
+        raise KeyNotFound
+
+    keys.create("stays")
+    with pytest.raises(KeyNotFound):
+        store.write(work)
+    assert [key.name for key in keys.list()] == ["stays"]
+
+
+def test_a_server_that_is_not_there_is_a_503() -> None:
+    with pytest.raises(StoreError) as error:
+        Store("postgresql://u:secret@127.0.0.1:1/none", pauses=()).open()
+    assert (error.value.status, "secret" in str(error.value)) == (503, False)
+
+
+UNFIT = "a\0b\ud800"
+
+
+@pytest.fixture
+def gateway(
+    server: postgres.Server, keys: Keys, start_gateway: Callable[..., Gateway], tmp_path: Path
+) -> Gateway:
+    """Two workers, and a client whose key has every kind of limit."""
+    limits = {"answers_at_once": 2, "tokens_per_minute": 10**6, "tokens_per_day": 10**6, "usd_per_month": 9.5}
+    _, plain = keys.create("client", limits=limits)
+    cli = ScriptedCli(tmp_path)
+    settings = {"REQUIRE_AUTH": "true", "WEB_CONCURRENCY": "2", "DATABASE_URL": server.url}
+    gateway = start_gateway(**cli.environ, **settings)
+    assert gateway.chat().status_code == 401
+    gateway.http.headers["authorization"] = f"Bearer {plain}"
+    return gateway
+
+
+def test_a_gateway_serves_from_it(server: postgres.Server, gateway: Gateway) -> None:
+    def ask(method: str, path: str, body: Any = None, status: int = 200) -> Any:
+        response = gateway.http.request(
+            method, path, content=json.dumps(body)
+        )  # httpx itself takes no half pairs
+        assert response.status_code == status, (method, path, response.text)
+        return response.json()
+
+    project = ask("POST", "/v1/projects", {"name": UNFIT, "description": UNFIT})["id"]
+    assert ask("GET", "/v1/projects")["data"][0]["name"] == "a?b?"
+    session = ask("POST", "/v1/sessions", {"title": UNFIT, "system_prompt": UNFIT, "project_id": project})[
+        "id"
+    ]
+    chat = {"messages": [{"role": "user", "content": UNFIT}], "session_id": session}
+    for _ in range(2):
+        assert ask("POST", "/v1/chat/completions", chat)["session_id"] == session
+    shown = ask("GET", f"/v1/sessions/{session}")
+    assert (shown["title"], shown["message_count"], len(shown["messages"])) == ("a?b?", 4, 4)
+    assert ask("GET", "/v1/sessions/stats")["session_stats"]["total_messages"] == 4
+    for field in ("session_id", "project_id"):
+        ask("POST", "/v1/chat/completions", {**chat, field: UNFIT}, 404)
+
+    item = {"id": UNFIT, "type": "message", "role": "user", "content": UNFIT}
+    response = ask("POST", "/v1/responses", {"input": [item], "metadata": {"a": UNFIT}})["id"]
+    ask("POST", "/v1/responses", {"input": "hi", "previous_response_id": response})
+    ask("POST", "/v1/responses", {"input": "hi", "previous_response_id": UNFIT}, 400)
+    assert ask("GET", f"/v1/responses/{response}/input_items")["data"][0]["id"] == UNFIT
+    running = ask("POST", "/v1/responses", {"input": "HANGLATER", "background": True})["id"]
+    assert ask("POST", f"/v1/responses/{running}/cancel", {})["status"] == "cancelled"
+
+    wait_for(lambda: ask("GET", "/v1/usage")["totals"]["requests"] == 5)
+    for group in GROUPS:
+        figures = ask("GET", f"/v1/usage?group_by={group}")
+        assert [sum(row[name] for row in figures["data"]) for name in ("requests", "cut")] == [5, 1]
+    ask("DELETE", f"/v1/projects/{project}")
+    ask("GET", f"/v1/sessions/{session}", status=404)
+    server.restart()
+    ask("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})

@@ -1,0 +1,156 @@
+"""`make restart` sends gunicorn a HUP: new workers take over, and nobody who talks to the gateway notices."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2 as httpx
+import psutil
+
+from tests.support.gateway import Gateway, wait_for
+from tests.support.scripted import ScriptedCli
+from tests.support.sockets import Caller, ended, figures, leaving, pids
+
+STREAMS = 20
+CONNECTIONS = 5
+Start = Callable[..., Gateway]
+
+
+def settings(cli: ScriptedCli) -> dict[str, str]:
+    """Room for all, and processes that cost next to nothing."""
+    return {
+        **cli.environ,
+        "MAX_CONCURRENT_SESSIONS": "40",
+        "MAX_PROCESSES": "40",
+        "QUEUE_TIMEOUT_SECONDS": "60",
+        "START_TIMEOUT_SECONDS": "100",
+        "WARM_PROCESSES": "2",
+        "GRACEFUL_TIMEOUT_SECONDS": "60",
+    }
+
+
+class Asker(threading.Thread):
+    """Asks one question after the other, each over a connection of its own, and notes the statuses."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__()
+        self.gateway = gateway
+        self.statuses: list[int] = []
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        while not self.done.is_set():
+            self.statuses.append(ask(self.gateway.url))
+
+
+def ask(url: str) -> int:
+    """The status of a chat over a new connection; 0 when it broke."""
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    try:
+        return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60, trust_env=False).status_code
+    except httpx.TransportError:
+        return 0
+
+
+@contextlib.contextmanager
+def asking(gateway: Gateway) -> Iterator[Asker]:
+    """Somebody asks all the time."""
+    asker = Asker(gateway)
+    asker.start()
+    try:
+        yield asker
+    finally:
+        asker.done.set()
+        asker.join()
+
+
+def reload(gateway: Gateway) -> tuple[psutil.Process, psutil.Process]:
+    """HUP; the worker of before, and the one that has taken over."""
+    (old,) = gateway.workers
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: gateway.log.count("Booting worker") == 2, 30)
+    (new,) = [worker for worker in gateway.workers if worker.pid != old.pid]
+    return old, new
+
+
+def test_a_restart_under_load_cuts_and_refuses_nothing(start_gateway: Start, tmp_path: Path) -> None:
+    cli = ScriptedCli(tmp_path)
+    gateway = start_gateway(**settings(cli))
+    gateway.await_warm(2)
+    with contextlib.ExitStack() as stack:
+        streams = [Caller(gateway, "WAIT", stream=True) for _ in range(STREAMS)]
+        stack.enter_context(leaving(*streams))
+        for stream in streams:
+            stream.read_until(b"so far", 60)
+        left = pids(gateway)
+        connections = [
+            stack.enter_context(httpx.Client(base_url=gateway.url, timeout=60)) for _ in range(CONNECTIONS)
+        ]
+        for connection in connections:
+            connection.get("/health")
+        asker = stack.enter_context(asking(gateway))
+        wait_for(lambda: len(asker.statuses) >= 3, 30)
+        old, new = reload(gateway)
+        wait_for(lambda: is_retired(old), 30)
+        body = {"messages": [{"role": "user", "content": "hi"}]}
+        figures(gateway)  # the fixture's own connection, which would hold the old worker up a while
+        kept = [connection.post("/v1/chat/completions", json=body) for connection in connections]
+        before = len(asker.statuses)
+        wait_for(lambda: len(asker.statuses) >= before + 3, 30)
+        cli.go()
+        for stream in streams:
+            stream.read_until(b"[DONE]", 60)
+            assert b" and on" in stream.received
+    assert [answer.status_code for answer in kept] == [200] * CONNECTIONS
+    assert set(asker.statuses) == {200}
+    wait_for(lambda: ended(old.pid, *left), 40)
+    assert new.is_running()
+    assert "SIGKILL" not in gateway.log
+
+
+def is_retired(old: psutil.Process) -> bool:
+    """Whether the worker of before listens no more, so that a new connection reaches the other."""
+    return not any(found.status == psutil.CONN_LISTEN for found in old.net_connections("tcp"))
+
+
+def test_what_is_kept_ready_goes_with_its_worker(start_gateway: Start, tmp_path: Path) -> None:
+    """While the old worker finishes an answer, its warm and kept processes are gone already."""
+    cli = ScriptedCli(tmp_path)
+    gateway = start_gateway(**settings(cli))
+    gateway.await_warm(2)
+    assert gateway.chat("hi").status_code == 200
+    wait_for(lambda: figures(gateway)["kept"] == 1 and figures(gateway)["warm"] >= 2, 30)
+    with streaming(gateway) as stream:
+        assert len(pids(gateway)) >= 3
+        old, _ = reload(gateway)
+        wait_for(lambda: len(old.children()) == 1, 30)
+        cli.go()
+        stream.read_until(b"[DONE]")
+
+
+@contextlib.contextmanager
+def streaming(gateway: Gateway) -> Iterator[Caller]:
+    """A client in the middle of an answer."""
+    caller = Caller(gateway, "WAIT", stream=True)
+    with leaving(caller):
+        caller.read_until(b"so far", 30)
+        yield caller
+
+
+def test_a_restart_takes_up_new_settings(start_gateway: Start, tmp_path: Path) -> None:
+    env_file = tmp_path / "settings.env"
+    env_file.write_text("MAX_PROCESSES=5\n")
+    cli = ScriptedCli(tmp_path)
+    environ = {name: value for name, value in settings(cli).items() if name != "MAX_PROCESSES"}
+    gateway = start_gateway(**environ, CLAUDE_CODE_API_ENV_FILE=str(env_file))
+    assert figures(gateway)["max_processes"] == 5
+    env_file.write_text("MAX_PROCESSES=6\n")
+    old, _ = reload(gateway)
+    gateway.http.close()
+    wait_for(lambda: ended(old.pid), 40)
+    gateway.http = httpx.Client(base_url=gateway.url, timeout=60, trust_env=False)
+    assert figures(gateway)["max_processes"] == 6

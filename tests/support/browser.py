@@ -1,0 +1,134 @@
+"""Headless Chromium, driven by its DevTools protocol over a pair of pipes.
+
+Protocol: https://chromedevtools.github.io/devtools-protocol/; over pipes every message ends with a NUL byte.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.support.gateway import wait_for
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--hide-scrollbars",
+    *(f"--disable-{what}" for what in ("gpu", "quic", "sync", "dev-shm-usage", "component-update")),
+    "--disable-background-networking",
+)
+PATIENCE_SECONDS = 30.0
+
+
+class Browser:
+    """One page in a browser without a past. `errors` are what scripts and the console have complained of."""
+
+    def __init__(self) -> None:
+        assert PROGRAM is not None
+        self.errors: list[str] = []
+        self._profile = tempfile.TemporaryDirectory(prefix="browser-test-", ignore_cleanup_errors=True)
+        commands, self._commands = os.pipe()
+        self._answers, answers = os.pipe()
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]
+        # It reads at 3 and writes at 4, which a shell puts in place.
+        shell = f'exec "$0" "$@" 3<&{ends[0]} 4>&{ends[1]}'
+        own = [f"--user-data-dir={self._profile.name}", "--remote-debugging-pipe", "about:blank"]
+        self._process = subprocess.Popen(
+            ["bash", "-c", shell, PROGRAM, *FLAGS, *own],
+            pass_fds=ends,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "HOME": self._profile.name},
+            start_new_session=True,
+        )
+        for end in (commands, answers, *ends):
+            os.close(end)
+        self._reader = os.fdopen(self._answers, "rb")
+        self._count = 0
+        self._session: str | None = None
+        self._attach()
+
+    def _attach(self) -> None:
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """The result of a command."""
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._commands, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._count:
+                assert "error" not in answer, (method, answer["error"])
+                result: dict[str, Any] = answer["result"]
+                return result
+            self._note(answer)
+
+    def _read(self) -> dict[str, Any]:
+        data = bytearray()
+        while (byte := self._reader.read(1)) != b"\0":
+            assert byte, "the browser has ended"
+            data += byte
+        message: dict[str, Any] = json.loads(data)
+        return message
+
+    def _note(self, event: dict[str, Any]) -> None:
+        params = event.get("params", {})
+        if event["method"] == "Runtime.exceptionThrown":
+            self.errors.append(params["exceptionDetails"]["exception"].get("description", "?"))
+        elif event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
+            self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+
+    def run(self, script: str) -> Any:
+        """The value of an expression, awaited if it is a promise."""
+        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def wait(self, script: str) -> Any:
+        """The first true value of an expression."""
+        return wait_for(lambda: self.run(script), PATIENCE_SECONDS)
+
+    def open(self, url: str) -> None:
+        """Load a page, its scripts included."""
+        self.call("Page.navigate", url=url)
+        self.wait(f"location.href == {json.dumps(url)} && document.readyState == 'complete'")
+
+    def look(self, width: int, scheme: str) -> None:
+        """Be a screen of this width, in the colour scheme "light" or "dark"."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
+
+    def shoot(self, path: Path) -> None:
+        """A picture of the whole page."""
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def close(self) -> None:
+        """End it with all its processes."""
+        os.close(self._commands)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._reader.close()
+        self._profile.cleanup()

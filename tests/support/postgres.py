@@ -1,0 +1,72 @@
+"""A PostgreSQL server of the tests' own, on a free port of 127.0.0.1; None where it is not installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.sockets import free_port
+
+USER = "gateway"
+
+
+def programs() -> Path | None:
+    """The folder of the server's programs; Debian keeps them off the PATH."""
+    found = shutil.which("initdb")
+    places = [Path(found).parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "initdb").exists()), None)
+
+
+@dataclass(frozen=True)
+class Server:
+    """`url` is its DATABASE_URL; `restart` cuts all connections off."""
+
+    url: str
+    restart: Callable[[], None]
+
+
+@contextmanager
+def server(place: Path) -> Iterator[Server]:
+    """A fresh server. It refuses to run as root: there it gets the user `postgres`."""
+    user = "postgres" if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:
+        if user:
+            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        data, port = Path(folder, "data"), free_port()
+        subprocess.run(
+            [place / "initdb", "-D", data, "-A", "trust", "-U", USER, "--no-sync", "--no-instructions"],
+            user=user,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
+        control: list[str | Path] = [
+            place / "pg_ctl",
+            "-D",
+            data,
+            "-w",
+            "-m",
+            "immediate",
+            "-l",
+            Path(folder, "log"),
+            "-o",
+            options,
+        ]
+
+        def run(command: str) -> None:
+            subprocess.run([*control, command], user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+        run("start")
+        try:
+            yield Server(f"postgresql://{USER}@127.0.0.1:{port}/postgres", lambda: run("restart"))
+        finally:
+            run("stop")

@@ -1,0 +1,25 @@
+"""For tests of processes and greenlets in this very process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from gateway.claude.cli.process import Process
+from tests.support.scripted import ScriptedCli
+
+
+def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
+    """Let greenlets run until `condition()` is true."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s"
+        gevent.sleep(0.005)
+
+
+def spawn(cli: ScriptedCli) -> Process:
+    """A scripted CLI."""
+    return Process([str(cli.path)], {"HOME": str(cli.home)}, str(cli.home))

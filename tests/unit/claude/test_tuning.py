@@ -1,0 +1,150 @@
+"""What a turn's parameters become for each kind of model; tests/model/test_parameters.py sends some of them to one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.claude.catalog import Catalogue, Model
+from gateway.claude.cli.tuning import Tuning, tune
+from gateway.turn import Message, Sampling, Tool, ToolChoice, Turn
+
+ALWAYS_THINKS = Model("claude-new", thinking_off=False, sampling="none", efforts=("low", "high", "xhigh"))
+ADAPTIVE = Catalogue().resolve("claude-opus-4-6")
+BUDGET = Catalogue().resolve("claude-haiku-4-5")
+TAKES_BOTH = Catalogue().resolve("claude-sonnet-4-20250514")
+NO_THINKING = Catalogue().resolve("claude-3-5-haiku-20241022")
+
+QUESTION = Message("user", ({"type": "text", "text": "hi"},))
+RESULT = Message("user", ({"type": "tool_result", "tool_use_id": "t", "content": "r"},))
+TOOLS = (Tool("now", "", {"type": "object"}),)
+
+
+def tuned(model: Model, *, seeded: bool = True, asked: Message = QUESTION, **fields: Any) -> Tuning:
+    return tune(Turn((asked,), **fields), model, seeded=seeded)
+
+
+def extra(tuning: Tuning) -> dict[str, Any]:
+    """The fields that are added to the CLI's request."""
+    body: dict[str, Any] = json.loads(tuning.settings["env"]["CLAUDE_CODE_EXTRA_BODY"] or "{}")
+    return body
+
+
+@pytest.mark.parametrize(
+    ("model", "sampling", "sent", "ignored"),
+    [
+        (ALWAYS_THINKS, Sampling(temperature=0), {}, ("temperature",)),
+        (ALWAYS_THINKS, Sampling(temperature=0.2, top_p=0.9), {}, ("temperature", "top_p")),
+        (ALWAYS_THINKS, Sampling(temperature=1, top_p=1), {}, ()),
+        (ADAPTIVE, Sampling(temperature=0), {"temperature": 0}, ()),
+        (ADAPTIVE, Sampling(temperature=0.2, top_p=0.9), {"temperature": 0.2}, ("top_p",)),
+        (ADAPTIVE, Sampling(temperature=1), {}, ()),
+        (ADAPTIVE, Sampling(top_p=0.97), {"top_p": 0.97}, ()),
+        (BUDGET, Sampling(temperature=0.2), {"temperature": 0.2}, ()),
+        (BUDGET, Sampling(temperature=0.2, top_p=1), {"temperature": 0.2}, ()),
+        (BUDGET, Sampling(top_p=0.5), {}, ("top_p",)),
+        (BUDGET, Sampling(top_p=0.97), {"top_p": 0.97}, ()),
+        (BUDGET, Sampling(), {}, ()),
+        (TAKES_BOTH, Sampling(temperature=0.2, top_p=0.9), {"temperature": 0.2, "top_p": 0.9}, ()),
+        (TAKES_BOTH, Sampling(top_p=0.9), {"top_p": 0.9}, ()),
+        (NO_THINKING, Sampling(temperature=0), {"temperature": 0}, ()),
+        (NO_THINKING, Sampling(top_p=0.5), {"top_p": 0.5}, ()),
+    ],
+)
+def test_sampling(model: Model, sampling: Sampling, sent: dict[str, Any], ignored: tuple[str, ...]) -> None:
+    tuning = tuned(model, sampling=sampling)
+
+    assert (extra(tuning), tuning.ignored) == (sent, ignored)
+
+
+@pytest.mark.parametrize(
+    ("model", "limit", "budget", "effort"),
+    [
+        (ALWAYS_THINKS, None, None, None),
+        (ALWAYS_THINKS, 500, None, "low"),
+        (ALWAYS_THINKS, 4096, None, None),
+        (ADAPTIVE, 500, 0, None),
+        (ADAPTIVE, 3000, None, "low"),
+        (BUDGET, None, None, None),
+        (BUDGET, 1, 0, None),
+        (BUDGET, 2047, 0, None),
+        (BUDGET, 2048, 1024, None),
+        (BUDGET, 9000, 4500, None),
+        (NO_THINKING, 500, None, None),
+    ],
+)
+def test_max_tokens_leave_room_for_an_answer(
+    model: Model, limit: int | None, budget: int | None, effort: str | None
+) -> None:
+    tuning = tuned(model, sampling=Sampling(max_tokens=limit))
+
+    assert (tuning.thinking_budget, tuning.settings["effortLevel"]) == (budget, effort)
+    assert tuning.settings["env"]["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == ("" if limit is None else str(limit))
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "thinking", "budget", "sent"),
+    [
+        (ALWAYS_THINKS, "medium", True, None, "low"),
+        (ALWAYS_THINKS, "max", True, None, "xhigh"),
+        (ALWAYS_THINKS, "low", False, None, "low"),
+        (ADAPTIVE, "xhigh", True, None, "high"),
+        (ADAPTIVE, "low", False, 0, "low"),
+        (BUDGET, "low", True, 4096, None),
+        (BUDGET, "medium", True, 16384, None),
+        (BUDGET, "high", True, None, None),
+        (BUDGET, "low", False, 0, None),
+        (NO_THINKING, "high", True, None, None),
+    ],
+)
+def test_effort(model: Model, effort: str, thinking: bool, budget: int | None, sent: str | None) -> None:
+    tuning = tuned(model, effort=effort, thinking=thinking)
+
+    assert (tuning.thinking_budget, tuning.settings["effortLevel"]) == (budget, sent)
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (ToolChoice(), {}),
+        (ToolChoice("none"), {"type": "none"}),
+        (ToolChoice("none", parallel=False), {"type": "none"}),
+        (ToolChoice("any"), {"type": "any"}),
+        (ToolChoice("tool", "now"), {"type": "tool", "name": "mcp__client__now"}),
+        (ToolChoice(parallel=False), {"type": "auto", "disable_parallel_tool_use": True}),
+        (ToolChoice("any", parallel=False), {"type": "any", "disable_parallel_tool_use": True}),
+    ],
+)
+def test_tool_choice(choice: ToolChoice, sent: dict[str, Any]) -> None:
+    assert extra(tuned(BUDGET, tools=TOOLS, tool_choice=choice)).get("tool_choice", {}) == sent
+    assert extra(tuned(BUDGET, tool_choice=choice)) == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "budget"), [(BUDGET, 0), (ADAPTIVE, None), (ALWAYS_THINKS, None), (NO_THINKING, None)]
+)
+def test_a_budget_is_given_up_where_the_api_wants_the_thinking_back(model: Model, budget: int | None) -> None:
+    assert tuned(model, asked=RESULT).thinking_budget == budget
+    assert tuned(model, asked=RESULT, seeded=False).thinking_budget is None
+    assert tuned(model, tools=TOOLS, tool_choice=ToolChoice("any")).thinking_budget == budget
+
+
+def test_thinking_that_is_asked_for_costs_the_temperature() -> None:
+    tuning = tuned(BUDGET, thinking=True, sampling=Sampling(temperature=0.2))
+
+    assert (extra(tuning), tuning.ignored, tuning.thinking_budget) == ({}, ("temperature",), None)
+
+
+def test_stops_that_the_api_does_not_watch_for() -> None:
+    sampling = Sampling(stop=("END", "\n\n"))
+    spoken, structured = tuned(BUDGET, sampling=sampling), tuned(BUDGET, sampling=sampling, output_schema={})
+
+    assert (extra(spoken), spoken.stops) == ({"stop_sequences": ["END"]}, ("\n\n",))
+    assert (extra(structured), structured.stops) == ({}, ("END", "\n\n"))
+
+
+def test_the_default_model_is_left_to_the_cli() -> None:
+    assert "model" not in tuned(Model("default")).settings
+    assert tuned(BUDGET).settings["model"] == BUDGET.id

@@ -1,0 +1,191 @@
+"""Several answers to one request, and the forms of tool calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from gateway.dialects.chat.answers import Completion, StreamEncoder
+from gateway.dialects.common.tool_call_format import CallForm
+from gateway.errors import UpstreamError
+from gateway.turn import Done, Event, Idle, Started, Text, ToolArguments, ToolCall, Usage, total
+from tests.unit.dialects.test_chat_dialect import payloads
+
+START = Started("claude-test-1")
+USAGE = Usage(
+    input_tokens=1,
+    cache_read_tokens=2,
+    cache_write_tokens=3,
+    output_tokens=4,
+    thinking_tokens=5,
+    cost_usd=0.25,
+)
+END = Done("end_turn", USAGE)
+CALLED = Done("tool_use", USAGE)
+
+Pairs = list[tuple[int, list[Event]]]
+
+INTERLEAVED: Pairs = [
+    (1, [START]),
+    (0, [Started("claude-other"), Text("a")]),
+    (1, [Text("x")]),
+    (1, [Idle()]),
+    (0, [END]),
+    (1, [Text("y"), Done("max_tokens", USAGE)]),
+]
+DEPRECATED = CallForm(deprecated=True)
+RAW = CallForm(raw=frozenset({"patch"}))
+
+
+def stream(pairs: Pairs, n: int = 1, include_usage: bool = False, form: CallForm | None = None) -> bytes:
+    encoder = StreamEncoder("chatcmpl-1", 1700000000, include_usage, n=n, form=form or CallForm())
+    return b"".join(encoder.encode(batch, index) for index, batch in pairs)
+
+
+def chunks(raw: bytes) -> list[ChatCompletionChunk]:
+    data = raw.replace(b": keep-alive\n\n", b"")
+    return [ChatCompletionChunk.model_validate(payload, strict=True) for payload in payloads(data)]
+
+
+def whole(pairs: Pairs, n: int = 1, form: CallForm | None = None) -> dict[str, Any]:
+    completion = Completion("chatcmpl-1", 1700000000, n, form or CallForm())
+    for index, batch in pairs:
+        completion.add(batch, index)
+    body = completion.body()
+    ChatCompletion.model_validate(body, strict=True)
+    return body
+
+
+def test_merged_stream() -> None:
+    raw = stream(INTERLEAVED, n=2, include_usage=True)
+    got = chunks(raw)
+
+    assert raw.endswith(b"data: [DONE]\n\n")
+    assert raw.count(b"[DONE]") == raw.count(b": keep-alive") == raw.count(b'"usage"') == 1
+    assert {(chunk.id, chunk.created, chunk.model) for chunk in got} == {
+        ("chatcmpl-1", 1700000000, "claude-test-1")
+    }
+    for index, (text, reason) in enumerate([("a", "stop"), ("xy", "length")]):
+        mine = [choice for chunk in got for choice in chunk.choices if choice.index == index]
+        assert [choice.delta.role for choice in mine] == ["assistant"] + [None] * (len(mine) - 1)
+        assert "".join(choice.delta.content or "" for choice in mine) == text
+        assert [choice.finish_reason for choice in mine] == [None] * (len(mine) - 1) + [reason]
+    assert got[-1].choices == []
+
+
+def test_one_of_several_is_done() -> None:
+    assert b"[DONE]" not in stream(INTERLEAVED[:-1], n=2, include_usage=True)
+
+
+def test_usage_of_several_is_summed() -> None:
+    last = chunks(stream(INTERLEAVED, n=2, include_usage=True))[-1].usage
+    summed = whole(INTERLEAVED, n=2)["usage"]
+
+    assert last is not None
+    assert last.model_dump(exclude_unset=True) == summed
+    assert summed == {
+        "prompt_tokens": 12,
+        "completion_tokens": 8,
+        "total_tokens": 20,
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 6},
+        "completion_tokens_details": {"reasoning_tokens": 10},
+        "cost": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("costs", "summed"), [([None, None], None), ([0.5, None], 0.5), ([0.5, 0.25], 0.75), ([0.0], 0.0)]
+)
+def test_costs(costs: list[float | None], summed: float | None) -> None:
+    assert total([Usage(cost_usd=cost) for cost in costs]).cost_usd == summed
+
+
+def test_merged_completion() -> None:
+    body = whole(INTERLEAVED, n=2)
+
+    assert body["model"] == "claude-test-1"
+    assert [
+        (choice["index"], choice["message"]["content"], choice["finish_reason"]) for choice in body["choices"]
+    ] == [(0, "a", "stop"), (1, "xy", "length")]
+
+
+def test_every_answer_must_end() -> None:
+    with pytest.raises(UpstreamError):
+        whole(INTERLEAVED[:-1], n=2)
+
+
+def test_calls_of_several_choices() -> None:
+    pairs: Pairs = [
+        (0, [START, ToolCall(0, "a", "f")]),
+        (1, [START, ToolCall(0, "b", "g")]),
+        (0, [ToolArguments(0, '{"x":1}'), CALLED]),
+        (1, [CALLED]),
+    ]
+    arguments = {0: "", 1: ""}
+    for chunk in chunks(stream(pairs, n=2)):
+        for choice in chunk.choices:
+            for call in choice.delta.tool_calls or []:
+                assert call.index == 0
+                arguments[choice.index] += (call.function and call.function.arguments) or ""
+
+    assert arguments == {0: '{"x":1}', 1: "{}"}
+    calls = [choice["message"]["tool_calls"][0] for choice in whole(pairs, n=2)["choices"]]
+    assert [(call["id"], call["function"]["arguments"]) for call in calls] == [("a", '{"x":1}'), ("b", "{}")]
+
+
+CALLS: list[Event] = [
+    START,
+    ToolCall(0, "a", "now"),
+    ToolArguments(0, '{"zone":'),
+    ToolArguments(0, '"utc"}'),
+    ToolCall(1, "b", "later"),
+    CALLED,
+]
+
+
+def test_the_deprecated_form() -> None:
+    got = chunks(stream([(0, CALLS)], form=DEPRECATED))
+    deltas = [chunk.choices[0].delta for chunk in got]
+    called = [delta.function_call for delta in deltas if delta.function_call]
+
+    assert [call.name for call in called] == ["now", None, None]
+    assert "".join(call.arguments or "" for call in called) == '{"zone":"utc"}'
+    assert all(delta.tool_calls is None for delta in deltas)
+    assert got[-1].choices[0].finish_reason == "function_call"
+    choice = whole([(0, CALLS)], form=DEPRECATED)["choices"][0]
+    assert choice["message"]["function_call"] == {"name": "now", "arguments": '{"zone":"utc"}'}
+    assert choice["message"]["content"] is None
+    assert "tool_calls" not in choice["message"]
+    assert choice["finish_reason"] == "function_call"
+
+
+def test_the_deprecated_form_without_a_call() -> None:
+    assert chunks(stream([(0, [START, END])], form=DEPRECATED))[-1].choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("fragments", "expected"),
+    [
+        (['{"input":"*** Begin', ' Patch\\n+\\"é\\""}'], '*** Begin Patch\n+"é"'),
+        (['{"input": "cut o'], '{"input": "cut o'),
+        (['{"other": 1}'], '{"other": 1}'),
+        (['{"input": 1}'], '{"input": 1}'),
+        (["[]"], "[]"),
+        ([], ""),
+    ],
+)
+def test_free_text_is_sent_bare(fragments: list[str], expected: str) -> None:
+    written: list[Event] = [ToolArguments(0, fragment) for fragment in fragments]
+    after: list[Event] = [ToolCall(1, "b", "now"), ToolArguments(1, '{"input":"x"}'), CALLED]
+    pairs: Pairs = [(0, [START, ToolCall(0, "a", "patch"), *written, *after])]
+
+    arguments = {0: "", 1: ""}
+    for chunk in chunks(stream(pairs, form=RAW)):
+        for call in chunk.choices[0].delta.tool_calls or []:
+            arguments[call.index] += (call.function and call.function.arguments) or ""
+    calls = whole(pairs, form=RAW)["choices"][0]["message"]["tool_calls"]
+
+    assert arguments == {0: expected, 1: '{"input":"x"}'}
+    assert [call["function"]["arguments"] for call in calls] == [expected, '{"input":"x"}']

@@ -1,0 +1,226 @@
+"""Images and files in messages."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from gateway.dialects.common.media import MAX_FILE_BYTES, MAX_IMAGE_BYTES
+from gateway.errors import UnsupportedParameter
+from tests.support.client_bodies import PDF, PNG, PNG_URL
+from tests.unit.dialects.test_chat_dialect import refused, request
+
+IMAGES = {
+    "image/png": b"\x89PNG\r\n\x1a\n....",
+    "image/jpeg": b"\xff\xd8\xff\xe0....",
+    "image/gif": b"GIF89a....",
+    "image/webp": b"RIFF....WEBPVP8 ",
+}
+PNG_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+
+
+def b64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def data_url(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{b64(content)}"
+
+
+def block(part: dict[str, Any]) -> dict[str, Any]:
+    (message,) = request({"role": "user", "content": [part]}).turn.messages
+    (got,) = message.content
+    return got
+
+
+def fault(part: dict[str, Any]) -> tuple[str | None, bool]:
+    """Which field of the part is blamed, and whether it is called unsupported."""
+    error = refused({"role": "user", "content": [part]})
+    assert error.param is not None
+    assert error.param in error.message
+    return error.param.removeprefix("messages[0].content[0]."), isinstance(error, UnsupportedParameter)
+
+
+def image(url: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def file(data: Any, name: str | None = None) -> dict[str, Any]:
+    return {"type": "file", "file": {"file_data": data, "filename": name}}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        image(PNG_URL),
+        {"type": "image_url", "image_url": PNG_URL},
+        {"type": "image_url", "image_url": {"url": PNG_URL, "detail": "high"}, "cache_control": {}},
+        {"type": "input_image", "image_url": PNG_URL, "detail": "auto", "file_id": None},
+        {"type": "input_image", "image_url": {"url": PNG_URL}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+        {"type": "image", "source": {"type": "url", "url": PNG_URL}},
+        image(f"DATA:image/png;name=a.png;BASE64,{PNG}"),
+        image(f"data:image/jpeg;base64,{PNG}"),
+        image(f"data:;base64,{PNG}"),
+        image(f"data:image/png;base64,{PNG[:40]}\r\n{PNG[40:]}"),
+        image(f"data:image/png;base64,{PNG.rstrip('=')}"),
+        image(f"data:image/png,{quote(base64.b64decode(PNG))}"),
+    ],
+)
+def test_images(part: dict[str, Any]) -> None:
+    assert block(part) == PNG_BLOCK
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("label", [*IMAGES, "image/jpg", "application/octet-stream"])
+def test_the_first_bytes_tell_the_type(kind: str, label: str) -> None:
+    assert block(image(data_url(IMAGES[kind], label)))["source"]["media_type"] == kind
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        image("https://example.com/a.png?b=c"),
+        {"type": "image_url", "image_url": "https://example.com/a.png?b=c"},
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png?b=c"}},
+    ],
+)
+def test_image_urls_are_passed_on(part: dict[str, Any]) -> None:
+    assert block(part) == {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png?b=c"}}
+    assert block(image("HTTP://example.com"))["source"]["url"] == "HTTP://example.com"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        7,
+        [],
+        "a.png",
+        "file:///etc/passwd",
+        "ftp://example.com/a.png",
+        "data:image/png;base64",
+        "data:image/png;base64,",
+        "data:image/png;base64,!!!!",
+        data_url(b"<svg/>", "image/svg+xml"),
+        data_url(b"BM......", "image/png"),
+        data_url(b"RIFF....WAVE", "image/webp"),
+    ],
+)
+def test_wrong_images_are_named(url: Any) -> None:
+    assert fault(image(url)) == ("image_url.url", False)
+
+
+@pytest.mark.parametrize(
+    ("part", "param", "unsupported"),
+    [
+        ({"type": "image_url"}, "image_url", False),
+        ({"type": "input_image", "file_id": "file-1"}, "file_id", True),
+        ({"type": "image"}, "source", False),
+        ({"type": "image", "source": {"type": "file", "file_id": "x"}}, "source.type", True),
+        ({"type": "image", "source": {"type": "base64", "data": "x"}}, "source.data", False),
+        ({"type": "document", "source": {"type": "content"}}, "source.type", True),
+        ({"type": "document", "source": {"type": "base64", "data": PNG}}, "source.data", False),
+        ({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}, "input_audio", True),
+        ({"type": "file"}, "file", False),
+        ({"type": "file", "file": {}}, "file.file_data", False),
+        ({"type": "file", "file": {"file_id": "file-1"}}, "file.file_id", True),
+        ({"type": "input_file", "file_url": "file:///etc/passwd"}, "file_url", False),
+    ],
+)
+def test_wrong_parts_are_named(part: dict[str, Any], param: str, unsupported: bool) -> None:
+    assert fault(part) == (param, unsupported)
+
+
+def test_image_size() -> None:
+    png = IMAGES["image/png"].ljust(MAX_IMAGE_BYTES, b"\0")
+
+    assert block(image(data_url(png, "image/png")))["source"]["data"] == b64(png)
+    assert fault(image(data_url(png + b"\0", "image/png"))) == ("image_url.url", False)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        file(f"data:application/pdf;base64,{PDF}", "a.pdf"),
+        file(PDF, "a.pdf"),
+        file(f"data:text/plain;base64,{PDF}", "a.pdf"),
+        {"type": "input_file", "file_data": PDF, "filename": "a.pdf"},
+        {
+            "type": "document",
+            "title": "a.pdf",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
+        },
+    ],
+)
+def test_pdf(part: dict[str, Any]) -> None:
+    assert block(part) == {
+        "type": "document",
+        "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
+        "title": "a.pdf",
+    }
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        file(data_url("naïve\n".encode(), "text/markdown"), "a.md"),
+        file(data_url("\ufeffnaïve\n".encode(), "application/octet-stream"), "a.md"),
+        file(b64("naïve\n".encode()), "a.md"),
+        file("data:text/plain,na%C3%AFve%0A", "a.md"),
+        {"type": "document", "title": "a.md", "source": {"type": "text", "data": "naïve\n"}},
+    ],
+)
+def test_text_files(part: dict[str, Any]) -> None:
+    assert block(part) == {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "naïve\n"},
+        "title": "a.md",
+    }
+
+
+def test_documents_by_url() -> None:
+    source = {"type": "url", "url": "https://example.com/a.pdf"}
+
+    assert block({"type": "input_file", "file_url": source["url"]}) == {"type": "document", "source": source}
+    assert block({"type": "document", "source": source}) == {"type": "document", "source": source}
+
+
+@pytest.mark.parametrize("name", [None, "", " "])
+def test_files_without_a_name(name: str | None) -> None:
+    assert "title" not in block(file(PDF, name))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "",
+        "plain text is no base64",
+        data_url(b"PK\x03\x04\xff\xfe", "application/zip"),
+        data_url(b"a\0b", "text/plain"),
+        data_url("é".encode("latin-1"), "text/plain"),
+        data_url(b" \n", "text/plain"),
+        PNG_URL,
+    ],
+)
+def test_wrong_files_are_named(data: str | None) -> None:
+    assert fault(file(data, "a")) == ("file.file_data", False)
+
+
+def test_file_size() -> None:
+    pdf = b"%PDF-1.4".ljust(MAX_FILE_BYTES, b"\0")
+
+    assert block(file(b64(pdf)))["source"]["media_type"] == "application/pdf"
+    assert fault(file(b64(pdf + b"\0"))) == ("file.file_data", False)
+
+
+def test_parts_keep_their_order() -> None:
+    content = [{"type": "text", "text": "a"}, image(PNG_URL), {"type": "text", "text": "b"}, file(PDF)]
+    (message,) = request({"role": "user", "content": content}).turn.messages
+
+    assert [part["type"] for part in message.content] == ["text", "image", "text", "document"]

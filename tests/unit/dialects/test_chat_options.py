@@ -1,0 +1,115 @@
+"""Structured output, reasoning and the number of answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.errors import UnsupportedParameter
+from gateway.schemas.chat import MAX_CHOICES
+from tests.unit.dialects.test_chat_dialect import refused, request
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+
+
+def json_schema(schema: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (None, None),
+        ({"type": "text"}, None),
+        ({"type": "json_object"}, {"type": "object"}),
+        (json_schema(SCHEMA), SCHEMA),
+        (json_schema({"type": "object", "title": "\ud83d"}), {"type": "object", "title": "\ufffd"}),
+    ],
+)
+def test_response_formats(wanted: Any, expected: Any) -> None:
+    parsed = request(response_format=wanted)
+
+    assert (parsed.turn.output_schema, parsed.ignored) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "param"),
+    [
+        ({}, "response_format.type"),
+        ({"type": "xml"}, "response_format.type"),
+        ({"type": ["text"]}, "response_format.type"),
+        ({"type": "json_schema"}, "response_format.json_schema"),
+        ({"type": "json_schema", "json_schema": "{}"}, "response_format.json_schema"),
+        ({"type": "json_schema", "json_schema": {"name": "x"}}, "response_format.json_schema.schema"),
+        (json_schema("{}"), "response_format.json_schema.schema"),
+        (json_schema({}), "response_format.json_schema.schema"),
+        (json_schema({"type": "array"}), "response_format.json_schema.schema"),
+        (json_schema({"anyOf": [SCHEMA]}), "response_format.json_schema.schema"),
+    ],
+)
+def test_wrong_response_formats_are_named(wanted: Any, param: str) -> None:
+    error = refused(response_format=wanted)
+
+    assert not isinstance(error, UnsupportedParameter)
+    assert error.param == param
+    assert param in error.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "effort", "thinking"),
+    [
+        ({}, None, None),
+        ({"reasoning_effort": ""}, None, None),
+        ({"reasoning": {"effort": None}}, None, None),
+        ({"reasoning": {"effort": ""}, "thinking": {}}, None, None),
+        *[({"reasoning_effort": effort}, "low", False) for effort in ("none", "minimal")],
+        *[
+            ({"reasoning_effort": effort}, effort, True)
+            for effort in ("low", "medium", "high", "xhigh", "max")
+        ],
+        ({"reasoning": {"effort": "high", "summary": "auto"}}, "high", True),
+        ({"reasoning": {"effort": "none"}}, "low", False),
+        ({"reasoning_effort": "low", "reasoning": {"effort": "high"}}, "low", True),
+        ({"thinking": {"type": "enabled"}}, None, True),
+        ({"thinking": {"type": "adaptive"}}, None, True),
+        ({"thinking": {"type": "disabled"}}, None, False),
+        ({"thinking": {"type": "disabled"}, "reasoning_effort": "high"}, "high", False),
+        ({"thinking": {"type": "enabled"}, "reasoning_effort": "none"}, "low", True),
+    ],
+)
+def test_reasoning(fields: dict[str, Any], effort: str | None, thinking: bool | None) -> None:
+    parsed = request(**fields)
+
+    assert (parsed.turn.effort, parsed.turn.thinking, parsed.ignored) == (effort, thinking, ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"reasoning_effort": "enormous"}, "reasoning_effort"),
+        ({"reasoning": {"effort": "enormous"}}, "reasoning.effort"),
+        ({"reasoning": {"effort": 3}}, "reasoning.effort"),
+        ({"reasoning": {"effort": ["low"]}}, "reasoning.effort"),
+        ({"thinking": {"type": "sometimes"}}, "thinking.type"),
+        ({"thinking": {"type": True}}, "thinking.type"),
+        ({"thinking": {"type": []}}, "thinking.type"),
+    ],
+)
+def test_wrong_reasoning_is_named(fields: dict[str, Any], param: str) -> None:
+    assert refused(**fields).param == param
+
+
+def test_reasoning_that_cannot_be_honoured_is_ignored() -> None:
+    parsed = request(
+        thinking={"type": "enabled", "budget_tokens": 2048, "display": None},
+        reasoning={"effort": "low", "max_tokens": 5, "generate_summary": "auto"},
+        seed=1,
+    )
+
+    assert parsed.ignored == ("reasoning.max_tokens", "seed", "thinking.budget_tokens")
+
+
+@pytest.mark.parametrize(("n", "expected"), [(None, 1), (1, 1), (MAX_CHOICES, MAX_CHOICES)])
+def test_n(n: int | None, expected: int) -> None:
+    assert (request(n=n).n, request(n=n).ignored) == (expected, ())

@@ -1,0 +1,182 @@
+"""Functions and the choice among them; calls and results are in tests/unit/dialects/test_chat_tool_rounds.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.dialects.common.tools import LONGEST_NAME
+from gateway.errors import UnsupportedParameter
+from gateway.turn import Tool, ToolChoice
+from tests.support.client_bodies import function
+from tests.unit.dialects.test_chat_dialect import refused, request
+
+F, G = function("f", {"type": "object"}), function("g", {"type": "object"})
+NOTHING = {"type": "object", "properties": {}}
+
+
+def named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+# Definitions
+
+
+def test_tools_as_written() -> None:
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "null"}}}
+    tool = {"type": "function", "function": {"name": "a.b c/é", "parameters": schema, "strict": True}}
+    flat = {"name": "flat", "description": "d", "parameters": schema}
+
+    assert request(tools=[tool, flat]).turn.tools == (Tool("a.b c/é", "", schema), Tool("flat", "d", schema))
+
+
+@pytest.mark.parametrize("kind", [{}, {"type": None}, {"type": "function"}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"parameters": None},
+        {"parameters": {}},
+        {"parameters": {"type": "object"}},
+        {"parameters": {"type": None, "properties": None, "required": None}},
+    ],
+)
+def test_tools_without_parameters(kind: dict[str, Any], parameters: dict[str, Any]) -> None:
+    tool = {**kind, "function": {"name": "f", "description": None, **parameters}}
+
+    assert request(tools=[tool]).turn.tools == (Tool("f", "", NOTHING),)
+
+
+def test_half_an_emoji_in_a_tool_is_replaced() -> None:
+    schema = {"type": "object", "properties": {"\ud83d": {"enum": ["\ude00", 10**30]}}}
+    tool = {"function": {"name": "f", "description": "\ud83d", "parameters": schema}}
+
+    (defined,) = request(tools=[tool]).turn.tools
+
+    assert defined.description == "\ufffd"
+    assert defined.input_schema["properties"] == {"\ufffd": {"enum": ["\ufffd", 10**30]}}
+
+
+@pytest.mark.parametrize(
+    ("tool", "param"),
+    [
+        ({}, "tools[1].function"),
+        ({"type": "function"}, "tools[1].function"),
+        ({"function": "f"}, "tools[1].function"),
+        ({"function": {}}, "tools[1].function.name"),
+        ({"function": {"name": ""}}, "tools[1].function.name"),
+        ({"function": {"name": 7}}, "tools[1].function.name"),
+        ({"function": {"name": "x" * (LONGEST_NAME + 1)}}, "tools[1].function.name"),
+        ({"function": {"name": "g", "description": 1}}, "tools[1].function.description"),
+        ({"function": {"name": "g", "parameters": "{}"}}, "tools[1].function.parameters"),
+        ({"function": {"name": "g", "parameters": {"type": "array"}}}, "tools[1].function.parameters"),
+        ({"name": "g", "parameters": []}, "tools[1].parameters"),
+        ({"function": {"name": "f"}}, "tools[1]"),
+    ],
+)
+def test_wrong_tools_are_named(tool: dict[str, Any], param: str) -> None:
+    error = refused(tools=[F, tool])
+
+    assert not isinstance(error, UnsupportedParameter)
+    assert error.param == param
+    assert param in error.message
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "custom", "custom": {"name": "g", "format": {"type": "text"}}},
+        {"type": "web_search"},
+        {"type": "web_search_20250305", "name": "web_search"},
+        {"type": ["function"]},
+    ],
+)
+def test_other_types_of_tools_are_not_supported(tool: dict[str, Any]) -> None:
+    error = refused(tools=[F, tool])
+
+    assert (error.code, error.param) == ("unsupported_parameter", "tools[1]")
+
+
+def test_deep_schemas_are_refused_not_fatal() -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(5000):
+        schema = {"type": "object", "properties": {"a": schema}}
+
+    assert refused(tools=[function("f", schema)]).param == "tools[0].function.parameters"
+
+
+def test_functions() -> None:
+    parsed = request(functions=[{"name": "f"}, {"name": "g"}], function_call={"name": "g"})
+
+    assert parsed.turn.tools == (Tool("f", "", NOTHING), Tool("g", "", NOTHING))
+    assert parsed.turn.tool_choice == ToolChoice("tool", "g", parallel=False)
+    assert parsed.call_form.deprecated
+    assert refused(tools=[F], functions=[{"name": "f"}]).param == "functions[0]"
+    assert refused(functions=[{"name": "f"}], function_call={"name": "x"}).param == "function_call"
+    assert not request(tools=[F], functions=[{"name": "g"}]).call_form.deprecated
+
+
+# The choice
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (None, ToolChoice()),
+        ("auto", ToolChoice()),
+        ("none", ToolChoice("none")),
+        ("required", ToolChoice("any")),
+        (named("g"), ToolChoice("tool", "g")),
+        ({"type": "function", "name": "g"}, ToolChoice("tool", "g")),
+    ],
+)
+@pytest.mark.parametrize("parallel", [None, True, False])
+def test_choices(choice: Any, expected: ToolChoice, parallel: bool | None) -> None:
+    turn = request(tools=[F, G], tool_choice=choice, parallel_tool_calls=parallel).turn
+
+    assert turn.tool_choice == ToolChoice(expected.mode, expected.name, parallel is not False)
+    assert [tool.name for tool in turn.tools] == ["f", "g"]
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("auto", "auto"), ("required", "any")])
+@pytest.mark.parametrize("nested", [True, False])
+def test_allowed_tools(mode: str, expected: str, nested: bool) -> None:
+    allowed = {"mode": mode, "tools": [named("g")]}
+    choice = {"type": "allowed_tools", **({"allowed_tools": allowed} if nested else allowed)}
+
+    turn = request(tools=[F, G], tool_choice=choice, parallel_tool_calls=False).turn
+
+    assert [tool.name for tool in turn.tools] == ["g"]
+    assert turn.tool_choice.mode == expected
+    assert not turn.tool_choice.parallel
+
+
+@pytest.mark.parametrize(
+    ("choice", "param"),
+    [
+        ("always", "tool_choice"),
+        (7, "tool_choice"),
+        ({}, "tool_choice"),
+        ({"type": "web_search"}, "tool_choice"),
+        ({"type": "function", "function": "f"}, "tool_choice"),
+        (named("x"), "tool_choice"),
+        ({"type": "custom", "custom": {"name": "f"}}, "tool_choice"),
+        ({"type": "allowed_tools"}, "tool_choice.tools"),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto"}}, "tool_choice.allowed_tools.tools"),
+        ({"type": "allowed_tools", "mode": "none", "tools": [named("f")]}, "tool_choice.mode"),
+        ({"type": "allowed_tools", "tools": [named("f"), 1]}, "tool_choice.tools[1]"),
+        ({"type": "allowed_tools", "tools": [named("f"), named("x")]}, "tool_choice"),
+    ],
+)
+def test_wrong_choices_are_named(choice: Any, param: str) -> None:
+    assert refused(tools=[F, G], tool_choice=choice).param == param
+
+
+@pytest.mark.parametrize("choice", ["required", named("f"), {"type": "allowed_tools"}])
+def test_no_tools_to_choose_from(choice: Any) -> None:
+    assert refused(tool_choice=choice).param == "tool_choice"
+
+
+def test_choices_without_tools_say_nothing() -> None:
+    assert request(tool_choice="none", parallel_tool_calls=False, tools=[]) == request()

@@ -1,0 +1,135 @@
+"""What a request adds to a stored conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.dialects.chat.replay import Message, continued
+from tests.support.recorded import assistant, system, user
+from tests.support.tool_bodies import call, called, result
+
+A, B = user("a"), assistant("to a")
+C, D = user("c"), assistant("to c")
+NEW = user("new")
+STORED = [A, B, C, D]
+CALL = called(call("f", {"x": 1, "y": 2}, "id1"))
+REFUSED = {"role": "assistant", "content": None, "refusal": "No."}
+
+
+def test_new_messages_come_after_all_that_is_stored() -> None:
+    found = continued(STORED, [NEW])
+    assert (found.history, found.whole, found.known) == (STORED, [*STORED, NEW], 4)
+
+
+@pytest.mark.parametrize("sent", [[NEW], [A], [A, B, C, D, NEW], [system("s"), NEW]])
+def test_a_conversation_begins(sent: list[Message]) -> None:
+    found = continued([], sent)
+    assert (found.history, found.whole, found.known) == ([], sent, 0)
+
+
+def test_a_replay_is_all_of_it() -> None:
+    found = continued(STORED, [*STORED, NEW])
+    assert (found.history, found.whole, found.known) == ([], [*STORED, NEW], 4)
+
+
+@pytest.mark.parametrize(
+    ("sent", "known"),
+    [
+        ([A, B, NEW], 2),  # edited
+        ([A, B, C], 3),  # to be answered again
+        ([A, assistant("another"), NEW], 1),
+    ],
+)
+def test_an_edited_replay_is_all_of_it(sent: list[Message], known: int) -> None:
+    found = continued(STORED, sent)
+    assert (found.history, found.whole, found.known) == ([], sent, known)
+
+
+@pytest.mark.parametrize("sent", [[D, NEW], [C, D, NEW]])
+def test_the_last_messages_are_not_doubled(sent: list[Message]) -> None:
+    found = continued(STORED, sent)
+    assert found.history == STORED[: 5 - len(sent)]
+    assert (found.whole, found.known) == ([*STORED, NEW], 4)
+
+
+@pytest.mark.parametrize("sent", [[A], [C], [user("c"), NEW]])
+def test_a_repeated_question_is_asked_again(sent: list[Message]) -> None:
+    assert continued(STORED, sent).whole == [*STORED, *sent]
+
+
+def test_results_follow_their_calls_whether_these_are_sent_or_not() -> None:
+    stored, answer = [A, CALL], result("id1", "r")
+    assert continued(stored, [answer]).whole == [A, CALL, answer]
+    assert continued(stored, [CALL, answer]).whole == [A, CALL, answer]
+    assert continued(stored, [A, CALL, answer]).whole == [A, CALL, answer]
+
+
+def test_system_messages_replace_the_earlier_ones() -> None:
+    stored = [system("old"), A, B]
+    assert continued(stored, [NEW]).history == stored
+    found = continued(stored, [system("new"), NEW])
+    assert found.history == [A, B]
+    assert (found.whole, found.known) == ([system("new"), A, B, NEW], 0)
+    same = continued(stored, [{"role": "developer", "content": "old"}, NEW])
+    assert (same.history, same.known) == ([A, B], 3)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        (A, user([{"type": "text", "text": "a"}])),
+        (A, user([{"type": "text", "text": "a"}, {"type": "text", "text": " "}])),
+        (B, assistant(" to a\n")),
+        (B, {**B, "tool_calls": [], "refusal": None, "reasoning_content": "hm", "annotations": []}),
+        (CALL, called(call("f", '{"y": 2,  "x": 1}', "id1"), content="")),
+        (REFUSED, assistant("No.")),
+    ],
+)
+def test_rewriting_without_meaning_does_not_show(stored: Message, sent: Message) -> None:
+    after = assistant("end")
+    assert continued([stored, after], [sent, after]).known == 2
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        user("b"),
+        assistant("a"),
+        user([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": "x"}]),
+        called(call("f", {"x": 1}, "id1"), content="a"),
+        result("id1", "a"),
+    ],
+)
+def test_another_message_is_another(sent: Message) -> None:
+    assert continued([A], [sent, B]).known == 1
+    assert continued([A], [sent, B]).whole == [A, sent, B]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["text", "type"]), inner),
+    max_leaves=5,
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["system", "user", "assistant", "tool"])},
+        optional={
+            "content": JSON,
+            "tool_calls": st.lists(st.fixed_dictionaries({"id": JSON, "function": JSON}), max_size=2),
+        },
+    ),
+    max_size=5,
+)
+
+
+@given(MESSAGES, MESSAGES)
+def test_nothing_that_is_sent_gets_lost(stored: list[Any], sent: list[Any]) -> None:
+    found = continued(stored, sent)
+    assert all(any(message is kept for kept in found.whole) for message in sent)
+    assert all(any(message is old for old in stored) for message in found.history)
+    assert found.known <= min(len(stored), len(found.whole))
+    assert sorted(map(id, found.whole)) == sorted(map(id, [*found.history, *sent]))

@@ -1,0 +1,204 @@
+"""Events as the Responses API writes them, whole and streamed."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.dialects.responses import request as responses
+from gateway.dialects.responses.answers import StreamEncoder, Whole, new
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    RateLimited,
+    TurnStopped,
+    UpstreamError,
+)
+from gateway.turn import (
+    Done,
+    Event,
+    Idle,
+    Refusal,
+    Retracted,
+    Started,
+    Text,
+    Thinking,
+    ToolArguments,
+    ToolCall,
+)
+from tests.support import responses_shapes as shapes
+from tests.unit.dialects.test_responses_dialect import DONE, USAGE, WEATHER, Body, parsed
+
+# Answers
+
+STARTED = Started("claude-x")
+ECHOED = parsed({"input": "hi", "tools": [WEATHER]}).echoed
+CALLS: list[Event] = [
+    Thinking("First "),
+    Thinking("this."),
+    Text("I look."),
+    ToolCall(0, "toolu_a", "get_weather"),
+    ToolArguments(0, '{"city":'),
+    ToolArguments(0, '"Rome"}'),
+    ToolCall(1, "toolu_b", "now"),
+    Done("tool_use", USAGE),
+]
+
+
+def streamed(*events: Event, summary: bool = False) -> list[Body]:
+    encoder = StreamEncoder(new("resp_1", "m", ECHOED), summary, lambda response: None)
+    return shapes.stream(b"".join(encoder.encode([event]) for event in events))
+
+
+def whole(*events: Event, summary: bool = False) -> Body:
+    answer = Whole(new("resp_1", "m", ECHOED), summary, lambda response: None)
+    answer.add(events)
+    body = answer.body()
+    shapes.response(body)
+    return body
+
+
+def kinds(events: list[Body]) -> list[str]:
+    return [event["type"].removeprefix("response.") for event in events]
+
+
+def test_a_stream_of_text() -> None:
+    events = streamed(STARTED, Text("Hel"), Idle(), Text("lo\u2028"), DONE)
+    assert kinds(events) == [
+        "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
+        "output_text.done", "content_part.done", "output_item.done", "completed",
+    ]  # fmt: skip
+    assert events[0]["response"]["status"] == "in_progress"
+    assert events[0]["response"]["output"] == []
+    assert events[0]["response"]["model"] == "claude-x"
+    assert [event["delta"] for event in events if "delta" in event] == ["Hel", "lo\u2028"]
+    assert events[-1]["response"]["output"] == [events[-2]["item"]]
+    assert events[-2]["item"]["content"][0]["text"] == "Hello\u2028"
+
+
+def test_a_stream_with_thinking_and_calls() -> None:
+    events = streamed(STARTED, *CALLS, summary=True)
+    assert kinds(events)[2:] == [
+        "output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta",
+        "reasoning_summary_text.delta", "reasoning_summary_text.done", "reasoning_summary_part.done",
+        "output_item.done",
+        "output_item.added", "content_part.added", "output_text.delta", "output_text.done", "content_part.done",
+        "output_item.done",
+        "output_item.added", "function_call_arguments.delta", "function_call_arguments.delta",
+        "function_call_arguments.done", "output_item.done",
+        "output_item.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
+        "completed",
+    ]  # fmt: skip
+    done = [event for event in events if event["type"] == "response.output_item.done"]
+    assert [event["output_index"] for event in done] == [0, 1, 2, 3]
+    items = [event["item"] for event in done]
+    assert events[-1]["response"]["output"] == items
+    assert items[0]["summary"] == [{"type": "summary_text", "text": "First this."}]
+    assert [(item["call_id"], item["name"], item["arguments"]) for item in items[2:]] == [
+        ("toolu_a", "get_weather", '{"city":"Rome"}'),
+        ("toolu_b", "now", "{}"),
+    ]
+    assert all(item["status"] == "completed" for item in items[1:])
+    placed = [event for event in events if "item_id" in event]
+    assert all(event["item_id"] == items[event["output_index"]]["id"] for event in placed)
+
+
+def test_thinking_is_told_only_on_request() -> None:
+    events = streamed(STARTED, *CALLS)
+    assert not any("reasoning_summary" in kind for kind in kinds(events))
+    assert events[-1]["response"]["output"][0]["summary"] == []
+    assert "First" not in str(events)
+
+
+def test_whole_and_stream_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    for summary in (True, False):
+        last = streamed(STARTED, *CALLS, summary=summary)[-1]["response"]
+        assert whole(STARTED, *CALLS, summary=summary) == last
+
+
+def test_usage() -> None:
+    assert whole(STARTED, DONE)["usage"] == {
+        "input_tokens": 33,
+        "input_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 3},
+        "output_tokens": 7,
+        "output_tokens_details": {"reasoning_tokens": 2},
+        "total_tokens": 40,
+        "cost": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "status", "reason"),
+    [
+        ("end_turn", "completed", None),
+        ("stop_sequence", "completed", None),
+        ("something_new", "completed", None),
+        ("max_tokens", "incomplete", "max_output_tokens"),
+        ("model_context_window_exceeded", "incomplete", "max_output_tokens"),
+        ("refusal", "incomplete", "content_filter"),
+    ],
+)
+def test_how_a_response_ends(stop_reason: str, status: str, reason: str | None) -> None:
+    last = streamed(STARTED, Text("a"), Done(stop_reason, USAGE))[-1]
+    assert last["type"] == f"response.{status}"
+    assert last["response"]["status"] == last["response"]["output"][0]["status"] == status
+    assert (last["response"]["incomplete_details"] or {}).get("reason") == reason
+
+
+def test_a_refusal() -> None:
+    events = streamed(STARTED, Refusal("I won't."), DONE)
+    assert kinds(events)[3:7] == ["content_part.added", "refusal.delta", "refusal.done", "content_part.done"]
+    assert events[-1]["response"]["output"][0]["content"] == [{"type": "refusal", "refusal": "I won't."}]
+
+
+def test_void_text_is_dropped_or_ends_the_stream() -> None:
+    body = whole(STARTED, Text("{bad"), Retracted(), Text("{}"), DONE)
+    assert [item["content"][0]["text"] for item in body["output"]] == ["{}"]
+    encoder = StreamEncoder(new("resp_1", "m", ECHOED), False, lambda response: None)
+    with pytest.raises(UpstreamError) as caught:
+        encoder.encode([STARTED, Text("{bad"), Retracted()])
+    assert caught.value.code == "invalid_structured_output"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (UpstreamError("Broken."), "failed", "server_error"),
+        (RateLimited("Wait."), "failed", "rate_limit_exceeded"),
+        (InvalidRequest("No.", param="model"), "failed", "invalid_prompt"),
+        (TurnStopped(), "cancelled", None),
+    ],
+)
+def test_a_stream_that_fails(error: GatewayError, status: str, code: str | None) -> None:
+    ended: list[Body] = []
+    encoder = StreamEncoder(new("resp_1", "m", ECHOED), False, ended.append)
+    events = shapes.stream(encoder.encode([STARTED, Text("so ")]) + encoder.error(error))
+    assert kinds(events)[-2:] == ["error", "failed"]
+    assert events[-2]["error"]["message"] == events[-2]["message"] == error.message
+    response = events[-1]["response"]
+    assert (response["status"], (response["error"] or {}).get("code")) == (status, code)
+    assert response["output"][0]["content"][0]["text"] == "so "
+    assert ended == [response]
+
+
+def test_an_error_of_the_schema_names_this_api_s_field() -> None:
+    error = responses.renamed(
+        InvalidRequest("x", param="response_format.json_schema.schema", code="invalid_json_schema")
+    )
+    assert (error.param, error.code) == ("text.format.schema", "invalid_json_schema")
+    other = UpstreamError("x")
+    assert responses.renamed(other) is other
+
+
+def test_an_answer_without_an_end_is_none() -> None:
+    with pytest.raises(UpstreamError):
+        whole(STARTED, Text("a"))
+
+
+def test_the_end_is_told_before_the_last_event_is_handed_out() -> None:
+    ended: list[Body] = []
+    encoder = StreamEncoder(new("resp_1", "m", ECHOED), False, ended.append)
+    encoder.encode([STARTED, Text("a")])
+    assert not ended
+    encoder.encode([DONE])
+    assert ended[0]["status"] == "completed"

@@ -1,0 +1,337 @@
+"""What the stand-in Messages API notices, how it breaks off, what it records, and how it starts and stops."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.standin import (
+    Recorded,
+    StandIn,
+    blocks,
+    cut,
+    error,
+    hang,
+    raw,
+    stream_error,
+    text,
+    text_block,
+    thinking_block,
+)
+from tests.support.standin_client import (
+    BUDGET,
+    NEW,
+    ON,
+    ask,
+    assistant,
+    connect,
+    open_stream,
+    parse,
+    post,
+    receive_all,
+    receive_until,
+    result,
+    round_of,
+    stream,
+    t,
+    user,
+    written,
+)
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    with StandIn() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("reply", "deltas"), [(hang(0), 0), (hang(3), 3), (hang(-1), 0), (text("a b", first_delay=60), 0)]
+)
+def test_hang_up_is_noticed_during_silence(standin: StandIn, reply: Any, deltas: int) -> None:
+    standin.default(reply)
+    with open_stream(standin) as sock:
+        record = standin.wait_for(lambda: standin.messages and standin.messages.last)
+        assert isinstance(record, Recorded)
+        standin.wait_for(lambda: record.deltas == deltas)
+        time.sleep(0.05)
+        assert not record.aborted
+        if hasattr(select, "POLLRDHUP"):
+            sock.sendall(b"bytes sent ahead")
+    left = time.monotonic()
+    standin.wait_for(lambda: record.aborted)
+    assert record.finished is not None
+    assert record.finished - left < 10
+    assert record.deltas == deltas
+
+
+def test_hang_up_is_noticed_while_writing(standin: StandIn) -> None:
+    standin.default(text(chunks=["word " * 1000] * 4000))
+    with open_stream(standin) as sock:
+        receive_until(sock, b"message_start")
+    standin.wait_for(lambda: standin.messages.last.aborted)
+
+
+def test_complete_stream_is_not_aborted(standin: StandIn) -> None:
+    stream(standin)
+    record = standin.messages.last
+    standin.wait_for(lambda: record.finished)
+    assert not record.aborted
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_cut_drops_the_connection_after_some_deltas(standin: StandIn, after: int) -> None:
+    standin.default(cut(after, text("a b c d")))
+    with open_stream(standin) as sock:
+        got = receive_all(sock)
+    assert got.count(b"event: content_block_delta") == after
+    assert b"event: message_start" in got
+    assert not got.endswith(b"0\r\n\r\n")
+
+
+def test_cut_before_the_response(standin: StandIn) -> None:
+    standin.default(cut(-1))
+    with open_stream(standin) as sock:
+        assert receive_all(sock) == b""
+    with pytest.raises(http.client.RemoteDisconnected):
+        post(standin, ask())
+
+
+def test_stream_error(standin: StandIn) -> None:
+    standin.default(stream_error(2))
+    events = stream(standin)
+    assert [name for name, _ in events].count("content_block_delta") == 2
+    assert events[-1] == (
+        "error",
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+    )
+    assert post(standin, ask())[0] == 529
+
+
+def test_raw_events(standin: StandIn) -> None:
+    standin.default(raw([("message_start", {"odd": 1}), b"event: x\ndata: 1\n\n"]))
+    assert stream(standin) == [("message_start", {"odd": 1}), ("x", 1)]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (413, "request_too_large"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
+        (529, "overloaded_error"),
+    ],
+)
+def test_http_errors(standin: StandIn, status: int, kind: str) -> None:
+    standin.default(error(status))
+    got, body = post(standin, ask(stream=True))
+    assert got == status
+    assert body["type"] == "error"
+    assert body["error"]["type"] == kind
+    assert body["error"]["message"]
+
+
+def test_http_error_with_its_own_words(standin: StandIn) -> None:
+    standin.default(error(429, "odd_error", "Not now", {"retry-after": "3"}))
+    connection = connect(standin)
+    connection.request("POST", "/v1/messages", json.dumps(ask()))
+    response = connection.getresponse()
+    assert response.getheader("retry-after") == "3"
+    assert json.load(response)["error"] == {"type": "odd_error", "message": "Not now"}
+    connection.close()
+
+
+def test_refused_request_is_answered_and_recorded(standin: StandIn) -> None:
+    status, body = post(standin, ask(temperature=0.2))
+    assert status == 400
+    assert body["error"] == {
+        "type": "invalid_request_error",
+        "message": "`temperature` is deprecated for this model.",
+    }
+    assert standin.messages.last.status == 400
+
+
+def test_refusals_can_be_turned_off() -> None:
+    with StandIn(strict=False) as standin:
+        assert post(standin, ask(temperature=0.2))[0] == 200
+        assert post(standin, {"messages": []})[0] == 200
+        assert post(standin, b"{nonsense")[0] == 400
+
+
+def test_request_over_32_mb_is_too_large(standin: StandIn) -> None:
+    status, body = post(standin, ask(said="x" * (32 << 20)))
+    assert (status, body["error"]["type"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("model", ["claude-retired", "claude-nonexistent-1"])
+def test_unknown_models(model: str) -> None:
+    with StandIn(unknown_models={"claude-retired"}) as standin:
+        status, body = post(standin, ask(model))
+    assert (status, body["error"]) == (404, {"type": "not_found_error", "message": f"model: {model}"})
+
+
+def test_newest_rule_wins_and_is_used_up(standin: StandIn) -> None:
+    standin.default(text("default"))
+    standin.reply(text("old"), when="hi")
+    standin.reply(text("new"), when="hi", times=2)
+    standin.reply(text("haiku"), when=lambda body: body["model"] == BUDGET)
+    assert [written(stream(standin)) for _ in range(3)] == ["new", "new", "old"]
+    assert written(stream(standin, said="ho")) == "default"
+    assert written(stream(standin, BUDGET)) == "haiku"
+    standin.reset()
+    assert standin.requests == []
+    assert written(stream(standin)) not in ("old", "default")
+
+
+def test_rule_looks_at_the_last_user_message_only(standin: StandIn) -> None:
+    standin.reply(text("yes"), when="apple")
+    history = [user("apple"), assistant("ok"), user("pear")]
+    assert written(stream(standin, messages=history)) != "yes"
+    assert written(stream(standin, messages=[*round_of()[:2], user([result(content="apple")])])) == "yes"
+
+
+def test_reply_from_a_function(standin: StandIn) -> None:
+    standin.reply(lambda body: text(f"{body['model']}!"))
+    assert written(stream(standin)) == f"{NEW}!"
+
+
+def test_fault_in_a_function_is_loud(standin: StandIn) -> None:
+    standin.default(lambda body: text(body["missing"]))
+    status, body = post(standin, ask())
+    assert status == 500
+    assert "KeyError" in body["error"]["message"]
+    assert "KeyError" in standin.faults[0]
+
+
+def test_records(standin: StandIn) -> None:
+    with pytest.raises(LookupError):
+        _ = standin.messages.last
+    post(standin, ask(said=[t("one"), t("two")]))
+    post(standin, {"messages": [user("abcd" * 100)]}, "/v1/messages/count_tokens")
+    record = standin.messages.last
+    assert len(standin.requests) == 2
+    assert len(standin.messages) == 1
+    assert (record.method, record.path, record.text) == ("POST", "/v1/messages?beta=true", "one\ntwo")
+    assert record.body == json.loads(record.raw)
+    assert record.headers["content-length"] == str(len(record.raw))
+
+
+def test_count_tokens(standin: StandIn) -> None:
+    body = {"model": NEW, "messages": [user("abcd" * 1000)]}
+    status, counted = post(standin, body, "/v1/messages/count_tokens?beta=true")
+    assert status == 200
+    assert 1000 <= counted["input_tokens"] < 1010
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 200), ("HEAD", "/", 200), ("GET", "/v1/x", 404), ("POST", "/v1/x", 404)],
+)
+def test_other_paths(standin: StandIn, method: str, path: str, status: int) -> None:
+    connection = connect(standin)
+    for _ in range(2):
+        connection.request(method, path)
+        response = connection.getresponse()
+        assert response.status == status
+        assert (response.read() == b"") == (method == "HEAD")
+    connection.close()
+
+
+def test_connection_is_kept(standin: StandIn) -> None:
+    connection = connect(standin)
+    for _ in range(3):
+        connection.request("POST", "/v1/messages", json.dumps(ask(stream=True)))
+        assert written(parse(connection.getresponse().read()))
+    sock = connection.sock
+    connection.request("POST", "/v1/messages", json.dumps(ask(temperature=1)))
+    assert connection.getresponse().read()
+    assert connection.sock is sock
+    connection.close()
+
+
+def test_wait_for_gives_up(standin: StandIn) -> None:
+    with pytest.raises(TimeoutError):
+        standin.wait_for(lambda: standin.messages, timeout=0.05)
+
+
+def test_fifty_streams_at_once(standin: StandIn) -> None:
+    standin.default(lambda body: text(f"{body['messages'][0]['content']} a b c d", delay=0.1))
+    began = time.monotonic()
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda number: written(stream(standin, said=f"n{number}")), range(50)))
+    assert answers == [f"n{number} a b c d" for number in range(50)]
+    assert time.monotonic() - began < 15  # and not one after the other
+    assert len(standin.messages) == 50
+
+
+def test_stop_leaves_nothing_behind() -> None:
+    before = set(threading.enumerate())
+    standin = StandIn().start()
+    standin.default(hang(1))
+    idle = connect(standin)
+    idle.request("GET", "/")
+    idle.getresponse().read()
+    waiting = [open_stream(standin) for _ in range(3)]
+    standin.wait_for(lambda: sum(record.deltas for record in standin.messages) == 3)
+    began = time.monotonic()
+    standin.stop()
+    assert time.monotonic() - began < 5
+    assert set(threading.enumerate()) == before
+    assert not any(record.aborted for record in standin.messages)
+    for sock in waiting:
+        receive_all(sock)
+        sock.close()
+    idle.close()
+    standin.stop()
+    with pytest.raises(RuntimeError):
+        _ = standin.url
+
+
+def test_it_can_be_started_again() -> None:
+    standin = StandIn()
+    for _ in range(2):
+        with standin:
+            assert post(standin, ask())[0] == 200
+            with pytest.raises(RuntimeError):
+                standin.start()
+
+
+def test_thinking_block_among_others(standin: StandIn) -> None:
+    standin.default(blocks(thinking_block("a"), text_block("b"), thinking_block("c"), text_block("d")))
+    assert written(stream(standin, BUDGET, thinking=ON)) == "bd"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_by_itself(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "tests.standin", "--instant"]
+    root = Path(__file__).parents[3]
+    reminded = [t("<system-reminder>\nx\n</system-reminder>"), t("good day")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=os.environ) as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        data = json.dumps(ask(said=reminded, stream=True)).encode()
+        with urllib.request.urlopen(f"{url}/v1/messages", data, timeout=5) as response:
+            events = parse(response.read())
+        process.send_signal(number)
+        assert process.wait(5) == 0
+    assert written(events).startswith("You said: good day ")
+    assert [name for name, _ in events].count("content_block_delta") == 20

@@ -1,0 +1,120 @@
+"""The counters of several processes, in the database and in Redis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import RedisStorage
+
+from gateway.app import create_app
+from gateway.errors import StoreError
+from gateway.settings import Settings
+from gateway.store.database import Store
+from gateway.store.limits import sliding_window as sliding
+from gateway.store.limits.allowance import Allowance
+from gateway.store.limits.budgets import Spending
+from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.limits.sliding_window import Sliding
+from gateway.turn import Usage
+from tests.support.gateway import ROOT
+from tests.unit.store.test_limit_counters import lease_calls
+
+HAMMER = """
+import sys
+from gateway.store.database import Store
+from gateway.store.limits.leases import DatabaseLeases
+from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.redis_leases import RedisLeases
+from limits.storage import RedisStorage
+
+url, name = sys.argv[1:]
+if url.startswith("sqlite"):
+    store = Store(url)
+    storage, leases = DatabaseStorage(store=store, now=lambda: 1e9), DatabaseLeases(store, lambda: 1e9)
+else:
+    storage, leases = RedisStorage(url), RedisLeases(url)
+sys.stdin.readline()
+taken = sum(storage.acquire_sliding_window_entry("window", 100, 3600) for _ in range(150))
+held = sum(leases.acquire("me", f"{name} {number}", 50, 600) for number in range(60))
+for _ in range(100):
+    storage.incr("sum", 3600, 3)
+print(taken, held)
+"""
+
+
+def hammer(url: str) -> tuple[int, int]:
+    """How often three processes together were let in, and how many leases they got."""
+    command = [sys.executable, "-W", "error", "-c", HAMMER, url]
+    started = [
+        subprocess.Popen([*command, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for name in "abc"
+    ]
+    for process in started:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    counts = [tuple(map(int, process.communicate(timeout=60)[0].split())) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    return sum(taken for taken, _ in counts), sum(held for _, held in counts)
+
+
+def test_counts_in_the_database_are_exact(url: str, store: Store) -> None:
+    assert hammer(url) == (100, 50)
+    assert DatabaseStorage(store=store, now=lambda: 1e9).get("sum") == 900
+
+
+def test_counts_in_redis_are_exact(redis_url: str) -> None:
+    assert hammer(redis_url) == (100, 50)
+    assert RedisStorage(redis_url).get("sum") == 900
+
+
+def test_budgets_in_redis(redis_url: str) -> None:
+    spending = Spending(RedisStorage(redis_url))
+    allowance = Allowance(usd_per_month=0.5)
+    spending.charge("me", allowance, Usage(cost_usd=0.4))
+    assert spending.exhausted("me", allowance) is None
+    spending.charge("me", allowance, Usage(cost_usd=0.2))
+    found = spending.exhausted("me", allowance)
+    assert found is not None
+    assert found.used == pytest.approx(0.6)
+
+
+def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
+    storage = RedisStorage(redis_url)
+    item = RateLimitItemPerMinute(3)
+    assert sliding.read(storage, item, "reader", "x") == Sliding(3, 60, 0, 0, 0)
+    told = [sliding.hit(storage, item, "reader", "x") for _ in range(4)]
+    assert [passed for passed, _ in told] == [True, True, True, False]
+    assert [window.current for _, window in told] == [1, 2, 3, 3]
+    window = sliding.read(storage, item, "reader", "x")
+    assert (window.remaining, window.current) == (0, 3)
+    assert 30 < window.wait <= 60
+
+
+def test_an_app_that_counts_in_redis(redis_url: str, url: str) -> None:
+    settings = Settings(
+        database_url=url,
+        rate_limit_storage_url=redis_url,
+        rate_limit_requests_per_minute=3,
+        rate_limit_burst=0,
+        rate_limit_answers_at_once=1,
+        rate_limit_usd_per_day=1,
+    )
+    client = create_app(settings).test_client()
+    answers = [client.post("/v1/chat/completions", json={}, buffered=True) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["2", "1", "0", "0"]
+
+
+def test_redis_that_is_gone_is_a_503() -> None:
+    url = "redis://127.0.0.1:1"
+    for call in lease_calls(RedisLeases(url)).values():
+        with pytest.raises(StoreError):
+            call()
+    with pytest.raises(StorageError):
+        RedisStorage(url, wrap_exceptions=True).get("a")

@@ -1,0 +1,258 @@
+"""Sessions in the database: who sees them, who has them, when they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.app import create_app
+from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
+from gateway.settings import Settings
+from gateway.store import session_claims as claims_module
+from gateway.store.database import DELETED_AT_ONCE, Store
+from gateway.store.models import Session, SessionMessage
+from gateway.store.session_claims import Claims, Outcome
+from gateway.store.sessions import Expiry, Sessions, new_id, now
+from tests.support.recorded import assistant, user
+
+HALF_AN_HOUR = Expiry(timedelta(minutes=30))
+NEVER = Expiry(None)
+ANSWER = Outcome(messages=[user("q"), assistant("a")], input_tokens=3, output_tokens=2, cost=0.5)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/gateway.db", busy_seconds=0.01, pauses=(0.01,))
+    store.open()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sessions(store: Store) -> Sessions:
+    return Sessions(store, HALF_AN_HOUR)
+
+
+@pytest.fixture
+def claims(store: Store) -> Claims:
+    return Claims(store, HALF_AN_HOUR)
+
+
+def change(store: Store, session_id: str, **values: Any) -> None:
+    store.write(lambda db: Session.update(**values).where(Session.id == session_id).execute(db))
+
+
+def count(store: Store, model: Any) -> int:
+    found: int = store.read(lambda db: model.select().count(db))
+    return found
+
+
+def idle_for(store: Store, session_id: str, **time: float) -> None:
+    change(store, session_id, updated_at=now() - timedelta(**time))
+
+
+# Claims
+
+
+def test_a_session_has_one_turn(sessions: Sessions, claims: Claims) -> None:
+    session = sessions.create("me")
+    assert not session.is_running
+    claims.claim(session.id, "me", "turn1")
+    assert sessions.get(session.id, "me").is_running
+    with pytest.raises(SessionBusy):
+        claims.claim(session.id, "me", "turn2")
+    claims.finish("turn1", Outcome())
+    claims.claim(session.id, "me", "turn2")
+
+
+def test_a_claim_that_is_not_renewed_ends(
+    sessions: Sessions, claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = sessions.create("me")
+    monkeypatch.setattr(claims_module, "LEASE", timedelta(0))
+    claims.claim(session.id, "me", "dead")
+    monkeypatch.undo()
+    claims.claim(session.id, "me", "next")
+    assert claims.going_on(["dead", "next"]) == {"next"}
+    with pytest.raises(TurnStopped):
+        claims.finish("dead", ANSWER)
+    assert sessions.messages(session.id) == []
+    assert sessions.get(session.id, "me").is_running
+
+
+def test_a_claim_is_renewed(sessions: Sessions, claims: Claims, store: Store) -> None:
+    session = sessions.create("me")
+    claims.claim(session.id, "me", "turn")
+    change(store, session.id, running_until=now() - timedelta(seconds=1))
+    claims.renew({"turn": 1}.keys())
+    assert sessions.get(session.id, "me").is_running
+
+
+def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: Claims) -> None:
+    stopped, deleted, other = (sessions.create("me").id for _ in range(3))
+    for session in (stopped, deleted, other):
+        claims.claim(session, "me", f"turn of {session}")
+    claims.request_stop(stopped)
+    sessions.delete(deleted, "me")
+    turns = [f"turn of {session}" for session in (stopped, deleted, other)]
+    assert claims.going_on(turns) == {f"turn of {other}"}
+    claims.finish(f"turn of {stopped}", Outcome())
+    claims.claim(stopped, "me", "next")
+    assert claims.going_on(["next"]) == {"next"}
+
+
+def test_an_outcome_is_added(sessions: Sessions, claims: Claims, store: Store) -> None:
+    session = sessions.create("me")
+    claims.claim(session.id, "me", "1")
+    claims.finish("1", ANSWER)
+    first = sessions.messages(session.id)
+    assert [one.message for one in first] == [user("q"), assistant("a")]
+    claims.claim(session.id, "me", "2")
+    again = Outcome(
+        messages=[user("r"), assistant("b")], keep_until=first[0].id, input_tokens=1, message_count=3
+    )
+    claims.finish("2", again)
+    found = [one.message["content"] for one in sessions.messages(session.id)]
+    assert found == ["q", "r", "b"]
+    record = sessions.get(session.id, "me")
+    assert (record.total_tokens, record.total_cost, record.message_count) == (6, 0.5, 3)
+    row = store.read(lambda db: SessionMessage.select().where(SessionMessage.id == first[0].id).first(db))
+    assert row.role == "user"
+
+
+# Whose they are
+
+
+def test_only_the_owner_finds_a_session(sessions: Sessions, claims: Claims, store: Store) -> None:
+    session = sessions.create("me", title="t")
+    change(store, session.id, claude_session_id="cli")
+    for name in (session.id, "cli"):
+        assert sessions.get(name, "me").id == sessions.get(name, None).id == session.id
+        for act in (sessions.get, sessions.delete):
+            with pytest.raises(SessionNotFound):
+                act(name, "you")
+        with pytest.raises(SessionNotFound):
+            sessions.rename(name, "you", "x")
+        with pytest.raises(SessionNotFound):
+            claims.claim(name, "you", "turn")
+    assert sessions.get(session.id, "me").title == "t"
+    assert sessions.page("you", None, 1, 10) == ([], 0)
+    assert sessions.stats("you")["sessions"] == 0
+    assert [sessions.page(owner, None, 1, 10)[1] for owner in ("me", None)] == [1, 1]
+
+
+def test_sessions_of_a_project(sessions: Sessions) -> None:
+    ours = [sessions.create(owner, project_id="p").id for owner in ("me", "you")]
+    other = sessions.create("me").id
+    found, total = sessions.page("me", "p", 1, 10)
+    assert ([one.id for one in found], total) == (ours[:1], 1)
+    assert sorted(sessions.delete_project("p")) == sorted(ours)
+    assert [one.id for one in sessions.page(None, None, 1, 10)[0]] == [other]
+
+
+def test_an_admin_key_sees_all(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/gateway.db"
+    app = create_app(Settings(require_auth=True, api_keys=("plain",), database_url=url))
+    _, admin = app.extensions["keys"].create("boss", is_admin=True)
+    client = app.test_client()
+    session = client.post("/v1/sessions", json={}, headers={"x-api-key": "plain"}).get_json()["id"]
+    assert client.get(f"/v1/sessions/{session}", headers={"x-api-key": admin}).status_code == 200
+    (listed,) = client.get("/v1/sessions", headers={"x-api-key": admin}).get_json()["data"]
+    assert listed["id"] == session
+    app.extensions["store"].close()
+
+
+# When they end
+
+
+def test_an_idle_session_expires(sessions: Sessions, claims: Claims, store: Store) -> None:
+    old, young = sessions.create("me").id, sessions.create("me").id
+    claims.claim(old, "me", "turn")
+    claims.finish("turn", ANSWER)
+    idle_for(store, old, minutes=31)
+    idle_for(store, young, minutes=29)
+    with pytest.raises(SessionNotFound):
+        sessions.get(old, "me")
+    with pytest.raises(SessionNotFound):
+        claims.claim(old, "me", "turn")
+    assert [one.id for one in sessions.page("me", None, 1, 10)[0]] == [young]
+    assert sessions.sweep() == 1
+    assert (count(store, Session), count(store, SessionMessage)) == (1, 0)
+    assert sessions.sweep() == 0
+
+
+def test_a_session_does_not_expire_while_it_is_answered(
+    sessions: Sessions, claims: Claims, store: Store
+) -> None:
+    session = sessions.create("me").id
+    claims.claim(session, "me", "turn")
+    idle_for(store, session, hours=1)
+    assert sessions.sweep() == 0
+    assert sessions.get(session, "me").is_running
+
+
+def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
+    sessions, claims = Sessions(store, NEVER), Claims(store, NEVER)
+    stored = sessions.create("me")
+    unstored = {name: getattr(stored, name) for name in stored.__dataclass_fields__}
+    claims.open(type(stored)(**{**unstored, "id": "bare", "is_stored": False}), "turn")
+    change(store, "bare", running_until=None)
+    for session in (stored.id, "bare"):
+        idle_for(store, session, days=400)
+    assert sessions.get(stored.id, "me").id == stored.id
+    assert sessions.sweep() == 1
+    assert sessions.get(stored.id, "me").id == stored.id
+
+
+def test_many_are_swept(sessions: Sessions, store: Store) -> None:
+    old = {"owner": "", "created_at": now(), "updated_at": now() - timedelta(days=1)}
+    rows = [{**old, "id": new_id()} for _ in range(DELETED_AT_ONCE + 3)]
+    store.write(lambda db: [Session.insert(**row).execute(db) for row in rows])
+    assert sessions.sweep() == len(rows)
+
+
+# Texts that a database may not take
+
+
+def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims: Claims) -> None:
+    session = sessions.create("me", title="a\ud800b\0", system_prompt="\0")
+    shown = sessions.get(session.id, "me")
+    assert (shown.title, shown.system_prompt) == ("a?b?", "?")
+    for unfit in ("\ud800", "\0"):
+        assert sessions.page("me", unfit, 1, 10) == ([], 0)
+        with pytest.raises(SessionNotFound):
+            claims.claim(unfit, "me", "turn")
+
+
+# A database that fails
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda s, c: s.create("me"),
+        lambda s, c: s.rename("x", "me", "t"),
+        lambda s, c: s.delete("x", "me"),
+        lambda s, c: s.delete_project("x"),
+        lambda s, c: s.sweep(),
+        lambda s, c: c.claim("x", "me", "turn"),
+        lambda s, c: c.renew(["turn"]),
+        lambda s, c: c.request_stop("x"),
+        lambda s, c: c.finish("turn", ANSWER),
+    ],
+)
+def test_a_locked_database_is_our_error(
+    tmp_path: Path, sessions: Sessions, claims: Claims, act: Callable[[Sessions, Claims], Any]
+) -> None:
+    other = Store(f"sqlite:///{tmp_path}/gateway.db")
+
+    def locked(db: Any) -> None:
+        with pytest.raises(StoreError):
+            act(sessions, claims)
+
+    other.write(locked)
+    other.close()
