@@ -32,7 +32,7 @@ from gateway.api.views import (
     sessions,
     usage,
 )
-from gateway.claude.catalog import Catalogue
+from gateway.claude.catalog import ModelCatalog
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs
 from gateway.observe import request_ids as requests
@@ -140,7 +140,7 @@ def _configure_logs(settings: Settings) -> None:
 
 def _claude(settings: Settings) -> Claude:
     return Claude(
-        catalogue=Catalogue(settings.claude_code_api_models_path, settings.default_model),
+        catalog=ModelCatalog(settings.claude_code_api_models_path, settings.default_model),
         limits=Limits(
             turns=settings.max_concurrent_sessions,
             queue=settings.max_queued_requests,

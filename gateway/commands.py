@@ -14,7 +14,7 @@ from gateway.settings import SettingsError, load
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from gateway.store.limits.allowance import Allowance
-from gateway.store.usage import GROUPS, Figures, GroupBy, Summary, Usage, total
+from gateway.store.usage import GROUPS, Figures, GroupBy, Summary, UsageTable, sum_figures
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
 USAGE_HEADINGS = ("REQUESTS", "FAILED", "CUT", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "COST")
@@ -176,14 +176,14 @@ def usage(by: GroupBy, days: int) -> None:
     store = Store(load().database_url)
     store.open()
     today = datetime.now(timezone.utc).date()
-    groups = Usage(store).groups(by, today - timedelta(days=days - 1), today)
+    groups = UsageTable(store).groups(by, today - timedelta(days=days - 1), today)
     store.close()
     if not groups:
         click.echo("There is no usage.")
         return
     rows = [(_group_name(group), *_figures(group.figures)) for group in groups]
     heading = (by.upper(), *USAGE_HEADINGS)
-    click.echo(_table([heading, *rows, ("TOTAL", *_figures(total(groups)))], numbers=True))
+    click.echo(_table([heading, *rows, ("TOTAL", *_figures(sum_figures(groups)))], numbers=True))
 
 
 def _group_name(group: Summary) -> str:

@@ -19,7 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gateway.claude.service import Claude
 from gateway.errors import ModelNotFound, StoreError
 from gateway.observe import logs
-from gateway.observe.metrics import Look, Metrics
+from gateway.observe.metrics import Metrics, MetricsSnapshot
 from gateway.settings import TITLE, VERSION, Settings, SettingsError
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import without_password
@@ -31,7 +31,7 @@ from gateway.store.limits.redis_leases import RedisLeases
 from gateway.store.project_folders import Folders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
-from gateway.store.usage import Usage
+from gateway.store.usage import UsageTable
 from gateway.store.usage_writer import UsageWriter
 
 LIMIT_HEADERS = tuple(
@@ -108,7 +108,7 @@ def _count_in(app: Flask, url: str | None, store: Store) -> None:
 
 def _usage(app: Flask, store: Store) -> UsageWriter:
     """Usage is written in the background."""
-    usage = app.extensions["usage"] = Usage(store)
+    usage = app.extensions["usage"] = UsageTable(store)
     writer = UsageWriter(usage)
     app.extensions["on_record"].append(writer.put)
     app.extensions["on_exit"].append(writer.close)
@@ -118,13 +118,13 @@ def _usage(app: Flask, store: Store) -> UsageWriter:
 def _metrics(app: Flask, writer: UsageWriter, settings: Settings) -> None:
     claude: Claude = app.extensions["claude"]
 
-    def look() -> Look:
+    def look() -> MetricsSnapshot:
         windows = {name: (seen.utilization, seen.resets_at) for name, seen in claude.windows.items()}
-        return Look(claude.status(), windows, len(writer))
+        return MetricsSnapshot(claude.status(), windows, len(writer))
 
     def label(model: str) -> str:
         try:
-            return claude.catalogue.find(model).id
+            return claude.catalog.find(model).id
         except ModelNotFound:
             return "other"
 

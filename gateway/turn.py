@@ -51,7 +51,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class AgentWorkspace:
     """Where and with what Claude Code itself works on an answer, as an agent.
 
     `folder` is the absolute path of its working folder. `tools` are built-in tools of Claude Code; `allowed` are
@@ -75,7 +75,7 @@ class Turn:
     """One question to the model with everything that shapes the answer.
 
     `owner` stands for whoever asks: a process that answered one owner is never used for another.
-    `project` is the id of the project, for which the same holds ("": none); `workplace` is there if Claude Code
+    `project` is the id of the project, for which the same holds ("": none); `agent_workspace` is there if Claude Code
     itself is to work in it, with its own tools instead of the client's.
     `output_schema` is a JSON schema of type object that the answer has to follow; `effort` is one of low, medium,
     high, xhigh, max; `thinking` False turns thinking off where the model allows it, True keeps it on.
@@ -97,7 +97,7 @@ class Turn:
     thinking_budget: int | None = None
     owner: str = ""
     project: str = ""
-    workplace: Workplace | None = None
+    agent_workspace: AgentWorkspace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Usage:
     cost_usd: float | None = None
 
 
-def total(usages: Sequence[Usage]) -> Usage:
+def sum_usage(usages: Sequence[Usage]) -> Usage:
     """What all answers to one request have used. Each read the prompt anew, so prompts add up too."""
     costs = [usage.cost_usd for usage in usages if usage.cost_usd is not None]
     return Usage(

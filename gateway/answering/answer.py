@@ -18,7 +18,7 @@ from flask import Flask, current_app, g, request
 from gateway.answering import project_policy as workplaces
 from gateway.api.hooks import auth
 from gateway.api.http import current, owner
-from gateway.claude.merged_runs import Fan
+from gateway.claude.merged_runs import MergedRuns
 from gateway.errors import ClientGone, GatewayError, ShuttingDown, TurnStopped
 from gateway.observe.transcript import Transcript
 from gateway.record import Record
@@ -80,7 +80,9 @@ class Metered:
     it runs.
     """
 
-    def __init__(self, fan: Fan, record: Record, on_record: Sequence[OnRecord], live: set[Metered]) -> None:
+    def __init__(
+        self, fan: MergedRuns, record: Record, on_record: Sequence[OnRecord], live: set[Metered]
+    ) -> None:
         self.record = record
         self.listeners: list[Listener] = []
         self.on_record = [*on_record]
@@ -160,7 +162,7 @@ class Metered:
 
 def _require_model(name: str | None) -> None:
     current.claude().await_ready()  # only then are the CLI's models known
-    current.claude().catalogue.resolve(name)
+    current.claude().catalog.resolve(name)
     auth.require_model(name)
 
 
@@ -174,7 +176,7 @@ def _record(turn: Turn, stream: bool) -> Record:
         request_id=g.get("request_id", ""),
         endpoint=request.path,
         started_at=datetime.now(timezone.utc),
-        model=current.claude().catalogue.resolve(turn.model).id[:MOST_OF_A_NAME],
+        model=current.claude().catalog.resolve(turn.model).id[:MOST_OF_A_NAME],
         key_id=who.id if who else None,
         key_name=who.name if who else None,
         project_id=turn.project or None,

@@ -12,7 +12,7 @@ from gateway.errors import AgentsNotAllowed, ProjectTooLarge, UnsupportedParamet
 from gateway.schemas.projects import rule_tool
 from gateway.settings import Settings
 from gateway.store.projects import ProjectRecord
-from gateway.turn import Turn, Workplace
+from gateway.turn import AgentWorkspace, Turn
 
 
 def place(turn: Turn, project_id: str | None) -> Turn:
@@ -27,7 +27,7 @@ def place(turn: Turn, project_id: str | None) -> Turn:
     if project.policy.get("mode", "chat") == "chat":
         return replace(turn, project=project.id)
     _check(turn)
-    return replace(turn, project=project.id, workplace=_workplace(project))
+    return replace(turn, project=project.id, agent_workspace=_workplace(project))
 
 
 def require_allowed(policy: Mapping[str, Any]) -> None:
@@ -61,7 +61,7 @@ def _check(turn: Turn) -> None:
         )
 
 
-def _workplace(project: ProjectRecord) -> Workplace:
+def _workplace(project: ProjectRecord) -> AgentWorkspace:
     """The settings may have become stricter since the policy was made: they win."""
     settings, folders, policy = current.settings(), current.folders(), project.policy
     require_allowed({**policy, "tools": ()})
@@ -69,7 +69,7 @@ def _workplace(project: ProjectRecord) -> Workplace:
         raise ProjectTooLarge(
             "The project is over its size limit: delete some of its files.", param="project_id"
         )
-    return Workplace(
+    return AgentWorkspace(
         folder=folders.location(project.path),
         tools=_permitted(policy["tools"], settings),
         allowed=_permitted(policy["allowed_tools"], settings),

@@ -25,12 +25,12 @@ from gateway.dialects.chat import request as chat
 from gateway.dialects.chat.answers import Answer, usage_object
 from gateway.dialects.chat.replay import Continuation
 from gateway.dialects.chat.request import ChatRequest
-from gateway.dialects.common.tool_call_format import CallForm
+from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError, InvalidRequest, SessionBusy, StoreError, TurnStopped
 from gateway.record import Record
-from gateway.store.session_claims import Claims, Outcome
+from gateway.store.session_claims import Claims, TurnResult
 from gateway.store.sessions import SessionRecord, Sessions, Stored, new_id, now
-from gateway.turn import Done, Started, Usage, total
+from gateway.turn import Done, Started, Usage, sum_usage
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class SessionTurn:
         """Keep the claim while `run` goes on, and store what comes of it."""
         self._run = run
         self._choices = wanted.n
-        self._answer = Answer(CallForm(wanted.call_form.deprecated))
+        self._answer = Answer(ToolCallFormat(wanted.tool_call_format.deprecated))
         self._count = len(self._continuation.whole or wanted.turn.messages) + 1
         run.record.session_id = self.session.id
         run.record.project_id = self.session.project_id
@@ -151,7 +151,7 @@ class SessionTurn:
 
     def give_up(self) -> None:
         """Nothing will run."""
-        self._finish_later(Outcome())
+        self._finish_later(TurnResult())
 
     def _open_quietly(self) -> None:
         try:
@@ -188,7 +188,7 @@ class SessionTurn:
 
         The answer does not suffer from a database that is locked or full: then it is stored later. Raises TurnStopped.
         """
-        usage = total(self._usages)
+        usage = sum_usage(self._usages)
         self._is_over = True
         if not self.session.is_stored:
             self._finish_later(self._outcome(usage))
@@ -208,9 +208,9 @@ class SessionTurn:
         answer = {"role": "assistant", "content": text} if is_seen else None
         self._finish_later(self._outcome(record.usage, answer))
 
-    def _outcome(self, usage: Usage, answer: dict[str, Any] | None = None) -> Outcome:
+    def _outcome(self, usage: Usage, answer: dict[str, Any] | None = None) -> TurnResult:
         counted = usage_object(usage)
-        outcome = Outcome(
+        outcome = TurnResult(
             model=self._started.model or None,
             claude_session_id=self._started.session or None,
             message_count=self._count,
@@ -228,16 +228,16 @@ class SessionTurn:
             about={"model": self._started.model, "is_complete": len(self._usages) == self._choices},
         )
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: TurnResult) -> None:
         if self._is_heard:
             self._open()
         if self.is_claimed:
             self._turns.claims.finish(self.id, outcome)
 
-    def _finish_later(self, outcome: Outcome) -> None:
+    def _finish_later(self, outcome: TurnResult) -> None:
         gevent.spawn(self._finish_quietly, outcome)
 
-    def _finish_quietly(self, outcome: Outcome) -> None:
+    def _finish_quietly(self, outcome: TurnResult) -> None:
         for pause in (*FINISH_PAUSES, 0):
             try:
                 self._finish(outcome)

@@ -60,7 +60,7 @@ def _continued(body: Body) -> tuple[Body, Sequence[dict[str, Any]]]:
 
 def _model(name: str | None) -> str | None:
     """Raises ModelNotSupported and ModelNotAllowed."""
-    model: str | None = current.claude().catalogue.resolve(name).id
+    model: str | None = current.claude().catalog.resolve(name).id
     auth.require_model(name)
     return model
 

@@ -63,7 +63,7 @@ class Model:
         return (fresh * self.input_cost_per_1k + usage.output_tokens * self.output_cost_per_1k) / 1000
 
 
-class Catalogue:
+class ModelCatalog:
     """All known models. Raises ValueError from the constructor when the file is not usable."""
 
     def __init__(self, path: Path | None = None, default: str | None = None) -> None:

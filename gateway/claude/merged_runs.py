@@ -10,14 +10,14 @@ from gevent.queue import Queue
 
 from gateway.claude.run import Run
 from gateway.errors import GatewayError
-from gateway.turn import Event, Usage, total
+from gateway.turn import Event, Usage, sum_usage
 
 Batch = list[Event]
 
 AHEAD = 16  # batches that may wait for a slow client before the processes have to
 
 
-class Fan:
+class MergedRuns:
     """Iterate for (index of the run, batch of events), as they come. The first failure of any run ends all.
 
     `stop` and `close` are those of a Run, for all of them.
@@ -60,7 +60,7 @@ class Fan:
     def used(self) -> tuple[Usage, bool]:
         """What all answers together have used until now, and whether some of it is an estimate."""
         used = [run.used() for run in self._runs]
-        return total([usage for usage, _ in used]), any(is_estimate for _, is_estimate in used)
+        return sum_usage([usage for usage, _ in used]), any(is_estimate for _, is_estimate in used)
 
     def close(self) -> None:
         """Free everything."""

@@ -46,7 +46,7 @@ class Run:
     def __init__(self, claude: Claude, turn: Turn) -> None:
         self._claude = claude
         self._turn = turn
-        self._candidates = claude.catalogue.candidates(claude.catalogue.resolve(turn.model))
+        self._candidates = claude.catalog.candidates(claude.catalog.resolve(turn.model))
         self._digests = chain(turn)
         self._tuning = Tuning({}, None, (), ())
         self._batches = self._run()
@@ -141,9 +141,9 @@ class Run:
             if not _refuses_sampling(error, self._tuning):
                 raise
             log.info("model %s refuses sampling parameters: %s", model.id, error)
-            self._claude.catalogue.remember_no_sampling(model)
+            self._claude.catalog.remember_no_sampling(model)
             self._drop_process()
-        yield from self._answer(self._claude.catalogue.resolve(model.id))
+        yield from self._answer(self._claude.catalog.resolve(model.id))
 
     def _answer(self, model: Model) -> Iterator[list[Event]]:
         """The answer of a process that is kept for this conversation or set up for it, else of a warm one."""
@@ -162,7 +162,7 @@ class Run:
         conversation = self._set_up(tuning)
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
-        if self._turn.workplace is None:
+        if self._turn.agent_workspace is None:
             self._claude.learn(self._digests[0], self._turn, tuning)
         yield from self._read(conversation, tuning, model)
 
@@ -194,7 +194,7 @@ class Run:
 
         An agent's process is started for it, and if that fails once it fails again.
         """
-        if self._turn.workplace is not None:
+        if self._turn.agent_workspace is not None:
             return self._set_up_agent(tuning)
         lost: GatewayError | None = None
         for _ in range(DEAD_ONES):
@@ -227,8 +227,8 @@ class Run:
         return self._conversation
 
     def _process(self) -> Process:
-        if self._turn.workplace is not None:
-            return self._claude.start_in(self._turn.workplace)
+        if self._turn.agent_workspace is not None:
+            return self._claude.start_in(self._turn.agent_workspace)
         self._warm = Ticket()
         return self._claude.pool.take(self._warm, self._claude.limits.start_seconds)
 

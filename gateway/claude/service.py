@@ -14,22 +14,22 @@ import gevent
 from gevent.event import Event
 
 from gateway.claude import token_counting as counting
-from gateway.claude.catalog import Catalogue
+from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli import process
 from gateway.claude.cli.binary import TESTED, Binary, dotted, find
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
 from gateway.claude.cli.process import ProcessEnded
-from gateway.claude.cli.rate_limits import Window
+from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.budget import Budget
-from gateway.claude.fleet.parked import Kept
+from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.slots import Slots
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
-from gateway.claude.merged_runs import Fan
+from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.run import Run
 from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
-from gateway.turn import Turn, Workplace
+from gateway.turn import AgentWorkspace, Turn
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Claude:
     def __init__(
         self,
         *,
-        catalogue: Catalogue,
+        catalog: ModelCatalog,
         limits: Limits,
         work_dir: Path,
         environ: Mapping[str, str],
@@ -77,21 +77,21 @@ class Claude:
         most_warm: int | None = None,
         max_retries: int = 2,
     ) -> None:
-        self.catalogue = catalogue
+        self.catalog = catalog
         self.limits = limits
         self.slots = Slots(min(limits.turns, limits.processes), limits.queue, limits.queue_seconds)
-        self.kept = Kept(self.drop)
+        self.kept = ParkedConversations(self.drop)
         self.budget = Budget(limits.processes, self.slots, self.kept)
         self.pool = self.budget.pool = WarmPool(
             self._spawn,
-            catalogue.merge,
+            catalog.merge,
             size=min(warm, limits.processes),
             most=most_warm,
             allows_start=lambda urgent: self.budget.allows_start(urgent=urgent),
             start_timeout=limits.start_seconds,
         )
         self.runs: set[Run] = set()
-        self.windows: dict[str, Window] = {}  # the subscription's limits, as last heard of
+        self.windows: dict[str, RateLimitWindow] = {}  # the subscription's limits, as last heard of
         self._setups: OrderedDict[bytes, int] = OrderedDict()
         self._work_dir = work_dir
         self._binary_path = binary_path
@@ -108,13 +108,13 @@ class Claude:
         """Look for the CLI and start warming, in the background; log what is wrong."""
         self._opener = gevent.spawn(self._open)
 
-    def run(self, *turns: Turn, n: int = 1) -> Fan:
+    def run(self, *turns: Turn, n: int = 1) -> MergedRuns:
         """`n` runs of each turn, in their order; nothing happens before they are iterated.
 
         Raises ModelNotSupported or ClaudeUnavailable.
         """
         self.await_ready()
-        return Fan([Run(self, turn) for turn in turns for _ in range(n)])
+        return MergedRuns([Run(self, turn) for turn in turns for _ in range(n)])
 
     def count_tokens(self, turn: Turn) -> int:
         """The tokens of everything that `turn` would send, by Anthropic's own counter; the model is not asked.
@@ -178,13 +178,15 @@ class Claude:
             self.budget.trim()
         self.pool.refill_later()
 
-    def start_in(self, workplace: Workplace) -> process.Process:
+    def start_in(self, agent_workspace: AgentWorkspace) -> process.Process:
         """A process of its own for a running turn that works in a project. Raises OSError."""
         self.budget.make_room()
         self._await_room()
         assert self._binary is not None
-        argv = [self._binary.path, *agent_arguments(workplace)]
-        return process.Process(argv, agent_environment(self._environ), workplace.folder, runs_programs=True)
+        argv = [self._binary.path, *agent_arguments(agent_workspace)]
+        return process.Process(
+            argv, agent_environment(self._environ), agent_workspace.folder, runs_programs=True
+        )
 
     def stop_project(self, project: str, reason: GatewayError) -> None:
         """End the turns that run in a project; those of this worker."""
@@ -227,7 +229,7 @@ class Claude:
         """An answer came: the login is good."""
         self._login = True
 
-    def note_windows(self, windows: Mapping[str, Window]) -> None:
+    def note_windows(self, windows: Mapping[str, RateLimitWindow]) -> None:
         """What a turn has heard of the subscription's limits."""
         self.windows.update(windows)
 
@@ -318,7 +320,7 @@ class Claude:
             return
         finally:
             probe.close(grace=1.0)
-        self.catalogue.merge(answer.get("models", []))
+        self.catalog.merge(answer.get("models", []))
         self.pool.settled.set()  # with WARM_PROCESSES=0 the pool itself starts nothing yet
         self._login = _is_logged_in(answer.get("account") or {}, self._environ)
         if not self._login:

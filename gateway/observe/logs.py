@@ -15,7 +15,7 @@ from urllib.parse import quote
 import structlog
 from structlog.typing import EventDict, Processor
 
-from gateway.observe.request_summary import Handled
+from gateway.observe.request_summary import RequestSummary
 from gateway.observe.rotating import RotatingFile
 from gateway.record import Record
 
@@ -55,7 +55,7 @@ def configure(
     _adopt("gunicorn.error")
 
 
-def log_request(handled: Handled) -> None:
+def log_request(handled: RequestSummary) -> None:
     """The request's line."""
     level = logging.DEBUG if handled.route in QUIET else logging.INFO
     if log.isEnabledFor(level):
@@ -63,7 +63,7 @@ def log_request(handled: Handled) -> None:
         log.log(level, "request", extra={name: value for name, value in fields.items() if value is not None})
 
 
-def _request(handled: Handled) -> dict[str, Any]:
+def _request(handled: RequestSummary) -> dict[str, Any]:
     error = handled.error
     return {
         "request_id": handled.request_id,

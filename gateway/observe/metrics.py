@@ -24,7 +24,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.observe.request_summary import Handled
+from gateway.observe.request_summary import RequestSummary
 from gateway.record import Record
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -54,7 +54,7 @@ COUNTERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class MetricsSnapshot:
     """What is sampled. `status` has the names of GAUGES and COUNTERS; `windows` are utilisation and reset time."""
 
     status: Mapping[str, Any]
@@ -69,7 +69,9 @@ class Metrics:
     `label` a model's name as one of few.
     """
 
-    def __init__(self, folder: str | None, look: Callable[[], Look], label: Callable[[str], str]) -> None:
+    def __init__(
+        self, folder: str | None, look: Callable[[], MetricsSnapshot], label: Callable[[str], str]
+    ) -> None:
         self._look = look
         self._label = label
         self._own = own = CollectorRegistry()
@@ -120,7 +122,7 @@ class Metrics:
         """Sample now and then: other workers may be the ones that are asked."""
         gevent.spawn(self._sample_forever)
 
-    def count_request(self, handled: Handled) -> None:
+    def count_request(self, handled: RequestSummary) -> None:
         """A request is over."""
         self._requests.labels(handled.route, handled.status).inc()
 

@@ -10,7 +10,7 @@ from gateway.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class RequestSummary:
     """A request. `route` is the rule that its path matched, "unknown" for none; `seconds` lasts to the last byte.
 
     `error` is what it was answered with, `record` what came of its answer if it got so far. `content` is what was sent

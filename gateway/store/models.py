@@ -166,7 +166,7 @@ class UsageRow(Model):
         table_name = "usage"
 
 
-class StoredResponse(Model):
+class ResponseRow(Model):
     """A response of the Responses API. `body` is it without its output; while it is written, a worker holds a lease."""
 
     id = CleanTextField(primary_key=True)
@@ -187,7 +187,7 @@ class ResponseItem(Model):
     """An item of a response's input or output, in the order of the ids. `item_id` is unique to no response."""
 
     id = AutoField()
-    response = ForeignKeyField(StoredResponse, on_delete="CASCADE")
+    response = ForeignKeyField(ResponseRow, on_delete="CASCADE")
     owner = CleanTextField()
     item_id = CleanTextField()
     is_output = BooleanField()

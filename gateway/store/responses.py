@@ -15,7 +15,7 @@ from peewee import Value
 
 from gateway.errors import InvalidRequest, ResponseNotFound
 from gateway.store.database import Store
-from gateway.store.models import ResponseItem, StoredResponse
+from gateway.store.models import ResponseItem, ResponseRow
 
 LEASE_SECONDS = 6.0
 ASKED_AT_ONCE = 500  # databases limit the values in one query
@@ -27,7 +27,7 @@ Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """A stored response: the whole object, and whether it was asked for in the background."""
 
     body: Body
@@ -67,7 +67,7 @@ class Responses:
         items = [*_rows(owner, body["id"], given, False), *_rows(owner, body["id"], body["output"], True)]
 
         def work(db: Any) -> None:
-            StoredResponse.insert(**row).execute(db)
+            ResponseRow.insert(**row).execute(db)
             _insert(db, items)
 
         self._store.write(work)
@@ -80,7 +80,7 @@ class Responses:
         items = _rows(owner, body["id"], body["output"], True)
 
         def work(db: Any) -> bool:
-            query = StoredResponse.update(**change).where(_unfinished(owner, body["id"]))
+            query = ResponseRow.update(**change).where(_unfinished(owner, body["id"]))
             if not query.execute(db):
                 return False
             if body["status"] not in UNFINISHED:
@@ -91,31 +91,29 @@ class Responses:
 
     def renew(self, owner: str, response_id: str) -> bool:
         """Say that somebody still writes a response. False if nobody needs to: it was cancelled or deleted."""
-        query = StoredResponse.update(leased_until=_now() + self._lease).where(
-            _unfinished(owner, response_id)
-        )
+        query = ResponseRow.update(leased_until=_now() + self._lease).where(_unfinished(owner, response_id))
         return bool(self._store.write(lambda db: query.execute(db)))
 
     def is_wanted(self, owner: str, response_id: str) -> bool:
         """Whether a response in the background was neither cancelled nor deleted."""
-        query = StoredResponse.select(StoredResponse.id).where(_unfinished(owner, response_id))
+        query = ResponseRow.select(ResponseRow.id).where(_unfinished(owner, response_id))
         return self._store.read(lambda db: query.first(db) is not None)
 
-    def show(self, owner: str, response_id: str) -> Kept:
+    def show(self, owner: str, response_id: str) -> StoredResponse:
         """A response as it is now. Raises ResponseNotFound."""
         return self._store.read(lambda db: _kept(db, owner, response_id))
 
-    def cancel(self, owner: str, response_id: str) -> Kept:
+    def cancel(self, owner: str, response_id: str) -> StoredResponse:
         """Let a response in the background end; one that has ended stays as it is. Raises ResponseNotFound."""
 
-        def work(db: Any) -> Kept:
+        def work(db: Any) -> StoredResponse:
             kept = _kept(db, owner, response_id)
             if not kept.is_background:
                 raise InvalidRequest(
                     "Only responses with background=true can be cancelled.", param="response_id"
                 )
-            query = StoredResponse.update(status="cancelled", leased_until=None)
-            query.where(_unfinished(owner, response_id), StoredResponse.leased_until > _now()).execute(db)
+            query = ResponseRow.update(status="cancelled", leased_until=None)
+            query.where(_unfinished(owner, response_id), ResponseRow.leased_until > _now()).execute(db)
             return _kept(db, owner, response_id)
 
         return self._store.write(work)
@@ -124,7 +122,7 @@ class Responses:
         """Forget a response with its items; one that is still written ends. Raises ResponseNotFound."""
 
         def work(db: Any) -> None:
-            if not StoredResponse.delete().where(_own(owner, response_id)).execute(db):
+            if not ResponseRow.delete().where(_own(owner, response_id)).execute(db):
                 raise not_found(response_id)
 
         self._store.write(work)
@@ -164,11 +162,11 @@ class Responses:
         for start in range(0, len(wanted), ASKED_AT_ONCE):
             query = (
                 ResponseItem.select(ResponseItem.item_id, ResponseItem.item)
-                .join(StoredResponse)
+                .join(ResponseRow)
                 .where(
                     ResponseItem.owner == owner,
                     ResponseItem.item_id.in_(wanted[start : start + ASKED_AT_ONCE]),
-                    StoredResponse.expires_at > _now(),
+                    ResponseRow.expires_at > _now(),
                 )
             )
             found |= self._store.read(lambda db: {row.item_id: row.item for row in query.execute(db)})  # noqa: B023
@@ -176,7 +174,7 @@ class Responses:
 
     def sweep(self) -> int:
         """Delete what has expired; how many. Several processes may do so at once."""
-        return self._store.delete_in_parts(StoredResponse, lambda: StoredResponse.expires_at <= _now())
+        return self._store.delete_in_parts(ResponseRow, lambda: ResponseRow.expires_at <= _now())
 
 
 def not_found(response_id: str) -> ResponseNotFound:
@@ -203,15 +201,11 @@ def _insert(db: Any, rows: list[Item]) -> None:
 
 
 def _own(owner: str, response_id: str) -> Any:
-    return (
-        (StoredResponse.id == response_id)
-        & (StoredResponse.owner == owner)
-        & (StoredResponse.expires_at > _now())
-    )
+    return (ResponseRow.id == response_id) & (ResponseRow.owner == owner) & (ResponseRow.expires_at > _now())
 
 
 def _unfinished(owner: str, response_id: str) -> Any:
-    return _own(owner, response_id) & StoredResponse.status.in_(UNFINISHED)
+    return _own(owner, response_id) & ResponseRow.status.in_(UNFINISHED)
 
 
 def _items(db: Any, response_ids: Sequence[str]) -> list[Any]:
@@ -221,25 +215,25 @@ def _items(db: Any, response_ids: Sequence[str]) -> list[Any]:
     return sorted(query.execute(db), key=lambda row: place[row.response_id])
 
 
-def _kept(db: Any, owner: str, response_id: str) -> Kept:
-    row = StoredResponse.select().where(_own(owner, response_id)).first(db)
+def _kept(db: Any, owner: str, response_id: str) -> StoredResponse:
+    row = ResponseRow.select().where(_own(owner, response_id)).first(db)
     if row is None:
         raise not_found(response_id)
     body = {**row.body, "status": row.status, "output": []}
     if row.status in UNFINISHED and row.leased_until <= _now():
         body |= {"status": "failed", "error": LOST}
     body["output"] = [item.item for item in _items(db, [response_id]) if item.is_output]
-    return Kept(body, row.is_background)
+    return StoredResponse(body, row.is_background)
 
 
 def _lineage(db: Any, owner: str, response_id: str) -> list[tuple[str, str | None]]:
     """The ids, each with the one it follows, of a response and of all before it, the first one first."""
     base = (
-        StoredResponse.select(StoredResponse.id, StoredResponse.previous_id, Value(0).alias("depth"))
+        ResponseRow.select(ResponseRow.id, ResponseRow.previous_id, Value(0).alias("depth"))
         .where(_own(owner, response_id))
         .cte("lineage", recursive=True, columns=("id", "previous_id", "depth"))
     )
-    earlier = StoredResponse.alias()
+    earlier = ResponseRow.alias()
     step = (
         earlier.select(earlier.id, earlier.previous_id, base.c.depth + 1)
         .join(base, on=(earlier.id == base.c.previous_id))

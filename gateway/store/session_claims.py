@@ -27,7 +27,7 @@ FINISH = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TurnResult:
     """What a turn leaves behind.
 
     `messages` are added behind the stored one with the id `keep_until` (0: behind none), and those after it go; the
@@ -93,7 +93,7 @@ class Claims:
         change = Session.update(stop_requested=True).where(Session.id == session_id)
         self._store.write(lambda db: change.execute(db))
 
-    def finish(self, turn: str, outcome: Outcome) -> None:
+    def finish(self, turn: str, outcome: TurnResult) -> None:
         """End a turn: the session is free again. Raises TurnStopped if it is deleted, or another turn's by now."""
         values = _values(turn, outcome)
 
@@ -107,7 +107,7 @@ class Claims:
         (self._store.write if outcome.messages else self._store.once)(work)
 
 
-def _values(turn: str, outcome: Outcome) -> list[Any]:
+def _values(turn: str, outcome: TurnResult) -> list[Any]:
     """Those that FINISH takes."""
     model = Session.model.db_value(outcome.model)
     claude = Session.claude_session_id.db_value(outcome.claude_session_id)
@@ -115,7 +115,7 @@ def _values(turn: str, outcome: Outcome) -> list[Any]:
     return [False, Session.updated_at.db_value(now()), model, claude, outcome.message_count, *sums, turn]
 
 
-def _replace(db: Any, session_id: str, outcome: Outcome) -> None:
+def _replace(db: Any, session_id: str, outcome: TurnResult) -> None:
     behind = (SessionMessage.session == session_id) & (SessionMessage.id > outcome.keep_until)
     SessionMessage.delete().where(behind).execute(db)
     *asked, answer = outcome.messages

@@ -71,7 +71,7 @@ class Failure:
     created_at: datetime
 
 
-class Usage:
+class UsageTable:
     """All that is asked of the table. Every method raises StoreError when the database fails."""
 
     def __init__(self, store: Store) -> None:
@@ -122,7 +122,7 @@ class Usage:
         return self._store.read(lambda db: [Failure(**row) for row in query.dicts().execute(db)])
 
 
-def total(groups: Iterable[Summary]) -> Figures:
+def sum_figures(groups: Iterable[Summary]) -> Figures:
     """The figures of all groups together."""
     rows = [asdict(group.figures) for group in groups]
     return Figures(**{name: sum(row[name] for row in rows) for name in Figures.__dataclass_fields__})

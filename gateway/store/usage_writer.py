@@ -12,7 +12,7 @@ from gevent.event import Event
 
 from gateway.errors import StoreError
 from gateway.record import Record
-from gateway.store.usage import Usage
+from gateway.store.usage import UsageTable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class UsageWriter:
     oldest of too many, or those still waiting at the end) go to the log, with their figures.
     """
 
-    def __init__(self, usage: Usage, *, most: int = MOST, pauses: tuple[float, ...] = PAUSES) -> None:
+    def __init__(self, usage: UsageTable, *, most: int = MOST, pauses: tuple[float, ...] = PAUSES) -> None:
         self._usage = usage
         self._most = most
         self._pauses = pauses

@@ -21,7 +21,7 @@ from gateway.settings import Settings
 from gateway.store import key_secrets as secret
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.keys import Keys
-from gateway.store.usage import Usage
+from gateway.store.usage import UsageTable
 from gateway.turn import Usage as Tokens
 from tests.support import browser as chromium
 from tests.support.gateway import clear_of_the_minute
@@ -281,7 +281,7 @@ def record(**values: Any) -> Record:
 
 
 def test_usage_is_shown_by_day_key_and_model(open_client: FlaskClient) -> None:
-    usage: Usage = open_client.application.extensions["usage"]
+    usage: UsageTable = open_client.application.extensions["usage"]
     long_ago = datetime.now(timezone.utc) - timedelta(days=30)
     tokens = Tokens(1_000, 200_000, 3_000, 40_000, 0, 1.5)
     usage.add(
@@ -304,7 +304,7 @@ def test_usage_is_shown_by_day_key_and_model(open_client: FlaskClient) -> None:
 
 
 def test_names_are_text(open_client: FlaskClient) -> None:
-    usage: Usage = open_client.application.extensions["usage"]
+    usage: UsageTable = open_client.application.extensions["usage"]
     hostile = {
         "key_id": SCRIPT,
         "key_name": SCRIPT,
@@ -324,7 +324,7 @@ def test_it_comes_when_the_database_does_not(
     def fail(*_: Any) -> None:
         raise StoreError
 
-    monkeypatch.setattr(Usage, "groups", fail)
+    monkeypatch.setattr(UsageTable, "groups", fail)
     assert "The database is not available now" in page(open_client)
 
 

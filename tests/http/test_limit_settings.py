@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from flask import Response, g
 
-from gateway.api.hooks.limits import Account, duration, network
+from gateway.api.hooks.limits import ClientLimits, duration, network
 from gateway.app import create_app
 from gateway.commands import main
 from gateway.settings import Settings, SettingsError, load
@@ -66,7 +66,7 @@ def test_a_long_answer_tells_of_the_time_that_is_left_at_its_end(url: str) -> No
     with app.test_request_context("/v1/models"):
         app.preprocess_request()
         window = Sliding(13, 60, 0, 1, 30)
-        g.account = Account("me", Allowance(requests_per_minute=3), window, time.monotonic() - 19.5)
+        g.account = ClientLimits("me", Allowance(requests_per_minute=3), window, time.monotonic() - 19.5)
         headers = app.process_response(Response()).headers
     found = {name: value for name, value in headers.items() if name.startswith("x-ratelimit")}
     assert list(found.values()) == ["3", "2", "1m11s"]

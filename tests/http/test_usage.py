@@ -24,7 +24,7 @@ from gateway.settings import Settings
 from gateway.store import keys as keys_module
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from gateway.store.usage import Figures, Usage, total
+from gateway.store.usage import Figures, UsageTable, sum_figures
 from gateway.store.usage_writer import UsageWriter
 from gateway.turn import Usage as Tokens
 
@@ -48,8 +48,8 @@ def store(path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def usage(store: Store) -> Usage:
-    return Usage(store)
+def usage(store: Store) -> UsageTable:
+    return UsageTable(store)
 
 
 def answer(**fields: Any) -> Record:
@@ -58,21 +58,21 @@ def answer(**fields: Any) -> Record:
     return Record(**{"request_id": "r", "endpoint": "/v1/chat/completions", **known})
 
 
-def by_name(usage: Usage, by: Any, **options: Any) -> dict[str | None, Figures]:
+def by_name(usage: UsageTable, by: Any, **options: Any) -> dict[str | None, Figures]:
     return {group.name: group.figures for group in usage.groups(by, DAY, DAY, **options)}
 
 
 # Rows and their sums
 
 
-def test_figures_are_summed_by_kind(usage: Usage) -> None:
+def test_figures_are_summed_by_kind(usage: UsageTable) -> None:
     usage.add([answer(), answer(outcome="failed", error="timeout"), answer(outcome="cut", usage=Tokens())])
     figures = Figures(3, 1, 1, 2, 40, 600, 8000, 100, 0.5)
     assert by_name(usage, "day") == {"2026-05-04": figures}
     assert figures.total_tokens == 8642
 
 
-def test_answers_are_grouped(usage: Usage) -> None:
+def test_answers_are_grouped(usage: UsageTable) -> None:
     cheap = replace(TOKENS, cost_usd=0.1)
     usage.add(
         [answer(key_id="a", key_name="alice", project_id="p"), answer(key_id="b", model="opus", usage=cheap)]
@@ -81,12 +81,12 @@ def test_answers_are_grouped(usage: Usage) -> None:
         groups = usage.groups(by, DAY, DAY)  # type: ignore[arg-type]
         assert [group.name for group in groups] == names  # in order of cost
         assert {group.key_name for group in groups} == ({"alice", None} if by == "key" else {None})
-        assert total(groups).cost == pytest.approx(0.35)
+        assert sum_figures(groups).cost == pytest.approx(0.35)
     assert list(by_name(usage, "model", key_id="b")) == ["opus"]
     assert by_name(usage, "day", key_id="nobody") == {}
 
 
-def test_days_are_utc_and_the_newest_first(usage: Usage) -> None:
+def test_days_are_utc_and_the_newest_first(usage: UsageTable) -> None:
     midnight = NOON.replace(hour=0)
     early = midnight.astimezone(timezone(timedelta(hours=-5)))
     moments = [early, midnight - timedelta(seconds=1), midnight + timedelta(days=1)]
@@ -96,7 +96,7 @@ def test_days_are_utc_and_the_newest_first(usage: Usage) -> None:
     assert [group.name for group in groups] == ["2026-05-05", "2026-05-04", "2026-05-03"]
 
 
-def test_the_sums_of_a_key_are_in_step(store: Store, usage: Usage) -> None:
+def test_the_sums_of_a_key_are_in_step(store: Store, usage: UsageTable) -> None:
     keys = Keys(store)
     key, _ = keys.create("alice")
     usage.add([answer(key_id=key.id), answer(key_id=key.id), answer(key_id="env_x"), answer()])
@@ -105,7 +105,7 @@ def test_the_sums_of_a_key_are_in_step(store: Store, usage: Usage) -> None:
     assert found.last_used_at == NOON
 
 
-def test_rows_and_sums_are_one_transaction(usage: Usage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_and_sums_are_one_transaction(usage: UsageTable, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise OSError
 
@@ -115,7 +115,7 @@ def test_rows_and_sums_are_one_transaction(usage: Usage, monkeypatch: pytest.Mon
     assert by_name(usage, "day") == {}
 
 
-def test_recent_failures(usage: Usage) -> None:
+def test_recent_failures(usage: UsageTable) -> None:
     failed = answer(outcome="failed", error="timeout", key_id="a")
     late = answer(outcome="failed", error="overloaded", key_id="b", started_at=NOON + timedelta(hours=1))
     usage.add([late, failed, answer()])
@@ -124,7 +124,7 @@ def test_recent_failures(usage: Usage) -> None:
     assert [failure.error for failure in usage.recent_failures(key_id="a")] == ["timeout"]
 
 
-def test_half_an_emoji_in_a_name_is_no_obstacle(usage: Usage) -> None:
+def test_half_an_emoji_in_a_name_is_no_obstacle(usage: UsageTable) -> None:
     usage.add([answer(model="claude-\ud83d")])
     assert list(by_name(usage, "model")) == ["claude-?"]
 
@@ -140,7 +140,7 @@ def gevent_waits(condition: Callable[[], Any], timeout: float = 10.0) -> None:
 
 
 @pytest.fixture
-def writer(usage: Usage) -> Iterator[UsageWriter]:
+def writer(usage: UsageTable) -> Iterator[UsageWriter]:
     writer = UsageWriter(usage, most=5, pauses=(0.02,))
     yield writer
     writer.close()
@@ -153,7 +153,7 @@ def locked(path: Path, store: Store) -> Iterator[sqlite3.Connection]:
         yield other
 
 
-def test_records_are_written_soon(usage: Usage, writer: UsageWriter) -> None:
+def test_records_are_written_soon(usage: UsageTable, writer: UsageWriter) -> None:
     for _ in range(3):
         writer.put(answer())
     gevent_waits(lambda: by_name(usage, "day"))
@@ -162,7 +162,7 @@ def test_records_are_written_soon(usage: Usage, writer: UsageWriter) -> None:
 
 
 def test_records_wait_for_a_locked_database(
-    usage: Usage, writer: UsageWriter, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+    usage: UsageTable, writer: UsageWriter, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer.put(answer(model="first"))
     gevent_waits(lambda: "usage cannot be written" in caplog.text)
@@ -186,7 +186,7 @@ def test_the_oldest_of_too_many_goes_to_the_log(
 
 
 def test_what_is_left_at_the_end_goes_to_the_log(
-    usage: Usage, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
+    usage: UsageTable, locked: sqlite3.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = UsageWriter(usage)
     writer.put(answer(key_id="a"))
@@ -196,7 +196,7 @@ def test_what_is_left_at_the_end_goes_to_the_log(
     assert (lost["key_id"], lost["output_tokens"], lost["cost_usd"]) == ("a", 4000, 0.25)
 
 
-def test_the_end_writes_what_waits(usage: Usage) -> None:
+def test_the_end_writes_what_waits(usage: UsageTable) -> None:
     writer = UsageWriter(usage)
     for _ in range(250):
         writer.put(answer())
@@ -212,7 +212,7 @@ def url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def client_of(url: str, **settings: Any) -> tuple[FlaskClient, Usage, Keys]:
+def client_of(url: str, **settings: Any) -> tuple[FlaskClient, UsageTable, Keys]:
     app = create_app(Settings(database_url=url, **settings))
     return app.test_client(), app.extensions["usage"], app.extensions["keys"]
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from gateway.claude.cli.agent_answer import AgentAnswer
-from gateway.claude.cli.answer import Account
+from gateway.claude.cli.answer import UsageLedger
 from gateway.claude.fleet.digests import chain
 from gateway.errors import RateLimited, UpstreamError
-from gateway.turn import Done, Message, Text, Turn, Usage, Workplace
+from gateway.turn import AgentWorkspace, Done, Message, Text, Turn, Usage
 from tests.standin import Recorded, StandIn, text, thinking, tool_calls
 from tests.support.gateway import Gateway, wait_for
 from tests.support.recorded import Body, assistant, chunks, system, user
@@ -282,15 +282,15 @@ def test_a_project_keeps_its_process_and_no_other_gets_it(agents: Gateway, stand
     "change",
     [
         {"project": "q"},
-        {"workplace": None},
-        {"workplace": Workplace("/p", ("Read", "Glob"))},
-        {"workplace": Workplace("/p", ("Read",), permission_mode="acceptEdits")},
-        {"workplace": Workplace("/p", ("Read",), instructions="Sing.")},
+        {"agent_workspace": None},
+        {"agent_workspace": AgentWorkspace("/p", ("Read", "Glob"))},
+        {"agent_workspace": AgentWorkspace("/p", ("Read",), permission_mode="acceptEdits")},
+        {"agent_workspace": AgentWorkspace("/p", ("Read",), instructions="Sing.")},
     ],
 )
 def test_a_process_stays_with_its_project_policy_and_instructions(change: Body) -> None:
     messages = (Message("user", ({"type": "text", "text": "hi"},)),)
-    turn = Turn(messages, project="p", workplace=Workplace("/p", ("Read",)))
+    turn = Turn(messages, project="p", agent_workspace=AgentWorkspace("/p", ("Read",)))
     assert chain(turn) == chain(replace(turn))
     assert not set(chain(turn)) & set(chain(replace(turn, **change)))
 
@@ -336,7 +336,7 @@ def message(words: str, stop_reason: str | None, tokens: int) -> list[Body]:
 
 def agent_answer() -> AgentAnswer:
     return AgentAnswer(
-        (), {}, lambda usage: float(usage.output_tokens), Account(), Workplace("/p", ("Read",))
+        (), {}, lambda usage: float(usage.output_tokens), UsageLedger(), AgentWorkspace("/p", ("Read",))
     )
 
 

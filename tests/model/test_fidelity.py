@@ -14,7 +14,16 @@ import pytest
 from gateway.dialects.common.conversation import NUDGE, OPENING
 from tests.standin import Recorded, StandIn, text
 from tests.support.gateway import STILL, Gateway
-from tests.support.recorded import Body, Said, assistant, conversation, spoken, system, system_texts, user
+from tests.support.recorded import (
+    Body,
+    Utterance,
+    assistant,
+    conversation,
+    spoken,
+    system,
+    system_texts,
+    user,
+)
 from tests.support.wide import some, some_of, wide
 
 LONG = "".join(random.Random(7).choices("abc xyz\näöü€😀", k=260_000))
@@ -137,7 +146,7 @@ def parts(*said: str) -> list[Body]:
     return [{"type": "text", "text": part} for part in said]
 
 
-SHAPES: dict[str, tuple[list[Body], Said]] = {
+SHAPES: dict[str, tuple[list[Body], Utterance]] = {
     "part lists": (
         [user(parts("a", " b")), assistant(parts("c", "d")), user(parts("e\n"))],
         [("user", ["a", " b"]), ("assistant", ["c", "d"]), ("user", ["e\n"])],
@@ -178,7 +187,7 @@ SHAPES: dict[str, tuple[list[Body], Said]] = {
     some_of(SHAPES, "several of a role in a row", "nothing said in between", "the assistant alone"),
 )
 def test_messages_of_every_shape_keep_role_and_order(
-    gateway: Gateway, standin: StandIn, messages: list[Body], expected: Said
+    gateway: Gateway, standin: StandIn, messages: list[Body], expected: Utterance
 ) -> None:
     assert conversation(sent(gateway, standin, messages)) == expected
 

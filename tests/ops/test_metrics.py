@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.app import create_app
-from gateway.claude.cli.rate_limits import Window, windows
+from gateway.claude.cli.rate_limits import RateLimitWindow, windows
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.keys import Keys
@@ -157,13 +157,18 @@ def test_every_metric_is_documented(tmp_path: Path) -> None:
 
 def test_windows() -> None:
     assert windows({}) == {}
-    assert windows({"status": "allowed", "rateLimitType": "five_hour"}) == {"five_hour": Window(None, None)}
+    assert windows({"status": "allowed", "rateLimitType": "five_hour"}) == {
+        "five_hour": RateLimitWindow(None, None)
+    }
     assert windows({"rateLimitType": "a-later-kind", "utilization": 1}) == {}
     each = {
         "five_hour": {"utilization": 0.5, "resetsAt": 10},
         "seven_day": {"utilization": 0.1, "resetsAt": 20},
     }
-    assert windows({"unifiedWindows": each}) == {"five_hour": Window(0.5, 10), "seven_day": Window(0.1, 20)}
+    assert windows({"unifiedWindows": each}) == {
+        "five_hour": RateLimitWindow(0.5, 10),
+        "seven_day": RateLimitWindow(0.1, 20),
+    }
 
 
 def test_the_grafana_dashboard_asks_for_metrics_that_are_there() -> None:

@@ -21,7 +21,7 @@ from gateway.store.keys import Keys
 from gateway.store.limits.counters import DatabaseStorage
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.models import ApiKey
-from gateway.store.usage import GROUPS, Usage
+from gateway.store.usage import GROUPS, UsageTable
 from gateway.turn import Usage as Tokens
 from tests.support import postgres
 from tests.support.gateway import ROOT, Gateway, wait_for
@@ -89,12 +89,12 @@ def test_nobody_loses_when_many_write(server: postgres.Server, keys: Keys) -> No
     key, _ = keys.create("shared")
     stores = [Store(server.url) for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: Usage(stores[i % 2]).add([record(key.id, 3_000_000_000)]), range(100)))
+        list(pool.map(lambda i: UsageTable(stores[i % 2]).add([record(key.id, 3_000_000_000)]), range(100)))
     found = keys.show(key.id)
     assert (found.total_requests, found.total_tokens, found.total_cost) == (100, 300_000_000_000, 50.0)
     today = datetime.now(timezone.utc).date()
     for group_by in GROUPS:
-        (group,) = Usage(stores[0]).groups(group_by, today - timedelta(1), today)
+        (group,) = UsageTable(stores[0]).groups(group_by, today - timedelta(1), today)
         assert (group.figures.requests, repr(group.figures.output_tokens)) == (100, "300000000000")
     for store in stores:
         store.close()
@@ -102,7 +102,7 @@ def test_nobody_loses_when_many_write(server: postgres.Server, keys: Keys) -> No
 
 def test_what_it_cannot_take_is_replaced(store: Store, keys: Keys) -> None:
     key, _ = keys.create("one")
-    Usage(store).add([record(key.id, 1, "claude-\0-\udc00")])
+    UsageTable(store).add([record(key.id, 1, "claude-\0-\udc00")])
     assert keys.show(key.id).total_requests == 1
 
 
@@ -111,7 +111,7 @@ def test_a_restart_of_the_server_is_survived(server: postgres.Server, store: Sto
     server.restart()
     assert keys.find(plain) == key
     server.restart()
-    Usage(store).add([record(key.id, 1)])
+    UsageTable(store).add([record(key.id, 1)])
     assert keys.show(key.id).total_requests == 1
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from gateway.claude.catalog import Catalogue
+from gateway.claude.catalog import ModelCatalog
 from gateway.settings import Settings
 from gateway.store.database import Store
 from tests.support.gateway import ROOT, STILL, Gateway, wait_for
@@ -503,22 +503,22 @@ ALIASES = {
 
 
 def test_the_reference_s_models_are_shipped() -> None:
-    catalogue = Catalogue()
-    assert [model.id for model in catalogue.all()] == SHIPPED
-    assert {name: catalogue.resolve(name).id for name in ALIASES} == ALIASES
-    assert [model.id for model in catalogue.candidates(catalogue.resolve("opus"))] == [OPUS, EARLIER_OPUS]
+    catalog = ModelCatalog()
+    assert [model.id for model in catalog.all()] == SHIPPED
+    assert {name: catalog.resolve(name).id for name in ALIASES} == ALIASES
+    assert [model.id for model in catalog.candidates(catalog.resolve("opus"))] == [OPUS, EARLIER_OPUS]
 
 
 def test_the_newest_opus_4_5_stands_in_without_being_named(tmp_path: Path) -> None:
-    def candidates(catalogue: Catalogue) -> list[str]:
-        return [model.id for model in catalogue.candidates(catalogue.resolve("opus"))]
+    def candidates(catalog: ModelCatalog) -> list[str]:
+        return [model.id for model in catalog.candidates(catalog.resolve("opus"))]
 
     file = tmp_path / "models.json"
     file.write_text(json.dumps(MODELS))
-    assert candidates(Catalogue(file)) == [OPUS, EARLIER_OPUS]
+    assert candidates(ModelCatalog(file)) == [OPUS, EARLIER_OPUS]
     models = [{**model, "fallbacks": []} for model in MODELS["models"]]
     file.write_text(json.dumps({**MODELS, "models": models}))
-    assert candidates(Catalogue(file)) == [OPUS]
+    assert candidates(ModelCatalog(file)) == [OPUS]
 
 
 # Tables

@@ -16,7 +16,7 @@ CLI_IDENTITY = "You are a Claude agent, built on Anthropic's Claude Agent SDK."
 
 GOES_ON_SECONDS = 0.3  # the CLI would send its next request at once
 
-Said = list[tuple[str, list[str]]]
+Utterance = list[tuple[str, list[str]]]
 Body = dict[str, Any]
 
 
@@ -49,7 +49,7 @@ def system(content: Any) -> Body:
     return {"role": "system", "content": content}
 
 
-def conversation(record: Recorded) -> Said:
+def conversation(record: Recorded) -> Utterance:
     """Role and texts of each recorded message. Only text may be there; turns without content say nothing."""
     messages = record.body["messages"]
     for message in messages:
@@ -59,7 +59,7 @@ def conversation(record: Recorded) -> Said:
     return [(message["role"], list(texts(message["content"]))) for message in messages if message["content"]]
 
 
-def spoken(record: Recorded) -> Said:
+def spoken(record: Recorded) -> Utterance:
     """The conversation without the CLI's own turns."""
     return [(role, said) for role, said in conversation(record) if role != "system"]
 

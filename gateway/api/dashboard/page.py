@@ -19,7 +19,7 @@ from gateway.api.http import current
 from gateway.errors import StoreError
 from gateway.record import Record
 from gateway.settings import VERSION, Settings
-from gateway.store.usage import Failure, Figures, Summary, total
+from gateway.store.usage import Failure, Figures, Summary, sum_figures
 
 DAYS = 30
 FAILURES = 20
@@ -76,7 +76,7 @@ def page() -> dict[str, Any]:
         "usage": _usage(),
         "kinds": KINDS,
         "settings": settings_in_force(settings),
-        "models": current.claude().catalogue.all(),
+        "models": current.claude().catalog.all(),
     }
 
 
@@ -148,7 +148,7 @@ def _usage() -> UsageView | None:
         return None
     days = _every_day(by_day, first)
     return UsageView(
-        total=total(by_day),
+        total=sum_figures(by_day),
         days=days,
         tokens=charts.columns([[getattr(day.figures, name) for name, _ in KINDS] for day in days]),
         cost=charts.columns([[day.figures.cost] for day in days]),

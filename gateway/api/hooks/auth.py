@@ -117,6 +117,6 @@ def identity_of(key: Key) -> Identity:
 
 def _model_id(name: str | None) -> str | None:
     try:
-        return current.claude().catalogue.resolve(name).id
+        return current.claude().catalog.resolve(name).id
     except ModelNotSupported:
         return None

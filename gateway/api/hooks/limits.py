@@ -32,7 +32,7 @@ from gateway.store.limits import budgets as spending
 from gateway.store.limits import sliding_window as sliding
 from gateway.store.limits.allowance import NAMES, Allowance
 from gateway.store.limits.budgets import Spending, Spent
-from gateway.store.limits.leases import Held
+from gateway.store.limits.leases import HeldLeases
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ SLOT_SECONDS = 1.0  # nobody knows when an answer ends: look again soon
 
 
 @dataclass(slots=True)
-class Account:
+class ClientLimits:
     """Whose request this is to the limits, and what they may use. `window` is how their requests stood when this one
     was `counted_at` (monotonic seconds)."""
 
@@ -57,7 +57,7 @@ def init_app(app: Flask, settings: Settings, answering: Iterable[Blueprint], pub
     # Without hooks of its own: they take 0.1 ms of each request to see that no view is marked.
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
-    guard = Guard(settings, limiter, Held(app.extensions["leases"]), answering, public)
+    guard = Guard(settings, limiter, HeldLeases(app.extensions["leases"]), answering, public)
     app.before_request(guard.admit)
     app.after_request(guard.finish)
     app.teardown_request(_free_slot)
@@ -71,7 +71,7 @@ class Guard:
         self,
         settings: Settings,
         limiter: Limiter,
-        held: Held,
+        held: HeldLeases,
         answering: Iterable[Blueprint],
         public: Collection[str],
     ) -> None:
@@ -105,7 +105,7 @@ class Guard:
         if is_for_answer:
             self._take_slot(account)
 
-    def _check_spending(self, account: Account) -> None:
+    def _check_spending(self, account: ClientLimits) -> None:
         if not any(getattr(account.allowance, name) for name in spending.NAMES):
             return
         exhausted = self.spending.exhausted(account.who, account.allowance)
@@ -117,7 +117,7 @@ class Guard:
 
         g.on_record = [charge]
 
-    def _count_request(self, account: Account) -> None:
+    def _count_request(self, account: ClientLimits) -> None:
         most = account.allowance.requests_per_minute
         if not most:
             return
@@ -133,7 +133,7 @@ class Guard:
                 retry_after=max(1.0, wait),
             )
 
-    def _take_slot(self, account: Account) -> None:
+    def _take_slot(self, account: ClientLimits) -> None:
         most = account.allowance.answers_at_once
         if not most:
             return
@@ -148,7 +148,7 @@ class Guard:
 
     def finish(self, response: Response) -> Response:
         """Tell what is left."""
-        account: Account | None = g.get("account")
+        account: ClientLimits | None = g.get("account")
         if account is not None:
             try:
                 response.headers.update(self._headers(account))
@@ -156,7 +156,7 @@ class Guard:
                 log.warning("an answer has no x-ratelimit headers: the counters cannot be read")
         return response
 
-    def _headers(self, account: Account) -> dict[str, str]:
+    def _headers(self, account: ClientLimits) -> dict[str, str]:
         headers: dict[str, str] = {}
         requests = account.allowance.requests_per_minute
         if requests:
@@ -169,13 +169,13 @@ class Guard:
             headers |= _told("tokens", tokens, tokens - spent.used, spent.seconds if spent.used else 0)
         return headers
 
-    def _account(self) -> Account:
+    def _account(self) -> ClientLimits:
         who = auth.identity()
         if who is None:
-            return Account(f"address:{network(request.remote_addr or '')}", self._default)
-        return Account(who.id, self._default.overridden(who.limits))
+            return ClientLimits(f"address:{network(request.remote_addr or '')}", self._default)
+        return ClientLimits(who.id, self._default.overridden(who.limits))
 
-    def _window(self, account: Account, most: int) -> tuple[sliding.Sliding, float]:
+    def _window(self, account: ClientLimits, most: int) -> tuple[sliding.Sliding, float]:
         """Of a request that was counted as it stood then; and in how many seconds from now nothing counts any more."""
         window = account.window
         if window is None:

@@ -10,11 +10,11 @@ from flask import Flask, Response, g, request
 
 from gateway.api.hooks import auth
 from gateway.api.http import current
-from gateway.observe.request_summary import Handled
+from gateway.observe.request_summary import RequestSummary
 
 UNKNOWN = "unknown"
 
-Observer = Callable[[Handled], None]
+Observer = Callable[[RequestSummary], None]
 
 
 def init_app(app: Flask, observers: Sequence[Observer]) -> None:
@@ -44,7 +44,7 @@ def _report(status: int, observers: Sequence[Observer]) -> Callable[[], None]:
     def report() -> None:
         if transcript is not None:
             known["content"]["answer"] = transcript.texts()
-        handled = Handled(status=status, seconds=time.monotonic() - began, **known)
+        handled = RequestSummary(status=status, seconds=time.monotonic() - began, **known)
         for observer in observers:
             observer(handled)
 

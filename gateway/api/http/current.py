@@ -13,7 +13,7 @@ from gateway.store.admin_sessions import AdminSessions
 from gateway.store.project_folders import Folders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
-from gateway.store.usage import Usage
+from gateway.store.usage import UsageTable
 
 if TYPE_CHECKING:
     from gateway.answering.sessions import SessionTurns
@@ -44,9 +44,9 @@ def folders() -> Folders:
     return cast(Folders, current_app.extensions["folders"])
 
 
-def usage() -> Usage:
+def usage() -> UsageTable:
     """What every answer has used."""
-    return cast(Usage, current_app.extensions["usage"])
+    return cast(UsageTable, current_app.extensions["usage"])
 
 
 def admin_sessions() -> AdminSessions:

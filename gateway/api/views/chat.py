@@ -59,10 +59,12 @@ def create(body: dict[str, Any]) -> Response:
         turn.follow(run, wanted)
     answer_id, created = f"chatcmpl-{secrets.token_hex(16)}", int(time.time())
     if wanted.stream:
-        encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.call_form)
+        encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.tool_call_format)
         return answers.stream(run, encoder, wanted.ignored)
     ids = {"session_id": run.record.session_id, "project_id": run.record.project_id}
-    return answers.whole(run, Completion(answer_id, created, wanted.n, wanted.call_form, ids), wanted.ignored)
+    return answers.whole(
+        run, Completion(answer_id, created, wanted.n, wanted.tool_call_format, ids), wanted.ignored
+    )
 
 
 @blueprint.route("/debug", methods=["POST"])

@@ -39,7 +39,7 @@ ANTHROPIC = {
 @blueprint.doc(parameters=[ANTHROPIC])
 def listing() -> Response:
     """All known models and the aliases that lead to them. Anthropic's clients get them in their shape."""
-    models = current.claude().catalogue.all()
+    models = current.claude().catalog.all()
     if anthropic.is_asked():
         entries = [_for_anthropic(model, name) for name, model in _by_name(models).items()]
         return anthropic.answer(anthropic_models.listing(entries))
@@ -50,7 +50,7 @@ def listing() -> Response:
 @blueprint.response(200, CapabilitiesSchema)
 def capabilities() -> dict[str, Any]:
     """What each model can do and costs."""
-    models = [_capabilities(model) for model in current.claude().catalogue.all()]
+    models = [_capabilities(model) for model in current.claude().catalog.all()]
     return {"models": models, "total": len(models), "provider": "anthropic", "adapter": "claude-code"}
 
 
@@ -60,7 +60,7 @@ def capabilities() -> dict[str, Any]:
 @blueprint.doc(parameters=[ANTHROPIC])
 def retrieve(model_id: str) -> Response:
     """One model, by id or alias."""
-    model = current.claude().catalogue.find(model_id)
+    model = current.claude().catalog.find(model_id)
     if anthropic.is_asked():
         return anthropic.answer(_for_anthropic(model, model.id))
     return jsonify(_entry(model.id))

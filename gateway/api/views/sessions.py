@@ -49,7 +49,7 @@ def create(body: dict[str, Any]) -> SessionRecord:
     """A new conversation that will be stored."""
     project_access.require(body.get("project_id"))
     if body.get("model"):
-        current.claude().catalogue.resolve(body["model"])
+        current.claude().catalog.resolve(body["model"])
         auth.require_model(body["model"])
     return current.session_turns().sessions.create(owner.current(), **body)
 

@@ -11,7 +11,7 @@ from gateway.api.http import current
 from gateway.api.http.blueprints import Blueprint
 from gateway.schemas.pages import pagination
 from gateway.schemas.usage import UsageQuerySchema, UsageSchema
-from gateway.store.usage import Figures, GroupBy, Summary, total
+from gateway.store.usage import Figures, GroupBy, Summary, sum_figures
 
 blueprint = Blueprint(
     "usage", __name__, url_prefix="/v1/usage", description="What answers have used: requests, tokens, cost"
@@ -34,7 +34,7 @@ def summary(query: dict[str, Any]) -> dict[str, Any]:
         "first": first,
         "last": last,
         "data": [_row(by, group) for group in groups[begin : begin + per_page]],
-        "totals": _figures(total(groups)),
+        "totals": _figures(sum_figures(groups)),
         "pagination": pagination(page, per_page, len(groups)),
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.claude.cli.answer import GOES_ON_AFTER, Answer, plus
-from gateway.turn import Event, Text, Thinking, Usage, Workplace
+from gateway.turn import AgentWorkspace, Event, Text, Thinking, Usage
 
 Line = dict[str, Any]
 
@@ -35,9 +35,9 @@ class AgentAnswer(Answer):
     """
 
     def __init__(self, *args: Any) -> None:
-        *common, workplace = args
+        *common, agent_workspace = args
         super().__init__(*common)
-        self._workplace: Workplace = workplace
+        self._workspace: AgentWorkspace = agent_workspace
         self._earlier = Usage()
         self._is_new_part = False
         self._in_thought = False
@@ -85,7 +85,7 @@ class AgentAnswer(Answer):
 
     def _message(self, kind: str, line: Line, events: list[Event]) -> None:
         super()._message(kind, line, events)
-        if kind in ("assistant", "user") and self._workplace.reports_activity:
+        if kind in ("assistant", "user") and self._workspace.reports_activity:
             self._activity(line, events)
 
     def _result(self, line: Line, events: list[Event]) -> None:
@@ -109,7 +109,7 @@ class AgentAnswer(Answer):
 
     def _report(self, text: str, events: list[Event]) -> None:
         """Paths as the project's owner knows them: where the project's folder is, is the operator's business."""
-        text = text.replace(f"{self._workplace.folder}/", "").replace(self._workplace.folder, ".")
+        text = text.replace(f"{self._workspace.folder}/", "").replace(self._workspace.folder, ".")
         start = "\n" if self._in_thought else ""
         self._in_thought = False
         events.append(Thinking(f"{start}{text}\n"))

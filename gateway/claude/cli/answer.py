@@ -15,7 +15,7 @@ from io import StringIO
 from typing import Any
 
 from gateway.claude.cli.failures import Facts, failure, is_hopeless, read_retry
-from gateway.claude.cli.rate_limits import Window, windows
+from gateway.claude.cli.rate_limits import RateLimitWindow, windows
 from gateway.claude.cli.tools import PREFIX
 from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.turn import (
@@ -42,7 +42,7 @@ BROKEN = "The connection to Anthropic's API broke in the middle of the answer."
 
 
 @dataclass(slots=True)
-class Account:
+class UsageLedger:
     """What a process has used: USD in all, and the tokens of the CLI's present turn that were reported already."""
 
     paid: float = 0.0
@@ -61,7 +61,7 @@ class Answer:
         ignored: tuple[str, ...],
         names: Mapping[str, str],
         cost: Callable[[Usage], float | None],
-        account: Account,
+        account: UsageLedger,
     ) -> None:
         self.is_done = False
         self.is_cut = False
@@ -70,7 +70,7 @@ class Answer:
         self.has_thought = False
         self.stop_sequence: str | None = None
         self.calls: list[ToolCall] = []
-        self.windows: dict[str, Window] = {}
+        self.windows: dict[str, RateLimitWindow] = {}
         self._ignored = ignored
         self._names = names
         self._cost = cost

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from gateway.claude.catalog import Model
 from gateway.claude.cli.agent_answer import AgentAnswer
-from gateway.claude.cli.answer import Account, Answer, StructuredAnswer
+from gateway.claude.cli.answer import Answer, StructuredAnswer, UsageLedger
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse
 from gateway.claude.cli.stop_sequences import StopFilter
 from gateway.claude.cli.tools import (
@@ -42,7 +42,7 @@ class Conversation:
         self._turn = turn
         self._tool_seconds = tool_seconds
         self._names = client_names(turn.tools)
-        self._account = Account()
+        self._account = UsageLedger()
         self._asked: dict[
             str, tuple[str, Any]
         ] = {}  # by tool call: ids of the control request and the JSON-RPC call
@@ -153,8 +153,8 @@ class Conversation:
 
     def _reader(self, tuning: Tuning, model: Model) -> Answer:
         common = (tuning.ignored, self._names, model.cost, self._account)
-        if self._turn.workplace is not None:
-            return AgentAnswer(*common, self._turn.workplace)
+        if self._turn.agent_workspace is not None:
+            return AgentAnswer(*common, self._turn.agent_workspace)
         return Answer(*common) if self._turn.output_schema is None else StructuredAnswer(*common)
 
     def _settle(self, answer: Answer) -> None:
@@ -209,9 +209,9 @@ class Conversation:
 
 def _system(turn: Turn) -> dict[str, Any]:
     """The client's system text alone; for an agent it goes behind Claude Code's own and the project's instructions."""
-    if turn.workplace is None:
+    if turn.agent_workspace is None:
         return {"systemPrompt": list(turn.system)}
-    own = turn.workplace.instructions.strip()
+    own = turn.agent_workspace.instructions.strip()
     parts = [*([f"# Instructions of this project (CLAUDE.md)\n\n{own}"] if own else []), *turn.system]
     return {"appendSystemPrompt": "\n\n".join(parts)} if parts else {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from gateway.turn import Workplace
+from gateway.turn import AgentWorkspace
 
 _ARGUMENTS = (
     "-p",
@@ -64,7 +64,7 @@ def child_environment(
     }
 
 
-def agent_arguments(workplace: Workplace) -> tuple[str, ...]:
+def agent_arguments(agent_workspace: AgentWorkspace) -> tuple[str, ...]:
     """The arguments of a process that works in a project, as the project's policy has it.
 
     No settings are read, neither the user's nor the project's: a `.claude/settings.json` among a project's files could
@@ -74,10 +74,10 @@ def agent_arguments(workplace: Workplace) -> tuple[str, ...]:
     return (
         *_ARGUMENTS,
         "--restricted",
-        f"--tools={','.join(workplace.tools)}",
-        f"--permission-mode={workplace.permission_mode}",
-        f"--max-turns={workplace.max_turns}",
-        *([f"--allowedTools={','.join(workplace.allowed)}"] if workplace.allowed else []),
+        f"--tools={','.join(agent_workspace.tools)}",
+        f"--permission-mode={agent_workspace.permission_mode}",
+        f"--max-turns={agent_workspace.max_turns}",
+        *([f"--allowedTools={','.join(agent_workspace.allowed)}"] if agent_workspace.allowed else []),
     )
 
 

@@ -21,14 +21,14 @@ NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RateLimitWindow:
     """One limit. `utilization` is a fraction, `resets_at` Unix time; None where the CLI did not say."""
 
     utilization: float | None
     resets_at: float | None
 
 
-def windows(info: Mapping[str, Any]) -> dict[str, Window]:
+def windows(info: Mapping[str, Any]) -> dict[str, RateLimitWindow]:
     """The limits in a `rate_limit_info`, by their names in NAMES."""
     found = dict(info.get("unifiedWindows") or {})
     if info.get("rateLimitType"):
@@ -36,5 +36,5 @@ def windows(info: Mapping[str, Any]) -> dict[str, Window]:
     return {name: _window(found[name]) for name in NAMES if name in found}
 
 
-def _window(raw: Mapping[str, Any]) -> Window:
-    return Window(raw.get("utilization"), raw.get("resetsAt"))
+def _window(raw: Mapping[str, Any]) -> RateLimitWindow:
+    return RateLimitWindow(raw.get("utilization"), raw.get("resetsAt"))

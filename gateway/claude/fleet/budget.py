@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gevent
 
-from gateway.claude.fleet.parked import Kept
+from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.slots import Slots
 from gateway.claude.fleet.warm_pool import WarmPool
 
@@ -16,7 +16,7 @@ from gateway.claude.fleet.warm_pool import WarmPool
 class Budget:
     """At most `most` processes."""
 
-    def __init__(self, most: int, slots: Slots, kept: Kept) -> None:
+    def __init__(self, most: int, slots: Slots, kept: ParkedConversations) -> None:
         self.most = most
         self.pool: WarmPool | None = None
         self._slots = slots

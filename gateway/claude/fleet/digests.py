@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 
-from gateway.turn import Message, Turn, Workplace
+from gateway.turn import AgentWorkspace, Message, Turn
 
 
 def chain(turn: Turn) -> list[bytes]:
     """The digest of the turn's set-up, and the one after each of its messages."""
     tools = [_tool(tool) for tool in turn.tools]
-    whose = [turn.owner, turn.project, _workplace(turn.workplace)]
+    whose = [turn.owner, turn.project, _workplace(turn.agent_workspace)]
     digest = _of(b"", [whose, turn.system, tools, turn.output_schema])
     digests = [digest]
     for message in turn.messages:
@@ -45,8 +45,8 @@ def _dump(value: Any) -> bytes:
         return json.dumps(value, sort_keys=True).encode()
 
 
-def _workplace(workplace: Workplace | None) -> Any:
-    return None if workplace is None else astuple(workplace)
+def _workplace(agent_workspace: AgentWorkspace | None) -> Any:
+    return None if agent_workspace is None else astuple(agent_workspace)
 
 
 def _tool(tool: Any) -> list[Any]:

@@ -14,7 +14,7 @@ import gevent
 from gateway.claude.cli.conversation import Conversation
 
 
-class Kept:
+class ParkedConversations:
     """Conversations between two requests, the least recently used first.
 
     `drop` ends a conversation's process. Whatever is taken belongs to the taker.

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.dialects.common import sse
 from gateway.dialects.common.field_errors import retracted
-from gateway.dialects.common.tool_call_format import CallForm
+from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError, UpstreamError
 from gateway.turn import (
     Done,
@@ -25,7 +25,7 @@ from gateway.turn import (
     ToolArguments,
     ToolCall,
     Usage,
-    total,
+    sum_usage,
 )
 
 FINISH_REASONS = {
@@ -38,12 +38,12 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 
-_CHATTY = CallForm()
+_CHATTY = ToolCallFormat()
 
 CHUNK = "chat.completion.chunk"
 
 
-def finish_reason(stop_reason: str, form: CallForm = _CHATTY) -> str:
+def finish_reason(stop_reason: str, form: ToolCallFormat = _CHATTY) -> str:
     """OpenAI's word for a Messages API stop reason. One that is new counts as a normal end."""
     if stop_reason == "tool_use" and form.deprecated:
         return "function_call"
@@ -75,7 +75,12 @@ class StreamEncoder:
     """
 
     def __init__(
-        self, answer_id: str, created: int, include_usage: bool = False, n: int = 1, form: CallForm = _CHATTY
+        self,
+        answer_id: str,
+        created: int,
+        include_usage: bool = False,
+        n: int = 1,
+        form: ToolCallFormat = _CHATTY,
     ) -> None:
         self._common = {"id": answer_id, "object": CHUNK, "created": created, "model": ""}
         self._include_usage = include_usage
@@ -111,14 +116,14 @@ class StreamEncoder:
     def _usage(self) -> bytes:
         if not self._include_usage:
             return b""
-        usage = usage_object(total(list(self._done.values())))
+        usage = usage_object(sum_usage(list(self._done.values())))
         return self._head + b'],"usage":' + sse.dumps(usage) + b"}" + sse.END
 
 
 class _Choice:
     """Writes the chunks of one choice. What all of them share is written once, here."""
 
-    def __init__(self, index: int, head: bytes, form: CallForm) -> None:
+    def __init__(self, index: int, head: bytes, form: ToolCallFormat) -> None:
         self._form = form
         self._began = False
         self._open: ToolCall | None = None
@@ -220,7 +225,7 @@ class Completion:
         answer_id: str,
         created: int,
         n: int = 1,
-        form: CallForm = _CHATTY,
+        form: ToolCallFormat = _CHATTY,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         self._common = {"id": answer_id, "object": "chat.completion", "created": created, "model": ""}
@@ -238,14 +243,14 @@ class Completion:
     def body(self) -> dict[str, Any]:
         """The `chat.completion`. Raises UpstreamError if an answer has not come to its end."""
         choices = [{"index": index, **answer.choice()} for index, answer in enumerate(self._answers)]
-        usage = total([answer.done.usage for answer in self._answers if answer.done])
+        usage = sum_usage([answer.done.usage for answer in self._answers if answer.done])
         return {**self._common, "choices": choices, "usage": usage_object(usage), **self._extra}
 
 
 class Answer:
     """Gathers the events of one choice."""
 
-    def __init__(self, form: CallForm = _CHATTY) -> None:
+    def __init__(self, form: ToolCallFormat = _CHATTY) -> None:
         self.done: Done | None = None
         self._form = form
         self._refusal: str | None = None

@@ -11,7 +11,7 @@ from gateway.dialects.chat import cursor
 from gateway.dialects.chat import parameters as chat_parameters
 from gateway.dialects.common import conversation, reasoning, tools
 from gateway.dialects.common import output_schema as response_format
-from gateway.dialects.common.tool_call_format import CallForm
+from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import InvalidRequest
 from gateway.turn import Turn
 
@@ -28,7 +28,7 @@ class ChatRequest:
     include_usage: bool
     ignored: tuple[str, ...]
     n: int = 1
-    call_form: CallForm = field(default_factory=CallForm)
+    tool_call_format: ToolCallFormat = field(default_factory=ToolCallFormat)
 
 
 def parse(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> ChatRequest:
@@ -46,7 +46,7 @@ def parse(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> ChatR
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         ignored=chat_parameters.ignored_parameters(body),
         n=body.get("n") or 1,
-        call_form=CallForm(tools.is_deprecated(body), plain.raw_tools),
+        tool_call_format=ToolCallFormat(tools.is_deprecated(body), plain.raw_tools),
     )
 
 

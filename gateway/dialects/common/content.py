@@ -19,7 +19,7 @@ from gateway.turn import Block
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ContentPart:
     """A block and the path of the field it comes from, for errors found later."""
 
     block: Block
@@ -67,20 +67,20 @@ PARTS: Readers = {
 _KNOWN = {*PARTS, "input_audio"}
 
 
-def pieces(content: Any, where: str, readers: Readers) -> list[Piece]:
+def pieces(content: Any, where: str, readers: Readers) -> list[ContentPart]:
     """The blocks of `content`, a string, a list of parts or null, at path `where`.
 
     Raises UnsupportedParameter or InvalidRequest, naming the part.
     """
     if isinstance(content, str):
         block = text_block(well_formed(content))
-        return [Piece(block, where)] if block else []
-    found: list[Piece] = []
+        return [ContentPart(block, where)] if block else []
+    found: list[ContentPart] = []
     for index, part in enumerate(_parts(content, where)):
         place = f"{where}[{index}]"
         block = _reader(part, place, readers)(part, place)
         if block is not None:
-            found.append(Piece(block, place))
+            found.append(ContentPart(block, place))
     return found
 
 

@@ -12,10 +12,10 @@ from itertools import chain, groupby
 from typing import Any
 
 from gateway.dialects.common import openai_messages as one
-from gateway.dialects.common.content import Piece, joined_text
+from gateway.dialects.common.content import ContentPart, joined_text
 from gateway.dialects.common.field_errors import invalid
 from gateway.dialects.common.text import is_blank, well_formed
-from gateway.dialects.common.tool_rounds import Said, arranged
+from gateway.dialects.common.tool_rounds import Utterance, arranged
 from gateway.errors import InvalidRequest
 from gateway.turn import Message
 
@@ -53,7 +53,7 @@ def translate(
     return system, alternating(reader.said, field)
 
 
-def alternating(said: Iterable[Said], field: str) -> tuple[Message, ...]:
+def alternating(said: Iterable[Utterance], field: str) -> tuple[Message, ...]:
     """What was said as messages that alternate, begin and end with the user. Raises as `translate` does."""
     return _user_to_user(arranged(_merge(said)), field)
 
@@ -82,7 +82,7 @@ class _Reader:
 
     def __init__(self, system_prompt: str) -> None:
         self.system = [well_formed(system_prompt)]
-        self.said: list[Said] = []
+        self.said: list[Utterance] = []
         self._function_calls: deque[str] = deque()
 
     def read(self, message: dict[str, Any], index: int, where: str) -> None:
@@ -100,7 +100,7 @@ class _Reader:
         else:
             self.said.append(("user", one.user(message, where)))
 
-    def _assistant(self, message: dict[str, Any], index: int, where: str) -> list[Piece]:
+    def _assistant(self, message: dict[str, Any], index: int, where: str) -> list[ContentPart]:
         pieces = one.assistant(message, where)
         if message.get("function_call"):
             call_id = f"call_message_{index}"
@@ -108,19 +108,19 @@ class _Reader:
             self._function_calls.append(call_id)
         return pieces
 
-    def _function(self, message: dict[str, Any], where: str) -> Piece:
+    def _function(self, message: dict[str, Any], where: str) -> ContentPart:
         if not self._function_calls:
             raise invalid(where, "No assistant's message before it has a function call to answer.")
         return one.function(message, where, self._function_calls.popleft())
 
 
-def _item(item: dict[str, Any], where: str) -> Said:
+def _item(item: dict[str, Any], where: str) -> Utterance:
     if item["type"] == "function_call":
         return "assistant", one.call_item(item, where)
     return "user", one.output_item(item, where)
 
 
-def _merge(said: Iterable[Said]) -> list[Said]:
+def _merge(said: Iterable[Utterance]) -> list[Utterance]:
     """Drops what is empty and makes one message of several of one role in a row."""
     spoken = (item for item in said if item[1])
     return [

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects.common import content
-from gateway.dialects.common.content import Piece, Readers
+from gateway.dialects.common.content import ContentPart, Readers
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
 from gateway.dialects.common.text import is_blank, well_formed, well_formed_json
 from gateway.turn import Block
@@ -17,12 +17,12 @@ from gateway.turn import Block
 NO_MESSAGE = "(The tool failed and gave no message.)"
 
 
-def user(message: dict[str, Any], where: str) -> list[Piece]:
+def user(message: dict[str, Any], where: str) -> list[ContentPart]:
     """A user's message; it may hold Anthropic's `tool_result` blocks."""
     return content.pieces(message.get("content"), f"{where}.content", _USER)
 
 
-def assistant(message: dict[str, Any], where: str) -> list[Piece]:
+def assistant(message: dict[str, Any], where: str) -> list[ContentPart]:
     """An answer replayed: its text, and its tool calls as `tool_use` blocks."""
     if message.get("audio"):
         raise unsupported(f"{where}.audio", "Spoken answers cannot be replayed.")
@@ -30,40 +30,42 @@ def assistant(message: dict[str, Any], where: str) -> list[Piece]:
     # An answer that was refused is replayed with its text here and content null.
     refusal = content.refusal_part(message, where) if message.get("refusal") else None
     if refusal:
-        found.append(Piece(refusal, f"{where}.refusal"))
+        found.append(ContentPart(refusal, f"{where}.refusal"))
     calls = message.get("tool_calls") or []
     return found + [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(calls)]
 
 
-def tool(message: dict[str, Any], where: str) -> list[Piece]:
+def tool(message: dict[str, Any], where: str) -> list[ContentPart]:
     """A tool's result. Some clients of Anthropic's shape send it as blocks that carry their own ids."""
     call_id, parts = message.get("tool_call_id"), message.get("content")
     if call_id is None and _are_results(parts):
         return user(message, where)
     result = _result(_identifier(call_id, f"{where}.tool_call_id"), message, where)
-    return [Piece(result, f"{where}.tool_call_id")]
+    return [ContentPart(result, f"{where}.tool_call_id")]
 
 
-def function_call(message: dict[str, Any], where: str, call_id: str) -> Piece:
+def function_call(message: dict[str, Any], where: str, call_id: str) -> ContentPart:
     """The deprecated `function_call` of an assistant's message; it has no id of its own."""
-    return Piece(_use(call_id, message["function_call"], f"{where}.function_call"), f"{where}.function_call")
+    return ContentPart(
+        _use(call_id, message["function_call"], f"{where}.function_call"), f"{where}.function_call"
+    )
 
 
-def function(message: dict[str, Any], where: str, call_id: str) -> Piece:
+def function(message: dict[str, Any], where: str, call_id: str) -> ContentPart:
     """The deprecated message of role `function`."""
-    return Piece(_result(call_id, message, where), where)
+    return ContentPart(_result(call_id, message, where), where)
 
 
-def call_item(item: dict[str, Any], where: str) -> list[Piece]:
+def call_item(item: dict[str, Any], where: str) -> list[ContentPart]:
     """The Responses API's `function_call`."""
     call_id = _identifier(item.get("call_id"), f"{where}.call_id")
-    return [Piece(_use(call_id, item, where), f"{where}.call_id")]
+    return [ContentPart(_use(call_id, item, where), f"{where}.call_id")]
 
 
-def output_item(item: dict[str, Any], where: str) -> list[Piece]:
+def output_item(item: dict[str, Any], where: str) -> list[ContentPart]:
     """The Responses API's `function_call_output`."""
     call_id = _identifier(item.get("call_id"), f"{where}.call_id")
-    return [Piece(_result(call_id, item, where, field="output"), f"{where}.call_id")]
+    return [ContentPart(_result(call_id, item, where, field="output"), f"{where}.call_id")]
 
 
 def _are_results(parts: Any) -> bool:
@@ -78,11 +80,11 @@ def _identifier(value: Any, where: str) -> str:
     return well_formed(value)
 
 
-def _call(call: dict[str, Any], where: str) -> Piece:
+def _call(call: dict[str, Any], where: str) -> ContentPart:
     if call.get("type") not in (None, "function"):
         raise unsupported(f"{where}.type", f"Calls of type {quoted(call['type'])} cannot be replayed.")
     call_id = _identifier(call.get("id"), f"{where}.id")
-    return Piece(_use(call_id, call.get("function"), f"{where}.function"), f"{where}.id")
+    return ContentPart(_use(call_id, call.get("function"), f"{where}.function"), f"{where}.id")
 
 
 def _use(call_id: str, called: Any, where: str) -> Block:

@@ -13,7 +13,7 @@ NO_ARGUMENTS = "{}"
 
 
 @dataclass(frozen=True, slots=True)
-class CallForm:
+class ToolCallFormat:
     """`deprecated`: the client sent `functions` and wants a `function_call`.
 
     `raw` names the tools whose arguments are free text: what the model wrote for their one property is sent

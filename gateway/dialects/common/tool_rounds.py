@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.dialects.common.content import Piece
+from gateway.dialects.common.content import ContentPart
 from gateway.dialects.common.field_errors import invalid, quoted
 from gateway.turn import Message, Role
 
-Said = tuple[Role, list[Piece]]
+Utterance = tuple[Role, list[ContentPart]]
 
 
-def arranged(said: Iterable[Said]) -> list[Message]:
+def arranged(said: Iterable[Utterance]) -> list[Message]:
     """The messages, which alternate in role, with calls last and results first, in the order of the calls.
 
     Raises InvalidRequest that names the message: a result without a call, a call without a result, an id
@@ -23,7 +23,7 @@ def arranged(said: Iterable[Said]) -> list[Message]:
     """
     messages: list[Message] = []
     seen: set[str] = set()
-    calls: list[Piece] = []
+    calls: list[ContentPart] = []
     for role, pieces in said:
         if role == "assistant":
             calls, others = _apart(pieces, "tool_use")
@@ -37,25 +37,25 @@ def arranged(said: Iterable[Said]) -> list[Message]:
     return messages
 
 
-def _apart(pieces: list[Piece], kind: str) -> tuple[list[Piece], list[Piece]]:
+def _apart(pieces: list[ContentPart], kind: str) -> tuple[list[ContentPart], list[ContentPart]]:
     of_kind = [piece for piece in pieces if piece.block["type"] == kind]
     return of_kind, [piece for piece in pieces if piece.block["type"] != kind]
 
 
-def _message(role: Role, pieces: list[Piece]) -> Message:
+def _message(role: Role, pieces: list[ContentPart]) -> Message:
     return Message(role, tuple(piece.block for piece in pieces))
 
 
-def _refuse_repeated(calls: list[Piece], seen: set[str]) -> None:
+def _refuse_repeated(calls: list[ContentPart], seen: set[str]) -> None:
     for call in calls:
         if call.block["id"] in seen:
             raise invalid(call.where, f"An earlier tool call has the id {quoted(call.block['id'])} too.")
         seen.add(call.block["id"])
 
 
-def _in_order(results: list[Piece], calls: list[Piece]) -> list[Piece]:
+def _in_order(results: list[ContentPart], calls: list[ContentPart]) -> list[ContentPart]:
     waiting = {call.block["id"]: call for call in calls}
-    given: dict[str, Piece] = {}
+    given: dict[str, ContentPart] = {}
     for result in results:
         call_id = result.block["tool_use_id"]
         if call_id in given:
@@ -68,7 +68,7 @@ def _in_order(results: list[Piece], calls: list[Piece]) -> list[Piece]:
     return [given[call_id] for call_id in waiting]
 
 
-def _refuse_unanswered(calls: list[Piece]) -> None:
+def _refuse_unanswered(calls: list[ContentPart]) -> None:
     if calls:
         ids = ", ".join(quoted(call.block["id"]) for call in calls)
         message = calls[0].where.partition(".")[0]

@@ -6,13 +6,13 @@ from typing import Any
 
 from gateway.dialects.common import content, media
 from gateway.dialects.common import openai_messages as messages
-from gateway.dialects.common.content import Piece, Readers
+from gateway.dialects.common.content import ContentPart, Readers
 from gateway.dialects.common.field_errors import unsupported
 from gateway.dialects.common.text import is_blank, string, well_formed
 from gateway.turn import Block
 
 
-def pieces(message: dict[str, Any], where: str) -> list[Piece]:
+def pieces(message: dict[str, Any], where: str) -> list[ContentPart]:
     """The blocks of a user's or an assistant's message. Raises UnsupportedParameter or InvalidRequest."""
     return content.pieces(message.get("content"), where, _USER if message["role"] == "user" else _ASSISTANT)
 

@@ -16,7 +16,7 @@ from gateway.dialects.common.conversation import alternating
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
 from gateway.dialects.common.output_schema import described_schema
 from gateway.dialects.common.text import is_blank, well_formed
-from gateway.dialects.common.tool_rounds import Said
+from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.messages import content as anthropic_content
 from gateway.turn import Message, Sampling, Tool, ToolChoice, Turn
 
@@ -86,7 +86,7 @@ def _conversation(body: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Message,
     """The system texts, those in mid-conversation hoisted as in chat, and the messages."""
     given = body.get("system") or []
     system = [well_formed(given)] if isinstance(given, str) else texts(given, "system")
-    said: list[Said] = []
+    said: list[Utterance] = []
     for index, message in enumerate(body["messages"]):
         where = f"messages[{index}].content"
         if message["role"] == "system":

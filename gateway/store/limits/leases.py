@@ -73,7 +73,7 @@ class DatabaseLeases:
         self._store.once(lambda db: rows(db, END, lease_id))
 
 
-class Held:
+class HeldLeases:
     """The leases of this process, renewed as long as they are held."""
 
     def __init__(self, leases: Leases) -> None:

@@ -10,7 +10,7 @@ from peewee import BooleanField, DoubleField, ForeignKeyField, TextField
 def up(migrator: Any, db: Any) -> None:
     """Create the tables."""
 
-    class StoredResponse(db.Model):  # type: ignore[misc]
+    class ResponseRow(db.Model):  # type: ignore[misc]
         id = TextField(primary_key=True)
         owner = TextField(index=True)
         previous_id = TextField(null=True)
@@ -25,7 +25,7 @@ def up(migrator: Any, db: Any) -> None:
             table_name = "responses"
 
     class ResponseItem(db.Model):  # type: ignore[misc]
-        response = ForeignKeyField(StoredResponse, on_delete="CASCADE")
+        response = ForeignKeyField(ResponseRow, on_delete="CASCADE")
         owner = TextField()
         item_id = TextField()
         is_output = BooleanField()
@@ -35,4 +35,4 @@ def up(migrator: Any, db: Any) -> None:
             table_name = "response_items"
             indexes = ((("owner", "item_id"), False),)
 
-    db.create_tables([StoredResponse, ResponseItem], safe=False)
+    db.create_tables([ResponseRow, ResponseItem], safe=False)

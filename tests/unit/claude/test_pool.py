@@ -16,7 +16,7 @@ from gevent.event import Event
 from gateway.claude.cli.process import Process, living
 from gateway.claude.fleet import warm_pool as pool
 from gateway.claude.fleet.budget import Budget
-from gateway.claude.fleet.parked import Kept
+from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.slots import Slots
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
@@ -182,7 +182,7 @@ def test_who_waits_gets_a_process_that_was_checked(spawner: Spawner, monkeypatch
 def test_a_process_that_is_checked_is_not_missing(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is started in its place, and it still takes a place of the budget."""
     warm = spawner.make(2)
-    budget = Budget(2, Slots(1, 1, 1.0), Kept(lambda _: None))
+    budget = Budget(2, Slots(1, 1, 1.0), ParkedConversations(lambda _: None))
     budget.pool = warm
     warm.open()
     until(lambda: warm.ready == 2)
@@ -252,7 +252,7 @@ def test_a_closed_pool_serves_nobody(spawner: Spawner) -> None:
 
 def test_a_warm_process_gives_way_to_a_turn_with_its_own(spawner: Spawner) -> None:
     pool, slots = spawner.make(2), Slots(2, 0, 1.0)
-    budget = Budget(2, slots, Kept(lambda conversation: None))
+    budget = Budget(2, slots, ParkedConversations(lambda conversation: None))
     budget.pool = pool
     pool.open()
     until(lambda: pool.ready == 2)

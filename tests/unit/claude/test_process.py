@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.claude.catalog import Catalogue
+from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli import conversation
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import (
@@ -275,7 +275,7 @@ def test_a_set_up_that_is_never_answered(
     turn = Turn((question,))
     silent = Conversation(python("import time\ntime.sleep(60)"), turn, tool_seconds=1)
     with pytest.raises(UpstreamError):
-        silent.set_up(tune(turn, Catalogue().resolve("haiku"), seeded=True))
+        silent.set_up(tune(turn, ModelCatalog().resolve("haiku"), seeded=True))
     with pytest.raises(UpstreamError):
         silent.seed([question])
 

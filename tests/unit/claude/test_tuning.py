@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from gateway.claude.catalog import Catalogue, Model
+from gateway.claude.catalog import Model, ModelCatalog
 from gateway.claude.cli.tuning import Tuning, tune
 from gateway.turn import Message, Sampling, Tool, ToolChoice, Turn
 
 ALWAYS_THINKS = Model("claude-new", thinking_off=False, sampling="none", efforts=("low", "high", "xhigh"))
-ADAPTIVE = Catalogue().resolve("claude-opus-4-6")
-BUDGET = Catalogue().resolve("claude-haiku-4-5")
-TAKES_BOTH = Catalogue().resolve("claude-sonnet-4-20250514")
-NO_THINKING = Catalogue().resolve("claude-3-5-haiku-20241022")
+ADAPTIVE = ModelCatalog().resolve("claude-opus-4-6")
+BUDGET = ModelCatalog().resolve("claude-haiku-4-5")
+TAKES_BOTH = ModelCatalog().resolve("claude-sonnet-4-20250514")
+NO_THINKING = ModelCatalog().resolve("claude-3-5-haiku-20241022")
 
 QUESTION = Message("user", ({"type": "text", "text": "hi"},))
 RESULT = Message("user", ({"type": "tool_result", "tool_use_id": "t", "content": "r"},))

@@ -8,9 +8,9 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.dialects.chat.answers import Completion, StreamEncoder
-from gateway.dialects.common.tool_call_format import CallForm
+from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import UpstreamError
-from gateway.turn import Done, Event, Idle, Started, Text, ToolArguments, ToolCall, Usage, total
+from gateway.turn import Done, Event, Idle, Started, Text, ToolArguments, ToolCall, Usage, sum_usage
 from tests.unit.dialects.test_chat_dialect import payloads
 
 START = Started("claude-test-1")
@@ -35,12 +35,14 @@ INTERLEAVED: Pairs = [
     (0, [END]),
     (1, [Text("y"), Done("max_tokens", USAGE)]),
 ]
-DEPRECATED = CallForm(deprecated=True)
-RAW = CallForm(raw=frozenset({"patch"}))
+DEPRECATED = ToolCallFormat(deprecated=True)
+RAW = ToolCallFormat(raw=frozenset({"patch"}))
 
 
-def stream(pairs: Pairs, n: int = 1, include_usage: bool = False, form: CallForm | None = None) -> bytes:
-    encoder = StreamEncoder("chatcmpl-1", 1700000000, include_usage, n=n, form=form or CallForm())
+def stream(
+    pairs: Pairs, n: int = 1, include_usage: bool = False, form: ToolCallFormat | None = None
+) -> bytes:
+    encoder = StreamEncoder("chatcmpl-1", 1700000000, include_usage, n=n, form=form or ToolCallFormat())
     return b"".join(encoder.encode(batch, index) for index, batch in pairs)
 
 
@@ -49,8 +51,8 @@ def chunks(raw: bytes) -> list[ChatCompletionChunk]:
     return [ChatCompletionChunk.model_validate(payload, strict=True) for payload in payloads(data)]
 
 
-def whole(pairs: Pairs, n: int = 1, form: CallForm | None = None) -> dict[str, Any]:
-    completion = Completion("chatcmpl-1", 1700000000, n, form or CallForm())
+def whole(pairs: Pairs, n: int = 1, form: ToolCallFormat | None = None) -> dict[str, Any]:
+    completion = Completion("chatcmpl-1", 1700000000, n, form or ToolCallFormat())
     for index, batch in pairs:
         completion.add(batch, index)
     body = completion.body()
@@ -99,7 +101,7 @@ def test_usage_of_several_is_summed() -> None:
     ("costs", "summed"), [([None, None], None), ([0.5, None], 0.5), ([0.5, 0.25], 0.75), ([0.0], 0.0)]
 )
 def test_costs(costs: list[float | None], summed: float | None) -> None:
-    assert total([Usage(cost_usd=cost) for cost in costs]).cost_usd == summed
+    assert sum_usage([Usage(cost_usd=cost) for cost in costs]).cost_usd == summed
 
 
 def test_merged_completion() -> None:

@@ -111,10 +111,10 @@ def test_functions() -> None:
 
     assert parsed.turn.tools == (Tool("f", "", NOTHING), Tool("g", "", NOTHING))
     assert parsed.turn.tool_choice == ToolChoice("tool", "g", parallel=False)
-    assert parsed.call_form.deprecated
+    assert parsed.tool_call_format.deprecated
     assert refused(tools=[F], functions=[{"name": "f"}]).param == "functions[0]"
     assert refused(functions=[{"name": "f"}], function_call={"name": "x"}).param == "function_call"
-    assert not request(tools=[F], functions=[{"name": "g"}]).call_form.deprecated
+    assert not request(tools=[F], functions=[{"name": "g"}]).tool_call_format.deprecated
 
 
 # The choice

@@ -82,7 +82,7 @@ def test_a_responses_body() -> None:
     assert got.turn.system == ("Answer in English.", "You are an AI coding assistant in Cursor.")
     assert got.turn.sampling == Sampling(max_tokens=32000)
     assert (got.turn.effort, got.turn.thinking) == ("high", True)
-    assert got.call_form.raw == {"ApplyPatch"}
+    assert got.tool_call_format.raw == {"ApplyPatch"}
     assert got.ignored == ("include", "metadata", "prompt_cache_retention", "user", "verbosity")
 
 

@@ -21,7 +21,7 @@ from gateway.store.limits import sliding_window as sliding
 from gateway.store.limits.allowance import Allowance
 from gateway.store.limits.budgets import Spending
 from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseStorage
-from gateway.store.limits.leases import DatabaseLeases, Held, Leases
+from gateway.store.limits.leases import DatabaseLeases, HeldLeases, Leases
 from gateway.store.limits.redis_leases import RedisLeases
 from gateway.store.limits.sliding_window import Sliding
 from gateway.store.models import LimitCounter
@@ -304,7 +304,7 @@ def test_leases_in_redis(redis_url: str) -> None:
 def test_leases_are_renewed_while_they_are_held(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "LEASE_SECONDS", 1.5)
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
-    held = Held(DatabaseLeases(store))
+    held = HeldLeases(DatabaseLeases(store))
     free = held.take("me", 1)
     assert free is not None
     gevent.sleep(2)
@@ -333,7 +333,7 @@ def test_nobody_notices_when_a_lease_cannot_be_renewed_or_ended(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.01)
-    free = Held(Failing()).take("me", 1)
+    free = HeldLeases(Failing()).take("me", 1)
     assert free is not None
     gevent.sleep(0.05)
     free()

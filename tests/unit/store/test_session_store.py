@@ -15,13 +15,13 @@ from gateway.settings import Settings
 from gateway.store import session_claims as claims_module
 from gateway.store.database import DELETED_AT_ONCE, Store
 from gateway.store.models import Session, SessionMessage
-from gateway.store.session_claims import Claims, Outcome
+from gateway.store.session_claims import Claims, TurnResult
 from gateway.store.sessions import Expiry, Sessions, new_id, now
 from tests.support.recorded import assistant, user
 
 HALF_AN_HOUR = Expiry(timedelta(minutes=30))
 NEVER = Expiry(None)
-ANSWER = Outcome(messages=[user("q"), assistant("a")], input_tokens=3, output_tokens=2, cost=0.5)
+ANSWER = TurnResult(messages=[user("q"), assistant("a")], input_tokens=3, output_tokens=2, cost=0.5)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_session_has_one_turn(sessions: Sessions, claims: Claims) -> None:
     assert sessions.get(session.id, "me").is_running
     with pytest.raises(SessionBusy):
         claims.claim(session.id, "me", "turn2")
-    claims.finish("turn1", Outcome())
+    claims.finish("turn1", TurnResult())
     claims.claim(session.id, "me", "turn2")
 
 
@@ -100,7 +100,7 @@ def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: Claims) -
     sessions.delete(deleted, "me")
     turns = [f"turn of {session}" for session in (stopped, deleted, other)]
     assert claims.going_on(turns) == {f"turn of {other}"}
-    claims.finish(f"turn of {stopped}", Outcome())
+    claims.finish(f"turn of {stopped}", TurnResult())
     claims.claim(stopped, "me", "next")
     assert claims.going_on(["next"]) == {"next"}
 
@@ -112,7 +112,7 @@ def test_an_outcome_is_added(sessions: Sessions, claims: Claims, store: Store) -
     first = sessions.messages(session.id)
     assert [one.message for one in first] == [user("q"), assistant("a")]
     claims.claim(session.id, "me", "2")
-    again = Outcome(
+    again = TurnResult(
         messages=[user("r"), assistant("b")], keep_until=first[0].id, input_tokens=1, message_count=3
     )
     claims.finish("2", again)

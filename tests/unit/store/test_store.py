@@ -24,7 +24,7 @@ from gateway.store import key_secrets as secret
 from gateway.store.backends import path_of, without_password
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
-from gateway.store.usage import Usage
+from gateway.store.usage import UsageTable
 from gateway.turn import Usage as Tokens
 from tests.support.gateway import ROOT
 
@@ -236,7 +236,7 @@ def test_nobody_loses_when_many_write(path: Path, keys: Keys) -> None:
     def write(_: int) -> None:
         store = Store(url_of(path))  # as each worker has its own
         for _ in range(25):
-            Usage(store).add([record])
+            UsageTable(store).add([record])
         store.close()
 
     with ThreadPoolExecutor(4) as pool:
