@@ -10,6 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+# Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+CACHE_READ_FACTOR = 0.1
+CACHE_WRITE_FACTOR = 1.25
+
 Block = dict[str, Any]
 Role = Literal["user", "assistant"]
 
@@ -71,36 +75,6 @@ class AgentWorkspace:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One question to the model with everything that shapes the answer.
-
-    `owner` stands for whoever asks: a process that answered one owner is never used for another.
-    `project` is the id of the project, for which the same holds ("": none); `agent_workspace` is there if Claude Code
-    itself is to work in it, with its own tools instead of the client's.
-    `output_schema` is a JSON schema of type object that the answer has to follow; `effort` is one of low, medium,
-    high, xhigh, max; `thinking` False turns thinking off where the model allows it, True keeps it on.
-    `thinking_budget` is the most tokens to think with, for models that think within a budget.
-
-    `messages` alternate in role and end with the user's. `model` is what the client wrote (None: the
-    configured default). `system` parts are joined with a blank line by the CLI.
-    """
-
-    messages: tuple[Message, ...]
-    model: str | None = None
-    system: tuple[str, ...] = ()
-    sampling: Sampling = field(default_factory=Sampling)
-    tools: tuple[Tool, ...] = ()
-    tool_choice: ToolChoice = field(default_factory=ToolChoice)
-    output_schema: Mapping[str, Any] | None = None
-    effort: str | None = None
-    thinking: bool | None = None
-    thinking_budget: int | None = None
-    owner: str = ""
-    project: str = ""
-    agent_workspace: AgentWorkspace | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one answer, by kind. `input_tokens` excludes the cached ones, as the Messages API counts."""
 
@@ -123,6 +97,81 @@ def sum_usage(usages: Sequence[Usage]) -> Usage:
         thinking_tokens=sum(usage.thinking_tokens for usage in usages),
         cost_usd=sum(costs) if costs else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model and what it takes.
+
+    `max_tokens` is the most it writes; costs are USD per 1,000 tokens, None where unknown, and input read from the
+    cache costs `cache_read_factor` of fresh input. `thinking` tells how it
+    thinks: not at all, within a budget, or as it sees fit; `sampling` whether temperature and top_p may come
+    both, one of them or not at all; `described` is False for a name that nobody told us about.
+    """
+
+    id: str
+    name: str = ""
+    description: str = ""
+    max_tokens: int | None = None
+    input_cost_per_1k: float | None = None
+    output_cost_per_1k: float | None = None
+    cache_read_factor: float = CACHE_READ_FACTOR
+    supports_streaming: bool = True
+    supports_tools: bool = True
+    thinking: Literal["none", "budget", "adaptive"] = "adaptive"
+    thinking_off: bool = True
+    sampling: Literal["both", "one", "none"] = "both"
+    efforts: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    described: bool = field(default=True, compare=False)
+
+    def cost(self, usage: Usage) -> float | None:
+        """USD for `usage` by the price table; None without prices."""
+        if self.input_cost_per_1k is None or self.output_cost_per_1k is None:
+            return None
+        fresh = usage.input_tokens + self.cache_read_factor * usage.cache_read_tokens
+        fresh += CACHE_WRITE_FACTOR * usage.cache_write_tokens
+        return (fresh * self.input_cost_per_1k + usage.output_tokens * self.output_cost_per_1k) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question to the model with everything that shapes the answer.
+
+    `owner` stands for whoever asks: a process that answered one owner is never used for another.
+    `project` is the id of the project, for which the same holds ("": none); `agent_workspace` is there if Claude Code
+    itself is to work in it, with its own tools instead of the client's.
+    `output_schema` is a JSON schema of type object that the answer has to follow; `effort` is one of low, medium,
+    high, xhigh, max; `thinking` False turns thinking off where the model allows it, True keeps it on.
+    `thinking_budget` is the most tokens to think with, for models that think within a budget.
+
+    `messages` alternate in role and end with the user's. `requested_model` is the name that the client sent (None: the
+    configured default). A dialect leaves `model` None; the answering layer resolves the name once and sets it.
+    `system` parts are joined with a blank line by the CLI.
+    """
+
+    messages: tuple[Message, ...]
+    requested_model: str | None = None
+    model: Model | None = None
+    system: tuple[str, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    output_schema: Mapping[str, Any] | None = None
+    effort: str | None = None
+    thinking: bool | None = None
+    thinking_budget: int | None = None
+    owner: str = ""
+    project: str = ""
+    agent_workspace: AgentWorkspace | None = None
+
+    @property
+    def resolved_model(self) -> Model:
+        """Return the model. Raises ValueError for a turn whose name was not resolved."""
+        if self.model is None:
+            raise ValueError("The turn's model was not resolved.")
+        return self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +249,6 @@ class Done:
 
 
 Event = Started | Text | Thinking | ToolCall | ToolArguments | Retracted | Refusal | Idle | Done
+
+#: Events that arrived together, in order; never empty.
+Batch = list[Event]

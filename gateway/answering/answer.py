@@ -42,9 +42,9 @@ def run(
     Raises ModelNotSupported, ModelNotAllowed or ClaudeUnavailable, and what `workplaces.place` raises.
     """
     turn = workplaces.place(turn, project_id)
-    _require_model(turn.model)  # first: runs that are made have to be closed
-    fan = current.claude().run(*map(_owned, (turn, *others)), n=n)
-    record = _record(turn, stream)
+    turns = _prepared(turn, *others)  # first: runs that are made have to be closed
+    fan = current.claude().run(*turns, n=n)
+    record = _record(turns[0], stream)
     on_record = [*current_app.extensions["on_record"], *g.get("on_record", ())]
     metered = Metered(fan, record, on_record, live())
     g.record = record
@@ -56,8 +56,7 @@ def run(
 
 def count_tokens(turn: Turn) -> int:
     """The tokens of what `turn` would send. Raises as `run` does, and TooManyTurns or UpstreamError."""
-    _require_model(turn.model)
-    return current.claude().count_tokens(_owned(turn))
+    return current.claude().count_tokens(*_prepared(turn))
 
 
 def live() -> set[Metered]:
@@ -160,14 +159,13 @@ class Metered:
                 log.exception("an answer could not be recorded")
 
 
-def _require_model(name: str | None) -> None:
+def _prepared(*turns: Turn) -> list[Turn]:
+    """The turns with their owner, and with the model that their name stands for."""
     current.claude().await_ready()  # only then are the CLI's models known
-    current.claude().catalog.resolve(name)
+    name = turns[0].requested_model
+    model = current.claude().catalog.resolve(name)
     auth.require_model(name)
-
-
-def _owned(turn: Turn) -> Turn:
-    return replace(turn, owner=owner.current())
+    return [replace(turn, owner=owner.current(), model=model) for turn in turns]
 
 
 def _record(turn: Turn, stream: bool) -> Record:
@@ -176,7 +174,7 @@ def _record(turn: Turn, stream: bool) -> Record:
         request_id=g.get("request_id", ""),
         endpoint=request.path,
         started_at=datetime.now(timezone.utc),
-        model=current.claude().catalog.resolve(turn.model).id[:MOST_OF_A_NAME],
+        model=turn.resolved_model.id[:MOST_OF_A_NAME],
         key_id=who.id if who else None,
         key_name=who.name if who else None,
         project_id=turn.project or None,

@@ -9,58 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gateway.errors import ModelNotFound, ModelNotSupported
-from gateway.turn import Usage
+from gateway.turn import CACHE_READ_FACTOR, Model
 
 SHIPPED = Path(__file__).with_name("models.json")
-
-# Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
-CACHE_READ_FACTOR = 0.1
-CACHE_WRITE_FACTOR = 1.25
 
 UNDESCRIBED_EFFORTS = ("low", "medium", "high")  # the CLI drops what the model does not take
 
 _PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) per Mtok")
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One model and what it takes.
-
-    `max_tokens` is the most it writes; costs are USD per 1,000 tokens, None where unknown, and input read from the
-    cache costs `cache_read_factor` of fresh input. `thinking` tells how it
-    thinks: not at all, within a budget, or as it sees fit; `sampling` whether temperature and top_p may come
-    both, one of them or not at all; `described` is False for a name that nobody told us about.
-    """
-
-    id: str
-    name: str = ""
-    description: str = ""
-    max_tokens: int | None = None
-    input_cost_per_1k: float | None = None
-    output_cost_per_1k: float | None = None
-    cache_read_factor: float = CACHE_READ_FACTOR
-    supports_streaming: bool = True
-    supports_tools: bool = True
-    thinking: Literal["none", "budget", "adaptive"] = "adaptive"
-    thinking_off: bool = True
-    sampling: Literal["both", "one", "none"] = "both"
-    efforts: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    fallbacks: tuple[str, ...] = ()
-    described: bool = field(default=True, compare=False)
-
-    def cost(self, usage: Usage) -> float | None:
-        """USD for `usage` by the price table; None without prices."""
-        if self.input_cost_per_1k is None or self.output_cost_per_1k is None:
-            return None
-        fresh = usage.input_tokens + self.cache_read_factor * usage.cache_read_tokens
-        fresh += CACHE_WRITE_FACTOR * usage.cache_write_tokens
-        return (fresh * self.input_cost_per_1k + usage.output_tokens * self.output_cost_per_1k) / 1000
 
 
 class ModelCatalog:
@@ -119,7 +79,7 @@ class ModelCatalog:
         return [replace(m, aliases=tuple(sorted(aliases.get(m.id, ())))) for m in self._models.values()]
 
     def candidates(self, model: Model) -> list[Model]:
-        """The model and, should the CLI refuse it, its configured fallbacks."""
+        """Return the model and, in case the CLI refuses it, its configured fallbacks."""
         return [model, *(self.resolve(name) for name in model.fallbacks)]
 
     def remember_no_sampling(self, model: Model) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from gateway.claude.catalog import Model
 from gateway.claude.cli.answer import Answer
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
@@ -29,7 +28,7 @@ from gateway.errors import (
     TurnTimeout,
     UpstreamError,
 )
-from gateway.turn import Done, Event, Turn, Usage
+from gateway.turn import Done, Event, Model, Turn, Usage
 
 if TYPE_CHECKING:
     from gateway.claude.service import Claude
@@ -46,7 +45,7 @@ class Run:
     def __init__(self, claude: Claude, turn: Turn) -> None:
         self._claude = claude
         self._turn = turn
-        self._candidates = claude.catalog.candidates(claude.catalog.resolve(turn.model))
+        self._candidates = claude.catalog.candidates(turn.resolved_model)
         self._digests = chain(turn)
         self._tuning = Tuning({}, None, (), ())
         self._batches = self._run()

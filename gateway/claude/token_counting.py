@@ -24,7 +24,7 @@ def count(claude: Claude, turn: Turn) -> int:
 
     Raises ModelNotSupported, TooManyTurns or UpstreamError.
     """
-    model = claude.catalog.resolve(turn.model)
+    model = turn.resolved_model
     tuning = tune(turn, model, seeded=True)
     claude.slots.acquire(Ticket[bool]())
     try:

@@ -11,7 +11,6 @@ from gateway.api.hooks import anthropic_dialect as anthropic
 from gateway.api.http import current
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi.description import raises
-from gateway.claude.catalog import Model
 from gateway.dialects.messages import models as anthropic_models
 from gateway.errors import ModelNotFound
 from gateway.schemas.models import (
@@ -21,6 +20,7 @@ from gateway.schemas.models import (
     ModelListSchema,
     ModelSchema,
 )
+from gateway.turn import Model
 
 blueprint = Blueprint(
     "models", __name__, url_prefix="/v1/models", description="The models, their aliases, limits and prices"

@@ -54,8 +54,7 @@ def create(body: Body) -> Response:
     items = responses_items.listed(given)
     is_streamed = bool(body.get("stream"))
     run = running.run(wanted.turn, stream=is_streamed)
-    model = current.claude().catalog.resolve(wanted.turn.model).id
-    response = new(f"resp_{secrets.token_hex(16)}", model, {**wanted.echoed, "store": stores})
+    response = new(f"resp_{secrets.token_hex(16)}", run.record.model, {**wanted.echoed, "store": stores})
     with _renamed():
         if body.get("background"):
             return _in_background(run, response, items, wanted, is_streamed)

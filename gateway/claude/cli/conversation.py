@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from gateway.claude.catalog import Model
 from gateway.claude.cli.agent_answer import AgentAnswer
 from gateway.claude.cli.answer import Answer, StructuredAnswer, UsageLedger
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse
@@ -23,7 +22,7 @@ from gateway.claude.cli.tools import (
 )
 from gateway.claude.cli.tuning import Tuning
 from gateway.errors import TurnTimeout, UpstreamError
-from gateway.turn import Done, Event, Idle, Message, Turn, Usage
+from gateway.turn import Done, Event, Idle, Message, Model, Turn, Usage
 
 Line = dict[str, Any]
 

@@ -13,9 +13,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.claude.catalog import Model
 from gateway.claude.cli.tools import model_name
-from gateway.turn import Sampling, ToolChoice, Turn
+from gateway.turn import Model, Sampling, ToolChoice, Turn
 
 MIN_BUDGET = 1024  # tokens; the API takes no smaller thinking budget
 SMALL_MAX_TOKENS = 4096  # below this an adaptive model that cannot stop thinking gets the lowest effort

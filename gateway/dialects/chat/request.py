@@ -84,7 +84,7 @@ def _turn(body: dict[str, Any], field: str, history: Sequence[dict[str, Any]]) -
     effort, thinking = reasoning.translate(body)
     return Turn(
         messages=messages,
-        model=body.get("model") or None,
+        requested_model=body.get("model") or None,
         system=system,
         sampling=chat_parameters.sampling(body),
         tools=defined,

@@ -84,4 +84,4 @@ def _tokens(where: str) -> Exception:
 def _turn(prompt: str, body: dict[str, Any]) -> Turn:
     message = Message("user", ({"type": "text", "text": prompt},))
     sampling = chat_parameters.sampling(body)
-    return Turn(messages=(message,), model=body.get("model") or None, sampling=sampling)
+    return Turn(messages=(message,), requested_model=body.get("model") or None, sampling=sampling)

@@ -70,7 +70,7 @@ def _turn(body: dict[str, Any]) -> Turn:
     _, thinks = reasoning.translate({"thinking": body.get("thinking")})
     return Turn(
         messages=messages,
-        model=body.get("model") or None,
+        requested_model=body.get("model") or None,
         system=system,
         sampling=_sampling(body),
         tools=defined,

@@ -75,7 +75,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item]) -> Turn:
     effort, thinking = reasoning.translate({"reasoning": body.get("reasoning")})
     return Turn(
         messages=messages,
-        model=body.get("model") or None,
+        requested_model=body.get("model") or None,
         system=system,
         sampling=Sampling(
             max_tokens=body.get("max_output_tokens"),

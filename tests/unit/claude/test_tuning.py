@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.claude.catalog import Model, ModelCatalog
+from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.tuning import Tuning, tune
-from gateway.turn import Message, Sampling, Tool, ToolChoice, Turn
+from gateway.turn import Message, Model, Sampling, Tool, ToolChoice, Turn
 
 ALWAYS_THINKS = Model("claude-new", thinking_off=False, sampling="none", efforts=("low", "high", "xhigh"))
 ADAPTIVE = ModelCatalog().resolve("claude-opus-4-6")

@@ -256,7 +256,7 @@ def test_sampling(fields: dict[str, Any], sampling: Sampling) -> None:
 
 @pytest.mark.parametrize(("model", "expected"), [("opus", "opus"), (None, None), ("", None)])
 def test_model(model: str | None, expected: str | None) -> None:
-    assert request(model=model).turn.model == expected
+    assert request(model=model).turn.requested_model == expected
 
 
 @pytest.mark.parametrize(

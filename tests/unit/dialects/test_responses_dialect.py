@@ -173,7 +173,7 @@ def test_parameters() -> None:
         "news": 1,
     }
     got = parsed(body)
-    assert got.turn.model == "haiku"
+    assert got.turn.requested_model == "haiku"
     assert got.turn.sampling == Sampling(max_tokens=50, temperature=1.0)
     assert (got.turn.effort, got.turn.thinking, got.with_summary) == ("high", True, True)
     assert got.turn.output_schema == PARAMETERS
