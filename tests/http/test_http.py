@@ -129,7 +129,7 @@ def test_a_body_over_the_limit_is_a_json_413(start_gateway: Callable[..., Gatewa
 
 
 def test_an_unforeseen_failure_is_a_json_500(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(wsgi="tests.support.gateway.failing_wsgi:app", CLAUDE_BINARY_PATH="/nonexistent")
+    gateway = start_gateway(wsgi="tests.support.failing_wsgi:app", CLAUDE_BINARY_PATH="/nonexistent")
     answer = gateway.http.get("/_fail")
     assert answer.status_code == 500
     error = problem(answer.json())

@@ -29,7 +29,7 @@ def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
 @pytest.fixture(scope="module")
 def _scripted(shared_cli: ScriptedCli, cli_environ: dict[str, str]) -> Iterator[Gateway]:
     environ = {**cli_environ, **STILL, **shared_cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"}
-    gateway = Gateway(environ, "tests.support.gateway.pulse_wsgi:app")
+    gateway = Gateway(environ, "tests.support.pulse_wsgi:app")
     yield gateway
     gateway.close()
 

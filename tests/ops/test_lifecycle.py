@@ -187,7 +187,7 @@ def test_reloading_leaves_no_process(start_scripted: Start, cli: ScriptedCli, tm
 
 
 def probe(gateway: Gateway) -> dict[str, int]:
-    """What tests.probe_wsgi counts."""
+    """What tests.support.probe_wsgi counts."""
     counted: dict[str, int] = gateway.http.get("/_probe").json()
     return counted
 
@@ -241,12 +241,12 @@ def assert_nothing_left(gateway: Gateway, requests: int, at_once: int, cut_after
 
 
 def test_nothing_is_left_after_many_requests(start_scripted: Start) -> None:
-    gateway = start_scripted("tests.support.gateway.probe_wsgi:app")
+    gateway = start_scripted("tests.support.probe_wsgi:app")
     assert_nothing_left(gateway, 120, at_once=8, cut_after=0.3)
 
 
 def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway("tests.support.gateway.probe_wsgi:app", **STILL)
+    gateway = start_gateway("tests.support.probe_wsgi:app", **STILL)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 9, at_once=3, cut_after=1.5)
 
@@ -254,7 +254,7 @@ def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, st
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_is_left_after_many_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway("tests.support.gateway.probe_wsgi:app", **STILL)
+    gateway = start_gateway("tests.support.probe_wsgi:app", **STILL)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 200, at_once=8, cut_after=2.5)
     assert all(record.finished for record in standin.messages)
