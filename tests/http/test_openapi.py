@@ -283,7 +283,7 @@ def explore(gateway: Gateway, folder: Path, *arguments: str) -> None:
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT),
-            "SCHEMATHESIS_HOOKS": "tests.support.gateway.openapi_hooks",
+            "SCHEMATHESIS_HOOKS": "tests.support.openapi_hooks",
         },
         capture_output=True,
         text=True,
