@@ -6,14 +6,18 @@ the CLI takes over stdin and what the model finally sees. Source: https://platfo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 CACHE_READ_FACTOR = 0.1
 CACHE_WRITE_FACTOR = 1.25
 
+#: How much a model can be asked to think, from the least to the most.
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+
+#: A content block of the Messages API.
 Block = dict[str, Any]
 Role = Literal["user", "assistant"]
 
@@ -76,7 +80,14 @@ class AgentWorkspace:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer, by kind. `input_tokens` excludes the cached ones, as the Messages API counts."""
+    """The tokens of one answer, by kind, and its cost in USD (None if unknown).
+
+    `input_tokens` excludes tokens read from or written to the prompt cache, as in the Messages API. `output_tokens`
+    includes thinking, and `thinking_tokens` is that share.
+
+    >>> Usage(input_tokens=3, cache_read_tokens=7, output_tokens=2).total_tokens
+    12
+    """
 
     input_tokens: int = 0
     cache_read_tokens: int = 0
@@ -85,18 +96,43 @@ class Usage:
     thinking_tokens: int = 0
     cost_usd: float | None = None
 
+    @property
+    def prompt_tokens(self) -> int:
+        """Return the size of the prompt, cached tokens included."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
 
-def sum_usage(usages: Sequence[Usage]) -> Usage:
-    """What all answers to one request have used. Each read the prompt anew, so prompts add up too."""
-    costs = [usage.cost_usd for usage in usages if usage.cost_usd is not None]
-    return Usage(
-        input_tokens=sum(usage.input_tokens for usage in usages),
-        cache_read_tokens=sum(usage.cache_read_tokens for usage in usages),
-        cache_write_tokens=sum(usage.cache_write_tokens for usage in usages),
-        output_tokens=sum(usage.output_tokens for usage in usages),
-        thinking_tokens=sum(usage.thinking_tokens for usage in usages),
-        cost_usd=sum(costs) if costs else None,
-    )
+    @property
+    def total_tokens(self) -> int:
+        """Return all tokens that were read or written."""
+        return self.prompt_tokens + self.output_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        """Add tokens and costs. A cost that is unknown counts as zero, unless both are unknown."""
+        costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
+        return self._combine(other, 1, sum(costs) if costs else None)
+
+    def __sub__(self, other: Usage) -> Usage:
+        """Subtract tokens. The cost of the difference is unknown."""
+        return self._combine(other, -1, None)
+
+    def with_cost(self, cost_usd: float | None) -> Usage:
+        """Return a copy with this cost."""
+        return replace(self, cost_usd=cost_usd)
+
+    def _combine(self, other: Usage, sign: int, cost_usd: float | None) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + sign * other.input_tokens,
+            cache_read_tokens=self.cache_read_tokens + sign * other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + sign * other.cache_write_tokens,
+            output_tokens=self.output_tokens + sign * other.output_tokens,
+            thinking_tokens=self.thinking_tokens + sign * other.thinking_tokens,
+            cost_usd=cost_usd,
+        )
+
+
+def sum_usage(usages: Iterable[Usage]) -> Usage:
+    """Return the usage of all answers to one request. Each answer read the prompt again, so prompts add up too."""
+    return sum(usages, Usage())
 
 
 @dataclass(frozen=True, slots=True)

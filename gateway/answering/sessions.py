@@ -22,7 +22,7 @@ from gateway.answering.answer import Batch, Metered
 from gateway.api.http import current, owner
 from gateway.dialects.chat import replay
 from gateway.dialects.chat import request as chat
-from gateway.dialects.chat.answers import Answer, usage_object
+from gateway.dialects.chat.answers import Answer
 from gateway.dialects.chat.replay import Continuation
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.tool_call_format import ToolCallFormat
@@ -209,14 +209,13 @@ class SessionTurn:
         self._finish_later(self._outcome(record.usage, answer))
 
     def _outcome(self, usage: Usage, answer: dict[str, Any] | None = None) -> TurnResult:
-        counted = usage_object(usage)
         outcome = TurnResult(
             model=self._started.model or None,
             claude_session_id=self._started.session or None,
             message_count=self._count,
-            input_tokens=counted["prompt_tokens"],
-            output_tokens=counted["completion_tokens"],
-            cost=counted.get("cost", 0.0),
+            input_tokens=usage.prompt_tokens,
+            output_tokens=usage.output_tokens,
+            cost=usage.cost_usd or 0.0,
         )
         if answer is None:
             return outcome if not self.session.is_stored else replace(outcome, message_count=None)

@@ -20,9 +20,9 @@ from gateway.schemas.fields import (
     ObjectOf,
     Text,
 )
+from gateway.turn import EFFORTS
 
 ROLES = ("user", "assistant", "system")
-EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 _BLOCKS = {
     "type": ["string", "array"],

@@ -128,12 +128,6 @@ def sum_figures(groups: Iterable[Summary]) -> Figures:
     return Figures(**{name: sum(row[name] for row in rows) for name in Figures.__dataclass_fields__})
 
 
-def tokens(record: Record) -> int:
-    """All that an answer has read and written."""
-    usage = record.usage
-    return usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens + usage.output_tokens
-
-
 def _sums() -> list[Any]:
     def count(outcome: str) -> Any:
         return fn.SUM(Case(None, [(UsageRow.outcome == outcome, 1)], 0))
@@ -157,7 +151,7 @@ def _add_to_key(db: Any, key_id: str, records: Sequence[Record]) -> None:
         db,
         key_id,
         requests=len(records),
-        tokens=sum(map(tokens, records)),
+        tokens=sum(record.usage.total_tokens for record in records),
         cost=sum(record.usage.cost_usd or 0.0 for record in records),
         last=max(record.started_at for record in records),
     )

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.claude.cli.tools import model_name
-from gateway.turn import Model, Sampling, ToolChoice, Turn
+from gateway.turn import EFFORTS, Model, Sampling, ToolChoice, Turn
 
 MIN_BUDGET = 1024  # tokens; the API takes no smaller thinking budget
 SMALL_MAX_TOKENS = 4096  # below this an adaptive model that cannot stop thinking gets the lowest effort
 MIN_TOP_P_THINKING = 0.95
-EFFORTS = ("low", "medium", "high", "xhigh", "max")
 EFFORT_BUDGETS = {
     "low": 4096,
     "medium": 16384,

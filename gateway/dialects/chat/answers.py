@@ -52,11 +52,10 @@ def finish_reason(stop_reason: str, form: ToolCallFormat = _CHATTY) -> str:
 
 def usage_object(usage: Usage) -> dict[str, Any]:
     """OpenAI's usage: `prompt_tokens` includes what was read from and written to the cache."""
-    prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
     counted: dict[str, Any] = {
-        "prompt_tokens": prompt,
+        "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.output_tokens,
-        "total_tokens": prompt + usage.output_tokens,
+        "total_tokens": usage.total_tokens,
         "prompt_tokens_details": {
             "cached_tokens": usage.cache_read_tokens,
             "cache_write_tokens": usage.cache_write_tokens,
@@ -116,7 +115,7 @@ class StreamEncoder:
     def _usage(self) -> bytes:
         if not self._include_usage:
             return b""
-        usage = usage_object(sum_usage(list(self._done.values())))
+        usage = usage_object(sum_usage(self._done.values()))
         return self._head + b'],"usage":' + sse.dumps(usage) + b"}" + sse.END
 
 
@@ -243,7 +242,7 @@ class Completion:
     def body(self) -> dict[str, Any]:
         """The `chat.completion`. Raises UpstreamError if an answer has not come to its end."""
         choices = [{"index": index, **answer.choice()} for index, answer in enumerate(self._answers)]
-        usage = sum_usage([answer.done.usage for answer in self._answers if answer.done])
+        usage = sum_usage(answer.done.usage for answer in self._answers if answer.done)
         return {**self._common, "choices": choices, "usage": usage_object(usage), **self._extra}
 
 

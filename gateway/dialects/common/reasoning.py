@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid
+from gateway.turn import EFFORTS
 
 # Efforts that ask for no thinking. Models that cannot but think then get the lowest effort.
 _OFF = ("none", "minimal")
-_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _THINKING = {"enabled": True, "adaptive": True, "disabled": False}
 
 
@@ -42,10 +42,10 @@ def _effort(value: Any, where: str) -> tuple[str | None, bool | None]:
     if value in (None, ""):
         return None, None
     if value in _OFF:
-        return _EFFORTS[0], False
-    if value in _EFFORTS:
+        return EFFORTS[0], False
+    if value in EFFORTS:
         return value, True
-    raise invalid(where, f"Expected one of: {', '.join((*_OFF, *_EFFORTS))}.")
+    raise invalid(where, f"Expected one of: {', '.join((*_OFF, *EFFORTS))}.")
 
 
 def _thinking(thinking: dict[str, Any]) -> bool | None:

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.dialects.chat.answers import finish_reason, usage_object
 from gateway.dialects.common import sse
 from gateway.errors import GatewayError, UpstreamError
-from gateway.turn import Done, Event, Idle, Started, Text, Usage, sum_usage
+from gateway.turn import Done, Event, Idle, Started, Text, sum_usage
 
 
 class _Base:
@@ -27,8 +27,7 @@ class _Base:
         self._common["model"] = self._common["model"] or event.model
 
     def _usage(self) -> dict[str, Any]:
-        usages: list[Usage] = [done.usage for done in self._done.values()]
-        return usage_object(sum_usage(usages))
+        return usage_object(sum_usage(done.usage for done in self._done.values()))
 
 
 class StreamEncoder(_Base):

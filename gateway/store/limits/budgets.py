@@ -59,18 +59,13 @@ class Spending:
     def charge(self, who: str, allowance: Allowance, usage: Usage) -> None:
         """Count an answer. All its tokens count, cached ones too: what the client is told as total_tokens."""
         now = self._now()
-        amounts = {"tokens": tokens(usage), "usd": usage.cost_usd or 0.0}
+        amounts = {"tokens": usage.total_tokens, "usd": usage.cost_usd or 0.0}
         for name in NAMES:
             unit, _, span = name.partition("_per_")
             amount = math.ceil(round(amounts[unit] * UNITS[unit], 3))  # 123.00000000000001 is 123
             if amount and getattr(allowance, name):
                 key, ends_at = _window(who, unit, span, now)
                 self._storage.incr(key, math.ceil(ends_at - now), amount)
-
-
-def tokens(usage: Usage) -> int:
-    """All tokens of an answer; thinking is among the output."""
-    return usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens + usage.output_tokens
 
 
 def _window(who: str, unit: str, span: str, now: float) -> tuple[str, float]:
