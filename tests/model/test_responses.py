@@ -12,7 +12,7 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from tests.model.test_keeping import as_blocks, hits, session, unmarked
+from tests.model.test_parked_conversations import as_blocks, hits, session, unmarked
 from tests.model.test_upstream_errors import SLOW
 from tests.standin import Recorded, StandIn, error, hang, stream_error, text, thinking, tool_calls
 from tests.support import responses_shapes as shapes
