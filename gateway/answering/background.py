@@ -14,7 +14,8 @@ from gevent.queue import Queue
 from gateway.answering.answer import Metered
 from gateway.dialects.responses.answers import Answer
 from gateway.errors import GatewayError, StoreError, TurnStopped
-from gateway.store.responses import LEASE_SECONDS, Responses
+from gateway.store.lease_keeper import LEASE_SECONDS
+from gateway.store.responses import Responses
 from gateway.turn import Event, Started
 
 log = logging.getLogger(__name__)

@@ -83,9 +83,9 @@ class SessionTurns:
             known = {turn.id: turn for turn in self._running.values() if turn.is_claimed}
             try:
                 if time.monotonic() - renewed >= RENEW_SECONDS:
-                    self.claims.renew(known.keys())
+                    self.claims.renew_leases(known.keys())
                     renewed = time.monotonic()
-                going_on = self.claims.going_on(known.keys())
+                going_on = self.claims.find_active(known.keys())
             except StoreError:
                 continue  # logged where it was raised; the claims outlast a short failure
             for turn_id in known.keys() - going_on:

@@ -15,9 +15,9 @@ from peewee import Value
 
 from gateway.errors import InvalidRequest, ResponseNotFound
 from gateway.store.database import Store
+from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseItem, ResponseRow
 
-LEASE_SECONDS = 6.0
 ASKED_AT_ONCE = 500  # databases limit the values in one query
 UNFINISHED = ("queued", "in_progress")
 LOST = {"code": "server_error", "message": "The gateway was stopped while it wrote this response."}
@@ -98,6 +98,16 @@ class Responses:
         """Whether a response in the background was neither cancelled nor deleted."""
         query = ResponseRow.select(ResponseRow.id).where(_unfinished(owner, response_id))
         return self._store.read(lambda db: query.first(db) is not None)
+
+    def renew_leases(self, response_ids: Collection[str]) -> None:
+        """Extend the leases of these responses by the full time, except of those that are cancelled or deleted."""
+        query = ResponseRow.update(leased_until=_now() + self._lease).where(_active(response_ids))
+        self._store.write(lambda db: query.execute(db))
+
+    def find_active(self, response_ids: Collection[str]) -> set[str]:
+        """Return the responses that are still being written: neither cancelled nor deleted nor finished."""
+        query = ResponseRow.select(ResponseRow.id).where(_active(response_ids))
+        return self._store.read(lambda db: {row.id for row in query.execute(db)})
 
     def show(self, owner: str, response_id: str) -> StoredResponse:
         """A response as it is now. Raises ResponseNotFound."""
@@ -206,6 +216,10 @@ def _own(owner: str, response_id: str) -> Any:
 
 def _unfinished(owner: str, response_id: str) -> Any:
     return _own(owner, response_id) & ResponseRow.status.in_(UNFINISHED)
+
+
+def _active(response_ids: Collection[str]) -> Any:
+    return ResponseRow.id.in_(list(response_ids)) & ResponseRow.status.in_(UNFINISHED)
 
 
 def _items(db: Any, response_ids: Sequence[str]) -> list[Any]:

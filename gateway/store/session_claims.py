@@ -13,10 +13,9 @@ from typing import Any
 
 from gateway.errors import SessionBusy, TurnStopped
 from gateway.store.database import Store, rows
+from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import Session, SessionMessage
 from gateway.store.sessions import Expiry, SessionRecord, find, insert, now
-
-LEASE = timedelta(seconds=6)
 
 FINISH = (
     "UPDATE sessions SET running_turn = NULL, running_until = NULL, stop_requested = ?, updated_at = ?, "
@@ -49,13 +48,14 @@ class TurnResult:
 class Claims:
     """Claims on sessions. Every method raises StoreError when the database fails."""
 
-    def __init__(self, store: Store, expiry: Expiry) -> None:
+    def __init__(self, store: Store, expiry: Expiry, lease_seconds: float = LEASE_SECONDS) -> None:
         self._store = store
         self._expiry = expiry
+        self._lease = timedelta(seconds=lease_seconds)
 
     def open(self, record: SessionRecord, turn: str) -> None:
         """Add a new session in which `turn` runs already."""
-        lease = now() + LEASE
+        lease = now() + self._lease
         self._store.once(lambda db: insert(db, record, running_turn=turn, running_until=lease))
 
     def claim(self, session_id: str, owner: str | None, turn: str) -> SessionRecord:
@@ -67,7 +67,7 @@ class Claims:
             is_free = Session.running_until.is_null() | (Session.running_until <= moment)
             change = {
                 "running_turn": turn,
-                "running_until": moment + LEASE,
+                "running_until": moment + self._lease,
                 "updated_at": moment,
                 "stop_requested": False,
             }
@@ -77,13 +77,15 @@ class Claims:
 
         return self._store.write(work)
 
-    def renew(self, turns: Collection[str]) -> None:
-        """Put off the end of these turns' leases."""
-        change = Session.update(running_until=now() + LEASE).where(Session.running_turn.in_(list(turns)))
+    def renew_leases(self, turns: Collection[str]) -> None:
+        """Extend the leases of these turns by the full time."""
+        change = Session.update(running_until=now() + self._lease).where(
+            Session.running_turn.in_(list(turns))
+        )
         self._store.write(lambda db: change.execute(db))
 
-    def going_on(self, turns: Collection[str]) -> set[str]:
-        """Those of `turns` that still have their session and are not asked to stop."""
+    def find_active(self, turns: Collection[str]) -> set[str]:
+        """Return the turns that still have their session and were not asked to stop."""
         wanted = Session.running_turn.in_(list(turns)) & (Session.stop_requested == False)  # noqa: E712  SQL
         query = Session.select(Session.running_turn).where(wanted)
         return self._store.read(lambda db: {row.running_turn for row in query.execute(db)})

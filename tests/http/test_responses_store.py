@@ -165,6 +165,21 @@ def test_what_is_cancelled_stays_so(kept: Responses) -> None:
         kept.cancel(OWN, "b")
 
 
+def test_unfinished_responses_are_active_and_their_leases_are_renewed_together(store: Store) -> None:
+    kept = Responses(store, timedelta(days=1), lease_seconds=0.05)
+    for name in "abcd":
+        begin(kept, name)
+    kept.cancel(OWN, "b")
+    kept.delete(OWN, "c")
+    kept.update(OWN, body("d"))
+    assert kept.find_active(["a", "b", "c", "d", "unknown"]) == {"a"}
+    time.sleep(0.06)
+    assert kept.show(OWN, "a").body["status"] == "failed"
+    kept.renew_leases(["a", "b", "c"])
+    assert kept.show(OWN, "a").body["status"] == "queued"
+    assert kept.show(OWN, "b").body["status"] == "cancelled"
+
+
 def test_without_its_worker_it_has_failed(store: Store) -> None:
     kept = Responses(store, timedelta(days=1), lease_seconds=0.05)
     begin(kept, "a")
@@ -185,6 +200,8 @@ def calls(kept: Responses) -> dict[str, Callable[[], object]]:
         "update": lambda: kept.update(OWN, body("a")),
         "renew": lambda: kept.renew(OWN, "a"),
         "is_wanted": lambda: kept.is_wanted(OWN, "a"),
+        "renew_leases": lambda: kept.renew_leases(["a"]),
+        "find_active": lambda: kept.find_active(["a"]),
         "show": lambda: kept.show(OWN, "a"),
         "cancel": lambda: kept.cancel(OWN, "a"),
         "delete": lambda: kept.delete(OWN, "a"),

@@ -11,16 +11,12 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
-import gevent
-
 from gateway.errors import StoreError
 from gateway.store.database import Store, rows
+from gateway.store.lease_keeper import LEASE_SECONDS, RENEW_SECONDS, LeaseKeeper
 from gateway.store.models import LimitLease
 
 log = logging.getLogger(__name__)
-
-LEASE_SECONDS = 6.0
-RENEW_SECONDS = 2.0
 
 # Written out, as requests go through them.
 TAKEN = "SELECT slot FROM limit_leases WHERE who = ? AND expires_at > ?"
@@ -74,35 +70,29 @@ class DatabaseLeases:
 
 
 class HeldLeases:
-    """The leases of this process, renewed as long as they are held."""
+    """The leases of this worker's answers, renewed until they are released."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(
+        self, leases: Leases, *, lease_seconds: float = LEASE_SECONDS, renew_seconds: float = RENEW_SECONDS
+    ) -> None:
         self._leases = leases
-        self._held: set[tuple[str, str]] = set()
-        self._renewer: gevent.Greenlet[..., None] | None = None
+        self._lease_seconds = lease_seconds
+        self._keeper = LeaseKeeper(self._renew, poll_seconds=renew_seconds, renew_seconds=renew_seconds)
 
     def take(self, who: str, most: int) -> Callable[[], None] | None:
-        """What ends the lease, once it is called; None if there is no room. Raises StoreError."""
+        """Take a lease and return the function that releases it; None if there is no room. Raises StoreError."""
         lease = (who, secrets.token_hex(8))
-        if not self._leases.acquire(*lease, most, LEASE_SECONDS):
+        if not self._leases.acquire(*lease, most, self._lease_seconds):
             return None
-        self._held.add(lease)
-        if not self._renewer:  # a greenlet is false when it has ended
-            self._renewer = gevent.spawn(self._renew)
+        self._keeper.add(lease)
         return lambda: self._release(lease)
 
-    def _release(self, lease: tuple[str, str]) -> None:
-        if lease in self._held:
-            self._held.discard(lease)
-            try:
-                self._leases.release(*lease)
-            except StoreError:
-                log.warning("a lease could not be ended: it runs out in %.0f s", LEASE_SECONDS)
+    def _renew(self, leases: Collection[tuple[str, str]]) -> None:
+        self._leases.renew(leases, self._lease_seconds)
 
-    def _renew(self) -> None:
-        while self._held:
-            gevent.sleep(RENEW_SECONDS)
-            try:
-                self._leases.renew(list(self._held), LEASE_SECONDS)
-            except StoreError:
-                log.warning("leases could not be renewed: some clients may have too many answers at once")
+    def _release(self, lease: tuple[str, str]) -> None:
+        self._keeper.remove(lease)
+        try:
+            self._leases.release(*lease)
+        except StoreError:
+            log.warning("a lease could not be released; it expires in %.0f s", self._lease_seconds)

@@ -12,7 +12,6 @@ import pytest
 from gateway.app import create_app
 from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
-from gateway.store import session_claims as claims_module
 from gateway.store.database import DELETED_AT_ONCE, Store
 from gateway.store.models import Session, SessionMessage
 from gateway.store.session_claims import Claims, TurnResult
@@ -69,15 +68,11 @@ def test_a_session_has_one_turn(sessions: Sessions, claims: Claims) -> None:
     claims.claim(session.id, "me", "turn2")
 
 
-def test_a_claim_that_is_not_renewed_ends(
-    sessions: Sessions, claims: Claims, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_claim_that_is_not_renewed_ends(sessions: Sessions, claims: Claims, store: Store) -> None:
     session = sessions.create("me")
-    monkeypatch.setattr(claims_module, "LEASE", timedelta(0))
-    claims.claim(session.id, "me", "dead")
-    monkeypatch.undo()
+    Claims(store, HALF_AN_HOUR, lease_seconds=0).claim(session.id, "me", "dead")
     claims.claim(session.id, "me", "next")
-    assert claims.going_on(["dead", "next"]) == {"next"}
+    assert claims.find_active(["dead", "next"]) == {"next"}
     with pytest.raises(TurnStopped):
         claims.finish("dead", ANSWER)
     assert sessions.messages(session.id) == []
@@ -88,7 +83,7 @@ def test_a_claim_is_renewed(sessions: Sessions, claims: Claims, store: Store) ->
     session = sessions.create("me")
     claims.claim(session.id, "me", "turn")
     change(store, session.id, running_until=now() - timedelta(seconds=1))
-    claims.renew({"turn": 1}.keys())
+    claims.renew_leases({"turn": 1}.keys())
     assert sessions.get(session.id, "me").is_running
 
 
@@ -99,10 +94,10 @@ def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: Claims) -
     claims.request_stop(stopped)
     sessions.delete(deleted, "me")
     turns = [f"turn of {session}" for session in (stopped, deleted, other)]
-    assert claims.going_on(turns) == {f"turn of {other}"}
+    assert claims.find_active(turns) == {f"turn of {other}"}
     claims.finish(f"turn of {stopped}", TurnResult())
     claims.claim(stopped, "me", "next")
-    assert claims.going_on(["next"]) == {"next"}
+    assert claims.find_active(["next"]) == {"next"}
 
 
 def test_an_outcome_is_added(sessions: Sessions, claims: Claims, store: Store) -> None:
@@ -240,7 +235,7 @@ def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims:
         lambda s, c: s.delete_project("x"),
         lambda s, c: s.sweep(),
         lambda s, c: c.claim("x", "me", "turn"),
-        lambda s, c: c.renew(["turn"]),
+        lambda s, c: c.renew_leases(["turn"]),
         lambda s, c: c.request_stop("x"),
         lambda s, c: c.finish("turn", ANSWER),
     ],
