@@ -17,6 +17,7 @@ from gateway.api.dashboard import views as dashboard
 from gateway.api.hooks import anthropic_dialect as anthropic
 from gateway.api.hooks import auth, errors, limits, reporting
 from gateway.api.hooks import key_guessing as attempts
+from gateway.api.hooks import request_ids as requests
 from gateway.api.openapi import description, docs
 from gateway.api.views import (
     chat,
@@ -35,7 +36,6 @@ from gateway.api.views import (
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.service import Claude, Limits
 from gateway.observe import logs
-from gateway.observe import request_ids as requests
 from gateway.settings import Settings, SettingsError, load
 from gateway.store.database import Store
 from gateway.store.session_claims import Claims

@@ -17,7 +17,8 @@ from flask import Flask, current_app, g, request
 
 from gateway.answering import project_policy as workplaces
 from gateway.api.hooks import auth
-from gateway.api.http import current, owner
+from gateway.api.http import context as current
+from gateway.api.http import owner
 from gateway.claude.merged_runs import MergedRuns
 from gateway.errors import ClientGone, GatewayError, ShuttingDown, TurnStopped
 from gateway.observe.transcript import Transcript

@@ -8,7 +8,8 @@ Everything else is not there for it: 404.
 from __future__ import annotations
 
 from gateway.api.hooks import auth
-from gateway.api.http import current, owner
+from gateway.api.http import context as current
+from gateway.api.http import owner
 from gateway.errors import ProjectNotAllowed, ProjectNotFound
 from gateway.store.projects import ProjectRecord
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.answering import project_access
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.errors import AgentsNotAllowed, ProjectTooLarge, UnsupportedParameter
 from gateway.schemas.projects import rule_tool
 from gateway.settings import Settings

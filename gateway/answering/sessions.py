@@ -19,7 +19,8 @@ from gevent.lock import RLock
 
 from gateway.answering import project_access
 from gateway.answering.answer import Batch, Metered
-from gateway.api.http import current, owner
+from gateway.api.http import context as current
+from gateway.api.http import owner
 from gateway.dialects.chat import replay
 from gateway.dialects.chat import request as chat
 from gateway.dialects.chat.answers import Answer

@@ -9,7 +9,8 @@ from marshmallow import ValidationError
 
 from gateway.answering import project_access
 from gateway.api.hooks import auth
-from gateway.api.http import current, owner
+from gateway.api.http import context as current
+from gateway.api.http import owner
 from gateway.api.http.blueprints import loads
 from gateway.dialects.chat import parameters as chat_parameters
 from gateway.dialects.chat import replay

@@ -13,7 +13,7 @@ from flask import Response, g, request
 
 from gateway.api.hooks import auth
 from gateway.api.hooks.auth import Identity
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.errors import Forbidden
 from gateway.store.admin_sessions import LIFETIME
 

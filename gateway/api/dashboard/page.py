@@ -15,7 +15,7 @@ from gateway.api.dashboard import access as dashboard_access
 from gateway.api.dashboard import charts
 from gateway.api.dashboard.charts import Columns
 from gateway.api.hooks import auth
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.errors import StoreError
 from gateway.record import Record
 from gateway.settings import VERSION, Settings

@@ -13,7 +13,7 @@ from gateway.api.dashboard import access as dashboard_access
 from gateway.api.dashboard import charts
 from gateway.api.dashboard import page as dashboard_view
 from gateway.api.hooks import auth, errors
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.api.views import chat
 from gateway.errors import GatewayError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Flask, g, request
 
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.errors import AdminRequired, InvalidKey, MissingKey, ModelNotAllowed, ModelNotSupported
 from gateway.settings import Settings, SettingsError
 from gateway.store import key_secrets as secret

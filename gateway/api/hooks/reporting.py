@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 
 from gateway.api.hooks import auth
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.observe.request_summary import RequestSummary
 
 UNKNOWN = "unknown"

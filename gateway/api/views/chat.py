@@ -11,7 +11,8 @@ from flask import Response, request
 from gateway.answering import answer as running
 from gateway.answering import sessions as session_turns
 from gateway.answering import validation as checking
-from gateway.api.http import current, owner
+from gateway.api.http import context as current
+from gateway.api.http import owner
 from gateway.api.http import streaming as answers
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi import examples

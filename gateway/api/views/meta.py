@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
 from gateway.schemas.meta import HealthSchema, IndexSchema
 from gateway.settings import TITLE, VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from gateway.api.hooks import auth
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import raises

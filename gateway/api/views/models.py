@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from gateway.api.hooks import anthropic_dialect as anthropic
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi.description import raises
 from gateway.dialects.messages import models as anthropic_models

@@ -10,7 +10,7 @@ from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.answering import project_access
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi.description import raises
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectNotFound, ProjectTooLarge

@@ -12,7 +12,8 @@ from flask import Response, request
 from gateway.answering import answer as running
 from gateway.answering.answer import Metered
 from gateway.answering.background import Task
-from gateway.api.http import current, owner
+from gateway.api.http import context as current
+from gateway.api.http import owner
 from gateway.api.http import streaming as answers
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi import examples

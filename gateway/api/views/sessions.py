@@ -7,7 +7,8 @@ from typing import Any
 
 from gateway.answering import project_access
 from gateway.api.hooks import auth
-from gateway.api.http import current, owner
+from gateway.api.http import context as current
+from gateway.api.http import owner
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import raises

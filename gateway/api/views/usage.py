@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from gateway.api.hooks import auth
-from gateway.api.http import current
+from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
 from gateway.schemas.pages import pagination
 from gateway.schemas.usage import UsageQuerySchema, UsageSchema
