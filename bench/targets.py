@@ -90,7 +90,7 @@ class OwnGateway(Server):
 
     def status(self) -> dict[str, Any]:
         """What /health says of the CLI processes."""
-        status: dict[str, Any] = self._gateway.health()["claude"]
+        status: dict[str, Any] = self._gateway.api.health()["claude"]
         return status
 
     def cpu(self) -> float | None:

@@ -81,7 +81,7 @@ def _await_warm(gateway: Gateway, done: threading.Event) -> bool:
     """Wait until the CLI processes are ready; False when that takes too long or somebody stops the demonstration."""
     deadline = time.monotonic() + WARM_SECONDS
     while time.monotonic() < deadline and not done.wait(0.1):
-        if gateway.health()["claude"]["warm"] >= WARM_PROCESSES:
+        if gateway.api.health()["claude"]["warm"] >= WARM_PROCESSES:
             return True
     return False
 

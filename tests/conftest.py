@@ -89,7 +89,7 @@ def _keeper(cli_environ: dict[str, str]) -> Iterator[Gateway]:
 def keeper(_keeper: Gateway, standin: StandIn, request: pytest.FixtureRequest) -> Gateway:
     """A gateway that keeps conversations. Each test has a key of its own, and so finds nothing of another's."""
     owner = hashlib.sha256(request.node.name.encode()).hexdigest()
-    _keeper.http.headers["Authorization"] = f"Bearer {owner}"
+    _keeper.api.headers["Authorization"] = f"Bearer {owner}"
     return _keeper
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("echo")
 
 def check(gateway: Gateway, body: Any) -> Body:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = gateway.http.post("/v1/chat/completions/debug", content=data)
+    answer = gateway.api.post("/v1/chat/completions/debug", content=data)
     assert answer.status_code == 200, answer.text
     checked: Body = answer.json()
     return checked

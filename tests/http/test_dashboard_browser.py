@@ -36,7 +36,7 @@ def guarded(cli: ScriptedCli) -> Iterator[Gateway]:
     with closing(Gateway({**STILL, **cli.environ, **keys, "WARM_PROCESSES": "1"})) as gateway:
         gateway.await_warm(1)
         _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
-        gateway.http.headers["x-api-key"] = plain
+        gateway.api.headers["x-api-key"] = plain
         yield gateway
 
 
@@ -70,7 +70,7 @@ def test_an_admin_signs_in_and_sees_an_answer_being_written(
     browser.open(f"{guarded.url}/dashboard")
     submit(browser, "form", key="wrong")
     browser.wait("document.querySelector('[role=alert]')?.textContent == 'The API key is not valid.'")
-    submit(browser, "form", key=guarded.http.headers["x-api-key"])
+    submit(browser, "form", key=guarded.api.headers["x-api-key"])
     browser.wait(IS_READY)
     assert browser.run("document.cookie") == ""
     browser.errors.clear()  # the 401s
@@ -82,7 +82,7 @@ def test_an_admin_signs_in_and_sees_an_answer_being_written(
     cli.go()
     browser.wait("document.querySelector('.assistant .hint')?.textContent.includes('$0.0100')")
     assert browser.run("document.querySelector('.assistant .text').textContent") == "so far and on"
-    rows = wait_for(lambda: guarded.http.get("/v1/usage", params={"group_by": "key"}).json()["data"])
+    rows = wait_for(lambda: guarded.api.get("/v1/usage", params={"group_by": "key"}).json()["data"])
     assert [(row["key_name"], row["requests"]) for row in rows] == [("boss", 1)]
     submit(browser, "header form")
     browser.wait("!!document.getElementById('key')")

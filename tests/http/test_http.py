@@ -36,7 +36,7 @@ def problem(body: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("url", UNKNOWN_URLS)
 def test_an_unknown_url_is_a_json_404(gateway: Gateway, url: str) -> None:
-    answer = gateway.http.get(url)
+    answer = gateway.api.get(url)
     assert answer.status_code == 404
     assert problem(answer.json())["code"] in ("unknown_url", "model_not_found")
     assert answer.headers["x-request-id"]
@@ -47,7 +47,7 @@ def test_an_unknown_url_is_a_json_404(gateway: Gateway, url: str) -> None:
     [("GET", PATH), ("PUT", PATH), ("DELETE", "/v1/models"), ("POST", "/health"), ("POST", "/")],
 )
 def test_a_wrong_method_is_a_json_405(gateway: Gateway, method: str, url: str) -> None:
-    answer = gateway.http.request(method, url)
+    answer = gateway.api.request(method, url)
     assert answer.status_code == 405
     assert problem(answer.json())["code"] == "method_not_allowed"
     assert answer.headers["x-request-id"]
@@ -69,7 +69,7 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
 def test_a_body_that_is_no_request_is_a_json_400(gateway: Gateway, standin: StandIn, body: bytes) -> None:
-    answer = gateway.http.post(PATH, content=body, headers={"content-type": "application/json"})
+    answer = gateway.api.post(PATH, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400, answer.text
     error = problem(answer.json())
     assert error["type"] == "invalid_request_error"
@@ -94,7 +94,7 @@ def test_a_body_that_is_no_request_is_a_json_400(gateway: Gateway, standin: Stan
     ],
 )
 def test_a_wrong_field_is_named(gateway: Gateway, body: dict[str, Any], code: str, param: str) -> None:
-    answer = gateway.http.post(PATH, json=body)
+    answer = gateway.api.post(PATH, json=body)
     assert answer.status_code == 400
     error = problem(answer.json())
     assert (error["code"], error["param"]) == (code, param)
@@ -110,7 +110,7 @@ def test_json_is_json_whatever_it_is_called(
     gateway: Gateway, standin: StandIn, content_type: str | None
 ) -> None:
     headers = {"content-type": content_type} if content_type else {}
-    answer = gateway.http.post(PATH, content=json.dumps(CHAT).encode(), headers=headers)
+    answer = gateway.api.post(PATH, content=json.dumps(CHAT).encode(), headers=headers)
     assert answer.status_code == 200, answer.text
     assert len(standin.messages) == 1
 
@@ -119,18 +119,18 @@ def test_a_body_over_the_limit_is_a_json_413(start_gateway: Callable[..., Gatewa
     gateway = start_gateway(**STILL, MAX_REQUEST_BYTES="1000", WARM_PROCESSES="1")
     large = json.dumps({"messages": [{"role": "user", "content": "x" * 2000}]}).encode()
     for body in (large, (part for part in (large[:500], large[500:]))):  # with a length, and in chunks
-        answer = gateway.http.post(PATH, content=body)
+        answer = gateway.api.post(PATH, content=body)
         assert answer.status_code == 413
         assert problem(answer.json())["code"] == "request_too_large"
         assert "MAX_REQUEST_BYTES" in problem(answer.json())["message"]
         assert answer.headers["x-request-id"]
-    assert gateway.http.post(PATH, json=CHAT).status_code == 200
+    assert gateway.api.post(PATH, json=CHAT).status_code == 200
     assert len(standin.messages) == 1
 
 
 def test_an_unforeseen_failure_is_a_json_500(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(wsgi="tests.support.failing_wsgi:app", CLAUDE_BINARY_PATH="/nonexistent")
-    answer = gateway.http.get("/_fail")
+    answer = gateway.api.get("/_fail")
     assert answer.status_code == 500
     error = problem(answer.json())
     assert (error["type"], error["code"]) == ("server_error", "internal_error")
@@ -144,17 +144,17 @@ def test_an_unforeseen_failure_is_a_json_500(start_gateway: Callable[..., Gatewa
 
 @pytest.mark.parametrize(("offered", "is_taken"), [("my-id.1:2_3", True), ("x" * 129, False), ("a b", False)])
 def test_a_requests_id_is_its_clients_where_it_is_fit(gateway: Gateway, offered: str, is_taken: bool) -> None:
-    given = gateway.http.get("/health", headers={"x-request-id": offered}).headers["x-request-id"]
+    given = gateway.api.get("/health", headers={"x-request-id": offered}).headers["x-request-id"]
     assert (given == offered) == is_taken
     assert given
 
 
 def test_every_answer_has_an_id_of_its_own(gateway: Gateway) -> None:
     answers = [
-        gateway.http.get("/"),
-        gateway.http.get("/v1/models"),
-        gateway.chat(),
-        gateway.chat(stream=True),
+        gateway.api.get("/"),
+        gateway.api.get("/v1/models"),
+        gateway.api.chat(),
+        gateway.api.chat(stream=True),
     ]
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
 
@@ -165,7 +165,7 @@ def test_a_browsers_preflight_is_answered(gateway: Gateway) -> None:
         "access-control-request-method": "POST",
         "access-control-request-headers": "authorization,content-type,x-stainless-lang",
     }
-    answer = gateway.http.options(PATH, headers=asked)
+    answer = gateway.api.options(PATH, headers=asked)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] in ("*", "https://app.example")
     assert "POST" in answer.headers["access-control-allow-methods"]
@@ -178,7 +178,7 @@ def test_a_browsers_preflight_is_answered(gateway: Gateway) -> None:
 
 
 def test_a_browser_may_read_errors_and_headers(gateway: Gateway) -> None:
-    answer = gateway.http.post(PATH, json={}, headers={"origin": "https://app.example"})
+    answer = gateway.api.post(PATH, json={}, headers={"origin": "https://app.example"})
     assert answer.status_code == 400
     assert answer.headers["access-control-allow-origin"] in ("*", "https://app.example")
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
@@ -188,7 +188,7 @@ def test_other_origins_are_kept_out_where_the_operator_says_so(start_gateway: Ca
     origins = "https://app.example,https://b.example"
     gateway = start_gateway(ALLOWED_ORIGINS=origins, CLAUDE_BINARY_PATH="/nonexistent")
     for origin, is_allowed in (("https://b.example", True), ("https://evil.example", False)):
-        answer = gateway.http.get("/", headers={"origin": origin})
+        answer = gateway.api.get("/", headers={"origin": origin})
         assert answer.headers.get("access-control-allow-origin") == (origin if is_allowed else None)
 
 
@@ -196,36 +196,36 @@ def test_other_origins_are_kept_out_where_the_operator_says_so(start_gateway: Ca
 
 
 def test_the_root_says_what_is_where(gateway: Gateway) -> None:
-    body = gateway.http.get("/").json()
+    body = gateway.api.get("/").json()
     assert body.keys() >= {"name", "version", "description"}
     for url in body["endpoints"].values():
-        assert gateway.http.get(url).status_code in (200, 405)
+        assert gateway.api.get(url).status_code in (200, 405)
 
 
 def test_health_tells_the_figures(gateway: Gateway) -> None:
-    assert gateway.chat().status_code == 200
-    answer = gateway.http.get("/health")
+    assert gateway.api.chat().status_code == 200
+    answer = gateway.api.get("/health")
     assert answer.status_code == 200
     body = answer.json()
     assert body["status"] == "healthy"
     assert body["active_sessions"] == 0
     assert body["claude_version"].startswith("2.1.")
-    assert body["version"] == gateway.http.get("/").json()["version"]
+    assert body["version"] == gateway.api.get("/").json()["version"]
     assert body["claude"]["logged_in"] is True
 
 
 def test_health_counts_running_answers(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("a b c", delay=0.2))
-    stream = gateway.stream()
+    stream = gateway.api.stream_chat()
     next(stream)
-    assert gateway.health()["active_sessions"] == 1
+    assert gateway.api.health()["active_sessions"] == 1
     assert list(stream)[-1] == "[DONE]"
-    assert gateway.health()["active_sessions"] == 0
+    assert gateway.api.health()["active_sessions"] == 0
 
 
 def test_the_models_are_listed(gateway: Gateway) -> None:
     gateway.await_warm(1)
-    body = gateway.http.get("/v1/models").json()
+    body = gateway.api.get("/v1/models").json()
     assert body["object"] == "list"
     ids = [entry["id"] for entry in body["data"]]
     assert len(set(ids)) == len(ids)
@@ -246,14 +246,14 @@ def test_the_models_are_listed(gateway: Gateway) -> None:
 )
 def test_a_model_is_found_by_id_and_alias(gateway: Gateway, name: str, model: str) -> None:
     gateway.await_warm(1)
-    answer = gateway.http.get(f"/v1/models/{name}")
+    answer = gateway.api.get(f"/v1/models/{name}")
     assert answer.status_code == 200
     assert answer.json() == {"id": model, "object": "model", "created": 0, "owned_by": "anthropic"}
 
 
 @pytest.mark.parametrize("name", ["gpt-4o", "anthropic%2Fclaude-nonexistent", "anthropic/claude/x"])
 def test_an_unknown_model_is_a_404(gateway: Gateway, name: str) -> None:
-    answer = gateway.http.get(f"/v1/models/{name}")
+    answer = gateway.api.get(f"/v1/models/{name}")
     assert answer.status_code == 404
     error = problem(answer.json())
     assert error["code"] == "model_not_found"
@@ -262,7 +262,7 @@ def test_an_unknown_model_is_a_404(gateway: Gateway, name: str) -> None:
 
 def test_capabilities_are_not_taken_for_a_model(gateway: Gateway) -> None:
     gateway.await_warm(1)
-    body = gateway.http.get("/v1/models/capabilities").json()
+    body = gateway.api.get("/v1/models/capabilities").json()
     assert (body["provider"], body["total"]) == ("anthropic", len(body["models"]))
     models = {model["id"]: model for model in body["models"]}
     shipped, reported = models["claude-opus-4-6-20260205"], models["claude-opus-5-5"]
@@ -278,7 +278,7 @@ def test_capabilities_are_not_taken_for_a_model(gateway: Gateway) -> None:
 
 
 def test_the_api_describes_itself(gateway: Gateway) -> None:
-    body = gateway.http.get("/openapi.json").json()
+    body = gateway.api.get("/openapi.json").json()
     assert body["openapi"].startswith("3.")
     assert {PATH, "/v1/models", "/v1/models/capabilities", "/health", "/"} <= body["paths"].keys()
     references = json.dumps(body).split('"#/components/schemas/')[1:]
@@ -291,14 +291,14 @@ def test_the_api_describes_itself(gateway: Gateway) -> None:
 def test_nothing_but_answers_starts_a_process(start_gateway: Callable[..., Gateway]) -> None:
     gateway = start_gateway(**STILL, WARM_PROCESSES="1")
     settle(gateway, 1)
-    started = gateway.health()["claude"]["starts"]
+    started = gateway.api.health()["claude"]["starts"]
     began = time.monotonic()
     for url in ("/", "/health", "/v1/models", "/v1/models/opus", "/v1/models/capabilities", "/openapi.json"):
-        assert gateway.http.get(url).status_code == 200
-    assert gateway.http.post(PATH, json={**CHAT, "model": "gpt-4o"}).status_code == 400
-    assert gateway.http.post(PATH, json={**CHAT, "n": 99}).status_code == 400
+        assert gateway.api.get(url).status_code == 200
+    assert gateway.api.post(PATH, json={**CHAT, "model": "gpt-4o"}).status_code == 400
+    assert gateway.api.post(PATH, json={**CHAT, "n": 99}).status_code == 400
     assert time.monotonic() - began < 10  # in which a process would have started
-    status = gateway.health()["claude"]
+    status = gateway.api.health()["claude"]
     assert (status["starts"], status["starting"], status["warm"]) == (started, 0, 1)
 
 
@@ -308,7 +308,7 @@ def test_nothing_but_answers_starts_a_process(start_gateway: Callable[..., Gatew
 def test_a_stream_has_the_headers_of_one(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("a b", head_delay=0.5))
     began = time.monotonic()
-    with gateway.http.stream("POST", PATH, json={**CHAT, "stream": True}) as answer:
+    with gateway.api.stream("POST", PATH, json={**CHAT, "stream": True}) as answer:
         assert time.monotonic() - began >= 0.5  # the 200 waits for the model
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -323,7 +323,7 @@ def test_a_stream_has_the_headers_of_one(gateway: Gateway, standin: StandIn) -> 
 @wide  # and at a quicker pulse among the tests of the scripted CLI
 def test_a_silent_stream_is_kept_alive(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("late", first_delay=12))
-    with gateway.http.stream("POST", PATH, json={**CHAT, "stream": True}) as answer:
+    with gateway.api.stream("POST", PATH, json={**CHAT, "stream": True}) as answer:
         lines = answer.iter_lines()
         began = time.monotonic()
         comment = next(line for line in lines if line.startswith(":"))

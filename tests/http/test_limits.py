@@ -66,7 +66,7 @@ def key(three: Gateway) -> Iterator[Callable[..., dict[str, str]]]:
 
 def ask(gateway: Gateway, headers: dict[str, str], content: str = "hi") -> httpx.Response:
     body = {"messages": [{"role": "user", "content": content}]}
-    return gateway.http.post(PATH, json=body, headers=headers)
+    return gateway.api.post(PATH, json=body, headers=headers)
 
 
 def within_a_minute(attempt: Callable[[], None]) -> None:
@@ -113,8 +113,8 @@ def test_what_is_left_is_told(three: Gateway, key: Callable[..., dict[str, str]]
     def attempt() -> None:
         headers = key(requests_per_minute=3, tokens_per_minute=100)
         answers = [ask(three, headers) for _ in range(2)]
-        answers.append(three.http.get("/v1/models", headers=headers))
-        answers.append(three.http.post(PATH, json={}, headers=headers))
+        answers.append(three.api.get("/v1/models", headers=headers))
+        answers.append(three.api.post(PATH, json={}, headers=headers))
         told = [[answer.headers[name] for name in TOLD[:2]] for answer in answers]
         assert told == [["3", "2"], ["3", "1"], ["3", "1"], ["3", "0"]]
         tokens = [
@@ -132,7 +132,7 @@ def test_streams_are_told_and_counted_alike(three: Gateway, key: Callable[..., d
     def attempt() -> None:
         headers = key(requests_per_minute=5, tokens_per_minute=3)
         body = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
-        with three.http.stream("POST", PATH, json=body, headers=headers) as answer:
+        with three.api.stream("POST", PATH, json=body, headers=headers) as answer:
             assert answer.status_code == 200
             assert [answer.headers[name] for name in TOLD[:2]] == ["5", "4"]
             assert answer.headers["x-ratelimit-remaining-tokens"] == "3"
@@ -178,8 +178,8 @@ def streams(gateway: Gateway, headers: dict[str, str], count: int) -> Iterator[l
     body = {"messages": [{"role": "user", "content": "HANGLATER"}], "stream": True}
 
     def begin(_: int) -> httpx.Response:
-        request = gateway.http.build_request("POST", PATH, json=body, headers=headers)
-        return gateway.http.send(request, stream=True)
+        request = gateway.api.build_request("POST", PATH, json=body, headers=headers)
+        return gateway.api.send(request, stream=True)
 
     with ThreadPoolExecutor(count) as pool:
         answers = list(pool.map(begin, range(count)))
@@ -200,7 +200,7 @@ def test_answers_at_once(three: Gateway, key: Callable[..., dict[str, str]]) -> 
     for _ in range(4):  # each gives its place back
         assert ask(three, headers).status_code == 200
         assert ask(three, headers, "CRASHFIRST").status_code == 502
-        assert three.http.post(PATH, json={}, headers=headers).status_code == 400
+        assert three.api.post(PATH, json={}, headers=headers).status_code == 400
 
 
 def test_an_answer_in_the_background_keeps_its_place_until_its_end(
@@ -208,10 +208,10 @@ def test_an_answer_in_the_background_keeps_its_place_until_its_end(
 ) -> None:
     headers = key(answers_at_once=1)
     body = {"input": "HANGLATER", "background": True}
-    answer = three.http.post("/v1/responses", json=body, headers=headers)
+    answer = three.api.post("/v1/responses", json=body, headers=headers)
     assert answer.json()["status"] == "queued"
     assert ask(three, headers).status_code == 429
-    three.http.post(f"/v1/responses/{answer.json()['id']}/cancel", json={}, headers=headers)
+    three.api.post(f"/v1/responses/{answer.json()['id']}/cancel", json={}, headers=headers)
     wait_for(lambda: ask(three, headers).status_code == 200, 30)
 
 
@@ -245,7 +245,7 @@ def test_no_failure_of_the_database_shows(three: Gateway, key: Callable[..., dic
     """Comes last: all that the tests above had the workers write at once."""
     headers = key(requests_per_minute=1000, answers_at_once=100, tokens_per_day=10**6, usd_per_day=100)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: three.http.post(PATH, json={}, headers=headers), range(200)))
+        answers = list(pool.map(lambda _: three.api.post(PATH, json={}, headers=headers), range(200)))
     assert {answer.status_code for answer in answers} == {400}
     assert "could not be recorded" not in three.log
     assert "the database failed" not in three.log

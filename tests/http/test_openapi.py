@@ -229,7 +229,7 @@ def test_a_method_that_is_not_allowed_is_told_which_are(client: FlaskClient) -> 
 
 
 def test_examples_work(scripted: Gateway) -> None:
-    described = scripted.http.get("/openapi.json").json()
+    described = scripted.api.get("/openapi.json").json()
     tried = 0
     for method, path, operation in operations(described):
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -237,7 +237,7 @@ def test_examples_work(scripted: Gateway) -> None:
         if "{" in path or not content:
             continue
         for body in bodies or [content["example"]]:
-            answer = scripted.http.request(method, path, json=body)
+            answer = scripted.api.request(method, path, json=body)
             assert answer.status_code == 200, (path, answer.text)
             kind = "text/event-stream" if body.get("stream") else "application/json"
             assert answer.headers["content-type"].startswith(kind) or path.endswith("/debug")

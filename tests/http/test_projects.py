@@ -36,7 +36,7 @@ class Client:
 
     def call(self, method: str, url: str = "", **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return self.gateway.http.request(method, f"/v1/projects{url}", headers=headers, **options)
+        return self.gateway.api.request(method, f"/v1/projects{url}", headers=headers, **options)
 
     def make(self, **fields: Any) -> Body:
         answer = self.call("POST", json={"name": "x", **fields})
@@ -47,7 +47,7 @@ class Client:
     def chat(self, **fields: Any) -> httpx.Response:
         body = {"messages": [{"role": "user", "content": "hi"}], **fields}
         headers = {"Authorization": f"Bearer {self.key}"}
-        return self.gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+        return self.gateway.api.post("/v1/chat/completions", json=body, headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_a_key_for_certain_projects_works_in_those_only(alice: Client, client: C
 
 
 def test_projects_need_a_key(alice: Client) -> None:
-    assert alice.gateway.http.get("/v1/projects").status_code == 401
+    assert alice.gateway.api.get("/v1/projects").status_code == 401
 
 
 # Paths
@@ -331,11 +331,11 @@ def test_ordinary_paths_are_taken(path: str) -> None:
 
 def test_a_conversation_can_belong_to_a_project(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("Aye."))
-    made = gateway.http.post("/v1/projects", json={"name": "x"}).json()
-    gateway.http.put(f"/v1/projects/{made['id']}/files/CLAUDE.md", content="Sing.")
-    assert gateway.chat("hi", project_id=made["id"]).json()["choices"][0]["message"]["content"] == "Aye."
+    made = gateway.api.post("/v1/projects", json={"name": "x"}).json()
+    gateway.api.put(f"/v1/projects/{made['id']}/files/CLAUDE.md", content="Sing.")
+    assert gateway.api.chat("hi", project_id=made["id"]).json()["choices"][0]["message"]["content"] == "Aye."
     said = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Aye."}]
-    assert gateway.chat(messages=[*said, {"role": "user", "content": "on"}]).status_code == 200
+    assert gateway.api.chat(messages=[*said, {"role": "user", "content": "on"}]).status_code == 200
     first, second = standin.messages
     assert "tools" not in first.body or first.body["tools"] == []
     assert "Sing." not in str(first.body)
@@ -344,4 +344,4 @@ def test_a_conversation_can_belong_to_a_project(gateway: Gateway, standin: Stand
 
 @pytest.mark.parametrize("project", ["proj_unknown", "../x", "x" * 5000])
 def test_an_unknown_project_is_a_404(gateway: Gateway, project: str) -> None:
-    assert problem(gateway.chat("hi", project_id=project)) == (404, "project_not_found", "project_id")
+    assert problem(gateway.api.chat("hi", project_id=project)) == (404, "project_not_found", "project_id")

@@ -294,19 +294,18 @@ def test_a_worker_that_is_killed_leaves_no_response_in_progress(
 ) -> None:
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**cli.environ, WARM_PROCESSES="1")
-    answer = gateway.http.post("/v1/responses", json={"input": "HANGLATER", "background": True})
+    answer = gateway.api.post("/v1/responses", json={"input": "HANGLATER", "background": True})
     assert answer.status_code == 200, answer.text
     url = f"/v1/responses/{answer.json()['id']}"
-    wait_for(lambda: gateway.http.get(url).json()["status"] == "in_progress", 30)
+    wait_for(lambda: gateway.api.get(url).json()["status"] == "in_progress", 30)
     (worker,) = gateway.workers
     hanging = gateway.cli_processes()
     worker.kill()
     worker.wait(10)
     for process in hanging:
         process.kill()
-    gateway.http.close()
-    gateway.http = type(gateway.http)(base_url=gateway.url, timeout=60, trust_env=False)
-    failed = wait_for(lambda: (body := gateway.http.get(url).json())["status"] == "failed" and body, 60)
+    gateway.reconnect()
+    failed = wait_for(lambda: (body := gateway.api.get(url).json())["status"] == "failed" and body, 60)
     assert failed["error"]["code"] == "server_error"
 
 
@@ -315,9 +314,9 @@ def test_a_worker_that_stops_lets_a_response_fail(
 ) -> None:
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**cli.environ, WARM_PROCESSES="1", GRACEFUL_TIMEOUT_SECONDS="5")
-    answer = gateway.http.post("/v1/responses", json={"input": "HANGLATER", "background": True})
+    answer = gateway.api.post("/v1/responses", json={"input": "HANGLATER", "background": True})
     url = f"/v1/responses/{answer.json()['id']}"
-    wait_for(lambda: gateway.http.get(url).json()["status"] == "in_progress", 30)
+    wait_for(lambda: gateway.api.get(url).json()["status"] == "in_progress", 30)
     assert gateway.stop() == 0
     with closing(sqlite3.connect(Path(gateway.home.name, "gateway.db"))) as db:
         assert db.execute("select status from responses").fetchall() == [("failed",)]

@@ -30,7 +30,7 @@ IMAGE = "data:image/png;base64," + (
 
 def new(gateway: Gateway, key: str | None = None, **fields: Any) -> str:
     """A new session's id."""
-    answer = gateway.http.post("/v1/sessions", json=fields, headers=bearer(key))
+    answer = gateway.api.post("/v1/sessions", json=fields, headers=bearer(key))
     assert answer.status_code == 200, answer.text
     return str(answer.json()["id"])
 
@@ -42,7 +42,7 @@ def bearer(key: str | None) -> dict[str, str]:
 def say(gateway: Gateway, session: str | None, *messages: Any, **fields: Any) -> Body:
     """The body of the answer to messages, texts being the user's."""
     said = [user(message) if isinstance(message, str) else message for message in messages]
-    answer = gateway.chat(messages=said, session_id=session, **fields)
+    answer = gateway.api.chat(messages=said, session_id=session, **fields)
     assert answer.status_code == 200, answer.text
     body: Body = answer.json()
     return body
@@ -53,7 +53,7 @@ def said_to_model(record: Recorded) -> list[str]:
 
 
 def show(gateway: Gateway, session: str, key: str | None = None) -> Body:
-    answer = gateway.http.get(f"/v1/sessions/{session}", headers=bearer(key))
+    answer = gateway.api.get(f"/v1/sessions/{session}", headers=bearer(key))
     assert answer.status_code == 200, answer.text
     body: Body = answer.json()
     return body
@@ -65,7 +65,7 @@ def texts_of(gateway: Gateway, session: str) -> list[str]:
 
 
 def status(gateway: Gateway, session: str) -> Body:
-    body: Body = gateway.http.get(f"/v1/chat/completions/{session}/status").json()
+    body: Body = gateway.api.get(f"/v1/chat/completions/{session}/status").json()
     return body
 
 
@@ -203,7 +203,9 @@ def test_tools_and_images_in_a_session(gateway: Gateway, standin: StandIn) -> No
 def test_errors_name_the_message_as_the_client_counts(gateway: Gateway) -> None:
     session = new(gateway)
     say(gateway, session, "one")
-    wrong = gateway.chat(messages=[{"role": "tool", "tool_call_id": "c", "content": "x"}], session_id=session)
+    wrong = gateway.api.chat(
+        messages=[{"role": "tool", "tool_call_id": "c", "content": "x"}], session_id=session
+    )
     assert code(wrong) == (400, "invalid_request")
     assert wrong.json()["error"]["param"].startswith("messages[0]")
     say(gateway, session, "two")  # it is free again
@@ -213,7 +215,7 @@ def test_errors_name_the_message_as_the_client_counts(gateway: Gateway) -> None:
 def test_a_failed_answer_leaves_nothing_behind(gateway: Gateway, standin: StandIn) -> None:
     session = new(gateway)
     say(gateway, session, "one")
-    assert gateway.chat("x", session_id=session, model="no-such-model").status_code == 400
+    assert gateway.api.chat("x", session_id=session, model="no-such-model").status_code == 400
     assert texts_of(gateway, session) == ["one", "You said one"]
     say(gateway, session, "two")
     assert said_to_model(standin.messages.last) == ["one", "You said one", "two"]
@@ -254,7 +256,7 @@ def test_sessions_are_listed_renamed_and_deleted(gateway: Gateway) -> None:
     ids = [new(gateway, key, title=f"t{number}") for number in range(3)]
 
     def get(**query: Any) -> Any:
-        return gateway.http.get("/v1/sessions", params=query, headers=bearer(key)).json()
+        return gateway.api.get("/v1/sessions", params=query, headers=bearer(key)).json()
 
     page = get(per_page=2)
     assert [found["id"] for found in page["data"]] == [ids[2], ids[1]]
@@ -269,12 +271,12 @@ def test_sessions_are_listed_renamed_and_deleted(gateway: Gateway) -> None:
     assert [found["id"] for found in get(per_page=2, page=2)["data"]] == [ids[0]]
     assert get(project_id="other")["data"] == []
     url = f"/v1/sessions/{ids[0]}"
-    renamed = gateway.http.patch(url, json={"title": "Ünïcode"}, headers=bearer(key))
+    renamed = gateway.api.patch(url, json={"title": "Ünïcode"}, headers=bearer(key))
     assert (renamed.status_code, renamed.json()["title"]) == (200, "Ünïcode")
     assert show(gateway, ids[0], key)["title"] == "Ünïcode"
-    deleted = gateway.http.delete(url, headers=bearer(key))
+    deleted = gateway.api.delete(url, headers=bearer(key))
     assert deleted.json() == {"session_id": ids[0], "status": "deleted"}
-    assert code(gateway.http.get(url, headers=bearer(key))) == (404, "session_not_found")
+    assert code(gateway.api.get(url, headers=bearer(key))) == (404, "session_not_found")
     assert get()["pagination"]["total_items"] == 2
 
 
@@ -282,7 +284,7 @@ def test_stats_are_sums(gateway: Gateway) -> None:
     key = "stats"
 
     def stats() -> Any:
-        return gateway.http.get("/v1/sessions/stats", headers=bearer(key)).json()
+        return gateway.api.get("/v1/sessions/stats", headers=bearer(key)).json()
 
     none = {
         "active_sessions": 0,
@@ -294,7 +296,7 @@ def test_stats_are_sums(gateway: Gateway) -> None:
     assert stats() == {"session_stats": none, "active_claude_sessions": 0, "claude_sessions": []}
     session = new(gateway, key)
     body = {"messages": [user("hi")], "session_id": session, "model": HAIKU}
-    answer = gateway.http.post("/v1/chat/completions", json=body, headers=bearer(key)).json()
+    answer = gateway.api.post("/v1/chat/completions", json=body, headers=bearer(key)).json()
     sums = stats()["session_stats"]
     assert (sums["active_sessions"], sums["total_messages"]) == (1, 2)
     assert sums["total_tokens"] == answer["usage"]["total_tokens"]
@@ -306,12 +308,12 @@ def test_sessions_of_others_are_not_there(gateway: Gateway, standin: StandIn) ->
     body = {"messages": [user("hi")], "session_id": session}
     for key in ("theirs", None):
         asked = [
-            gateway.http.get(f"/v1/sessions/{session}", headers=bearer(key)),
-            gateway.http.patch(f"/v1/sessions/{session}", json={"title": "x"}, headers=bearer(key)),
-            gateway.http.delete(f"/v1/sessions/{session}", headers=bearer(key)),
-            gateway.http.get(f"/v1/chat/completions/{session}/status", headers=bearer(key)),
-            gateway.http.delete(f"/v1/chat/completions/{session}", headers=bearer(key)),
-            gateway.http.post("/v1/chat/completions", json=body, headers=bearer(key)),
+            gateway.api.get(f"/v1/sessions/{session}", headers=bearer(key)),
+            gateway.api.patch(f"/v1/sessions/{session}", json={"title": "x"}, headers=bearer(key)),
+            gateway.api.delete(f"/v1/sessions/{session}", headers=bearer(key)),
+            gateway.api.get(f"/v1/chat/completions/{session}/status", headers=bearer(key)),
+            gateway.api.delete(f"/v1/chat/completions/{session}", headers=bearer(key)),
+            gateway.api.post("/v1/chat/completions", json=body, headers=bearer(key)),
         ]
         assert {code(answer) for answer in asked} == {(404, "session_not_found")}
     assert show(gateway, session, "mine")["title"] == "private"
@@ -328,13 +330,13 @@ def test_sessions_of_others_are_not_there(gateway: Gateway, standin: StandIn) ->
     ],
 )
 def test_a_session_is_refused(gateway: Gateway, body: Body, expected: tuple[int, str]) -> None:
-    answer = gateway.http.post("/v1/sessions", json=body)
+    answer = gateway.api.post("/v1/sessions", json=body)
     assert (answer.status_code, answer.json()["error"]["param"]) == expected
 
 
 @pytest.mark.parametrize("query", ["page=0", "page=x", "per_page=101", "per_page=-1"])
 def test_a_page_is_refused(gateway: Gateway, query: str) -> None:
-    answer = gateway.http.get(f"/v1/sessions?{query}")
+    answer = gateway.api.get(f"/v1/sessions?{query}")
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, query.partition("=")[0])
 
 
@@ -346,12 +348,12 @@ def test_a_session_has_one_answer_at_a_time(gateway: Gateway, standin: StandIn) 
     standin.reply(hang(after=3), when="slow")
     streaming = Streaming(gateway, "slow", session_id=session)
     streaming.await_text()
-    busy = gateway.chat("hi", session_id=session)
+    busy = gateway.api.chat("hi", session_id=session)
     assert code(busy) == (409, "session_busy")
     assert busy.headers["retry-after"] == "1"
     assert status(gateway, session)["is_running"] is True
-    assert session in gateway.http.get("/v1/sessions/stats").json()["claude_sessions"]
-    stopped = gateway.http.delete(f"/v1/chat/completions/{session}")
+    assert session in gateway.api.get("/v1/sessions/stats").json()["claude_sessions"]
+    stopped = gateway.api.delete(f"/v1/chat/completions/{session}")
     assert stopped.json() == {"session_id": session, "status": "stopped"}
     assert json.loads(streaming.end()[-1])["error"]["code"] == "stopped"
     standin.wait_for(lambda: standin.messages.last.aborted)
@@ -366,9 +368,9 @@ def test_a_whole_answer_that_is_stopped_is_an_error(gateway: Gateway, standin: S
     session = new(gateway)
     standin.reply(hang(after=3), when="slow")
     with ThreadPoolExecutor(1) as threads:
-        asked: Future[httpx.Response] = threads.submit(gateway.chat, "slow", session_id=session)
+        asked: Future[httpx.Response] = threads.submit(gateway.api.chat, "slow", session_id=session)
         wait_for(lambda: len(standin.messages) == 1, 20)
-        gateway.http.delete(f"/v1/chat/completions/{session}")
+        gateway.api.delete(f"/v1/chat/completions/{session}")
         answer = asked.result(20)
     assert code(answer) == (409, "stopped")
     assert answer.headers["x-should-retry"] == "false"
@@ -381,7 +383,7 @@ def test_an_answer_of_no_named_session_is_stopped(gateway: Gateway, standin: Sta
     streaming.await_text()
     session = streaming.headers["x-session-id"]
     assert status(gateway, session)["is_running"] is True
-    gateway.http.delete(f"/v1/chat/completions/{session}")
+    gateway.api.delete(f"/v1/chat/completions/{session}")
     assert json.loads(streaming.end()[-1])["error"]["code"] == "stopped"
     wait_for(lambda: not status(gateway, session)["is_running"])
 
@@ -391,6 +393,6 @@ def test_deleting_a_session_stops_its_answer(gateway: Gateway, standin: StandIn)
     standin.reply(hang(after=3), when="slow")
     streaming = Streaming(gateway, "slow", session_id=session)
     streaming.await_text()
-    gateway.http.delete(f"/v1/sessions/{session}")
+    gateway.api.delete(f"/v1/sessions/{session}")
     assert json.loads(streaming.end()[-1])["error"]["code"] == "stopped"
-    assert code(gateway.http.get(f"/v1/chat/completions/{session}/status")) == (404, "session_not_found")
+    assert code(gateway.api.get(f"/v1/chat/completions/{session}/status")) == (404, "session_not_found")

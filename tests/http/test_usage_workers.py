@@ -32,7 +32,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     settings = {"LOG_FORMAT": "json", "WEB_CONCURRENCY": "3", "MAX_PROCESSES": "8"}
     gateway = Gateway({**STILL, **cli.environ, **settings, "ANTHROPIC_API_KEY": "sk-ant-dummy"})
-    gateway.health()  # it listens before it has made its database
+    gateway.api.health()  # it listens before it has made its database
     yield gateway
     gateway.close()
 
@@ -54,18 +54,18 @@ def ask(gateway: Gateway, number: int) -> dict[str, Any] | None:
             caller.read_until(b"so far", 30)
         return None
     if number % 3 == 1:
-        whole = gateway.chat("hello")
+        whole = gateway.api.chat("hello")
         assert whole.status_code == 200, whole.text
         found: dict[str, Any] = whole.json()["usage"]
         return found
-    chunks = list(gateway.stream("hello", stream_options={"include_usage": True}, n=2))
+    chunks = list(gateway.api.stream_chat("hello", stream_options={"include_usage": True}, n=2))
     told: dict[str, Any] = json.loads(chunks[-2])["usage"]
     return told
 
 
 def metric(gateway: Gateway, name: str) -> float:
     """The sum of a metric over its labels."""
-    lines = gateway.http.get("/metrics").text.splitlines()
+    lines = gateway.api.get("/metrics").text.splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}(\{{| )", line))
 
 

@@ -57,11 +57,11 @@ def agents(_agents: Gateway, standin: StandIn) -> Gateway:
 def make(gateway: Gateway, path: str, files: dict[str, str] | None = None, **policy: Any) -> str:
     """The id of a new agent project in the folder `path`."""
     body = {"name": path, "path": path, "policy": {"mode": "agent", "tools": ["Read"], **policy}}
-    answer = gateway.http.post("/v1/projects", json=body)
+    answer = gateway.api.post("/v1/projects", json=body)
     assert answer.status_code == 200, answer.text
     project: str = answer.json()["id"]
     for name, content in (files or {}).items():
-        put = gateway.http.put(f"/v1/projects/{project}/files/{name}", content=content)
+        put = gateway.api.put(f"/v1/projects/{project}/files/{name}", content=content)
         assert put.status_code == 200, put.text
     return project
 
@@ -87,7 +87,7 @@ def test_text_streams_and_tools_stay_the_cli_s_own(agents: Gateway, standin: Sta
     standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Let me look. "), times=1)
     standin.reply(text("The tide is full."), when=lambda body: bool(len(body["messages"]) > 2), times=1)
     parsed = chunks(
-        agents.stream("What is in it?", project_id=project, stream_options={"include_usage": True})
+        agents.api.stream_chat("What is in it?", project_id=project, stream_options={"include_usage": True})
     )
     deltas = [choice["delta"] for chunk in parsed for choice in chunk["choices"]]
     assert text_of(parsed) == "Let me look. \n\nThe tide is full."
@@ -112,7 +112,7 @@ def test_activity_is_reported_as_reasoning_if_asked_for(
         ("Read", {"file_path": str(agents_root / "none")}),
     ]
     standin.reply(thinking("Hm", tool_calls(calls)), times=1)
-    message = agents.chat("Go", project_id=project).json()["choices"][0]["message"]
+    message = agents.api.chat("Go", project_id=project).json()["choices"][0]["message"]
     lines = message["reasoning_content"].splitlines()
     assert next(line for line in lines if line.startswith("Read(")) == "Read(src/a.py)"
     assert "Read: done" in lines
@@ -124,7 +124,7 @@ def test_activity_is_reported_as_reasoning_if_asked_for(
 def test_too_many_turns_end_an_answer_like_too_many_tokens(agents: Gateway, standin: StandIn) -> None:
     project = make(agents, "endless", {"a.txt": "x"}, max_turns=2)
     standin.default(tool_calls([("Read", {"file_path": "a.txt"})], text="Again."))
-    answer = agents.chat("Go", project_id=project).json()
+    answer = agents.api.chat("Go", project_id=project).json()
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["choices"][0]["message"]["content"] == "Again.\n\nAgain."
     assert len(standin.messages) == 2
@@ -139,7 +139,7 @@ def test_too_many_turns_end_an_answer_like_too_many_tokens(agents: Gateway, stan
 )
 def test_what_goes_with_chat_only_is_refused(agents: Gateway, param: str, fields: Body) -> None:
     project = make(agents, f"refuses-{param}")
-    answer = agents.chat("Go", project_id=project, **fields)
+    answer = agents.api.chat("Go", project_id=project, **fields)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
     assert answer.json()["error"]["code"] == "unsupported_parameter"
@@ -170,7 +170,7 @@ def test_only_the_project_s_own_instructions_are_read(
         tool_calls([("Write", {"file_path": "x", "content": "x"}), ("Bash", {"command": "python3 -c 1"})]),
         times=1,
     )
-    answer = agents.chat("Go", project_id=project, messages=[system("Be terse."), user("Go")])
+    answer = agents.api.chat("Go", project_id=project, messages=[system("Be terse."), user("Go")])
     assert answer.status_code == 200
     said = json.dumps(standin.messages[-1].body)
     assert "Answer like a pirate." in said
@@ -211,13 +211,13 @@ def test_file_tools_do_not_leave_the_project(agents: Gateway, standin: StandIn, 
         ("Read", {"file_path": "a.txt"}),
     ]
     standin.reply(tool_calls(calls), times=1)
-    assert agents.chat("Go", project_id=project).status_code == 200
+    assert agents.api.chat("Go", project_id=project).status_code == 200
     outcomes = results(standin.messages.last)
     assert len(outcomes) == len(calls)
     assert SECRET not in json.dumps(outcomes)
     assert not (other / "new.txt").exists()
     assert sum(not failed and "mine" in result for failed, result in outcomes) == 1
-    assert agents.http.get(f"/v1/projects/{project}/files/new.txt").text == "mine too"
+    assert agents.api.get(f"/v1/projects/{project}/files/new.txt").text == "mine too"
 
 
 def test_what_would_have_to_be_asked_is_denied(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
@@ -228,7 +228,7 @@ def test_what_would_have_to_be_asked_is_denied(agents: Gateway, standin: StandIn
         ("Bash", {"command": "python3 -c 'print(6 * 7)'"}),
     ]
     standin.reply(tool_calls(calls), times=1)
-    assert agents.chat("Go", project_id=project).status_code == 200
+    assert agents.api.chat("Go", project_id=project).status_code == 200
     assert sorted(failed for failed, _ in results(standin.messages.last)) == [False, True, True]
     assert (False, '"42"') in results(standin.messages.last)
     assert not list((agents_root / "denied").iterdir())
@@ -239,9 +239,9 @@ def test_a_program_ends_with_its_answer(agents: Gateway, standin: StandIn, agent
     program = f"import time; time.sleep({SLEEP})"
     standin.reply(tool_calls([("Bash", {"command": f'python3 -c "{program}"'})], text="Running."), times=1)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(lambda: list(agents.stream("Go", project_id=project)))
+        answer = pool.submit(lambda: list(agents.api.stream_chat("Go", project_id=project)))
         pids = wait_for(sleepers, 20)
-        assert agents.http.delete(f"/v1/projects/{project}").status_code == 200
+        assert agents.api.delete(f"/v1/projects/{project}").status_code == 200
         events = answer.result(20)
     assert json.loads(events[-1])["error"]["code"] == "stopped"
     wait_for(lambda: not any(map(psutil.pid_exists, pids)), 10)
@@ -265,17 +265,17 @@ def test_a_project_keeps_its_process_and_no_other_gets_it(agents: Gateway, stand
     standin.default(text("Aye."))
     one, two = make(agents, "one", {"a.txt": "x"}), make(agents, "two", {"a.txt": "x"})
     standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Look."), times=1)
-    first = agents.chat("Go", project_id=one).json()["choices"][0]["message"]["content"]
+    first = agents.api.chat("Go", project_id=one).json()["choices"][0]["message"]["content"]
     history = [user("Go"), assistant(first), user("And now?")]
     for project in (one, two, None):
         fields = {"project_id": project} if project else {}
-        assert agents.chat(messages=history, **fields).status_code == 200
+        assert agents.api.chat(messages=history, **fields).status_code == 200
     begun, _, again, other, plain = standin.messages
     assert session(begun) == session(again)
     assert len({session(record) for record in (again, other, plain)}) == 3
     assert results(again)  # the true turns, not only the text that the client has of them
     assert not results(other)
-    assert agents.health()["claude"]["processes"] <= 4
+    assert agents.api.health()["claude"]["processes"] <= 4
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_a_process_stays_with_its_project_policy_and_instructions(change: Body) 
 
 def test_a_tool_that_the_operator_does_not_allow_is_refused(agents: Gateway) -> None:
     body = {"name": "x", "policy": {"mode": "agent", "tools": ["WebFetch"]}}
-    answer = agents.http.post("/v1/projects", json=body)
+    answer = agents.api.post("/v1/projects", json=body)
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == "agents_not_allowed"
     assert "WebFetch" in answer.json()["error"]["message"]
@@ -309,7 +309,7 @@ def test_a_tool_that_the_operator_does_not_allow_is_refused(agents: Gateway) -> 
 def test_a_project_over_its_limit_gets_no_agent(agents: Gateway, agents_root: Path) -> None:
     project = make(agents, "full")
     (agents_root / "full" / "big").write_bytes(bytes(1024 * 1024 + 1))
-    answer = agents.chat("Go", project_id=project)
+    answer = agents.api.chat("Go", project_id=project)
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "project_too_large"
 

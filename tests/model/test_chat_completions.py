@@ -10,7 +10,7 @@ from tests.support.gateway import Gateway
 
 def test_answers_whole(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("Hello there"))
-    answer = gateway.chat("hi", model="claude-haiku-4-5")
+    answer = gateway.api.chat("hi", model="claude-haiku-4-5")
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["choices"][0]["message"]["content"] == "Hello there"
@@ -19,7 +19,7 @@ def test_answers_whole(gateway: Gateway, standin: StandIn) -> None:
 
 def test_streams(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text(chunks=["Hel", "lo"]))
-    events = list(gateway.stream("hi"))
+    events = list(gateway.api.stream_chat("hi"))
     assert events[-1] == "[DONE]"
     deltas = [json.loads(event)["choices"][0]["delta"] for event in events[:-1]]
     assert [delta.get("content") for delta in deltas] == ["", "Hel", "lo", None]

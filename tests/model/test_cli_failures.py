@@ -38,7 +38,7 @@ def _scripted(shared_cli: ScriptedCli, cli_environ: dict[str, str]) -> Iterator[
 def scripted(_scripted: Gateway) -> Iterator[Gateway]:
     """A gateway in front of the scripted CLI; after each test it has to work as if nothing had happened."""
     yield _scripted
-    answer = _scripted.chat("hello")
+    answer = _scripted.api.chat("hello")
     assert answer.status_code == 200, answer.text
     assert content(answer) == "You said: hello"
     settle(_scripted, 2)
@@ -71,13 +71,13 @@ def texts(events: list[str]) -> str:
 def test_the_scripted_cli_answers(scripted: Gateway) -> None:
     history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     asked = {"role": "user", "content": "c"}
-    assert content(scripted.chat(messages=[*history, asked])) == "You said: c"
-    assert texts(list(scripted.stream("hi"))) == "You said: hi"
+    assert content(scripted.api.chat(messages=[*history, asked])) == "You said: c"
+    assert texts(list(scripted.api.stream_chat("hi"))) == "You said: hi"
 
 
 def test_garbage_between_the_lines_is_skipped(scripted: Gateway) -> None:
-    assert content(scripted.chat("GARBAGE")) == "clean"
-    events = list(scripted.stream("GARBAGE"))
+    assert content(scripted.api.chat("GARBAGE")) == "clean"
+    events = list(scripted.api.stream_chat("GARBAGE"))
     assert (texts(events), events[-1]) == ("clean", "[DONE]")
 
 
@@ -90,12 +90,12 @@ def test_garbage_between_the_lines_is_skipped(scripted: Gateway) -> None:
     ],
 )
 def test_an_end_before_any_answer(scripted: Gateway, word: str, status: int, code: str) -> None:
-    assert fault(scripted.chat(word)) == (status, code)
-    assert fault(scripted.chat(word, stream=True)) == (status, code)
+    assert fault(scripted.api.chat(word)) == (status, code)
+    assert fault(scripted.api.chat(word, stream=True)) == (status, code)
 
 
 def test_silence_before_any_answer(scripted: Gateway) -> None:
-    assert fault(scripted.chat("HANGFIRST", stream=True)) == (504, "timeout")
+    assert fault(scripted.api.chat("HANGFIRST", stream=True)) == (504, "timeout")
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_silence_before_any_answer(scripted: Gateway) -> None:
 )
 def test_an_answer_that_breaks_off(scripted: Gateway, word: str, status: int, code: str) -> None:
     """A stream ends with the error in place of `[DONE]`, and never as if the answer were complete."""
-    *chunks, last = scripted.stream(word)
+    *chunks, last = scripted.api.stream_chat(word)
     assert texts(chunks) == "so far"
     assert all('"finish_reason":null' in chunk for chunk in chunks)
     assert json.loads(last)["error"]["code"] == code
-    assert fault(scripted.chat(word)) == (status, code)
+    assert fault(scripted.api.chat(word)) == (status, code)
 
 
 def test_a_silent_stream_is_kept_alive(scripted: Gateway, shared_cli: ScriptedCli) -> None:
@@ -128,26 +128,26 @@ def test_a_silent_stream_is_kept_alive(scripted: Gateway, shared_cli: ScriptedCl
 
 
 def test_a_line_of_five_megabytes(scripted: Gateway) -> None:
-    assert texts(list(scripted.stream("HUGE"))) == "x" * 5_000_000
-    assert content(scripted.chat("HUGE")) == "x" * 5_000_000
+    assert texts(list(scripted.api.stream_chat("HUGE"))) == "x" * 5_000_000
+    assert content(scripted.api.chat("HUGE")) == "x" * 5_000_000
 
 
 def test_characters_that_come_byte_by_byte(scripted: Gateway) -> None:
-    assert texts(list(scripted.stream("SPLIT"))) == GREETING
+    assert texts(list(scripted.api.stream_chat("SPLIT"))) == GREETING
 
 
 def test_an_unknown_control_request_is_refused(scripted: Gateway) -> None:
-    assert content(scripted.chat("ASK")) == "mine error"
+    assert content(scripted.api.chat("ASK")) == "mine error"
 
 
 def test_a_traceback_in_the_log_shows_no_message(scripted: Gateway) -> None:
-    assert fault(scripted.chat("BROKENFIRST confidential")) == (500, "internal_error")
+    assert fault(scripted.api.chat("BROKENFIRST confidential")) == (500, "internal_error")
     wait_for(lambda: "KeyError" in scripted.log)
     assert "confidential" not in scripted.log
 
 
 def test_stderr_is_in_the_log(scripted: Gateway) -> None:
-    assert content(scripted.chat("STDERR")) == "said"
+    assert content(scripted.api.chat("STDERR")) == "said"
     wait_for(lambda: "a complaint of the CLI" in scripted.log)
 
 
@@ -161,7 +161,7 @@ def test_a_cli_that_does_not_end_by_itself_is_killed(
     caller.read_until(b"so far")
     caller.leave()
     wait_for(lambda: len([pid for pid in warm if gone(pid)]) == 1, 20)
-    assert content(gateway.chat("hello")) == "You said: hello"
+    assert content(gateway.api.chat("hello")) == "You said: hello"
     left = settle(gateway, 2)
     assert gateway.stop() == 0
     assert gone(*left)
@@ -175,7 +175,7 @@ def test_warm_processes_that_turn_out_dead_are_replaced(
     gateway = start_gateway(**STILL, **cli.environ)
     settle(gateway, 2)
     cli.set_mode("")
-    assert content(gateway.chat("hello")) == "You said: hello"
+    assert content(gateway.api.chat("hello")) == "You said: hello"
     settle(gateway, 2)
 
 
@@ -186,7 +186,7 @@ def test_not_even_a_cli_whose_processes_all_die_is_tried_for_ever(
     gateway = start_gateway(**STILL, **cli.environ)
     settle(gateway, 2)
     before = cli.starts
-    assert fault(gateway.chat("hello")) == (502, "upstream_error")
+    assert fault(gateway.api.chat("hello")) == (502, "upstream_error")
     assert cli.starts - before <= 4  # those that were tried are replaced, no more
 
 
@@ -194,10 +194,10 @@ def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., 
     """Nobody waits for the start time-out, the operator reads why, and starts do not pile up."""
     cli.set_mode("never-start")
     gateway = start_gateway(**STILL, **cli.environ)
-    answer = gateway.chat("hi")
+    answer = gateway.api.chat("hi")
     assert fault(answer) == (503, "claude_unavailable")
     assert "cannot start today" in answer.json()["error"]["message"]
-    assert "cannot start today" in gateway.health()["error"]
+    assert "cannot start today" in gateway.api.health()["error"]
     callers = [Caller(gateway, "hi") for _ in range(10)]
     with leaving(*callers):
         for caller in callers:
@@ -205,17 +205,17 @@ def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., 
         assert {caller.status for caller in callers} == {503}
     assert cli.starts < 10
     cli.set_mode("")
-    wait_for(lambda: gateway.chat("hi").status_code == 200, 20)
+    wait_for(lambda: gateway.api.chat("hi").status_code == 200, 20)
     settle(gateway, 2)
 
 
 def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("never-answer")
     gateway = start_gateway(**STILL, **cli.environ, START_TIMEOUT_SECONDS="0.5")
-    assert fault(gateway.chat("hi")) == (503, "claude_unavailable")
+    assert fault(gateway.api.chat("hi")) == (503, "claude_unavailable")
     assert len(pids(gateway)) <= 3  # two that get warm, and one that is asked for the login
     cli.set_mode("")
-    wait_for(lambda: gateway.chat("hi").status_code == 200, 20)
+    wait_for(lambda: gateway.api.chat("hi").status_code == 200, 20)
     settle(gateway, 2)
 
 
@@ -240,5 +240,5 @@ def test_the_real_cli_killed_in_mid_answer(
             assert caller.read_body()["error"]["code"] == "upstream_error"
             assert caller.status == 502
     standin.reply(text("Still here"))
-    assert content(gateway.chat("hi")) == "Still here"
+    assert content(gateway.api.chat("hi")) == "Still here"
     assert figures(gateway)["running"] == 0

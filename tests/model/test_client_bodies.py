@@ -57,7 +57,7 @@ def model(body: Body) -> Reply:
 def test_a_body_is_answered(gateway: Gateway, standin: StandIn, name: str) -> None:
     body = whole(name)
     standin.default(model)
-    answer = gateway.http.post("/v1/chat/completions", json=body)
+    answer = gateway.api.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200, answer.text
     (choice,) = ChatCompletion.model_validate(answer.json()).choices
     made = [call.function.name for call in choice.message.tool_calls or () if call.type == "function"]
@@ -70,7 +70,7 @@ def test_a_body_is_answered_by_a_stream(gateway: Gateway, standin: StandIn, name
     body = whole(name)
     standin.default(model)
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
-    with gateway.http.stream("POST", "/v1/chat/completions", json=streamed) as answer:
+    with gateway.api.stream("POST", "/v1/chat/completions", json=streamed) as answer:
         lines = answer.read().decode().splitlines()
     assert answer.status_code == 200, lines
     data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]

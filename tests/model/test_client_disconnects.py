@@ -41,7 +41,7 @@ def assert_stopped(gateway: Gateway, process: int, seconds: float = SOON) -> Non
 def assert_serves(gateway: Gateway, standin: StandIn) -> None:
     """The next request works."""
     standin.reply(text("Still here"))
-    answer = gateway.chat("hi")
+    answer = gateway.api.chat("hi")
     assert answer.status_code == 200, answer.text
     assert answer.json()["choices"][0]["message"]["content"] == "Still here"
 

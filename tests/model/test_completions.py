@@ -184,5 +184,5 @@ def test_errors(openai: Any, gateway: Gateway, standin: StandIn) -> None:
         openai.completions.create(model="haiku", prompt="a", suffix="b")
     assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "suffix")
     standin.default(stream_error(after=2))
-    answer = gateway.http.post("/v1/completions", json={"prompt": "a", "stream": True})
+    answer = gateway.api.post("/v1/completions", json={"prompt": "a", "stream": True})
     assert answer.text.rstrip().rpartition("data: ")[2].startswith('{"error":')

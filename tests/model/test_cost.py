@@ -28,7 +28,7 @@ COST = (100 + 0.1 * 2000 + 1.25 * 300 + 5 * 40) / 1e6
 @pytest.mark.parametrize("limit", [None, 3], ids=["to the end", "cut short"])
 def test_usage_and_cost_are_the_models_own(gateway: Gateway, standin: StandIn, limit: int | None) -> None:
     standin.default(text(WORDS, usage=COUNTED))
-    usage = gateway.chat(model=BUDGET, max_tokens=limit).json()["usage"]
+    usage = gateway.api.chat(model=BUDGET, max_tokens=limit).json()["usage"]
     assert usage.pop("cost") == pytest.approx(COST)
     assert usage == {
         "prompt_tokens": 2400,
@@ -44,7 +44,9 @@ def test_usage_and_cost_are_the_models_own(gateway: Gateway, standin: StandIn, l
 )
 def test_a_cut_answer_costs_what_a_whole_one_would(gateway: Gateway, standin: StandIn, model: str) -> None:
     standin.default(text(WORDS, usage=COUNTED))
-    whole, cut = (gateway.chat(model=model, max_tokens=limit).json()["usage"]["cost"] for limit in (None, 3))
+    whole, cut = (
+        gateway.api.chat(model=model, max_tokens=limit).json()["usage"]["cost"] for limit in (None, 3)
+    )
     assert cut == pytest.approx(whole)
     assert cut > 0
 
@@ -53,7 +55,7 @@ def test_a_cut_answer_costs_what_a_whole_one_would(gateway: Gateway, standin: St
 def test_a_streams_usage_comes_last_and_once(gateway: Gateway, standin: StandIn, limit: int | None) -> None:
     standin.default(text(WORDS, usage=COUNTED))
     options = {"include_usage": True, "include_obfuscation": False}
-    *others, last = chunks(gateway.stream(model=BUDGET, max_tokens=limit, stream_options=options))
+    *others, last = chunks(gateway.api.stream_chat(model=BUDGET, max_tokens=limit, stream_options=options))
     assert not any("usage" in chunk for chunk in others)
     assert last["choices"] == []
     assert last["usage"]["total_tokens"] == 2440
@@ -62,7 +64,7 @@ def test_a_streams_usage_comes_last_and_once(gateway: Gateway, standin: StandIn,
 
 
 def test_a_stream_has_no_usage_unasked(gateway: Gateway) -> None:
-    answer = chunks(gateway.stream())
+    answer = chunks(gateway.api.stream_chat())
     assert not any("usage" in chunk for chunk in answer)
     assert {(chunk["id"], chunk["created"], chunk["model"]) for chunk in answer} == {
         (answer[0]["id"], answer[0]["created"], ALWAYS_THINKS)

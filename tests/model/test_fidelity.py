@@ -52,7 +52,7 @@ OLDER = ["claude-opus-4-6", "claude-haiku-4-5", "claude-sonnet-4-20250514", "cla
 def sent(gateway: Gateway, standin: StandIn, messages: list[Body], **fields: Any) -> Recorded:
     """The one request that a conversation leads to; the client gets the model's answer."""
     standin.default(text("Understood, 漢字 😀"))
-    answer = gateway.chat(messages=messages, **fields)
+    answer = gateway.api.chat(messages=messages, **fields)
     assert answer.status_code == 200, answer.text
     assert answer.json()["choices"][0]["message"]["content"] == "Understood, 漢字 😀"
     assert len(standin.messages) == 1
@@ -202,7 +202,7 @@ def test_a_history_of_60_messages_keeps_its_order(gateway: Gateway, standin: Sta
 
 def test_half_an_emoji_becomes_a_replacement_character(gateway: Gateway, standin: StandIn) -> None:
     body = rb'{"messages": [{"role": "user", "content": "cut \ud83d"}]}'
-    answer = gateway.http.post("/v1/chat/completions", content=body)
+    answer = gateway.api.post("/v1/chat/completions", content=body)
     assert answer.status_code == 200, answer.text
     assert conversation(standin.messages.last) == [("user", ["cut \ufffd"])]
 
@@ -249,7 +249,7 @@ def test_nothing_of_a_request_or_of_the_gateway_shows_on_the_processes(
     )
     standin.default(text("slowly spoken", delay=0.2, first_delay=0.5))
     messages = [system("system-hidden"), user("prompt-hidden")]
-    stream = gateway.stream(messages=messages, model="claude-3-5-haiku-20241022", temperature=0.123)
+    stream = gateway.api.stream_chat(messages=messages, model="claude-3-5-haiku-20241022", temperature=0.123)
     next(stream)
     shown = list(shown_by_processes(gateway))
     assert list(stream)[-1] == "[DONE]"

@@ -73,14 +73,14 @@ def delta(events: list[str], name: str) -> str:
 def test_an_image_reaches_the_model(
     gateway: Gateway, standin: StandIn, part: Body, model: str | None
 ) -> None:
-    answer = gateway.chat(messages=user({"type": "text", "text": "What is this?"}, part), model=model)
+    answer = gateway.api.chat(messages=user({"type": "text", "text": "What is this?"}, part), model=model)
     assert answer.status_code == 200, answer.text
     assert recorded(standin.messages.last, 0) == [{"type": "text", "text": "What is this?"}, BLOCK]
 
 
 def test_an_image_by_url_is_not_fetched_by_the_gateway(gateway: Gateway, standin: StandIn) -> None:
     url = "https://example.com/cat.png"
-    gateway.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
+    gateway.api.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
     assert recorded(standin.messages.last, 0) == [{"type": "image", "source": {"type": "url", "url": url}}]
 
 
@@ -91,7 +91,7 @@ def test_images_in_history_and_in_tool_results(gateway: Gateway, standin: StandI
         called(call("now", {}, "a")),
         result("a", [{"type": "text", "text": "see"}, image]),
     ]
-    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     assert recorded(standin.messages.last, 0) == [BLOCK]
     (given,) = recorded(standin.messages.last, 2)
     assert given["content"] == [{"type": "text", "text": "see"}, BLOCK]
@@ -102,10 +102,10 @@ def test_a_result_with_an_image_is_not_changed_on_its_way_to_a_waiting_process(
 ) -> None:
     standin.default(text("ok"))
     standin.reply(tool_calls([("mcp__client__now", {}, "toolu_i")]), times=1)
-    gateway.chat(messages=ASKED, tools=[CLOCK])
+    gateway.api.chat(messages=ASKED, tools=[CLOCK])
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png(2400, 40)}"}}
     messages = [*ASKED, called(call("now", {}, "toolu_i")), result("toolu_i", [image])]
-    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     (given,) = recorded(standin.messages.last, 2)
     assert given["content"][0]["source"]["data"] == png(2400, 40)
 
@@ -114,7 +114,7 @@ def test_an_image_of_almost_5_mb(gateway: Gateway, standin: StandIn) -> None:
     data = png(1100, 1100, noise=1)
     assert 4_700_000 < len(data) < 5_242_880
     url = f"data:image/png;base64,{data}"
-    answer = gateway.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
+    answer = gateway.api.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
     assert answer.status_code == 200, answer.text
     assert recorded(standin.messages.last, 0)[0]["type"] == "image"
 
@@ -135,7 +135,9 @@ def test_an_image_of_almost_5_mb(gateway: Gateway, standin: StandIn) -> None:
 def test_files_reach_the_model_as_documents(
     gateway: Gateway, standin: StandIn, file: Body, block: Body
 ) -> None:
-    answer = gateway.chat(messages=user({"type": "file", "file": file}, {"type": "text", "text": "Read."}))
+    answer = gateway.api.chat(
+        messages=user({"type": "file", "file": file}, {"type": "text", "text": "Read."})
+    )
     assert answer.status_code == 200, answer.text
     document, _ = recorded(standin.messages.last, 0)
     assert (document["type"], document["source"]) == ("document", block)
@@ -157,7 +159,7 @@ def test_files_reach_the_model_as_documents(
     ids=["type", "base64", "scheme", "size", "file id", "zip"],
 )
 def test_what_cannot_be_shown_is_refused_by_name(gateway: Gateway, standin: StandIn, part: Body) -> None:
-    answer = gateway.chat(messages=user(part))
+    answer = gateway.api.chat(messages=user(part))
     assert answer.status_code == 400
     assert answer.json()["error"]["param"].startswith("messages[0].content[0]")
     assert not standin.messages
@@ -173,7 +175,7 @@ def test_structured_output_streams_as_it_is_written(
     gateway: Gateway, standin: StandIn, model: str | None
 ) -> None:
     standin.default(tool_calls([("StructuredOutput", PERSON)], text="Here you are:", fragments=6))
-    events = list(gateway.stream(response_format=AS_SCHEMA, model=model))
+    events = list(gateway.api.stream_chat(response_format=AS_SCHEMA, model=model))
     written = [c["delta"].get("content") for e in events[:-1] for c in json.loads(e)["choices"]]
     assert json.loads("".join(filter(None, written))) == PERSON
     assert len(list(filter(None, written))) >= 5
@@ -184,14 +186,14 @@ def test_structured_output_streams_as_it_is_written(
 
 def test_json_object_is_any_object(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", {"a": [1, 2]})]))
-    body = gateway.chat(response_format={"type": "json_object"}).json()
+    body = gateway.api.chat(response_format={"type": "json_object"}).json()
     assert json.loads(body["choices"][0]["message"]["content"]) == {"a": [1, 2]}
 
 
 def test_output_that_breaks_the_schema_is_written_again(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
     standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
-    body = gateway.chat(response_format=AS_SCHEMA).json()
+    body = gateway.api.chat(response_format=AS_SCHEMA).json()
     assert json.loads(body["choices"][0]["message"]["content"]) == PERSON
     assert len(standin.messages) == 2
     assert body["usage"]["completion_tokens"] >= 4  # of both attempts
@@ -200,26 +202,26 @@ def test_output_that_breaks_the_schema_is_written_again(gateway: Gateway, standi
 def test_a_stream_cannot_take_back_what_breaks_the_schema(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
     standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
-    events = list(gateway.stream(response_format=AS_SCHEMA))
+    events = list(gateway.api.stream_chat(response_format=AS_SCHEMA))
     assert json.loads(events[-1])["error"]["code"] == "invalid_structured_output"
 
 
 def test_words_instead_of_output_are_a_refusal(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("I cannot do that."))
-    message = gateway.chat(response_format=AS_SCHEMA).json()["choices"][0]["message"]
+    message = gateway.api.chat(response_format=AS_SCHEMA).json()["choices"][0]["message"]
     assert (message["content"], message["refusal"]) == (None, "I cannot do that.")
-    assert delta(list(gateway.stream(response_format=AS_SCHEMA)), "refusal") == "I cannot do that."
+    assert delta(list(gateway.api.stream_chat(response_format=AS_SCHEMA)), "refusal") == "I cannot do that."
 
 
 def test_structured_output_together_with_tools(gateway: Gateway, standin: StandIn) -> None:
     fields = {"response_format": AS_SCHEMA, "tools": [CLOCK]}
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
     standin.reply(tool_calls([("mcp__client__now", {}, "toolu_s")], text="Wait."), times=1)
-    first = gateway.chat(messages=ASKED, **fields).json()["choices"][0]
+    first = gateway.api.chat(messages=ASKED, **fields).json()["choices"][0]
     assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", None)
     assert first["message"]["reasoning_content"] == "Wait."  # as content clients would parse it
     messages = [*ASKED, called(call("now", {}, "toolu_s")), result("toolu_s", "noon")]
-    second = gateway.chat(messages=messages, **fields).json()["choices"][0]
+    second = gateway.api.chat(messages=messages, **fields).json()["choices"][0]
     assert json.loads(second["message"]["content"]) == PERSON
     assert second["finish_reason"] == "stop"
 
@@ -229,7 +231,7 @@ def test_structured_output_together_with_tools(gateway: Gateway, standin: StandI
 )
 def test_a_schema_that_is_none_is_refused(gateway: Gateway, schema: Body) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    answer = gateway.chat(response_format=wanted)
+    answer = gateway.api.chat(response_format=wanted)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "response_format.json_schema.schema"
 
@@ -263,14 +265,14 @@ def test_a_schema_that_is_none_is_refused(gateway: Gateway, schema: Body) -> Non
 def test_reasoning_effort(
     gateway: Gateway, standin: StandIn, model: str | None, effort: str, sent: Body
 ) -> None:
-    assert gateway.chat(model=model, reasoning_effort=effort).status_code == 200
+    assert gateway.api.chat(model=model, reasoning_effort=effort).status_code == 200
     body = standin.messages.last.body
     got = {"thinking": body.get("thinking"), "effort": (body.get("output_config") or {}).get("effort")}
     assert got == sent
 
 
 def test_a_budget_for_the_effort(gateway: Gateway, standin: StandIn) -> None:
-    gateway.chat(model="claude-haiku-4-5", reasoning={"effort": "low"})
+    gateway.api.chat(model="claude-haiku-4-5", reasoning={"effort": "low"})
     assert standin.messages.last.body["thinking"]["budget_tokens"] == 4096
 
 
@@ -282,17 +284,17 @@ def test_thinking_is_reasoning_content(gateway: Gateway, standin: StandIn) -> No
             usage={"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}},
         )
     )
-    events = list(gateway.stream(reasoning_effort="high", stream_options={"include_usage": True}))
+    events = list(gateway.api.stream_chat(reasoning_effort="high", stream_options={"include_usage": True}))
     assert delta(events, "reasoning_content") == "Let me think about it."
     assert delta(events, "content") == "42"
     assert json.loads(events[-2])["usage"]["completion_tokens_details"] == {"reasoning_tokens": 6}
-    message = gateway.chat(reasoning_effort="high").json()["choices"][0]["message"]
+    message = gateway.api.chat(reasoning_effort="high").json()["choices"][0]["message"]
     assert (message["reasoning_content"], message["content"]) == ("Let me think about it.", "42")
 
 
 def test_thinking_off(gateway: Gateway, standin: StandIn) -> None:
     standin.default(thinking("hm", text("42")))
-    answer = gateway.chat(model="claude-opus-4-6", thinking={"type": "disabled"})
+    answer = gateway.api.chat(model="claude-opus-4-6", thinking={"type": "disabled"})
     assert "reasoning_content" not in answer.json()["choices"][0]["message"]
 
 
@@ -301,19 +303,19 @@ def test_thinking_off(gateway: Gateway, standin: StandIn) -> None:
 
 def test_choices_are_parallel_turns(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("one two three", delay=0.05))
-    body = gateway.chat(n=3, model="claude-haiku-4-5").json()
+    body = gateway.api.chat(n=3, model="claude-haiku-4-5").json()
     assert [(c["index"], c["message"]["content"]) for c in body["choices"]] == [
         (i, "one two three") for i in range(3)
     ]
     assert len(standin.messages) == 3
     assert body["usage"]["completion_tokens"] == 9
-    single = gateway.chat(model="claude-haiku-4-5").json()["usage"]
+    single = gateway.api.chat(model="claude-haiku-4-5").json()["usage"]
     assert body["usage"]["prompt_tokens"] == 3 * single["prompt_tokens"]
 
 
 def test_choices_in_one_stream(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("one two three", delay=0.05))
-    events = list(gateway.stream(n=2, stream_options={"include_usage": True}))
+    events = list(gateway.api.stream_chat(n=2, stream_options={"include_usage": True}))
     assert events[-1] == "[DONE]"
     chunks = [json.loads(event) for event in events[:-1]]
     written = {0: "", 1: ""}
@@ -327,7 +329,7 @@ def test_choices_in_one_stream(gateway: Gateway, standin: StandIn) -> None:
 
 
 def test_too_many_choices(gateway: Gateway) -> None:
-    answer = gateway.chat(n=9)
+    answer = gateway.api.chat(n=9)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
 
 
@@ -338,11 +340,11 @@ def test_too_many_choices(gateway: Gateway) -> None:
 def test_a_stop_of_white_space(gateway: Gateway, standin: StandIn, stream: bool) -> None:
     standin.default(text(chunks=["first", " line", "\n", "\nsecond", " more"]))
     if stream:
-        events = list(gateway.stream(stop="\n\n"))
+        events = list(gateway.api.stream_chat(stop="\n\n"))
         assert delta(events, "content") == "first line"
         assert json.loads(events[-2])["choices"][0]["finish_reason"] == "stop"
     else:
-        body = gateway.chat(stop="\n\n").json()
+        body = gateway.api.chat(stop="\n\n").json()
         assert body["choices"][0]["message"]["content"] == "first line"
         assert body["usage"]["cost"] > 0
     assert "stop_sequences" not in standin.messages.last.body
@@ -350,7 +352,7 @@ def test_a_stop_of_white_space(gateway: Gateway, standin: StandIn, stream: bool)
 
 def test_a_stop_in_structured_output(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", {"name": "a STOP b", "age": 1})], fragments=9))
-    choice = gateway.chat(response_format=AS_SCHEMA, stop=["STOP"]).json()["choices"][0]
+    choice = gateway.api.chat(response_format=AS_SCHEMA, stop=["STOP"]).json()["choices"][0]
     assert choice["message"]["content"].endswith("a ")
     assert choice["finish_reason"] == "stop"
 
@@ -361,7 +363,7 @@ def test_a_stop_in_structured_output(gateway: Gateway, standin: StandIn) -> None
 def test_two_hundred_messages(gateway: Gateway, standin: StandIn) -> None:
     messages = [{"role": ("user", "assistant")[i % 2], "content": f"message {i}"} for i in range(199)]
     began = time.monotonic()
-    events = gateway.stream(messages=messages)
+    events = gateway.api.stream_chat(messages=messages)
     next(events)
     first = time.monotonic() - began
     list(events)

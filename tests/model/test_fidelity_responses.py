@@ -128,7 +128,7 @@ def test_chat_and_responses_are_one_to_the_model(
     seen = []
     for path, body in (("chat/completions", chat), ("responses", {**responses, "store": False})):
         before = len(standin.messages)
-        answer = gateway.http.post(f"/v1/{path}", json=body)
+        answer = gateway.api.post(f"/v1/{path}", json=body)
         assert answer.status_code == 200, answer.text
         # The CLI of another conversation may be ending still, and its last request come in between.
         seen.append([comparable(record) for record in list(standin.messages)[before:]])

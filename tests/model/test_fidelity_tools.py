@@ -49,7 +49,7 @@ def sent_tools(standin: StandIn) -> dict[str, Body]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_definitions_reach_the_model(gateway: Gateway, standin: StandIn, model: str | None) -> None:
-    answer = gateway.chat(tools=[WEATHER, CLOCK], model=model)
+    answer = gateway.api.chat(tools=[WEATHER, CLOCK], model=model)
     assert answer.status_code == 200, answer.text
     tools = sent_tools(standin)
     assert set(tools) == {"mcp__client__get_weather", "mcp__client__now"}  # and none of the CLI's own
@@ -65,7 +65,7 @@ def test_long_descriptions_and_large_schemas_are_not_cut(gateway: Gateway, stand
         named(f"tool_{i}", description="d" * 5000, parameters={"type": "object", "properties": properties})
         for i in range(60)
     ]
-    assert gateway.chat(tools=tools).status_code == 200
+    assert gateway.api.chat(tools=tools).status_code == 200
     received = sent_tools(standin)
     assert len(received) == 60
     assert all(len(tool["description"]) == 5000 for tool in received.values())
@@ -85,12 +85,12 @@ def test_names_that_the_api_refuses_are_mapped_and_mapped_back(
     gateway: Gateway, standin: StandIn, name: str
 ) -> None:
     standin.default(lambda body: tool_calls([(body["tools"][0]["name"], {"a": 1})]))
-    answer = gateway.chat(tools=[named(name)]).json()
+    answer = gateway.api.chat(tools=[named(name)]).json()
     (made,) = answer["choices"][0]["message"]["tool_calls"]
     assert made["function"]["name"] == name
     standin.default(text("done"))
     messages = [*ASKED, called(made), result(made["id"], "r")]
-    assert gateway.chat(messages=messages, tools=[named(name)]).status_code == 200
+    assert gateway.api.chat(messages=messages, tools=[named(name)]).status_code == 200
     (use,) = blocks(standin.messages.last, 1)
     assert use["name"] in sent_tools(standin)
 
@@ -121,7 +121,7 @@ def test_names_that_the_api_refuses_are_mapped_and_mapped_back(
 def test_tool_choice(
     gateway: Gateway, standin: StandIn, fields: Body, expected: Body | None, model: str | None
 ) -> None:
-    answer = gateway.chat(tools=[WEATHER, CLOCK], model=model, **fields)
+    answer = gateway.api.chat(tools=[WEATHER, CLOCK], model=model, **fields)
     assert answer.status_code == 200, answer.text
     assert standin.messages.last.body.get("tool_choice") == expected
 
@@ -129,7 +129,7 @@ def test_tool_choice(
 def test_allowed_tools_are_the_only_ones(gateway: Gateway, standin: StandIn) -> None:
     allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "now"}}]}
     choice = {"type": "allowed_tools", "allowed_tools": allowed}
-    assert gateway.chat(tools=[WEATHER, CLOCK], tool_choice=choice).status_code == 200
+    assert gateway.api.chat(tools=[WEATHER, CLOCK], tool_choice=choice).status_code == 200
     assert set(sent_tools(standin)) == {"mcp__client__now"}
     assert standin.messages.last.body["tool_choice"] == {"type": "any"}
 
@@ -140,7 +140,9 @@ def test_allowed_tools_are_the_only_ones(gateway: Gateway, standin: StandIn) -> 
 def test_calls_stream_as_they_are_written(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     chunks = [
-        json.loads(event) for event in gateway.stream(messages=ASKED, tools=[WEATHER]) if event != "[DONE]"
+        json.loads(event)
+        for event in gateway.api.stream_chat(messages=ASKED, tools=[WEATHER])
+        if event != "[DONE]"
     ]
     deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
     parts = [part for delta in deltas for part in delta.get("tool_calls", [])]
@@ -158,7 +160,7 @@ def test_calls_stream_as_they_are_written(gateway: Gateway, standin: StandIn) ->
 
 def test_calls_come_whole_with_usage_and_cost(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
-    body = gateway.chat(messages=ASKED, tools=[WEATHER], model="claude-haiku-4-5").json()
+    body = gateway.api.chat(messages=ASKED, tools=[WEATHER], model="claude-haiku-4-5").json()
     message = body["choices"][0]["message"]
     assert body["choices"][0]["finish_reason"] == "tool_calls"
     assert [made["function"]["name"] for made in message["tool_calls"]] == ["get_weather"] * 2
@@ -169,13 +171,13 @@ def test_calls_come_whole_with_usage_and_cost(gateway: Gateway, standin: StandIn
 
 def test_deprecated_functions(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("mcp__client__now", {}, "toolu_now")]))
-    body = gateway.chat(functions=[CLOCK["function"]], function_call="auto").json()
+    body = gateway.api.chat(functions=[CLOCK["function"]], function_call="auto").json()
     assert body["choices"][0]["message"]["function_call"] == {"name": "now", "arguments": "{}"}
     assert body["choices"][0]["finish_reason"] == "function_call"
     standin.default(text("noon"))
     said = {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}}
     messages = [*ASKED, said, {"role": "function", "name": "now", "content": "12:00"}]
-    assert gateway.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
+    assert gateway.api.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
     (use,), (given,) = blocks(standin.messages.last, 1), blocks(standin.messages.last, 2)
     assert (use["name"], use["id"]) == ("mcp__client__now", given["tool_use_id"])
     assert given["content"] == [{"type": "text", "text": "12:00"}]
@@ -185,7 +187,7 @@ def test_a_call_of_a_tool_that_is_not_there_ends_the_answer(gateway: Gateway, st
     standin.default(tool_calls([("mcp__client__made_up", {"x": 1}, "toolu_x")]))
 
     def ask() -> None:
-        choice = gateway.chat(tools=[CLOCK]).json()["choices"][0]
+        choice = gateway.api.chat(tools=[CLOCK]).json()["choices"][0]
         assert choice["message"]["tool_calls"][0]["function"]["name"] == "made_up"
 
     asks_once(standin, ask)
@@ -196,7 +198,7 @@ def test_a_call_of_a_tool_that_is_not_there_ends_the_answer(gateway: Gateway, st
 
 @pytest.mark.parametrize("model", MODELS)
 def test_results_reach_the_model_as_such(gateway: Gateway, standin: StandIn, model: str | None) -> None:
-    answer = gateway.chat(messages=ANSWERED, tools=[WEATHER], model=model, system_prompt="Seeded.")
+    answer = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], model=model, system_prompt="Seeded.")
     assert answer.status_code == 200, answer.text
     record = standin.messages.last
     assert blocks(record, 1) == [
@@ -224,7 +226,7 @@ def test_a_long_result_stays_whole_and_an_empty_one_empty(gateway: Gateway, stan
     long = "wörd @/etc/hostname " * 15_000
     made = called(call("now", "", "a"), call("now", "{}", "b"))
     messages = [*ASKED, made, result("a", long), result("b", None), {"role": "user", "content": "/clear"}]
-    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     first, second, said = blocks(standin.messages.last, 2)
     assert first["content"] == [{"type": "text", "text": long}]
     assert not second.get("content")
@@ -233,7 +235,7 @@ def test_a_long_result_stays_whole_and_an_empty_one_empty(gateway: Gateway, stan
 
 def test_ids_that_the_api_refuses(gateway: Gateway, standin: StandIn) -> None:
     messages = [*ASKED, called(call("now", {}, "call:1/ü")), result("call:1/ü", "x")]
-    assert gateway.chat(messages=messages, tools=[CLOCK]).status_code == 200
+    assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     (use,), (given,) = blocks(standin.messages.last, 1), blocks(standin.messages.last, 2)
     assert use["id"] == given["tool_use_id"]
 
@@ -261,7 +263,7 @@ def test_ids_that_the_api_refuses(gateway: Gateway, standin: StandIn) -> None:
 def test_wrong_sequences_name_the_message(
     gateway: Gateway, standin: StandIn, messages: list[Body], param: str
 ) -> None:
-    answer = gateway.chat(messages=messages, tools=[CLOCK])
+    answer = gateway.api.chat(messages=messages, tools=[CLOCK])
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert not standin.messages
 
@@ -270,7 +272,7 @@ def test_wrong_sequences_name_the_message(
 
 
 def waiting(gateway: Gateway) -> int:
-    count: int = gateway.health()["claude"]["waiting_for_tools"]
+    count: int = gateway.api.health()["claude"]["waiting_for_tools"]
     return count
 
 
@@ -282,7 +284,7 @@ def session(record: Recorded) -> str:
 def said_to(gateway: Gateway, key: str, **body: Any) -> Body:
     """The answer for whoever has that key."""
     headers = {"Authorization": f"Bearer {key}"}
-    answer = gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+    answer = gateway.api.post("/v1/chat/completions", json=body, headers=headers)
     choice: Body = answer.json()["choices"][0]
     return choice
 
@@ -311,17 +313,17 @@ def test_the_model_cannot_tell_a_live_round_from_a_seeded_one(
 
 def test_results_are_handed_to_the_waiting_process(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
-    first = gateway.chat(messages=ASKED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
-    second = gateway.chat(messages=ANSWERED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
+    first = gateway.api.chat(messages=ASKED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
+    second = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
     assert second["prompt_tokens"] < 2 * first["prompt_tokens"]  # of this round alone
     assert session(standin.messages[0]) == session(standin.messages.last)
 
 
 def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
-    gateway.chat(messages=ASKED, tools=[WEATHER])
+    gateway.api.chat(messages=ASKED, tools=[WEATHER])
     kill_all(gateway)
-    answer = gateway.chat(messages=ANSWERED, tools=[WEATHER])
+    answer = gateway.api.chat(messages=ANSWERED, tools=[WEATHER])
     assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
 
 
@@ -332,9 +334,9 @@ def test_results_that_come_to_another_gateway(
     records = []
     for second in (gateway, other):
         script_weather(standin)
-        (choice,) = gateway.chat(messages=ASKED, tools=[WEATHER]).json()["choices"]
+        (choice,) = gateway.api.chat(messages=ASKED, tools=[WEATHER]).json()["choices"]
         assert choice["finish_reason"] == "tool_calls"
-        answer = second.chat(messages=ANSWERED, tools=[WEATHER])
+        answer = second.api.chat(messages=ANSWERED, tools=[WEATHER])
         assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
         records.append(comparable(standin.messages.last))
     assert records[0] == records[1]
@@ -342,8 +344,8 @@ def test_results_that_come_to_another_gateway(
 
 def test_other_parameters_in_the_second_round_are_honoured(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
-    gateway.chat(messages=ASKED, tools=[WEATHER], max_tokens=5000)
-    answer = gateway.chat(messages=ANSWERED, tools=[WEATHER], max_tokens=6000, tool_choice="none")
+    gateway.api.chat(messages=ASKED, tools=[WEATHER], max_tokens=5000)
+    answer = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], max_tokens=6000, tool_choice="none")
     assert answer.status_code == 200
     body = standin.messages.last.body
     assert (body["max_tokens"], body["tool_choice"]) == (6000, {"type": "none"})
@@ -354,7 +356,7 @@ def test_a_waiting_process_does_not_wait_for_ever(
 ) -> None:
     gateway = start_gateway(**STILL, TOOL_WAIT_SECONDS="3", WARM_PROCESSES="1")
     standin.default(two_calls())
-    gateway.chat(messages=ASKED, tools=[WEATHER])
+    gateway.api.chat(messages=ASKED, tools=[WEATHER])
     wait_for(lambda: waiting(gateway) == 1, 2)
     wait_for(lambda: waiting(gateway) == 0, 10)
-    wait_for(lambda: gateway.health()["claude"]["processes"] == 1, 10)
+    wait_for(lambda: gateway.api.health()["claude"]["processes"] == 1, 10)

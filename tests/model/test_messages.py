@@ -212,7 +212,7 @@ def test_what_cannot_be_counted(claude: Any) -> None:
 
 def test_models(claude: Any, gateway: Gateway) -> None:
     listed = {model.id: model for model in claude.models.list()}
-    names = {entry["id"] for entry in gateway.http.get("/v1/models").json()["data"]}
+    names = {entry["id"] for entry in gateway.api.get("/v1/models").json()["data"]}
     assert set(listed) == names
     assert listed["sonnet"].display_name
     assert all(model.type == "model" for model in listed.values())
@@ -225,7 +225,7 @@ def test_models(claude: Any, gateway: Gateway) -> None:
 
 def test_errors_of_the_gateway_are_in_anthropics_shape(gateway: Gateway) -> None:
     def sent(method: str, path: str, **options: Any) -> tuple[int, str, str]:
-        answer = gateway.http.request(method, path, **options)
+        answer = gateway.api.request(method, path, **options)
         body = answer.json()
         assert set(body) == {"type", "error", "request_id"}
         assert body["request_id"] == answer.headers["request-id"] == answer.headers["x-request-id"]
@@ -241,7 +241,7 @@ def test_errors_of_the_gateway_are_in_anthropics_shape(gateway: Gateway) -> None
     anthropic_client = {"anthropic-version": "2023-06-01"}
     assert sent("GET", "/v1/nothing", headers=anthropic_client)[:2] == (404, "not_found_error")
     # Chat stays OpenAI's, whatever headers come with it.
-    chat = gateway.http.post("/v1/chat/completions", json={}, headers=anthropic_client)
+    chat = gateway.api.post("/v1/chat/completions", json={}, headers=anthropic_client)
     assert chat.json()["error"]["code"] == "missing_messages"
     assert "request-id" not in chat.headers
 
@@ -253,12 +253,12 @@ def test_errors_of_settings_are_in_anthropics_shape(start_gateway: Callable[...,
     with sdk(gateway.url) as client:
         wrong = refusal(lambda: client.messages.create(model=MODEL, max_tokens=9, messages=HELLO))
         assert (wrong.status_code, wrong.type) == (401, "authentication_error")
-        assert gateway.http.get("/v1/models", headers={"x-api-key": "right"}).status_code == 200
+        assert gateway.api.get("/v1/models", headers={"x-api-key": "right"}).status_code == 200
     large = {"max_tokens": 9, "messages": [{"role": "user", "content": "x" * 3000}]}
-    answer = gateway.http.post("/v1/messages", json=large, headers={"x-api-key": "right"})
+    answer = gateway.api.post("/v1/messages", json=large, headers={"x-api-key": "right"})
     assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
     for path in ("/v1/embeddings", "/v1/completions"):
-        assert gateway.http.post(path, json={}).status_code == 401
+        assert gateway.api.post(path, json={}).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_the_model_sees_the_same(gateway: Gateway, standin: StandIn, chat: Body,
     requests = []
     for path, body in (("/v1/chat/completions", chat), ("/v1/messages", messages)):
         standin.reset()
-        answer = gateway.http.post(path, json=common | body)
+        answer = gateway.api.post(path, json=common | body)
         assert answer.status_code == 200, answer.text
         requests.append(comparable(standin.messages.last))
     assert requests[0] == requests[1]

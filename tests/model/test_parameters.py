@@ -54,7 +54,7 @@ def recorded(standin: StandIn, *names: str) -> dict[str, Any]:
 )
 def test_any_max_tokens_gives_an_answer(gateway: Gateway, standin: StandIn, model: str, limit: int) -> None:
     standin.default(text(WORDS))
-    answer = gateway.chat(model=model, max_tokens=limit)
+    answer = gateway.api.chat(model=model, max_tokens=limit)
     assert answer.status_code == 200, answer.text
     choice = answer.json()["choices"][0]
     short = limit == 1
@@ -76,7 +76,7 @@ SPELLINGS = {
 def test_max_tokens_in_either_spelling(
     gateway: Gateway, standin: StandIn, fields: dict[str, Any], expected: int
 ) -> None:
-    assert gateway.chat(model=NO_THINKING, **fields).status_code == 200
+    assert gateway.api.chat(model=NO_THINKING, **fields).status_code == 200
     assert recorded(standin, "max_tokens") == {"max_tokens": expected}
 
 
@@ -90,11 +90,11 @@ def test_the_cli_does_not_go_on_after_max_tokens(
 
     def ask() -> None:
         if stream:
-            answer = chunks(gateway.stream(model=model, max_tokens=3))
+            answer = chunks(gateway.api.stream_chat(model=model, max_tokens=3))
             assert content(answer) == "one two three"
             assert answer[-1]["choices"][0]["finish_reason"] == "length"
         else:
-            choice = gateway.chat(model=model, max_tokens=3).json()["choices"][0]
+            choice = gateway.api.chat(model=model, max_tokens=3).json()["choices"][0]
             assert (choice["message"]["content"], choice["finish_reason"]) == ("one two three", "length")
 
     asks_once(standin, ask)
@@ -102,7 +102,7 @@ def test_the_cli_does_not_go_on_after_max_tokens(
 
 def test_a_limit_that_thinking_uses_up_gives_an_empty_answer(gateway: Gateway, standin: StandIn) -> None:
     standin.default(blocks(stop_reason="max_tokens"))
-    answer = gateway.chat(max_tokens=16)
+    answer = gateway.api.chat(max_tokens=16)
     assert answer.status_code == 200, answer.text
     choice = answer.json()["choices"][0]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("", "length")
@@ -145,21 +145,21 @@ def test_sampling_reaches_the_models_that_take_it(
     expected: dict[str, Any],
     ignored: str | None,
 ) -> None:
-    answer = gateway.chat(model=model, **fields)
+    answer = gateway.api.chat(model=model, **fields)
     assert answer.status_code == 200, answer.text
     assert recorded(standin, "temperature", "top_p") == expected
     assert answer.headers.get("x-ignored-parameters") == ignored
 
 
 def test_top_p_that_is_ignored_does_not_cost_the_thinking(gateway: Gateway, standin: StandIn) -> None:
-    answer = gateway.chat(model=BUDGET, top_p=0.5)
+    answer = gateway.api.chat(model=BUDGET, top_p=0.5)
     assert answer.headers["x-ignored-parameters"] == "top_p"
     assert recorded(standin, "thinking")["thinking"]["type"] == "enabled"
 
 
 @pytest.mark.parametrize("model", [ADAPTIVE, BUDGET])
 def test_a_mild_top_p_goes_together_with_thinking(gateway: Gateway, standin: StandIn, model: str) -> None:
-    answer = gateway.chat(model=model, top_p=0.97)
+    answer = gateway.api.chat(model=model, top_p=0.97)
     assert answer.status_code == 200, answer.text
     assert recorded(standin, "top_p", "temperature") == {"top_p": 0.97}
     assert "x-ignored-parameters" not in answer.headers
@@ -174,7 +174,7 @@ def test_stop_sequences_end_the_answer(
     gateway: Gateway, standin: StandIn, model: str, stop: str | list[str]
 ) -> None:
     standin.default(text(WORDS))
-    choice = gateway.chat(model=model, stop=stop).json()["choices"][0]
+    choice = gateway.api.chat(model=model, stop=stop).json()["choices"][0]
     assert (choice["message"]["content"].rstrip(), choice["finish_reason"]) == ("one two", "stop")
     expected = [stop] if isinstance(stop, str) else stop
     assert recorded(standin, "stop_sequences") == {"stop_sequences": expected}
@@ -182,15 +182,15 @@ def test_stop_sequences_end_the_answer(
 
 def test_all_parameters_at_once_reach_an_older_model(gateway: Gateway, standin: StandIn) -> None:
     fields = {"max_tokens": 200, "temperature": 0.3, "top_p": 0.8}
-    assert gateway.chat(model=TAKES_BOTH, stop="END", **fields).status_code == 200
+    assert gateway.api.chat(model=TAKES_BOTH, stop="END", **fields).status_code == 200
     expected = {**fields, "stop_sequences": ["END"]}
     assert recorded(standin, *expected) == expected
 
 
 def test_parameters_do_not_stay_for_the_next_request(gateway: Gateway, standin: StandIn) -> None:
-    gateway.chat(model=NO_THINKING, temperature=0.1, stop="x", max_tokens=5)
+    gateway.api.chat(model=NO_THINKING, temperature=0.1, stop="x", max_tokens=5)
     standin.reset()
-    assert gateway.chat(model=NO_THINKING).status_code == 200
+    assert gateway.api.chat(model=NO_THINKING).status_code == 200
     assert recorded(standin, "temperature", "stop_sequences", "max_tokens") == {"max_tokens": 8192}
 
 
@@ -198,7 +198,7 @@ def test_it_is_learnt_that_an_undescribed_model_refuses_temperature(
     gateway: Gateway, standin: StandIn
 ) -> None:
     for first in (True, False):
-        answer = gateway.chat(model="claude-opus-4-8", temperature=0.2)
+        answer = gateway.api.chat(model="claude-opus-4-8", temperature=0.2)
         assert answer.status_code == 200, answer.text
         assert answer.headers["x-ignored-parameters"] == "temperature"
         assert any("temperature" in record.body for record in standin.messages) == first
@@ -211,14 +211,14 @@ def test_it_is_learnt_that_an_undescribed_model_refuses_temperature(
 
 def test_parameters_without_effect_are_named(gateway: Gateway, standin: StandIn) -> None:
     fields = {"seed": 3, "logit_bias": {"1": 1}, "user": "me", "frequency_penalty": 1, "foo_bar": True}
-    answer = gateway.chat(**fields, presence_penalty=0, n=1, metadata=None)
+    answer = gateway.api.chat(**fields, presence_penalty=0, n=1, metadata=None)
     assert answer.headers["x-ignored-parameters"] == ", ".join(sorted(fields))
     assert not {*fields, "presence_penalty", "n"} & standin.messages.last.body.keys()
 
 
 def test_a_stream_names_them_too(gateway: Gateway) -> None:
     body = {"messages": [{"role": "user", "content": "hi"}], "stream": True, "seed": 1, "temperature": 0}
-    answer = gateway.http.post(PATH, json=body)
+    answer = gateway.api.post(PATH, json=body)
     assert answer.headers["x-ignored-parameters"] == "seed, temperature"
 
 
@@ -236,7 +236,7 @@ def test_what_would_change_the_answer_is_refused(
     gateway: Gateway, standin: StandIn, fields: dict[str, Any], param: str
 ) -> None:
     for stream in (False, True):
-        answer = gateway.chat(**fields, stream=stream)
+        answer = gateway.api.chat(**fields, stream=stream)
         assert answer.status_code == 400
         error = answer.json()["error"]
         assert (error["code"], error["param"]) == ("unsupported_parameter", param)
@@ -260,7 +260,7 @@ def test_what_would_change_the_answer_is_refused(
 def test_a_wrong_value_is_named(
     gateway: Gateway, standin: StandIn, fields: dict[str, Any], param: str
 ) -> None:
-    answer = gateway.chat(**fields)
+    answer = gateway.api.chat(**fields)
     assert answer.status_code == 400
     assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == ("invalid_request", param)
     assert not standin.messages
@@ -281,7 +281,7 @@ def test_a_wrong_value_is_named(
     ],
 )
 def test_a_name_leads_to_its_model(gateway: Gateway, standin: StandIn, name: str, model: str) -> None:
-    answer = gateway.chat(model=name)
+    answer = gateway.api.chat(model=name)
     assert answer.status_code == 200, answer.text
     assert answer.json()["model"] == model
     assert recorded(standin, "model") == {"model": model}
@@ -289,7 +289,7 @@ def test_a_name_leads_to_its_model(gateway: Gateway, standin: StandIn, name: str
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_a_strange_name_is_refused_with_the_list(gateway: Gateway, standin: StandIn, stream: bool) -> None:
-    answer = gateway.chat(model="gpt-4o", stream=stream)
+    answer = gateway.api.chat(model="gpt-4o", stream=stream)
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert (error["code"], error["param"]) == ("model_not_supported", "model")
@@ -298,7 +298,7 @@ def test_a_strange_name_is_refused_with_the_list(gateway: Gateway, standin: Stan
 
 
 def test_a_name_that_the_api_does_not_know_is_tried(gateway: Gateway, standin: StandIn) -> None:
-    answer = gateway.chat(model="claude-nonexistent-9", stream=True)
+    answer = gateway.api.chat(model="claude-nonexistent-9", stream=True)
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert (error["code"], error["param"]) == ("model_not_supported", "model")
@@ -311,7 +311,7 @@ def test_a_refused_model_is_replaced_by_its_fallback(
 ) -> None:
     monkeypatch.setattr(standin, "unknown_models", {ADAPTIVE})
     standin.default(text(WORDS))
-    answer = chunks(gateway.stream(model=ADAPTIVE, temperature=0.3))
+    answer = chunks(gateway.api.stream_chat(model=ADAPTIVE, temperature=0.3))
     assert content(answer) == WORDS
     assert {chunk["model"] for chunk in answer} == {FALLBACK}
     assert [record.body["model"] for record in standin.messages if record.status == 200] == [FALLBACK]
@@ -323,7 +323,7 @@ def test_when_all_models_are_refused_the_client_is_told_which(
 ) -> None:
     tried = [ADAPTIVE, FALLBACK]
     monkeypatch.setattr(standin, "unknown_models", set(tried))
-    answer = gateway.chat(model="claude-opus-4-6")
+    answer = gateway.api.chat(model="claude-opus-4-6")
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "model_not_supported"
     assert all(model in answer.json()["error"]["message"] for model in tried)
@@ -342,11 +342,11 @@ def test_an_operators_models_and_default(
     )
     for name in (None, "gpt-4o", "opus"):
         standin.reset()
-        answer = gateway.chat(model=name)
+        answer = gateway.api.chat(model=name)
         assert answer.status_code == 200, answer.text
         assert answer.json()["model"] == MINE
         assert recorded(standin, "model") == {"model": MINE}
-    listed = gateway.http.get("/v1/models/capabilities").json()["models"]
+    listed = gateway.api.get("/v1/models/capabilities").json()["models"]
     mine = next(entry for entry in listed if entry["id"] == MINE)
     assert mine["aliases"] == ["gpt-4o", "mine", "opus"]
     assert mine["pricing"]["output_cost_per_1k_tokens"] == 2

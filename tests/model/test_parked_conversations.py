@@ -39,7 +39,7 @@ def said(gateway: Gateway, messages: list[Body], key: str | None = None, **field
     """The answer to a conversation."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     body = {"messages": messages, **fields}
-    answer = gateway.http.post("/v1/chat/completions", json=body, headers=headers)
+    answer = gateway.api.post("/v1/chat/completions", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["choices"][0]["message"]["content"])
 
@@ -50,7 +50,7 @@ def session(record: Recorded) -> str:
 
 
 def hits(gateway: Gateway) -> int:
-    count: int = gateway.health()["claude"]["kept_hits"]
+    count: int = gateway.api.health()["claude"]["kept_hits"]
     return count
 
 
@@ -127,7 +127,7 @@ def test_harmless_rewriting_still_matches(keeper: Gateway, standin: StandIn, rew
 def test_reserialised_arguments_still_match(keeper: Gateway, standin: StandIn) -> None:
     standin.reply(tool_calls([("mcp__client__now", {"a": 1, "b": [2]}, "toolu_k")]), times=1)
     body = {"messages": [user("t")], "tools": [CLOCK]}
-    keeper.http.post("/v1/chat/completions", json=body)
+    keeper.api.post("/v1/chat/completions", json=body)
     again = called(call("now", '{ "b":[2],  "a":1 }', "toolu_k"), content="")
     said(keeper, [user("t"), again, result("toolu_k", "noon")], tools=[CLOCK])
     assert session(standin.messages[0]) == session(standin.messages[1])
@@ -148,7 +148,7 @@ def test_anything_else_is_seeded(keeper: Gateway, standin: StandIn, changed: Bod
     said(keeper, [user("a")])
     before = hits(keeper)
     standin.reset()
-    answer = keeper.http.post("/v1/chat/completions", json=changed)
+    answer = keeper.api.post("/v1/chat/completions", json=changed)
     assert answer.status_code == 200
     assert hits(keeper) == before
 
@@ -186,7 +186,7 @@ def test_more_than_one_new_message(keeper: Gateway, standin: StandIn) -> None:
 
 def test_two_keys_never_share_a_process(keeper: Gateway, standin: StandIn) -> None:
     """Neither a kept conversation, nor one that is set up ahead."""
-    del keeper.http.headers["Authorization"]
+    del keeper.api.headers["Authorization"]
     keys = ("alice", "bob", None, "Alice")
     for key in keys:
         said(keeper, [system("s"), user("a")], key)
@@ -197,7 +197,7 @@ def test_two_keys_never_share_a_process(keeper: Gateway, standin: StandIn) -> No
     for key in ("mallory", "ALICE", *keys):
         said(keeper, follow_up, key)
     assert [session(record) in owners for record in standin.messages[:2]] == [False, False]
-    wait_for(lambda: keeper.health()["claude"]["warm"] > 0, 10)
+    wait_for(lambda: keeper.api.health()["claude"]["warm"] > 0, 10)
     own = [session(record) for record in standin.messages[2:]]
     assert all(one == other or one not in owners for one, other in zip(own, owners, strict=True))
     assert own[-1] == owners[-1]
@@ -208,15 +208,15 @@ def test_after_an_error_or_a_cut_nothing_is_kept(start_gateway: Start, standin: 
     standin.reply(error(400), when="bad")
     standin.reply(text("one two three"), when="long")
     standin.reply(hang(after=1), when="hang")
-    keeper.chat("bad")
-    keeper.chat("long", max_tokens=2)
-    stream = keeper.stream("hang")
+    keeper.api.chat("bad")
+    keeper.api.chat("long", max_tokens=2)
+    stream = keeper.api.stream_chat("hang")
     next(stream)
     stream.close()  # type: ignore[attr-defined]
-    wait_for(lambda: keeper.health()["claude"]["running"] == 0)
-    assert keeper.health()["claude"]["kept"] == 0
-    keeper.chat("good")
-    assert keeper.health()["claude"]["kept"] == 1
+    wait_for(lambda: keeper.api.health()["claude"]["running"] == 0)
+    assert keeper.api.health()["claude"]["kept"] == 0
+    keeper.api.chat("good")
+    assert keeper.api.health()["claude"]["kept"] == 1
 
 
 def test_a_kept_process_that_died_is_replaced(keeper: Gateway, standin: StandIn) -> None:
@@ -228,9 +228,9 @@ def test_a_kept_process_that_died_is_replaced(keeper: Gateway, standin: StandIn)
 
 def test_keeping_ends(start_scripted: Start) -> None:
     gateway = start_scripted(KEEP_SECONDS="3", WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
-    gateway.chat("a")
-    assert gateway.health()["claude"]["kept"] == 1
-    wait_for(lambda: gateway.health()["claude"]["kept"] == 0, 10)
+    gateway.api.chat("a")
+    assert gateway.api.health()["claude"]["kept"] == 1
+    wait_for(lambda: gateway.api.health()["claude"]["kept"] == 0, 10)
 
 
 def test_keeping_can_be_turned_off(gateway: Gateway, standin: StandIn) -> None:
@@ -244,8 +244,8 @@ def test_the_budget_holds_and_the_oldest_goes_first(start_scripted: Start) -> No
     for name in "abcdefgh":
         said(gateway, [system(name), user(name)])
         assert len(gateway.cli_processes()) <= 4 + 1  # one may be on its way out
-    wait_for(lambda: gateway.health()["claude"]["warm"] == 1, 20)
-    wait_for(lambda: gateway.health()["claude"]["processes"] <= 4, 20)
+    wait_for(lambda: gateway.api.health()["claude"]["warm"] == 1, 20)
+    wait_for(lambda: gateway.api.health()["claude"]["processes"] <= 4, 20)
     said(gateway, [system("h"), user("h"), assistant("You said: h"), user("again")])
     assert hits(gateway) == 1
     said(gateway, [system("a"), user("a"), assistant("You said: a"), user("again")])
@@ -255,20 +255,20 @@ def test_the_budget_holds_and_the_oldest_goes_first(start_scripted: Start) -> No
 def test_running_turns_win_over_kept_ones(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_PROCESSES="3", WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="9")
     for name in "abc":
-        gateway.chat(name)
-    assert gateway.health()["claude"]["kept"] >= 2
+        gateway.api.chat(name)
+    assert gateway.api.health()["claude"]["kept"] >= 2
     with ThreadPoolExecutor(5) as pool:
-        answers = list(pool.map(gateway.chat, [f"SLOW {i}" for i in range(5)]))
+        answers = list(pool.map(gateway.api.chat, [f"SLOW {i}" for i in range(5)]))
     assert [answer.status_code for answer in answers] == [200] * 5
-    wait_for(lambda: gateway.health()["claude"]["processes"] <= 3, 20)
+    wait_for(lambda: gateway.api.health()["claude"]["processes"] <= 3, 20)
 
 
 def test_the_pool_follows_demand(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_PROCESSES="12", WARM_PROCESSES="1", KEEP_SECONDS="0")
     gateway.await_warm(1)
     with ThreadPoolExecutor(5) as pool:
-        list(pool.map(gateway.chat, [f"SLOW {i}" for i in range(5)]))
-    wait_for(lambda: gateway.health()["claude"]["warm"] >= 5, 30)
+        list(pool.map(gateway.api.chat, [f"SLOW {i}" for i in range(5)]))
+    wait_for(lambda: gateway.api.health()["claude"]["warm"] >= 5, 30)
 
 
 def test_a_set_up_is_learnt(start_gateway: Start, standin: StandIn) -> None:
@@ -276,7 +276,7 @@ def test_a_set_up_is_learnt(start_gateway: Start, standin: StandIn) -> None:
     fields: Body = {"tools": [CLOCK], "model": "claude-haiku-4-5"}
     for name in ("a", "b"):
         said(keeper, [system("You are a clock."), user(name)], **fields)
-    wait_for(lambda: keeper.health()["claude"]["prepared"] == 1, 20)
+    wait_for(lambda: keeper.api.health()["claude"]["prepared"] == 1, 20)
     before = hits(keeper)
     said(keeper, [system("You are a clock."), user("c")], **fields)
     assert hits(keeper) == before + 1
@@ -293,7 +293,7 @@ def test_a_long_conversation_is_never_summarised(keeper: Gateway, standin: Stand
     standin.reply(text("You said a", usage={"input_tokens": used}), times=1)
     messages = [user("a"), assistant(said(keeper, [user("a")], model="claude-haiku-4-5")), user("b")]
     body = {"messages": messages, "model": "claude-haiku-4-5"}
-    answer = keeper.http.post("/v1/chat/completions", json=body)
+    answer = keeper.api.post("/v1/chat/completions", json=body)
     if answer.status_code == 200:
         assert [texts for _, texts in spoken(standin.messages.last)] == [["a"], ["You said a"], ["b"]]
         assert len(standin.messages) == 2

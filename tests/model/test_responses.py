@@ -59,7 +59,7 @@ def asked(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Body
 
 def post(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> httpx.Response:
     body = {"model": MODEL, "input": given, **fields}
-    return gateway.http.post(PATH, json=body, headers={"Authorization": f"Bearer {key}"})
+    return gateway.api.post(PATH, json=body, headers={"Authorization": f"Bearer {key}"})
 
 
 def fault(answer: httpx.Response) -> tuple[int, str, str | None]:
@@ -216,7 +216,7 @@ def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gat
     first = client.responses.create(model=MODEL, input="one", metadata={"a": "b"})
     second = client.responses.create(model=MODEL, input="two", previous_response_id=first.id)
     assert client.responses.retrieve(first.id).to_dict() == first.to_dict()
-    shapes.response(gateway.http.get(f"{PATH}/{first.id}", headers={"x-api-key": "one"}).json())
+    shapes.response(gateway.api.get(f"{PATH}/{first.id}", headers={"x-api-key": "one"}).json())
 
     newest = client.responses.input_items.list(second.id)
     assert [item.type for item in newest.data] == ["message"] * 3
@@ -225,7 +225,7 @@ def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gat
     assert [item.id for item in oldest.data] == [item.id for item in newest.data[:0:-1]]
     (rest,) = client.responses.input_items.list(second.id, order="asc", after=oldest.data[-1].id).data
     assert rest.id == newest.data[0].id
-    listed = gateway.http.get(f"{PATH}/{second.id}/input_items", headers={"x-api-key": "one"})
+    listed = gateway.api.get(f"{PATH}/{second.id}/input_items", headers={"x-api-key": "one"})
     shapes.items(listed.json())
 
     client.responses.delete(first.id)
@@ -241,7 +241,7 @@ def test_nobody_sees_another_keys_responses(client: openai.OpenAI, gateway: Gate
     item = client.responses.input_items.list(mine.id).data[0].id
     other = {"Authorization": "Bearer two"}
     for method, path in [("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items")]:
-        answer = gateway.http.request(method, f"{PATH}/{mine.id}{path}", headers=other)
+        answer = gateway.api.request(method, f"{PATH}/{mine.id}{path}", headers=other)
         assert answer.status_code == 404, (method, path)
     follow = post(gateway, "and?", "two", previous_response_id=mine.id)
     assert fault(follow) == (400, "previous_response_not_found", "previous_response_id")
@@ -284,9 +284,9 @@ def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI, gateway: Gateway
 
 def test_a_stored_response_is_not_streamed(client: openai.OpenAI, gateway: Gateway) -> None:
     kept = client.responses.create(model=MODEL, input="hi")
-    answer = gateway.http.get(f"{PATH}/{kept.id}?stream=true", headers={"x-api-key": "one"})
+    answer = gateway.api.get(f"{PATH}/{kept.id}?stream=true", headers={"x-api-key": "one"})
     assert fault(answer) == (400, "unsupported_parameter", "stream")
-    answer = gateway.http.get(f"{PATH}/{kept.id}/input_items?limit=0", headers={"x-api-key": "one"})
+    answer = gateway.api.get(f"{PATH}/{kept.id}/input_items?limit=0", headers={"x-api-key": "one"})
     assert fault(answer) == (400, "invalid_request", "limit")
 
 
@@ -332,7 +332,7 @@ def test_a_stream_from_the_background_outlives_its_client(
 ) -> None:
     standin.default(text("one two three four", delay=0.3))
     body = {"model": MODEL, "input": "hi", "background": True, "stream": True}
-    with gateway.http.stream("POST", PATH, json=body, headers={"x-api-key": "one"}) as answer:
+    with gateway.api.stream("POST", PATH, json=body, headers={"x-api-key": "one"}) as answer:
         first = next(shapes.events(answer.iter_lines()))
     assert first["type"] == "response.created"
     done = finished(client, first["response"]["id"])
@@ -346,5 +346,5 @@ def test_a_stream_from_the_background_is_as_any(
     standin.default(text("one two"))
     events = shapes.stream(post(gateway, "hi", background=True, stream=True).content)
     assert events[-1]["type"] == "response.completed"
-    kept = gateway.http.get(f"{PATH}/{events[-1]['response']['id']}", headers={"x-api-key": "one"})
+    kept = gateway.api.get(f"{PATH}/{events[-1]['response']['id']}", headers={"x-api-key": "one"})
     assert kept.json() == events[-1]["response"]

@@ -53,14 +53,14 @@ def works(gateway: Gateway, standin: StandIn) -> None:
     """The next request gets its answer."""
     standin.reset()
     standin.default(text("All is well."))
-    answer = gateway.chat()
+    answer = gateway.api.chat()
     assert answer.status_code == 200, answer.text
     assert answer.json()["choices"][0]["message"]["content"] == "All is well."
 
 
 def broken(gateway: Gateway, **fields: Any) -> tuple[str, Body]:
     """The text and the error of a stream that breaks off: its last event is the error alone, without `[DONE]`."""
-    *events, last = gateway.stream(**fields)
+    *events, last = gateway.api.stream_chat(**fields)
     parsed = [json.loads(event) for event in events]
     assert all(chunk["choices"][0]["finish_reason"] is None for chunk in parsed)
     assert json.loads(last).keys() == {"error"}
@@ -101,7 +101,7 @@ def test_a_failure_before_the_first_byte_is_a_real_status(
 ) -> None:
     status, code, headers = expected
     standin.default(reply)
-    answer = impatient.chat(stream=True)
+    answer = impatient.api.chat(stream=True)
     failed(answer, status, code)
     assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
 
@@ -109,7 +109,7 @@ def test_a_failure_before_the_first_byte_is_a_real_status(
 @pytest.mark.parametrize("case", some(REFUSED, "400", "401", "500", "no answer"))
 def test_after_a_failure_the_next_request_works(impatient: Gateway, standin: StandIn, case: str) -> None:
     standin.default(REFUSED[case][0])
-    assert impatient.chat().status_code == REFUSED[case][1][0]
+    assert impatient.api.chat().status_code == REFUSED[case][1][0]
     works(impatient, standin)
 
 
@@ -117,7 +117,7 @@ def test_after_a_failure_the_next_request_works(impatient: Gateway, standin: Sta
 def test_a_whole_answer_fails_the_same_way(impatient: Gateway, standin: StandIn, case: str) -> None:
     reply, (status, code, headers) = REFUSED[case]
     standin.default(reply)
-    answer = impatient.chat()
+    answer = impatient.api.chat()
     failed(answer, status, code)
     assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
 
@@ -129,21 +129,21 @@ def test_a_too_long_prompt_is_said_in_the_words_clients_look_for(
     impatient: Gateway, standin: StandIn, message: str
 ) -> None:
     standin.default(error(400, message=message))
-    answer = impatient.chat(stream=True)
+    answer = impatient.api.chat(stream=True)
     said = failed(answer, 400, "context_length_exceeded")
     assert "maximum context length" in said
     assert answer.json()["error"]["param"] == "messages"
 
 
 def test_a_prompt_that_is_really_too_long(impatient: Gateway) -> None:
-    answer = impatient.chat("word " * 170_000, model="claude-haiku-4-5")
+    answer = impatient.api.chat("word " * 170_000, model="claude-haiku-4-5")
     assert "maximum context length" in failed(answer, 400, "context_length_exceeded")
 
 
 def test_a_short_overload_is_sat_out(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("There you are."))
     standin.reply(error(529), times=1)
-    answer = gateway.chat()
+    answer = gateway.api.chat()
     assert answer.status_code == 200, answer.text
     assert answer.json()["choices"][0]["message"]["content"] == "There you are."
     assert [record.status for record in standin.messages] == [529, 200]
@@ -151,7 +151,7 @@ def test_a_short_overload_is_sat_out(gateway: Gateway, standin: StandIn) -> None
 
 def test_a_short_limit_is_the_clients_to_sit_out(gateway: Gateway, standin: StandIn) -> None:
     standin.default(error(429, headers={"retry-after": "7"}))
-    answer = gateway.chat()
+    answer = gateway.api.chat()
     failed(answer, 429, "rate_limit_exceeded")
     assert answer.json()["error"]["type"] == "rate_limit_error"
     assert 7 <= int(answer.headers["retry-after"]) <= 12
@@ -170,7 +170,7 @@ def test_a_limit_that_resets_in_hours_is_not_worth_a_retry(
         "anthropic-ratelimit-unified-representative-claim": "five_hour",
     }
     standin.default(error(429, headers=limit))
-    answer = gateway.chat()
+    answer = gateway.api.chat()
     failed(answer, 429, "rate_limit_exceeded")
     assert HOURS - 60 < int(answer.headers["retry-after"]) <= HOURS
     assert answer.headers["x-should-retry"] == "false"
@@ -180,12 +180,12 @@ def test_a_limit_that_resets_in_hours_is_not_worth_a_retry(
 
 def test_a_refused_login_shows_in_health_until_an_answer_comes(impatient: Gateway, standin: StandIn) -> None:
     standin.default(error(401))
-    failed(impatient.chat(), 503, "claude_not_logged_in")
-    answer = impatient.http.get("/health")
+    failed(impatient.api.chat(), 503, "claude_not_logged_in")
+    answer = impatient.api.get("/health")
     assert answer.status_code == 503
     assert "/login" in answer.json()["error"]
     works(impatient, standin)
-    assert impatient.http.get("/health").status_code == 200
+    assert impatient.api.get("/health").status_code == 200
 
 
 # After it
@@ -217,7 +217,7 @@ def test_a_failure_midway_fails_a_whole_answer(
 ) -> None:
     reply, code = MIDWAY[case]
     standin.default(reply)
-    failed(impatient.chat(), status, code)
+    failed(impatient.api.chat(), status, code)
 
 
 def test_a_cut_that_the_cli_does_not_retry_is_an_error_too(impatient: Gateway, standin: StandIn) -> None:
@@ -249,7 +249,7 @@ def test_unusual_ends_are_one_request_and_a_normal_answer(
     standin.default(reply)
 
     def ask() -> None:
-        answer = chunks(gateway.stream())
+        answer = chunks(gateway.api.stream_chat())
         assert (content(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
 
     asks_once(standin, ask)
@@ -261,7 +261,7 @@ def test_a_whole_answer_ends_the_same_way(gateway: Gateway, standin: StandIn, ca
     standin.default(reply)
 
     def ask() -> None:
-        choice = gateway.chat().json()["choices"][0]
+        choice = gateway.api.chat().json()["choices"][0]
         assert (choice["message"]["content"], choice["finish_reason"]) == (said, reason)
         assert choice["message"]["refusal"] is None
 
@@ -279,7 +279,7 @@ def test_time_limits_are_errors_and_never_a_normal_end(
     gateway.await_warm(1)
     standin.default(hang(-1))
     began = time.monotonic()
-    assert "silent for 1.5 seconds" in failed(gateway.chat(), 504, "timeout")
+    assert "silent for 1.5 seconds" in failed(gateway.api.chat(), 504, "timeout")
     assert 1.4 < time.monotonic() - began < 20
     for reply, start, said in (
         (hang(3, reply=SLOW), "one two three", "silent for 1.5 seconds"),
@@ -301,12 +301,12 @@ def test_time_limits_are_errors_and_never_a_normal_end(
 
 def test_without_a_login(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
     gateway = start_gateway(ANTHROPIC_API_KEY=None, **STILL, WARM_PROCESSES="1")
-    wait_for(lambda: gateway.health()["claude"]["logged_in"] is False, 30)
+    wait_for(lambda: gateway.api.health()["claude"]["logged_in"] is False, 30)
     for stream in (False, True):
-        answer = gateway.chat(stream=stream)
+        answer = gateway.api.chat(stream=stream)
         assert "/login" in failed(answer, 503, "claude_not_logged_in")
         assert answer.headers["x-should-retry"] == "false"
-    health = gateway.http.get("/health")
+    health = gateway.api.get("/health")
     assert health.status_code == 503
     assert health.json()["status"] == "unhealthy"
     assert "CLAUDE_API_KEY" in health.json()["error"]
@@ -338,14 +338,14 @@ def test_without_a_usable_cli(
     gateway = start_gateway(CLAUDE_BINARY_PATH=path)
     for stream in (False, True):
         began = time.monotonic()
-        answer = gateway.chat(stream=stream)
+        answer = gateway.api.chat(stream=stream)
         said = failed(answer, 503, "claude_unavailable")
         assert time.monotonic() - began < 10
         assert answer.headers["x-should-retry"] == "false"
         assert all(part in said for part in (path, problem, "make install", "CLAUDE_BINARY_PATH"))
-    health = gateway.http.get("/health")
+    health = gateway.api.get("/health")
     assert health.status_code == 503
     assert problem in health.json()["error"]
     assert "CLAUDE_BINARY_PATH" in gateway.log
-    assert gateway.http.get("/v1/models").status_code == 200
+    assert gateway.api.get("/v1/models").status_code == 200
     assert not gateway.cli_processes()

@@ -156,7 +156,7 @@ def test_a_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start,
         (worker,) = gateway.workers
         worker.kill()
         wait_for(lambda: ended(*left))
-    gateway.http.close()
+    gateway.api.close()
     wait_for(lambda: [other for other in gateway.workers if other.pid != worker.pid])
 
 
@@ -188,7 +188,7 @@ def test_reloading_leaves_no_process(start_scripted: Start, cli: ScriptedCli, tm
 
 def probe(gateway: Gateway) -> dict[str, int]:
     """What tests.support.probe_wsgi counts."""
-    counted: dict[str, int] = gateway.http.get("/_probe").json()
+    counted: dict[str, int] = gateway.api.get("/_probe").json()
     return counted
 
 
@@ -262,7 +262,7 @@ def test_nothing_is_left_after_many_requests_to_the_real_cli(start_gateway: Star
 
 def timed_words(gateway: Gateway) -> Iterator[float]:
     """When each piece of an answer's text came."""
-    for event in gateway.stream("hi"):
+    for event in gateway.api.stream_chat("hi"):
         if event != "[DONE]" and json.loads(event)["choices"][0]["delta"].get("content"):
             yield time.monotonic()
 
@@ -319,7 +319,7 @@ def test_the_queue_is_fair_and_short(start_scripted: Start) -> None:
             waiting.append(Caller(gateway, "HANGLATER", stream=True))
             queued(gateway, number + 1)
         with leaving(*waiting):
-            refused = gateway.chat("one too many")
+            refused = gateway.api.chat("one too many")
             assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_turns")
             assert int(refused.headers["retry-after"]) >= 1
             for leaver, next_one in zip(running, waiting, strict=True):
@@ -333,7 +333,7 @@ def test_nobody_waits_longer_than_the_queue_timeout(start_scripted: Start) -> No
     settle(gateway, 1)
     with hanging(gateway):
         asked = time.monotonic()
-        refused: Any = gateway.chat("hi")
+        refused: Any = gateway.api.chat("hi")
         assert 0.4 < time.monotonic() - asked < 10  # and not for good
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_turns")
     assert int(refused.headers["retry-after"]) >= 1

@@ -103,7 +103,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Gat
     settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(file)}
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
     with closing(Gateway({**STILL, **cli.environ, **settings, **keys})) as gateway:
-        gateway.http.headers["x-api-key"] = KEY
+        gateway.api.headers["x-api-key"] = KEY
         gateway.await_warm(1)
         yield gateway
 
@@ -128,7 +128,7 @@ def line(gateway: Gateway, request_id: str) -> dict[str, Any]:
 def send(gateway: Gateway, request_id: str, content: Any, **fields: Any) -> int:
     body = {"messages": [{"role": "user", "content": content}], **fields}
     headers = {"x-request-id": request_id}
-    return gateway.http.post("/v1/chat/completions", json=body, headers=headers).status_code
+    return gateway.api.post("/v1/chat/completions", json=body, headers=headers).status_code
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
@@ -159,7 +159,7 @@ def test_an_answer_is_one_line(logged: Gateway, stream: bool) -> None:
 def test_the_line_comes_when_the_stream_is_over(logged: Gateway) -> None:
     body = {"messages": [{"role": "user", "content": "HANGLATER"}], "stream": True}
     headers = {"x-request-id": "left-early"}
-    with logged.http.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
+    with logged.api.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
         said = response.iter_lines()  # whose end would be that of the connection
         next(line for line in said if "so far" in line)
         time.sleep(0.2)
@@ -182,7 +182,7 @@ def test_other_requests_have_their_line(
     logged: Gateway, method: str, path: str, status: int, code: str | None
 ) -> None:
     request_id = f"{method}-{status}-{path.count('%')}"
-    logged.http.request(method, path, headers={"x-request-id": request_id})
+    logged.api.request(method, path, headers={"x-request-id": request_id})
     found = line(logged, request_id)
     assert (found["method"], found["path"], found["status"]) == (method, path, status)
     assert found.get("error") == code
@@ -191,21 +191,21 @@ def test_other_requests_have_their_line(
 
 
 def test_refusals_have_their_line(logged: Gateway) -> None:
-    logged.http.get("/v1/models", headers={"x-api-key": "wrong", "x-request-id": "refused"})
+    logged.api.get("/v1/models", headers={"x-api-key": "wrong", "x-request-id": "refused"})
     found = line(logged, "refused")
     assert (found["status"], found["error"], "key" in found) == (401, "invalid_api_key", False)
 
 
 def test_the_file_has_the_same_lines(logged: Gateway, file: Path) -> None:
-    logged.http.get("/v1/models", headers={"x-request-id": "filed"})
+    logged.api.get("/v1/models", headers={"x-request-id": "filed"})
     line(logged, "filed")
     printed = [text for text in logged.log.splitlines() if text.startswith("{")]
     assert set(printed) <= set(file.read_text("utf-8").splitlines())
 
 
 def test_health_is_quiet(logged: Gateway) -> None:
-    logged.http.get("/health", headers={"x-request-id": "healthy"})
-    logged.http.get("/v1/models", headers={"x-request-id": "behind-health"})
+    logged.api.get("/health", headers={"x-request-id": "healthy"})
+    logged.api.get("/v1/models", headers={"x-request-id": "behind-health"})
     line(logged, "behind-health")
     assert "healthy" not in logged.log.replace("unhealthy", "")
 

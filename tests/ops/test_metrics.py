@@ -35,13 +35,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     ) as gateway:
         gateway.await_warm(1)
         _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
-        gateway.http.headers["x-api-key"] = plain
+        gateway.api.headers["x-api-key"] = plain
         yield gateway
 
 
 def value(gateway: Gateway, name: str, **labels: str) -> float:
     """The sum of the samples of that name that have these labels."""
-    answer = gateway.http.get("/metrics")
+    answer = gateway.api.get("/metrics")
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.text)
     samples = [sample for family in families for sample in family.samples if sample.name == name]
@@ -54,19 +54,19 @@ def test_only_an_admin_may_see_them(measured: Gateway) -> None:
         ("wrong", 401, "invalid_api_key"),
         (KEY, 403, "admin_required"),
     ]:
-        refused = measured.http.get("/metrics", headers={"x-api-key": key})
+        refused = measured.api.get("/metrics", headers={"x-api-key": key})
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
-    assert measured.http.get("/metrics").headers["content-type"].startswith("text/plain; version=")
+    assert measured.api.get("/metrics").headers["content-type"].startswith("text/plain; version=")
 
 
 def test_requests_are_counted_by_route(measured: Gateway) -> None:
     before = value(measured, "gateway_requests_total", route="unknown", status="404")
     for path in ("/nothing", "/nothing/else"):
-        measured.http.get(path)
+        measured.api.get(path)
     assert value(measured, "gateway_requests_total", route="unknown", status="404") == before + 2
-    measured.http.get("/v1/models/claude-opus-4-1-20250805")
+    measured.api.get("/v1/models/claude-opus-4-1-20250805")
     assert value(measured, "gateway_requests_total", route="/v1/models/<path:model_id>") == 1
-    assert "claude-opus-4-1" not in measured.http.get("/metrics").text
+    assert "claude-opus-4-1" not in measured.api.get("/metrics").text
 
 
 def test_answers_are_counted(measured: Gateway) -> None:
@@ -80,11 +80,11 @@ def test_answers_are_counted(measured: Gateway) -> None:
     }
     before = {name: value(measured, name, **labels) for name, labels in names.items()}
     for content in ("hello", "CRASHFIRST", "hello"):
-        measured.chat(content, model="claude-made-up-by-a-client")
+        measured.api.chat(content, model="claude-made-up-by-a-client")
     after = {name: value(measured, name, **labels) for name, labels in names.items()}
     changes = {name: round(after[name] - before[name], 3) for name in names}
     assert list(changes.values()) == [2, 4, 0.02, 2, 3, 1]
-    assert "made-up" not in measured.http.get("/metrics").text
+    assert "made-up" not in measured.api.get("/metrics").text
 
 
 def test_what_goes_on_is_the_sum_of_all_workers(measured: Gateway) -> None:
@@ -102,7 +102,7 @@ def test_what_goes_on_is_the_sum_of_all_workers(measured: Gateway) -> None:
 
 
 def test_the_subscription_limits_are_shown(measured: Gateway) -> None:
-    assert measured.chat("LIMITS").status_code == 200
+    assert measured.api.chat("LIMITS").status_code == 200
     wait_for(lambda: value(measured, "gateway_limit_utilization", window="five_hour") == 0.25, 20)
     assert value(measured, "gateway_limit_reset_timestamp_seconds") == 1_900_000_000
 
@@ -114,7 +114,7 @@ def test_a_worker_that_ends_takes_its_gauges_along_and_leaves_its_counts(measure
     for worker in killed:
         worker.kill()
     wait_for(lambda: len(measured.workers) == 2 and not {*measured.workers} & {*killed}, 20)
-    measured.http.headers["connection"] = "close"
+    measured.api.headers["connection"] = "close"
     wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
     assert value(measured, "gateway_answers_total") == counted
 
@@ -130,7 +130,7 @@ def test_a_file_that_a_worker_has_just_made_is_waited_for(measured: Gateway) -> 
     file.touch()
     filler = threading.Timer(0.05, os.truncate, [file, 1 << 16])
     filler.start()
-    answer = measured.http.get("/metrics")
+    answer = measured.api.get("/metrics")
     filler.join()
     file.unlink()
     assert answer.status_code == 200, answer.text

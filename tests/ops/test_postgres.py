@@ -157,14 +157,14 @@ def gateway(
     cli = ScriptedCli(tmp_path)
     settings = {"REQUIRE_AUTH": "true", "WEB_CONCURRENCY": "2", "DATABASE_URL": server.url}
     gateway = start_gateway(**cli.environ, **settings)
-    assert gateway.chat().status_code == 401
-    gateway.http.headers["authorization"] = f"Bearer {plain}"
+    assert gateway.api.chat().status_code == 401
+    gateway.api.headers["authorization"] = f"Bearer {plain}"
     return gateway
 
 
 def test_a_gateway_serves_from_it(server: postgres.Server, gateway: Gateway) -> None:
     def ask(method: str, path: str, body: Any = None, status: int = 200) -> Any:
-        response = gateway.http.request(
+        response = gateway.api.request(
             method, path, content=json.dumps(body)
         )  # httpx itself takes no half pairs
         assert response.status_code == status, (method, path, response.text)

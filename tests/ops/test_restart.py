@@ -122,7 +122,7 @@ def test_what_is_kept_ready_goes_with_its_worker(start_gateway: Start, tmp_path:
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**settings(cli))
     gateway.await_warm(2)
-    assert gateway.chat("hi").status_code == 200
+    assert gateway.api.chat("hi").status_code == 200
     wait_for(lambda: figures(gateway)["kept"] == 1 and figures(gateway)["warm"] >= 2, 30)
     with streaming(gateway) as stream:
         assert len(pids(gateway)) >= 3
@@ -150,7 +150,7 @@ def test_a_restart_takes_up_new_settings(start_gateway: Start, tmp_path: Path) -
     assert figures(gateway)["max_processes"] == 5
     env_file.write_text("MAX_PROCESSES=6\n")
     old, _ = reload(gateway)
-    gateway.http.close()
+    gateway.api.close()
     wait_for(lambda: ended(old.pid), 40)
-    gateway.http = httpx.Client(base_url=gateway.url, timeout=60, trust_env=False)
+    gateway.reconnect()
     assert figures(gateway)["max_processes"] == 6

@@ -38,7 +38,7 @@ class Client(threading.Thread):
                 if time.monotonic() > self._until:
                     return
                 messages.append(user(f"round {round_} turn {turn}"))
-                answer = self._gateway.chat(messages=messages, model="claude-haiku-4-5")
+                answer = self._gateway.api.chat(messages=messages, model="claude-haiku-4-5")
                 if answer.status_code != 200:
                     self.errors.append(answer.text)
                     return
@@ -60,10 +60,10 @@ def test_sustained_conversations(start_gateway: Callable[..., Gateway], standin:
     while time.monotonic() < until:
         time.sleep(1)
         memory.append(gateway.workers[0].memory_info().rss)
-        processes.append(gateway.health()["claude"]["processes"])
+        processes.append(gateway.api.health()["claude"]["processes"])
     for client in clients:
         client.join()
-    status = gateway.health()["claude"]
+    status = gateway.api.health()["claude"]
     follow_ups = sum(client.follow_ups for client in clients)
     print(f"follow-ups {follow_ups}, hits {status['kept_hits']}, most processes {max(processes)}")
     print(f"MiB at 30 s {memory[30] >> 20}, at the end {memory[-1] >> 20}")

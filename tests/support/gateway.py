@@ -9,13 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import psutil
+
+from tests.support.api_client import Api
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
@@ -65,7 +67,7 @@ class Gateway:
         except AssertionError:
             self.home.cleanup()
             raise
-        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        self.api = Api(self.url)
 
     def _await_url(self) -> str:
         deadline = time.monotonic() + START_SECONDS
@@ -85,27 +87,12 @@ class Gateway:
 
     def await_warm(self, count: int) -> None:
         """Wait until `count` processes are warm."""
-        wait_for(lambda: self.health()["claude"]["warm"] >= count, START_SECONDS)
+        wait_for(lambda: self.api.health()["claude"]["warm"] >= count, START_SECONDS)
 
-    def health(self) -> dict[str, Any]:
-        """The body of /health, whatever its status."""
-        body: dict[str, Any] = self.http.get("/health").json()
-        return body
-
-    def chat(self, content: Any = "hi", **fields: Any) -> httpx.Response:
-        """A chat completion of one user message, or of `messages=`."""
-        body = {"messages": [{"role": "user", "content": content}], **fields}
-        return self.http.post("/v1/chat/completions", json=body)
-
-    def stream(self, content: Any = "hi", **fields: Any) -> Iterator[str]:
-        """The data of each event of a streamed chat completion, as it comes, `[DONE]` included."""
-        body = {"messages": [{"role": "user", "content": content}], **fields, "stream": True}
-        with self.http.stream("POST", "/v1/chat/completions", json=body) as response:
-            response.read() if response.status_code != 200 else None
-            assert response.status_code == 200, response.text
-            for line in response.iter_lines():
-                if line.startswith("data: "):
-                    yield line.removeprefix("data: ")
+    def reconnect(self) -> None:
+        """Replace the client, so that no connection leads to a worker that is gone."""
+        self.api.close()
+        self.api = Api(self.url)
 
     @property
     def workers(self) -> list[psutil.Process]:
@@ -134,7 +121,7 @@ class Gateway:
 
     def close(self) -> None:
         """Stop and remove everything."""
-        self.http.close()
+        self.api.close()
         self.stop()
         self.home.cleanup()
 

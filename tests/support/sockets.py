@@ -115,7 +115,7 @@ def leaving(*callers: Caller) -> Any:
 
 def figures(gateway: Gateway) -> dict[str, Any]:
     """What /health says of the CLI."""
-    claude: dict[str, Any] = gateway.health()["claude"]
+    claude: dict[str, Any] = gateway.api.health()["claude"]
     return claude
 
 

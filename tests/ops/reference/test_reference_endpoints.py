@@ -66,7 +66,7 @@ class Client:
 
     def call(self, method: str, url: str, **options: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
-        return self.gateway.http.request(method, url, headers=headers, **options)
+        return self.gateway.api.request(method, url, headers=headers, **options)
 
     def json(self, method: str, url: str, body: Any = None) -> Any:
         answer = self.call(method, url, json=body)
@@ -367,7 +367,7 @@ def test_a_refusal_has_its_status_and_code(
 
 @pytest.mark.parametrize("name", ["Authorization", "x-api-key"])
 def test_keys_open_the_door(client: Client, name: str) -> None:
-    http, value = client.gateway.http, "Bearer {}" if name == "Authorization" else "{}"
+    http, value = client.gateway.api, "Bearer {}" if name == "Authorization" else "{}"
     assert refusal(http.get("/v1/models")) == (401, "missing_api_key")
     assert refusal(http.get("/v1/models", headers={name: value.format("no")})) == (401, "invalid_api_key")
     for key in (KEYS[0], KEYS[-1]):
@@ -383,7 +383,7 @@ def test_one_answer_at_a_time_and_a_stop(client: Client) -> None:
         caller.read_until(b"so far")
         assert client.json("GET", f"{CHAT}/{session}/status")["is_running"] is True
         assert client.json("GET", "/v1/sessions/stats")["claude_sessions"] == [session]
-        assert client.gateway.health()["active_sessions"] >= 1
+        assert client.gateway.api.health()["active_sessions"] >= 1
         assert refusal(client.call("POST", CHAT, json={**ASK, "session_id": session})) == (
             409,
             "session_busy",
@@ -415,7 +415,7 @@ def test_a_key_is_limited_told_and_never_locked_out(client: Client) -> None:
 def test_browsers_of_the_named_origins_may_ask(client: Client) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     for origin, allowed in ((ORIGIN, ORIGIN), ("https://evil.example", None)):
-        answer = client.gateway.http.options(CHAT, headers={"Origin": origin, **asked})
+        answer = client.gateway.api.options(CHAT, headers={"Origin": origin, **asked})
         assert answer.status_code == 200  # without a key
         assert answer.headers.get("access-control-allow-origin") == allowed
 
