@@ -12,7 +12,7 @@ import gevent
 from gevent.queue import Queue
 
 from gateway.answering.answer import Metered
-from gateway.dialects.responses.answers import Answer
+from gateway.dialects.responses.builder import ResponseBuilder
 from gateway.errors import GatewayError, StoreError, TurnStopped
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.responses import Responses
@@ -33,7 +33,7 @@ class Task:
     Iterate for the batches, as they come. Leaving off does not end it.
     """
 
-    def __init__(self, run: Metered, answer: Answer, kept: Responses, owner: str) -> None:
+    def __init__(self, run: Metered, answer: ResponseBuilder, kept: Responses, owner: str) -> None:
         self.record = run.record
         self._run = run
         self._answer = answer

@@ -23,7 +23,7 @@ from gateway.api.http import context as current
 from gateway.api.http import owner
 from gateway.dialects.chat import replay
 from gateway.dialects.chat import request as chat
-from gateway.dialects.chat.answers import Answer
+from gateway.dialects.chat.answers import ChoiceCollector
 from gateway.dialects.chat.replay import Continuation
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.tool_call_format import ToolCallFormat
@@ -113,7 +113,7 @@ class SessionTurn:
         self._run: Metered | None = None
         self._choices = 1
         self._count = 0
-        self._answer = Answer()
+        self._answer = ChoiceCollector()
         self._started = Started("")
         self._usages: list[Usage] = []
         self._is_over = False
@@ -130,14 +130,14 @@ class SessionTurn:
         if session.is_stored:
             self._stored = self._turns.sessions.messages(session.id)
             known = [stored.message for stored in self._stored]
-            self._continuation = replay.continued(known, chat.messages(self.body))
+            self._continuation = replay.continued(known, chat.read_messages(self.body))
             self.history = self._continuation.history
 
     def follow(self, run: Metered, wanted: ChatRequest) -> None:
         """Keep the claim while `run` goes on, and store what comes of it."""
         self._run = run
         self._choices = wanted.n
-        self._answer = Answer(ToolCallFormat(wanted.tool_call_format.deprecated))
+        self._answer = ChoiceCollector(ToolCallFormat(wanted.tool_call_format.deprecated))
         self._count = len(self._continuation.whole or wanted.turn.messages) + 1
         run.record.session_id = self.session.id
         run.record.project_id = self.session.project_id

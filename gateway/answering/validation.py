@@ -33,7 +33,7 @@ def check(data: bytes) -> dict[str, Any]:
     faults: list[GatewayError] = []
     _note(faults, lambda: project_access.require(body.get("project_id")))
     body, history = _note(faults, lambda: _continued(body)) or (body, ())
-    faults += chat.faults(body, history)
+    faults += chat.find_errors(body, history)
     model = _note(faults, lambda: _model(body.get("model")))
     return _result(faults, chat_parameters.ignored_parameters(body), model)
 
@@ -56,7 +56,7 @@ def _continued(body: Body) -> tuple[Body, Sequence[dict[str, Any]]]:
     if not session.is_stored:
         return body, ()
     stored = [stored.message for stored in sessions.messages(session.id)]
-    return {"model": session.model, **body}, replay.continued(stored, chat.messages(body)).history
+    return {"model": session.model, **body}, replay.continued(stored, chat.read_messages(body)).history
 
 
 def _model(name: str | None) -> str | None:

@@ -15,7 +15,7 @@ import pytest
 from gateway.answering import background
 from gateway.api.views import responses as views
 from gateway.app import create_app
-from gateway.dialects.responses.answers import Answer, new
+from gateway.dialects.responses.builder import ResponseBuilder, new_response
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.settings import Settings
 from gateway.store import responses as module
@@ -258,7 +258,7 @@ def test_a_response_in_the_background_outlives_a_database_that_fails(
     kept: Responses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "UPDATE_PAUSES", (0, 0))
-    response = new("a", "m", {"previous_response_id": None}) | {"status": "queued"}
+    response = new_response("a", "m", {"previous_response_id": None}) | {"status": "queued"}
     kept.add(OWN, response, [], is_background=True)
     failures = iter([StoreError(), StoreError(), StoreError()])  # as it begins, and twice when it is over
     update = kept.update
@@ -270,7 +270,7 @@ def test_a_response_in_the_background_outlives_a_database_that_fails(
 
     monkeypatch.setattr(kept, "update", failing)
     batches = [(0, [Started("m")]), (0, [Text("hi"), Done("end_turn", Usage())])]
-    answer = Answer(response, with_summary=False, can_retract=True)
+    answer = ResponseBuilder(response, with_summary=False, can_retract=True)
     task = background.Task(FakeRun(batches), answer, kept, OWN)  # type: ignore[arg-type]
     assert [*task] == batches
     task.close()

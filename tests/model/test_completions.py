@@ -11,8 +11,7 @@ from openai import BadRequestError, OpenAI
 from openai.types import Completion
 
 from gateway.dialects.completions import request as completions
-from gateway.dialects.completions.answers import Completion as Whole
-from gateway.dialects.completions.answers import StreamEncoder
+from gateway.dialects.completions.answers import Collector, StreamEncoder
 from gateway.errors import InvalidRequest, UpstreamError
 from gateway.schemas.completions import CompletionSchema
 from gateway.schemas.errors import field_error
@@ -33,7 +32,7 @@ def request(**fields: Any) -> completions.CompletionRequest:
     problems = CompletionSchema().validate(fields)
     if problems:
         raise field_error(problems)
-    return completions.parse(CompletionSchema().load(fields))
+    return completions.parse_request(CompletionSchema().load(fields))
 
 
 def asking(prompt: str) -> Turn:
@@ -121,7 +120,7 @@ def test_silence_and_failure_in_a_stream() -> None:
 
 
 def test_an_answer_without_end() -> None:
-    answer = Whole("cmpl-1", 1700000000, [""])
+    answer = Collector("cmpl-1", 1700000000, [""])
     answer.add([START, Text("a")])
     with pytest.raises(UpstreamError):
         answer.body()

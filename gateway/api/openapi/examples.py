@@ -9,6 +9,7 @@ from gateway.dialects.completions import answers as completions_answers
 from gateway.dialects.messages import answers as anthropic_answers
 from gateway.dialects.responses import answers as responses_answers
 from gateway.dialects.responses import request as responses
+from gateway.dialects.responses.builder import new_response
 from gateway.turn import Done, Event, Started, Text, Usage
 
 SHOWN_EVENTS = 6
@@ -113,10 +114,10 @@ def _forget(response: dict[str, Any]) -> None:
 
 
 def _response() -> dict[str, Any]:
-    wanted = responses.parse({"input": "Say hello."}, [{"role": "user", "content": "Say hello."}], [])
+    wanted = responses.parse_request({"input": "Say hello."}, [{"role": "user", "content": "Say hello."}], [])
     echoed = {**wanted.echoed, "store": True}
     return {
-        **responses_answers.new(f"resp_{_ID}", "claude-haiku-4-5-20251001", echoed),
+        **new_response(f"resp_{_ID}", "claude-haiku-4-5-20251001", echoed),
         "created_at": _CREATED,
     }
 
@@ -124,17 +125,17 @@ def _response() -> dict[str, Any]:
 _CHAT_ID, _COMPLETION_ID, _MESSAGE_ID = f"chatcmpl-{_ID}", f"cmpl-{_ID}", f"msg_{_ID}"
 
 CHAT_ANSWER = _whole(
-    chat_answers.Completion(_CHAT_ID, _CREATED, extra={"session_id": _ID, "project_id": None})
+    chat_answers.Collector(_CHAT_ID, _CREATED, extra={"session_id": _ID, "project_id": None})
 )
 CHAT_STREAM = _stream(chat_answers.StreamEncoder(_CHAT_ID, _CREATED, include_usage=True))
-COMPLETION_ANSWER = _whole(completions_answers.Completion(_COMPLETION_ID, _CREATED, [""]))
+COMPLETION_ANSWER = _whole(completions_answers.Collector(_COMPLETION_ID, _CREATED, [""]))
 COMPLETION_STREAM = _stream(completions_answers.StreamEncoder(_COMPLETION_ID, _CREATED, [""], False))
 RESPONSE_ANSWER = {
-    **_whole(responses_answers.Whole(_response(), False, _forget)),
+    **_whole(responses_answers.Collector(_response(), False, _forget)),
     "completed_at": _CREATED + 2,
 }
 RESPONSE_STREAM = _stream(responses_answers.StreamEncoder(_response(), False, _forget))
-MESSAGE_ANSWER = _whole(anthropic_answers.Answer(_MESSAGE_ID))
+MESSAGE_ANSWER = _whole(anthropic_answers.Collector(_MESSAGE_ID))
 MESSAGE_STREAM = _stream(anthropic_answers.StreamEncoder(_MESSAGE_ID, f"req_{_ID}"))
 METRICS = """# HELP gateway_requests_total Requests by route and status
 # TYPE gateway_requests_total counter

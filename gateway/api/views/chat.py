@@ -18,7 +18,7 @@ from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWERING, answered, raises
 from gateway.dialects.chat import request as chat
-from gateway.dialects.chat.answers import Completion, StreamEncoder
+from gateway.dialects.chat.answers import Collector, StreamEncoder
 from gateway.errors import (
     AgentsNotAllowed,
     ProjectNotFound,
@@ -54,7 +54,7 @@ ANY_BODY = {
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
     with session_turns.begun(body) as turn:
-        wanted = chat.parse(turn.body, turn.history)
+        wanted = chat.parse_request(turn.body, turn.history)
         project_id = turn.body.get("project_id")
         run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream, project_id=project_id)
         turn.follow(run, wanted)
@@ -64,7 +64,7 @@ def create(body: dict[str, Any]) -> Response:
         return answers.stream(run, encoder, wanted.ignored)
     ids = {"session_id": run.record.session_id, "project_id": run.record.project_id}
     return answers.whole(
-        run, Completion(answer_id, created, wanted.n, wanted.tool_call_format, ids), wanted.ignored
+        run, Collector(answer_id, created, wanted.n, wanted.tool_call_format, ids), wanted.ignored
     )
 
 

@@ -14,7 +14,7 @@ from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWERING, answered, raises
 from gateway.dialects.completions import request as completions
-from gateway.dialects.completions.answers import Completion, StreamEncoder
+from gateway.dialects.completions.answers import Collector, StreamEncoder
 from gateway.schemas.chat_answers import CompletionAnswerSchema
 from gateway.schemas.completions import CompletionSchema
 
@@ -29,10 +29,10 @@ blueprint = Blueprint(
 @answered(blueprint, CompletionAnswerSchema, examples.COMPLETION_ANSWER, examples.COMPLETION_STREAM)
 def create(body: dict[str, Any]) -> Response:
     """Answer one prompt or several, streamed or whole."""
-    wanted = completions.parse(body)
+    wanted = completions.parse_request(body)
     run = running.run(*wanted.turns, n=wanted.n, stream=wanted.stream)
     answer_id, created = f"cmpl-{secrets.token_hex(16)}", int(time.time())
     if wanted.stream:
         encoder = StreamEncoder(answer_id, created, wanted.echoes, wanted.include_usage)
         return answers.stream(run, encoder, wanted.ignored)
-    return answers.whole(run, Completion(answer_id, created, wanted.echoes), wanted.ignored)
+    return answers.whole(run, Collector(answer_id, created, wanted.echoes), wanted.ignored)

@@ -14,7 +14,7 @@ from gateway.api.http.blueprints import Blueprint
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWERING, answered, raises
 from gateway.dialects.messages import request as dialect
-from gateway.dialects.messages.answers import Answer, StreamEncoder
+from gateway.dialects.messages.answers import Collector, StreamEncoder
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
 from gateway.schemas.messages_answers import MessageSchema, TokenCountSchema
 
@@ -32,12 +32,12 @@ blueprint = Blueprint(
 @answered(blueprint, MessageSchema, examples.MESSAGE_ANSWER, examples.MESSAGE_STREAM)
 def create(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or whole."""
-    wanted = dialect.parse(body)
+    wanted = dialect.parse_request(body)
     run = running.run(wanted.turn, stream=wanted.stream)
     answer_id = f"msg_{secrets.token_hex(16)}"
     if wanted.stream:
         return answers.stream(run, StreamEncoder(answer_id, g.get("request_id", "")), wanted.ignored)
-    return answers.whole(run, Answer(answer_id), wanted.ignored)
+    return answers.whole(run, Collector(answer_id), wanted.ignored)
 
 
 @blueprint.route("/count_tokens", methods=["POST"])
@@ -48,5 +48,5 @@ def create(body: dict[str, Any]) -> Response:
 )
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """About how many tokens a request would send: a sum of what Anthropic's counter says of its parts."""
-    counted = running.count_tokens(dialect.parse(body).turn)
+    counted = running.count_tokens(dialect.parse_request(body).turn)
     return {"input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}

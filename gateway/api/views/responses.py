@@ -23,7 +23,8 @@ from gateway.dialects.common.field_errors import invalid, unsupported
 from gateway.dialects.responses import input as responses_input
 from gateway.dialects.responses import items as responses_items
 from gateway.dialects.responses import request as responses
-from gateway.dialects.responses.answers import Answer, OnEnd, StreamEncoder, Whole, new
+from gateway.dialects.responses.answers import Collector, StreamEncoder
+from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_response
 from gateway.dialects.responses.input import Item
 from gateway.dialects.responses.request import ResponsesRequest
 from gateway.errors import GatewayError, InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
@@ -51,18 +52,20 @@ def create(body: Body) -> Response:
     """Answer input, streamed, whole, or in the background."""
     stores = _stores(body)
     given = _given(body)
-    wanted = responses.parse(body, given, _earlier(body))
+    wanted = responses.parse_request(body, given, _earlier(body))
     items = responses_items.listed(given)
     is_streamed = bool(body.get("stream"))
     run = running.run(wanted.turn, stream=is_streamed)
-    response = new(f"resp_{secrets.token_hex(16)}", run.record.model, {**wanted.echoed, "store": stores})
+    response = new_response(
+        f"resp_{secrets.token_hex(16)}", run.record.model, {**wanted.echoed, "store": stores}
+    )
     with _renamed():
         if body.get("background"):
             return _in_background(run, response, items, wanted, is_streamed)
         keep = _keeper(items) if stores else _forget
         if is_streamed:
             return answers.stream(run, StreamEncoder(response, wanted.with_summary, keep), wanted.ignored)
-        return answers.whole(run, Whole(response, wanted.with_summary, keep), wanted.ignored)
+        return answers.whole(run, Collector(response, wanted.with_summary, keep), wanted.ignored)
 
 
 @blueprint.route("/<response_id>", methods=["GET"])
@@ -174,7 +177,9 @@ def _in_background(
     follower = StreamEncoder({**response, "output": []}, wanted.with_summary, _forget)
     answer = _json(response)
     answer.headers.update(answers.ignored_header(wanted.ignored))
-    task = Task(run, Answer(response, with_summary=wanted.with_summary, can_retract=True), stored, own)
+    task = Task(
+        run, ResponseBuilder(response, with_summary=wanted.with_summary, can_retract=True), stored, own
+    )
     if is_streamed:
         return answers.stream(task, follower, wanted.ignored)
     task.close()

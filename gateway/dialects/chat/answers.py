@@ -213,7 +213,7 @@ class _Choice:
         return self._end_call() + finish
 
 
-class Completion:
+class Collector:
     """An answer, or `n`, sent whole. Feed it batches of events with the index of their choice, then take `body`.
 
     `extra` are fields of the body that OpenAI does not have.
@@ -228,7 +228,7 @@ class Completion:
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         self._common = {"id": answer_id, "object": "chat.completion", "created": created, "model": ""}
-        self._answers = [Answer(form) for _ in range(n)]
+        self._answers = [ChoiceCollector(form) for _ in range(n)]
         self._extra = extra or {}
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:
@@ -246,7 +246,7 @@ class Completion:
         return {**self._common, "choices": choices, "usage": usage_object(usage), **self._extra}
 
 
-class Answer:
+class ChoiceCollector:
     """Gathers the events of one choice."""
 
     def __init__(self, form: ToolCallFormat = _CHATTY) -> None:

@@ -20,7 +20,7 @@ from gateway.turn import Turn
 class ChatRequest:
     """A request understood: the turn to run, how to send the answer, and which parameters had no effect.
 
-    The turn is to be run `n` times, each answer a choice of its own. `call_form` goes to the encoder.
+    The turn is to be run `n` times, each answer a choice of its own. `tool_call_format` goes to the encoder.
     """
 
     turn: Turn
@@ -31,7 +31,7 @@ class ChatRequest:
     tool_call_format: ToolCallFormat = field(default_factory=ToolCallFormat)
 
 
-def parse(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> ChatRequest:
+def parse_request(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> ChatRequest:
     """Translates a body that ChatCompletionSchema has loaded. `history` are chat messages that come before its own.
 
     Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured;
@@ -50,14 +50,14 @@ def parse(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> ChatR
     )
 
 
-def messages(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The messages of a body as chat has them. Raises as `parse` does."""
+def read_messages(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The messages of a body as chat has them. Raises as `parse_request` does."""
     found: list[dict[str, Any]] = cursor.as_chat(body).body["messages"]
     return found
 
 
-def faults(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> Iterator[InvalidRequest]:
-    """Everything for which `parse` would refuse the body."""
+def find_errors(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) -> Iterator[InvalidRequest]:
+    """Everything for which `parse_request` would refuse the body."""
     try:
         plain = cursor.as_chat(body)
     except InvalidRequest as error:

@@ -72,7 +72,7 @@ class StreamEncoder(_Base):
         return finish + usage + sse.DONE
 
 
-class Completion(_Base):
+class Collector(_Base):
     """All choices, sent whole. Feed it batches of events with the index of their choice, then take `body`."""
 
     def __init__(self, answer_id: str, created: int, echoes: Sequence[str]) -> None:

@@ -35,7 +35,7 @@ class CompletionRequest:
     ignored: tuple[str, ...]
 
 
-def parse(body: dict[str, Any]) -> CompletionRequest:
+def parse_request(body: dict[str, Any]) -> CompletionRequest:
     """Translates a body that CompletionSchema has loaded. The prompt is the user's message, word for word.
 
     Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured.

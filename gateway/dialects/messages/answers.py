@@ -165,7 +165,7 @@ class StreamEncoder:
         )
 
 
-class Answer:
+class Collector:
     """An answer sent whole. Feed it batches of events, then take `body`."""
 
     def __init__(self, answer_id: str) -> None:

@@ -51,7 +51,7 @@ class MessagesRequest:
     ignored: tuple[str, ...]
 
 
-def parse(body: dict[str, Any]) -> MessagesRequest:
+def parse_request(body: dict[str, Any]) -> MessagesRequest:
     """Translates a body that MessagesSchema or CountTokensSchema has loaded.
 
     Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured; the

@@ -14,7 +14,7 @@ Item = dict[str, Any]
 
 
 def listed(items: Iterable[Item]) -> list[Item]:
-    """The items, which have been understood by `responses.parse`, in the form they are kept in."""
+    """The items, which have been understood by `parse_request`, in the form they are kept in."""
     return [_complete(item) for item in items]
 
 

@@ -37,7 +37,7 @@ class ResponsesRequest:
     with_summary: bool = False
 
 
-def parse(body: Body, given: Sequence[Item], earlier: Sequence[Item] = ()) -> ResponsesRequest:
+def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = ()) -> ResponsesRequest:
     """Translates a body that ResponsesSchema has loaded.
 
     `given` is its input as items, none of them a reference; `earlier` are the items of the responses that it

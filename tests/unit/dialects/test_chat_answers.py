@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.dialects.chat.answers import FINISH_REASONS, Completion, StreamEncoder
+from gateway.dialects.chat.answers import FINISH_REASONS, Collector, StreamEncoder
 from gateway.dialects.common import sse
 from gateway.errors import Overloaded, UpstreamError
 from gateway.turn import (
@@ -205,7 +205,7 @@ def test_an_error_in_mid_stream() -> None:
 
 
 def collected(*batches: list[Event]) -> dict[str, Any]:
-    collector = Completion("chatcmpl-1", 1700000000)
+    collector = Collector("chatcmpl-1", 1700000000)
     for batch in batches:
         collector.add(batch)
     return collector.body()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.dialects.chat.answers import Completion, StreamEncoder
+from gateway.dialects.chat.answers import Collector, StreamEncoder
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import UpstreamError
 from gateway.turn import Done, Event, Idle, Started, Text, ToolArguments, ToolCall, Usage, sum_usage
@@ -52,7 +52,7 @@ def chunks(raw: bytes) -> list[ChatCompletionChunk]:
 
 
 def whole(pairs: Pairs, n: int = 1, form: ToolCallFormat | None = None) -> dict[str, Any]:
-    completion = Completion("chatcmpl-1", 1700000000, n, form or ToolCallFormat())
+    completion = Collector("chatcmpl-1", 1700000000, n, form or ToolCallFormat())
     for index, batch in pairs:
         completion.add(batch, index)
     body = completion.body()

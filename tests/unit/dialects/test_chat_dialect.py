@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dialects.chat.request import ChatRequest, parse
+from gateway.dialects.chat.request import ChatRequest, parse_request
 from gateway.dialects.common.conversation import NUDGE, OPENING
 from gateway.dialects.common.parameters import MOST_NAMED
 from gateway.errors import InvalidRequest, UnsupportedParameter
@@ -26,7 +26,7 @@ HELLO = {"role": "user", "content": "hello"}
 
 def request(*messages: dict[str, Any], **fields: Any) -> ChatRequest:
     body = {"messages": list(messages) or [HELLO], **fields}
-    return parse(SCHEMA.load(body))
+    return parse_request(SCHEMA.load(body))
 
 
 def refused(*messages: dict[str, Any], **fields: Any) -> InvalidRequest:

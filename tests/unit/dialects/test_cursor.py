@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from gateway.dialects.chat.request import ChatRequest, parse
+from gateway.dialects.chat.request import ChatRequest, parse_request
 from gateway.errors import InvalidRequest
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import Sampling, ToolChoice
@@ -31,7 +31,7 @@ SCHEMA = ChatCompletionSchema()
 
 
 def parsed(body: dict[str, Any]) -> ChatRequest:
-    return parse(SCHEMA.load(body))
+    return parse_request(SCHEMA.load(body))
 
 
 def refused(body: dict[str, Any]) -> InvalidRequest:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from gateway import errors
 from gateway.dialects.messages import errors as anthropic_errors
-from gateway.dialects.messages.answers import Answer, StreamEncoder
+from gateway.dialects.messages.answers import Collector, StreamEncoder
 from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.turn import (
     Done,
@@ -59,7 +59,7 @@ def parsed(raw: bytes) -> Iterator[Body]:
 
 
 def whole(*events: Event) -> Body:
-    answer = Answer("msg_1")
+    answer = Collector("msg_1")
     answer.add(events)
     body = answer.body()
     AnthropicMessage.model_validate(body)
@@ -203,7 +203,7 @@ def test_text_taken_back() -> None:
 
 
 def test_an_answer_without_end() -> None:
-    answer = Answer("msg_1")
+    answer = Collector("msg_1")
     answer.add([START, Text("a")])
     with pytest.raises(UpstreamError):
         answer.body()

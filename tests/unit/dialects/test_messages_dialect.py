@@ -55,7 +55,7 @@ def load(body: Body) -> Body:
 
 
 def request(**fields: Any) -> anthropic.MessagesRequest:
-    return anthropic.parse(load({"max_tokens": 9000, "messages": HELLO, **fields}))
+    return anthropic.parse_request(load({"max_tokens": 9000, "messages": HELLO, **fields}))
 
 
 def text(said: str) -> Body:
@@ -297,7 +297,7 @@ def test_what_is_ignored_is_named() -> None:
 
 def test_counting_needs_no_limit_and_minds_nothing_else() -> None:
     body = CountTokensSchema().load({"messages": HELLO, "max_tokens": "many", "temperature": "hot"})
-    assert anthropic.parse(body).turn == Turn(HI)
+    assert anthropic.parse_request(body).turn == Turn(HI)
 
 
 JSON = st.recursive(

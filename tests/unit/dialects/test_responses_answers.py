@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.dialects.responses import request as responses
-from gateway.dialects.responses.answers import StreamEncoder, Whole, new
+from gateway.dialects.responses.answers import Collector, StreamEncoder
+from gateway.dialects.responses.builder import new_response
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -45,12 +46,12 @@ CALLS: list[Event] = [
 
 
 def streamed(*events: Event, summary: bool = False) -> list[Body]:
-    encoder = StreamEncoder(new("resp_1", "m", ECHOED), summary, lambda response: None)
+    encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), summary, lambda response: None)
     return shapes.stream(b"".join(encoder.encode([event]) for event in events))
 
 
 def whole(*events: Event, summary: bool = False) -> Body:
-    answer = Whole(new("resp_1", "m", ECHOED), summary, lambda response: None)
+    answer = Collector(new_response("resp_1", "m", ECHOED), summary, lambda response: None)
     answer.add(events)
     body = answer.body()
     shapes.response(body)
@@ -154,7 +155,7 @@ def test_a_refusal() -> None:
 def test_void_text_is_dropped_or_ends_the_stream() -> None:
     body = whole(STARTED, Text("{bad"), Retracted(), Text("{}"), DONE)
     assert [item["content"][0]["text"] for item in body["output"]] == ["{}"]
-    encoder = StreamEncoder(new("resp_1", "m", ECHOED), False, lambda response: None)
+    encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, lambda response: None)
     with pytest.raises(UpstreamError) as caught:
         encoder.encode([STARTED, Text("{bad"), Retracted()])
     assert caught.value.code == "invalid_structured_output"
@@ -171,7 +172,7 @@ def test_void_text_is_dropped_or_ends_the_stream() -> None:
 )
 def test_a_stream_that_fails(error: GatewayError, status: str, code: str | None) -> None:
     ended: list[Body] = []
-    encoder = StreamEncoder(new("resp_1", "m", ECHOED), False, ended.append)
+    encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, ended.append)
     events = shapes.stream(encoder.encode([STARTED, Text("so ")]) + encoder.error(error))
     assert kinds(events)[-2:] == ["error", "failed"]
     assert events[-2]["error"]["message"] == events[-2]["message"] == error.message
@@ -197,7 +198,7 @@ def test_an_answer_without_an_end_is_none() -> None:
 
 def test_the_end_is_told_before_the_last_event_is_handed_out() -> None:
     ended: list[Body] = []
-    encoder = StreamEncoder(new("resp_1", "m", ECHOED), False, ended.append)
+    encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, ended.append)
     encoder.encode([STARTED, Text("a")])
     assert not ended
     encoder.encode([DONE])

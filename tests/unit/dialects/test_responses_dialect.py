@@ -15,7 +15,7 @@ from gateway.dialects.common.conversation import NUDGE
 from gateway.dialects.responses import input as responses_input
 from gateway.dialects.responses import items as responses_items
 from gateway.dialects.responses import request as responses
-from gateway.dialects.responses.answers import new
+from gateway.dialects.responses.builder import new_response
 from gateway.dialects.responses.request import ResponsesRequest
 from gateway.errors import (
     GatewayError,
@@ -46,7 +46,7 @@ DONE = Done("end_turn", USAGE)
 
 def parsed(body: Body, earlier: list[Body] | None = None) -> ResponsesRequest:
     loaded = SCHEMA.load(body)
-    return responses.parse(loaded, responses_input.items(loaded.get("input", [])), earlier or [])
+    return responses.parse_request(loaded, responses_input.items(loaded.get("input", [])), earlier or [])
 
 
 def refused(body: Body) -> InvalidRequest:
@@ -179,7 +179,7 @@ def test_parameters() -> None:
     assert got.turn.output_schema == PARAMETERS
     assert got.turn.tool_choice == ToolChoice("tool", "get_weather", parallel=False)
     assert got.ignored == ("include", "max_tool_calls", "news", "text.verbosity", "truncation", "user")
-    response = shapes.response(new("resp_1", "m", got.echoed))
+    response = shapes.response(new_response("resp_1", "m", got.echoed))
     assert response.metadata == {"a": "b"}
     assert response.tools[0].type == "function"
     assert not response.parallel_tool_calls
@@ -200,7 +200,7 @@ def test_parameters() -> None:
 def test_the_choice_is_echoed(sent: Any, echoed: Any) -> None:
     got = parsed({"input": "hi", "tools": [WEATHER], "tool_choice": sent})
     assert got.echoed["tool_choice"] == echoed
-    shapes.response(new("resp_1", "m", got.echoed))
+    shapes.response(new_response("resp_1", "m", got.echoed))
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ def test_any_body_is_understood_or_refused(body: Body) -> None:
         loaded = SCHEMA.load({"input": "hi", **body})
         items = responses_input.items(loaded.get("input", []))
         items = responses_input.resolved(items, {})
-        got = responses.parse(loaded, items)
-        sse.dumps(new("resp_1", "m", got.echoed))
+        got = responses.parse_request(loaded, items)
+        sse.dumps(new_response("resp_1", "m", got.echoed))
         sse.dumps(responses_items.listed(items))
 
 
