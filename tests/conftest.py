@@ -1,4 +1,4 @@
-"""Fixtures: the real CLI, a stand-in for Anthropic's API, and gateways between the two."""
+"""Fixtures of all tests: the real CLI, a stand-in for Anthropic's API, gateways between the two, and databases."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import pytest
 from gateway.claude.cli.binary import find
 from gateway.store.database import Store
 from tests.standin import StandIn, text
-from tests.support.gateway import SHARED, Gateway, wait_for
-from tests.support.recorded import last_said
+from tests.support.gateway import SHARED_GATEWAY_SETTINGS, Gateway, wait_for
+from tests.support.recorded import last_user_text
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the CLI or a gateway, so that `make test-fast` can leave it out."""
+    """Mark the tests that run the CLI or a gateway, so that `make test-fast` can leave them out."""
     for item in items:
         if "claude_path" in getattr(item, "fixturenames", ()):
             item.add_marker("cli")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_outer_settings() -> Iterator[None]:
-    """The login and settings of whoever runs the tests must not reach the code under test."""
+def _clean_environment() -> Iterator[None]:
+    """Hide the login and the settings of the person who runs the tests from the code under test."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("ANTHROPIC_", "CLAUDE")) and name != "CLAUDE_BINARY_PATH":
@@ -37,8 +37,8 @@ def _no_outer_settings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def claude_path(_no_outer_settings: None) -> str:
-    """The real CLI, as the gateway would find it. Tests do not run without."""
+def claude_path(_clean_environment: None) -> str:
+    """Return the path of the real CLI, found as the gateway finds it. Fail without one."""
     return find(os.environ.get("CLAUDE_BINARY_PATH")).path
 
 
@@ -50,14 +50,14 @@ def _shared_standin() -> Iterator[StandIn]:
 
 @pytest.fixture
 def standin(_shared_standin: StandIn) -> StandIn:
-    """The model's side: scripts answers, records requests. Fresh in each test."""
+    """Return the stand-in for Anthropic's API, which scripts answers and records requests, reset for this test."""
     _shared_standin.begin()
     return _shared_standin
 
 
 @pytest.fixture(scope="session")
 def cli_environ(_shared_standin: StandIn, claude_path: str) -> dict[str, str]:
-    """The settings that lead the CLI to the stand-in."""
+    """Return the settings that make the CLI send its requests to the stand-in."""
     return {
         "ANTHROPIC_BASE_URL": _shared_standin.url,
         "ANTHROPIC_API_KEY": "sk-ant-dummy",
@@ -67,41 +67,46 @@ def cli_environ(_shared_standin: StandIn, claude_path: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def _shared_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway({**cli_environ, **SHARED})
+    gateway = Gateway({**cli_environ, **SHARED_GATEWAY_SETTINGS})
     yield gateway
     gateway.close()
 
 
 @pytest.fixture
 def gateway(_shared_gateway: Gateway, standin: StandIn) -> Gateway:
-    """A gateway shared by all tests, in front of this test's stand-in; it keeps no conversation for its next turn."""
+    """Return the gateway that all tests share. It parks no conversations."""
     return _shared_gateway
 
 
 @pytest.fixture(scope="session")
-def _keeper(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+def _shared_keeping_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
     gateway = Gateway({**cli_environ, "MAX_PROCESSES": "10", "MAX_WARM_PROCESSES": "2"})
     yield gateway
     gateway.close()
 
 
 @pytest.fixture
-def keeper(_keeper: Gateway, standin: StandIn, request: pytest.FixtureRequest) -> Gateway:
-    """A gateway that keeps conversations. Each test has a key of its own, and so finds nothing of another's."""
+def keeping_gateway(
+    _shared_keeping_gateway: Gateway, standin: StandIn, request: pytest.FixtureRequest
+) -> Gateway:
+    """Return a shared gateway that parks conversations. Each test sends its own key, so none finds another's."""
     owner = hashlib.sha256(request.node.name.encode()).hexdigest()
-    _keeper.api.headers["Authorization"] = f"Bearer {owner}"
-    return _keeper
+    _shared_keeping_gateway.api.headers["Authorization"] = f"Bearer {owner}"
+    return _shared_keeping_gateway
 
 
 @pytest.fixture
-def echo(standin: StandIn) -> None:
-    """A model that repeats what it was told last."""
-    standin.default(lambda body: text(f"You said {last_said(body)}"))
+def echoing_model(standin: StandIn) -> None:
+    """Make the model answer "You said …" with the last user message."""
+    standin.default(lambda body: text(f"You said {last_user_text(body)}"))
 
 
 @pytest.fixture
 def start_gateway(cli_environ: dict[str, str], standin: StandIn) -> Iterator[Callable[..., Gateway]]:
-    """Starts a gateway of the test's own: `start_gateway(WARM_PROCESSES="6")`; None removes a setting."""
+    """Return a function that starts a gateway for this test, for example `start_gateway(WARM_PROCESSES="6")`.
+
+    None removes a setting.
+    """
     started: list[Gateway] = []
 
     def start(wsgi: str = "wsgi:app", **settings: str | None) -> Gateway:
@@ -115,15 +120,15 @@ def start_gateway(cli_environ: dict[str, str], standin: StandIn) -> Iterator[Cal
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    """That of a database of the test's own."""
+def database_url(tmp_path: Path) -> str:
+    """Return the URL of a SQLite database for this test."""
     return f"sqlite:///{tmp_path}/gateway.db"
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    """That database, with its tables."""
-    store = Store(url)
+def store(database_url: str) -> Iterator[Store]:
+    """Return that database with its tables created."""
+    store = Store(database_url)
     store.open()
     yield store
     store.close()
@@ -131,18 +136,18 @@ def store(url: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of the tests' own, on a socket."""
+    """Return the URL of a Redis server for this module, on a Unix socket."""
     binary = shutil.which("redis-server")
     if binary is None:
-        pytest.skip("there is no redis-server")
+        pytest.skip("redis-server is not installed")
     path = tmp_path_factory.mktemp("redis") / "redis.sock"
     command = [binary, "--port", "0", "--unixsocket", str(path), "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=path.parent) as server:
-        wait_for(lambda: _listens(path), 20)
+        wait_for(lambda: _is_listening(path), 20)
         yield f"redis+unix://{path}"
         server.terminate()
 
 
-def _listens(path: Path) -> bool:
+def _is_listening(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0

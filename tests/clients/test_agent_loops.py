@@ -19,8 +19,8 @@ from tests.clients.test_sdks import python_with
 from tests.standin import Recorded, Reply, StandIn, text, thinking, tool_calls
 from tests.standin.prompt import last_user_text, texts
 from tests.support.gateway import Gateway
-from tests.support.tool_bodies import blocks
-from tests.support.wide import some
+from tests.support.tool_bodies import recorded_blocks
+from tests.support.wide import wide_except
 
 Body = dict[str, Any]
 
@@ -125,7 +125,7 @@ CLIENTS = {
 #: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own.
 PYTHON_SDKS = [name for name in CLIENTS if name.startswith("openai ") and "Node" not in name]
 MARKED = [
-    *some(PYTHON_SDKS, "openai 3.54.0", "openai 3.54.0, responses"),
+    *wide_except(PYTHON_SDKS, "openai 3.54.0", "openai 3.54.0, responses"),
     *(pytest.param(name, marks=pytest.mark.clients) for name in CLIENTS if name not in PYTHON_SDKS),
 ]
 
@@ -195,7 +195,7 @@ def assert_recorded(records: list[Recorded], structured: bool, marks_errors: boo
 
 def assert_conversation(record: Recorded, marks_errors: bool) -> None:
     """Word for word what was said; the thinking is there only if the model's own process went on, not a new one."""
-    question, first, looked_up, second, failed = (blocks(record, index) for index in range(5))
+    question, first, looked_up, second, failed = (recorded_blocks(record, index) for index in range(5))
     assert [block["text"] for block in question if block["type"] == "text"] == [QUESTION]
     assert [block["type"] for block in first] == ["thinking", "text", "tool_use", "tool_use"]
     assert first[1]["text"] == TEXTS[0]

@@ -16,8 +16,8 @@ import pytest
 
 import tests.support.sdk_script
 from tests.standin import StandIn, error, stream_error, text
-from tests.support.gateway import ROOT, STILL, Gateway
-from tests.support.wide import some
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway
+from tests.support.wide import wide_except
 
 ENVIRONMENTS = ROOT / ".venv-sdks"
 ANSWER = "Grüße aus dem Modell 🌍"
@@ -50,7 +50,7 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=some(["1.109.1", "2.54.0", "3.54.0"], "3.54.0"))
+@pytest.fixture(params=wide_except(["1.109.1", "2.54.0", "3.54.0"], "3.54.0"))
 def results(
     request: pytest.FixtureRequest, start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def results(
     standin.reply(error(529), when="OVERLOADED")
     standin.reply(stream_error(after=2), when="CUT")
     python = python_with(request.param)
-    gateway = start_gateway(**STILL, CLAUDE_MAX_RETRIES="1")
+    gateway = start_gateway(**NOTHING_KEPT, CLAUDE_MAX_RETRIES="1")
     found: dict[str, Any] = json.loads(
         run(str(python), "-W", "ignore", tests.support.sdk_script.__file__, gateway.url)
     )

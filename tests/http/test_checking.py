@@ -11,9 +11,9 @@ from tests.http.test_sessions import HAIKU, UNKNOWN, new, say
 from tests.standin import StandIn, tool_calls
 from tests.support.gateway import Gateway
 from tests.support.recorded import Body, user
-from tests.support.tool_bodies import CLOCK, result
+from tests.support.tool_bodies import CLOCK, tool_result
 
-pytestmark = pytest.mark.usefixtures("echo")
+pytestmark = pytest.mark.usefixtures("echoing_model")
 
 
 def check(gateway: Gateway, body: Any) -> Body:
@@ -75,7 +75,7 @@ def test_a_body_is_checked_with_its_session(gateway: Gateway, standin: StandIn) 
     session = new(gateway)
     standin.reply(tool_calls([("mcp__client__now", {}, "toolu_checked")]), when="time")
     answer = say(gateway, session, "what time", tools=[CLOCK])["choices"][0]["message"]
-    body = {"messages": [result(answer["tool_calls"][0]["id"], "12:00")], "session_id": session}
+    body = {"messages": [tool_result(answer["tool_calls"][0]["id"], "12:00")], "session_id": session}
     assert check(gateway, body)["valid"]
     assert [fault["param"] for fault in check(gateway, {**body, "messages": [user("hi")]})["errors"]] == [
         "session[1]"

@@ -36,12 +36,12 @@ needs_a_browser = pytest.mark.skipif(chromium.PROGRAM is None, reason="there is 
 
 
 @pytest.fixture
-def make_app(url: str) -> Iterator[Callable[..., Flask]]:
+def make_app(database_url: str) -> Iterator[Callable[..., Flask]]:
     """Makes apps on one database, with keys unless `require_auth` is False."""
     made: list[Flask] = []
 
     def make(**settings: Any) -> Flask:
-        given = {"require_auth": True, "api_keys": (CONFIGURED,), "database_url": url, **settings}
+        given = {"require_auth": True, "api_keys": (CONFIGURED,), "database_url": database_url, **settings}
         made.append(create_app(Settings(**given)))
         return made[-1]
 

@@ -18,7 +18,7 @@ from gateway.store.keys import Keys
 from tests.http.test_dashboard import CONFIGURED, IS_READY, needs_a_browser
 from tests.standin import StandIn, text, thinking, tool_calls
 from tests.support.browser import Browser
-from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 
 # In a browser
@@ -33,7 +33,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
 def guarded(cli: ScriptedCli) -> Iterator[Gateway]:
     """A gateway with keys in front of the scripted CLI; `http` has the key of an admin called boss."""
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": CONFIGURED, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
-    with closing(Gateway({**STILL, **cli.environ, **keys, "WARM_PROCESSES": "1"})) as gateway:
+    with closing(Gateway({**NOTHING_KEPT, **cli.environ, **keys, "WARM_PROCESSES": "1"})) as gateway:
         gateway.await_warm(1)
         _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
         gateway.api.headers["x-api-key"] = plain

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from tests.standin import StandIn, text
-from tests.support.gateway import ROOT, STILL, Gateway
-from tests.support.sockets import settle
-from tests.support.wide import some, wide
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway
+from tests.support.sockets import wait_until_idle
+from tests.support.wide import wide, wide_except
 
 PATH = "/v1/chat/completions"
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
@@ -102,7 +102,7 @@ def test_a_wrong_field_is_named(gateway: Gateway, body: dict[str, Any], code: st
 
 @pytest.mark.parametrize(
     "content_type",
-    some(
+    wide_except(
         ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", None], "text/plain", None
     ),
 )
@@ -116,7 +116,7 @@ def test_json_is_json_whatever_it_is_called(
 
 
 def test_a_body_over_the_limit_is_a_json_413(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
-    gateway = start_gateway(**STILL, MAX_REQUEST_BYTES="1000", WARM_PROCESSES="1")
+    gateway = start_gateway(**NOTHING_KEPT, MAX_REQUEST_BYTES="1000", WARM_PROCESSES="1")
     large = json.dumps({"messages": [{"role": "user", "content": "x" * 2000}]}).encode()
     for body in (large, (part for part in (large[:500], large[500:]))):  # with a length, and in chunks
         answer = gateway.api.post(PATH, content=body)
@@ -289,8 +289,8 @@ def test_the_api_describes_itself(gateway: Gateway) -> None:
 
 
 def test_nothing_but_answers_starts_a_process(start_gateway: Callable[..., Gateway]) -> None:
-    gateway = start_gateway(**STILL, WARM_PROCESSES="1")
-    settle(gateway, 1)
+    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1")
+    wait_until_idle(gateway, 1)
     started = gateway.api.health()["claude"]["starts"]
     began = time.monotonic()
     for url in ("/", "/health", "/v1/models", "/v1/models/opus", "/v1/models/capabilities", "/openapi.json"):

@@ -31,13 +31,13 @@ CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/gateway.db"
 
 
 @pytest.fixture
-def app(url: str) -> Iterator[Flask]:
-    app = create_app(Settings(require_auth=True, api_keys=(CONFIGURED, "another"), database_url=url))
+def app(database_url: str) -> Iterator[Flask]:
+    app = create_app(Settings(require_auth=True, api_keys=(CONFIGURED, "another"), database_url=database_url))
     yield app
     app.extensions["store"].close()
 
@@ -240,8 +240,8 @@ def test_the_owner_is_the_key_however_it_is_sent(app: Flask, keys: Keys) -> None
     assert len({key.id, owner_of(bearer(CONFIGURED)), owner_of(bearer("another"))}) == 3
 
 
-def test_without_auth_any_key_will_do(url: str) -> None:
-    client = create_app(Settings(database_url=url)).test_client()
+def test_without_auth_any_key_will_do(database_url: str) -> None:
+    client = create_app(Settings(database_url=database_url)).test_client()
     assert client.get("/v1/models").status_code == 200
     assert client.get("/v1/models", headers=bearer("whatever")).status_code == 200
 
@@ -263,11 +263,11 @@ def test_keys_do_not_show() -> None:
     assert CONFIGURED not in repr(Settings(api_keys=(CONFIGURED,)))
 
 
-def test_no_start_without_a_key_that_could_pass(url: str) -> None:
-    settings = Settings(require_auth=True, database_url=url)
+def test_no_start_without_a_key_that_could_pass(database_url: str) -> None:
+    settings = Settings(require_auth=True, database_url=database_url)
     with pytest.raises(SettingsError, match=r"REQUIRE_AUTH .* no key"):
         create_app(settings)
-    keys: Keys = create_app(Settings(database_url=url)).extensions["keys"]
+    keys: Keys = create_app(Settings(database_url=database_url)).extensions["keys"]
     key, _ = keys.create("alice")
     create_app(settings)
     keys.revoke(key.id)
@@ -276,9 +276,9 @@ def test_no_start_without_a_key_that_could_pass(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite:////proc/none/x.db"])
-def test_no_start_without_a_database(url: str) -> None:
+def test_no_start_without_a_database(database_url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
-        create_app(Settings(database_url=url))
+        create_app(Settings(database_url=database_url))
 
 
 def test_gunicorn_refuses_to_start(start_gateway: Callable[..., Gateway]) -> None:
@@ -293,9 +293,9 @@ def test_gunicorn_refuses_to_start(start_gateway: Callable[..., Gateway]) -> Non
 
 
 @pytest.fixture
-def run(url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setenv("CLAUDE_CODE_API_ENV_FILE", "/nonexistent")
-    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_URL", database_url)
     return lambda *arguments: CliRunner().invoke(main, ["keys", *arguments])
 
 

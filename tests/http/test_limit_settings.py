@@ -61,8 +61,8 @@ def test_limits_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     store.close()
 
 
-def test_a_long_answer_tells_of_the_time_that_is_left_at_its_end(url: str) -> None:
-    app = create_app(Settings(database_url=url))
+def test_a_long_answer_tells_of_the_time_that_is_left_at_its_end(database_url: str) -> None:
+    app = create_app(Settings(database_url=database_url))
     with app.test_request_context("/v1/models"):
         app.preprocess_request()
         window = Sliding(13, 60, 0, 1, 30)

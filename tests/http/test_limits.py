@@ -19,7 +19,7 @@ from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from tests.support.gateway import STILL, Gateway, clear_of_the_minute, wait_for
+from tests.support.gateway import NOTHING_KEPT, Gateway, clear_of_the_minute, wait_for
 from tests.support.scripted import ScriptedCli
 
 PATH = "/v1/chat/completions"
@@ -50,7 +50,7 @@ def three(tmp_path_factory: pytest.TempPathFactory, cli_environ: dict[str, str])
         "RATE_LIMIT_BURST": str(BURST),
         "WARM_PROCESSES": "0",  # then a CLI process shows which worker is at work
     }
-    gateway = Gateway({**cli_environ, **STILL, **cli.environ, **settings})
+    gateway = Gateway({**cli_environ, **NOTHING_KEPT, **cli.environ, **settings})
     yield gateway
     gateway.close()
 

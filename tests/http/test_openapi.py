@@ -19,7 +19,7 @@ from gateway.api.dashboard import views as dashboard
 from gateway.api.views import not_served
 from gateway.app import create_app
 from gateway.settings import Settings
-from tests.support.gateway import ROOT, STILL, Gateway
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway
 from tests.support.scripted import ScriptedCli
 
 Json = dict[str, Any]
@@ -58,7 +58,7 @@ def described(client: FlaskClient) -> Json:
 def scripted(tmp_path_factory: pytest.TempPathFactory, cli_environ: dict[str, str]) -> Iterator[Gateway]:
     """A gateway in front of the scripted CLI."""
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
-    gateway = Gateway({**cli_environ, **STILL, **cli.environ})
+    gateway = Gateway({**cli_environ, **NOTHING_KEPT, **cli.environ})
     yield gateway
     gateway.close()
 

@@ -25,7 +25,7 @@ MOST = 1000
 
 
 @pytest.fixture
-def url(gateway: Gateway) -> str:
+def files_url(gateway: Gateway) -> str:
     """The files of a fresh project."""
     made = gateway.api.post("/v1/projects", json={"name": "x"}).json()
     return f"/v1/projects/{made['id']}/files"
@@ -38,60 +38,60 @@ def problem(answer: httpx.Response) -> tuple[int, str, str | None]:
 
 @pytest.mark.parametrize("name", ["a.txt", "src/deep/a.py", "Übersicht 2.md", "100%.txt", "a+b&c=d#e.txt"])
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_what_goes_up_comes_down(gateway: Gateway, url: str, name: str, method: str) -> None:
+def test_what_goes_up_comes_down(gateway: Gateway, files_url: str, name: str, method: str) -> None:
     content = bytes(range(256)) * 1000
-    up = gateway.api.request(method, f"{url}/{quote(name)}", content=content)
+    up = gateway.api.request(method, f"{files_url}/{quote(name)}", content=content)
     assert up.status_code == 200, up.text
     assert up.json().keys() == {"object", "name", "bytes", "modified_at"}
     assert (up.json()["name"], up.json()["bytes"]) == (name, len(content))
-    down = gateway.api.get(f"{url}/{quote(name)}")
+    down = gateway.api.get(f"{files_url}/{quote(name)}")
     assert down.content == content
     assert down.headers["content-length"] == str(len(content))
-    assert gateway.api.get(url).json()["data"] == [up.json()]
+    assert gateway.api.get(files_url).json()["data"] == [up.json()]
 
 
-def test_a_download_is_nothing_for_a_browser_to_show(gateway: Gateway, url: str) -> None:
-    gateway.api.put(f"{url}/x/%C3%BC.html", content="<script>alert(1)</script>")
-    down = gateway.api.get(f"{url}/x/%C3%BC.html")
+def test_a_download_is_nothing_for_a_browser_to_show(gateway: Gateway, files_url: str) -> None:
+    gateway.api.put(f"{files_url}/x/%C3%BC.html", content="<script>alert(1)</script>")
+    down = gateway.api.get(f"{files_url}/x/%C3%BC.html")
     assert down.headers["content-type"] == "application/octet-stream"
     assert down.headers["x-content-type-options"] == "nosniff"
     assert down.headers["content-disposition"] == "attachment; filename*=UTF-8''%C3%BC.html"
 
 
-def test_a_form_uploads_as_openai_s_files_do(gateway: Gateway, url: str) -> None:
+def test_a_form_uploads_as_openai_s_files_do(gateway: Gateway, files_url: str) -> None:
     def post(name: str, content: bytes, **data: str) -> httpx.Response:
-        return gateway.api.post(url, files={"file": (name, content)}, data=data)
+        return gateway.api.post(files_url, files={"file": (name, content)}, data=data)
 
     assert post("a.txt", b"one", purpose="assistants").json()["name"] == "a.txt"
     assert post("ignored.txt", b"two", path="sub/b.txt").json()["name"] == "sub/b.txt"
-    assert gateway.api.get(f"{url}/sub/b.txt").content == b"two"
-    assert problem(gateway.api.post(url, content=b"no form")) == (400, "invalid_request", "file")
+    assert gateway.api.get(f"{files_url}/sub/b.txt").content == b"two"
+    assert problem(gateway.api.post(files_url, content=b"no form")) == (400, "invalid_request", "file")
     assert problem(post("../x", b"")) == (400, "invalid_request", "file")
     assert problem(post("x", b"", path="../x")) == (400, "invalid_request", "path")
 
 
-def test_chunks_without_a_length_are_taken(gateway: Gateway, url: str) -> None:
+def test_chunks_without_a_length_are_taken(gateway: Gateway, files_url: str) -> None:
     def parts() -> Iterator[bytes]:
         yield b"one "
         yield b"two"
 
-    assert gateway.api.put(f"{url}/a", content=parts()).json()["bytes"] == 7
+    assert gateway.api.put(f"{files_url}/a", content=parts()).json()["bytes"] == 7
 
 
-def test_a_file_is_replaced_and_deleted(gateway: Gateway, url: str) -> None:
-    gateway.api.put(f"{url}/a", content="one")
-    gateway.api.put(f"{url}/a", content="two")
-    assert gateway.api.get(f"{url}/a").text == "two"
-    gone = gateway.api.delete(f"{url}/a").json()
+def test_a_file_is_replaced_and_deleted(gateway: Gateway, files_url: str) -> None:
+    gateway.api.put(f"{files_url}/a", content="one")
+    gateway.api.put(f"{files_url}/a", content="two")
+    assert gateway.api.get(f"{files_url}/a").text == "two"
+    gone = gateway.api.delete(f"{files_url}/a").json()
     assert gone == {"object": "project.file", "name": "a", "deleted": True}
     for method in ("GET", "DELETE"):
-        assert problem(gateway.api.request(method, f"{url}/a")) == (404, "file_not_found", "path")
+        assert problem(gateway.api.request(method, f"{files_url}/a")) == (404, "file_not_found", "path")
 
 
-def test_files_come_in_pages(gateway: Gateway, url: str) -> None:
+def test_files_come_in_pages(gateway: Gateway, files_url: str) -> None:
     for name in ("b", "a/x", "c"):
-        gateway.api.put(f"{url}/{name}", content="x")
-    page = gateway.api.get(url, params={"per_page": 2, "page": 2}).json()
+        gateway.api.put(f"{files_url}/{name}", content="x")
+    page = gateway.api.get(files_url, params={"per_page": 2, "page": 2}).json()
     assert [file["name"] for file in page["data"]] == ["c"]
     assert page["pagination"]["total_items"] == 3
 
@@ -105,26 +105,26 @@ TRICKS = [
 @pytest.mark.parametrize("name", TRICKS)
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
 def test_a_path_that_could_lead_elsewhere_is_refused(
-    gateway: Gateway, url: str, name: str, method: str
+    gateway: Gateway, files_url: str, name: str, method: str
 ) -> None:
     parts = urlsplit(gateway.url)
     assert parts.hostname
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)  # sends paths as they are
     try:
-        connection.request(method, f"{url}/{name}", body=b"x" if method == "PUT" else None)
+        connection.request(method, f"{files_url}/{name}", body=b"x" if method == "PUT" else None)
         answer = connection.getresponse()
         body = answer.read()
     finally:
         connection.close()
     assert answer.status == 400, body
     assert b'"param":"path"' in body
-    assert gateway.api.get(url).json()["data"] == []
+    assert gateway.api.get(files_url).json()["data"] == []
 
 
-def test_a_file_larger_than_a_project_is_refused_before_it_comes(gateway: Gateway, url: str) -> None:
+def test_a_file_larger_than_a_project_is_refused_before_it_comes(gateway: Gateway, files_url: str) -> None:
     parts = urlsplit(gateway.url)
     assert parts.hostname
-    for path, kind in ((f"{url}/a", "text/plain"), (url, "multipart/form-data; boundary=x")):
+    for path, kind in ((f"{files_url}/a", "text/plain"), (files_url, "multipart/form-data; boundary=x")):
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
         try:
             connection.putrequest("POST", path)

@@ -16,10 +16,19 @@ import pytest
 
 from tests.standin import Recorded, StandIn, hang, text, tool_calls
 from tests.support.gateway import Gateway, port_of, wait_for
-from tests.support.recorded import Body, assistant, chunks, content, spoken, system, system_texts, user
-from tests.support.tool_bodies import CLOCK, result
+from tests.support.recorded import (
+    Body,
+    assistant,
+    chunks_of,
+    streamed_text,
+    system,
+    system_texts_of,
+    turns_of,
+    user,
+)
+from tests.support.tool_bodies import CLOCK, tool_result
 
-pytestmark = pytest.mark.usefixtures("echo")
+pytestmark = pytest.mark.usefixtures("echoing_model")
 
 HAIKU = "claude-haiku-4-5-20251001"
 UNKNOWN = "sess_unknown"
@@ -49,7 +58,7 @@ def say(gateway: Gateway, session: str | None, *messages: Any, **fields: Any) ->
 
 
 def said_to_model(record: Recorded) -> list[str]:
-    return [" | ".join(texts) for _, texts in spoken(record)]
+    return [" | ".join(texts) for _, texts in turns_of(record)]
 
 
 def show(gateway: Gateway, session: str, key: str | None = None) -> Body:
@@ -107,20 +116,20 @@ class Streaming:
 # A conversation goes on
 
 
-def test_just_the_new_message_is_sent(keeper: Gateway, standin: StandIn) -> None:
-    session = new(keeper, title="Trip", system_prompt="Be kind.", model="claude-haiku-4-5")
-    first = say(keeper, session, "one")
-    second = say(keeper, session, "two")
+def test_just_the_new_message_is_sent(keeping_gateway: Gateway, standin: StandIn) -> None:
+    session = new(keeping_gateway, title="Trip", system_prompt="Be kind.", model="claude-haiku-4-5")
+    first = say(keeping_gateway, session, "one")
+    second = say(keeping_gateway, session, "two")
     assert (first["session_id"], first["project_id"]) == (session, None)
     assert second["choices"][0]["message"]["content"] == "You said two"
     asked, again = standin.messages
     assert said_to_model(again) == ["one", "You said one", "two"]
-    assert [role for role, _ in spoken(again)] == ["user", "assistant", "user"]
-    assert system_texts(again) == system_texts(asked) == ["Be kind."]
+    assert [role for role, _ in turns_of(again)] == ["user", "assistant", "user"]
+    assert system_texts_of(again) == system_texts_of(asked) == ["Be kind."]
     assert again.body["model"] == HAIKU
     process = "x-claude-code-session-id"
     assert again.headers[process] == asked.headers[process]  # it was kept
-    shown = show(keeper, session)
+    shown = show(keeping_gateway, session)
     assert [message["role"] for message in shown["messages"]] == ["user", "assistant"] * 2
     assert shown["message_count"] == 4
     assert (shown["title"], shown["model"], shown["is_active"]) == ("Trip", "claude-haiku-4-5", True)
@@ -133,14 +142,14 @@ def test_own_parameters_of_a_turn_win(gateway: Gateway, standin: StandIn) -> Non
     session = new(gateway, system_prompt="Be kind.", model="claude-haiku-4-5")
     say(gateway, session, "one", system_prompt="Be rude.", model="claude-sonnet-4-5")
     (record,) = standin.messages
-    assert system_texts(record) == ["Be rude."]
+    assert system_texts_of(record) == ["Be rude."]
     assert record.body["model"].startswith("claude-sonnet-4-5")
 
 
 def test_a_stream_is_stored_and_names_its_session(gateway: Gateway, standin: StandIn) -> None:
     session = new(gateway)
     streaming = Streaming(gateway, "one", session_id=session)
-    assert content(chunks(streaming.end())) == "You said one"
+    assert streamed_text(chunks_of(streaming.end())) == "You said one"
     assert streaming.headers["x-session-id"] == session
     assert "x-project-id" not in streaming.headers
     say(gateway, session, "two")
@@ -157,7 +166,7 @@ def test_a_replayed_conversation_is_not_doubled(gateway: Gateway, standin: Stand
     say(gateway, session, *messages)
     record = standin.messages.last
     assert said_to_model(record) == ["one", "You said one", "two", "You said two", "three"]
-    assert system_texts(record) == ["It is past three."]
+    assert system_texts_of(record) == ["It is past three."]
     assert texts_of(gateway, session) == [
         "It is past three.",
         *said_to_model(record),
@@ -183,7 +192,7 @@ def test_tools_and_images_in_a_session(gateway: Gateway, standin: StandIn) -> No
     assert answer["finish_reason"] == "tool_calls"
     standin.default(text("noon"))
     call = answer["message"]["tool_calls"][0]
-    say(gateway, session, result(call["id"], "12:00"), tools=[CLOCK])
+    say(gateway, session, tool_result(call["id"], "12:00"), tools=[CLOCK])
     say(gateway, session, "thanks", tools=[CLOCK])
     kinds = [
         [block["type"] for block in message["content"]] if isinstance(message["content"], list) else ["text"]

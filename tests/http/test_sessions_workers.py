@@ -14,9 +14,9 @@ import pytest
 from tests.http.test_sessions import Streaming, code, new, said_to_model, say, show
 from tests.standin import StandIn, hang
 from tests.support.gateway import Gateway, port_of, wait_for
-from tests.support.recorded import system_texts, user
+from tests.support.recorded import system_texts_of, user
 
-pytestmark = pytest.mark.usefixtures("echo")
+pytestmark = pytest.mark.usefixtures("echoing_model")
 
 # Other workers, and the same gateway later
 
@@ -117,7 +117,7 @@ def test_everything_is_stored_if_wanted(two_workers: Gateway, standin: StandIn) 
     session = say(two_workers, None, "one", system_prompt="Be kind.")["session_id"]
     say(two_workers, session, "two")
     assert said_to_model(standin.messages.last) == ["one", "You said one", "two"]
-    assert system_texts(standin.messages.last) == ["Be kind."]
+    assert system_texts_of(standin.messages.last) == ["Be kind."]
 
 
 def test_a_conversation_outlives_the_gateway(

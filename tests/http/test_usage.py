@@ -208,7 +208,7 @@ def test_the_end_writes_what_waits(usage: UsageTable) -> None:
 
 
 @pytest.fixture
-def url(path: Path) -> str:
+def database_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
@@ -228,8 +228,8 @@ def get(client: FlaskClient, query: str = "", key: str = "") -> Any:
     return found.json
 
 
-def test_a_key_sees_itself_and_an_admin_all(url: str) -> None:
-    client, usage, keys = client_of(url, require_auth=True, api_keys=(CONFIGURED,))
+def test_a_key_sees_itself_and_an_admin_all(database_url: str) -> None:
+    client, usage, keys = client_of(database_url, require_auth=True, api_keys=(CONFIGURED,))
     alice, alices = keys.create("alice")
     admin, admins = keys.create("boss", is_admin=True)
     client.get("/v1/models", headers={"x-api-key": CONFIGURED})
@@ -245,8 +245,8 @@ def test_a_key_sees_itself_and_an_admin_all(url: str) -> None:
     assert client.get("/v1/usage").status_code == 401
 
 
-def test_the_answer(url: str) -> None:
-    client, usage, _ = client_of(url)
+def test_the_answer(database_url: str) -> None:
+    client, usage, _ = client_of(database_url)
     usage.add([today(), today(model="opus", outcome="failed", usage=Tokens())])
     found = get(client, "group_by=model&per_page=1&page=2")
     now = datetime.now(timezone.utc).date()
@@ -285,8 +285,8 @@ def test_the_answer(url: str) -> None:
         ("to=2026-05-04", 1),
     ],
 )
-def test_a_span_of_days(url: str, query: str, count: int) -> None:
-    client, usage, _ = client_of(url)
+def test_a_span_of_days(database_url: str, query: str, count: int) -> None:
+    client, usage, _ = client_of(database_url)
     usage.add([today() if not query else answer()])
     assert get(client, query)["totals"]["requests"] == count
 
@@ -303,8 +303,8 @@ def test_a_span_of_days(url: str, query: str, count: int) -> None:
         ("per_page=1001", "per_page"),
     ],
 )
-def test_a_wrong_parameter_is_named(url: str, query: str, param: str) -> None:
-    client, _, _ = client_of(url)
+def test_a_wrong_parameter_is_named(database_url: str, query: str, param: str) -> None:
+    client, _, _ = client_of(database_url)
     refused = client.get(f"/v1/usage?{query}")
     assert refused.status_code == 400
     assert refused.json["error"]["param"] == param  # type: ignore[index]
@@ -313,10 +313,10 @@ def test_a_wrong_parameter_is_named(url: str, query: str, param: str) -> None:
 # On the command line
 
 
-def test_the_table_on_the_command_line(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, usage, _ = client_of(url)
+def test_the_table_on_the_command_line(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, usage, _ = client_of(database_url)
     monkeypatch.setenv("CLAUDE_CODE_API_ENV_FILE", "/nonexistent")
-    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_URL", database_url)
 
     def run(*arguments: str) -> list[str]:
         result = CliRunner().invoke(main, ["usage", *arguments])

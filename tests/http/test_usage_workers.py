@@ -19,9 +19,9 @@ import pytest
 from gateway.store.database import Store
 from gateway.store.usage import Figures, UsageTable, sum_figures
 from tests.standin import StandIn, text
-from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import Caller, leaving
+from tests.support.sockets import SocketClient, hanging_up
 
 # All together, with real workers
 
@@ -31,7 +31,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Three workers in front of the scripted CLI."""
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     settings = {"LOG_FORMAT": "json", "WEB_CONCURRENCY": "3", "MAX_PROCESSES": "8"}
-    gateway = Gateway({**STILL, **cli.environ, **settings, "ANTHROPIC_API_KEY": "sk-ant-dummy"})
+    gateway = Gateway({**NOTHING_KEPT, **cli.environ, **settings, "ANTHROPIC_API_KEY": "sk-ant-dummy"})
     gateway.api.health()  # it listens before it has made its database
     yield gateway
     gateway.close()
@@ -49,8 +49,8 @@ def figures_of(gateway: Gateway) -> Figures:
 def ask(gateway: Gateway, number: int) -> dict[str, Any] | None:
     """What the client is told of the usage of its answer; None for one that leaves."""
     if number % 3 == 0:
-        caller = Caller(gateway, "HANGLATER", stream=True)
-        with leaving(caller):
+        caller = SocketClient(gateway, "HANGLATER", stream=True)
+        with hanging_up(caller):
             caller.read_until(b"so far", 30)
         return None
     if number % 3 == 1:
@@ -95,8 +95,8 @@ def test_rows_log_and_metrics_agree_with_what_clients_received(busy: Gateway) ->
 
 def test_a_killed_worker_leaves_a_sound_database(busy: Gateway) -> None:
     before = figures_of(busy).requests
-    callers = [Caller(busy, "HANGLATER", stream=True) for _ in range(4)]
-    with leaving(*callers):
+    callers = [SocketClient(busy, "HANGLATER", stream=True) for _ in range(4)]
+    with hanging_up(*callers):
         for caller in callers:
             caller.read_until(b"so far", 30)
         killed = busy.workers
@@ -119,8 +119,8 @@ def test_a_killed_worker_leaves_a_sound_database(busy: Gateway) -> None:
 
 def test_an_answer_that_is_cut_off_is_a_row(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("word " * 200, delay=0.02))
-    caller = Caller(gateway, "hi", stream=True)
-    with leaving(caller):
+    caller = SocketClient(gateway, "hi", stream=True)
+    with hanging_up(caller):
         caller.read_until(b"word", 30)
     query = "SELECT outcome, error, output_tokens, is_estimated FROM usage WHERE request_id = ?"
 
@@ -137,9 +137,9 @@ def test_an_answer_that_the_end_of_the_gateway_cuts_off_is_a_row(
     tmp_path: Path, start_gateway: Callable[..., Gateway]
 ) -> None:
     url = f"sqlite:///{tmp_path}/kept.db"
-    gateway = start_gateway(**STILL, **ScriptedCli(tmp_path).environ, DATABASE_URL=url)
-    caller = Caller(gateway, "HANGLATER", stream=True)
-    with leaving(caller):
+    gateway = start_gateway(**NOTHING_KEPT, **ScriptedCli(tmp_path).environ, DATABASE_URL=url)
+    caller = SocketClient(gateway, "HANGLATER", stream=True)
+    with hanging_up(caller):
         caller.read_until(b"so far", 30)
         gateway.stop(signal.SIGQUIT)  # which waits for nothing
     assert [failure.error for failure in UsageTable(Store(url)).recent_failures()] == ["shutting_down"]

@@ -19,8 +19,8 @@ from gateway.errors import RateLimited, UpstreamError
 from gateway.turn import AgentWorkspace, Done, Message, Text, Turn, Usage
 from tests.standin import Recorded, StandIn, text, thinking, tool_calls
 from tests.support.gateway import Gateway, wait_for
-from tests.support.recorded import Body, assistant, chunks, system, user
-from tests.support.recorded import content as text_of
+from tests.support.recorded import Body, assistant, chunks_of, system, user
+from tests.support.recorded import streamed_text as text_of
 from tests.support.tool_bodies import CLOCK
 
 SLEEP = "86399"  # how long the program sleeps that a test looks for
@@ -86,7 +86,7 @@ def test_text_streams_and_tools_stay_the_cli_s_own(agents: Gateway, standin: Sta
     project = make(agents, "streams", {"a.txt": "The sea is calm tonight."})
     standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Let me look. "), times=1)
     standin.reply(text("The tide is full."), when=lambda body: bool(len(body["messages"]) > 2), times=1)
-    parsed = chunks(
+    parsed = chunks_of(
         agents.api.stream_chat("What is in it?", project_id=project, stream_options={"include_usage": True})
     )
     deltas = [choice["delta"] for chunk in parsed for choice in chunk["choices"]]

@@ -14,9 +14,9 @@ import pytest
 
 from tests.standin import StandIn, text
 from tests.support.fake_cli import GREETING
-from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import Caller, figures, gone, leaving, pids, settle
+from tests.support.sockets import SocketClient, are_reaped, cli_figures, cli_pids, hanging_up, wait_until_idle
 from tests.support.wide import wide
 
 
@@ -28,7 +28,7 @@ def shared_cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
 
 @pytest.fixture(scope="module")
 def _scripted(shared_cli: ScriptedCli, cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    environ = {**cli_environ, **STILL, **shared_cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"}
+    environ = {**cli_environ, **NOTHING_KEPT, **shared_cli.environ, "STREAMING_TIMEOUT_SECONDS": "2"}
     gateway = Gateway(environ, "tests.support.pulse_wsgi:app")
     yield gateway
     gateway.close()
@@ -41,7 +41,7 @@ def scripted(_scripted: Gateway) -> Iterator[Gateway]:
     answer = _scripted.api.chat("hello")
     assert answer.status_code == 200, answer.text
     assert content(answer) == "You said: hello"
-    settle(_scripted, 2)
+    wait_until_idle(_scripted, 2)
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def test_an_answer_that_breaks_off(scripted: Gateway, word: str, status: int, co
 
 def test_a_silent_stream_is_kept_alive(scripted: Gateway, shared_cli: ScriptedCli) -> None:
     """Before its end, and for longer than the pulse."""
-    caller = Caller(scripted, "WAIT", stream=True)
-    with leaving(caller):
+    caller = SocketClient(scripted, "WAIT", stream=True)
+    with hanging_up(caller):
         caller.read_until(b"so far")
         caller.read_until(b"\n: keep-alive\n\n")
         shared_cli.go()
@@ -155,16 +155,16 @@ def test_a_cli_that_does_not_end_by_itself_is_killed(
     cli: ScriptedCli, start_gateway: Callable[..., Gateway]
 ) -> None:
     cli.set_mode("stubborn")
-    gateway = start_gateway(**STILL, **cli.environ)
-    warm = settle(gateway, 2)
-    caller = Caller(gateway, "HANGLATER", stream=True)
+    gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
+    warm = wait_until_idle(gateway, 2)
+    caller = SocketClient(gateway, "HANGLATER", stream=True)
     caller.read_until(b"so far")
-    caller.leave()
-    wait_for(lambda: len([pid for pid in warm if gone(pid)]) == 1, 20)
+    caller.hang_up()
+    wait_for(lambda: len([pid for pid in warm if are_reaped(pid)]) == 1, 20)
     assert content(gateway.api.chat("hello")) == "You said: hello"
-    left = settle(gateway, 2)
+    left = wait_until_idle(gateway, 2)
     assert gateway.stop() == 0
-    assert gone(*left)
+    assert are_reaped(*left)
 
 
 def test_warm_processes_that_turn_out_dead_are_replaced(
@@ -172,19 +172,19 @@ def test_warm_processes_that_turn_out_dead_are_replaced(
 ) -> None:
     """They end in the very moment in which they are taken, one after the other."""
     cli.set_mode("frail")
-    gateway = start_gateway(**STILL, **cli.environ)
-    settle(gateway, 2)
+    gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
+    wait_until_idle(gateway, 2)
     cli.set_mode("")
     assert content(gateway.api.chat("hello")) == "You said: hello"
-    settle(gateway, 2)
+    wait_until_idle(gateway, 2)
 
 
 def test_not_even_a_cli_whose_processes_all_die_is_tried_for_ever(
     cli: ScriptedCli, start_gateway: Callable[..., Gateway]
 ) -> None:
     cli.set_mode("frail")
-    gateway = start_gateway(**STILL, **cli.environ)
-    settle(gateway, 2)
+    gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
+    wait_until_idle(gateway, 2)
     before = cli.starts
     assert fault(gateway.api.chat("hello")) == (502, "upstream_error")
     assert cli.starts - before <= 4  # those that were tried are replaced, no more
@@ -193,41 +193,41 @@ def test_not_even_a_cli_whose_processes_all_die_is_tried_for_ever(
 def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     """Nobody waits for the start time-out, the operator reads why, and starts do not pile up."""
     cli.set_mode("never-start")
-    gateway = start_gateway(**STILL, **cli.environ)
+    gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
     answer = gateway.api.chat("hi")
     assert fault(answer) == (503, "claude_unavailable")
     assert "cannot start today" in answer.json()["error"]["message"]
     assert "cannot start today" in gateway.api.health()["error"]
-    callers = [Caller(gateway, "hi") for _ in range(10)]
-    with leaving(*callers):
+    callers = [SocketClient(gateway, "hi") for _ in range(10)]
+    with hanging_up(*callers):
         for caller in callers:
             caller.read_body()
         assert {caller.status for caller in callers} == {503}
     assert cli.starts < 10
     cli.set_mode("")
     wait_for(lambda: gateway.api.chat("hi").status_code == 200, 20)
-    settle(gateway, 2)
+    wait_until_idle(gateway, 2)
 
 
 def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("never-answer")
-    gateway = start_gateway(**STILL, **cli.environ, START_TIMEOUT_SECONDS="0.5")
+    gateway = start_gateway(**NOTHING_KEPT, **cli.environ, START_TIMEOUT_SECONDS="0.5")
     assert fault(gateway.api.chat("hi")) == (503, "claude_unavailable")
-    assert len(pids(gateway)) <= 3  # two that get warm, and one that is asked for the login
+    assert len(cli_pids(gateway)) <= 3  # two that get warm, and one that is asked for the login
     cli.set_mode("")
     wait_for(lambda: gateway.api.chat("hi").status_code == 200, 20)
-    settle(gateway, 2)
+    wait_until_idle(gateway, 2)
 
 
 @pytest.mark.parametrize("stream", [True, pytest.param(False, marks=wide)], ids=["stream", "whole"])
 def test_the_real_cli_killed_in_mid_answer(
     start_gateway: Callable[..., Gateway], standin: StandIn, stream: bool
 ) -> None:
-    gateway = start_gateway(**STILL)
-    before = settle(gateway, 2)
+    gateway = start_gateway(**NOTHING_KEPT)
+    before = wait_until_idle(gateway, 2)
     standin.reply(text("word " * 400, delay=0.02))
-    caller = Caller(gateway, "hi", stream=stream)
-    with leaving(caller):
+    caller = SocketClient(gateway, "hi", stream=stream)
+    with hanging_up(caller):
         standin.wait_for(lambda: standin.messages and standin.messages.last.deltas >= 5, 10)
         for process in before:  # the one that answers, and one that waits
             os.kill(process, signal.SIGKILL)
@@ -241,4 +241,4 @@ def test_the_real_cli_killed_in_mid_answer(
             assert caller.status == 502
     standin.reply(text("Still here"))
     assert content(gateway.api.chat("hi")) == "Still here"
-    assert figures(gateway)["running"] == 0
+    assert cli_figures(gateway)["running"] == 0

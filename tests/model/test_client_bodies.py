@@ -19,8 +19,8 @@ from tests.support.client_bodies import BODIES as CLIENT_BODIES
 from tests.support.client_bodies import PDF, PNG
 from tests.support.cursor_bodies import CURSOR_BODIES
 from tests.support.gateway import Gateway
-from tests.support.recorded import chunks
-from tests.support.wide import some
+from tests.support.recorded import chunks_of
+from tests.support.wide import wide_except
 
 Body = dict[str, Any]
 
@@ -53,7 +53,7 @@ def model(body: Body) -> Reply:
     return tool_calls([(forced, {name: EXAMPLES[kind["type"]] for name, kind in properties.items()})])
 
 
-@pytest.mark.parametrize("name", some(BODIES, *WHOLE))
+@pytest.mark.parametrize("name", wide_except(BODIES, *WHOLE))
 def test_a_body_is_answered(gateway: Gateway, standin: StandIn, name: str) -> None:
     body = whole(name)
     standin.default(model)
@@ -65,7 +65,7 @@ def test_a_body_is_answered(gateway: Gateway, standin: StandIn, name: str) -> No
     assert_all_arrived(body, standin)
 
 
-@pytest.mark.parametrize("name", some(BODIES, *STREAMED))
+@pytest.mark.parametrize("name", wide_except(BODIES, *STREAMED))
 def test_a_body_is_answered_by_a_stream(gateway: Gateway, standin: StandIn, name: str) -> None:
     body = whole(name)
     standin.default(model)
@@ -74,7 +74,7 @@ def test_a_body_is_answered_by_a_stream(gateway: Gateway, standin: StandIn, name
         lines = answer.read().decode().splitlines()
     assert answer.status_code == 200, lines
     data = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
-    *parsed, last = map(ChatCompletionChunk.model_validate, chunks(data))
+    *parsed, last = map(ChatCompletionChunk.model_validate, chunks_of(data))
     assert last.usage
     assert not last.choices
     deltas = [chunk.choices[0].delta for chunk in parsed]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.standin import Recorded, Reply, StandIn, hang, text
-from tests.support.gateway import STILL, Gateway, wait_for
-from tests.support.sockets import Caller, figures, gone, leaving, pids, settle
-from tests.support.wide import some_of
+from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
+from tests.support.sockets import SocketClient, are_reaped, cli_figures, cli_pids, hanging_up, wait_until_idle
+from tests.support.wide import wide_cases_except
 
 LONG = text("word " * 800, delay=0.02)
 SOON = 5.0  # seconds; much less than any answer here takes, and enough on a machine that is busy with other tests
@@ -20,7 +20,7 @@ either_way = pytest.mark.parametrize("stream", [True, False], ids=["stream", "wh
 
 @pytest.fixture(scope="module")
 def _single(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway({**cli_environ, **STILL, "MAX_CONCURRENT_SESSIONS": "1", "WARM_PROCESSES": "1"})
+    gateway = Gateway({**cli_environ, **NOTHING_KEPT, "MAX_CONCURRENT_SESSIONS": "1", "WARM_PROCESSES": "1"})
     yield gateway
     gateway.close()
 
@@ -28,14 +28,14 @@ def _single(cli_environ: dict[str, str]) -> Iterator[Gateway]:
 @pytest.fixture
 def single(_single: Gateway, standin: StandIn) -> Gateway:
     """A gateway with one slot and one warm process, which the test's turn will get."""
-    settle(_single, 1)
+    wait_until_idle(_single, 1)
     return _single
 
 
 def assert_stopped(gateway: Gateway, process: int, seconds: float = SOON) -> None:
     """The process has ended in that time, and the only slot is free for the next."""
-    wait_for(lambda: gone(process), seconds)
-    wait_for(lambda: figures(gateway)["running"] == 0, seconds)
+    wait_for(lambda: are_reaped(process), seconds)
+    wait_for(lambda: cli_figures(gateway)["running"] == 0, seconds)
 
 
 def assert_serves(gateway: Gateway, standin: StandIn) -> None:
@@ -72,7 +72,7 @@ LEAVINGS = {
 
 @pytest.mark.parametrize(
     ("reply", "sent", "seen", "stream", "abruptly"),
-    some_of(
+    wide_cases_except(
         LEAVINGS,
         "before-the-answer-stream-in-order",
         "before-the-answer-whole-reset",
@@ -92,13 +92,13 @@ def test_leaving_stops_the_turn(
     abruptly: bool,
 ) -> None:
     standin.reply(reply)
-    (process,) = pids(single)
-    caller = Caller(single, stream=stream)
+    (process,) = cli_pids(single)
+    caller = SocketClient(single, stream=stream)
     standin.wait_for(lambda: standin.messages and sent(standin.messages.last), 10)
     if stream:
         caller.read_until(seen)
-    assert not gone(process)
-    caller.leave(abruptly=abruptly)
+    assert not are_reaped(process)
+    caller.hang_up(abruptly=abruptly)
     assert_stopped(single, process)
     assert_aborted(standin)
     assert standin.messages.last.deltas < 800
@@ -108,32 +108,32 @@ def test_leaving_stops_the_turn(
 @either_way
 def test_leaving_stops_the_turn_within_a_second(single: Gateway, standin: StandIn, stream: bool) -> None:
     standin.reply(hang(after=5))
-    (process,) = pids(single)
-    caller = Caller(single, stream=stream)
+    (process,) = cli_pids(single)
+    caller = SocketClient(single, stream=stream)
     standin.wait_for(lambda: standin.messages and standin.messages.last.deltas == 5, 10)
-    caller.leave()
+    caller.hang_up()
     assert_stopped(single, process, 1.0)
 
 
 def test_the_next_request_works(single: Gateway, standin: StandIn) -> None:
     standin.reply(hang(after=2))
-    caller = Caller(single, stream=False)
+    caller = SocketClient(single, stream=False)
     standin.wait_for(lambda: standin.messages and standin.messages.last.deltas)
-    caller.leave()
+    caller.hang_up()
     assert_serves(single, standin)
 
 
 @either_way
 def test_leaving_while_the_process_is_set_up(single: Gateway, standin: StandIn, stream: bool) -> None:
-    (process,) = pids(single)
+    (process,) = cli_pids(single)
     history = [
         {"role": role, "content": f"{role} {number}"}
         for number in range(300)
         for role in ("user", "assistant")
     ]
-    caller = Caller(single, stream=stream, messages=[*history, {"role": "user", "content": SECRET}])
-    wait_for(lambda: figures(single)["running"])
-    caller.leave()
+    caller = SocketClient(single, stream=stream, messages=[*history, {"role": "user", "content": SECRET}])
+    wait_for(lambda: cli_figures(single)["running"])
+    caller.hang_up()
     assert_stopped(single, process)
     assert_serves(single, standin)
     assert not any(SECRET in message.text for message in standin.messages)
@@ -142,15 +142,15 @@ def test_leaving_while_the_process_is_set_up(single: Gateway, standin: StandIn, 
 @either_way
 def test_leaving_the_queue(single: Gateway, standin: StandIn, stream: bool) -> None:
     standin.reply(hang(after=1))
-    (process,) = pids(single)
-    first = Caller(single, stream=True)
-    with leaving(first):
+    (process,) = cli_pids(single)
+    first = SocketClient(single, stream=True)
+    with hanging_up(first):
         first.read_until(b"word")
-        waiting = Caller(single, SECRET, stream=stream)
-        wait_for(lambda: figures(single)["queued"] == 1)
-        waiting.leave()
-        wait_for(lambda: figures(single)["queued"] == 0, SOON)
-        assert not gone(process)
+        waiting = SocketClient(single, SECRET, stream=stream)
+        wait_for(lambda: cli_figures(single)["queued"] == 1)
+        waiting.hang_up()
+        wait_for(lambda: cli_figures(single)["queued"] == 0, SOON)
+        assert not are_reaped(process)
     assert_stopped(single, process)
     assert_serves(single, standin)
     assert not any(SECRET in message.text for message in standin.messages)
@@ -158,13 +158,13 @@ def test_leaving_the_queue(single: Gateway, standin: StandIn, stream: bool) -> N
 
 def test_leaving_before_a_process_is_ready(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
     """Nothing is kept warm here: what was started for a client that left is not kept either."""
-    gateway = start_gateway(**STILL, WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="1")
-    wait_for(lambda: figures(gateway)["logged_in"] and not figures(gateway)["processes"], 20)
-    caller = Caller(gateway, SECRET, stream=True)
-    wait_for(lambda: figures(gateway)["starting"])
-    caller.leave()
-    wait_for(lambda: figures(gateway)["running"] == 0, SOON)
-    settle(gateway, 0)
+    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="1")
+    wait_for(lambda: cli_figures(gateway)["logged_in"] and not cli_figures(gateway)["processes"], 20)
+    caller = SocketClient(gateway, SECRET, stream=True)
+    wait_for(lambda: cli_figures(gateway)["starting"])
+    caller.hang_up()
+    wait_for(lambda: cli_figures(gateway)["running"] == 0, SOON)
+    wait_until_idle(gateway, 0)
     assert_serves(gateway, standin)
     assert not any(SECRET in message.text for message in standin.messages)
 
@@ -177,28 +177,28 @@ def test_a_client_that_never_reads_is_cut_off(
     Till then the answer is not hoarded in the gateway.
     """
     gateway = start_gateway(
-        **STILL, TURN_TIMEOUT_SECONDS="8", MAX_CONCURRENT_SESSIONS="1", WARM_PROCESSES="1"
+        **NOTHING_KEPT, TURN_TIMEOUT_SECONDS="8", MAX_CONCURRENT_SESSIONS="1", WARM_PROCESSES="1"
     )
-    (process,) = settle(gateway, 1)
+    (process,) = wait_until_idle(gateway, 1)
     (worker,) = gateway.workers
     memory = worker.memory_info().rss
     standin.reply(text(chunks=["x" * 10_000] * 1_600))
-    caller = Caller(gateway, stream=True, buffer=4096)
-    with leaving(caller):
+    caller = SocketClient(gateway, stream=True, buffer=4096)
+    with hanging_up(caller):
         standin.wait_for(lambda: standin.messages and standin.messages.last.deltas)
         standin.wait_for(lambda: standin.messages.last.finished)
-        assert not gone(process)
+        assert not are_reaped(process)
         assert worker.memory_info().rss - memory < 8e6
-        wait_for(lambda: gone(process))
-        wait_for(lambda: figures(gateway)["running"] == 0, SOON)
+        wait_for(lambda: are_reaped(process))
+        wait_for(lambda: cli_figures(gateway)["running"] == 0, SOON)
         assert_serves(gateway, standin)
 
 
 def test_a_client_that_sends_its_next_request_has_not_left(single: Gateway, standin: StandIn) -> None:
     """Bytes of a pipelined request are no hang-up."""
     standin.reply(text("one two three", delay=0.1))
-    caller = Caller(single, stream=True)
-    with leaving(caller):
+    caller = SocketClient(single, stream=True)
+    with hanging_up(caller):
         standin.wait_for(lambda: standin.messages)
         caller.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         caller.read_until(b"[DONE]")

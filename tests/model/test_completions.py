@@ -19,7 +19,7 @@ from gateway.turn import Done, Event, Idle, Message, Sampling, Started, Text, Th
 from tests.standin import StandIn, stream_error, text
 from tests.standin.prompt import last_user_text
 from tests.support.gateway import Gateway
-from tests.support.recorded import conversation
+from tests.support.recorded import all_turns_of
 from tests.unit.dialects.test_chat_dialect import payloads
 
 Body = dict[str, Any]
@@ -150,7 +150,7 @@ def test_a_prompt_is_the_users_message_word_for_word(openai: Any, standin: Stand
     assert answer.choices[0].finish_reason == "stop"
     assert answer.object == "text_completion"
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
-    assert conversation(standin.messages.last) == [("user", [" /clear @/etc/hostname\n"])]
+    assert all_turns_of(standin.messages.last) == [("user", [" /clear @/etc/hostname\n"])]
     assert standin.messages.last.body["max_tokens"] == 50
 
 

@@ -13,18 +13,18 @@ import pytest
 
 from gateway.dialects.common.conversation import NUDGE, OPENING
 from tests.standin import Recorded, StandIn, text
-from tests.support.gateway import STILL, Gateway
+from tests.support.gateway import NOTHING_KEPT, Gateway
 from tests.support.recorded import (
     Body,
     Utterance,
+    all_turns_of,
     assistant,
-    conversation,
-    spoken,
     system,
-    system_texts,
+    system_texts_of,
+    turns_of,
     user,
 )
-from tests.support.wide import some, some_of, wide
+from tests.support.wide import wide, wide_cases_except, wide_except
 
 LONG = "".join(random.Random(7).choices("abc xyz\näöü€😀", k=260_000))
 
@@ -61,12 +61,14 @@ def sent(gateway: Gateway, standin: StandIn, messages: list[Body], **fields: Any
 
 @pytest.mark.parametrize(
     "said",
-    some_of(VERBATIM, "file reference", "command with an effect", "white space around", "control characters"),
+    wide_cases_except(
+        VERBATIM, "file reference", "command with an effect", "white space around", "control characters"
+    ),
 )
 def test_text_arrives_byte_for_byte_from_everybody(gateway: Gateway, standin: StandIn, said: str) -> None:
     record = sent(gateway, standin, [system(said), user(said), assistant(said), user(said)])
-    assert conversation(record) == [("user", [said]), ("assistant", [said]), ("user", [said])]
-    assert system_texts(record) == [said]
+    assert all_turns_of(record) == [("user", [said]), ("assistant", [said]), ("user", [said])]
+    assert system_texts_of(record) == [said]
 
 
 def test_texts_of_all_kinds_arrive_byte_for_byte(gateway: Gateway, standin: StandIn) -> None:
@@ -78,8 +80,8 @@ def test_texts_of_all_kinds_arrive_byte_for_byte(gateway: Gateway, standin: Stan
         user("hi"),
     ]
     record = sent(gateway, standin, messages)
-    assert [said for _, said in conversation(record)] == [[m["content"]] for m in messages[len(texts) :]]
-    assert "\n\n".join(system_texts(record)) == "\n\n".join(texts)
+    assert [said for _, said in all_turns_of(record)] == [[m["content"]] for m in messages[len(texts) :]]
+    assert "\n\n".join(system_texts_of(record)) == "\n\n".join(texts)
 
 
 @pytest.mark.parametrize("place", [0, 2], ids=["in the history", "in the new message"])
@@ -88,12 +90,12 @@ def test_a_prompt_of_300_kb_arrives(gateway: Gateway, standin: StandIn, place: i
     messages = [user("a"), assistant("b"), user("c")]
     messages[place] = user(LONG)
     record = sent(gateway, standin, messages)
-    assert conversation(record)[place] == ("user", [LONG])
-    assert len(conversation(record)) == 3
+    assert all_turns_of(record)[place] == ("user", [LONG])
+    assert len(all_turns_of(record)) == 3
 
 
 @pytest.mark.parametrize(
-    "model", some([*TODAY, *OLDER], None, "claude-haiku-4-5", "claude-3-5-haiku-20241022")
+    "model", wide_except([*TODAY, *OLDER], None, "claude-haiku-4-5", "claude-3-5-haiku-20241022")
 )
 def test_every_model_gets_the_whole_conversation(
     gateway: Gateway, standin: StandIn, model: str | None
@@ -107,8 +109,8 @@ def test_every_model_gets_the_whole_conversation(
         user(" !ls 😀 "),
     ]
     record = sent(gateway, standin, messages, model=model)
-    assert conversation(record) == [(message["role"], [message["content"]]) for message in messages[1:]]
-    assert system_texts(record) == ["Answer in rhymes."]
+    assert all_turns_of(record) == [(message["role"], [message["content"]]) for message in messages[1:]]
+    assert system_texts_of(record) == ["Answer in rhymes."]
     assert not record.body.get("tools")
 
 
@@ -127,19 +129,19 @@ SYSTEMS: dict[str, tuple[list[Body], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("messages", "expected"), some_of(SYSTEMS, "none", "in mid-conversation"))
+@pytest.mark.parametrize(("messages", "expected"), wide_cases_except(SYSTEMS, "none", "in mid-conversation"))
 def test_system_text_is_the_clients_alone(
     gateway: Gateway, standin: StandIn, messages: list[Body], expected: list[str]
 ) -> None:
     record = sent(gateway, standin, messages)
-    assert "\n\n".join(system_texts(record)) == "\n\n".join(expected)
+    assert "\n\n".join(system_texts_of(record)) == "\n\n".join(expected)
     assert "Claude Code" not in json.dumps(record.body["system"])
-    assert conversation(record) == [(m["role"], [m["content"]]) for m in messages if m["role"] in ROLES]
+    assert all_turns_of(record) == [(m["role"], [m["content"]]) for m in messages if m["role"] in ROLES]
 
 
 def test_the_system_prompt_field_comes_first(gateway: Gateway, standin: StandIn) -> None:
     record = sent(gateway, standin, [system("second"), user("hi")], system_prompt="first")
-    assert "\n\n".join(system_texts(record)) == "first\n\nsecond"
+    assert "\n\n".join(system_texts_of(record)) == "first\n\nsecond"
 
 
 def parts(*said: str) -> list[Body]:
@@ -184,12 +186,12 @@ SHAPES: dict[str, tuple[list[Body], Utterance]] = {
 
 @pytest.mark.parametrize(
     ("messages", "expected"),
-    some_of(SHAPES, "several of a role in a row", "nothing said in between", "the assistant alone"),
+    wide_cases_except(SHAPES, "several of a role in a row", "nothing said in between", "the assistant alone"),
 )
 def test_messages_of_every_shape_keep_role_and_order(
     gateway: Gateway, standin: StandIn, messages: list[Body], expected: Utterance
 ) -> None:
-    assert conversation(sent(gateway, standin, messages)) == expected
+    assert all_turns_of(sent(gateway, standin, messages)) == expected
 
 
 @pytest.mark.parametrize("model", ["sonnet", pytest.param("claude-haiku-4-5", marks=wide)])
@@ -197,38 +199,38 @@ def test_a_history_of_60_messages_keeps_its_order(gateway: Gateway, standin: Sta
     speakers = [user, assistant] * 30 + [user]
     messages = [speaker(f"{index}: /clear @/etc/hostname 😀") for index, speaker in enumerate(speakers)]
     record = sent(gateway, standin, messages, model=model)
-    assert conversation(record) == [(message["role"], [message["content"]]) for message in messages]
+    assert all_turns_of(record) == [(message["role"], [message["content"]]) for message in messages]
 
 
 def test_half_an_emoji_becomes_a_replacement_character(gateway: Gateway, standin: StandIn) -> None:
     body = rb'{"messages": [{"role": "user", "content": "cut \ud83d"}]}'
     answer = gateway.api.post("/v1/chat/completions", content=body)
     assert answer.status_code == 200, answer.text
-    assert conversation(standin.messages.last) == [("user", ["cut \ufffd"])]
+    assert all_turns_of(standin.messages.last) == [("user", ["cut \ufffd"])]
 
 
 def test_a_conversation_leaves_nothing_behind_for_the_next(gateway: Gateway, standin: StandIn) -> None:
     sent(gateway, standin, [system("A secret."), user("one"), assistant("two"), user("three")], model="haiku")
     standin.reset()
     record = sent(gateway, standin, [user("alone")])
-    assert conversation(record) == [("user", ["alone"])]
-    assert system_texts(record) == []
+    assert all_turns_of(record) == [("user", ["alone"])]
+    assert system_texts_of(record) == []
 
 
 def test_with_a_subscription_the_clients_text_is_still_verbatim(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     login = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
-    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **login)
+    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1", **login)
     for model in (None, "claude-opus-4-6"):
         standin.reset()
         messages = [system("Be brief."), user("@/etc/hostname"), assistant(" /clear\n"), user("!ls 😀 ")]
         record = sent(gateway, standin, messages, model=model)
         assert record.headers["authorization"] == "Bearer sk-ant-oat01-dummy"
-        client = [text for _, said in spoken(record) for text in said if not is_context(text)]
+        client = [text for _, said in turns_of(record) for text in said if not is_context(text)]
         assert client == [message["content"] for message in messages[1:]]
-        assert [role for role, _ in spoken(record)] == ["user", "assistant", "user"]
-        assert system_texts(record) == ["Be brief."]
+        assert [role for role, _ in turns_of(record)] == ["user", "assistant", "user"]
+        assert system_texts_of(record) == ["Be brief."]
 
 
 def is_context(said: str) -> bool:
@@ -240,7 +242,7 @@ def test_nothing_of_a_request_or_of_the_gateway_shows_on_the_processes(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     gateway = start_gateway(
-        **STILL,
+        **NOTHING_KEPT,
         WARM_PROCESSES="1",
         ANTHROPIC_API_KEY="sk-ant-hidden",
         MY_SECRET="unrelated-hidden",

@@ -13,9 +13,9 @@ import pytest
 
 from tests.standin import StandIn, blocks, text, text_block, thinking, thinking_block, tool_calls
 from tests.support.gateway import Gateway
-from tests.support.tool_bodies import ASKED, CLOCK, Body, call, called, result
-from tests.support.tool_bodies import blocks as recorded
-from tests.support.wide import some, wide
+from tests.support.tool_bodies import ASKED, CLOCK, Body, assistant_calls, tool_call, tool_result
+from tests.support.tool_bodies import recorded_blocks as recorded
+from tests.support.wide import wide, wide_except
 
 PDF = base64.b64encode(b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n").decode()
 SCHEMA = {
@@ -88,8 +88,8 @@ def test_images_in_history_and_in_tool_results(gateway: Gateway, standin: StandI
     image = {"type": "image_url", "image_url": {"url": DATA_URL}}
     messages = [
         *user(image),
-        called(call("now", {}, "a")),
-        result("a", [{"type": "text", "text": "see"}, image]),
+        assistant_calls(tool_call("now", {}, "a")),
+        tool_result("a", [{"type": "text", "text": "see"}, image]),
     ]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     assert recorded(standin.messages.last, 0) == [BLOCK]
@@ -104,7 +104,7 @@ def test_a_result_with_an_image_is_not_changed_on_its_way_to_a_waiting_process(
     standin.reply(tool_calls([("mcp__client__now", {}, "toolu_i")]), times=1)
     gateway.api.chat(messages=ASKED, tools=[CLOCK])
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png(2400, 40)}"}}
-    messages = [*ASKED, called(call("now", {}, "toolu_i")), result("toolu_i", [image])]
+    messages = [*ASKED, assistant_calls(tool_call("now", {}, "toolu_i")), tool_result("toolu_i", [image])]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     (given,) = recorded(standin.messages.last, 2)
     assert given["content"][0]["source"]["data"] == png(2400, 40)
@@ -169,7 +169,7 @@ def test_what_cannot_be_shown_is_refused_by_name(gateway: Gateway, standin: Stan
 
 
 @pytest.mark.parametrize(
-    "model", some([None, "claude-haiku-4-5", "claude-3-5-haiku-20241022"], None, "claude-haiku-4-5")
+    "model", wide_except([None, "claude-haiku-4-5", "claude-3-5-haiku-20241022"], None, "claude-haiku-4-5")
 )
 def test_structured_output_streams_as_it_is_written(
     gateway: Gateway, standin: StandIn, model: str | None
@@ -220,7 +220,7 @@ def test_structured_output_together_with_tools(gateway: Gateway, standin: StandI
     first = gateway.api.chat(messages=ASKED, **fields).json()["choices"][0]
     assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", None)
     assert first["message"]["reasoning_content"] == "Wait."  # as content clients would parse it
-    messages = [*ASKED, called(call("now", {}, "toolu_s")), result("toolu_s", "noon")]
+    messages = [*ASKED, assistant_calls(tool_call("now", {}, "toolu_s")), tool_result("toolu_s", "noon")]
     second = gateway.api.chat(messages=messages, **fields).json()["choices"][0]
     assert json.loads(second["message"]["content"]) == PERSON
     assert second["finish_reason"] == "stop"

@@ -10,7 +10,7 @@ from tests.standin import StandIn, text, tool_calls
 from tests.support.client_bodies import PNG
 from tests.support.gateway import Gateway
 from tests.support.recorded import Body, assistant, system, user
-from tests.support.tool_bodies import ANSWERED, CLOCK, WEATHER, comparable
+from tests.support.tool_bodies import ANSWERED, CLOCK, WEATHER, comparable_body
 
 DATA_URL = f"data:image/png;base64,{PNG}"
 REPORT: Body = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -131,7 +131,7 @@ def test_chat_and_responses_are_one_to_the_model(
         answer = gateway.api.post(f"/v1/{path}", json=body)
         assert answer.status_code == 200, answer.text
         # The CLI of another conversation may be ending still, and its last request come in between.
-        seen.append([comparable(record) for record in list(standin.messages)[before:]])
+        seen.append([comparable_body(record) for record in list(standin.messages)[before:]])
     by_chat, by_responses = seen
     assert by_chat
     assert any(record in by_chat for record in by_responses)

@@ -9,27 +9,27 @@ from typing import Any
 import pytest
 
 from tests.standin import Recorded, StandIn, text, tool_calls
-from tests.support.gateway import STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.recorded import asks_once
-from tests.support.sockets import kill_all
+from tests.support.sockets import kill_all_processes
 from tests.support.tool_bodies import (
     ANSWERED,
     ASKED,
     CLOCK,
     WEATHER,
     Body,
-    blocks,
-    call,
-    called,
-    comparable,
-    result,
+    assistant_calls,
+    comparable_body,
+    recorded_blocks,
     script_weather,
+    tool_call,
+    tool_result,
     two_calls,
 )
-from tests.support.wide import some, wide
+from tests.support.wide import wide, wide_except
 
 # One of today's, one that thinks within a budget; the others are like one of them here.
-MODELS = some(
+MODELS = wide_except(
     [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-sonnet-4-20250514", "claude-3-5-haiku-20241022"],
     None,
     "claude-haiku-4-5",
@@ -74,7 +74,7 @@ def test_long_descriptions_and_large_schemas_are_not_cut(gateway: Gateway, stand
 
 @pytest.mark.parametrize(
     "name",
-    some(
+    wide_except(
         ["get weather!", "a.b/c", "ünïcode", "x" * 200, "StructuredOutput"],
         "ünïcode",
         "x" * 200,
@@ -89,9 +89,9 @@ def test_names_that_the_api_refuses_are_mapped_and_mapped_back(
     (made,) = answer["choices"][0]["message"]["tool_calls"]
     assert made["function"]["name"] == name
     standin.default(text("done"))
-    messages = [*ASKED, called(made), result(made["id"], "r")]
+    messages = [*ASKED, assistant_calls(made), tool_result(made["id"], "r")]
     assert gateway.api.chat(messages=messages, tools=[named(name)]).status_code == 200
-    (use,) = blocks(standin.messages.last, 1)
+    (use,) = recorded_blocks(standin.messages.last, 1)
     assert use["name"] in sent_tools(standin)
 
 
@@ -178,7 +178,7 @@ def test_deprecated_functions(gateway: Gateway, standin: StandIn) -> None:
     said = {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}}
     messages = [*ASKED, said, {"role": "function", "name": "now", "content": "12:00"}]
     assert gateway.api.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
-    (use,), (given,) = blocks(standin.messages.last, 1), blocks(standin.messages.last, 2)
+    (use,), (given,) = recorded_blocks(standin.messages.last, 1), recorded_blocks(standin.messages.last, 2)
     assert (use["name"], use["id"]) == ("mcp__client__now", given["tool_use_id"])
     assert given["content"] == [{"type": "text", "text": "12:00"}]
 
@@ -201,7 +201,7 @@ def test_results_reach_the_model_as_such(gateway: Gateway, standin: StandIn, mod
     answer = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], model=model, system_prompt="Seeded.")
     assert answer.status_code == 200, answer.text
     record = standin.messages.last
-    assert blocks(record, 1) == [
+    assert recorded_blocks(record, 1) == [
         {"type": "text", "text": "Let me look."},
         {
             "type": "tool_use",
@@ -216,7 +216,7 @@ def test_results_reach_the_model_as_such(gateway: Gateway, standin: StandIn, mod
             "input": {"city": "Oslo"},
         },
     ]
-    assert blocks(record, 2) == [
+    assert recorded_blocks(record, 2) == [
         {"type": "tool_result", "tool_use_id": "toolu_rome", "content": [{"type": "text", "text": "sun"}]},
         {"type": "tool_result", "tool_use_id": "toolu_oslo", "content": [{"type": "text", "text": "snow"}]},
     ]
@@ -224,38 +224,60 @@ def test_results_reach_the_model_as_such(gateway: Gateway, standin: StandIn, mod
 
 def test_a_long_result_stays_whole_and_an_empty_one_empty(gateway: Gateway, standin: StandIn) -> None:
     long = "wörd @/etc/hostname " * 15_000
-    made = called(call("now", "", "a"), call("now", "{}", "b"))
-    messages = [*ASKED, made, result("a", long), result("b", None), {"role": "user", "content": "/clear"}]
+    made = assistant_calls(tool_call("now", "", "a"), tool_call("now", "{}", "b"))
+    messages = [
+        *ASKED,
+        made,
+        tool_result("a", long),
+        tool_result("b", None),
+        {"role": "user", "content": "/clear"},
+    ]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    first, second, said = blocks(standin.messages.last, 2)
+    first, second, said = recorded_blocks(standin.messages.last, 2)
     assert first["content"] == [{"type": "text", "text": long}]
     assert not second.get("content")
     assert said == {"type": "text", "text": "/clear"}
 
 
 def test_ids_that_the_api_refuses(gateway: Gateway, standin: StandIn) -> None:
-    messages = [*ASKED, called(call("now", {}, "call:1/ü")), result("call:1/ü", "x")]
+    messages = [*ASKED, assistant_calls(tool_call("now", {}, "call:1/ü")), tool_result("call:1/ü", "x")]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    (use,), (given,) = blocks(standin.messages.last, 1), blocks(standin.messages.last, 2)
+    (use,), (given,) = recorded_blocks(standin.messages.last, 1), recorded_blocks(standin.messages.last, 2)
     assert use["id"] == given["tool_use_id"]
 
 
 @pytest.mark.parametrize(
     ("messages", "param"),
     [
-        ([*ASKED, result("x", "r")], "messages[1].tool_call_id"),
-        ([*ASKED, called(call("now", {}, "x"))], "messages[1]"),
-        ([*ASKED, called(call("now", {}, "x"), call("now", {}, "y")), result("x", "r")], "messages[1]"),
+        ([*ASKED, tool_result("x", "r")], "messages[1].tool_call_id"),
+        ([*ASKED, assistant_calls(tool_call("now", {}, "x"))], "messages[1]"),
         (
-            [*ASKED, called(call("now", {}, "x")), result("x", "r"), result("x", "r")],
+            [
+                *ASKED,
+                assistant_calls(tool_call("now", {}, "x"), tool_call("now", {}, "y")),
+                tool_result("x", "r"),
+            ],
+            "messages[1]",
+        ),
+        (
+            [
+                *ASKED,
+                assistant_calls(tool_call("now", {}, "x")),
+                tool_result("x", "r"),
+                tool_result("x", "r"),
+            ],
             "messages[3].tool_call_id",
         ),
         (
-            [*ASKED, called(call("now", {}, "x"), call("now", {}, "x")), result("x", "r")],
+            [
+                *ASKED,
+                assistant_calls(tool_call("now", {}, "x"), tool_call("now", {}, "x")),
+                tool_result("x", "r"),
+            ],
             "messages[1].tool_calls[1].id",
         ),
         (
-            [*ASKED, called(call("now", "{", "x")), result("x", "r")],
+            [*ASKED, assistant_calls(tool_call("now", "{", "x")), tool_result("x", "r")],
             "messages[1].tool_calls[0].function.arguments",
         ),
     ],
@@ -302,7 +324,7 @@ def test_the_model_cannot_tell_a_live_round_from_a_seeded_one(
         assert choice["message"]["content"] == "Sun in Rome, snow in Oslo."
         first, last = session(standin.messages[-2]), session(standin.messages.last)
         assert (first == last) == (second == "ann")
-        records.append(comparable(standin.messages.last))
+        records.append(comparable_body(standin.messages.last))
     live, seeded = records
     if seeded["thinking" if "thinking" in seeded else "model"] == {"type": "disabled"}:
         for changed in ("thinking", "temperature", "context_management"):
@@ -322,7 +344,7 @@ def test_results_are_handed_to_the_waiting_process(gateway: Gateway, standin: St
 def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     gateway.api.chat(messages=ASKED, tools=[WEATHER])
-    kill_all(gateway)
+    kill_all_processes(gateway)
     answer = gateway.api.chat(messages=ANSWERED, tools=[WEATHER])
     assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
 
@@ -330,7 +352,7 @@ def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, 
 def test_results_that_come_to_another_gateway(
     gateway: Gateway, start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
-    other = start_gateway(**STILL)
+    other = start_gateway(**NOTHING_KEPT)
     records = []
     for second in (gateway, other):
         script_weather(standin)
@@ -338,7 +360,7 @@ def test_results_that_come_to_another_gateway(
         assert choice["finish_reason"] == "tool_calls"
         answer = second.api.chat(messages=ANSWERED, tools=[WEATHER])
         assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
-        records.append(comparable(standin.messages.last))
+        records.append(comparable_body(standin.messages.last))
     assert records[0] == records[1]
 
 
@@ -354,7 +376,7 @@ def test_other_parameters_in_the_second_round_are_honoured(gateway: Gateway, sta
 def test_a_waiting_process_does_not_wait_for_ever(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
-    gateway = start_gateway(**STILL, TOOL_WAIT_SECONDS="3", WARM_PROCESSES="1")
+    gateway = start_gateway(**NOTHING_KEPT, TOOL_WAIT_SECONDS="3", WARM_PROCESSES="1")
     standin.default(two_calls())
     gateway.api.chat(messages=ASKED, tools=[WEATHER])
     wait_for(lambda: waiting(gateway) == 1, 2)

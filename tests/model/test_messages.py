@@ -14,8 +14,8 @@ from anthropic.types.shared import ErrorResponse
 from tests.standin import StandIn, error, stream_error, text, thinking, tool_calls
 from tests.support.client_bodies import PNG, PNG_URL
 from tests.support.gateway import Gateway
-from tests.support.recorded import system_texts
-from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, blocks, comparable
+from tests.support.recorded import system_texts_of
+from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, comparable_body, recorded_blocks
 
 Body = dict[str, Any]
 
@@ -76,8 +76,8 @@ def test_an_answer(claude: Any, standin: StandIn) -> None:
     assert answer.id.startswith("msg_")
     assert answer._request_id.startswith("req_")
     assert standin.messages.last.body["max_tokens"] == LIMIT
-    assert system_texts(standin.messages.last) == ["Be brief."]
-    assert blocks(standin.messages.last, 0) == [{"type": "text", "text": "/clear @/etc/hostname"}]
+    assert system_texts_of(standin.messages.last) == ["Be brief."]
+    assert recorded_blocks(standin.messages.last, 0) == [{"type": "text", "text": "/clear @/etc/hostname"}]
 
 
 def test_a_stream(claude: Any, standin: StandIn) -> None:
@@ -127,7 +127,7 @@ def test_a_loop_with_tools(claude: Any, standin: StandIn) -> None:
     messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
     last = claude.messages.create(messages=messages, **common)
     assert last.content[-1].text == "Sun in Rome, snow in Oslo."
-    seen = blocks(standin.messages.last, 2)
+    seen = recorded_blocks(standin.messages.last, 2)
     assert [block["content"][0]["text"] for block in seen] == ["seen Rome 😀", "seen Oslo"]
 
 
@@ -375,7 +375,7 @@ def test_the_model_sees_the_same(gateway: Gateway, standin: StandIn, chat: Body,
         standin.reset()
         answer = gateway.api.post(path, json=common | body)
         assert answer.status_code == 200, answer.text
-        requests.append(comparable(standin.messages.last))
+        requests.append(comparable_body(standin.messages.last))
     assert requests[0] == requests[1]
 
 
@@ -391,4 +391,4 @@ def test_a_document_reaches_the_model(claude: Any, standin: StandIn) -> None:
         max_tokens=LIMIT,
         messages=[{"role": "user", "content": [document, {"type": "text", "text": "?"}]}],
     )
-    assert blocks(standin.messages.last, 0)[0] == document
+    assert recorded_blocks(standin.messages.last, 0)[0] == document

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.standin import StandIn, blocks, text
-from tests.support.gateway import STILL, Gateway
-from tests.support.recorded import asks_once, chunks, content
-from tests.support.wide import some, some_of, wide
+from tests.support.gateway import NOTHING_KEPT, Gateway
+from tests.support.recorded import asks_once, chunks_of, streamed_text
+from tests.support.wide import wide, wide_cases_except, wide_except
 
 ALWAYS_THINKS = "claude-opus-5-5"
 ADAPTIVE = "claude-opus-4-6-20260205"
@@ -37,7 +37,7 @@ def recorded(standin: StandIn, *names: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("model", "limit"),
-    some(
+    wide_except(
         [
             *((model, limit) for model in (ALWAYS_THINKS, BUDGET) for limit in (1, 16, 500, 1500, 3000)),
             *((model, limit) for model in (ADAPTIVE, NO_THINKING) for limit in (1, 500)),
@@ -72,7 +72,9 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize(("fields", "expected"), some_of(SPELLINGS, "both", "more than the model writes"))
+@pytest.mark.parametrize(
+    ("fields", "expected"), wide_cases_except(SPELLINGS, "both", "more than the model writes")
+)
 def test_max_tokens_in_either_spelling(
     gateway: Gateway, standin: StandIn, fields: dict[str, Any], expected: int
 ) -> None:
@@ -90,8 +92,8 @@ def test_the_cli_does_not_go_on_after_max_tokens(
 
     def ask() -> None:
         if stream:
-            answer = chunks(gateway.api.stream_chat(model=model, max_tokens=3))
-            assert content(answer) == "one two three"
+            answer = chunks_of(gateway.api.stream_chat(model=model, max_tokens=3))
+            assert streamed_text(answer) == "one two three"
             assert answer[-1]["choices"][0]["finish_reason"] == "length"
         else:
             choice = gateway.api.chat(model=model, max_tokens=3).json()["choices"][0]
@@ -135,7 +137,7 @@ SAMPLING = [
 @pytest.mark.parametrize(
     ("model", "fields", "expected", "ignored"),
     # One of each kind of model, and what only the CLI can show; tests/unit/claude/test_tuning.py has all of them.
-    some(SAMPLING, *(SAMPLING[index] for index in (1, 6, 8, 12, 13, 16))),
+    wide_except(SAMPLING, *(SAMPLING[index] for index in (1, 6, 8, 12, 13, 16))),
 )
 def test_sampling_reaches_the_models_that_take_it(
     gateway: Gateway,
@@ -311,8 +313,8 @@ def test_a_refused_model_is_replaced_by_its_fallback(
 ) -> None:
     monkeypatch.setattr(standin, "unknown_models", {ADAPTIVE})
     standin.default(text(WORDS))
-    answer = chunks(gateway.api.stream_chat(model=ADAPTIVE, temperature=0.3))
-    assert content(answer) == WORDS
+    answer = chunks_of(gateway.api.stream_chat(model=ADAPTIVE, temperature=0.3))
+    assert streamed_text(answer) == WORDS
     assert {chunk["model"] for chunk in answer} == {FALLBACK}
     assert [record.body["model"] for record in standin.messages if record.status == 200] == [FALLBACK]
     assert standin.messages.last.body["temperature"] == 0.3
@@ -338,7 +340,7 @@ def test_an_operators_models_and_default(
     model = {"id": MINE, "aliases": ["mine", "opus"], "input_cost_per_1k": 1, "output_cost_per_1k": 2}
     file.write_text(json.dumps({"aliases": {"gpt-4o": "mine"}, "models": [model]}))
     gateway = start_gateway(
-        CLAUDE_CODE_API_MODELS_PATH=str(file), DEFAULT_MODEL="mine", **STILL, WARM_PROCESSES="1"
+        CLAUDE_CODE_API_MODELS_PATH=str(file), DEFAULT_MODEL="mine", **NOTHING_KEPT, WARM_PROCESSES="1"
     )
     for name in (None, "gpt-4o", "opus"):
         standin.reset()

@@ -14,17 +14,17 @@ import pytest
 
 from tests.standin import Recorded, StandIn, error, hang, text, tool_calls
 from tests.support.gateway import Gateway, wait_for
-from tests.support.recorded import Body, assistant, spoken, system, user
+from tests.support.recorded import Body, assistant, system, turns_of, user
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import kill_all
-from tests.support.tool_bodies import CLOCK, call, called, result
-from tests.support.wide import some, some_of, wide
+from tests.support.sockets import kill_all_processes
+from tests.support.tool_bodies import CLOCK, assistant_calls, tool_call, tool_result
+from tests.support.wide import wide, wide_cases_except, wide_except
 
-pytestmark = pytest.mark.usefixtures("echo")
+pytestmark = pytest.mark.usefixtures("echoing_model")
 
 Start = Callable[..., Gateway]
 
-MODELS = some(
+MODELS = wide_except(
     [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-3-5-haiku-20241022"], None, "claude-haiku-4-5"
 )
 
@@ -76,12 +76,12 @@ def as_blocks(messages: list[Body]) -> list[Body]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_ten_turns_are_one_process_and_one_growing_prompt(
-    keeper: Gateway, standin: StandIn, model: str | None
+    keeping_gateway: Gateway, standin: StandIn, model: str | None
 ) -> None:
     messages = [system("Be brief.")]
     for turn in range(10):
         messages.append(user(f"turn {turn} @/etc/hostname"))
-        messages.append(assistant(said(keeper, messages, model=model)))
+        messages.append(assistant(said(keeping_gateway, messages, model=model)))
         assert messages[-1]["content"] == f"You said turn {turn} @/etc/hostname"
     records = list(standin.messages)
     assert len(records) == 10
@@ -90,16 +90,16 @@ def test_ten_turns_are_one_process_and_one_growing_prompt(
         before = unmarked(as_blocks(earlier.body["messages"]))
         assert unmarked(as_blocks(later.body["messages"]))[: len(before)] == before
         assert unmarked(later.body["system"]) == unmarked(earlier.body["system"])
-    assert [texts for _, texts in spoken(records[-1])] == [[m["content"]] for m in messages[1:-1]]
+    assert [texts for _, texts in turns_of(records[-1])] == [[m["content"]] for m in messages[1:-1]]
 
 
-def test_parameters_may_change_between_turns(keeper: Gateway, standin: StandIn) -> None:
+def test_parameters_may_change_between_turns(keeping_gateway: Gateway, standin: StandIn) -> None:
     messages = [user("a")]
     messages.append(
-        assistant(said(keeper, messages, model="claude-opus-4-6", temperature=0.5, max_tokens=900))
+        assistant(said(keeping_gateway, messages, model="claude-opus-4-6", temperature=0.5, max_tokens=900))
     )
     messages.append(user("b"))
-    said(keeper, messages, model="claude-haiku-4-5", reasoning_effort="low", stop="X")
+    said(keeping_gateway, messages, model="claude-haiku-4-5", reasoning_effort="low", stop="X")
     first, second = standin.messages
     assert session(first) == session(second)
     assert (first.body["temperature"], first.body["max_tokens"]) == (0.5, 900)
@@ -118,18 +118,20 @@ def test_parameters_may_change_between_turns(keeper: Gateway, standin: StandIn) 
         {"role": "assistant", "content": " You said a", "reasoning_content": "hm", "annotations": []},
     ],
 )
-def test_harmless_rewriting_still_matches(keeper: Gateway, standin: StandIn, rewritten: Body) -> None:
-    assert said(keeper, [user("a")]) == "You said a"
-    said(keeper, [user("a"), rewritten, user("b")])
+def test_harmless_rewriting_still_matches(
+    keeping_gateway: Gateway, standin: StandIn, rewritten: Body
+) -> None:
+    assert said(keeping_gateway, [user("a")]) == "You said a"
+    said(keeping_gateway, [user("a"), rewritten, user("b")])
     assert session(standin.messages[0]) == session(standin.messages[1])
 
 
-def test_reserialised_arguments_still_match(keeper: Gateway, standin: StandIn) -> None:
+def test_reserialised_arguments_still_match(keeping_gateway: Gateway, standin: StandIn) -> None:
     standin.reply(tool_calls([("mcp__client__now", {"a": 1, "b": [2]}, "toolu_k")]), times=1)
     body = {"messages": [user("t")], "tools": [CLOCK]}
-    keeper.api.post("/v1/chat/completions", json=body)
-    again = called(call("now", '{ "b":[2],  "a":1 }', "toolu_k"), content="")
-    said(keeper, [user("t"), again, result("toolu_k", "noon")], tools=[CLOCK])
+    keeping_gateway.api.post("/v1/chat/completions", json=body)
+    again = assistant_calls(tool_call("now", '{ "b":[2],  "a":1 }', "toolu_k"), content="")
+    said(keeping_gateway, [user("t"), again, tool_result("toolu_k", "noon")], tools=[CLOCK])
     assert session(standin.messages[0]) == session(standin.messages[1])
 
 
@@ -143,61 +145,61 @@ CHANGED: dict[str, Body] = {
 }
 
 
-@pytest.mark.parametrize("changed", some_of(CHANGED, "answer", "system", "tools"))
-def test_anything_else_is_seeded(keeper: Gateway, standin: StandIn, changed: Body) -> None:
-    said(keeper, [user("a")])
-    before = hits(keeper)
+@pytest.mark.parametrize("changed", wide_cases_except(CHANGED, "answer", "system", "tools"))
+def test_anything_else_is_seeded(keeping_gateway: Gateway, standin: StandIn, changed: Body) -> None:
+    said(keeping_gateway, [user("a")])
+    before = hits(keeping_gateway)
     standin.reset()
-    answer = keeper.api.post("/v1/chat/completions", json=changed)
+    answer = keeping_gateway.api.post("/v1/chat/completions", json=changed)
     assert answer.status_code == 200
-    assert hits(keeper) == before
+    assert hits(keeping_gateway) == before
 
 
-def test_branches_and_two_at_once(keeper: Gateway, standin: StandIn) -> None:
-    said(keeper, [user("a")])
-    before = hits(keeper)
+def test_branches_and_two_at_once(keeping_gateway: Gateway, standin: StandIn) -> None:
+    said(keeping_gateway, [user("a")])
+    before = hits(keeping_gateway)
     history = [user("a"), assistant("You said a")]
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda text: said(keeper, [*history, user(text)]), ["b", "c"]))
+        answers = list(pool.map(lambda text: said(keeping_gateway, [*history, user(text)]), ["b", "c"]))
     assert answers == ["You said b", "You said c"]
-    assert hits(keeper) == before + 1
+    assert hits(keeping_gateway) == before + 1
     first, *branches = standin.messages
-    assert sorted(spoken(record)[-1][1] for record in branches) == [["b"], ["c"]]
+    assert sorted(turns_of(record)[-1][1] for record in branches) == [["b"], ["c"]]
     assert [session(record) for record in branches].count(session(first)) == 1
-    assert all(len(spoken(record)) == 3 for record in branches)
+    assert all(len(turns_of(record)) == 3 for record in branches)
 
 
-def test_a_branch_from_an_earlier_message(keeper: Gateway, standin: StandIn) -> None:
+def test_a_branch_from_an_earlier_message(keeping_gateway: Gateway, standin: StandIn) -> None:
     history = [user("a")]
-    history.append(assistant(said(keeper, history)))
-    said(keeper, [*history, user("b")])
-    assert said(keeper, [*history, user("c")]) == "You said c"
-    assert [texts for _, texts in spoken(standin.messages.last)] == [["a"], ["You said a"], ["c"]]
+    history.append(assistant(said(keeping_gateway, history)))
+    said(keeping_gateway, [*history, user("b")])
+    assert said(keeping_gateway, [*history, user("c")]) == "You said c"
+    assert [texts for _, texts in turns_of(standin.messages.last)] == [["a"], ["You said a"], ["c"]]
 
 
-def test_more_than_one_new_message(keeper: Gateway, standin: StandIn) -> None:
-    said(keeper, [user("a")])
-    before = hits(keeper)
+def test_more_than_one_new_message(keeping_gateway: Gateway, standin: StandIn) -> None:
+    said(keeping_gateway, [user("a")])
+    before = hits(keeping_gateway)
     messages = [user("a"), assistant("You said a"), user("b"), assistant("elsewhere"), user("c")]
-    said(keeper, messages)
-    assert hits(keeper) == before + 1
-    assert [texts for _, texts in spoken(standin.messages.last)] == [[m["content"]] for m in messages]
+    said(keeping_gateway, messages)
+    assert hits(keeping_gateway) == before + 1
+    assert [texts for _, texts in turns_of(standin.messages.last)] == [[m["content"]] for m in messages]
 
 
-def test_two_keys_never_share_a_process(keeper: Gateway, standin: StandIn) -> None:
+def test_two_keys_never_share_a_process(keeping_gateway: Gateway, standin: StandIn) -> None:
     """Neither a kept conversation, nor one that is set up ahead."""
-    del keeper.api.headers["Authorization"]
+    del keeping_gateway.api.headers["Authorization"]
     keys = ("alice", "bob", None, "Alice")
     for key in keys:
-        said(keeper, [system("s"), user("a")], key)
+        said(keeping_gateway, [system("s"), user("a")], key)
     owners = [session(record) for record in standin.messages]
     assert len(set(owners)) == len(keys)
     standin.reset()
     follow_up = [system("s"), user("a"), assistant("You said a"), user("b")]
     for key in ("mallory", "ALICE", *keys):
-        said(keeper, follow_up, key)
+        said(keeping_gateway, follow_up, key)
     assert [session(record) in owners for record in standin.messages[:2]] == [False, False]
-    wait_for(lambda: keeper.api.health()["claude"]["warm"] > 0, 10)
+    wait_for(lambda: keeping_gateway.api.health()["claude"]["warm"] > 0, 10)
     own = [session(record) for record in standin.messages[2:]]
     assert all(one == other or one not in owners for one, other in zip(own, owners, strict=True))
     assert own[-1] == owners[-1]
@@ -219,10 +221,10 @@ def test_after_an_error_or_a_cut_nothing_is_kept(start_gateway: Start, standin: 
     assert keeper.api.health()["claude"]["kept"] == 1
 
 
-def test_a_kept_process_that_died_is_replaced(keeper: Gateway, standin: StandIn) -> None:
-    said(keeper, [user("a")])
-    kill_all(keeper)
-    assert said(keeper, [user("a"), assistant("You said a"), user("b")]) == "You said b"
+def test_a_kept_process_that_died_is_replaced(keeping_gateway: Gateway, standin: StandIn) -> None:
+    said(keeping_gateway, [user("a")])
+    kill_all_processes(keeping_gateway)
+    assert said(keeping_gateway, [user("a"), assistant("You said a"), user("b")]) == "You said b"
     assert len({session(record) for record in standin.messages}) == 2
 
 
@@ -281,21 +283,23 @@ def test_a_set_up_is_learnt(start_gateway: Start, standin: StandIn) -> None:
     said(keeper, [system("You are a clock."), user("c")], **fields)
     assert hits(keeper) == before + 1
     body = standin.messages.last.body
-    assert spoken(standin.messages.last) == [("user", ["c"])]
+    assert turns_of(standin.messages.last) == [("user", ["c"])]
     assert [block["text"] for block in body["system"]][-1] == "You are a clock."
     assert [tool["name"] for tool in body["tools"]] == ["mcp__client__now"]
     assert json.dumps(body).count("You said") == 0
 
 
 @pytest.mark.parametrize("used", [165_000, 195_000], ids=["getting full", "full"])
-def test_a_long_conversation_is_never_summarised(keeper: Gateway, standin: StandIn, used: int) -> None:
+def test_a_long_conversation_is_never_summarised(
+    keeping_gateway: Gateway, standin: StandIn, used: int
+) -> None:
     """By the model's own count the window is (almost) full: the CLI would shorten the conversation by itself."""
     standin.reply(text("You said a", usage={"input_tokens": used}), times=1)
-    messages = [user("a"), assistant(said(keeper, [user("a")], model="claude-haiku-4-5")), user("b")]
+    messages = [user("a"), assistant(said(keeping_gateway, [user("a")], model="claude-haiku-4-5")), user("b")]
     body = {"messages": messages, "model": "claude-haiku-4-5"}
-    answer = keeper.api.post("/v1/chat/completions", json=body)
+    answer = keeping_gateway.api.post("/v1/chat/completions", json=body)
     if answer.status_code == 200:
-        assert [texts for _, texts in spoken(standin.messages.last)] == [["a"], ["You said a"], ["b"]]
+        assert [texts for _, texts in turns_of(standin.messages.last)] == [["a"], ["You said a"], ["b"]]
         assert len(standin.messages) == 2
     else:
         assert answer.json()["error"]["code"] == "context_length_exceeded"

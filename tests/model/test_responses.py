@@ -17,8 +17,8 @@ from tests.model.test_upstream_errors import SLOW
 from tests.standin import Recorded, StandIn, error, hang, stream_error, text, thinking, tool_calls
 from tests.support import responses_shapes as shapes
 from tests.support.gateway import Gateway, wait_for
-from tests.support.recorded import spoken, system_texts
-from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, blocks
+from tests.support.recorded import system_texts_of, turns_of
+from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, recorded_blocks
 
 Body = dict[str, Any]
 
@@ -47,7 +47,7 @@ def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
 
 def created(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Response:
     """A response, checked."""
-    return shapes.response(asked(gateway, given, key, **fields))
+    return shapes.check_response(asked(gateway, given, key, **fields))
 
 
 def asked(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Body:
@@ -84,7 +84,7 @@ def finished(client: openai.OpenAI, response_id: str, timeout: float = 30.0) -> 
 def test_a_whole_answer(gateway: Gateway, standin: StandIn) -> None:
     standin.default(thinking("Hm.", text("Hello there", usage={"input_tokens": 9, "output_tokens": 4})))
     answer = post(gateway, "hi", instructions="Be brief.", reasoning={"summary": "auto"}, seed=1)
-    response = shapes.response(answer.json())
+    response = shapes.check_response(answer.json())
     assert answer.headers["x-ignored-parameters"] == "seed"
     assert response.output_text == "Hello there"
     assert [item.type for item in response.output] == ["reasoning", "message"]
@@ -92,8 +92,8 @@ def test_a_whole_answer(gateway: Gateway, standin: StandIn) -> None:
     assert response.model.startswith("claude-haiku")
     assert response.usage is not None
     assert (response.usage.input_tokens, response.usage.output_tokens) == (9, 4)
-    assert spoken(standin.messages.last) == [("user", ["hi"])]
-    assert system_texts(standin.messages.last) == ["Be brief."]
+    assert turns_of(standin.messages.last) == [("user", ["hi"])]
+    assert system_texts_of(standin.messages.last) == ["Be brief."]
 
 
 def test_a_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> None:
@@ -101,7 +101,7 @@ def test_a_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> 
     answer = post(gateway, "hi", stream=True)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-cache"
-    events = shapes.stream(answer.content)
+    events = shapes.check_stream(answer.content)
     assert [event["delta"] for event in events if event["type"] == "response.output_text.delta"] == [
         "Hel",
         "lo",
@@ -149,7 +149,7 @@ def test_failures_before_the_first_event_are_real_statuses(gateway: Gateway, sta
 
 def test_a_failure_in_mid_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> None:
     standin.default(stream_error(3, reply=SLOW))
-    events = shapes.stream(post(gateway, "hi", stream=True).content)
+    events = shapes.check_stream(post(gateway, "hi", stream=True).content)
     assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
     failed = events[-1]["response"]
     assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
@@ -181,7 +181,7 @@ def test_a_tool_round(gateway: Gateway, client: openai.OpenAI, standin: StandIn,
     second = ask(results, previous_response_id=first.id)
     assert second.output_text == "Sun and snow."
     assert hits(gateway) == before + 1
-    assert [block["tool_use_id"] for block in blocks(standin.messages.last, 2)] == [
+    assert [block["tool_use_id"] for block in recorded_blocks(standin.messages.last, 2)] == [
         "toolu_rome",
         "toolu_oslo",
     ]
@@ -190,11 +190,11 @@ def test_a_tool_round(gateway: Gateway, client: openai.OpenAI, standin: StandIn,
 # What is kept
 
 
-def test_a_chain_is_one_process_and_one_growing_prompt(keeper: Gateway, standin: StandIn) -> None:
+def test_a_chain_is_one_process_and_one_growing_prompt(keeping_gateway: Gateway, standin: StandIn) -> None:
     standin.default(lambda body: text(f"Answer {len(body['messages'])}"))
     last = None
     for turn in range(4):
-        response = created(keeper, f"turn {turn}", previous_response_id=last)
+        response = created(keeping_gateway, f"turn {turn}", previous_response_id=last)
         assert response.previous_response_id == last
         last = response.id
     records = list(standin.messages)
@@ -202,21 +202,23 @@ def test_a_chain_is_one_process_and_one_growing_prompt(keeper: Gateway, standin:
     for earlier, later in itertools.pairwise(records):
         before = unmarked(as_blocks(earlier.body["messages"]))
         assert unmarked(as_blocks(later.body["messages"]))[: len(before)] == before
-    assert [said for role, said in spoken(records[-1]) if role == "user"] == [[f"turn {n}"] for n in range(4)]
+    assert [said for role, said in turns_of(records[-1]) if role == "user"] == [
+        [f"turn {n}"] for n in range(4)
+    ]
 
 
 def test_instructions_are_not_inherited(gateway: Gateway, standin: StandIn) -> None:
     first = created(gateway, [{"role": "developer", "content": "Rhyme."}, {"role": "user", "content": "a"}],
                     instructions="Be brief.")  # fmt: skip
     created(gateway, "b", previous_response_id=first.id)
-    assert system_texts(standin.messages.last) == ["Rhyme."]
+    assert system_texts_of(standin.messages.last) == ["Rhyme."]
 
 
 def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gateway) -> None:
     first = client.responses.create(model=MODEL, input="one", metadata={"a": "b"})
     second = client.responses.create(model=MODEL, input="two", previous_response_id=first.id)
     assert client.responses.retrieve(first.id).to_dict() == first.to_dict()
-    shapes.response(gateway.api.get(f"{PATH}/{first.id}", headers={"x-api-key": "one"}).json())
+    shapes.check_response(gateway.api.get(f"{PATH}/{first.id}", headers={"x-api-key": "one"}).json())
 
     newest = client.responses.input_items.list(second.id)
     assert [item.type for item in newest.data] == ["message"] * 3
@@ -226,7 +228,7 @@ def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gat
     (rest,) = client.responses.input_items.list(second.id, order="asc", after=oldest.data[-1].id).data
     assert rest.id == newest.data[0].id
     listed = gateway.api.get(f"{PATH}/{second.id}/input_items", headers={"x-api-key": "one"})
-    shapes.items(listed.json())
+    shapes.check_items(listed.json())
 
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError) as gone:
@@ -272,7 +274,7 @@ def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI, gateway: Gateway
     assert response.model_extra == {"store": False}
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(response.id)
-    streamed = shapes.stream(post(gateway, "hi", store=False, stream=True).content)
+    streamed = shapes.check_stream(post(gateway, "hi", store=False, stream=True).content)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(streamed[-1]["response"]["id"])
     assert fault(post(gateway, "hi", store=False, background=True)) == (
@@ -333,7 +335,7 @@ def test_a_stream_from_the_background_outlives_its_client(
     standin.default(text("one two three four", delay=0.3))
     body = {"model": MODEL, "input": "hi", "background": True, "stream": True}
     with gateway.api.stream("POST", PATH, json=body, headers={"x-api-key": "one"}) as answer:
-        first = next(shapes.events(answer.iter_lines()))
+        first = next(shapes.named_events(answer.iter_lines()))
     assert first["type"] == "response.created"
     done = finished(client, first["response"]["id"])
     assert (done.status, done.output_text) == ("completed", "one two three four")
@@ -344,7 +346,7 @@ def test_a_stream_from_the_background_is_as_any(
     client: openai.OpenAI, gateway: Gateway, standin: StandIn
 ) -> None:
     standin.default(text("one two"))
-    events = shapes.stream(post(gateway, "hi", background=True, stream=True).content)
+    events = shapes.check_stream(post(gateway, "hi", background=True, stream=True).content)
     assert events[-1]["type"] == "response.completed"
     kept = gateway.api.get(f"{PATH}/{events[-1]['response']['id']}", headers={"x-api-key": "one"})
     assert kept.json() == events[-1]["response"]

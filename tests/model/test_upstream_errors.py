@@ -13,9 +13,9 @@ import httpx2 as httpx
 import pytest
 
 from tests.standin import Reply, StandIn, blocks, cut, error, hang, raw, stream_error, text
-from tests.support.gateway import STILL, Gateway, wait_for
-from tests.support.recorded import Body, asks_once, chunks, content
-from tests.support.wide import some, some_of
+from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
+from tests.support.recorded import Body, asks_once, chunks_of, streamed_text
+from tests.support.wide import wide_cases_except, wide_except
 
 HOURS = 5 * 3600
 SLOW = text("one two three four five six seven eight", delay=0.05)
@@ -25,7 +25,7 @@ OAUTH = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dum
 
 @pytest.fixture(scope="module")
 def _impatient_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway({**cli_environ, **STILL, "CLAUDE_MAX_RETRIES": "1"})
+    gateway = Gateway({**cli_environ, **NOTHING_KEPT, "CLAUDE_MAX_RETRIES": "1"})
     yield gateway
     gateway.close()
 
@@ -64,7 +64,7 @@ def broken(gateway: Gateway, **fields: Any) -> tuple[str, Body]:
     parsed = [json.loads(event) for event in events]
     assert all(chunk["choices"][0]["finish_reason"] is None for chunk in parsed)
     assert json.loads(last).keys() == {"error"}
-    return content(parsed), json.loads(last)["error"]
+    return streamed_text(parsed), json.loads(last)["error"]
 
 
 # Before the first byte
@@ -94,7 +94,7 @@ REFUSED: dict[str, tuple[Reply, Expected]] = {
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
-    some_of(REFUSED, *(case for case in REFUSED if case not in ("402", "413", "504", "no events"))),
+    wide_cases_except(REFUSED, *(case for case in REFUSED if case not in ("402", "413", "504", "no events"))),
 )
 def test_a_failure_before_the_first_byte_is_a_real_status(
     impatient: Gateway, standin: StandIn, reply: Reply, expected: Expected
@@ -106,7 +106,7 @@ def test_a_failure_before_the_first_byte_is_a_real_status(
     assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
 
 
-@pytest.mark.parametrize("case", some(REFUSED, "400", "401", "500", "no answer"))
+@pytest.mark.parametrize("case", wide_except(REFUSED, "400", "401", "500", "no answer"))
 def test_after_a_failure_the_next_request_works(impatient: Gateway, standin: StandIn, case: str) -> None:
     standin.default(REFUSED[case][0])
     assert impatient.api.chat().status_code == REFUSED[case][1][0]
@@ -162,7 +162,7 @@ def test_a_short_limit_is_the_clients_to_sit_out(gateway: Gateway, standin: Stan
 def test_a_limit_that_resets_in_hours_is_not_worth_a_retry(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
-    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **OAUTH)
+    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1", **OAUTH)
     limit = {
         "retry-after": str(HOURS),
         "anthropic-ratelimit-unified-status": "rejected",
@@ -241,7 +241,8 @@ ENDINGS: dict[str, tuple[Reply, str, str]] = {
 
 
 @pytest.mark.parametrize(
-    ("reply", "said", "reason"), some_of(ENDINGS, "refusal", "nothing", "the window is full", "something new")
+    ("reply", "said", "reason"),
+    wide_cases_except(ENDINGS, "refusal", "nothing", "the window is full", "something new"),
 )
 def test_unusual_ends_are_one_request_and_a_normal_answer(
     gateway: Gateway, standin: StandIn, reply: Reply, said: str, reason: str
@@ -249,8 +250,8 @@ def test_unusual_ends_are_one_request_and_a_normal_answer(
     standin.default(reply)
 
     def ask() -> None:
-        answer = chunks(gateway.api.stream_chat())
-        assert (content(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
+        answer = chunks_of(gateway.api.stream_chat())
+        assert (streamed_text(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
 
     asks_once(standin, ask)
 
@@ -275,7 +276,7 @@ def test_time_limits_are_errors_and_never_a_normal_end(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     limits = {"STREAMING_TIMEOUT_SECONDS": "1.5", "TURN_TIMEOUT_SECONDS": "4"}
-    gateway = start_gateway(**STILL, WARM_PROCESSES="1", **limits)
+    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1", **limits)
     gateway.await_warm(1)
     standin.default(hang(-1))
     began = time.monotonic()
@@ -300,7 +301,7 @@ def test_time_limits_are_errors_and_never_a_normal_end(
 
 
 def test_without_a_login(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
-    gateway = start_gateway(ANTHROPIC_API_KEY=None, **STILL, WARM_PROCESSES="1")
+    gateway = start_gateway(ANTHROPIC_API_KEY=None, **NOTHING_KEPT, WARM_PROCESSES="1")
     wait_for(lambda: gateway.api.health()["claude"]["logged_in"] is False, 30)
     for stream in (False, True):
         answer = gateway.api.chat(stream=stream)

@@ -20,20 +20,20 @@ import httpx2 as httpx
 import pytest
 
 from tests.standin import Reply, StandIn, hang, text
-from tests.support.gateway import ROOT, STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import Caller, ended, figures, leaving, pids, settle
+from tests.support.sockets import SocketClient, cli_figures, cli_pids, hanging_up, have_ended, wait_until_idle
 
 Start = Callable[..., Gateway]
 SLOWLY = text("word " * 30, delay=0.05)
 
 
 @contextlib.contextmanager
-def streaming(gateway: Gateway, standin: StandIn, reply: Reply) -> Iterator[Caller]:
+def streaming(gateway: Gateway, standin: StandIn, reply: Reply) -> Iterator[SocketClient]:
     """A client in the middle of the answer `reply`."""
     standin.reply(reply, when="write")
-    caller = Caller(gateway, "write", stream=True)
-    with leaving(caller):
+    caller = SocketClient(gateway, "write", stream=True)
+    with hanging_up(caller):
         caller.read_until(b"word")
         yield caller
 
@@ -47,46 +47,46 @@ def cli(tmp_path: Path) -> ScriptedCli:
 @pytest.fixture
 def start_scripted(start_gateway: Start, cli: ScriptedCli) -> Start:
     """Starts a gateway in front of the scripted CLI."""
-    return functools.partial(start_gateway, **STILL, **cli.environ)
+    return functools.partial(start_gateway, **NOTHING_KEPT, **cli.environ)
 
 
 @contextlib.contextmanager
-def hanging(gateway: Gateway) -> Iterator[Caller]:
+def hanging(gateway: Gateway) -> Iterator[SocketClient]:
     """A client in the middle of an answer of the scripted CLI that does not go on."""
-    caller = Caller(gateway, "HANGLATER", stream=True)
-    with leaving(caller):
+    caller = SocketClient(gateway, "HANGLATER", stream=True)
+    with hanging_up(caller):
         caller.read_until(b"so far")
         yield caller
 
 
-def assert_whole(caller: Caller, words: int) -> None:
+def assert_whole(caller: SocketClient, words: int) -> None:
     caller.read_until(b"[DONE]")
     assert caller.received.count(b"word") == words
 
 
 def test_a_running_answer_is_finished_at_term(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(**STILL, GRACEFUL_TIMEOUT_SECONDS="20")
-    settle(gateway, 2)
+    gateway = start_gateway(**NOTHING_KEPT, GRACEFUL_TIMEOUT_SECONDS="20")
+    wait_until_idle(gateway, 2)
     with streaming(gateway, standin, SLOWLY) as caller:
-        left = pids(gateway)
+        left = cli_pids(gateway)
         gateway.process.send_signal(signal.SIGTERM)
         assert_whole(caller, 30)
         caller.read_until(b"\r\n0\r\n\r\n")
         assert gateway.stop(timeout=10) == 0
-    assert ended(*left)
+    assert have_ended(*left)
 
 
 def test_an_answer_that_takes_too_long_is_ended_at_term(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(**STILL, GRACEFUL_TIMEOUT_SECONDS="5")
-    settle(gateway, 2)
+    gateway = start_gateway(**NOTHING_KEPT, GRACEFUL_TIMEOUT_SECONDS="5")
+    wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)) as caller:
-        left = pids(gateway)
+        left = cli_pids(gateway)
         gateway.process.send_signal(signal.SIGTERM)
         caller.read_until(b"\r\n0\r\n\r\n")
         assert json.loads(caller.events[-1])["error"]["code"] == "shutting_down"
         assert "[DONE]" not in caller.events
         assert gateway.stop(timeout=30) == 0
-    assert ended(*left)
+    assert have_ended(*left)
     standin.wait_for(lambda: standin.messages.last.aborted)
 
 
@@ -115,14 +115,14 @@ def test_a_term_while_the_worker_boots_is_not_lost(start_scripted: Start, delay:
 def test_idle_connections_do_not_hold_up_the_end(start_scripted: Start) -> None:
     """Clients keep connections open for their next request; GRACEFUL_TIMEOUT_SECONDS is for answers."""
     gateway = start_scripted(GRACEFUL_TIMEOUT_SECONDS="60", WARM_PROCESSES="1")
-    (left,) = settle(gateway, 1)  # over a connection that stays open
+    (left,) = wait_until_idle(gateway, 1)  # over a connection that stays open
     assert gateway.stop(timeout=30) == 0
-    assert ended(left)
+    assert have_ended(left)
 
 
 def test_no_new_answer_is_begun_after_term(start_scripted: Start) -> None:
     gateway = start_scripted(GRACEFUL_TIMEOUT_SECONDS="20", WARM_PROCESSES="1")
-    settle(gateway, 1)
+    wait_until_idle(gateway, 1)
     body = {"messages": [{"role": "user", "content": "hi"}]}
     with contextlib.ExitStack() as stack, hanging(gateway):
         connections = [stack.enter_context(httpx.Client(base_url=gateway.url, timeout=30)) for _ in range(20)]
@@ -140,22 +140,22 @@ def test_no_new_answer_is_begun_after_term(start_scripted: Start) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_a_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, number: int) -> None:
-    gateway = start_gateway(**STILL)
-    settle(gateway, 2)
+    gateway = start_gateway(**NOTHING_KEPT)
+    wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
-        left = pids(gateway)
+        left = cli_pids(gateway)
         gateway.stop(number, timeout=10)
-    wait_for(lambda: ended(*left), 10)
+    wait_for(lambda: have_ended(*left), 10)
 
 
 def test_a_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway(**STILL)
-    settle(gateway, 2)
+    gateway = start_gateway(**NOTHING_KEPT)
+    wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
-        left = pids(gateway)
+        left = cli_pids(gateway)
         (worker,) = gateway.workers
         worker.kill()
-        wait_for(lambda: ended(*left))
+        wait_for(lambda: have_ended(*left))
     gateway.api.close()
     wait_for(lambda: [other for other in gateway.workers if other.pid != worker.pid])
 
@@ -168,12 +168,12 @@ def test_reloading_leaves_no_process(start_scripted: Start, cli: ScriptedCli, tm
         GUNICORN_CMD_ARGS="--reload --reload-engine=poll",
         PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
     )
-    settle(gateway, 2)
+    wait_until_idle(gateway, 2)
     (worker,) = gateway.workers
-    caller = Caller(gateway, "WAIT", stream=True)
-    with leaving(caller):
+    caller = SocketClient(gateway, "WAIT", stream=True)
+    with hanging_up(caller):
         caller.read_until(b"so far")
-        left = pids(gateway)
+        left = cli_pids(gateway)
 
         def is_seen() -> bool:
             wsgi.touch()  # again and again: what changes before gunicorn's first look is no change to it
@@ -182,7 +182,7 @@ def test_reloading_leaves_no_process(start_scripted: Start, cli: ScriptedCli, tm
         wait_for(is_seen, 60)
         cli.go()
         caller.read_until(b"[DONE]")
-    wait_for(lambda: ended(worker.pid, *left), 40)
+    wait_for(lambda: have_ended(worker.pid, *left), 40)
     assert "SIGKILL" not in gateway.log
 
 
@@ -217,8 +217,8 @@ def hammer(gateway: Gateway, requests: int, at_once: int, cut_after: float) -> l
 
 
 def _ask(gateway: Gateway, stream: bool, patience: float | None) -> int | None:
-    caller = Caller(gateway, "SLOW", stream=stream)
-    with leaving(caller):
+    caller = SocketClient(gateway, "SLOW", stream=stream)
+    with hanging_up(caller):
         if patience is not None:
             threading.Event().wait(patience)  # the moment to leave is the point here
             return None
@@ -231,12 +231,12 @@ def _ask(gateway: Gateway, stream: bool, patience: float | None) -> int | None:
 
 def assert_nothing_left(gateway: Gateway, requests: int, at_once: int, cut_after: float) -> None:
     hammer(gateway, at_once, at_once, cut_after)  # everything that is made once has been made
-    warm = len(settle(gateway, 2))
+    warm = len(wait_until_idle(gateway, 2))
     before = at_rest(gateway)
     statuses = hammer(gateway, requests, at_once, cut_after)
     assert statuses.count(200) == requests - statuses.count(None)
     assert statuses.count(None) == len(range(0, requests, 3))
-    assert len(settle(gateway, 2)) == warm == 2
+    assert len(wait_until_idle(gateway, 2)) == warm == 2
     assert at_rest(gateway) == before
 
 
@@ -246,7 +246,7 @@ def test_nothing_is_left_after_many_requests(start_scripted: Start) -> None:
 
 
 def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway("tests.support.probe_wsgi:app", **STILL)
+    gateway = start_gateway("tests.support.probe_wsgi:app", **NOTHING_KEPT)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 9, at_once=3, cut_after=1.5)
 
@@ -254,7 +254,7 @@ def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, st
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_is_left_after_many_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
-    gateway = start_gateway("tests.support.probe_wsgi:app", **STILL)
+    gateway = start_gateway("tests.support.probe_wsgi:app", **NOTHING_KEPT)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 200, at_once=8, cut_after=2.5)
     assert all(record.finished for record in standin.messages)
@@ -269,22 +269,22 @@ def timed_words(gateway: Gateway) -> Iterator[float]:
 
 def test_six_answers_are_written_side_by_side(start_scripted: Start) -> None:
     gateway = start_scripted(WARM_PROCESSES="6")
-    settle(gateway, 6)
-    callers = [Caller(gateway, "HANGLATER", stream=True) for _ in range(6)]
-    with leaving(*callers):
+    wait_until_idle(gateway, 6)
+    callers = [SocketClient(gateway, "HANGLATER", stream=True) for _ in range(6)]
+    with hanging_up(*callers):
         for caller in callers:
             caller.read_until(b"so far")
-        assert figures(gateway)["running"] == 6
+        assert cli_figures(gateway)["running"] == 6
 
 
 @pytest.mark.slow  # and meaningless while the machine is busy with other tests
 def test_six_streams_start_together(start_gateway: Start, standin: StandIn) -> None:
     """Within half a second of each other, in the best of three tries."""
-    gateway = start_gateway(**STILL, WARM_PROCESSES="6")
+    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="6")
     standin.default(text("word " * 5, delay=0.01))
     spreads = []
     for _ in range(3):
-        settle(gateway, 6)
+        wait_until_idle(gateway, 6)
         with ThreadPoolExecutor(6) as pool:
             firsts = list(pool.map(lambda _: next(timed_words(gateway)), range(6)))
         spreads.append(max(firsts) - min(firsts))
@@ -302,39 +302,39 @@ def test_tokens_arrive_as_they_are_written(gateway: Gateway, standin: StandIn) -
 
 
 def queued(gateway: Gateway, count: int) -> None:
-    wait_for(lambda: figures(gateway)["queued"] == count)
+    wait_for(lambda: cli_figures(gateway)["queued"] == count)
 
 
 def test_the_queue_is_fair_and_short(start_scripted: Start) -> None:
     gateway = start_scripted(
         MAX_CONCURRENT_SESSIONS="2", MAX_QUEUED_REQUESTS="2", QUEUE_TIMEOUT_SECONDS="60", WARM_PROCESSES="2"
     )
-    settle(gateway, 2)
-    running = [Caller(gateway, "HANGLATER", stream=True) for _ in range(2)]
-    with leaving(*running):
+    wait_until_idle(gateway, 2)
+    running = [SocketClient(gateway, "HANGLATER", stream=True) for _ in range(2)]
+    with hanging_up(*running):
         for caller in running:
             caller.read_until(b"so far")
-        waiting: list[Caller] = []
+        waiting: list[SocketClient] = []
         for number in range(2):
-            waiting.append(Caller(gateway, "HANGLATER", stream=True))
+            waiting.append(SocketClient(gateway, "HANGLATER", stream=True))
             queued(gateway, number + 1)
-        with leaving(*waiting):
+        with hanging_up(*waiting):
             refused = gateway.api.chat("one too many")
             assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_turns")
             assert int(refused.headers["retry-after"]) >= 1
             for leaver, next_one in zip(running, waiting, strict=True):
-                leaver.leave()
+                leaver.hang_up()
                 next_one.read_until(b"so far")
                 queued(gateway, len(waiting) - 1 - waiting.index(next_one))
 
 
 def test_nobody_waits_longer_than_the_queue_timeout(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_CONCURRENT_SESSIONS="1", QUEUE_TIMEOUT_SECONDS="0.5", WARM_PROCESSES="1")
-    settle(gateway, 1)
+    wait_until_idle(gateway, 1)
     with hanging(gateway):
         asked = time.monotonic()
         refused: Any = gateway.api.chat("hi")
         assert 0.4 < time.monotonic() - asked < 10  # and not for good
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_turns")
     assert int(refused.headers["retry-after"]) >= 1
-    wait_for(lambda: figures(gateway)["running"] == 0)
+    wait_for(lambda: cli_figures(gateway)["running"] == 0)

@@ -19,7 +19,7 @@ from gateway.observe.rotating import RotatingFile
 from gateway.observe.transcript import Transcript
 from gateway.settings import Settings, SettingsError
 from gateway.turn import Refusal, Retracted, Text, ToolArguments, ToolCall
-from tests.support.gateway import ROOT, STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 
 KEY = "a-confidential-key"
@@ -102,7 +102,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Gat
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(file)}
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
-    with closing(Gateway({**STILL, **cli.environ, **settings, **keys})) as gateway:
+    with closing(Gateway({**NOTHING_KEPT, **cli.environ, **settings, **keys})) as gateway:
         gateway.api.headers["x-api-key"] = KEY
         gateway.await_warm(1)
         yield gateway
@@ -270,7 +270,7 @@ def test_content_is_logged_where_it_is_asked_for(
     tmp_path: Path, start_gateway: Callable[..., Gateway]
 ) -> None:
     cli = ScriptedCli(tmp_path)
-    gateway = start_gateway(**STILL, **cli.environ, LOG_FORMAT="json", LOG_CONTENT="true")
+    gateway = start_gateway(**NOTHING_KEPT, **cli.environ, LOG_FORMAT="json", LOG_CONTENT="true")
     assert send(gateway, "told", "grüße") == 200
     assert send(gateway, "wrong", 5) == 400
     found = line(gateway, "told")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.gateway import ROOT, wait_for
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import ended, free_port, listens
+from tests.support.sockets import free_port, have_ended, is_listening
 
 COPIED = (
     "gateway",
@@ -147,7 +147,7 @@ def test_start_in_the_background_and_status_and_stop(stopped: Project) -> None:
     left = [child.pid for child in server.children(recursive=True)]
     halted = stopped.make("stop")
     assert halted.returncode == 0, halted.stdout
-    assert ended(server.pid, *left)
+    assert have_ended(server.pid, *left)
     assert stopped.make("stop").returncode == 0
 
 
@@ -156,7 +156,7 @@ def test_a_start_that_fails_says_why(stopped: Project) -> None:
     failed = stopped.make("start-prod-bg")
     assert failed.returncode != 0
     assert "REQUIRE_AUTH" in failed.stdout
-    assert not listens(stopped.port)
+    assert not is_listening(stopped.port)
 
 
 def test_a_pid_file_that_is_somebody_elses_does_not_count(stopped: Project) -> None:
@@ -295,7 +295,7 @@ def test_kill_frees_a_port(stopped: Project) -> None:
     assert started.returncode == 0, started.stdout
     killed = stopped.make("kill", f"PORT={stopped.port}")
     assert killed.returncode == 0, killed.stdout
-    assert not listens(stopped.port)
+    assert not is_listening(stopped.port)
 
 
 def test_dev_setup_makes_settings_once(project: Project) -> None:

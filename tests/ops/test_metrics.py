@@ -18,9 +18,9 @@ from gateway.claude.cli.rate_limits import RateLimitWindow, windows
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from tests.support.gateway import ROOT, STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import Caller, leaving
+from tests.support.sockets import SocketClient, hanging_up
 
 KEY = "a-configured-key"
 
@@ -31,7 +31,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
     with closing(
-        Gateway({**STILL, **cli.environ, **keys, "WEB_CONCURRENCY": "2", "WARM_PROCESSES": "1"})
+        Gateway({**NOTHING_KEPT, **cli.environ, **keys, "WEB_CONCURRENCY": "2", "WARM_PROCESSES": "1"})
     ) as gateway:
         gateway.await_warm(1)
         _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
@@ -89,8 +89,8 @@ def test_answers_are_counted(measured: Gateway) -> None:
 
 def test_what_goes_on_is_the_sum_of_all_workers(measured: Gateway) -> None:
     wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
-    callers = [Caller(measured, "HANGLATER", stream=True, key=KEY) for _ in range(3)]
-    with leaving(*callers):
+    callers = [SocketClient(measured, "HANGLATER", stream=True, key=KEY) for _ in range(3)]
+    with hanging_up(*callers):
         for caller in callers:
             caller.read_until(b"so far", 30)
         wait_for(lambda: value(measured, "gateway_running") == 3, 20)

@@ -17,7 +17,7 @@ from tests.standin import StandIn, hang, text
 from tests.support.gateway import Gateway, wait_for
 from tests.support.nginx import SITE, Nginx, needs_nginx
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import Caller, figures, free_port, leaving
+from tests.support.sockets import SocketClient, cli_figures, free_port, hanging_up
 
 pytestmark = needs_nginx
 
@@ -46,8 +46,8 @@ def front(gateway: Gateway, tmp_path: Path) -> Iterator[Nginx]:
 def test_streams_arrive_token_by_token(front: Nginx, gateway: Gateway, standin: StandIn) -> None:
     """What has been written is there, though the answer never goes on; leaving then stops the turn."""
     standin.reply(hang(after=3))
-    caller = Caller(gateway, stream=True, url=front.url)
-    with leaving(caller):
+    caller = SocketClient(gateway, stream=True, url=front.url)
+    with hanging_up(caller):
         caller.read_until(b"word2")
         assert not standin.messages.last.finished
     standin.wait_for(lambda: standin.messages.last.aborted, 5)
@@ -55,8 +55,8 @@ def test_streams_arrive_token_by_token(front: Nginx, gateway: Gateway, standin: 
 
 def test_leaving_before_the_answer_stops_the_turn(front: Nginx, gateway: Gateway, standin: StandIn) -> None:
     standin.reply(text("late", head_delay=60))
-    caller = Caller(gateway, url=front.url)
-    with leaving(caller):
+    caller = SocketClient(gateway, url=front.url)
+    with hanging_up(caller):
         standin.wait_for(lambda: len(standin.messages) == 1, 20)
     standin.wait_for(lambda: standin.messages.last.aborted, 5)
 
@@ -83,11 +83,11 @@ def test_a_hundred_streams_at_once(start_gateway: Start, tmp_path: Path) -> None
     address = gateway.url.removeprefix("http://")
     with contextlib.ExitStack() as stack:
         front = stack.enter_context(nginx(tmp_path, address))
-        streams = [Caller(gateway, "WAIT", stream=True, url=front.url) for _ in range(STREAMS)]
-        stack.enter_context(leaving(*streams))
+        streams = [SocketClient(gateway, "WAIT", stream=True, url=front.url) for _ in range(STREAMS)]
+        stack.enter_context(hanging_up(*streams))
         for stream in streams:
             stream.read_until(b"so far", 60)
-        assert figures(gateway)["running"] == STREAMS
+        assert cli_figures(gateway)["running"] == STREAMS
         cli.go()
         for stream in streams:
             stream.read_until(b"[DONE]", 60)

@@ -13,7 +13,7 @@ import psutil
 
 from tests.support.gateway import Gateway, wait_for
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import Caller, ended, figures, leaving, pids
+from tests.support.sockets import SocketClient, cli_figures, cli_pids, hanging_up, have_ended
 
 STREAMS = 20
 CONNECTIONS = 5
@@ -82,11 +82,11 @@ def test_a_restart_under_load_cuts_and_refuses_nothing(start_gateway: Start, tmp
     gateway = start_gateway(**settings(cli))
     gateway.await_warm(2)
     with contextlib.ExitStack() as stack:
-        streams = [Caller(gateway, "WAIT", stream=True) for _ in range(STREAMS)]
-        stack.enter_context(leaving(*streams))
+        streams = [SocketClient(gateway, "WAIT", stream=True) for _ in range(STREAMS)]
+        stack.enter_context(hanging_up(*streams))
         for stream in streams:
             stream.read_until(b"so far", 60)
-        left = pids(gateway)
+        left = cli_pids(gateway)
         connections = [
             stack.enter_context(httpx.Client(base_url=gateway.url, timeout=60)) for _ in range(CONNECTIONS)
         ]
@@ -97,7 +97,7 @@ def test_a_restart_under_load_cuts_and_refuses_nothing(start_gateway: Start, tmp
         old, new = reload(gateway)
         wait_for(lambda: is_retired(old), 30)
         body = {"messages": [{"role": "user", "content": "hi"}]}
-        figures(gateway)  # the fixture's own connection, which would hold the old worker up a while
+        cli_figures(gateway)  # the fixture's own connection, which would hold the old worker up a while
         kept = [connection.post("/v1/chat/completions", json=body) for connection in connections]
         before = len(asker.statuses)
         wait_for(lambda: len(asker.statuses) >= before + 3, 30)
@@ -107,7 +107,7 @@ def test_a_restart_under_load_cuts_and_refuses_nothing(start_gateway: Start, tmp
             assert b" and on" in stream.received
     assert [answer.status_code for answer in kept] == [200] * CONNECTIONS
     assert set(asker.statuses) == {200}
-    wait_for(lambda: ended(old.pid, *left), 40)
+    wait_for(lambda: have_ended(old.pid, *left), 40)
     assert new.is_running()
     assert "SIGKILL" not in gateway.log
 
@@ -123,9 +123,9 @@ def test_what_is_kept_ready_goes_with_its_worker(start_gateway: Start, tmp_path:
     gateway = start_gateway(**settings(cli))
     gateway.await_warm(2)
     assert gateway.api.chat("hi").status_code == 200
-    wait_for(lambda: figures(gateway)["kept"] == 1 and figures(gateway)["warm"] >= 2, 30)
+    wait_for(lambda: cli_figures(gateway)["kept"] == 1 and cli_figures(gateway)["warm"] >= 2, 30)
     with streaming(gateway) as stream:
-        assert len(pids(gateway)) >= 3
+        assert len(cli_pids(gateway)) >= 3
         old, _ = reload(gateway)
         wait_for(lambda: len(old.children()) == 1, 30)
         cli.go()
@@ -133,10 +133,10 @@ def test_what_is_kept_ready_goes_with_its_worker(start_gateway: Start, tmp_path:
 
 
 @contextlib.contextmanager
-def streaming(gateway: Gateway) -> Iterator[Caller]:
+def streaming(gateway: Gateway) -> Iterator[SocketClient]:
     """A client in the middle of an answer."""
-    caller = Caller(gateway, "WAIT", stream=True)
-    with leaving(caller):
+    caller = SocketClient(gateway, "WAIT", stream=True)
+    with hanging_up(caller):
         caller.read_until(b"so far", 30)
         yield caller
 
@@ -147,10 +147,10 @@ def test_a_restart_takes_up_new_settings(start_gateway: Start, tmp_path: Path) -
     cli = ScriptedCli(tmp_path)
     environ = {name: value for name, value in settings(cli).items() if name != "MAX_PROCESSES"}
     gateway = start_gateway(**environ, CLAUDE_CODE_API_ENV_FILE=str(env_file))
-    assert figures(gateway)["max_processes"] == 5
+    assert cli_figures(gateway)["max_processes"] == 5
     env_file.write_text("MAX_PROCESSES=6\n")
     old, _ = reload(gateway)
     gateway.api.close()
-    wait_for(lambda: ended(old.pid), 40)
+    wait_for(lambda: have_ended(old.pid), 40)
     gateway.reconnect()
-    assert figures(gateway)["max_processes"] == 6
+    assert cli_figures(gateway)["max_processes"] == 6

@@ -18,7 +18,7 @@ PDF = base64.b64encode(
 ).decode()
 
 
-def schema(**properties: str) -> Body:
+def object_schema(**properties: str) -> Body:
     """A JSON schema of an object with properties of these types, all required."""
     typed = {name: {"type": kind} for name, kind in properties.items()}
     return {
@@ -29,23 +29,23 @@ def schema(**properties: str) -> Body:
     }
 
 
-def function(name: str, parameters: Body, **extra: Any) -> Body:
+def function_tool(name: str, parameters: Body, **extra: Any) -> Body:
     """A tool as chat defines it."""
     described = {"name": name, "description": f"Use it to {name}.", "parameters": parameters}
     return {"type": "function", "function": {**described, **extra}}
 
 
-def call(call_id: str, name: str, arguments: str, **extra: Any) -> Body:
+def tool_call(call_id: str, name: str, arguments: str, **extra: Any) -> Body:
     """A tool call as chat has it."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}, **extra}
 
 
-def text(said: str, **extra: Any) -> Body:
+def text_part(said: str, **extra: Any) -> Body:
     """A text part."""
     return {"type": "text", "text": said, **extra}
 
 
-READ = schema(path="string")
+READ = object_schema(path="string")
 STREAMED: Body = {"stream": True, "stream_options": {"include_usage": True}}
 EPHEMERAL: Body = {"cache_control": {"type": "ephemeral"}}
 
@@ -56,25 +56,30 @@ CLINE: Body = {
     **STREAMED,
     "messages": [
         {"role": "system", "content": "You are Cline, a highly skilled software engineer."},
-        {"role": "user", "content": [text("<task>\nFix the bug\n</task>"), text("# environment_details")]},
+        {
+            "role": "user",
+            "content": [text_part("<task>\nFix the bug\n</task>"), text_part("# environment_details")],
+        },
         {
             "role": "assistant",
             "content": "I will read the file.",
-            "tool_calls": [call("call_Ab1", "read_file", '{"path":"main.py"}')],
+            "tool_calls": [tool_call("call_Ab1", "read_file", '{"path":"main.py"}')],
             "reasoning_content": "The user wants a fix.",
         },
         {"role": "tool", "tool_call_id": "call_Ab1", "content": "print(1/0)"},
         {
             "role": "user",
             "content": [
-                text("Here is how it looks."),
+                text_part("Here is how it looks."),
                 {"type": "image_url", "image_url": {"url": PNG_URL}},
             ],
         },
     ],
     "tools": [
-        function("read_file", READ, strict=False),
-        function("execute_command", schema(command="string", requires_approval="boolean"), strict=False),
+        function_tool("read_file", READ, strict=False),
+        function_tool(
+            "execute_command", object_schema(command="string", requires_approval="boolean"), strict=False
+        ),
     ],
     "tool_choice": "auto",
     "parallel_tool_calls": False,
@@ -88,14 +93,17 @@ ROO_CODE: Body = {
     "reasoning_effort": "medium",
     "max_completion_tokens": 8192,
     "messages": [
-        {"role": "system", "content": [text("You are Roo.", **EPHEMERAL)]},
-        {"role": "user", "content": [text("<user_message>\nList the files\n</user_message>", **EPHEMERAL)]},
+        {"role": "system", "content": [text_part("You are Roo.", **EPHEMERAL)]},
+        {
+            "role": "user",
+            "content": [text_part("<user_message>\nList the files\n</user_message>", **EPHEMERAL)],
+        },
         {
             "role": "assistant",
             "content": "",
             "tool_calls": [
-                call("toolu_01", "list_files", '{"path":".","recursive":false}'),
-                call("toolu_02", "read_file", '{"path":"README.md"}'),
+                tool_call("toolu_01", "list_files", '{"path":".","recursive":false}'),
+                tool_call("toolu_02", "read_file", '{"path":"README.md"}'),
             ],
         },
         {"role": "tool", "tool_call_id": "toolu_02", "content": "# Read me"},
@@ -103,9 +111,9 @@ ROO_CODE: Body = {
         {"role": "user", "content": "<environment_details>\n</environment_details>"},
     ],
     "tools": [
-        function("list_files", schema(path="string", recursive="boolean"), strict=True),
-        function("read_file", READ, strict=True),
-        function("mcp--github--create_issue", schema(title="string"), strict=True),
+        function_tool("list_files", object_schema(path="string", recursive="boolean"), strict=True),
+        function_tool("read_file", READ, strict=True),
+        function_tool("mcp--github--create_issue", object_schema(title="string"), strict=True),
     ],
     "tool_choice": "auto",
     "parallel_tool_calls": True,
@@ -121,18 +129,18 @@ CONTINUE: Body = {
         {
             "role": "user",
             "content": [
-                text("What is in this picture?"),
+                text_part("What is in this picture?"),
                 {"type": "image_url", "image_url": {"url": PNG_URL, "detail": "auto"}},
             ],
         },
         {
             "role": "assistant",
             "content": " ",
-            "tool_calls": [call("call_1", "builtin_grep_search", '{"query":"x"}')],
+            "tool_calls": [tool_call("call_1", "builtin_grep_search", '{"query":"x"}')],
         },
         {"role": "tool", "content": "", "tool_call_id": "call_1"},
     ],
-    "tools": [function("builtin_grep_search", schema(query="string"))],
+    "tools": [function_tool("builtin_grep_search", object_schema(query="string"))],
     "stop": ["<|endoftext|>", "\n\n"],
 }
 
@@ -144,16 +152,16 @@ OPEN_WEBUI: Body = {
         {"role": "system", "content": "User Context:\n"},
         {
             "role": "user",
-            "content": [text("How warm is it?"), {"type": "image_url", "image_url": {"url": PNG_URL}}],
+            "content": [text_part("How warm is it?"), {"type": "image_url", "image_url": {"url": PNG_URL}}],
         },
         {
             "role": "assistant",
             "content": "",
-            "tool_calls": [call("call_w", "get_weather", '{"city": "Paris"}', index=0)],
+            "tool_calls": [tool_call("call_w", "get_weather", '{"city": "Paris"}', index=0)],
         },
         {"role": "tool", "tool_call_id": "call_w", "content": '{"degrees": 21}'},
     ],
-    "tools": [function("get_weather", {**schema(city="string"), "required": None})],
+    "tools": [function_tool("get_weather", {**object_schema(city="string"), "required": None})],
     "temperature": 0.8,
     "top_p": 0.9,
     "frequency_penalty": 0,
@@ -186,16 +194,16 @@ LANGCHAIN: Body = {
             "role": "assistant",
             "content": None,
             "tool_calls": [
-                call("call_m", "Multiply", '{"a": 3, "b": 12}'),
-                call("call_a", "Add", '{"a": 11, "b": 49}'),
+                tool_call("call_m", "Multiply", '{"a": 3, "b": 12}'),
+                tool_call("call_a", "Add", '{"a": 11, "b": 49}'),
             ],
         },
         {"role": "tool", "tool_call_id": "call_m", "content": "36"},
-        {"role": "tool", "tool_call_id": "call_a", "content": [text("60")]},
+        {"role": "tool", "tool_call_id": "call_a", "content": [text_part("60")]},
     ],
     "tools": [
-        function("Multiply", schema(a="integer", b="integer")),
-        function("Add", schema(a="integer", b="integer")),
+        function_tool("Multiply", object_schema(a="integer", b="integer")),
+        function_tool("Add", object_schema(a="integer", b="integer")),
     ],
     "tool_choice": {"type": "function", "function": {"name": "Add"}},
 }
@@ -204,7 +212,11 @@ LANGCHAIN_STRUCTURED: Body = {
     "messages": [{"role": "user", "content": "Tell me a joke"}],
     "response_format": {
         "type": "json_schema",
-        "json_schema": {"name": "Joke", "strict": True, "schema": schema(setup="string", punchline="string")},
+        "json_schema": {
+            "name": "Joke",
+            "strict": True,
+            "schema": object_schema(setup="string", punchline="string"),
+        },
     },
 }
 
@@ -217,7 +229,7 @@ AI_SDK: Body = {
         {
             "role": "user",
             "content": [
-                text("Summarise."),
+                text_part("Summarise."),
                 {
                     "type": "file",
                     "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
@@ -228,12 +240,12 @@ AI_SDK: Body = {
             "role": "assistant",
             "content": None,
             "reasoning_content": "Look it up.",
-            "tool_calls": [call("aitxt-1", "search", "{}")],
+            "tool_calls": [tool_call("aitxt-1", "search", "{}")],
         },
         {"role": "tool", "tool_call_id": "aitxt-1", "content": '[{"type":"text","text":"found"}]'},
     ],
     "tools": [
-        function(
+        function_tool(
             "search",
             {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "properties": {}},
         )
@@ -257,7 +269,7 @@ LITELLM: Body = {
         {
             "role": "assistant",
             "content": "Smile!",
-            "tool_calls": [call("call_p", "camera", '{"zoom": 2}')],
+            "tool_calls": [tool_call("call_p", "camera", '{"zoom": 2}')],
             "function_call": None,
             "provider_specific_fields": None,
             "thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "x"}],
@@ -266,10 +278,10 @@ LITELLM: Body = {
             "role": "tool",
             "name": "camera",
             "tool_call_id": "call_p",
-            "content": [text("Done:"), {"type": "image_url", "image_url": PNG_URL}],
+            "content": [text_part("Done:"), {"type": "image_url", "image_url": PNG_URL}],
         },
     ],
-    "tools": [function("camera", schema(zoom="integer"))],
+    "tools": [function_tool("camera", object_schema(zoom="integer"))],
     "thinking": {"type": "enabled", "budget_tokens": 2048},
     "max_tokens": 4096,
 }
@@ -295,14 +307,14 @@ AGENTS_SDK: Body = {
         {
             "role": "user",
             "content": [
-                text("Hello"),
+                text_part("Hello"),
                 {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "auto"}},
             ],
         },
         {"role": "assistant", "content": "Hi"},
         {"role": "user", "content": "Refund me"},
     ],
-    "tools": [function("transfer_to_refund_agent", {**schema(), "required": []}, strict=True)],
+    "tools": [function_tool("transfer_to_refund_agent", {**object_schema(), "required": []}, strict=True)],
     "tool_choice": {
         "type": "allowed_tools",
         "allowed_tools": {

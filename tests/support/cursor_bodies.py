@@ -12,10 +12,10 @@ from tests.support.client_bodies import (
     READ,
     STREAMED,
     Body,
-    call,
-    function,
-    schema,
-    text,
+    function_tool,
+    object_schema,
+    text_part,
+    tool_call,
 )
 
 # https://github.com/BerriAI/litellm/pull/34029, https://github.com/icebear0828/codex-proxy/pull/708
@@ -41,11 +41,11 @@ CURSOR_ASK: Body = {
     **STREAMED,
     "messages": [
         {"role": "system", "content": "You are an AI coding assistant in Cursor."},
-        {"role": "user", "content": [text("Add a file")]},
-        {"role": "assistant", "content": None, "tool_calls": [call("call_9", "ApplyPatch", PATCH)]},
+        {"role": "user", "content": [text_part("Add a file")]},
+        {"role": "assistant", "content": None, "tool_calls": [tool_call("call_9", "ApplyPatch", PATCH)]},
         {"role": "tool", "tool_call_id": "call_9", "content": "Applied"},
     ],
-    "tools": [function("Read", READ), APPLY_PATCH],
+    "tools": [function_tool("Read", READ), APPLY_PATCH],
     "tool_choice": "auto",
 }
 CURSOR_RESPONSES: Body = {
@@ -118,12 +118,12 @@ CURSOR_ANTHROPIC: Body = {
     "model": "claude-opus-latest",
     **STREAMED,
     "max_tokens": 16000,
-    "system": [text("You are a coding assistant in Cursor.", **EPHEMERAL)],
+    "system": [text_part("You are a coding assistant in Cursor.", **EPHEMERAL)],
     "messages": [
         {
             "role": "user",
             "content": [
-                text("Look"),
+                text_part("Look"),
                 {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
             ],
         },
@@ -131,7 +131,7 @@ CURSOR_ANTHROPIC: Body = {
             "role": "assistant",
             "content": [
                 {"type": "thinking", "thinking": "hm", "signature": "x"},
-                text("Reading both."),
+                text_part("Reading both."),
                 {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"path": "a.py"}},
                 {"type": "tool_use", "id": "toolu_2", "name": "Glob", "input": {}},
             ],
@@ -142,18 +142,22 @@ CURSOR_ANTHROPIC: Body = {
                 {
                     "type": "tool_result",
                     "tool_use_id": "toolu_2",
-                    "content": [text("no match")],
+                    "content": [text_part("no match")],
                     "is_error": True,
                 },
                 {"type": "tool_result", "tool_use_id": "toolu_1", "content": "print()"},
-                text("Go on", **EPHEMERAL),
+                text_part("Go on", **EPHEMERAL),
             ],
         },
     ],
     "tools": [
         {"name": "Read", "description": "Reads a file", "input_schema": READ},
-        {"name": "Glob", "input_schema": schema(pattern="string"), "cache_control": {"type": "ephemeral"}},
-        {"function": {"name": "Shell", "description": "Runs", "parameters": schema(command="string")}},
+        {
+            "name": "Glob",
+            "input_schema": object_schema(pattern="string"),
+            "cache_control": {"type": "ephemeral"},
+        },
+        {"function": {"name": "Shell", "description": "Runs", "parameters": object_schema(command="string")}},
     ],
     "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
     "stop_sequences": ["</done>"],

@@ -1,4 +1,4 @@
-"""A real gateway for tests: gunicorn in a process of its own, with the real CLI and a stand-in for the API."""
+"""A gateway process for tests: gunicorn, the real or a scripted CLI, and the stand-in for Anthropic's API."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ ROOT = Path(__file__).resolve().parents[2]
 LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
 START_SECONDS = 60.0
 
-# Nothing is kept and the pool does not grow: every process is accounted for.
-STILL = {"KEEP_SECONDS": "0", "MAX_WARM_PROCESSES": "0"}
+# No conversation is parked and the warm pool does not grow, so that a test can account for every CLI process.
+NOTHING_KEPT = {"KEEP_SECONDS": "0", "MAX_WARM_PROCESSES": "0"}
 
-# For the gateway that all tests share: what they leave behind, idle as it is, would take CPU time from the others.
-SHARED = {**STILL, "TOOL_WAIT_SECONDS": "60"}
+# Settings of the gateway that all tests share. Processes that wait for tool results would take CPU time from others.
+SHARED_GATEWAY_SETTINGS = {**NOTHING_KEPT, "TOOL_WAIT_SECONDS": "60"}
 
 
 class Gateway:
-    """gunicorn serving the app on a free port of 127.0.0.1. Nothing of the surrounding environment reaches it but PATH.
+    """gunicorn that serves the app on a free port of 127.0.0.1.
 
-    `environ` adds settings, or overrides them; `wsgi` is what is served.
+    Of the surrounding environment, only PATH reaches it. `environ` adds or overrides settings; `wsgi` names the app.
+    `api` is a client of it that sends no key.
     """
 
     def __init__(self, environ: Mapping[str, str], wsgi: str = "wsgi:app") -> None:
@@ -48,7 +49,7 @@ class Gateway:
             "LOG_FORMAT": "text",
             "CLAUDE_CODE_API_ENV_FILE": "/nonexistent",
             "CLAUDE_WORK_DIR": str(Path(self.home.name, "empty")),
-            "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",  # tests are quick
+            "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",  # tests send many requests
             "DATABASE_URL": f"sqlite:///{Path(self.home.name, 'gateway.db')}",
             "PROJECT_ROOT": str(Path(self.home.name, "projects")),
             **environ,
@@ -82,11 +83,11 @@ class Gateway:
 
     @property
     def log(self) -> str:
-        """All that gunicorn and the app have printed."""
+        """Return everything that gunicorn and the app have printed."""
         return self._log.read_text("utf-8", "replace")
 
     def await_warm(self, count: int) -> None:
-        """Wait until `count` processes are warm."""
+        """Wait until at least `count` CLI processes are warm."""
         wait_for(lambda: self.api.health()["claude"]["warm"] >= count, START_SECONDS)
 
     def reconnect(self) -> None:
@@ -96,20 +97,20 @@ class Gateway:
 
     @property
     def workers(self) -> list[psutil.Process]:
-        """gunicorn's workers."""
+        """Return gunicorn's worker processes."""
         children: list[psutil.Process] = psutil.Process(self.process.pid).children()
         return children
 
     def cli_processes(self) -> list[psutil.Process]:
-        """The CLI processes of all workers, running or not yet reaped."""
+        """Return the CLI processes of all workers, running or not yet reaped."""
         found: list[psutil.Process] = []
         for worker in self.workers:
-            with suppress(psutil.NoSuchProcess):  # it has just ended
+            with suppress(psutil.NoSuchProcess):  # the worker has just ended
                 found += worker.children(recursive=True)
         return found
 
     def stop(self, number: int = signal.SIGTERM, timeout: float = 30.0) -> int:
-        """Signal gunicorn and wait for its end; its exit code."""
+        """Signal gunicorn, wait for its end and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
@@ -120,21 +121,21 @@ class Gateway:
                 self.process.wait()
 
     def close(self) -> None:
-        """Stop and remove everything."""
+        """Stop the process and remove its files."""
         self.api.close()
         self.stop()
         self.home.cleanup()
 
 
 def wait_for(condition: Any, timeout: float = 20.0) -> Any:
-    """The first true value of `condition()`; AssertionError when there is none in time."""
+    """Call `condition` until its result is true and return that. Raise AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s")
+            raise AssertionError(f"the condition was not true within {timeout} s")
         time.sleep(0.01)
 
 
@@ -145,6 +146,6 @@ def clear_of_the_minute(seconds: float = 8.0) -> None:
 
 
 def port_of(response: httpx.Response) -> int:
-    """The client's end of a connection."""
+    """Return the port at the client's end of a response's connection."""
     port: int = response.extensions["network_stream"].get_extra_info("client_addr")[1]
     return port

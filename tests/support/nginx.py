@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gateway import ROOT, wait_for
-from tests.support.sockets import free_port, listens
+from tests.support.sockets import free_port, is_listening
 
 SITE = ROOT / "deploy/nginx/claude-gateway.conf"
 PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
@@ -35,7 +35,7 @@ class Nginx:
         self.process = subprocess.Popen(
             [PROGRAM, "-e", str(self.log), "-p", str(folder), "-c", str(folder / "nginx.conf")]
         )
-        wait_for(lambda: listens(self.port) or self.process.poll() is not None, 20)
+        wait_for(lambda: is_listening(self.port) or self.process.poll() is not None, 20)
         assert self.process.poll() is None, self.log.read_text()
 
     def _site(self, upstreams: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from gateway.claude.cli.process import Process
 from tests.support.scripted import ScriptedCli
 
 
-def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
+def run_until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
     """Let greenlets run until `condition()` is true."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -20,6 +20,6 @@ def until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
         gevent.sleep(0.005)
 
 
-def spawn(cli: ScriptedCli) -> Process:
+def spawn_scripted_cli(cli: ScriptedCli) -> Process:
     """A scripted CLI."""
     return Process([str(cli.path)], {"HOME": str(cli.home)}, str(cli.home))

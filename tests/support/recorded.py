@@ -1,4 +1,7 @@
-"""Reading what reached the model out of a recorded request, and what reached the client out of a stream."""
+"""Read requests that the stand-in model recorded, and streams that a client received.
+
+For example, `turns_of(standin.messages.last)` may be `[("user", ["hi"])]`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from tests.standin import Recorded, StandIn
 from tests.standin.prompt import texts
 
-# The two lines the CLI puts before every system text: what it is, and for whom it is billed.
+# The CLI puts two lines before every system text: the first is for billing, the second says what it is.
 CLI_BILLING = "x-anthropic-billing-header:"
 CLI_IDENTITY = "You are a Claude agent, built on Anthropic's Claude Agent SDK."
 
@@ -35,22 +38,22 @@ def asks_once(standin: StandIn, ask: Callable[[], None], tries: int = 4) -> None
 
 
 def user(content: Any) -> Body:
-    """A user message, as a client sends it."""
+    """Return a user message as clients send it."""
     return {"role": "user", "content": content}
 
 
 def assistant(content: Any) -> Body:
-    """An assistant message, as a client replays it."""
+    """Return an assistant message as clients send it back."""
     return {"role": "assistant", "content": content}
 
 
 def system(content: Any) -> Body:
-    """A system message."""
+    """Return a system message."""
     return {"role": "system", "content": content}
 
 
-def conversation(record: Recorded) -> Utterance:
-    """Role and texts of each recorded message. Only text may be there; turns without content say nothing."""
+def all_turns_of(record: Recorded) -> Utterance:
+    """Return the role and texts of each message with content. Raise AssertionError for content that is not text."""
     messages = record.body["messages"]
     for message in messages:
         assert isinstance(message["content"], str) or all(
@@ -59,13 +62,13 @@ def conversation(record: Recorded) -> Utterance:
     return [(message["role"], list(texts(message["content"]))) for message in messages if message["content"]]
 
 
-def spoken(record: Recorded) -> Utterance:
-    """The conversation without the CLI's own turns."""
-    return [(role, said) for role, said in conversation(record) if role != "system"]
+def turns_of(record: Recorded) -> Utterance:
+    """Return the role and texts of each message, without the system messages that the CLI inserts."""
+    return [(role, said) for role, said in all_turns_of(record) if role != "system"]
 
 
-def system_texts(record: Recorded) -> list[str]:
-    """The system texts of the client: all but the CLI's two lines, which must come first."""
+def system_texts_of(record: Recorded) -> list[str]:
+    """Return the client's system texts: all that follow the two lines of the CLI, which must come first."""
     billing, identity, *own = [block["text"] for block in record.body["system"]]
     assert billing.startswith(CLI_BILLING)
     assert len(billing) < 200
@@ -73,21 +76,21 @@ def system_texts(record: Recorded) -> list[str]:
     return own
 
 
-def chunks(events: Iterable[str]) -> list[Body]:
-    """The chunks of a stream that ends with `[DONE]`."""
+def chunks_of(events: Iterable[str]) -> list[Body]:
+    """Return the parsed chunks of a stream, which must end with `[DONE]`."""
     *data, last = events
     assert last == "[DONE]"
     return [json.loads(event) for event in data]
 
 
-def content(parsed: Iterable[Body]) -> str:
-    """The text of a stream's chunks."""
-    deltas = (choice["delta"] for chunk in parsed for choice in chunk["choices"])
+def streamed_text(chunks: Iterable[Body]) -> str:
+    """Return the text that a stream's chunks carry."""
+    deltas = (choice["delta"] for chunk in chunks for choice in chunk["choices"])
     return "".join(delta.get("content") or "" for delta in deltas)
 
 
-def last_said(body: Body) -> str:
-    """The text of the last user message of a request to the model."""
+def last_user_text(body: Body) -> str:
+    """Return the text of the last user message in the body of a request to the model."""
     messages = [message for message in body["messages"] if message["role"] == "user"]
     content = messages[-1]["content"]
     return content if isinstance(content, str) else str(content[-1].get("text", ""))

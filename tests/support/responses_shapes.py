@@ -19,33 +19,33 @@ BESIDES = {"store", "cost", "name", "error"}
 _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
-def response(body: Body) -> Response:
+def check_response(body: Body) -> Response:
     """A response object, checked."""
     return _checked(Response.model_validate_json(json.dumps(body), strict=True))
 
 
-def items(body: Body) -> ResponseItemList:
+def check_items(body: Body) -> ResponseItemList:
     """A list of input items, checked."""
     return _checked(ResponseItemList.model_validate_json(json.dumps(body), strict=True))
 
 
-def event(body: Body) -> Any:
+def check_event(body: Body) -> Any:
     """An event, checked."""
     found = _EVENTS.validate_json(json.dumps(body), strict=True)
     assert found.type == body["type"]
     return _checked(found)
 
 
-def stream(raw: bytes) -> list[Body]:
+def check_stream(raw: bytes) -> list[Body]:
     """A stream's events, each checked; their numbers and names fit."""
-    bodies = list(events(raw.decode().split("\n")))
+    bodies = list(named_events(raw.decode().split("\n")))
     assert [body["sequence_number"] for body in bodies] == list(range(len(bodies)))
     for body in bodies:
-        event(body)
+        check_event(body)
     return bodies
 
 
-def events(lines: Iterable[str]) -> Iterator[Body]:
+def named_events(lines: Iterable[str]) -> Iterator[Body]:
     """The data of each event; every one has a name, which its data repeats."""
     name = None
     for line in lines:

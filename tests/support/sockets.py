@@ -1,4 +1,7 @@
-"""A client down at the socket, so that a test says exactly when it sends, reads and leaves."""
+"""A client at the level of sockets, so that a test decides exactly when it sends, reads and hangs up.
+
+Functions at the end of the module watch the CLI processes of a gateway.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,11 +19,11 @@ import psutil
 from tests.support.gateway import Gateway, wait_for
 
 
-class Caller:
-    """A chat completion request, sent on a connection of its own. `fields` are added to the body.
+class SocketClient:
+    """One chat completion request, sent on its own connection. `fields` are added to the body.
 
-    `url` is another way to the gateway, such as a proxy. `key` is sent as x-api-key. `buffer` is the size of the
-    receive buffer in bytes; a small one makes the gateway wait for the reader.
+    `url` replaces the gateway's URL, for example with that of a proxy. `key` is sent as x-api-key. `buffer` is the
+    size of the receive buffer in bytes; a small one makes the gateway wait for the reader.
     """
 
     def __init__(
@@ -45,27 +49,27 @@ class Caller:
 
     @property
     def status(self) -> int:
-        """The HTTP status of what was read."""
+        """Return the HTTP status of the response that has been read."""
         return int(self.received.split(b" ", 2)[1])
 
     @property
     def request_id(self) -> str:
-        """The gateway's name for the request, once the head of its answer was read."""
+        """Return the request id; the head of the response must have been read."""
         return self.received.partition(b"x-request-id: ")[2].partition(b"\r\n")[0].decode()
 
     @property
     def events(self) -> list[str]:
-        """The data of the events that were read."""
+        """Return the data of the events that have been read."""
         lines = self.received.decode().splitlines()
         return [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
 
     @property
     def body(self) -> Any:
-        """The JSON body of an answer that was read whole."""
+        """Return the JSON body of a response that has been read completely."""
         return json.loads(self.received.partition(b"\r\n\r\n")[2])
 
     def read_until(self, mark: bytes, timeout: float = 60.0) -> bytes:
-        """Read until `mark` has come; what has been read so far. AssertionError when it does not come."""
+        """Read until `mark` arrives and return all that has been read. Raise AssertionError if the connection ends."""
         deadline = time.monotonic() + timeout
         while mark not in self.received:
             self.socket.settimeout(max(0.001, deadline - time.monotonic()))
@@ -75,75 +79,75 @@ class Caller:
         return self.received
 
     def read_body(self, timeout: float = 60.0) -> Any:
-        """Read an answer that is not a stream."""
+        """Read a response that is not a stream and return its JSON body."""
         self.read_until(b"\r\n\r\n{", timeout)
         wanted = int(self.received.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         while len(self.received.partition(b"\r\n\r\n")[2]) < wanted:
             self.received += self.socket.recv(1 << 16)
         return self.body
 
-    def leave(self, *, abruptly: bool = False) -> None:
-        """Hang up: in order, or `abruptly` with a reset."""
+    def hang_up(self, *, abruptly: bool = False) -> None:
+        """Close the connection, `abruptly` with a reset."""
         if abruptly:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on, for programs that cannot choose one themselves."""
+    """Return a free port of 127.0.0.1, for programs that cannot choose one themselves."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def listens(port: int) -> bool:
-    """Whether somebody listens on the port of 127.0.0.1."""
+def is_listening(port: int) -> bool:
+    """Return whether a program listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextlib.contextmanager
-def leaving(*callers: Caller) -> Any:
-    """Hang up at the end of the block, whatever happens in it."""
+def hanging_up(*clients: SocketClient) -> Iterator[None]:
+    """Close these connections at the end of the block, also after an error."""
     try:
         yield
     finally:
-        for caller in callers:
-            caller.leave()
+        for client in clients:
+            client.hang_up()
 
 
-def figures(gateway: Gateway) -> dict[str, Any]:
-    """What /health says of the CLI."""
+def cli_figures(gateway: Gateway) -> dict[str, Any]:
+    """Return the section of /health about the CLI's processes."""
     claude: dict[str, Any] = gateway.api.health()["claude"]
     return claude
 
 
-def settle(gateway: Gateway, warm: int, timeout: float = 60.0) -> list[int]:
-    """Wait until nothing runs but `warm` processes that wait; their pids."""
+def wait_until_idle(gateway: Gateway, warm: int, timeout: float = 60.0) -> list[int]:
+    """Wait until the only CLI processes are `warm` idle ones, and return their pids."""
     idle = {"running": 0, "queued": 0, "starting": 0, "warm": warm, "processes": warm}
-    wait_for(lambda: idle.items() <= figures(gateway).items(), timeout)
-    return pids(gateway)
+    wait_for(lambda: idle.items() <= cli_figures(gateway).items(), timeout)
+    return cli_pids(gateway)
 
 
-def kill_all(gateway: Gateway, warm: int = 2) -> None:
-    """KILL every CLI process, once that many are warm and none is on its way."""
-    wait_for(lambda: {"warm": warm, "starting": 0}.items() <= figures(gateway).items(), 30)
+def kill_all_processes(gateway: Gateway, warm: int = 2) -> None:
+    """Kill every CLI process as soon as `warm` processes are warm and no other is starting."""
+    wait_for(lambda: {"warm": warm, "starting": 0}.items() <= cli_figures(gateway).items(), 30)
     for process in gateway.cli_processes():
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
 
 
-def pids(gateway: Gateway) -> list[int]:
-    """The CLI processes."""
+def cli_pids(gateway: Gateway) -> list[int]:
+    """Return the pids of the CLI processes."""
     return [process.pid for process in gateway.cli_processes()]
 
 
-def ended(*pids: int) -> bool:
-    """Whether none of these processes runs; those of a worker that has ended are left for init to reap."""
-    return all(gone(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in pids)
+def have_ended(*pids: int) -> bool:
+    """Return whether none of these processes runs. Init may not have reaped those of a worker that has ended."""
+    return all(are_reaped(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in pids)
 
 
-def gone(*pids: int) -> bool:
-    """Whether all these processes have ended and are reaped."""
+def are_reaped(*pids: int) -> bool:
+    """Return whether all these processes have ended and been reaped."""
     return not any(psutil.pid_exists(pid) for pid in pids)

@@ -29,18 +29,18 @@ CALL_ROME = ("mcp__client__get_weather", {"city": "Rome 😀"}, "toolu_rome")
 CALL_OSLO = ("mcp__client__get_weather", {"city": "Oslo"}, "toolu_oslo")
 
 
-def call(name: str, arguments: Any, id_: str) -> Body:
+def tool_call(name: str, arguments: Any, id_: str) -> Body:
     """A tool call in an assistant message."""
     function = {"name": name, "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments)}
     return {"id": id_, "type": "function", "function": function}
 
 
-def called(*calls: Body, content: Any = None) -> Body:
+def assistant_calls(*calls: Body, content: Any = None) -> Body:
     """An assistant message with tool calls."""
     return {"role": "assistant", "content": content, "tool_calls": list(calls)}
 
 
-def result(id_: str, content: Any) -> Body:
+def tool_result(id_: str, content: Any) -> Body:
     """A tool message."""
     return {"role": "tool", "tool_call_id": id_, "content": content}
 
@@ -48,13 +48,13 @@ def result(id_: str, content: Any) -> Body:
 ASKED: list[Body] = [{"role": "user", "content": "Weather in Rome and Oslo?"}]
 ANSWERED: list[Body] = [
     *ASKED,
-    called(
-        call("get_weather", {"city": "Rome 😀"}, "toolu_rome"),
-        call("get_weather", {"city": "Oslo"}, "toolu_oslo"),
+    assistant_calls(
+        tool_call("get_weather", {"city": "Rome 😀"}, "toolu_rome"),
+        tool_call("get_weather", {"city": "Oslo"}, "toolu_oslo"),
         content="Let me look.",
     ),
-    result("toolu_oslo", "snow"),
-    result("toolu_rome", [{"type": "text", "text": "sun"}]),
+    tool_result("toolu_oslo", "snow"),
+    tool_result("toolu_rome", [{"type": "text", "text": "sun"}]),
 ]
 
 
@@ -70,7 +70,7 @@ def script_weather(standin: StandIn) -> None:
     standin.reply(two_calls(), when=lambda body: "tool_result" not in json.dumps(body["messages"]))
 
 
-def blocks(record: Recorded, index: int) -> list[Body]:
+def recorded_blocks(record: Recorded, index: int) -> list[Body]:
     """The content blocks of a recorded message, the CLI's empty system turns not counted, cache marks left out."""
     messages = [message for message in record.body["messages"] if message["role"] != "system"]
     content = messages[index]["content"]
@@ -79,7 +79,7 @@ def blocks(record: Recorded, index: int) -> list[Body]:
     return [{key: value for key, value in block.items() if key != "cache_control"} for block in content]
 
 
-def comparable(record: Recorded) -> Body:
+def comparable_body(record: Recorded) -> Body:
     """A request without what differs between any two processes, and without thinking."""
     body = json.loads(json.dumps(record.body))
     body.pop("metadata")

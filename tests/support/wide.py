@@ -13,7 +13,7 @@ import pytest
 wide = pytest.mark.wide
 
 
-def some(values: Iterable[Any], *quick: Any) -> list[Any]:
+def wide_except(values: Iterable[Any], *quick: Any) -> list[Any]:
     """Parameters of a test, several where one is a tuple; all but the `quick` ones are wide.
 
     Raises ValueError for a quick one that is not there.
@@ -23,7 +23,7 @@ def some(values: Iterable[Any], *quick: Any) -> list[Any]:
     return [_param(value, value in quick) for value in known]
 
 
-def some_of(cases: Mapping[str, Any], *quick: str) -> list[Any]:
+def wide_cases_except(cases: Mapping[str, Any], *quick: str) -> list[Any]:
     """The same of parameters with ids; `quick` names ids."""
     _require(quick, cases)
     return [_param(case, name in quick, name) for name, case in cases.items()]

@@ -22,10 +22,10 @@ import pytest
 from gateway.claude.catalog import ModelCatalog
 from gateway.settings import Settings
 from gateway.store.database import Store
-from tests.support.gateway import ROOT, STILL, Gateway, wait_for
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.recorded import Body
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import Caller, leaving
+from tests.support.sockets import SocketClient, hanging_up
 
 CHAT = "/v1/chat/completions"
 ASK: Body = {"messages": [{"role": "user", "content": "hi"}]}
@@ -99,7 +99,7 @@ def _gateway(cli: ScriptedCli) -> Iterator[Gateway]:
         "LOG_FILE_PATH": str(cli.home / "file.log"),
         "LOG_MAX_BYTES": str(MOST_LOG),
         "LOG_BACKUP_COUNT": str(BACKUPS),
-        **STILL,
+        **NOTHING_KEPT,
     }
     file.write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
     environ = {"CLAUDE_CODE_API_ENV_FILE": str(file), "LOG_FORMAT": "json", "HOME": str(cli.home)}
@@ -378,8 +378,8 @@ def test_keys_open_the_door(client: Client, name: str) -> None:
 
 def test_one_answer_at_a_time_and_a_stop(client: Client) -> None:
     session = client.json("POST", "/v1/sessions", {})["id"]
-    caller = Caller(client.gateway, "WAIT", key=client.key, stream=True, session_id=session)
-    with leaving(caller):
+    caller = SocketClient(client.gateway, "WAIT", key=client.key, stream=True, session_id=session)
+    with hanging_up(caller):
         caller.read_until(b"so far")
         assert client.json("GET", f"{CHAT}/{session}/status")["is_running"] is True
         assert client.json("GET", "/v1/sessions/stats")["claude_sessions"] == [session]

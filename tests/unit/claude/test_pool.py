@@ -21,9 +21,9 @@ from gateway.claude.fleet.slots import Slots
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.errors import ClaudeUnavailable, ClientGone
-from tests.support.processes import spawn, until
+from tests.support.processes import run_until, spawn_scripted_cli
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import gone
+from tests.support.sockets import are_reaped
 
 # From Python 3.12 on a fork warns of the stand-in's threads, which other tests in this process may run.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
@@ -34,7 +34,7 @@ def _nothing_left() -> Iterator[None]:
     """Each test ends all its processes."""
     assert living() == 0
     yield
-    until(lambda: living() == 0)
+    run_until(lambda: living() == 0)
 
 
 class Spawner:
@@ -51,7 +51,7 @@ class Spawner:
         assert self.pool
         self.count += 1
         self.most = max(self.most, self.pool.starting)
-        return spawn(self.cli)
+        return spawn_scripted_cli(self.cli)
 
     def make(self, size: int, **options: Any) -> WarmPool:
         """A pool of these."""
@@ -84,10 +84,10 @@ def close(processes: Sequence[Process]) -> None:
 def test_a_pool_fills_and_refills(spawner: Spawner) -> None:
     pool = spawner.make(2)
     pool.open()
-    until(lambda: pool.ready == 2)
+    run_until(lambda: pool.ready == 2)
     assert spawner.reported == [[], []]
     taken = take(pool, 1)
-    until(lambda: pool.ready == 2)
+    run_until(lambda: pool.ready == 2)
     assert (pool.starts, pool.failures, living()) == (3, 0, 3)
     close(taken)
 
@@ -97,7 +97,7 @@ def test_never_more_start_at_once_than_allowed(spawner: Spawner) -> None:
     pool.open()
     taken = take(pool, 8)
     assert len({process.pid for process in taken}) == 8
-    until(lambda: pool.ready == pool.target == 8 and not pool.starting)  # as many as came at once
+    run_until(lambda: pool.ready == pool.target == 8 and not pool.starting)  # as many as came at once
     assert spawner.most == 2
     assert spawner.count == 16
     close(taken)
@@ -106,10 +106,10 @@ def test_never_more_start_at_once_than_allowed(spawner: Spawner) -> None:
 def test_a_dead_process_is_replaced(spawner: Spawner) -> None:
     pool = spawner.make(1)
     pool.open()
-    until(lambda: pool.ready == 1)
+    run_until(lambda: pool.ready == 1)
     (dead,) = pool._ready
     os.kill(dead.pid, signal.SIGKILL)
-    until(lambda: not dead.alive)
+    run_until(lambda: not dead.alive)
     (taken,) = take(pool, 1)
     assert taken.pid != dead.pid
     assert taken.alive
@@ -120,20 +120,20 @@ def test_a_check_finds_the_dead(spawner: Spawner, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pool, "CHECK_SECONDS", 0.05)
     warm = spawner.make(2)
     warm.open()
-    until(lambda: warm.ready == 2)
+    run_until(lambda: warm.ready == 2)
     dead = warm._ready[0]
     os.kill(dead.pid, signal.SIGKILL)
-    until(lambda: spawner.count == 3 and warm.ready == 2)
+    run_until(lambda: spawner.count == 3 and warm.ready == 2)
     assert dead not in warm._ready
 
 
 def test_renewing_replaces_all(spawner: Spawner) -> None:
     pool = spawner.make(2)
     pool.open()
-    until(lambda: pool.ready == 2)
+    run_until(lambda: pool.ready == 2)
     stale = [process.pid for process in pool._ready]
     pool.renew()
-    until(lambda: pool.ready == 2 and gone(*stale))
+    run_until(lambda: pool.ready == 2 and are_reaped(*stale))
     assert not {process.pid for process in pool._ready} & set(stale)
 
 
@@ -146,7 +146,7 @@ def test_who_leaves_before_a_process_is_ready(spawner: Spawner) -> None:
     ticket.cancel(ClientGone())
     taker.join(10)
     assert isinstance(taker.exception, ClientGone)
-    until(lambda: not pool.starting)
+    run_until(lambda: not pool.starting)
     assert pool.ready == living() == 1
 
 
@@ -161,7 +161,7 @@ def checking(warm: WarmPool, monkeypatch: pytest.MonkeyPatch) -> tuple[gevent.Gr
     monkeypatch.setattr(Process, "control", slow)
     before = warm.ready
     checker = gevent.spawn(warm._check, warm._ready[0])
-    until(lambda: warm.ready == before - 1)
+    run_until(lambda: warm.ready == before - 1)
     return checker, answered
 
 
@@ -169,12 +169,12 @@ def test_who_waits_gets_a_process_that_was_checked(spawner: Spawner, monkeypatch
     """The only one is away to be checked in the moment it is asked for."""
     warm = spawner.make(1)
     warm.open()
-    until(lambda: warm.ready == 1)
+    run_until(lambda: warm.ready == 1)
     checker, answered = checking(warm, monkeypatch)
     gevent.spawn_later(0.05, answered.set)
     (taken,) = take(warm, 1)
     checker.join(20)
-    until(lambda: not warm.starting)
+    run_until(lambda: not warm.starting)
     assert (warm.ready, living()) == (1, 2)
     taken.close()
 
@@ -185,7 +185,7 @@ def test_a_process_that_is_checked_is_not_missing(spawner: Spawner, monkeypatch:
     budget = Budget(2, Slots(1, 1, 1.0), ParkedConversations(lambda _: None))
     budget.pool = warm
     warm.open()
-    until(lambda: warm.ready == 2)
+    run_until(lambda: warm.ready == 2)
     checker, answered = checking(warm, monkeypatch)
     warm._refill()
     assert (warm.starting, budget.used) == (0, 2)
@@ -202,11 +202,11 @@ def test_starts_that_fail_are_told_and_not_piled_up(spawner: Spawner) -> None:
         pool.take(Ticket(), 10.0)
     assert pool.failure
     seen, began = spawner.count, time.monotonic()
-    until(lambda: spawner.count > seen, 30)  # after a turn has asked, the next start waits a second
+    run_until(lambda: spawner.count > seen, 30)  # after a turn has asked, the next start waits a second
     gevent.sleep(0.5)
     assert spawner.count - seen <= 2 * (1 + (time.monotonic() - began) / 0.1)
     spawner.cli.set_mode("")
-    until(lambda: pool.ready == 2)
+    run_until(lambda: pool.ready == 2)
     assert pool.failure is None
 
 
@@ -234,7 +234,7 @@ def test_a_process_that_does_not_get_ready_in_time(spawner: Spawner) -> None:
     pool = spawner.make(0, start_timeout=0.4)
     with pytest.raises(ClaudeUnavailable, match=r"within 0\.1 seconds"):
         pool.take(Ticket(), 0.1)
-    until(lambda: pool.failures == 1)
+    run_until(lambda: pool.failures == 1)
     assert living() == 0
 
 
@@ -242,11 +242,11 @@ def test_a_closed_pool_serves_nobody(spawner: Spawner) -> None:
     spawner.cli.set_mode("never-answer")
     pool = spawner.make(0, start_timeout=0.5)
     taker = gevent.spawn(pool.take, Ticket(), 10.0)
-    until(lambda: living() == 1)
+    run_until(lambda: living() == 1)
     pool.close()
     taker.join(10)
     assert isinstance(taker.exception, ClaudeUnavailable)
-    until(lambda: living() == 0)
+    run_until(lambda: living() == 0)
     assert spawner.count == 1
 
 
@@ -255,10 +255,10 @@ def test_a_warm_process_gives_way_to_a_turn_with_its_own(spawner: Spawner) -> No
     budget = Budget(2, slots, ParkedConversations(lambda conversation: None))
     budget.pool = pool
     pool.open()
-    until(lambda: pool.ready == 2)
+    run_until(lambda: pool.ready == 2)
     budget.make_room()
     assert pool.ready == 2
     slots.acquire(Ticket())
     budget.make_room()
     assert pool.ready == 1
-    until(lambda: living() == 1)
+    run_until(lambda: living() == 1)

@@ -26,9 +26,9 @@ from gateway.claude.cli.process import (
 from gateway.claude.cli.tuning import tune
 from gateway.errors import UpstreamError
 from gateway.turn import Message, Turn
-from tests.support.processes import spawn, until
+from tests.support.processes import run_until, spawn_scripted_cli
 from tests.support.scripted import ScriptedCli
-from tests.support.sockets import gone
+from tests.support.sockets import are_reaped
 
 # From Python 3.12 on a fork warns of the stand-in's threads, which other tests in this process may run.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
@@ -48,7 +48,7 @@ def _nothing_left() -> Iterator[None]:
     """Each test ends all its processes."""
     assert living() == 0
     yield
-    until(lambda: living() == 0)
+    run_until(lambda: living() == 0)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_a_pipe_that_a_grandchild_holds_does_not_hold_the_reader(python: Callabl
 
 
 def test_control_requests_are_answered_in_order(tmp_path: Path) -> None:
-    process = spawn(ScriptedCli(tmp_path))
+    process = spawn_scripted_cli(ScriptedCli(tmp_path))
     first, second = process.control([{"subtype": "list_models"}, {"subtype": "initialize"}], 20)
     assert first == second
     assert first["models"] == []
@@ -197,7 +197,7 @@ def test_closing_gets_stricter(
     process.close(grace=grace)
     assert at_least <= time.monotonic() - asked < 15
     assert process._child.returncode == code
-    assert gone(process.pid)
+    assert are_reaped(process.pid)
     process.close()  # may be repeated
 
 
@@ -210,7 +210,7 @@ def test_closing_without_grace_kills_at_once(python: Callable[[str], Process]) -
         asked = time.monotonic()
         process.close()
         seconds.append(time.monotonic() - asked)
-        assert gone(process.pid)
+        assert are_reaped(process.pid)
         if seconds[-1] < 0.4:
             return
     raise AssertionError(f"seconds to the end: {seconds}")
@@ -224,7 +224,7 @@ def test_what_the_process_has_started_ends_with_it(python: Callable[[str], Proce
     )
     (line,) = process.read(20)
     process.close()
-    until(lambda: gone(line["pid"]) or _is_zombie(line["pid"]))
+    run_until(lambda: are_reaped(line["pid"]) or _is_zombie(line["pid"]))
 
 
 def _is_zombie(pid: int) -> bool:
@@ -297,5 +297,5 @@ def test_a_killed_process_can_end_its_programs_first(tmp_path: Path) -> None:
         process.read(5)
     await_programs(10)
     assert process.ended
-    until(lambda: gone(up["pid"]))
+    run_until(lambda: are_reaped(up["pid"]))
     process.close()

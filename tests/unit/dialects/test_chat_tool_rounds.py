@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.dialects.common.conversation import NUDGE, OPENING
 from gateway.dialects.common.openai_messages import NO_MESSAGE
 from gateway.turn import Message
-from tests.support.client_bodies import PNG_URL, call
+from tests.support.client_bodies import PNG_URL, tool_call
 from tests.unit.dialects.test_chat_dialect import HELLO, refused, request
 
 
@@ -26,7 +26,7 @@ def result(call_id: str, *texts: str) -> dict[str, Any]:
 
 
 def asked(*ids: str, **extra: Any) -> dict[str, Any]:
-    return {"role": "assistant", "tool_calls": [call(call_id, "f", "{}") for call_id in ids], **extra}
+    return {"role": "assistant", "tool_calls": [tool_call(call_id, "f", "{}") for call_id in ids], **extra}
 
 
 def answered(call_id: str, content: Any = "ok", **extra: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_calls_of_several_messages_in_a_row() -> None:
     ],
 )
 def test_arguments(arguments: Any, expected: dict[str, Any]) -> None:
-    asking = {"role": "assistant", "tool_calls": [call("a", "f", arguments)]}
+    asking = {"role": "assistant", "tool_calls": [tool_call("a", "f", arguments)]}
 
     assert blocks(asking, answered("a"))[0] == [use("a", "f", expected)]
 
@@ -91,7 +91,7 @@ def test_arguments(arguments: Any, expected: dict[str, Any]) -> None:
     "arguments", ["[]", "7", '"{}"', "{", "{'a': 1}", '{"a": NaN}', '{"a": 1} x', [], 7, "[" * 100_000]
 )
 def test_wrong_arguments_are_named(arguments: Any) -> None:
-    asking = {"role": "assistant", "tool_calls": [call("a", "f", "{}"), call("b", "f", arguments)]}
+    asking = {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}"), tool_call("b", "f", arguments)]}
     error = refused(HELLO, asking, answered("a"), answered("b"))
 
     assert error.param == "messages[1].tool_calls[1].function.arguments"
@@ -110,7 +110,9 @@ def test_wrong_arguments_are_named(arguments: Any) -> None:
     ],
 )
 def test_wrong_calls_are_named(wrong: dict[str, Any], param: str) -> None:
-    error = refused(HELLO, {"role": "assistant", "tool_calls": [call("a", "f", "{}") | wrong]}, answered("a"))
+    error = refused(
+        HELLO, {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}") | wrong]}, answered("a")
+    )
 
     assert error.param == f"messages[1].tool_calls[0].{param}"
 
@@ -143,7 +145,7 @@ def test_failed_results() -> None:
 def test_ids_and_names_stay_as_they_are() -> None:
     odd = "functions.get weather:0|é"
 
-    assert blocks({"role": "assistant", "tool_calls": [call(odd, odd, "{}")]}, answered(odd))[0] == [
+    assert blocks({"role": "assistant", "tool_calls": [tool_call(odd, odd, "{}")]}, answered(odd))[0] == [
         use(odd, odd)
     ]
 

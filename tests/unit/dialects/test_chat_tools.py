@@ -9,10 +9,10 @@ import pytest
 from gateway.dialects.common.tools import LONGEST_NAME
 from gateway.errors import UnsupportedParameter
 from gateway.turn import Tool, ToolChoice
-from tests.support.client_bodies import function
+from tests.support.client_bodies import function_tool
 from tests.unit.dialects.test_chat_dialect import refused, request
 
-F, G = function("f", {"type": "object"}), function("g", {"type": "object"})
+F, G = function_tool("f", {"type": "object"}), function_tool("g", {"type": "object"})
 NOTHING = {"type": "object", "properties": {}}
 
 
@@ -103,7 +103,7 @@ def test_deep_schemas_are_refused_not_fatal() -> None:
     for _ in range(5000):
         schema = {"type": "object", "properties": {"a": schema}}
 
-    assert refused(tools=[function("f", schema)]).param == "tools[0].function.parameters"
+    assert refused(tools=[function_tool("f", schema)]).param == "tools[0].function.parameters"
 
 
 def test_functions() -> None:

@@ -16,7 +16,7 @@ from gateway.dialects.chat.request import ChatRequest, parse_request
 from gateway.errors import InvalidRequest
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import Sampling, ToolChoice
-from tests.support.client_bodies import BODIES, PNG, READ, call, function
+from tests.support.client_bodies import BODIES, PNG, READ, function_tool, tool_call
 from tests.support.cursor_bodies import (
     APPLY_PATCH,
     CURSOR_ANTHROPIC,
@@ -111,9 +111,9 @@ def test_custom_tools_without_a_grammar(tool: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        call("c", "ApplyPatch", PATCH),
-        call("c", "ApplyPatch", '{"input": ' + orjson.dumps(PATCH).decode() + "}"),
-        call("c", "ApplyPatch", {"input": PATCH}),  # type: ignore[arg-type]
+        tool_call("c", "ApplyPatch", PATCH),
+        tool_call("c", "ApplyPatch", '{"input": ' + orjson.dumps(PATCH).decode() + "}"),
+        tool_call("c", "ApplyPatch", {"input": PATCH}),  # type: ignore[arg-type]
         {"id": "c", "type": "custom", "custom": {"name": "ApplyPatch", "input": PATCH}},
     ],
 )
@@ -267,7 +267,7 @@ def test_choices_of_other_apis(choice: dict[str, Any], expected: ToolChoice) -> 
 def test_mixed_shapes() -> None:
     asking = {
         "role": "assistant",
-        "tool_calls": [call("a", "f", "{}")],
+        "tool_calls": [tool_call("a", "f", "{}")],
         "content": [{"type": "tool_use", "id": "b", "name": "g"}],
     }
     answers = {
@@ -301,7 +301,10 @@ def test_system_blocks_hold_text() -> None:
 
 
 def test_custom_tools_of_chat_are_refused() -> None:
-    body = {"messages": [HELLO], "tools": [function("f", READ), {"type": "custom", "custom": {"name": "x"}}]}
+    body = {
+        "messages": [HELLO],
+        "tools": [function_tool("f", READ), {"type": "custom", "custom": {"name": "x"}}],
+    }
 
     assert (refused(body).code, refused(body).param) == ("unsupported_parameter", "tools[1]")
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from gateway.dialects.chat.replay import Message, continued
 from tests.support.recorded import assistant, system, user
-from tests.support.tool_bodies import call, called, result
+from tests.support.tool_bodies import assistant_calls, tool_call, tool_result
 
 A, B = user("a"), assistant("to a")
 C, D = user("c"), assistant("to c")
 NEW = user("new")
 STORED = [A, B, C, D]
-CALL = called(call("f", {"x": 1, "y": 2}, "id1"))
+CALL = assistant_calls(tool_call("f", {"x": 1, "y": 2}, "id1"))
 REFUSED = {"role": "assistant", "content": None, "refusal": "No."}
 
 
@@ -62,7 +62,7 @@ def test_a_repeated_question_is_asked_again(sent: list[Message]) -> None:
 
 
 def test_results_follow_their_calls_whether_these_are_sent_or_not() -> None:
-    stored, answer = [A, CALL], result("id1", "r")
+    stored, answer = [A, CALL], tool_result("id1", "r")
     assert continued(stored, [answer]).whole == [A, CALL, answer]
     assert continued(stored, [CALL, answer]).whole == [A, CALL, answer]
     assert continued(stored, [A, CALL, answer]).whole == [A, CALL, answer]
@@ -85,7 +85,7 @@ def test_system_messages_replace_the_earlier_ones() -> None:
         (A, user([{"type": "text", "text": "a"}, {"type": "text", "text": " "}])),
         (B, assistant(" to a\n")),
         (B, {**B, "tool_calls": [], "refusal": None, "reasoning_content": "hm", "annotations": []}),
-        (CALL, called(call("f", '{"y": 2,  "x": 1}', "id1"), content="")),
+        (CALL, assistant_calls(tool_call("f", '{"y": 2,  "x": 1}', "id1"), content="")),
         (REFUSED, assistant("No.")),
     ],
 )
@@ -100,8 +100,8 @@ def test_rewriting_without_meaning_does_not_show(stored: Message, sent: Message)
         user("b"),
         assistant("a"),
         user([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": "x"}]),
-        called(call("f", {"x": 1}, "id1"), content="a"),
-        result("id1", "a"),
+        assistant_calls(tool_call("f", {"x": 1}, "id1"), content="a"),
+        tool_result("id1", "a"),
     ],
 )
 def test_another_message_is_another(sent: Message) -> None:

@@ -47,14 +47,14 @@ CALLS: list[Event] = [
 
 def streamed(*events: Event, summary: bool = False) -> list[Body]:
     encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), summary, lambda response: None)
-    return shapes.stream(b"".join(encoder.encode([event]) for event in events))
+    return shapes.check_stream(b"".join(encoder.encode([event]) for event in events))
 
 
 def whole(*events: Event, summary: bool = False) -> Body:
     answer = Collector(new_response("resp_1", "m", ECHOED), summary, lambda response: None)
     answer.add(events)
     body = answer.body()
-    shapes.response(body)
+    shapes.check_response(body)
     return body
 
 
@@ -173,7 +173,7 @@ def test_void_text_is_dropped_or_ends_the_stream() -> None:
 def test_a_stream_that_fails(error: GatewayError, status: str, code: str | None) -> None:
     ended: list[Body] = []
     encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, ended.append)
-    events = shapes.stream(encoder.encode([STARTED, Text("so ")]) + encoder.error(error))
+    events = shapes.check_stream(encoder.encode([STARTED, Text("so ")]) + encoder.error(error))
     assert kinds(events)[-2:] == ["error", "failed"]
     assert events[-2]["error"]["message"] == events[-2]["message"] == error.message
     response = events[-1]["response"]

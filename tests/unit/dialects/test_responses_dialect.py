@@ -179,7 +179,7 @@ def test_parameters() -> None:
     assert got.turn.output_schema == PARAMETERS
     assert got.turn.tool_choice == ToolChoice("tool", "get_weather", parallel=False)
     assert got.ignored == ("include", "max_tool_calls", "news", "text.verbosity", "truncation", "user")
-    response = shapes.response(new_response("resp_1", "m", got.echoed))
+    response = shapes.check_response(new_response("resp_1", "m", got.echoed))
     assert response.metadata == {"a": "b"}
     assert response.tools[0].type == "function"
     assert not response.parallel_tool_calls
@@ -200,7 +200,7 @@ def test_parameters() -> None:
 def test_the_choice_is_echoed(sent: Any, echoed: Any) -> None:
     got = parsed({"input": "hi", "tools": [WEATHER], "tool_choice": sent})
     assert got.echoed["tool_choice"] == echoed
-    shapes.response(new_response("resp_1", "m", got.echoed))
+    shapes.check_response(new_response("resp_1", "m", got.echoed))
 
 
 @pytest.mark.parametrize(
@@ -309,5 +309,5 @@ def test_kept_items_say_the_same() -> None:
     assert parsed({"input": kept}).turn == parsed({"input": items}).turn
     assert len({item["id"] for item in kept}) == len(kept)
     ends = {"first_id": kept[0]["id"], "last_id": kept[-1]["id"]}
-    shapes.items({"object": "list", "data": kept, "has_more": False, **ends})
+    shapes.check_items({"object": "list", "data": kept, "has_more": False, **ends})
     assert responses_items.listed(kept) == kept

@@ -46,8 +46,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url, busy_seconds=0.01, pauses=(0.01,))
+def store(database_url: str) -> Iterator[Store]:
+    store = Store(database_url, busy_seconds=0.01, pauses=(0.01,))
     store.open()
     yield store
     store.close()

@@ -63,8 +63,8 @@ def hammer(url: str) -> tuple[int, int]:
     return sum(taken for taken, _ in counts), sum(held for _, held in counts)
 
 
-def test_counts_in_the_database_are_exact(url: str, store: Store) -> None:
-    assert hammer(url) == (100, 50)
+def test_counts_in_the_database_are_exact(database_url: str, store: Store) -> None:
+    assert hammer(database_url) == (100, 50)
     assert DatabaseStorage(store=store, now=lambda: 1e9).get("sum") == 900
 
 
@@ -96,9 +96,9 @@ def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
     assert 30 < window.wait <= 60
 
 
-def test_an_app_that_counts_in_redis(redis_url: str, url: str) -> None:
+def test_an_app_that_counts_in_redis(redis_url: str, database_url: str) -> None:
     settings = Settings(
-        database_url=url,
+        database_url=database_url,
         rate_limit_storage_url=redis_url,
         rate_limit_requests_per_minute=3,
         rate_limit_burst=0,
