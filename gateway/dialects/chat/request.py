@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.dialects.chat import cursor
 from gateway.dialects.chat import parameters as chat_parameters
+from gateway.dialects.chat.cursor import PlainBody
 from gateway.dialects.common import conversation, reasoning, tools
 from gateway.dialects.common import output_schema as response_format
 from gateway.dialects.common.tool_call_format import ToolCallFormat
@@ -37,7 +38,11 @@ def parse_request(body: dict[str, Any], history: Sequence[dict[str, Any]] = ()) 
     Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured;
     both name the field in `param`.
     """
-    plain = cursor.as_chat(body)
+    return parse_plain_body(cursor.as_chat(body), history)
+
+
+def parse_plain_body(plain: PlainBody, history: Sequence[dict[str, Any]] = ()) -> ChatRequest:
+    """Translate a body that `cursor.as_chat` has rewritten. Raises as `parse_request` does."""
     body = plain.body
     chat_parameters.refuse_unsupported(body)
     return ChatRequest(
