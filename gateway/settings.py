@@ -1,102 +1,308 @@
-"""All settings, from the environment and `.env`; the only place that reads either.
+"""All settings, read from the environment and from `.env`. No other module reads either.
 
-`.env` is looked for in the working directory, or is the file named by CLAUDE_CODE_API_ENV_FILE; the environment wins.
+Each setting is declared once, as a field of `Settings`: its name, type, default, accepted values and description.
+Parsing follows from the declaration, and `python scripts/write_settings_docs.py` writes `.env.example` and the tables
+of `docs/settings.md` from it. For example, this field is the setting `PORT`:
+
+>>> port: int = setting(8000, "Port to listen on.", between(0, 65535))
+
+`.env` is searched for in the working directory; CLAUDE_CODE_API_ENV_FILE names another file. The environment takes
+precedence over the file.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from dotenv import dotenv_values
 from environs import Env, EnvValidationError, validate
 
 TITLE = "Claude Code gateway"
 VERSION = "1.0.0"
-# Tools of Claude Code that agent projects may have. Bash and the Web ones reach beyond the project's folder.
+# Tools of Claude Code that agent projects may use. Bash and the two Web tools reach beyond the project's folder.
 BUILT_IN_TOOLS = ("Bash", "Edit", "Glob", "Grep", "NotebookEdit", "Read", "WebFetch", "WebSearch", "Write")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
-    """One or more settings are not usable; the message names each."""
+    """One or more settings are invalid. The message names each of them."""
+
+
+class Accepted(NamedTuple):
+    """The values that a setting accepts: in words for the documentation, and as a validator of environs."""
+
+    words: str
+    validator: Callable[[Any], Any]
+
+
+def between(least: int, most: int) -> Accepted:
+    """Accept numbers from `least` to `most`."""
+    return Accepted(f"{least} to {most}", validate.Range(min=least, max=most))
+
+
+def at_least(least: int) -> Accepted:
+    """Accept numbers from `least` on."""
+    return Accepted(f"{least} or more", validate.Range(min=least))
+
+
+def one_of(*values: str) -> Accepted:
+    """Accept one of several words."""
+    return Accepted(", ".join(f"`{value}`" for value in values), validate.OneOf(values))
+
+
+POSITIVE = Accepted("more than 0", validate.Range(min=0, min_inclusive=False))
+TOOLS = Accepted("list of tools", lambda text: validate.ContainsOnly(BUILT_IN_TOOLS)(split_list(text)))
+REDIS_URL = Accepted("URL of a Redis", validate.Regexp(r"((rediss?|redis\+unix)://.+)?$"))
+
+
+def setting(
+    default: object,
+    description: str,
+    accepted: Accepted | None = None,
+    *,
+    section: str = "",
+    is_secret: bool = False,
+) -> Any:
+    """Declare a setting.
+
+    The comment in `.env.example` has as many sentences of `description` as fit on the line. `section` begins a new
+    section there and in `docs/settings.md`. A secret is left out of `repr`.
+    """
+    metadata = {"description": description, "accepted": accepted, "section": section}
+    return field(default=default, repr=not is_secret, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, validated. Names are those of the environment variables in lower case.
+    """Every setting, validated. The field names are the names of the environment variables in lower case.
 
-    `environ` is the whole environment that was read, for the CLI's child processes to be given a part of.
+    `environ` is the whole environment that was read, file included. The CLI's processes get a part of it.
     """
 
-    host: str = "0.0.0.0"
-    port: int = 8000
-    debug: bool = False
-    log_level: str = "INFO"
-    log_format: str = "json"
-    log_file_path: Path | None = None
-    log_max_bytes: int = 10 * 1024 * 1024
-    log_backup_count: int = 5
-    log_content: bool = False
-    metrics: bool = True
-    dashboard: bool = True
-    claude_binary_path: str | None = None
-    claude_api_key: str | None = field(default=None, repr=False)
-    claude_code_api_models_path: Path | None = None
-    claude_work_dir: Path = Path("data/empty")
-    claude_max_retries: int = 2
-    default_model: str | None = None
-    warm_processes: int = 2
-    max_warm_processes: int = 16
-    max_concurrent_sessions: int = 10
-    max_queued_requests: int = 20
-    queue_timeout_seconds: float = 10.0
-    streaming_timeout_seconds: float = 300.0
-    turn_timeout_seconds: float = 3600.0
-    start_timeout_seconds: float = 30.0
-    tool_wait_seconds: float = 300.0
-    keep_seconds: float = 300.0
-    max_processes: int = 16
-    require_auth: bool = False
-    api_keys: tuple[str, ...] = field(default=(), repr=False)
-    database_url: str = field(default="sqlite:///data/gateway.db", repr=False)
-    store_responses: bool = True
-    responses_ttl_days: int = 30
-    store_conversations: bool = False
-    session_timeout_minutes: float = 30.0
-    cleanup_interval_minutes: float = 60.0
-    max_request_bytes: int = 64 * 1024 * 1024
-    project_root: Path = Path("data/projects")
-    max_project_size_mb: int = 1000
-    allow_agent_projects: bool = False
-    agent_tools: tuple[str, ...] = ("Edit", "Glob", "Grep", "NotebookEdit", "Read", "Write")
-    agent_max_turns: int = 30
-    allowed_origins: tuple[str, ...] = ("*",)
-    trusted_proxies: int = 0
-    rate_limit_requests_per_minute: int = 100
-    rate_limit_burst: int = 10
-    rate_limit_tokens_per_minute: int = 0
-    rate_limit_answers_at_once: int = 0
-    rate_limit_tokens_per_day: int = 0
-    rate_limit_tokens_per_month: int = 0
-    rate_limit_usd_per_day: float = 0.0
-    rate_limit_usd_per_month: float = 0.0
-    rate_limit_failed_auth_per_minute: int = 60
-    rate_limit_storage_url: str | None = field(default=None, repr=False)
-    web_concurrency: int = 1
-    graceful_timeout_seconds: int = 60
+    host: str = setting(
+        "0.0.0.0",
+        "Address to listen on. Use `127.0.0.1` behind nginx on the same machine.",
+        section="Server",
+    )
+    port: int = setting(8000, "Port to listen on.", between(0, 65535))
+    web_concurrency: int = setting(
+        1,
+        "Number of gunicorn workers. One is enough for hundreds of streams; workers do not share CLI processes.",
+        at_least(1),
+    )
+    graceful_timeout_seconds: int = setting(
+        60, "Time that running answers get to finish when the gateway stops or restarts.", at_least(5)
+    )
+    max_request_bytes: int = setting(
+        64 * 1024 * 1024,
+        "Largest request body. Larger bodies are rejected with 413. nginx has a limit of its own.",
+        at_least(1),
+    )
+    allowed_origins: tuple[str, ...] = setting(("*",), "Origins whose web pages may call the gateway (CORS).")
+    trusted_proxies: int = setting(
+        0,
+        "Number of proxies in front of the gateway. As many entries of `X-Forwarded-For` are trusted. "
+        "Set it to 1 behind nginx.",
+        at_least(0),
+    )
+    debug: bool = setting(False, "Log everything. Do not use it in production.")
+
+    require_auth: bool = setting(
+        False,
+        "Require a key from every client. If there is no key at all, the gateway does not start.",
+        section="Keys and database",
+    )
+    api_keys: tuple[str, ...] = setting(
+        (),
+        "Keys in addition to those created with `python -m gateway keys create NAME`. They are not admin keys.",
+        is_secret=True,
+    )
+    database_url: str = setting(
+        "sqlite:///data/gateway.db",
+        "Database of keys, sessions, projects, responses, usage and limits. A path after three slashes is relative "
+        "to the project's folder; after four slashes it is absolute. For several machines, use "
+        "`postgresql://USER:PASSWORD@HOST/NAME`.",
+        is_secret=True,
+    )
+
+    rate_limit_requests_per_minute: int = setting(
+        100, "Requests for answers per minute. 0 means no limit.", at_least(0), section="Limits"
+    )
+    rate_limit_burst: int = setting(
+        10, "Requests per minute that may come in a burst, in addition to the limit.", at_least(0)
+    )
+    rate_limit_tokens_per_minute: int = setting(
+        0, "Tokens of answers per minute. 0 means no limit.", at_least(0)
+    )
+    rate_limit_answers_at_once: int = setting(
+        0, "Answers that are written at the same time. 0 means no limit.", at_least(0)
+    )
+    rate_limit_tokens_per_day: int = setting(
+        0, "Tokens per calendar day in UTC. 0 means no limit.", at_least(0)
+    )
+    rate_limit_tokens_per_month: int = setting(
+        0, "Tokens per calendar month in UTC. 0 means no limit.", at_least(0)
+    )
+    rate_limit_usd_per_day: float = setting(
+        0.0, "US dollars per calendar day in UTC. 0 means no limit.", at_least(0)
+    )
+    rate_limit_usd_per_month: float = setting(
+        0.0, "US dollars per calendar month in UTC. 0 means no limit.", at_least(0)
+    )
+    rate_limit_failed_auth_per_minute: int = setting(
+        60,
+        "Wrong keys per minute before a public address is blocked for a while. 0 means no limit.",
+        at_least(0),
+    )
+    rate_limit_storage_url: str | None = setting(
+        None,
+        "Redis that counts for several machines, e.g. `redis://HOST:6379/0`. Without it, the database counts.",
+        REDIS_URL,
+        is_secret=True,
+    )
+
+    store_responses: bool = setting(
+        True,
+        "Store responses of the [Responses API](responses.md), unless a request says `store: false`.",
+        section="Responses and sessions",
+    )
+    responses_ttl_days: int = setting(30, "Days after which stored responses are deleted.", at_least(1))
+    store_conversations: bool = setting(
+        False, "Also store the messages of conversations that have no `session_id`."
+    )
+    session_timeout_minutes: float = setting(
+        30.0,
+        "Idle time after which a [session](sessions.md) and its messages are deleted. 0 means never.",
+        at_least(0),
+    )
+    cleanup_interval_minutes: float = setting(
+        60.0,
+        "Interval between deletions of expired sessions and responses. Clients never see expired ones.",
+        POSITIVE,
+    )
+
+    project_root: Path = setting(
+        Path("data/projects"),
+        "Folder that contains the folders of all [projects](projects.md). Use it for nothing else.",
+        section="Projects",
+    )
+    max_project_size_mb: int = setting(1000, "Largest total size of one project's files.", at_least(1))
+    allow_agent_projects: bool = setting(
+        False,
+        "Let clients use Claude Code's own tools in their projects. "
+        "Read [what that means](projects.md#for-operators) first.",
+    )
+    agent_tools: tuple[str, ...] = setting(
+        ("Edit", "Glob", "Grep", "NotebookEdit", "Read", "Write"),
+        "Tools that agent projects may choose from. `Bash`, `WebFetch` and `WebSearch` can be added; `Bash` runs as "
+        "the gateway's user.",
+        TOOLS,
+    )
+    agent_max_turns: int = setting(
+        30, "Number of API messages that one answer of an agent may take.", at_least(1)
+    )
+
+    log_level: str = setting(
+        "INFO", "Lowest level that is logged.", one_of(*LOG_LEVELS), section="Log and metrics"
+    )
+    log_format: str = setting(
+        "json",
+        "Format of the log: one JSON object per line, or text for people.",
+        one_of("json", "text"),
+    )
+    log_file_path: Path | None = setting(
+        None, "File for the log, in addition to stderr. See [operations.md](operations.md#logs)."
+    )
+    log_max_bytes: int = setting(
+        10 * 1024 * 1024, "Size at which the log file is rotated. 0 means never.", at_least(0)
+    )
+    log_backup_count: int = setting(5, "Number of rotated log files to keep.", at_least(1))
+    log_content: bool = setting(False, "Log the content of requests and answers. Use it for debugging only.")
+    metrics: bool = setting(
+        True, "Serve `GET /metrics` for Prometheus. It requires an admin key if `REQUIRE_AUTH` is set."
+    )
+    dashboard: bool = setting(
+        True,
+        "Serve the page [/dashboard](operations.md#dashboard). It requires an admin key if `REQUIRE_AUTH` is set.",
+    )
+
+    claude_binary_path: str | None = setting(
+        None,
+        "Path of the CLI. Without it, the gateway looks on PATH, in the usual install locations and in `.claude-cli/`.",
+        section="Claude Code CLI",
+    )
+    claude_api_key: str | None = setting(
+        None,
+        "API key that the CLI gets as `ANTHROPIC_API_KEY`. Without it, the CLI uses its own login.",
+        is_secret=True,
+    )
+    claude_code_api_models_path: Path | None = setting(
+        None, "File that replaces `gateway/claude/models.json`, in the same format."
+    )
+    default_model: str | None = setting(
+        None,
+        "Model of requests that name none. Without it, `default_model` of models.json or the CLI's default applies.",
+    )
+    claude_work_dir: Path = setting(
+        Path("data/empty"), "Folder that conversations run in. It has to stay empty."
+    )
+    claude_max_retries: int = setting(
+        2, "Number of times that the CLI itself retries when Anthropic's API fails.", at_least(1)
+    )
+
+    max_processes: int = setting(
+        16,
+        "Largest number of CLI processes. Each takes about 100 MB of memory: see [sizing](deploy.md#sizing).",
+        at_least(1),
+        section="Processes and limits, per worker",
+    )
+    warm_processes: int = setting(
+        2, "Smallest number of processes that are ready for new conversations.", at_least(0)
+    )
+    max_warm_processes: int = setting(
+        16,
+        "Largest number of ready processes. The gateway uses it when many conversations began lately.",
+        at_least(0),
+    )
+    keep_seconds: float = setting(
+        300.0,
+        "Time that a process stays with its conversation for the next turn. 0 means that it is not kept.",
+        at_least(0),
+    )
+    max_concurrent_sessions: int = setting(
+        10, "Number of answers that are written at the same time.", at_least(1)
+    )
+    max_queued_requests: int = setting(
+        20, "Number of requests that may wait for their turn. More are rejected with 429.", at_least(0)
+    )
+    queue_timeout_seconds: float = setting(
+        10.0, "Time that a request waits before it is rejected with 429.", POSITIVE
+    )
+    start_timeout_seconds: float = setting(30.0, "Time within which a CLI process has to be ready.", POSITIVE)
+    tool_wait_seconds: float = setting(
+        300.0, "Time that a process waits for the results of the client's tools.", POSITIVE
+    )
+    streaming_timeout_seconds: float = setting(
+        300.0, "Silence of the CLI after which an answer ends with an error.", POSITIVE
+    )
+    turn_timeout_seconds: float = setting(3600.0, "Longest duration of an answer.", POSITIVE)
+
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
+DECLARED: tuple[Field[Any], ...] = tuple(one for one in fields(Settings) if one.name != "environ")
+
+
 def load() -> Settings:
-    """Read the settings. Raises SettingsError that names every bad one."""
+    """Read the settings. Raise one SettingsError that names all invalid ones."""
     file = os.environ.get("CLAUDE_CODE_API_ENV_FILE") or ".env"
     env = Env(eager=False)
     env.read_env(file, recurse=False)
-    values = _read(env)
+    values = {declared.name: _read_setting(env, declared) for declared in DECLARED}
     try:
         env.seal()
     except EnvValidationError as error:
@@ -105,95 +311,41 @@ def load() -> Settings:
     return Settings(environ=from_file | dict(os.environ), **values)
 
 
-def _explain(error: EnvValidationError) -> str:
-    messages = cast("Mapping[str, list[str]]", error.error_messages)  # environs gives no list
-    faults = (f"{name}: {' '.join(texts)}" for name, texts in messages.items())
-    return f"Bad settings. {'; '.join(faults)}"
+def format_default(default: object) -> str:
+    """Return a default as a line of `.env.example` has it. For example, `("a", "b")` becomes `a,b`."""
+    if default is None:
+        return ""
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, float):
+        return f"{default:g}"
+    return ",".join(default) if isinstance(default, tuple) else str(default)
 
 
-def _list(text: str) -> tuple[str, ...]:
-    """`a,b`; the form `["a","b"]`, which other gateways ask for, means the same."""
+def split_list(text: str) -> tuple[str, ...]:
+    """Split `a,b` into its items. The form `["a","b"]`, which other gateways use, means the same."""
     items = (part.strip(" \t[]\"'") for part in text.split(","))
     return tuple(item for item in items if item)
 
 
-def _read(env: Env) -> dict[str, Any]:
-    default = Settings()
+# Types that environs does not know: they are read as text, and then converted.
+_FROM_TEXT: Mapping[str, Callable[[str], object]] = {
+    "str | None": lambda text: text or None,
+    "Path | None": lambda text: Path(text) if text else None,
+    "tuple[str, ...]": split_list,
+}
 
-    def number(name: str, least: int = 1) -> int:
-        known: int = getattr(default, name)
-        return env.int(name.upper(), known, validate=validate.Range(min=least))
 
-    def seconds(name: str) -> float:
-        known: float = getattr(default, name)
-        return env.float(name.upper(), known, validate=validate.Range(min=0, min_inclusive=False))
+def _read_setting(env: Env, declared: Field[Any]) -> Any:
+    name, kind, accepted = declared.name.upper(), str(declared.type), declared.metadata["accepted"]
+    validator = accepted.validator if accepted else None
+    if kind not in _FROM_TEXT:
+        return getattr(env, kind.lower())(name, declared.default, validate=validator)
+    text: str | None = env.str(name, format_default(declared.default), validate=validator)
+    return None if text is None else _FROM_TEXT[kind](text)  # None: invalid, as `seal` will report
 
-    def amount(name: str) -> float:
-        known: float = getattr(default, name)
-        return env.float(name.upper(), known, validate=validate.Range(min=0))
 
-    return {
-        "host": env.str("HOST", default.host),
-        "port": env.int("PORT", default.port, validate=validate.Range(min=0, max=65535)),
-        "debug": env.bool("DEBUG", default.debug),
-        "log_level": env.str("LOG_LEVEL", default.log_level, validate=validate.OneOf(LOG_LEVELS)),
-        "log_format": env.str("LOG_FORMAT", default.log_format, validate=validate.OneOf(["json", "text"])),
-        "log_file_path": env.path("LOG_FILE_PATH", None),
-        "log_max_bytes": number("log_max_bytes", 0),
-        "log_backup_count": number("log_backup_count"),
-        "log_content": env.bool("LOG_CONTENT", default.log_content),
-        "metrics": env.bool("METRICS", default.metrics),
-        "dashboard": env.bool("DASHBOARD", default.dashboard),
-        "claude_binary_path": env.str("CLAUDE_BINARY_PATH", None) or None,
-        "claude_api_key": env.str("CLAUDE_API_KEY", None) or None,
-        "claude_code_api_models_path": env.path("CLAUDE_CODE_API_MODELS_PATH", None),
-        "claude_work_dir": env.path("CLAUDE_WORK_DIR", default.claude_work_dir),
-        "claude_max_retries": number("claude_max_retries"),
-        "default_model": env.str("DEFAULT_MODEL", None) or None,
-        "warm_processes": number("warm_processes", 0),
-        "max_warm_processes": number("max_warm_processes", 0),
-        "max_concurrent_sessions": number("max_concurrent_sessions"),
-        "max_queued_requests": number("max_queued_requests", 0),
-        "queue_timeout_seconds": seconds("queue_timeout_seconds"),
-        "streaming_timeout_seconds": seconds("streaming_timeout_seconds"),
-        "turn_timeout_seconds": seconds("turn_timeout_seconds"),
-        "start_timeout_seconds": seconds("start_timeout_seconds"),
-        "tool_wait_seconds": seconds("tool_wait_seconds"),
-        "keep_seconds": amount("keep_seconds"),
-        "max_processes": number("max_processes"),
-        "require_auth": env.bool("REQUIRE_AUTH", default.require_auth),
-        "api_keys": _list(env.str("API_KEYS", "")),
-        "database_url": env.str("DATABASE_URL", default.database_url),
-        "store_responses": env.bool("STORE_RESPONSES", default.store_responses),
-        "responses_ttl_days": number("responses_ttl_days"),
-        "store_conversations": env.bool("STORE_CONVERSATIONS", default.store_conversations),
-        "session_timeout_minutes": env.float(
-            "SESSION_TIMEOUT_MINUTES", default.session_timeout_minutes, validate=validate.Range(min=0)
-        ),
-        "cleanup_interval_minutes": seconds("cleanup_interval_minutes"),
-        "max_request_bytes": number("max_request_bytes"),
-        "project_root": env.path("PROJECT_ROOT", default.project_root),
-        "max_project_size_mb": number("max_project_size_mb"),
-        "allow_agent_projects": env.bool("ALLOW_AGENT_PROJECTS", default.allow_agent_projects),
-        "agent_tools": tuple(
-            env.list("AGENT_TOOLS", list(default.agent_tools), validate=validate.ContainsOnly(BUILT_IN_TOOLS))
-        ),
-        "agent_max_turns": number("agent_max_turns"),
-        "allowed_origins": _list(env.str("ALLOWED_ORIGINS", ",".join(default.allowed_origins))),
-        "trusted_proxies": number("trusted_proxies", 0),
-        "rate_limit_requests_per_minute": number("rate_limit_requests_per_minute", 0),
-        "rate_limit_burst": number("rate_limit_burst", 0),
-        "rate_limit_tokens_per_minute": number("rate_limit_tokens_per_minute", 0),
-        "rate_limit_answers_at_once": number("rate_limit_answers_at_once", 0),
-        "rate_limit_tokens_per_day": number("rate_limit_tokens_per_day", 0),
-        "rate_limit_tokens_per_month": number("rate_limit_tokens_per_month", 0),
-        "rate_limit_usd_per_day": amount("rate_limit_usd_per_day"),
-        "rate_limit_usd_per_month": amount("rate_limit_usd_per_month"),
-        "rate_limit_failed_auth_per_minute": number("rate_limit_failed_auth_per_minute", 0),
-        "rate_limit_storage_url": env.str(
-            "RATE_LIMIT_STORAGE_URL", "", validate=validate.Regexp(r"((rediss?|redis\+unix)://.+)?$")
-        )
-        or None,
-        "web_concurrency": number("web_concurrency"),
-        "graceful_timeout_seconds": number("graceful_timeout_seconds", 5),
-    }
+def _explain(error: EnvValidationError) -> str:
+    messages = cast("Mapping[str, Iterable[str]]", error.error_messages)  # environs leaves it untyped
+    faults = (f"{name}: {' '.join(texts)}" for name, texts in messages.items())
+    return f"Bad settings. {'; '.join(faults)}"

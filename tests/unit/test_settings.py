@@ -1,16 +1,17 @@
-"""Settings: validated together, and in step with what is written about them."""
+"""Settings: parsed and validated from their declarations, which also write the documentation."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from gateway import settings
+from scripts import write_settings_docs
 from tests.support.gateway import ROOT
 
-NAMES = {field.name.upper() for field in fields(settings.Settings)} - {"ENVIRON"}
+NAMES = {declared.name.upper() for declared in settings.DECLARED}
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAUDE_CODE_API_ENV_FILE", "/nonexistent")
 
 
-def test_example_has_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_file_has_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     example = (ROOT / ".env.example").read_text("utf-8")
     listed = dict(re.findall(r"^#([A-Z_]+)=(\S*)", example, re.M))
     assert set(listed) == NAMES
@@ -30,6 +31,64 @@ def test_example_has_every_setting_with_its_default(monkeypatch: pytest.MonkeyPa
     assert settings.load() == settings.Settings()
 
 
+def test_example_file_and_settings_page_are_generated_from_the_declarations() -> None:
+    hint = "run: python scripts/write_settings_docs.py"
+    assert write_settings_docs.EXAMPLE.read_text("utf-8") == write_settings_docs.example(), hint
+    page = write_settings_docs.PAGE.read_text("utf-8")
+    assert page == write_settings_docs.page(page), hint
+
+
+def test_every_setting_has_a_description_that_ends_with_a_full_stop() -> None:
+    for declared in settings.DECLARED:
+        assert re.fullmatch(r"[A-Z].*\.", declared.metadata["description"]), declared.name
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("HOST", "127.0.0.1", "127.0.0.1"),
+        ("PORT", "0", 0),
+        ("KEEP_SECONDS", "0.5", 0.5),
+        ("DEBUG", "on", True),
+        ("CLAUDE_WORK_DIR", "/tmp/x", Path("/tmp/x")),
+        ("LOG_FILE_PATH", "/tmp/x.log", Path("/tmp/x.log")),
+        ("LOG_FILE_PATH", "", None),
+        ("DEFAULT_MODEL", "opus", "opus"),
+        ("DEFAULT_MODEL", "", None),
+        ("API_KEYS", "a, b,", ("a", "b")),
+        ("ALLOWED_ORIGINS", '["http://a", "http://b"]', ("http://a", "http://b")),
+        ("AGENT_TOOLS", "Edit,Bash", ("Edit", "Bash")),
+        ("RATE_LIMIT_STORAGE_URL", "rediss://host:6379/0", "rediss://host:6379/0"),
+    ],
+)
+def test_text_is_parsed_by_the_type_of_the_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object
+) -> None:
+    monkeypatch.setenv(name, text)
+    assert getattr(settings.load(), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PORT", "65536"),
+        ("LOG_FORMAT", "xml"),
+        ("WEB_CONCURRENCY", "0"),
+        ("GRACEFUL_TIMEOUT_SECONDS", "4"),
+        ("TURN_TIMEOUT_SECONDS", "0"),
+        ("RATE_LIMIT_USD_PER_DAY", "-0.1"),
+        ("AGENT_TOOLS", "Edit,Rocket"),
+        ("RATE_LIMIT_STORAGE_URL", "http://host"),
+    ],
+)
+def test_value_outside_the_accepted_range_is_rejected(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(settings.SettingsError, match=name):
+        settings.load()
+
+
 def test_readme_names_only_real_settings() -> None:
     rows = re.findall(r"^\| (`[A-Z].*?) \|", (ROOT / "README.md").read_text("utf-8"), re.M)
     named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
@@ -37,7 +96,7 @@ def test_readme_names_only_real_settings() -> None:
     assert named <= NAMES
 
 
-def test_all_bad_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "abc")
     monkeypatch.setenv("LOG_LEVEL", "LOUD")
     monkeypatch.setenv("WARM_PROCESSES", "-1")
@@ -46,7 +105,7 @@ def test_all_bad_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert all(name in str(error.value) for name in ("PORT", "LOG_LEVEL", "WARM_PROCESSES"))
 
 
-def test_env_file_is_read_and_the_environment_wins(
+def test_env_file_is_read_and_the_environment_takes_precedence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory
 ) -> None:
     file = f"{tmp_path}/settings.env"
@@ -59,7 +118,7 @@ def test_env_file_is_read_and_the_environment_wins(
     assert loaded.environ["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"
 
 
-def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_left_out_of_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAUDE_API_KEY", "sk-ant-secret")
     loaded = settings.load()
     assert loaded.claude_api_key == "sk-ant-secret"
