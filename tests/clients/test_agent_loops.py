@@ -132,7 +132,7 @@ MARKED = [
 
 @pytest.mark.timeout(600)  # the first time it installs the client
 @pytest.mark.parametrize("name", MARKED)
-def test_a_loop_of_three_rounds(name: str, gateway: Gateway, standin: StandIn) -> None:
+def test_agent_loop_of_three_rounds_works(name: str, gateway: Gateway, standin: StandIn) -> None:
     client = CLIENTS[name]
     standin.default(model)
 
@@ -152,7 +152,7 @@ def test_a_loop_of_three_rounds(name: str, gateway: Gateway, standin: StandIn) -
 
 @pytest.mark.clients
 @pytest.mark.timeout(600)
-def test_llama_index_at_its_defaults(gateway: Gateway, standin: StandIn) -> None:
+def test_llama_index_works_with_its_defaults(gateway: Gateway, standin: StandIn) -> None:
     """It takes every model for one of legacy completions."""
     standin.default(text(FINAL))
     said = json.loads(seen_by(at(gateway, python("llama_index")())))

@@ -68,7 +68,7 @@ def results(
     return found
 
 
-def test_the_sdk_understands_everything(results: dict[str, Any]) -> None:
+def test_sdk_understands_answers_streams_and_errors(results: dict[str, Any]) -> None:
     whole = {"text": ANSWER, "finish": "stop", "model": MODEL, "sums": True}
     final = {"text": ANSWER, "finish": "stop"}
     stream = {

@@ -82,7 +82,7 @@ def session(record: Recorded) -> str:
 # What a client sees
 
 
-def test_text_streams_and_tools_stay_the_cli_s_own(agents: Gateway, standin: StandIn) -> None:
+def test_agent_streams_text_and_hides_its_own_tool_calls(agents: Gateway, standin: StandIn) -> None:
     project = make(agents, "streams", {"a.txt": "The sea is calm tonight."})
     standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Let me look. "), times=1)
     standin.reply(text("The tide is full."), when=lambda body: bool(len(body["messages"]) > 2), times=1)
@@ -103,7 +103,7 @@ def test_text_streams_and_tools_stay_the_cli_s_own(agents: Gateway, standin: Sta
     assert usage["cost"] > 0
 
 
-def test_activity_is_reported_as_reasoning_if_asked_for(
+def test_tool_activity_is_reported_as_reasoning_when_the_project_asks(
     agents: Gateway, standin: StandIn, agents_root: Path
 ) -> None:
     project = make(agents, "reports", {"src/a.py": "print(1)"}, report_activity=True)
@@ -121,7 +121,7 @@ def test_activity_is_reported_as_reasoning_if_asked_for(
     assert "tool_calls" not in message
 
 
-def test_too_many_turns_end_an_answer_like_too_many_tokens(agents: Gateway, standin: StandIn) -> None:
+def test_reaching_max_turns_finishes_with_length(agents: Gateway, standin: StandIn) -> None:
     project = make(agents, "endless", {"a.txt": "x"}, max_turns=2)
     standin.default(tool_calls([("Read", {"file_path": "a.txt"})], text="Again."))
     answer = agents.api.chat("Go", project_id=project).json()
@@ -137,7 +137,7 @@ def test_too_many_turns_end_an_answer_like_too_many_tokens(agents: Gateway, stan
         ("response_format", {"response_format": {"type": "json_object"}}),
     ],
 )
-def test_what_goes_with_chat_only_is_refused(agents: Gateway, param: str, fields: Body) -> None:
+def test_agent_project_rejects_parameters_for_plain_chat(agents: Gateway, param: str, fields: Body) -> None:
     project = make(agents, f"refuses-{param}")
     answer = agents.api.chat("Go", project_id=project, **fields)
     assert answer.status_code == 400
@@ -148,7 +148,7 @@ def test_what_goes_with_chat_only_is_refused(agents: Gateway, param: str, fields
 # What the model is told, and what is not read
 
 
-def test_only_the_project_s_own_instructions_are_read(
+def test_agent_reads_only_the_instructions_of_its_own_project(
     agents: Gateway, standin: StandIn, agents_root: Path
 ) -> None:
     hook = agents_root.parent / "HOOKED"
@@ -184,7 +184,7 @@ def test_only_the_project_s_own_instructions_are_read(
 # What an agent may do
 
 
-def test_file_tools_do_not_leave_the_project(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
+def test_file_tools_cannot_leave_the_project(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
     make(agents, "neighbour", {"secret.txt": SECRET})
     project = make(
         agents,
@@ -220,7 +220,7 @@ def test_file_tools_do_not_leave_the_project(agents: Gateway, standin: StandIn, 
     assert agents.api.get(f"/v1/projects/{project}/files/new.txt").text == "mine too"
 
 
-def test_what_would_have_to_be_asked_is_denied(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
+def test_tools_that_need_permission_are_denied(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
     project = make(agents, "denied", tools=["Bash", "Write"], allowed_tools=["Bash(python3 -c *)"])
     calls: list[tuple[str, Body]] = [
         ("Write", {"file_path": "x", "content": "x"}),
@@ -234,7 +234,9 @@ def test_what_would_have_to_be_asked_is_denied(agents: Gateway, standin: StandIn
     assert not list((agents_root / "denied").iterdir())
 
 
-def test_a_program_ends_with_its_answer(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
+def test_program_run_by_the_agent_ends_when_its_answer_is_stopped(
+    agents: Gateway, standin: StandIn, agents_root: Path
+) -> None:
     project = make(agents, "runs", tools=["Bash"], allowed_tools=["Bash"])
     program = f"import time; time.sleep({SLEEP})"
     standin.reply(tool_calls([("Bash", {"command": f'python3 -c "{program}"'})], text="Running."), times=1)
@@ -261,7 +263,7 @@ def sleepers() -> list[int]:
 # Processes
 
 
-def test_a_project_keeps_its_process_and_no_other_gets_it(agents: Gateway, standin: StandIn) -> None:
+def test_agent_process_is_reused_only_by_its_own_project(agents: Gateway, standin: StandIn) -> None:
     standin.default(text("Aye."))
     one, two = make(agents, "one", {"a.txt": "x"}), make(agents, "two", {"a.txt": "x"})
     standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Look."), times=1)
@@ -288,7 +290,7 @@ def test_a_project_keeps_its_process_and_no_other_gets_it(agents: Gateway, stand
         {"agent_workspace": AgentWorkspace("/p", ("Read",), instructions="Sing.")},
     ],
 )
-def test_a_process_stays_with_its_project_policy_and_instructions(change: Body) -> None:
+def test_other_project_policy_or_instructions_never_match_a_parked_process(change: Body) -> None:
     messages = (Message("user", ({"type": "text", "text": "hi"},)),)
     turn = Turn(messages, project="p", agent_workspace=AgentWorkspace("/p", ("Read",)))
     assert chain(turn) == chain(replace(turn))
@@ -298,7 +300,7 @@ def test_a_process_stays_with_its_project_policy_and_instructions(change: Body) 
 # Limits of the operator
 
 
-def test_a_tool_that_the_operator_does_not_allow_is_refused(agents: Gateway) -> None:
+def test_project_with_a_forbidden_tool_is_rejected(agents: Gateway) -> None:
     body = {"name": "x", "policy": {"mode": "agent", "tools": ["WebFetch"]}}
     answer = agents.api.post("/v1/projects", json=body)
     assert answer.status_code == 403
@@ -306,7 +308,7 @@ def test_a_tool_that_the_operator_does_not_allow_is_refused(agents: Gateway) -> 
     assert "WebFetch" in answer.json()["error"]["message"]
 
 
-def test_a_project_over_its_limit_gets_no_agent(agents: Gateway, agents_root: Path) -> None:
+def test_agent_is_rejected_when_its_project_is_too_large(agents: Gateway, agents_root: Path) -> None:
     project = make(agents, "full")
     (agents_root / "full" / "big").write_bytes(bytes(1024 * 1024 + 1))
     answer = agents.api.chat("Go", project_id=project)
@@ -340,14 +342,14 @@ def agent_answer() -> AgentAnswer:
     )
 
 
-def test_an_answer_that_breaks_off_counts_all_its_messages() -> None:
+def test_interrupted_answer_counts_the_usage_of_all_its_messages() -> None:
     answer = agent_answer()
     answer.read([*message("one", "tool_use", 5), *message("two", None, 0)])
     usage, is_estimate = answer.used()
     assert (usage.input_tokens, usage.output_tokens, is_estimate) == (20, 5, True)
 
 
-def test_an_answer_that_is_cut_counts_all_its_messages() -> None:
+def test_truncated_answer_counts_the_usage_of_all_its_messages() -> None:
     answer = agent_answer()
     events = answer.read([*message("one", "tool_use", 5), *message("two", "max_tokens", 7)])
     assert events[-1] == Done("max_tokens", Usage(input_tokens=20, output_tokens=12, cost_usd=12.0))
@@ -364,7 +366,7 @@ RETRY = {
 }
 
 
-def test_a_failure_between_two_messages_is_tried_again() -> None:
+def test_failure_between_two_messages_is_retried() -> None:
     answer = agent_answer()
     events = answer.read([*message("one", "tool_use", 5), RETRY, *message("two", None, 0)])
     assert "".join(event.text for event in events if isinstance(event, Text)) == "one\n\ntwo"
@@ -372,7 +374,7 @@ def test_a_failure_between_two_messages_is_tried_again() -> None:
     assert isinstance(answer.failure, UpstreamError)
 
 
-def test_a_limit_between_two_messages_ends_the_answer() -> None:
+def test_rate_limit_between_two_messages_ends_the_answer() -> None:
     answer = agent_answer()
     answer.read(message("one", "tool_use", 5))
     answer.read([{**RETRY, "error": "rate_limit", "error_status": 429}])

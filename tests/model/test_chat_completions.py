@@ -8,7 +8,7 @@ from tests.standin import StandIn, text
 from tests.support.gateway import Gateway
 
 
-def test_answers_whole(gateway: Gateway, standin: StandIn) -> None:
+def test_chat_completion_returns_the_text_and_the_resolved_model(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("Hello there"))
     answer = gateway.api.chat("hi", model="claude-haiku-4-5")
     assert answer.status_code == 200, answer.text
@@ -17,7 +17,7 @@ def test_answers_whole(gateway: Gateway, standin: StandIn) -> None:
     assert body["model"] == "claude-haiku-4-5-20251001"
 
 
-def test_streams(gateway: Gateway, standin: StandIn) -> None:
+def test_stream_chunks_match_the_deltas_of_the_model(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text(chunks=["Hel", "lo"]))
     events = list(gateway.api.stream_chat("hi"))
     assert events[-1] == "[DONE]"

@@ -68,14 +68,14 @@ def texts(events: list[str]) -> str:
     return "".join(choice["delta"].get("content", "") for choice in choices)
 
 
-def test_the_scripted_cli_answers(scripted: Gateway) -> None:
+def test_scripted_cli_answers(scripted: Gateway) -> None:
     history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     asked = {"role": "user", "content": "c"}
     assert content(scripted.api.chat(messages=[*history, asked])) == "You said: c"
     assert texts(list(scripted.api.stream_chat("hi"))) == "You said: hi"
 
 
-def test_garbage_between_the_lines_is_skipped(scripted: Gateway) -> None:
+def test_garbage_between_lines_is_skipped(scripted: Gateway) -> None:
     assert content(scripted.api.chat("GARBAGE")) == "clean"
     events = list(scripted.api.stream_chat("GARBAGE"))
     assert (texts(events), events[-1]) == ("clean", "[DONE]")
@@ -89,12 +89,14 @@ def test_garbage_between_the_lines_is_skipped(scripted: Gateway) -> None:
         ("BROKENFIRST", 500, "internal_error"),
     ],
 )
-def test_an_end_before_any_answer(scripted: Gateway, word: str, status: int, code: str) -> None:
+def test_failure_before_any_text_has_a_real_status(
+    scripted: Gateway, word: str, status: int, code: str
+) -> None:
     assert fault(scripted.api.chat(word)) == (status, code)
     assert fault(scripted.api.chat(word, stream=True)) == (status, code)
 
 
-def test_silence_before_any_answer(scripted: Gateway) -> None:
+def test_silence_before_any_text_is_a_timeout(scripted: Gateway) -> None:
     assert fault(scripted.api.chat("HANGFIRST", stream=True)) == (504, "timeout")
 
 
@@ -107,7 +109,9 @@ def test_silence_before_any_answer(scripted: Gateway) -> None:
         ("BROKENLATER", 500, "internal_error"),
     ],
 )
-def test_an_answer_that_breaks_off(scripted: Gateway, word: str, status: int, code: str) -> None:
+def test_stream_ends_with_an_error_when_the_cli_fails_in_mid_answer(
+    scripted: Gateway, word: str, status: int, code: str
+) -> None:
     """A stream ends with the error in place of `[DONE]`, and never as if the answer were complete."""
     *chunks, last = scripted.api.stream_chat(word)
     assert texts(chunks) == "so far"
@@ -116,7 +120,7 @@ def test_an_answer_that_breaks_off(scripted: Gateway, word: str, status: int, co
     assert fault(scripted.api.chat(word)) == (status, code)
 
 
-def test_a_silent_stream_is_kept_alive(scripted: Gateway, shared_cli: ScriptedCli) -> None:
+def test_silent_stream_gets_keep_alive_comments(scripted: Gateway, shared_cli: ScriptedCli) -> None:
     """Before its end, and for longer than the pulse."""
     caller = SocketClient(scripted, "WAIT", stream=True)
     with hanging_up(caller):
@@ -127,33 +131,31 @@ def test_a_silent_stream_is_kept_alive(scripted: Gateway, shared_cli: ScriptedCl
     assert texts(caller.events) == "so far and on"
 
 
-def test_a_line_of_five_megabytes(scripted: Gateway) -> None:
+def test_line_of_five_megabytes_arrives_complete(scripted: Gateway) -> None:
     assert texts(list(scripted.api.stream_chat("HUGE"))) == "x" * 5_000_000
     assert content(scripted.api.chat("HUGE")) == "x" * 5_000_000
 
 
-def test_characters_that_come_byte_by_byte(scripted: Gateway) -> None:
+def test_characters_that_arrive_byte_by_byte_are_decoded(scripted: Gateway) -> None:
     assert texts(list(scripted.api.stream_chat("SPLIT"))) == GREETING
 
 
-def test_an_unknown_control_request_is_refused(scripted: Gateway) -> None:
+def test_unknown_control_request_is_rejected(scripted: Gateway) -> None:
     assert content(scripted.api.chat("ASK")) == "mine error"
 
 
-def test_a_traceback_in_the_log_shows_no_message(scripted: Gateway) -> None:
+def test_traceback_in_the_log_contains_no_message_text(scripted: Gateway) -> None:
     assert fault(scripted.api.chat("BROKENFIRST confidential")) == (500, "internal_error")
     wait_for(lambda: "KeyError" in scripted.log)
     assert "confidential" not in scripted.log
 
 
-def test_stderr_is_in_the_log(scripted: Gateway) -> None:
+def test_stderr_of_the_cli_is_logged(scripted: Gateway) -> None:
     assert content(scripted.api.chat("STDERR")) == "said"
     wait_for(lambda: "a complaint of the CLI" in scripted.log)
 
 
-def test_a_cli_that_does_not_end_by_itself_is_killed(
-    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
-) -> None:
+def test_cli_that_does_not_exit_is_killed(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("stubborn")
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
     warm = wait_until_idle(gateway, 2)
@@ -179,9 +181,7 @@ def test_warm_processes_that_turn_out_dead_are_replaced(
     wait_until_idle(gateway, 2)
 
 
-def test_not_even_a_cli_whose_processes_all_die_is_tried_for_ever(
-    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
-) -> None:
+def test_retries_end_when_every_process_dies(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("frail")
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
     wait_until_idle(gateway, 2)
@@ -190,7 +190,9 @@ def test_not_even_a_cli_whose_processes_all_die_is_tried_for_ever(
     assert cli.starts - before <= 4  # those that were tried are replaced, no more
 
 
-def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
+def test_cli_that_cannot_start_is_reported_at_once(
+    cli: ScriptedCli, start_gateway: Callable[..., Gateway]
+) -> None:
     """Nobody waits for the start time-out, the operator reads why, and starts do not pile up."""
     cli.set_mode("never-start")
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
@@ -209,7 +211,7 @@ def test_a_cli_that_never_starts(cli: ScriptedCli, start_gateway: Callable[..., 
     wait_until_idle(gateway, 2)
 
 
-def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
+def test_cli_that_hangs_at_start_is_reported(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("never-answer")
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ, START_TIMEOUT_SECONDS="0.5")
     assert fault(gateway.api.chat("hi")) == (503, "claude_unavailable")
@@ -220,7 +222,7 @@ def test_a_cli_that_never_answers(cli: ScriptedCli, start_gateway: Callable[...,
 
 
 @pytest.mark.parametrize("stream", [True, pytest.param(False, marks=wide)], ids=["stream", "whole"])
-def test_the_real_cli_killed_in_mid_answer(
+def test_killed_cli_ends_the_answer_with_an_error(
     start_gateway: Callable[..., Gateway], standin: StandIn, stream: bool
 ) -> None:
     gateway = start_gateway(**NOTHING_KEPT)

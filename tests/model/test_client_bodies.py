@@ -54,7 +54,7 @@ def model(body: Body) -> Reply:
 
 
 @pytest.mark.parametrize("name", wide_except(BODIES, *WHOLE))
-def test_a_body_is_answered(gateway: Gateway, standin: StandIn, name: str) -> None:
+def test_client_body_gets_a_complete_answer(gateway: Gateway, standin: StandIn, name: str) -> None:
     body = whole(name)
     standin.default(model)
     answer = gateway.api.post("/v1/chat/completions", json=body)
@@ -66,7 +66,7 @@ def test_a_body_is_answered(gateway: Gateway, standin: StandIn, name: str) -> No
 
 
 @pytest.mark.parametrize("name", wide_except(BODIES, *STREAMED))
-def test_a_body_is_answered_by_a_stream(gateway: Gateway, standin: StandIn, name: str) -> None:
+def test_client_body_gets_a_streamed_answer(gateway: Gateway, standin: StandIn, name: str) -> None:
     body = whole(name)
     standin.default(model)
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
@@ -173,7 +173,7 @@ def blocks_in(messages: list[Body]) -> Iterator[Body]:
             yield from blocks_in([block])
 
 
-def test_the_bodies_hold_what_is_looked_for() -> None:
+def test_client_bodies_include_images_and_tool_results() -> None:
     sources = [source(part)["type"] for body in BODIES.values() for part in images(body)]
     assert set(sources) == {"base64", "url"}
     assert len([result for body in BODIES.values() for result in results(body)]) > 10

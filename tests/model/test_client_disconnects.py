@@ -82,7 +82,7 @@ LEAVINGS = {
         "while-silent-stream-in-order",
     ),
 )
-def test_leaving_stops_the_turn(
+def test_disconnect_stops_the_turn(
     single: Gateway,
     standin: StandIn,
     reply: Reply,
@@ -106,7 +106,7 @@ def test_leaving_stops_the_turn(
 
 @pytest.mark.slow  # it takes a quiet machine
 @either_way
-def test_leaving_stops_the_turn_within_a_second(single: Gateway, standin: StandIn, stream: bool) -> None:
+def test_disconnect_stops_the_turn_within_a_second(single: Gateway, standin: StandIn, stream: bool) -> None:
     standin.reply(hang(after=5))
     (process,) = cli_pids(single)
     caller = SocketClient(single, stream=stream)
@@ -115,7 +115,7 @@ def test_leaving_stops_the_turn_within_a_second(single: Gateway, standin: StandI
     assert_stopped(single, process, 1.0)
 
 
-def test_the_next_request_works(single: Gateway, standin: StandIn) -> None:
+def test_next_request_works_after_a_disconnect(single: Gateway, standin: StandIn) -> None:
     standin.reply(hang(after=2))
     caller = SocketClient(single, stream=False)
     standin.wait_for(lambda: standin.messages and standin.messages.last.deltas)
@@ -124,7 +124,9 @@ def test_the_next_request_works(single: Gateway, standin: StandIn) -> None:
 
 
 @either_way
-def test_leaving_while_the_process_is_set_up(single: Gateway, standin: StandIn, stream: bool) -> None:
+def test_disconnect_during_setup_asks_the_model_nothing(
+    single: Gateway, standin: StandIn, stream: bool
+) -> None:
     (process,) = cli_pids(single)
     history = [
         {"role": role, "content": f"{role} {number}"}
@@ -140,7 +142,7 @@ def test_leaving_while_the_process_is_set_up(single: Gateway, standin: StandIn, 
 
 
 @either_way
-def test_leaving_the_queue(single: Gateway, standin: StandIn, stream: bool) -> None:
+def test_disconnect_leaves_the_queue(single: Gateway, standin: StandIn, stream: bool) -> None:
     standin.reply(hang(after=1))
     (process,) = cli_pids(single)
     first = SocketClient(single, stream=True)
@@ -156,7 +158,9 @@ def test_leaving_the_queue(single: Gateway, standin: StandIn, stream: bool) -> N
     assert not any(SECRET in message.text for message in standin.messages)
 
 
-def test_leaving_before_a_process_is_ready(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
+def test_disconnect_before_a_process_is_ready_discards_the_process(
+    start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
     """Nothing is kept warm here: what was started for a client that left is not kept either."""
     gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="1")
     wait_for(lambda: cli_figures(gateway)["logged_in"] and not cli_figures(gateway)["processes"], 20)
@@ -169,9 +173,7 @@ def test_leaving_before_a_process_is_ready(start_gateway: Callable[..., Gateway]
     assert not any(SECRET in message.text for message in standin.messages)
 
 
-def test_a_client_that_never_reads_is_cut_off(
-    start_gateway: Callable[..., Gateway], standin: StandIn
-) -> None:
+def test_client_that_never_reads_is_cut_off(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
     """The total deadline frees the process and the slot while the gateway still waits to write.
 
     Till then the answer is not hoarded in the gateway.
@@ -194,7 +196,7 @@ def test_a_client_that_never_reads_is_cut_off(
         assert_serves(gateway, standin)
 
 
-def test_a_client_that_sends_its_next_request_has_not_left(single: Gateway, standin: StandIn) -> None:
+def test_pipelined_request_is_not_a_disconnect(single: Gateway, standin: StandIn) -> None:
     """Bytes of a pipelined request are no hang-up."""
     standin.reply(text("one two three", delay=0.1))
     caller = SocketClient(single, stream=True)

@@ -39,7 +39,7 @@ def asking(prompt: str) -> Turn:
     return Turn((Message("user", ({"type": "text", "text": prompt},)),))
 
 
-def test_what_a_request_means() -> None:
+def test_request_becomes_turns_and_options() -> None:
     wanted = request(prompt=["a ", " b"], n=2, echo=True, stream=True, stream_options={"include_usage": True})
     assert wanted.turns == (asking("a "), asking(" b"))
     assert (wanted.n, wanted.echoes) == (2, ("a ", "a ", " b", " b"))
@@ -52,7 +52,7 @@ def test_what_a_request_means() -> None:
     assert wanted.ignored == ("best_of", "new", "seed")
 
 
-def test_values_that_ask_for_nothing_are_silent() -> None:
+def test_default_values_are_not_listed_as_ignored() -> None:
     wanted = request(prompt="a", best_of=1, suffix="", logprobs=None, frequency_penalty=0, echo=False)
     assert wanted.ignored == ()
 
@@ -77,13 +77,13 @@ def test_values_that_ask_for_nothing_are_silent() -> None:
     ],
     ids=str,
 )
-def test_what_is_refused(fields: Body, where: str) -> None:
+def test_invalid_field_is_named(fields: Body, where: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         request(**fields)
     assert refused.value.param == where
 
 
-def test_a_stream_of_several() -> None:
+def test_stream_interleaves_choices_and_ends_with_usage() -> None:
     batches: list[tuple[int, list[Event]]] = [
         (0, [START, Thinking("hm")]),
         (1, [Started("claude-other"), Text("x")]),
@@ -113,13 +113,13 @@ def test_a_stream_of_several() -> None:
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
-def test_silence_and_failure_in_a_stream() -> None:
+def test_stream_encodes_keep_alives_and_errors() -> None:
     encoder = StreamEncoder("cmpl-1", 1700000000, [""], include_usage=False)
     assert encoder.encode([Idle()]) == b": keep-alive\n\n"
     assert encoder.error(UpstreamError("Why.")).startswith(b'data: {"error":{"message":"Why."')
 
 
-def test_an_answer_without_end() -> None:
+def test_answer_without_an_end_is_an_error() -> None:
     answer = Collector("cmpl-1", 1700000000, [""])
     answer.add([START, Text("a")])
     with pytest.raises(UpstreamError):
@@ -141,7 +141,7 @@ def echoing(body: Body) -> Any:
     return text(last_user_text(body).upper())
 
 
-def test_a_prompt_is_the_users_message_word_for_word(openai: Any, standin: StandIn) -> None:
+def test_prompt_reaches_the_model_verbatim(openai: Any, standin: StandIn) -> None:
     standin.default(text("done"))
     answer = openai.completions.create(
         model="haiku", prompt=" /clear @/etc/hostname\n", max_tokens=50, echo=True
@@ -154,7 +154,7 @@ def test_a_prompt_is_the_users_message_word_for_word(openai: Any, standin: Stand
     assert standin.messages.last.body["max_tokens"] == 50
 
 
-def test_several_prompts_and_choices(openai: Any, standin: StandIn) -> None:
+def test_each_prompt_gets_n_choices(openai: Any, standin: StandIn) -> None:
     standin.default(echoing)
     answer = openai.completions.create(model="haiku", prompt=["one", "two"], n=2)
     assert [(choice.index, choice.text) for choice in answer.choices] == [
@@ -166,7 +166,7 @@ def test_several_prompts_and_choices(openai: Any, standin: StandIn) -> None:
     assert len(standin.messages) == 4
 
 
-def test_several_prompts_in_one_stream(openai: Any, standin: StandIn) -> None:
+def test_several_prompts_share_one_stream(openai: Any, standin: StandIn) -> None:
     standin.default(echoing)
     said = {0: "", 1: ""}
     finished = []
@@ -178,7 +178,7 @@ def test_several_prompts_in_one_stream(openai: Any, standin: StandIn) -> None:
     assert finished == ["stop", "stop"]
 
 
-def test_errors(openai: Any, gateway: Gateway, standin: StandIn) -> None:
+def test_errors_before_and_during_a_stream(openai: Any, gateway: Gateway, standin: StandIn) -> None:
     with pytest.raises(BadRequestError) as raised:
         openai.completions.create(model="haiku", prompt="a", suffix="b")
     assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "suffix")

@@ -26,7 +26,7 @@ COST = (100 + 0.1 * 2000 + 1.25 * 300 + 5 * 40) / 1e6
 
 
 @pytest.mark.parametrize("limit", [None, 3], ids=["to the end", "cut short"])
-def test_usage_and_cost_are_the_models_own(gateway: Gateway, standin: StandIn, limit: int | None) -> None:
+def test_usage_and_cost_come_from_the_model(gateway: Gateway, standin: StandIn, limit: int | None) -> None:
     standin.default(text(WORDS, usage=COUNTED))
     usage = gateway.api.chat(model=BUDGET, max_tokens=limit).json()["usage"]
     assert usage.pop("cost") == pytest.approx(COST)
@@ -42,7 +42,9 @@ def test_usage_and_cost_are_the_models_own(gateway: Gateway, standin: StandIn, l
 @pytest.mark.parametrize(
     "model", wide_except([ALWAYS_THINKS, "haiku", ADAPTIVE, NO_THINKING], ALWAYS_THINKS, NO_THINKING)
 )
-def test_a_cut_answer_costs_what_a_whole_one_would(gateway: Gateway, standin: StandIn, model: str) -> None:
+def test_truncated_answer_costs_as_much_as_a_complete_one(
+    gateway: Gateway, standin: StandIn, model: str
+) -> None:
     standin.default(text(WORDS, usage=COUNTED))
     whole, cut = (
         gateway.api.chat(model=model, max_tokens=limit).json()["usage"]["cost"] for limit in (None, 3)
@@ -52,7 +54,9 @@ def test_a_cut_answer_costs_what_a_whole_one_would(gateway: Gateway, standin: St
 
 
 @pytest.mark.parametrize("limit", [None, 3], ids=["to the end", "cut short"])
-def test_a_streams_usage_comes_last_and_once(gateway: Gateway, standin: StandIn, limit: int | None) -> None:
+def test_stream_usage_comes_once_in_the_last_chunk(
+    gateway: Gateway, standin: StandIn, limit: int | None
+) -> None:
     standin.default(text(WORDS, usage=COUNTED))
     options = {"include_usage": True, "include_obfuscation": False}
     *others, last = chunks_of(gateway.api.stream_chat(model=BUDGET, max_tokens=limit, stream_options=options))
@@ -63,7 +67,7 @@ def test_a_streams_usage_comes_last_and_once(gateway: Gateway, standin: StandIn,
     assert others[-1]["choices"][0]["finish_reason"] == ("length" if limit else "stop")
 
 
-def test_a_stream_has_no_usage_unasked(gateway: Gateway) -> None:
+def test_stream_has_no_usage_unless_requested(gateway: Gateway) -> None:
     answer = chunks_of(gateway.api.stream_chat())
     assert not any("usage" in chunk for chunk in answer)
     assert {(chunk["id"], chunk["created"], chunk["model"]) for chunk in answer} == {

@@ -65,13 +65,13 @@ def sent(gateway: Gateway, standin: StandIn, messages: list[Body], **fields: Any
         VERBATIM, "file reference", "command with an effect", "white space around", "control characters"
     ),
 )
-def test_text_arrives_byte_for_byte_from_everybody(gateway: Gateway, standin: StandIn, said: str) -> None:
+def test_text_of_every_role_arrives_verbatim(gateway: Gateway, standin: StandIn, said: str) -> None:
     record = sent(gateway, standin, [system(said), user(said), assistant(said), user(said)])
     assert all_turns_of(record) == [("user", [said]), ("assistant", [said]), ("user", [said])]
     assert system_texts_of(record) == [said]
 
 
-def test_texts_of_all_kinds_arrive_byte_for_byte(gateway: Gateway, standin: StandIn) -> None:
+def test_unusual_texts_arrive_verbatim_in_one_long_conversation(gateway: Gateway, standin: StandIn) -> None:
     """From everybody, in one long conversation."""
     texts = list(VERBATIM.values())
     messages = [
@@ -85,7 +85,7 @@ def test_texts_of_all_kinds_arrive_byte_for_byte(gateway: Gateway, standin: Stan
 
 
 @pytest.mark.parametrize("place", [0, 2], ids=["in the history", "in the new message"])
-def test_a_prompt_of_300_kb_arrives(gateway: Gateway, standin: StandIn, place: int) -> None:
+def test_prompt_of_300_kb_arrives_complete(gateway: Gateway, standin: StandIn, place: int) -> None:
     assert len(LONG.encode()) > 300_000
     messages = [user("a"), assistant("b"), user("c")]
     messages[place] = user(LONG)
@@ -97,7 +97,7 @@ def test_a_prompt_of_300_kb_arrives(gateway: Gateway, standin: StandIn, place: i
 @pytest.mark.parametrize(
     "model", wide_except([*TODAY, *OLDER], None, "claude-haiku-4-5", "claude-3-5-haiku-20241022")
 )
-def test_every_model_gets_the_whole_conversation(
+def test_every_model_gets_the_complete_conversation(
     gateway: Gateway, standin: StandIn, model: str | None
 ) -> None:
     messages = [
@@ -130,7 +130,7 @@ SYSTEMS: dict[str, tuple[list[Body], list[str]]] = {
 
 
 @pytest.mark.parametrize(("messages", "expected"), wide_cases_except(SYSTEMS, "none", "in mid-conversation"))
-def test_system_text_is_the_clients_alone(
+def test_system_prompt_holds_only_the_text_of_the_client(
     gateway: Gateway, standin: StandIn, messages: list[Body], expected: list[str]
 ) -> None:
     record = sent(gateway, standin, messages)
@@ -139,7 +139,7 @@ def test_system_text_is_the_clients_alone(
     assert all_turns_of(record) == [(m["role"], [m["content"]]) for m in messages if m["role"] in ROLES]
 
 
-def test_the_system_prompt_field_comes_first(gateway: Gateway, standin: StandIn) -> None:
+def test_system_prompt_field_precedes_system_messages(gateway: Gateway, standin: StandIn) -> None:
     record = sent(gateway, standin, [system("second"), user("hi")], system_prompt="first")
     assert "\n\n".join(system_texts_of(record)) == "first\n\nsecond"
 
@@ -195,7 +195,7 @@ def test_messages_of_every_shape_keep_role_and_order(
 
 
 @pytest.mark.parametrize("model", ["sonnet", pytest.param("claude-haiku-4-5", marks=wide)])
-def test_a_history_of_60_messages_keeps_its_order(gateway: Gateway, standin: StandIn, model: str) -> None:
+def test_history_of_60_messages_keeps_its_order(gateway: Gateway, standin: StandIn, model: str) -> None:
     speakers = [user, assistant] * 30 + [user]
     messages = [speaker(f"{index}: /clear @/etc/hostname 😀") for index, speaker in enumerate(speakers)]
     record = sent(gateway, standin, messages, model=model)
@@ -209,7 +209,7 @@ def test_half_an_emoji_becomes_a_replacement_character(gateway: Gateway, standin
     assert all_turns_of(standin.messages.last) == [("user", ["cut \ufffd"])]
 
 
-def test_a_conversation_leaves_nothing_behind_for_the_next(gateway: Gateway, standin: StandIn) -> None:
+def test_conversation_leaks_nothing_into_the_next(gateway: Gateway, standin: StandIn) -> None:
     sent(gateway, standin, [system("A secret."), user("one"), assistant("two"), user("three")], model="haiku")
     standin.reset()
     record = sent(gateway, standin, [user("alone")])
@@ -217,7 +217,7 @@ def test_a_conversation_leaves_nothing_behind_for_the_next(gateway: Gateway, sta
     assert system_texts_of(record) == []
 
 
-def test_with_a_subscription_the_clients_text_is_still_verbatim(
+def test_text_arrives_verbatim_with_a_subscription_login(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     login = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
@@ -238,7 +238,7 @@ def is_context(said: str) -> bool:
     return said.startswith("<system-reminder>\n")
 
 
-def test_nothing_of_a_request_or_of_the_gateway_shows_on_the_processes(
+def test_cli_processes_expose_no_request_text_and_no_secrets(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     gateway = start_gateway(

@@ -70,21 +70,19 @@ def delta(events: list[str], name: str) -> str:
     ],
 )
 @pytest.mark.parametrize("model", [None, pytest.param("claude-haiku-4-5", marks=wide)])
-def test_an_image_reaches_the_model(
-    gateway: Gateway, standin: StandIn, part: Body, model: str | None
-) -> None:
+def test_image_reaches_the_model(gateway: Gateway, standin: StandIn, part: Body, model: str | None) -> None:
     answer = gateway.api.chat(messages=user({"type": "text", "text": "What is this?"}, part), model=model)
     assert answer.status_code == 200, answer.text
     assert recorded(standin.messages.last, 0) == [{"type": "text", "text": "What is this?"}, BLOCK]
 
 
-def test_an_image_by_url_is_not_fetched_by_the_gateway(gateway: Gateway, standin: StandIn) -> None:
+def test_image_url_is_passed_on_without_being_fetched(gateway: Gateway, standin: StandIn) -> None:
     url = "https://example.com/cat.png"
     gateway.api.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
     assert recorded(standin.messages.last, 0) == [{"type": "image", "source": {"type": "url", "url": url}}]
 
 
-def test_images_in_history_and_in_tool_results(gateway: Gateway, standin: StandIn) -> None:
+def test_images_in_history_and_tool_results_reach_the_model(gateway: Gateway, standin: StandIn) -> None:
     image = {"type": "image_url", "image_url": {"url": DATA_URL}}
     messages = [
         *user(image),
@@ -97,7 +95,7 @@ def test_images_in_history_and_in_tool_results(gateway: Gateway, standin: StandI
     assert given["content"] == [{"type": "text", "text": "see"}, BLOCK]
 
 
-def test_a_result_with_an_image_is_not_changed_on_its_way_to_a_waiting_process(
+def test_image_in_a_tool_result_reaches_the_waiting_process_unchanged(
     gateway: Gateway, standin: StandIn
 ) -> None:
     standin.default(text("ok"))
@@ -110,7 +108,7 @@ def test_a_result_with_an_image_is_not_changed_on_its_way_to_a_waiting_process(
     assert given["content"][0]["source"]["data"] == png(2400, 40)
 
 
-def test_an_image_of_almost_5_mb(gateway: Gateway, standin: StandIn) -> None:
+def test_image_of_almost_5_mb_is_accepted(gateway: Gateway, standin: StandIn) -> None:
     data = png(1100, 1100, noise=1)
     assert 4_700_000 < len(data) < 5_242_880
     url = f"data:image/png;base64,{data}"
@@ -158,7 +156,7 @@ def test_files_reach_the_model_as_documents(
     ],
     ids=["type", "base64", "scheme", "size", "file id", "zip"],
 )
-def test_what_cannot_be_shown_is_refused_by_name(gateway: Gateway, standin: StandIn, part: Body) -> None:
+def test_unusable_image_or_file_is_rejected_and_named(gateway: Gateway, standin: StandIn, part: Body) -> None:
     answer = gateway.api.chat(messages=user(part))
     assert answer.status_code == 400
     assert answer.json()["error"]["param"].startswith("messages[0].content[0]")
@@ -184,13 +182,13 @@ def test_structured_output_streams_as_it_is_written(
     assert tool["input_schema"] == SCHEMA
 
 
-def test_json_object_is_any_object(gateway: Gateway, standin: StandIn) -> None:
+def test_json_object_format_accepts_any_object(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", {"a": [1, 2]})]))
     body = gateway.api.chat(response_format={"type": "json_object"}).json()
     assert json.loads(body["choices"][0]["message"]["content"]) == {"a": [1, 2]}
 
 
-def test_output_that_breaks_the_schema_is_written_again(gateway: Gateway, standin: StandIn) -> None:
+def test_output_that_violates_the_schema_is_regenerated(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
     standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
     body = gateway.api.chat(response_format=AS_SCHEMA).json()
@@ -199,21 +197,23 @@ def test_output_that_breaks_the_schema_is_written_again(gateway: Gateway, standi
     assert body["usage"]["completion_tokens"] >= 4  # of both attempts
 
 
-def test_a_stream_cannot_take_back_what_breaks_the_schema(gateway: Gateway, standin: StandIn) -> None:
+def test_stream_ends_with_an_error_when_output_violates_the_schema(
+    gateway: Gateway, standin: StandIn
+) -> None:
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
     standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
     events = list(gateway.api.stream_chat(response_format=AS_SCHEMA))
     assert json.loads(events[-1])["error"]["code"] == "invalid_structured_output"
 
 
-def test_words_instead_of_output_are_a_refusal(gateway: Gateway, standin: StandIn) -> None:
+def test_plain_text_in_place_of_structured_output_is_a_refusal(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("I cannot do that."))
     message = gateway.api.chat(response_format=AS_SCHEMA).json()["choices"][0]["message"]
     assert (message["content"], message["refusal"]) == (None, "I cannot do that.")
     assert delta(list(gateway.api.stream_chat(response_format=AS_SCHEMA)), "refusal") == "I cannot do that."
 
 
-def test_structured_output_together_with_tools(gateway: Gateway, standin: StandIn) -> None:
+def test_structured_output_works_together_with_tools(gateway: Gateway, standin: StandIn) -> None:
     fields = {"response_format": AS_SCHEMA, "tools": [CLOCK]}
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
     standin.reply(tool_calls([("mcp__client__now", {}, "toolu_s")], text="Wait."), times=1)
@@ -229,7 +229,7 @@ def test_structured_output_together_with_tools(gateway: Gateway, standin: StandI
 @pytest.mark.parametrize(
     "schema", [{"type": "object", "properties": {"a": {"type": "nonsense"}}}, {"type": "array"}]
 )
-def test_a_schema_that_is_none_is_refused(gateway: Gateway, schema: Body) -> None:
+def test_invalid_schema_is_rejected(gateway: Gateway, schema: Body) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     answer = gateway.api.chat(response_format=wanted)
     assert answer.status_code == 400
@@ -262,7 +262,7 @@ def test_a_schema_that_is_none_is_refused(gateway: Gateway, schema: Body) -> Non
         ("claude-3-5-haiku-20241022", "high", {"thinking": None, "effort": None}),
     ],
 )
-def test_reasoning_effort(
+def test_reasoning_effort_reaches_the_model(
     gateway: Gateway, standin: StandIn, model: str | None, effort: str, sent: Body
 ) -> None:
     assert gateway.api.chat(model=model, reasoning_effort=effort).status_code == 200
@@ -271,12 +271,12 @@ def test_reasoning_effort(
     assert got == sent
 
 
-def test_a_budget_for_the_effort(gateway: Gateway, standin: StandIn) -> None:
+def test_effort_becomes_a_thinking_budget_for_older_models(gateway: Gateway, standin: StandIn) -> None:
     gateway.api.chat(model="claude-haiku-4-5", reasoning={"effort": "low"})
     assert standin.messages.last.body["thinking"]["budget_tokens"] == 4096
 
 
-def test_thinking_is_reasoning_content(gateway: Gateway, standin: StandIn) -> None:
+def test_thinking_is_returned_as_reasoning_content(gateway: Gateway, standin: StandIn) -> None:
     standin.default(
         blocks(
             thinking_block("Let me think about it.", 4),
@@ -292,7 +292,7 @@ def test_thinking_is_reasoning_content(gateway: Gateway, standin: StandIn) -> No
     assert (message["reasoning_content"], message["content"]) == ("Let me think about it.", "42")
 
 
-def test_thinking_off(gateway: Gateway, standin: StandIn) -> None:
+def test_disabled_thinking_returns_no_reasoning_content(gateway: Gateway, standin: StandIn) -> None:
     standin.default(thinking("hm", text("42")))
     answer = gateway.api.chat(model="claude-opus-4-6", thinking={"type": "disabled"})
     assert "reasoning_content" not in answer.json()["choices"][0]["message"]
@@ -301,7 +301,7 @@ def test_thinking_off(gateway: Gateway, standin: StandIn) -> None:
 # Choices
 
 
-def test_choices_are_parallel_turns(gateway: Gateway, standin: StandIn) -> None:
+def test_n_choices_are_parallel_turns(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("one two three", delay=0.05))
     body = gateway.api.chat(n=3, model="claude-haiku-4-5").json()
     assert [(c["index"], c["message"]["content"]) for c in body["choices"]] == [
@@ -313,7 +313,7 @@ def test_choices_are_parallel_turns(gateway: Gateway, standin: StandIn) -> None:
     assert body["usage"]["prompt_tokens"] == 3 * single["prompt_tokens"]
 
 
-def test_choices_in_one_stream(gateway: Gateway, standin: StandIn) -> None:
+def test_n_choices_share_one_stream(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("one two three", delay=0.05))
     events = list(gateway.api.stream_chat(n=2, stream_options={"include_usage": True}))
     assert events[-1] == "[DONE]"
@@ -328,7 +328,7 @@ def test_choices_in_one_stream(gateway: Gateway, standin: StandIn) -> None:
     assert chunks[-1]["usage"]["completion_tokens"] == 6
 
 
-def test_too_many_choices(gateway: Gateway) -> None:
+def test_too_many_choices_are_rejected(gateway: Gateway) -> None:
     answer = gateway.api.chat(n=9)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
 
@@ -337,7 +337,9 @@ def test_too_many_choices(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_stop_of_white_space(gateway: Gateway, standin: StandIn, stream: bool) -> None:
+def test_whitespace_stop_sequence_is_enforced_by_the_gateway(
+    gateway: Gateway, standin: StandIn, stream: bool
+) -> None:
     standin.default(text(chunks=["first", " line", "\n", "\nsecond", " more"]))
     if stream:
         events = list(gateway.api.stream_chat(stop="\n\n"))
@@ -350,7 +352,7 @@ def test_a_stop_of_white_space(gateway: Gateway, standin: StandIn, stream: bool)
     assert "stop_sequences" not in standin.messages.last.body
 
 
-def test_a_stop_in_structured_output(gateway: Gateway, standin: StandIn) -> None:
+def test_stop_sequence_cuts_structured_output(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", {"name": "a STOP b", "age": 1})], fragments=9))
     choice = gateway.api.chat(response_format=AS_SCHEMA, stop=["STOP"]).json()["choices"][0]
     assert choice["message"]["content"].endswith("a ")
@@ -360,7 +362,7 @@ def test_a_stop_in_structured_output(gateway: Gateway, standin: StandIn) -> None
 # Much at once
 
 
-def test_two_hundred_messages(gateway: Gateway, standin: StandIn) -> None:
+def test_conversation_of_200_messages_starts_soon(gateway: Gateway, standin: StandIn) -> None:
     messages = [{"role": ("user", "assistant")[i % 2], "content": f"message {i}"} for i in range(199)]
     began = time.monotonic()
     events = gateway.api.stream_chat(messages=messages)

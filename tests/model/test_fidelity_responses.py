@@ -115,7 +115,7 @@ SAME: dict[str, tuple[Body, Body]] = {
 
 
 @pytest.mark.parametrize(("chat", "responses"), SAME.values(), ids=SAME)
-def test_chat_and_responses_are_one_to_the_model(
+def test_chat_and_responses_send_the_model_the_same_request(
     gateway: Gateway, standin: StandIn, chat: Body, responses: Body
 ) -> None:
     standin.default(

@@ -48,7 +48,7 @@ def sent_tools(standin: StandIn) -> dict[str, Body]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_definitions_reach_the_model(gateway: Gateway, standin: StandIn, model: str | None) -> None:
+def test_tool_definitions_reach_the_model(gateway: Gateway, standin: StandIn, model: str | None) -> None:
     answer = gateway.api.chat(tools=[WEATHER, CLOCK], model=model)
     assert answer.status_code == 200, answer.text
     tools = sent_tools(standin)
@@ -59,7 +59,7 @@ def test_definitions_reach_the_model(gateway: Gateway, standin: StandIn, model: 
     assert tools["mcp__client__now"]["input_schema"] == {"type": "object", "properties": {}}
 
 
-def test_long_descriptions_and_large_schemas_are_not_cut(gateway: Gateway, standin: StandIn) -> None:
+def test_long_descriptions_and_large_schemas_are_not_truncated(gateway: Gateway, standin: StandIn) -> None:
     properties = {f"p{i}": {"type": "string", "description": "x" * 300} for i in range(50)}
     tools = [
         named(f"tool_{i}", description="d" * 5000, parameters={"type": "object", "properties": properties})
@@ -81,7 +81,7 @@ def test_long_descriptions_and_large_schemas_are_not_cut(gateway: Gateway, stand
         "StructuredOutput",
     ),
 )
-def test_names_that_the_api_refuses_are_mapped_and_mapped_back(
+def test_tool_names_the_api_rejects_are_mapped_and_restored(
     gateway: Gateway, standin: StandIn, name: str
 ) -> None:
     standin.default(lambda body: tool_calls([(body["tools"][0]["name"], {"a": 1})]))
@@ -118,7 +118,7 @@ def test_names_that_the_api_refuses_are_mapped_and_mapped_back(
     ids=str,
 )
 @pytest.mark.parametrize("model", [None, pytest.param("claude-haiku-4-5", marks=wide)])
-def test_tool_choice(
+def test_tool_choice_reaches_the_model(
     gateway: Gateway, standin: StandIn, fields: Body, expected: Body | None, model: str | None
 ) -> None:
     answer = gateway.api.chat(tools=[WEATHER, CLOCK], model=model, **fields)
@@ -126,7 +126,7 @@ def test_tool_choice(
     assert standin.messages.last.body.get("tool_choice") == expected
 
 
-def test_allowed_tools_are_the_only_ones(gateway: Gateway, standin: StandIn) -> None:
+def test_allowed_tools_are_the_only_tools_offered(gateway: Gateway, standin: StandIn) -> None:
     allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "now"}}]}
     choice = {"type": "allowed_tools", "allowed_tools": allowed}
     assert gateway.api.chat(tools=[WEATHER, CLOCK], tool_choice=choice).status_code == 200
@@ -137,7 +137,7 @@ def test_allowed_tools_are_the_only_ones(gateway: Gateway, standin: StandIn) -> 
 # Calls
 
 
-def test_calls_stream_as_they_are_written(gateway: Gateway, standin: StandIn) -> None:
+def test_tool_calls_stream_as_they_are_written(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     chunks = [
         json.loads(event)
@@ -158,7 +158,7 @@ def test_calls_stream_as_they_are_written(gateway: Gateway, standin: StandIn) ->
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
-def test_calls_come_whole_with_usage_and_cost(gateway: Gateway, standin: StandIn) -> None:
+def test_tool_calls_come_with_usage_and_cost(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     body = gateway.api.chat(messages=ASKED, tools=[WEATHER], model="claude-haiku-4-5").json()
     message = body["choices"][0]["message"]
@@ -169,7 +169,7 @@ def test_calls_come_whole_with_usage_and_cost(gateway: Gateway, standin: StandIn
     assert len(standin.messages) == 1
 
 
-def test_deprecated_functions(gateway: Gateway, standin: StandIn) -> None:
+def test_deprecated_functions_make_a_round_trip(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("mcp__client__now", {}, "toolu_now")]))
     body = gateway.api.chat(functions=[CLOCK["function"]], function_call="auto").json()
     assert body["choices"][0]["message"]["function_call"] == {"name": "now", "arguments": "{}"}
@@ -183,7 +183,7 @@ def test_deprecated_functions(gateway: Gateway, standin: StandIn) -> None:
     assert given["content"] == [{"type": "text", "text": "12:00"}]
 
 
-def test_a_call_of_a_tool_that_is_not_there_ends_the_answer(gateway: Gateway, standin: StandIn) -> None:
+def test_call_of_an_unknown_tool_ends_the_answer(gateway: Gateway, standin: StandIn) -> None:
     standin.default(tool_calls([("mcp__client__made_up", {"x": 1}, "toolu_x")]))
 
     def ask() -> None:
@@ -197,7 +197,9 @@ def test_a_call_of_a_tool_that_is_not_there_ends_the_answer(gateway: Gateway, st
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_results_reach_the_model_as_such(gateway: Gateway, standin: StandIn, model: str | None) -> None:
+def test_tool_results_reach_the_model_as_tool_results(
+    gateway: Gateway, standin: StandIn, model: str | None
+) -> None:
     answer = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], model=model, system_prompt="Seeded.")
     assert answer.status_code == 200, answer.text
     record = standin.messages.last
@@ -222,7 +224,7 @@ def test_results_reach_the_model_as_such(gateway: Gateway, standin: StandIn, mod
     ]
 
 
-def test_a_long_result_stays_whole_and_an_empty_one_empty(gateway: Gateway, standin: StandIn) -> None:
+def test_long_and_empty_tool_results_arrive_unchanged(gateway: Gateway, standin: StandIn) -> None:
     long = "wörd @/etc/hostname " * 15_000
     made = assistant_calls(tool_call("now", "", "a"), tool_call("now", "{}", "b"))
     messages = [
@@ -239,7 +241,7 @@ def test_a_long_result_stays_whole_and_an_empty_one_empty(gateway: Gateway, stan
     assert said == {"type": "text", "text": "/clear"}
 
 
-def test_ids_that_the_api_refuses(gateway: Gateway, standin: StandIn) -> None:
+def test_call_ids_the_api_rejects_are_mapped(gateway: Gateway, standin: StandIn) -> None:
     messages = [*ASKED, assistant_calls(tool_call("now", {}, "call:1/ü")), tool_result("call:1/ü", "x")]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     (use,), (given,) = recorded_blocks(standin.messages.last, 1), recorded_blocks(standin.messages.last, 2)
@@ -282,7 +284,7 @@ def test_ids_that_the_api_refuses(gateway: Gateway, standin: StandIn) -> None:
         ),
     ],
 )
-def test_wrong_sequences_name_the_message(
+def test_invalid_tool_sequence_names_the_message(
     gateway: Gateway, standin: StandIn, messages: list[Body], param: str
 ) -> None:
     answer = gateway.api.chat(messages=messages, tools=[CLOCK])
@@ -312,7 +314,7 @@ def said_to(gateway: Gateway, key: str, **body: Any) -> Body:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_model_cannot_tell_a_live_round_from_a_seeded_one(
+def test_live_and_seeded_tool_rounds_send_the_same_request(
     gateway: Gateway, standin: StandIn, model: str | None
 ) -> None:
     fields = {"tools": [WEATHER, CLOCK], "model": model, "max_tokens": 9000, "system_prompt": "Be brief."}
@@ -333,7 +335,7 @@ def test_the_model_cannot_tell_a_live_round_from_a_seeded_one(
     assert live == seeded
 
 
-def test_results_are_handed_to_the_waiting_process(gateway: Gateway, standin: StandIn) -> None:
+def test_tool_results_go_to_the_waiting_process(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     first = gateway.api.chat(messages=ASKED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
     second = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
@@ -341,7 +343,7 @@ def test_results_are_handed_to_the_waiting_process(gateway: Gateway, standin: St
     assert session(standin.messages[0]) == session(standin.messages.last)
 
 
-def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, standin: StandIn) -> None:
+def test_process_killed_between_call_and_result_is_replaced(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     gateway.api.chat(messages=ASKED, tools=[WEATHER])
     kill_all_processes(gateway)
@@ -349,7 +351,7 @@ def test_a_process_killed_between_call_and_result_is_replaced(gateway: Gateway, 
     assert answer.json()["choices"][0]["message"]["content"] == "Sun in Rome, snow in Oslo."
 
 
-def test_results_that_come_to_another_gateway(
+def test_tool_results_may_be_sent_to_another_gateway(
     gateway: Gateway, start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     other = start_gateway(**NOTHING_KEPT)
@@ -364,7 +366,7 @@ def test_results_that_come_to_another_gateway(
     assert records[0] == records[1]
 
 
-def test_other_parameters_in_the_second_round_are_honoured(gateway: Gateway, standin: StandIn) -> None:
+def test_parameters_may_change_between_tool_rounds(gateway: Gateway, standin: StandIn) -> None:
     script_weather(standin)
     gateway.api.chat(messages=ASKED, tools=[WEATHER], max_tokens=5000)
     answer = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], max_tokens=6000, tool_choice="none")
@@ -373,7 +375,7 @@ def test_other_parameters_in_the_second_round_are_honoured(gateway: Gateway, sta
     assert (body["max_tokens"], body["tool_choice"]) == (6000, {"type": "none"})
 
 
-def test_a_waiting_process_does_not_wait_for_ever(
+def test_process_stops_waiting_for_tool_results_after_a_while(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     gateway = start_gateway(**NOTHING_KEPT, TOOL_WAIT_SECONDS="3", WARM_PROCESSES="1")

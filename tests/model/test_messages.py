@@ -56,7 +56,7 @@ def refusal(call: Callable[[], Any]) -> APIStatusError:
     return raised.value
 
 
-def test_an_answer(claude: Any, standin: StandIn) -> None:
+def test_answer_has_the_shape_of_the_messages_api(claude: Any, standin: StandIn) -> None:
     standin.default(
         text("Hello there", usage={"cache_read_input_tokens": 7, "cache_creation_input_tokens": 5})
     )
@@ -80,7 +80,7 @@ def test_an_answer(claude: Any, standin: StandIn) -> None:
     assert recorded_blocks(standin.messages.last, 0) == [{"type": "text", "text": "/clear @/etc/hostname"}]
 
 
-def test_a_stream(claude: Any, standin: StandIn) -> None:
+def test_stream_helper_collects_thinking_and_text(claude: Any, standin: StandIn) -> None:
     standin.default(thinking("Let me see.", text(chunks=["Hel", "lo"], usage={"input_tokens": 50})))
     with claude.messages.stream(model=MODEL, max_tokens=LIMIT, messages=HELLO) as stream:
         deltas = list(stream.text_stream)
@@ -92,7 +92,7 @@ def test_a_stream(claude: Any, standin: StandIn) -> None:
     assert answer.usage.output_tokens > 0
 
 
-def test_the_events_of_a_stream(claude: Any, standin: StandIn) -> None:
+def test_stream_has_the_events_of_the_messages_api(claude: Any, standin: StandIn) -> None:
     """The SDK's helper adds events of its own; these are the ones on the wire."""
     standin.default(text(chunks=["Hello"], usage={"input_tokens": 50}))
     events = list(claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO, stream=True))
@@ -107,7 +107,7 @@ def test_the_events_of_a_stream(claude: Any, standin: StandIn) -> None:
     assert events[0].message.usage.input_tokens == 50
 
 
-def test_a_loop_with_tools(claude: Any, standin: StandIn) -> None:
+def test_tool_loop_returns_every_result_to_the_model(claude: Any, standin: StandIn) -> None:
     standin.default(text("Sun in Rome, snow in Oslo."))
     asked = thinking("Two cities.", tool_calls([CALL_ROME, CALL_OSLO], text="Let me look."))
     standin.reply(asked, when=lambda body: "tool_result" not in json.dumps(body["messages"]))
@@ -131,7 +131,7 @@ def test_a_loop_with_tools(claude: Any, standin: StandIn) -> None:
     assert [block["content"][0]["text"] for block in seen] == ["seen Rome 😀", "seen Oslo"]
 
 
-def test_a_structured_answer(claude: Any, standin: StandIn) -> None:
+def test_structured_output_follows_the_schema(claude: Any, standin: StandIn) -> None:
     standin.default(tool_calls([("StructuredOutput", {"city": "Rome"})]))
     answer = claude.messages.create(
         model=MODEL,
@@ -144,7 +144,7 @@ def test_a_structured_answer(claude: Any, standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize("stop", ["END", "\n\n"])  # the second one the gateway watches for
-def test_a_stop_sequence_is_named(claude: Any, standin: StandIn, stop: str) -> None:
+def test_answer_names_the_stop_sequence(claude: Any, standin: StandIn, stop: str) -> None:
     standin.default(text(f"one{stop}two"))
     answer = claude.messages.create(
         model=MODEL, max_tokens=LIMIT, messages=HELLO, stop_sequences=["NEVER", stop]
@@ -156,7 +156,7 @@ def test_a_stop_sequence_is_named(claude: Any, standin: StandIn, stop: str) -> N
     )
 
 
-def test_a_thinking_budget_is_the_clients(claude: Any, standin: StandIn) -> None:
+def test_thinking_budget_reaches_the_model(claude: Any, standin: StandIn) -> None:
     claude.messages.create(
         model=MODEL, max_tokens=LIMIT, messages=HELLO, thinking={"type": "enabled", "budget_tokens": 2000}
     )
@@ -180,7 +180,7 @@ def test_ignored_parameters_are_named(claude: Any, standin: StandIn) -> None:
 # Counting
 
 
-def test_counting_asks_no_model(claude: Any, standin: StandIn) -> None:
+def test_counting_tokens_runs_no_model(claude: Any, standin: StandIn) -> None:
     def counted(words: int, **fields: Any) -> int:
         messages = [
             *HELLO,
@@ -201,7 +201,7 @@ def test_counting_asks_no_model(claude: Any, standin: StandIn) -> None:
     }
 
 
-def test_what_cannot_be_counted(claude: Any) -> None:
+def test_counting_tokens_rejects_an_unknown_model(claude: Any) -> None:
     refused = refusal(lambda: claude.messages.count_tokens(model="gpt-4", messages=HELLO))
     assert refused.status_code == 400
     assert "gpt-4" in refused.message
@@ -210,7 +210,7 @@ def test_what_cannot_be_counted(claude: Any) -> None:
 # Models
 
 
-def test_models(claude: Any, gateway: Gateway) -> None:
+def test_models_are_listed_and_retrieved(claude: Any, gateway: Gateway) -> None:
     listed = {model.id: model for model in claude.models.list()}
     names = {entry["id"] for entry in gateway.api.get("/v1/models").json()["data"]}
     assert set(listed) == names
@@ -223,7 +223,7 @@ def test_models(claude: Any, gateway: Gateway) -> None:
 # Errors
 
 
-def test_errors_of_the_gateway_are_in_anthropics_shape(gateway: Gateway) -> None:
+def test_gateway_errors_have_the_shape_of_anthropic(gateway: Gateway) -> None:
     def sent(method: str, path: str, **options: Any) -> tuple[int, str, str]:
         answer = gateway.api.request(method, path, **options)
         body = answer.json()
@@ -246,7 +246,9 @@ def test_errors_of_the_gateway_are_in_anthropics_shape(gateway: Gateway) -> None
     assert "request-id" not in chat.headers
 
 
-def test_errors_of_settings_are_in_anthropics_shape(start_gateway: Callable[..., Gateway]) -> None:
+def test_authentication_and_size_errors_have_the_shape_of_anthropic(
+    start_gateway: Callable[..., Gateway],
+) -> None:
     gateway = start_gateway(
         REQUIRE_AUTH="true", API_KEYS="right", MAX_REQUEST_BYTES="2000", WARM_PROCESSES="0"
     )
@@ -270,19 +272,21 @@ def test_errors_of_settings_are_in_anthropics_shape(start_gateway: Callable[...,
         (500, (502, "api_error")),
     ],
 )
-def test_errors_of_the_model(claude: Any, standin: StandIn, status: int, expected: tuple[int, str]) -> None:
+def test_model_errors_have_status_and_type_of_anthropic(
+    claude: Any, standin: StandIn, status: int, expected: tuple[int, str]
+) -> None:
     standin.default(error(status))
     refused = refusal(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
     assert (refused.status_code, refused.type) == expected
 
 
-def test_a_prompt_that_is_too_long(claude: Any, standin: StandIn) -> None:
+def test_too_long_prompt_is_reported(claude: Any, standin: StandIn) -> None:
     standin.default(error(400, message="prompt is too long: 250000 tokens > 200000 maximum"))
     refused = refusal(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
     assert "prompt is too long" in refused.message
 
 
-def test_an_error_in_mid_stream(claude: Any, standin: StandIn) -> None:
+def test_failure_in_mid_stream_is_an_error_event(claude: Any, standin: StandIn) -> None:
     standin.default(stream_error(3, reply=text(chunks=["one ", "two ", "three ", "four"], delay=0.2)))
     said: list[str] = []
     events = claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO, stream=True)
@@ -368,7 +372,9 @@ SAME: dict[str, tuple[Body, Body]] = {
 
 
 @pytest.mark.parametrize(("chat", "messages"), SAME.values(), ids=SAME)
-def test_the_model_sees_the_same(gateway: Gateway, standin: StandIn, chat: Body, messages: Body) -> None:
+def test_chat_and_messages_send_the_model_the_same_request(
+    gateway: Gateway, standin: StandIn, chat: Body, messages: Body
+) -> None:
     common = {"model": MODEL, "max_tokens": LIMIT}
     requests = []
     for path, body in (("/v1/chat/completions", chat), ("/v1/messages", messages)):
@@ -379,7 +385,7 @@ def test_the_model_sees_the_same(gateway: Gateway, standin: StandIn, chat: Body,
     assert requests[0] == requests[1]
 
 
-def test_a_document_reaches_the_model(claude: Any, standin: StandIn) -> None:
+def test_document_reaches_the_model(claude: Any, standin: StandIn) -> None:
     document = {
         "type": "document",
         "source": {"type": "text", "media_type": "text/plain", "data": "words"},

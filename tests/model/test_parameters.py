@@ -52,7 +52,7 @@ def recorded(standin: StandIn, *names: str) -> dict[str, Any]:
         ),
     ),
 )
-def test_any_max_tokens_gives_an_answer(gateway: Gateway, standin: StandIn, model: str, limit: int) -> None:
+def test_any_max_tokens_yields_an_answer(gateway: Gateway, standin: StandIn, model: str, limit: int) -> None:
     standin.default(text(WORDS))
     answer = gateway.api.chat(model=model, max_tokens=limit)
     assert answer.status_code == 200, answer.text
@@ -75,7 +75,7 @@ SPELLINGS = {
 @pytest.mark.parametrize(
     ("fields", "expected"), wide_cases_except(SPELLINGS, "both", "more than the model writes")
 )
-def test_max_tokens_in_either_spelling(
+def test_both_spellings_of_max_tokens_are_accepted(
     gateway: Gateway, standin: StandIn, fields: dict[str, Any], expected: int
 ) -> None:
     assert gateway.api.chat(model=NO_THINKING, **fields).status_code == 200
@@ -85,7 +85,7 @@ def test_max_tokens_in_either_spelling(
 @pytest.mark.parametrize(
     ("model", "stream"), [(ALWAYS_THINKS, False), (BUDGET, True)], ids=["whole", "stream"]
 )
-def test_the_cli_does_not_go_on_after_max_tokens(
+def test_cli_does_not_continue_after_max_tokens(
     gateway: Gateway, standin: StandIn, model: str, stream: bool
 ) -> None:
     standin.default(text(WORDS))
@@ -102,7 +102,7 @@ def test_the_cli_does_not_go_on_after_max_tokens(
     asks_once(standin, ask)
 
 
-def test_a_limit_that_thinking_uses_up_gives_an_empty_answer(gateway: Gateway, standin: StandIn) -> None:
+def test_limit_used_up_by_thinking_yields_an_empty_answer(gateway: Gateway, standin: StandIn) -> None:
     standin.default(blocks(stop_reason="max_tokens"))
     answer = gateway.api.chat(max_tokens=16)
     assert answer.status_code == 200, answer.text
@@ -139,7 +139,7 @@ SAMPLING = [
     # One of each kind of model, and what only the CLI can show; tests/unit/claude/test_tuning.py has all of them.
     wide_except(SAMPLING, *(SAMPLING[index] for index in (1, 6, 8, 12, 13, 16))),
 )
-def test_sampling_reaches_the_models_that_take_it(
+def test_sampling_parameters_reach_models_that_support_them(
     gateway: Gateway,
     standin: StandIn,
     model: str,
@@ -153,14 +153,14 @@ def test_sampling_reaches_the_models_that_take_it(
     assert answer.headers.get("x-ignored-parameters") == ignored
 
 
-def test_top_p_that_is_ignored_does_not_cost_the_thinking(gateway: Gateway, standin: StandIn) -> None:
+def test_ignored_top_p_does_not_turn_thinking_off(gateway: Gateway, standin: StandIn) -> None:
     answer = gateway.api.chat(model=BUDGET, top_p=0.5)
     assert answer.headers["x-ignored-parameters"] == "top_p"
     assert recorded(standin, "thinking")["thinking"]["type"] == "enabled"
 
 
 @pytest.mark.parametrize("model", [ADAPTIVE, BUDGET])
-def test_a_mild_top_p_goes_together_with_thinking(gateway: Gateway, standin: StandIn, model: str) -> None:
+def test_high_top_p_is_sent_together_with_thinking(gateway: Gateway, standin: StandIn, model: str) -> None:
     answer = gateway.api.chat(model=model, top_p=0.97)
     assert answer.status_code == 200, answer.text
     assert recorded(standin, "top_p", "temperature") == {"top_p": 0.97}
@@ -189,14 +189,14 @@ def test_all_parameters_at_once_reach_an_older_model(gateway: Gateway, standin: 
     assert recorded(standin, *expected) == expected
 
 
-def test_parameters_do_not_stay_for_the_next_request(gateway: Gateway, standin: StandIn) -> None:
+def test_parameters_do_not_carry_over_to_the_next_request(gateway: Gateway, standin: StandIn) -> None:
     gateway.api.chat(model=NO_THINKING, temperature=0.1, stop="x", max_tokens=5)
     standin.reset()
     assert gateway.api.chat(model=NO_THINKING).status_code == 200
     assert recorded(standin, "temperature", "stop_sequences", "max_tokens") == {"max_tokens": 8192}
 
 
-def test_it_is_learnt_that_an_undescribed_model_refuses_temperature(
+def test_gateway_learns_that_an_unlisted_model_rejects_temperature(
     gateway: Gateway, standin: StandIn
 ) -> None:
     for first in (True, False):
@@ -211,14 +211,14 @@ def test_it_is_learnt_that_an_undescribed_model_refuses_temperature(
 # What has no effect, and what is refused
 
 
-def test_parameters_without_effect_are_named(gateway: Gateway, standin: StandIn) -> None:
+def test_parameters_without_effect_are_listed_as_ignored(gateway: Gateway, standin: StandIn) -> None:
     fields = {"seed": 3, "logit_bias": {"1": 1}, "user": "me", "frequency_penalty": 1, "foo_bar": True}
     answer = gateway.api.chat(**fields, presence_penalty=0, n=1, metadata=None)
     assert answer.headers["x-ignored-parameters"] == ", ".join(sorted(fields))
     assert not {*fields, "presence_penalty", "n"} & standin.messages.last.body.keys()
 
 
-def test_a_stream_names_them_too(gateway: Gateway) -> None:
+def test_stream_lists_ignored_parameters(gateway: Gateway) -> None:
     body = {"messages": [{"role": "user", "content": "hi"}], "stream": True, "seed": 1, "temperature": 0}
     answer = gateway.api.post(PATH, json=body)
     assert answer.headers["x-ignored-parameters"] == "seed, temperature"
@@ -234,7 +234,7 @@ def test_a_stream_names_them_too(gateway: Gateway) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_would_change_the_answer_is_refused(
+def test_unsupported_parameters_are_rejected(
     gateway: Gateway, standin: StandIn, fields: dict[str, Any], param: str
 ) -> None:
     for stream in (False, True):
@@ -259,7 +259,7 @@ def test_what_would_change_the_answer_is_refused(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_wrong_value_is_named(
+def test_invalid_value_names_its_field(
     gateway: Gateway, standin: StandIn, fields: dict[str, Any], param: str
 ) -> None:
     answer = gateway.api.chat(**fields)
@@ -282,7 +282,7 @@ def test_a_wrong_value_is_named(
         ("claude-opus-7-1", "claude-opus-7-1"),
     ],
 )
-def test_a_name_leads_to_its_model(gateway: Gateway, standin: StandIn, name: str, model: str) -> None:
+def test_model_name_resolves_to_its_id(gateway: Gateway, standin: StandIn, name: str, model: str) -> None:
     answer = gateway.api.chat(model=name)
     assert answer.status_code == 200, answer.text
     assert answer.json()["model"] == model
@@ -290,7 +290,9 @@ def test_a_name_leads_to_its_model(gateway: Gateway, standin: StandIn, name: str
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_strange_name_is_refused_with_the_list(gateway: Gateway, standin: StandIn, stream: bool) -> None:
+def test_unknown_model_is_rejected_with_the_list_of_models(
+    gateway: Gateway, standin: StandIn, stream: bool
+) -> None:
     answer = gateway.api.chat(model="gpt-4o", stream=stream)
     assert answer.status_code == 400
     error = answer.json()["error"]
@@ -299,7 +301,7 @@ def test_a_strange_name_is_refused_with_the_list(gateway: Gateway, standin: Stan
     assert not standin.messages
 
 
-def test_a_name_that_the_api_does_not_know_is_tried(gateway: Gateway, standin: StandIn) -> None:
+def test_unlisted_claude_model_is_tried(gateway: Gateway, standin: StandIn) -> None:
     answer = gateway.api.chat(model="claude-nonexistent-9", stream=True)
     assert answer.status_code == 400
     error = answer.json()["error"]
@@ -308,7 +310,7 @@ def test_a_name_that_the_api_does_not_know_is_tried(gateway: Gateway, standin: S
     assert {record.body["model"] for record in standin.messages} == {"claude-nonexistent-9"}
 
 
-def test_a_refused_model_is_replaced_by_its_fallback(
+def test_rejected_model_is_replaced_by_its_fallback(
     gateway: Gateway, standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standin, "unknown_models", {ADAPTIVE})
@@ -320,7 +322,7 @@ def test_a_refused_model_is_replaced_by_its_fallback(
     assert standin.messages.last.body["temperature"] == 0.3
 
 
-def test_when_all_models_are_refused_the_client_is_told_which(
+def test_error_names_every_model_that_was_rejected(
     gateway: Gateway, standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = [ADAPTIVE, FALLBACK]
@@ -333,7 +335,7 @@ def test_when_all_models_are_refused_the_client_is_told_which(
     assert list(dict.fromkeys(models)) == tried
 
 
-def test_an_operators_models_and_default(
+def test_models_and_default_of_the_operator_are_used(
     start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path
 ) -> None:
     file = tmp_path / "models.json"

@@ -75,7 +75,7 @@ def as_blocks(messages: list[Body]) -> list[Body]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_ten_turns_are_one_process_and_one_growing_prompt(
+def test_ten_turns_share_one_process_and_one_growing_prompt(
     keeping_gateway: Gateway, standin: StandIn, model: str | None
 ) -> None:
     messages = [system("Be brief.")]
@@ -118,7 +118,7 @@ def test_parameters_may_change_between_turns(keeping_gateway: Gateway, standin: 
         {"role": "assistant", "content": " You said a", "reasoning_content": "hm", "annotations": []},
     ],
 )
-def test_harmless_rewriting_still_matches(
+def test_harmless_rewriting_of_an_answer_still_finds_the_process(
     keeping_gateway: Gateway, standin: StandIn, rewritten: Body
 ) -> None:
     assert said(keeping_gateway, [user("a")]) == "You said a"
@@ -126,7 +126,9 @@ def test_harmless_rewriting_still_matches(
     assert session(standin.messages[0]) == session(standin.messages[1])
 
 
-def test_reserialised_arguments_still_match(keeping_gateway: Gateway, standin: StandIn) -> None:
+def test_reserialized_tool_arguments_still_find_the_process(
+    keeping_gateway: Gateway, standin: StandIn
+) -> None:
     standin.reply(tool_calls([("mcp__client__now", {"a": 1, "b": [2]}, "toolu_k")]), times=1)
     body = {"messages": [user("t")], "tools": [CLOCK]}
     keeping_gateway.api.post("/v1/chat/completions", json=body)
@@ -146,7 +148,9 @@ CHANGED: dict[str, Body] = {
 
 
 @pytest.mark.parametrize("changed", wide_cases_except(CHANGED, "answer", "system", "tools"))
-def test_anything_else_is_seeded(keeping_gateway: Gateway, standin: StandIn, changed: Body) -> None:
+def test_changed_conversation_does_not_reuse_the_process(
+    keeping_gateway: Gateway, standin: StandIn, changed: Body
+) -> None:
     said(keeping_gateway, [user("a")])
     before = hits(keeping_gateway)
     standin.reset()
@@ -155,7 +159,7 @@ def test_anything_else_is_seeded(keeping_gateway: Gateway, standin: StandIn, cha
     assert hits(keeping_gateway) == before
 
 
-def test_branches_and_two_at_once(keeping_gateway: Gateway, standin: StandIn) -> None:
+def test_two_simultaneous_branches_get_two_processes(keeping_gateway: Gateway, standin: StandIn) -> None:
     said(keeping_gateway, [user("a")])
     before = hits(keeping_gateway)
     history = [user("a"), assistant("You said a")]
@@ -169,7 +173,7 @@ def test_branches_and_two_at_once(keeping_gateway: Gateway, standin: StandIn) ->
     assert all(len(turns_of(record)) == 3 for record in branches)
 
 
-def test_a_branch_from_an_earlier_message(keeping_gateway: Gateway, standin: StandIn) -> None:
+def test_branch_from_an_earlier_message_is_seeded(keeping_gateway: Gateway, standin: StandIn) -> None:
     history = [user("a")]
     history.append(assistant(said(keeping_gateway, history)))
     said(keeping_gateway, [*history, user("b")])
@@ -177,7 +181,9 @@ def test_a_branch_from_an_earlier_message(keeping_gateway: Gateway, standin: Sta
     assert [texts for _, texts in turns_of(standin.messages.last)] == [["a"], ["You said a"], ["c"]]
 
 
-def test_more_than_one_new_message(keeping_gateway: Gateway, standin: StandIn) -> None:
+def test_several_new_messages_continue_in_the_parked_process(
+    keeping_gateway: Gateway, standin: StandIn
+) -> None:
     said(keeping_gateway, [user("a")])
     before = hits(keeping_gateway)
     messages = [user("a"), assistant("You said a"), user("b"), assistant("elsewhere"), user("c")]
@@ -205,7 +211,7 @@ def test_two_keys_never_share_a_process(keeping_gateway: Gateway, standin: Stand
     assert own[-1] == owners[-1]
 
 
-def test_after_an_error_or_a_cut_nothing_is_kept(start_gateway: Start, standin: StandIn) -> None:
+def test_failed_and_truncated_answers_are_not_parked(start_gateway: Start, standin: StandIn) -> None:
     keeper = start_gateway(WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
     standin.reply(error(400), when="bad")
     standin.reply(text("one two three"), when="long")
@@ -221,27 +227,27 @@ def test_after_an_error_or_a_cut_nothing_is_kept(start_gateway: Start, standin: 
     assert keeper.api.health()["claude"]["kept"] == 1
 
 
-def test_a_kept_process_that_died_is_replaced(keeping_gateway: Gateway, standin: StandIn) -> None:
+def test_dead_parked_process_is_replaced(keeping_gateway: Gateway, standin: StandIn) -> None:
     said(keeping_gateway, [user("a")])
     kill_all_processes(keeping_gateway)
     assert said(keeping_gateway, [user("a"), assistant("You said a"), user("b")]) == "You said b"
     assert len({session(record) for record in standin.messages}) == 2
 
 
-def test_keeping_ends(start_scripted: Start) -> None:
+def test_parked_process_ends_after_keep_seconds(start_scripted: Start) -> None:
     gateway = start_scripted(KEEP_SECONDS="3", WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
     gateway.api.chat("a")
     assert gateway.api.health()["claude"]["kept"] == 1
     wait_for(lambda: gateway.api.health()["claude"]["kept"] == 0, 10)
 
 
-def test_keeping_can_be_turned_off(gateway: Gateway, standin: StandIn) -> None:
+def test_parking_can_be_turned_off(gateway: Gateway, standin: StandIn) -> None:
     said(gateway, [user("a"), assistant(said(gateway, [user("a")])), user("b")])
     first, second = standin.messages
     assert session(first) != session(second)
 
 
-def test_the_budget_holds_and_the_oldest_goes_first(start_scripted: Start) -> None:
+def test_least_recently_used_conversation_gives_way_at_the_process_limit(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_PROCESSES="4", WARM_PROCESSES="1", MAX_WARM_PROCESSES="1")
     for name in "abcdefgh":
         said(gateway, [system(name), user(name)])
@@ -254,7 +260,7 @@ def test_the_budget_holds_and_the_oldest_goes_first(start_scripted: Start) -> No
     assert hits(gateway) == 1  # long gone, and seeded
 
 
-def test_running_turns_win_over_kept_ones(start_scripted: Start) -> None:
+def test_running_turns_take_precedence_over_parked_conversations(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_PROCESSES="3", WARM_PROCESSES="0", MAX_CONCURRENT_SESSIONS="9")
     for name in "abc":
         gateway.api.chat(name)
@@ -265,7 +271,7 @@ def test_running_turns_win_over_kept_ones(start_scripted: Start) -> None:
     wait_for(lambda: gateway.api.health()["claude"]["processes"] <= 3, 20)
 
 
-def test_the_pool_follows_demand(start_scripted: Start) -> None:
+def test_warm_pool_grows_with_demand(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_PROCESSES="12", WARM_PROCESSES="1", KEEP_SECONDS="0")
     gateway.await_warm(1)
     with ThreadPoolExecutor(5) as pool:
@@ -273,7 +279,7 @@ def test_the_pool_follows_demand(start_scripted: Start) -> None:
     wait_for(lambda: gateway.api.health()["claude"]["warm"] >= 5, 30)
 
 
-def test_a_set_up_is_learnt(start_gateway: Start, standin: StandIn) -> None:
+def test_repeated_setup_is_prepared_in_advance(start_gateway: Start, standin: StandIn) -> None:
     keeper = start_gateway(MAX_WARM_PROCESSES="1")
     fields: Body = {"tools": [CLOCK], "model": "claude-haiku-4-5"}
     for name in ("a", "b"):
@@ -290,9 +296,7 @@ def test_a_set_up_is_learnt(start_gateway: Start, standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize("used", [165_000, 195_000], ids=["getting full", "full"])
-def test_a_long_conversation_is_never_summarised(
-    keeping_gateway: Gateway, standin: StandIn, used: int
-) -> None:
+def test_long_conversation_is_never_summarized(keeping_gateway: Gateway, standin: StandIn, used: int) -> None:
     """By the model's own count the window is (almost) full: the CLI would shorten the conversation by itself."""
     standin.reply(text("You said a", usage={"input_tokens": used}), times=1)
     messages = [user("a"), assistant(said(keeping_gateway, [user("a")], model="claude-haiku-4-5")), user("b")]

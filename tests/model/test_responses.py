@@ -81,7 +81,7 @@ def finished(client: openai.OpenAI, response_id: str, timeout: float = 30.0) -> 
 # Answers
 
 
-def test_a_whole_answer(gateway: Gateway, standin: StandIn) -> None:
+def test_answer_has_reasoning_text_and_usage(gateway: Gateway, standin: StandIn) -> None:
     standin.default(thinking("Hm.", text("Hello there", usage={"input_tokens": 9, "output_tokens": 4})))
     answer = post(gateway, "hi", instructions="Be brief.", reasoning={"summary": "auto"}, seed=1)
     response = shapes.check_response(answer.json())
@@ -96,7 +96,7 @@ def test_a_whole_answer(gateway: Gateway, standin: StandIn) -> None:
     assert system_texts_of(standin.messages.last) == ["Be brief."]
 
 
-def test_a_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> None:
+def test_streamed_response_is_stored(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> None:
     standin.default(text(chunks=["Hel", "lo"]))
     answer = post(gateway, "hi", stream=True)
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -111,7 +111,7 @@ def test_a_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> 
     assert client.responses.retrieve(events[-1]["response"]["id"]).output_text == "Hello"
 
 
-def test_the_sdks_helpers(client: openai.OpenAI, standin: StandIn) -> None:
+def test_sdk_stream_helper_parses_structured_output(client: openai.OpenAI, standin: StandIn) -> None:
     standin.default(lambda body: tool_calls([("StructuredOutput", {"city": "Rome"})]))
     asked: Any = {"model": MODEL, "input": "Where?", "text": {"format": SCHEMA}}
     with client.responses.stream(**asked) as stream:
@@ -123,7 +123,7 @@ def test_the_sdks_helpers(client: openai.OpenAI, standin: StandIn) -> None:
     assert json.loads(whole.output_text) == {"city": "Rome"}
 
 
-def test_a_schema_that_cannot_be_followed(gateway: Gateway) -> None:
+def test_invalid_schema_names_the_field_of_responses(gateway: Gateway) -> None:
     broken = {**SCHEMA, "schema": {**PARAMETERS, "properties": {"a": {"type": "nothing"}}}}
     for stream in (False, True):
         answer = post(gateway, "hi", text={"format": broken}, stream=stream)
@@ -131,7 +131,7 @@ def test_a_schema_that_cannot_be_followed(gateway: Gateway) -> None:
         assert "response_format" not in answer.text
 
 
-def test_the_token_limit(gateway: Gateway, standin: StandIn) -> None:
+def test_token_limit_makes_the_response_incomplete(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("cut o", stop_reason="max_tokens"))
     response = created(gateway, "hi", max_output_tokens=5)
     assert response.status == "incomplete"
@@ -140,14 +140,16 @@ def test_the_token_limit(gateway: Gateway, standin: StandIn) -> None:
     assert standin.messages.last.body["max_tokens"] == 5
 
 
-def test_failures_before_the_first_event_are_real_statuses(gateway: Gateway, standin: StandIn) -> None:
+def test_failure_before_the_first_event_has_a_real_status(gateway: Gateway, standin: StandIn) -> None:
     standin.default(error(429, headers={"retry-after": "3600", "x-should-retry": "false"}))
     for stream in (False, True):
         assert fault(post(gateway, "hi", stream=stream))[:2] == (429, "rate_limit_exceeded")
     assert fault(post(gateway, "hi", model="gpt-none"))[:2] == (400, "model_not_supported")
 
 
-def test_a_failure_in_mid_stream(gateway: Gateway, client: openai.OpenAI, standin: StandIn) -> None:
+def test_failure_in_mid_stream_stores_a_failed_response(
+    gateway: Gateway, client: openai.OpenAI, standin: StandIn
+) -> None:
     standin.default(stream_error(3, reply=SLOW))
     events = shapes.check_stream(post(gateway, "hi", stream=True).content)
     assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
@@ -160,7 +162,9 @@ def test_a_failure_in_mid_stream(gateway: Gateway, client: openai.OpenAI, standi
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_tool_round(gateway: Gateway, client: openai.OpenAI, standin: StandIn, stream: bool) -> None:
+def test_tool_round_continues_from_the_previous_response(
+    gateway: Gateway, client: openai.OpenAI, standin: StandIn, stream: bool
+) -> None:
     standin.default(text("Sun and snow."))
     standin.reply(tool_calls([CALL_ROME, CALL_OSLO], text="I look."), when="Weather?", times=1)
     fields: Any = {"model": MODEL, "tools": [WEATHER]}
@@ -190,7 +194,9 @@ def test_a_tool_round(gateway: Gateway, client: openai.OpenAI, standin: StandIn,
 # What is kept
 
 
-def test_a_chain_is_one_process_and_one_growing_prompt(keeping_gateway: Gateway, standin: StandIn) -> None:
+def test_chained_responses_share_one_process_and_one_growing_prompt(
+    keeping_gateway: Gateway, standin: StandIn
+) -> None:
     standin.default(lambda body: text(f"Answer {len(body['messages'])}"))
     last = None
     for turn in range(4):
@@ -214,7 +220,7 @@ def test_instructions_are_not_inherited(gateway: Gateway, standin: StandIn) -> N
     assert system_texts_of(standin.messages.last) == ["Rhyme."]
 
 
-def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gateway) -> None:
+def test_stored_response_can_be_retrieved_and_deleted(client: openai.OpenAI, gateway: Gateway) -> None:
     first = client.responses.create(model=MODEL, input="one", metadata={"a": "b"})
     second = client.responses.create(model=MODEL, input="two", previous_response_id=first.id)
     assert client.responses.retrieve(first.id).to_dict() == first.to_dict()
@@ -238,7 +244,7 @@ def test_what_is_kept_can_be_had_and_deleted(client: openai.OpenAI, gateway: Gat
     assert fault(broken) == (400, "previous_response_not_found", "previous_response_id")
 
 
-def test_nobody_sees_another_keys_responses(client: openai.OpenAI, gateway: Gateway) -> None:
+def test_responses_of_another_key_are_not_found(client: openai.OpenAI, gateway: Gateway) -> None:
     mine = client.responses.create(model=MODEL, input="secret")
     item = client.responses.input_items.list(mine.id).data[0].id
     other = {"Authorization": "Bearer two"}
@@ -252,7 +258,7 @@ def test_nobody_sees_another_keys_responses(client: openai.OpenAI, gateway: Gate
     assert client.responses.retrieve(mine.id).id == mine.id
 
 
-def test_items_can_be_referred_to(client: openai.OpenAI, gateway: Gateway, standin: StandIn) -> None:
+def test_input_may_reference_stored_items(client: openai.OpenAI, gateway: Gateway, standin: StandIn) -> None:
     standin.default(thinking("Hm.", text("Because.")))
     first = client.responses.create(model=MODEL, input="Why?")
     references = [{"type": "item_reference", "id": item.id} for item in first.output]
@@ -269,7 +275,7 @@ def spoken_texts(record: Recorded) -> list[tuple[str, list[str]]]:
     ]
 
 
-def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI, gateway: Gateway) -> None:
+def test_store_false_stores_nothing(client: openai.OpenAI, gateway: Gateway) -> None:
     response = created(gateway, "hi", store=False)
     assert response.model_extra == {"store": False}
     with pytest.raises(openai.NotFoundError):
@@ -284,7 +290,7 @@ def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI, gateway: Gateway
     )
 
 
-def test_a_stored_response_is_not_streamed(client: openai.OpenAI, gateway: Gateway) -> None:
+def test_stored_response_cannot_be_streamed(client: openai.OpenAI, gateway: Gateway) -> None:
     kept = client.responses.create(model=MODEL, input="hi")
     answer = gateway.api.get(f"{PATH}/{kept.id}?stream=true", headers={"x-api-key": "one"})
     assert fault(answer) == (400, "unsupported_parameter", "stream")
@@ -295,7 +301,7 @@ def test_a_stored_response_is_not_streamed(client: openai.OpenAI, gateway: Gatew
 # In the background
 
 
-def test_in_the_background(client: openai.OpenAI, gateway: Gateway, standin: StandIn) -> None:
+def test_background_response_completes(client: openai.OpenAI, gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("Done."))
     first = created(gateway, "hi", background=True)
     assert first.status == "queued"
@@ -306,7 +312,7 @@ def test_in_the_background(client: openai.OpenAI, gateway: Gateway, standin: Sta
     assert [item.type for item in client.responses.input_items.list(follow.id).data] == ["message"] * 3
 
 
-def test_a_response_in_the_background_is_cancelled(
+def test_background_response_can_be_cancelled(
     client: openai.OpenAI, gateway: Gateway, standin: StandIn
 ) -> None:
     standin.default(hang(1))
@@ -321,7 +327,7 @@ def test_a_response_in_the_background_is_cancelled(
         client.responses.cancel(created(gateway, "hi").id)
 
 
-def test_a_failure_in_the_background(client: openai.OpenAI, standin: StandIn) -> None:
+def test_failure_in_the_background_is_stored(client: openai.OpenAI, standin: StandIn) -> None:
     standin.default(error(400, message="messages: something is wrong with it"))
     failed = finished(client, client.responses.create(model=MODEL, input="hi", background=True).id)
     assert failed.status == "failed"
@@ -329,7 +335,7 @@ def test_a_failure_in_the_background(client: openai.OpenAI, standin: StandIn) ->
     assert failed.error.code == "invalid_prompt"
 
 
-def test_a_stream_from_the_background_outlives_its_client(
+def test_background_stream_outlives_its_client(
     client: openai.OpenAI, gateway: Gateway, standin: StandIn
 ) -> None:
     standin.default(text("one two three four", delay=0.3))
@@ -342,7 +348,7 @@ def test_a_stream_from_the_background_outlives_its_client(
     assert not standin.messages.last.aborted
 
 
-def test_a_stream_from_the_background_is_as_any(
+def test_background_stream_has_the_usual_events(
     client: openai.OpenAI, gateway: Gateway, standin: StandIn
 ) -> None:
     standin.default(text("one two"))

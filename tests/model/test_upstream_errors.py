@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[Reply, Expected]] = {
     ("reply", "expected"),
     wide_cases_except(REFUSED, *(case for case in REFUSED if case not in ("402", "413", "504", "no events"))),
 )
-def test_a_failure_before_the_first_byte_is_a_real_status(
+def test_failure_before_the_first_byte_has_a_real_status(
     impatient: Gateway, standin: StandIn, reply: Reply, expected: Expected
 ) -> None:
     status, code, headers = expected
@@ -107,14 +107,14 @@ def test_a_failure_before_the_first_byte_is_a_real_status(
 
 
 @pytest.mark.parametrize("case", wide_except(REFUSED, "400", "401", "500", "no answer"))
-def test_after_a_failure_the_next_request_works(impatient: Gateway, standin: StandIn, case: str) -> None:
+def test_next_request_works_after_a_failure(impatient: Gateway, standin: StandIn, case: str) -> None:
     standin.default(REFUSED[case][0])
     assert impatient.api.chat().status_code == REFUSED[case][1][0]
     works(impatient, standin)
 
 
 @pytest.mark.parametrize("case", ["401", "429", "529"])
-def test_a_whole_answer_fails_the_same_way(impatient: Gateway, standin: StandIn, case: str) -> None:
+def test_complete_answer_fails_with_the_same_status(impatient: Gateway, standin: StandIn, case: str) -> None:
     reply, (status, code, headers) = REFUSED[case]
     standin.default(reply)
     answer = impatient.api.chat()
@@ -125,7 +125,7 @@ def test_a_whole_answer_fails_the_same_way(impatient: Gateway, standin: StandIn,
 @pytest.mark.parametrize(
     "message", ["prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long"]
 )
-def test_a_too_long_prompt_is_said_in_the_words_clients_look_for(
+def test_too_long_prompt_is_reported_in_the_words_clients_search_for(
     impatient: Gateway, standin: StandIn, message: str
 ) -> None:
     standin.default(error(400, message=message))
@@ -135,12 +135,12 @@ def test_a_too_long_prompt_is_said_in_the_words_clients_look_for(
     assert answer.json()["error"]["param"] == "messages"
 
 
-def test_a_prompt_that_is_really_too_long(impatient: Gateway) -> None:
+def test_prompt_larger_than_the_context_window_is_rejected(impatient: Gateway) -> None:
     answer = impatient.api.chat("word " * 170_000, model="claude-haiku-4-5")
     assert "maximum context length" in failed(answer, 400, "context_length_exceeded")
 
 
-def test_a_short_overload_is_sat_out(gateway: Gateway, standin: StandIn) -> None:
+def test_short_overload_is_retried(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("There you are."))
     standin.reply(error(529), times=1)
     answer = gateway.api.chat()
@@ -149,7 +149,7 @@ def test_a_short_overload_is_sat_out(gateway: Gateway, standin: StandIn) -> None
     assert [record.status for record in standin.messages] == [529, 200]
 
 
-def test_a_short_limit_is_the_clients_to_sit_out(gateway: Gateway, standin: StandIn) -> None:
+def test_short_rate_limit_is_left_to_the_client(gateway: Gateway, standin: StandIn) -> None:
     standin.default(error(429, headers={"retry-after": "7"}))
     answer = gateway.api.chat()
     failed(answer, 429, "rate_limit_exceeded")
@@ -159,7 +159,7 @@ def test_a_short_limit_is_the_clients_to_sit_out(gateway: Gateway, standin: Stan
     assert len(standin.messages) == 1
 
 
-def test_a_limit_that_resets_in_hours_is_not_worth_a_retry(
+def test_rate_limit_that_resets_in_hours_forbids_a_retry(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1", **OAUTH)
@@ -178,7 +178,9 @@ def test_a_limit_that_resets_in_hours_is_not_worth_a_retry(
     works(gateway, standin)
 
 
-def test_a_refused_login_shows_in_health_until_an_answer_comes(impatient: Gateway, standin: StandIn) -> None:
+def test_rejected_login_shows_in_health_until_an_answer_succeeds(
+    impatient: Gateway, standin: StandIn
+) -> None:
     standin.default(error(401))
     failed(impatient.api.chat(), 503, "claude_not_logged_in")
     answer = impatient.api.get("/health")
@@ -199,7 +201,7 @@ MIDWAY: dict[str, tuple[Reply, str]] = {
 
 
 @pytest.mark.parametrize(("reply", "code"), MIDWAY.values(), ids=MIDWAY)
-def test_a_failure_in_mid_stream_is_its_last_event(
+def test_failure_in_mid_stream_is_the_last_event(
     gateway: Gateway, standin: StandIn, reply: Reply, code: str
 ) -> None:
     standin.default(reply)
@@ -212,7 +214,7 @@ def test_a_failure_in_mid_stream_is_its_last_event(
 
 
 @pytest.mark.parametrize(("case", "status"), [("overloaded", 503), ("cut", 502)])
-def test_a_failure_midway_fails_a_whole_answer(
+def test_failure_in_mid_answer_fails_a_complete_answer(
     impatient: Gateway, standin: StandIn, case: str, status: int
 ) -> None:
     reply, code = MIDWAY[case]
@@ -220,7 +222,7 @@ def test_a_failure_midway_fails_a_whole_answer(
     failed(impatient.api.chat(), status, code)
 
 
-def test_a_cut_that_the_cli_does_not_retry_is_an_error_too(impatient: Gateway, standin: StandIn) -> None:
+def test_dropped_connection_without_retries_is_an_error(impatient: Gateway, standin: StandIn) -> None:
     standin.default(cut(3, reply=SLOW))
     said, problem = broken(impatient)
     assert said.startswith("one")
@@ -244,7 +246,7 @@ ENDINGS: dict[str, tuple[Reply, str, str]] = {
     ("reply", "said", "reason"),
     wide_cases_except(ENDINGS, "refusal", "nothing", "the window is full", "something new"),
 )
-def test_unusual_ends_are_one_request_and_a_normal_answer(
+def test_unusual_stop_reasons_end_a_stream_after_one_request(
     gateway: Gateway, standin: StandIn, reply: Reply, said: str, reason: str
 ) -> None:
     standin.default(reply)
@@ -257,7 +259,9 @@ def test_unusual_ends_are_one_request_and_a_normal_answer(
 
 
 @pytest.mark.parametrize("case", ["refusal", "nothing"])
-def test_a_whole_answer_ends_the_same_way(gateway: Gateway, standin: StandIn, case: str) -> None:
+def test_unusual_stop_reasons_end_a_complete_answer_after_one_request(
+    gateway: Gateway, standin: StandIn, case: str
+) -> None:
     reply, said, reason = ENDINGS[case]
     standin.default(reply)
 
@@ -272,7 +276,7 @@ def test_a_whole_answer_ends_the_same_way(gateway: Gateway, standin: StandIn, ca
 # Silence
 
 
-def test_time_limits_are_errors_and_never_a_normal_end(
+def test_timeouts_are_errors_and_never_a_normal_end(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     limits = {"STREAMING_TIMEOUT_SECONDS": "1.5", "TURN_TIMEOUT_SECONDS": "4"}
@@ -300,7 +304,7 @@ def test_time_limits_are_errors_and_never_a_normal_end(
 # No login, no CLI
 
 
-def test_without_a_login(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
+def test_missing_login_is_reported(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
     gateway = start_gateway(ANTHROPIC_API_KEY=None, **NOTHING_KEPT, WARM_PROCESSES="1")
     wait_for(lambda: gateway.api.health()["claude"]["logged_in"] is False, 30)
     for stream in (False, True):
@@ -332,7 +336,7 @@ def fake(folder: Path, script: str) -> str:
     ],
     ids=["missing", "too old", "broken"],
 )
-def test_without_a_usable_cli(
+def test_missing_or_unusable_cli_is_reported(
     start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path, script: str | None, problem: str
 ) -> None:
     path = fake(tmp_path, script) if script else str(tmp_path / "nowhere")

@@ -64,7 +64,7 @@ def assert_whole(caller: SocketClient, words: int) -> None:
     assert caller.received.count(b"word") == words
 
 
-def test_a_running_answer_is_finished_at_term(start_gateway: Start, standin: StandIn) -> None:
+def test_sigterm_lets_a_running_answer_finish(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway(**NOTHING_KEPT, GRACEFUL_TIMEOUT_SECONDS="20")
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, SLOWLY) as caller:
@@ -76,7 +76,7 @@ def test_a_running_answer_is_finished_at_term(start_gateway: Start, standin: Sta
     assert have_ended(*left)
 
 
-def test_an_answer_that_takes_too_long_is_ended_at_term(start_gateway: Start, standin: StandIn) -> None:
+def test_sigterm_ends_an_answer_after_the_graceful_timeout(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway(**NOTHING_KEPT, GRACEFUL_TIMEOUT_SECONDS="5")
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)) as caller:
@@ -90,7 +90,7 @@ def test_an_answer_that_takes_too_long_is_ended_at_term(start_gateway: Start, st
     standin.wait_for(lambda: standin.messages.last.aborted)
 
 
-def test_a_worker_ends_by_itself_before_it_would_be_killed(start_scripted: Start) -> None:
+def test_worker_exits_before_gunicorn_would_kill_it(start_scripted: Start) -> None:
     """On a busy machine it may be too late once, but not every time."""
     logs = []
     for _ in range(3):
@@ -105,14 +105,14 @@ def test_a_worker_ends_by_itself_before_it_would_be_killed(start_scripted: Start
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.2, 0.4])
-def test_a_term_while_the_worker_boots_is_not_lost(start_scripted: Start, delay: float) -> None:
+def test_sigterm_while_the_worker_boots_is_not_lost(start_scripted: Start, delay: float) -> None:
     gateway = start_scripted(GRACEFUL_TIMEOUT_SECONDS="40")
     wait_for(lambda: "Booting worker" in gateway.log)
     time.sleep(delay)  # the moment is the point here
     gateway.stop(timeout=30)
 
 
-def test_idle_connections_do_not_hold_up_the_end(start_scripted: Start) -> None:
+def test_idle_connections_do_not_delay_shutdown(start_scripted: Start) -> None:
     """Clients keep connections open for their next request; GRACEFUL_TIMEOUT_SECONDS is for answers."""
     gateway = start_scripted(GRACEFUL_TIMEOUT_SECONDS="60", WARM_PROCESSES="1")
     (left,) = wait_until_idle(gateway, 1)  # over a connection that stays open
@@ -120,7 +120,7 @@ def test_idle_connections_do_not_hold_up_the_end(start_scripted: Start) -> None:
     assert have_ended(left)
 
 
-def test_no_new_answer_is_begun_after_term(start_scripted: Start) -> None:
+def test_new_requests_are_rejected_after_sigterm(start_scripted: Start) -> None:
     gateway = start_scripted(GRACEFUL_TIMEOUT_SECONDS="20", WARM_PROCESSES="1")
     wait_until_idle(gateway, 1)
     body = {"messages": [{"role": "user", "content": "hi"}]}
@@ -139,7 +139,7 @@ def test_no_new_answer_is_begun_after_term(start_scripted: Start) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
-def test_a_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, number: int) -> None:
+def test_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, number: int) -> None:
     gateway = start_gateway(**NOTHING_KEPT)
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
@@ -148,7 +148,7 @@ def test_a_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, 
     wait_for(lambda: have_ended(*left), 10)
 
 
-def test_a_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start, standin: StandIn) -> None:
+def test_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway(**NOTHING_KEPT)
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
@@ -160,7 +160,9 @@ def test_a_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start,
     wait_for(lambda: [other for other in gateway.workers if other.pid != worker.pid])
 
 
-def test_reloading_leaves_no_process(start_scripted: Start, cli: ScriptedCli, tmp_path: Path) -> None:
+def test_reload_finishes_answers_and_leaves_no_process(
+    start_scripted: Start, cli: ScriptedCli, tmp_path: Path
+) -> None:
     wsgi = tmp_path / "reloaded_wsgi.py"
     wsgi.write_text((ROOT / "wsgi.py").read_text())
     gateway = start_scripted(
@@ -240,12 +242,12 @@ def assert_nothing_left(gateway: Gateway, requests: int, at_once: int, cut_after
     assert at_rest(gateway) == before
 
 
-def test_nothing_is_left_after_many_requests(start_scripted: Start) -> None:
+def test_many_requests_leak_nothing(start_scripted: Start) -> None:
     gateway = start_scripted("tests.support.probe_wsgi:app")
     assert_nothing_left(gateway, 120, at_once=8, cut_after=0.3)
 
 
-def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
+def test_requests_to_the_real_cli_leak_nothing(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway("tests.support.probe_wsgi:app", **NOTHING_KEPT)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 9, at_once=3, cut_after=1.5)
@@ -253,7 +255,7 @@ def test_nothing_is_left_after_requests_to_the_real_cli(start_gateway: Start, st
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_nothing_is_left_after_many_requests_to_the_real_cli(start_gateway: Start, standin: StandIn) -> None:
+def test_many_requests_to_the_real_cli_leak_nothing(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway("tests.support.probe_wsgi:app", **NOTHING_KEPT)
     standin.default(text("word " * 20, delay=0.01))
     assert_nothing_left(gateway, 200, at_once=8, cut_after=2.5)
@@ -267,7 +269,7 @@ def timed_words(gateway: Gateway) -> Iterator[float]:
             yield time.monotonic()
 
 
-def test_six_answers_are_written_side_by_side(start_scripted: Start) -> None:
+def test_six_answers_run_in_parallel(start_scripted: Start) -> None:
     gateway = start_scripted(WARM_PROCESSES="6")
     wait_until_idle(gateway, 6)
     callers = [SocketClient(gateway, "HANGLATER", stream=True) for _ in range(6)]
@@ -293,7 +295,7 @@ def test_six_streams_start_together(start_gateway: Start, standin: StandIn) -> N
     raise AssertionError(f"seconds between the first and the last to start: {spreads}")
 
 
-def test_tokens_arrive_as_they_are_written(gateway: Gateway, standin: StandIn) -> None:
+def test_tokens_arrive_as_the_model_writes_them(gateway: Gateway, standin: StandIn) -> None:
     """Word for word, and not in a few bursts: what the client has is little behind what the model has said."""
     standin.default(text("word " * 50, delay=0.04))
     behind = [standin.messages.last.deltas - heard for heard, _ in enumerate(timed_words(gateway), 1)]
@@ -305,7 +307,7 @@ def queued(gateway: Gateway, count: int) -> None:
     wait_for(lambda: cli_figures(gateway)["queued"] == count)
 
 
-def test_the_queue_is_fair_and_short(start_scripted: Start) -> None:
+def test_queue_is_bounded_and_first_come_first_served(start_scripted: Start) -> None:
     gateway = start_scripted(
         MAX_CONCURRENT_SESSIONS="2", MAX_QUEUED_REQUESTS="2", QUEUE_TIMEOUT_SECONDS="60", WARM_PROCESSES="2"
     )
@@ -328,7 +330,7 @@ def test_the_queue_is_fair_and_short(start_scripted: Start) -> None:
                 queued(gateway, len(waiting) - 1 - waiting.index(next_one))
 
 
-def test_nobody_waits_longer_than_the_queue_timeout(start_scripted: Start) -> None:
+def test_queued_request_is_rejected_after_the_queue_timeout(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_CONCURRENT_SESSIONS="1", QUEUE_TIMEOUT_SECONDS="0.5", WARM_PROCESSES="1")
     wait_until_idle(gateway, 1)
     with hanging(gateway):

@@ -58,20 +58,20 @@ def write(tmp_path: Path) -> Iterator[Callable[[str], None]]:
     handler.close()
 
 
-def test_only_so_many_files_are_kept(tmp_path: Path, write: Callable[[str], None]) -> None:
+def test_number_of_old_files_is_limited(tmp_path: Path, write: Callable[[str], None]) -> None:
     for number in range(10):
         write(f"{number}" * 60)
     found = {file.name: file.read_text()[0] for file in tmp_path.iterdir() if file.suffix != ".lock"}
     assert found == {"log": "9", "log.1": "8", "log.2": "7"}
 
 
-def test_a_line_that_is_too_long_is_written_whole(tmp_path: Path, write: Callable[[str], None]) -> None:
+def test_line_longer_than_the_limit_is_written_complete(tmp_path: Path, write: Callable[[str], None]) -> None:
     write("x" * 500)
     assert (tmp_path / "log").read_text() == "x" * 500 + "\n"
     assert not (tmp_path / "log.1").exists()
 
 
-def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path, write: Callable[[str], None]) -> None:
+def test_file_that_was_moved_away_is_created_again(tmp_path: Path, write: Callable[[str], None]) -> None:
     write("one")
     (tmp_path / "log").rename(tmp_path / "moved")
     write("two")
@@ -81,7 +81,7 @@ def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path, write: Callabl
     assert (tmp_path / "log").read_text() == "three\n"
 
 
-def test_no_start_without_a_file_that_can_be_written(tmp_path: Path) -> None:
+def test_start_fails_when_the_log_file_is_not_writable(tmp_path: Path) -> None:
     settings = Settings(database_url=f"sqlite:///{tmp_path}/x.db", log_file_path=Path("/proc/none/x.log"))
     with pytest.raises(SettingsError, match="LOG_FILE_PATH"):
         create_app(settings)
@@ -132,7 +132,7 @@ def send(gateway: Gateway, request_id: str, content: Any, **fields: Any) -> int:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-def test_an_answer_is_one_line(logged: Gateway, stream: bool) -> None:
+def test_each_answer_is_one_line(logged: Gateway, stream: bool) -> None:
     request_id = f"answer-{stream}"
     assert send(logged, request_id, MARK, stream=stream) == 200
     found = line(logged, request_id)
@@ -156,7 +156,7 @@ def test_an_answer_is_one_line(logged: Gateway, stream: bool) -> None:
     assert "error" not in found
 
 
-def test_the_line_comes_when_the_stream_is_over(logged: Gateway) -> None:
+def test_line_is_written_when_the_stream_is_over(logged: Gateway) -> None:
     body = {"messages": [{"role": "user", "content": "HANGLATER"}], "stream": True}
     headers = {"x-request-id": "left-early"}
     with logged.api.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
@@ -178,7 +178,7 @@ def test_the_line_comes_when_the_stream_is_over(logged: Gateway) -> None:
         ("POST", "/v1/chat/completions", 400, "missing_messages"),
     ],
 )
-def test_other_requests_have_their_line(
+def test_requests_without_an_answer_are_logged(
     logged: Gateway, method: str, path: str, status: int, code: str | None
 ) -> None:
     request_id = f"{method}-{status}-{path.count('%')}"
@@ -190,20 +190,20 @@ def test_other_requests_have_their_line(
     assert "outcome" not in found
 
 
-def test_refusals_have_their_line(logged: Gateway) -> None:
+def test_rejected_keys_are_logged(logged: Gateway) -> None:
     logged.api.get("/v1/models", headers={"x-api-key": "wrong", "x-request-id": "refused"})
     found = line(logged, "refused")
     assert (found["status"], found["error"], "key" in found) == (401, "invalid_api_key", False)
 
 
-def test_the_file_has_the_same_lines(logged: Gateway, file: Path) -> None:
+def test_log_file_has_the_same_lines(logged: Gateway, file: Path) -> None:
     logged.api.get("/v1/models", headers={"x-request-id": "filed"})
     line(logged, "filed")
     printed = [text for text in logged.log.splitlines() if text.startswith("{")]
     assert set(printed) <= set(file.read_text("utf-8").splitlines())
 
 
-def test_health_is_quiet(logged: Gateway) -> None:
+def test_health_checks_are_not_logged(logged: Gateway) -> None:
     logged.api.get("/health", headers={"x-request-id": "healthy"})
     logged.api.get("/v1/models", headers={"x-request-id": "behind-health"})
     line(logged, "behind-health")
@@ -215,7 +215,7 @@ def test_health_is_quiet(logged: Gateway) -> None:
     [("CRASHFIRST", "upstream_error"), ("CRASHLATER", "upstream_error"), ("BROKENLATER", "internal_error")],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_failure_tells_its_code(logged: Gateway, word: str, code: str, stream: bool) -> None:
+def test_failure_is_logged_with_its_code(logged: Gateway, word: str, code: str, stream: bool) -> None:
     request_id = f"failed-{word}-{stream}"
     send(logged, request_id, f"{word} {MARK}", stream=stream)
     (found,) = [entry for entry in lines(logged, request_id) if entry["event"] == "request"]
@@ -223,7 +223,7 @@ def test_a_failure_tells_its_code(logged: Gateway, word: str, code: str, stream:
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_the_stderr_of_the_cli_has_the_request_with_it(logged: Gateway, n: int) -> None:
+def test_stderr_of_the_cli_is_logged_with_the_request_id(logged: Gateway, n: int) -> None:
     request_id = f"stderr-{n}"
     assert send(logged, request_id, "STDERR", n=n) == 200
 
@@ -233,7 +233,7 @@ def test_the_stderr_of_the_cli_has_the_request_with_it(logged: Gateway, n: int) 
     wait_for(complaints, 10)
 
 
-def test_nothing_confidential_is_in_the_log(logged: Gateway) -> None:
+def test_log_holds_nothing_confidential(logged: Gateway) -> None:
     """Whatever comes of a request: answers, refusals by the schema or the dialect, failures, unknown models."""
     marked: list[tuple[Any, dict[str, Any]]] = [
         (MARK, {}),
@@ -253,7 +253,7 @@ def test_nothing_confidential_is_in_the_log(logged: Gateway) -> None:
     assert "sk-ant-dummy" not in logged.log
 
 
-def test_statements_of_the_database_are_not_logged_even_for_debugging() -> None:
+def test_database_statements_are_not_logged_even_when_debugging() -> None:
     """They have conversations in them. In a process of its own, as the levels are for all."""
     check = (
         "import logging; from gateway.observe import logs; logs.configure('DEBUG', 'json');"
@@ -266,9 +266,7 @@ def test_statements_of_the_database_are_not_logged_even_for_debugging() -> None:
 # LOG_CONTENT
 
 
-def test_content_is_logged_where_it_is_asked_for(
-    tmp_path: Path, start_gateway: Callable[..., Gateway]
-) -> None:
+def test_log_content_adds_request_and_answer(tmp_path: Path, start_gateway: Callable[..., Gateway]) -> None:
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ, LOG_FORMAT="json", LOG_CONTENT="true")
     assert send(gateway, "told", "grüße") == 200
@@ -279,7 +277,7 @@ def test_content_is_logged_where_it_is_asked_for(
     assert json.loads(line(gateway, "wrong")["body"])["messages"][0]["content"] == 5
 
 
-def test_a_transcript() -> None:
+def test_transcript_collects_text_and_tool_calls() -> None:
     transcript = Transcript()
     transcript.note(1, [Text("b"), Refusal("no")])
     transcript.note(

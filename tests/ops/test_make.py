@@ -125,7 +125,7 @@ def running(project: Project) -> Project:
     return project
 
 
-def test_start_in_the_background_and_status_and_stop(stopped: Project) -> None:
+def test_background_start_status_and_stop(stopped: Project) -> None:
     halted = stopped.make("status")
     assert halted.returncode != 0
     assert "does not run" in halted.stdout
@@ -151,7 +151,7 @@ def test_start_in_the_background_and_status_and_stop(stopped: Project) -> None:
     assert stopped.make("stop").returncode == 0
 
 
-def test_a_start_that_fails_says_why(stopped: Project) -> None:
+def test_failed_start_says_why(stopped: Project) -> None:
     stopped.write_env(API_KEYS="")
     failed = stopped.make("start-prod-bg")
     assert failed.returncode != 0
@@ -159,7 +159,7 @@ def test_a_start_that_fails_says_why(stopped: Project) -> None:
     assert not is_listening(stopped.port)
 
 
-def test_a_pid_file_that_is_somebody_elses_does_not_count(stopped: Project) -> None:
+def test_pid_file_of_another_program_is_ignored(stopped: Project) -> None:
     (stopped.folder / "data").mkdir(exist_ok=True)
     (stopped.folder / "data/gateway.pid").write_text(f"{os.getpid()}\n")
     status = stopped.make("status")
@@ -167,7 +167,7 @@ def test_a_pid_file_that_is_somebody_elses_does_not_count(stopped: Project) -> N
     assert "does not run" in status.stdout
 
 
-def test_try_the_running_gateway(running: Project) -> None:
+def test_running_gateway_passes_the_quick_tests(running: Project) -> None:
     quick = running.make("quick-test")
     assert quick.returncode == 0, quick.stdout
     assert [line.split()[:2] for line in quick.stdout.splitlines()] == [
@@ -188,7 +188,7 @@ def test_try_the_running_gateway(running: Project) -> None:
     assert "does not answer" in nowhere.stdout
 
 
-def test_restart_takes_up_code_and_settings(running: Project) -> None:
+def test_restart_loads_new_code_and_settings(running: Project) -> None:
     """Settings are code that gunicorn itself has loaded: workers must not inherit that of before."""
     code = running.folder / "gateway/settings.py"
     original = code.read_text()
@@ -203,7 +203,7 @@ def test_restart_takes_up_code_and_settings(running: Project) -> None:
     assert running.pid == server
 
 
-def test_restart_leaves_the_gateway_alone_if_it_would_fail(running: Project) -> None:
+def test_restart_that_would_fail_leaves_the_gateway_alone(running: Project) -> None:
     workers = psutil.Process(running.pid).children()
     running.write_env(PORT="many")
     refused = running.make("restart")
@@ -265,7 +265,7 @@ def test_deploy_check_says_what_to_change(running: Project) -> None:
     assert "AGENT_TOOLS has Bash" in bad.stdout
 
 
-def test_info_shows_settings_and_no_secrets(project: Project) -> None:
+def test_info_shows_settings_but_no_secrets(project: Project) -> None:
     secrets = {
         "CLAUDE_API_KEY": "sk-ant-secret",
         "RATE_LIMIT_STORAGE_URL": "redis://:secret@localhost:6379/0",
@@ -298,7 +298,7 @@ def test_kill_frees_a_port(stopped: Project) -> None:
     assert not is_listening(stopped.port)
 
 
-def test_dev_setup_makes_settings_once(project: Project) -> None:
+def test_dev_setup_does_not_overwrite_settings(project: Project) -> None:
     (project.folder / ".env").unlink()
     made = project.make("dev-setup")
     assert made.returncode == 0, made.stdout

@@ -48,7 +48,7 @@ def value(gateway: Gateway, name: str, **labels: str) -> float:
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
-def test_only_an_admin_may_see_them(measured: Gateway) -> None:
+def test_metrics_require_the_key_of_an_admin(measured: Gateway) -> None:
     for key, status, code in [
         ("", 401, "missing_api_key"),
         ("wrong", 401, "invalid_api_key"),
@@ -87,7 +87,7 @@ def test_answers_are_counted(measured: Gateway) -> None:
     assert "made-up" not in measured.api.get("/metrics").text
 
 
-def test_what_goes_on_is_the_sum_of_all_workers(measured: Gateway) -> None:
+def test_gauges_are_the_sum_of_all_workers(measured: Gateway) -> None:
     wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
     callers = [SocketClient(measured, "HANGLATER", stream=True, key=KEY) for _ in range(3)]
     with hanging_up(*callers):
@@ -101,13 +101,13 @@ def test_what_goes_on_is_the_sum_of_all_workers(measured: Gateway) -> None:
     assert value(measured, "gateway_warm_hits_total") + value(measured, "gateway_warm_misses_total") >= 3
 
 
-def test_the_subscription_limits_are_shown(measured: Gateway) -> None:
+def test_limits_of_the_subscription_are_shown(measured: Gateway) -> None:
     assert measured.api.chat("LIMITS").status_code == 200
     wait_for(lambda: value(measured, "gateway_limit_utilization", window="five_hour") == 0.25, 20)
     assert value(measured, "gateway_limit_reset_timestamp_seconds") == 1_900_000_000
 
 
-def test_a_worker_that_ends_takes_its_gauges_along_and_leaves_its_counts(measured: Gateway) -> None:
+def test_gauges_of_a_dead_worker_vanish_but_its_counters_stay(measured: Gateway) -> None:
     wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
     counted = value(measured, "gateway_answers_total")
     killed = measured.workers
@@ -122,7 +122,7 @@ def test_a_worker_that_ends_takes_its_gauges_along_and_leaves_its_counts(measure
 # Without workers
 
 
-def test_a_file_that_a_worker_has_just_made_is_waited_for(measured: Gateway) -> None:
+def test_metrics_wait_for_a_file_that_is_still_empty(measured: Gateway) -> None:
     """For a moment it is empty."""
     maps = {Path(found.path) for found in measured.workers[0].memory_maps()}
     folder = next(path.parent for path in maps if path.parent.name.startswith("gateway-metrics-"))
@@ -136,7 +136,7 @@ def test_a_file_that_a_worker_has_just_made_is_waited_for(measured: Gateway) -> 
     assert answer.status_code == 200, answer.text
 
 
-def test_there_are_none_where_they_are_switched_off(tmp_path: Path) -> None:
+def test_metrics_can_be_switched_off(tmp_path: Path) -> None:
     for metrics, status in ((False, 404), (True, 200)):
         app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/x.db", metrics=metrics))
         assert app.test_client().get("/metrics").status_code == status
@@ -155,7 +155,7 @@ def test_every_metric_is_documented(tmp_path: Path) -> None:
 # What the CLI tells of the limits
 
 
-def test_windows() -> None:
+def test_rate_limit_windows_are_read_from_cli_messages() -> None:
     assert windows({}) == {}
     assert windows({"status": "allowed", "rateLimitType": "five_hour"}) == {
         "five_hour": RateLimitWindow(None, None)
@@ -171,7 +171,7 @@ def test_windows() -> None:
     }
 
 
-def test_the_grafana_dashboard_asks_for_metrics_that_are_there() -> None:
+def test_grafana_dashboard_uses_documented_metrics() -> None:
     """And for all of them, but for when a subscription's limit resets."""
     board = json.loads((ROOT / "deploy/grafana.json").read_text("utf-8"))
     asked = {

@@ -53,7 +53,9 @@ def test_streams_arrive_token_by_token(front: Nginx, gateway: Gateway, standin: 
     standin.wait_for(lambda: standin.messages.last.aborted, 5)
 
 
-def test_leaving_before_the_answer_stops_the_turn(front: Nginx, gateway: Gateway, standin: StandIn) -> None:
+def test_disconnect_before_the_answer_stops_the_turn(
+    front: Nginx, gateway: Gateway, standin: StandIn
+) -> None:
     standin.reply(text("late", head_delay=60))
     caller = SocketClient(gateway, url=front.url)
     with hanging_up(caller):
@@ -61,7 +63,7 @@ def test_leaving_before_the_answer_stops_the_turn(front: Nginx, gateway: Gateway
     standin.wait_for(lambda: standin.messages.last.aborted, 5)
 
 
-def test_answers_and_errors_pass_as_they_are(front: Nginx, standin: StandIn) -> None:
+def test_answers_and_errors_pass_unchanged(front: Nginx, standin: StandIn) -> None:
     standin.reply(text("Hello"))
     body = {**ASK, "metadata": {"padding": "x" * 3_000_000}}
     with httpx.Client(base_url=front.url, timeout=60, trust_env=False) as client:
@@ -74,7 +76,7 @@ def test_answers_and_errors_pass_as_they_are(front: Nginx, standin: StandIn) -> 
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
 
 
-def test_a_hundred_streams_at_once(start_gateway: Start, tmp_path: Path) -> None:
+def test_a_hundred_streams_run_at_once(start_gateway: Start, tmp_path: Path) -> None:
     cli = ScriptedCli(tmp_path)
     most = str(STREAMS)
     gateway = start_gateway(
@@ -145,9 +147,7 @@ def by_key(front: Nginx, header: str, keys: int = 12) -> list[str]:
 
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key"])
-def test_the_same_key_goes_to_the_same_gateway(
-    upstreams: list[Upstream], tmp_path: Path, header: str
-) -> None:
+def test_same_key_goes_to_the_same_gateway(upstreams: list[Upstream], tmp_path: Path, header: str) -> None:
     """And to the other one when that cannot be reached."""
     with nginx(tmp_path, *(upstream.address for upstream in upstreams)) as front:
         chosen = by_key(front, header)
@@ -158,7 +158,7 @@ def test_the_same_key_goes_to_the_same_gateway(
         wait_for(lambda: set(by_key(front, header)) == {other.address})
 
 
-def test_a_request_that_was_sent_is_never_sent_again(upstreams: list[Upstream], tmp_path: Path) -> None:
+def test_request_is_never_sent_twice(upstreams: list[Upstream], tmp_path: Path) -> None:
     for upstream in upstreams:
         upstream.breaks = True
     with nginx(tmp_path, *(upstream.address for upstream in upstreams)) as front:
@@ -167,7 +167,7 @@ def test_a_request_that_was_sent_is_never_sent_again(upstreams: list[Upstream], 
     assert sum(upstream.asked for upstream in upstreams) == 1
 
 
-def test_what_nginx_itself_refuses_is_an_error_that_clients_understand(tmp_path: Path) -> None:
+def test_errors_of_nginx_itself_have_the_shape_of_the_gateway(tmp_path: Path) -> None:
     with (
         nginx(tmp_path, f"127.0.0.1:{free_port()}") as front,
         httpx.Client(base_url=front.url, timeout=60, trust_env=False) as client,
@@ -183,7 +183,7 @@ def test_what_nginx_itself_refuses_is_an_error_that_clients_understand(tmp_path:
     assert hidden.status_code == 404
 
 
-def test_the_site_is_in_step_with_the_settings() -> None:
+def test_limits_of_the_site_match_the_settings() -> None:
     site = SITE.read_text("utf-8")
     megabytes = re.search(r"client_max_body_size (\d+)m;", site)
     seconds = re.search(r"proxy_read_timeout (\d+)s;", site)

@@ -54,7 +54,7 @@ def keys(store: Store) -> Keys:
     return Keys(store)
 
 
-def test_processes_may_migrate_at_once(server: postgres.Server, store: Store) -> None:
+def test_several_processes_may_migrate_at_once(server: postgres.Server, store: Store) -> None:
     with psycopg.connect(server.url, autocommit=True) as db:
         db.execute("drop schema public cascade; create schema public")
     command = [sys.executable, "-c", MIGRATE, server.url]
@@ -67,7 +67,7 @@ def test_processes_may_migrate_at_once(server: postgres.Server, store: Store) ->
     assert applied == {path.stem for path in MIGRATIONS.glob("0*.py")}
 
 
-def test_keys(keys: Keys) -> None:
+def test_key_can_be_created_found_rotated_and_revoked(keys: Keys) -> None:
     key, plain = keys.create("one", is_admin=True, allowed_models=["haiku"], limits={"requests": 5})
     assert keys.find(plain) == keys.show(key.id) == key
     rotated, new = keys.rotate(key.id)
@@ -85,7 +85,7 @@ def record(key_id: str, tokens: int, model: str = "m") -> Record:
     return Record("", "", now, model, key_id, usage=Tokens(output_tokens=tokens, cost_usd=0.5))
 
 
-def test_nobody_loses_when_many_write(server: postgres.Server, keys: Keys) -> None:
+def test_concurrent_writes_of_usage_all_count(server: postgres.Server, keys: Keys) -> None:
     key, _ = keys.create("shared")
     stores = [Store(server.url) for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
@@ -100,13 +100,13 @@ def test_nobody_loses_when_many_write(server: postgres.Server, keys: Keys) -> No
         store.close()
 
 
-def test_what_it_cannot_take_is_replaced(store: Store, keys: Keys) -> None:
+def test_characters_that_postgresql_rejects_are_replaced(store: Store, keys: Keys) -> None:
     key, _ = keys.create("one")
     UsageTable(store).add([record(key.id, 1, "claude-\0-\udc00")])
     assert keys.show(key.id).total_requests == 1
 
 
-def test_a_restart_of_the_server_is_survived(server: postgres.Server, store: Store, keys: Keys) -> None:
+def test_restart_of_the_server_is_survived(server: postgres.Server, store: Store, keys: Keys) -> None:
     key, plain = keys.create("one")
     server.restart()
     assert keys.find(plain) == key
@@ -115,7 +115,7 @@ def test_a_restart_of_the_server_is_survived(server: postgres.Server, store: Sto
     assert keys.show(key.id).total_requests == 1
 
 
-def test_limits_count_in_it(server: postgres.Server, store: Store) -> None:
+def test_limits_and_leases_are_exact(server: postgres.Server, store: Store) -> None:
     storage = DatabaseStorage(store=store)
     with ThreadPoolExecutor(8) as pool:
         let_in = list(pool.map(lambda _: storage.acquire_sliding_window_entry("k", 30, 60), range(80)))
@@ -127,7 +127,7 @@ def test_limits_count_in_it(server: postgres.Server, store: Store) -> None:
     assert sum(map(bool, held)) == 5
 
 
-def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:
+def test_failed_transaction_is_rolled_back(store: Store, keys: Keys) -> None:
     def work(db: Any) -> None:
         ApiKey.delete().execute(db)
         raise KeyNotFound
@@ -138,7 +138,7 @@ def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:
     assert [key.name for key in keys.list()] == ["stays"]
 
 
-def test_a_server_that_is_not_there_is_a_503() -> None:
+def test_unreachable_server_is_a_503() -> None:
     with pytest.raises(StoreError) as error:
         Store("postgresql://u:secret@127.0.0.1:1/none", pauses=()).open()
     assert (error.value.status, "secret" in str(error.value)) == (503, False)
@@ -162,7 +162,7 @@ def gateway(
     return gateway
 
 
-def test_a_gateway_serves_from_it(server: postgres.Server, gateway: Gateway) -> None:
+def test_gateway_serves_from_postgresql(server: postgres.Server, gateway: Gateway) -> None:
     def ask(method: str, path: str, body: Any = None, status: int = 200) -> Any:
         response = gateway.api.request(
             method, path, content=json.dumps(body)

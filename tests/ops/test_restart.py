@@ -77,7 +77,7 @@ def reload(gateway: Gateway) -> tuple[psutil.Process, psutil.Process]:
     return old, new
 
 
-def test_a_restart_under_load_cuts_and_refuses_nothing(start_gateway: Start, tmp_path: Path) -> None:
+def test_restart_under_load_drops_and_rejects_nothing(start_gateway: Start, tmp_path: Path) -> None:
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**settings(cli))
     gateway.await_warm(2)
@@ -117,7 +117,7 @@ def is_retired(old: psutil.Process) -> bool:
     return not any(found.status == psutil.CONN_LISTEN for found in old.net_connections("tcp"))
 
 
-def test_what_is_kept_ready_goes_with_its_worker(start_gateway: Start, tmp_path: Path) -> None:
+def test_old_worker_ends_its_idle_processes_at_once(start_gateway: Start, tmp_path: Path) -> None:
     """While the old worker finishes an answer, its warm and kept processes are gone already."""
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**settings(cli))
@@ -141,7 +141,7 @@ def streaming(gateway: Gateway) -> Iterator[SocketClient]:
         yield caller
 
 
-def test_a_restart_takes_up_new_settings(start_gateway: Start, tmp_path: Path) -> None:
+def test_restart_loads_new_settings(start_gateway: Start, tmp_path: Path) -> None:
     env_file = tmp_path / "settings.env"
     env_file.write_text("MAX_PROCESSES=5\n")
     cli = ScriptedCli(tmp_path)

@@ -48,7 +48,9 @@ class Client(threading.Thread):
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 120)
-def test_sustained_conversations(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
+def test_sustained_load_is_free_of_errors_and_bounded(
+    start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
     standin.default(text("one two three four", delay=0.01))
     gateway = start_gateway(MAX_PROCESSES=str(MOST), WARM_PROCESSES="4")
     gateway.await_warm(4)

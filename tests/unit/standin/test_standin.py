@@ -46,7 +46,7 @@ def standin() -> Iterator[StandIn]:
         yield running
 
 
-def test_stream_has_the_shape_of_the_api(standin: StandIn) -> None:
+def test_stream_has_the_events_of_the_api(standin: StandIn) -> None:
     standin.default(text("Good day to you", usage={"cache_read_input_tokens": 7}))
     events = stream(standin)
     assert [name for name, _ in events] == [
@@ -75,12 +75,12 @@ def test_stream_has_the_shape_of_the_api(standin: StandIn) -> None:
     assert ended(events)["usage"]["output_tokens"] == 4
 
 
-def test_default_reply_is_streamed_in_pieces(standin: StandIn) -> None:
+def test_default_reply_is_streamed_in_several_deltas(standin: StandIn) -> None:
     deltas = [name for name, _ in stream(standin) if name == "content_block_delta"]
     assert len(deltas) > 2
 
 
-def test_message_without_streaming(standin: StandIn) -> None:
+def test_message_without_streaming_has_the_shape_of_the_api(standin: StandIn) -> None:
     standin.default(tool_calls([("look", {"at": "it"})], text="I look."))
     status, message = post(standin, ask())
     assert status == 200
@@ -96,13 +96,13 @@ def test_message_without_streaming(standin: StandIn) -> None:
     ("chunks", "pieces"),
     [(None, ["a", " b", " c "]), (2, ["a ", "b c "]), (["a b", " c "], ["a b", " c "])],
 )
-def test_chunks(chunks: Any, pieces: list[str]) -> None:
+def test_text_is_split_into_the_requested_chunks(chunks: Any, pieces: list[str]) -> None:
     block = text_block("a b c ", chunks)
     assert "".join(block.deltas) == "a b c "
     assert list(block.deltas) in (pieces, ["a b", " c "])
 
 
-def test_chunks_must_add_up() -> None:
+def test_chunks_must_add_up_to_the_text() -> None:
     with pytest.raises(ValueError, match="add up"):
         text("abc", chunks=["a", "b"])
 
@@ -123,7 +123,7 @@ def test_tool_calls_stream_their_json_in_fragments(standin: StandIn) -> None:
     assert ended(events)["delta"]["stop_reason"] == "tool_use"
 
 
-def test_tool_ids_are_new_each_time(standin: StandIn) -> None:
+def test_tool_call_ids_are_new_in_every_reply(standin: StandIn) -> None:
     standin.default(tool_calls([("look", {})]))
     ids = {
         data["content_block"]["id"]
@@ -158,7 +158,7 @@ def test_thinking_is_sent_as_the_request_asks(
     assert written(events) == "Yes."
 
 
-def test_thinking_is_accepted_back(standin: StandIn) -> None:
+def test_signed_thinking_is_accepted_in_the_history(standin: StandIn) -> None:
     standin.reply(thinking("hm", tool_calls([("look", {}, "toolu_1")])), times=1)
     _, first = post(standin, ask(BUDGET, thinking=ON, tools=[tool()]))
     history = [user("hi"), assistant(first["content"]), user([result()])]
@@ -182,7 +182,7 @@ def test_stop_sequence_does_not_apply_to_thinking(standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_max_tokens_cuts_the_reply(standin: StandIn, streaming: bool) -> None:
+def test_max_tokens_truncates_the_reply(standin: StandIn, streaming: bool) -> None:
     standin.default(text("one two three four"))
     _, got = post(standin, ask(max_tokens=2, stream=streaming))
     end = ended(got) if streaming else {"delta": got, "usage": got["usage"]}
@@ -198,7 +198,7 @@ def test_max_tokens_counts_thinking(standin: StandIn) -> None:
     assert ended(events)["delta"]["stop_reason"] == "max_tokens"
 
 
-def test_max_tokens_in_a_tool_call_leaves_no_input(standin: StandIn) -> None:
+def test_tool_call_truncated_by_max_tokens_has_no_input(standin: StandIn) -> None:
     standin.default(tool_calls([("look", {"at": "this"}), ("touch", {})]))
     _, message = post(standin, ask(max_tokens=1))
     assert [block["input"] for block in message["content"]] == [{}]
@@ -222,7 +222,7 @@ def test_deltas_are_spread_over_time(standin: StandIn) -> None:
     assert record.deltas == 5
 
 
-def test_head_delay_holds_the_response_back(standin: StandIn) -> None:
+def test_head_delay_delays_the_response(standin: StandIn) -> None:
     standin.default(text("ok", head_delay=0.1))
     stream(standin)
     record = standin.messages.last
@@ -230,14 +230,14 @@ def test_head_delay_holds_the_response_back(standin: StandIn) -> None:
     assert record.first_byte - record.arrived >= 0.1
 
 
-def test_message_without_streaming_takes_as_long(standin: StandIn) -> None:
+def test_message_without_streaming_takes_as_long_as_a_stream(standin: StandIn) -> None:
     standin.default(text("a b c", delay=0.05, first_delay=0.05))
     began = time.monotonic()
     post(standin, ask())
     assert time.monotonic() - began >= 0.15
 
 
-def test_it_is_fast(standin: StandIn) -> None:
+def test_five_thousand_deltas_are_sent_quickly(standin: StandIn) -> None:
     standin.default(text(chunks=["word "] * 5000))
     began = time.monotonic()
     assert len(written(stream(standin, max_tokens=9000))) == 25_000

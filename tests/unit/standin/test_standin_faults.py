@@ -63,7 +63,7 @@ def standin() -> Iterator[StandIn]:
 @pytest.mark.parametrize(
     ("reply", "deltas"), [(hang(0), 0), (hang(3), 3), (hang(-1), 0), (text("a b", first_delay=60), 0)]
 )
-def test_hang_up_is_noticed_during_silence(standin: StandIn, reply: Any, deltas: int) -> None:
+def test_disconnect_is_noticed_during_silence(standin: StandIn, reply: Any, deltas: int) -> None:
     standin.default(reply)
     with open_stream(standin) as sock:
         record = standin.wait_for(lambda: standin.messages and standin.messages.last)
@@ -80,7 +80,7 @@ def test_hang_up_is_noticed_during_silence(standin: StandIn, reply: Any, deltas:
     assert record.deltas == deltas
 
 
-def test_hang_up_is_noticed_while_writing(standin: StandIn) -> None:
+def test_disconnect_is_noticed_while_writing(standin: StandIn) -> None:
     standin.default(text(chunks=["word " * 1000] * 4000))
     with open_stream(standin) as sock:
         receive_until(sock, b"message_start")
@@ -104,7 +104,7 @@ def test_cut_drops_the_connection_after_some_deltas(standin: StandIn, after: int
     assert not got.endswith(b"0\r\n\r\n")
 
 
-def test_cut_before_the_response(standin: StandIn) -> None:
+def test_cut_before_the_response_sends_nothing(standin: StandIn) -> None:
     standin.default(cut(-1))
     with open_stream(standin) as sock:
         assert receive_all(sock) == b""
@@ -112,7 +112,7 @@ def test_cut_before_the_response(standin: StandIn) -> None:
         post(standin, ask())
 
 
-def test_stream_error(standin: StandIn) -> None:
+def test_stream_error_is_an_event_or_an_http_error(standin: StandIn) -> None:
     standin.default(stream_error(2))
     events = stream(standin)
     assert [name for name, _ in events].count("content_block_delta") == 2
@@ -123,7 +123,7 @@ def test_stream_error(standin: StandIn) -> None:
     assert post(standin, ask())[0] == 529
 
 
-def test_raw_events(standin: StandIn) -> None:
+def test_raw_events_are_sent_unchanged(standin: StandIn) -> None:
     standin.default(raw([("message_start", {"odd": 1}), b"event: x\ndata: 1\n\n"]))
     assert stream(standin) == [("message_start", {"odd": 1}), ("x", 1)]
 
@@ -141,7 +141,7 @@ def test_raw_events(standin: StandIn) -> None:
         (529, "overloaded_error"),
     ],
 )
-def test_http_errors(standin: StandIn, status: int, kind: str) -> None:
+def test_http_error_has_the_type_of_its_status(standin: StandIn, status: int, kind: str) -> None:
     standin.default(error(status))
     got, body = post(standin, ask(stream=True))
     assert got == status
@@ -150,7 +150,7 @@ def test_http_errors(standin: StandIn, status: int, kind: str) -> None:
     assert body["error"]["message"]
 
 
-def test_http_error_with_its_own_words(standin: StandIn) -> None:
+def test_http_error_may_set_type_message_and_headers(standin: StandIn) -> None:
     standin.default(error(429, "odd_error", "Not now", {"retry-after": "3"}))
     connection = connect(standin)
     connection.request("POST", "/v1/messages", json.dumps(ask()))
@@ -160,7 +160,7 @@ def test_http_error_with_its_own_words(standin: StandIn) -> None:
     connection.close()
 
 
-def test_refused_request_is_answered_and_recorded(standin: StandIn) -> None:
+def test_rejected_request_is_answered_and_recorded(standin: StandIn) -> None:
     status, body = post(standin, ask(temperature=0.2))
     assert status == 400
     assert body["error"] == {
@@ -170,7 +170,7 @@ def test_refused_request_is_answered_and_recorded(standin: StandIn) -> None:
     assert standin.messages.last.status == 400
 
 
-def test_refusals_can_be_turned_off() -> None:
+def test_strict_rules_can_be_turned_off() -> None:
     with StandIn(strict=False) as standin:
         assert post(standin, ask(temperature=0.2))[0] == 200
         assert post(standin, {"messages": []})[0] == 200
@@ -183,7 +183,7 @@ def test_request_over_32_mb_is_too_large(standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize("model", ["claude-retired", "claude-nonexistent-1"])
-def test_unknown_models(model: str) -> None:
+def test_unknown_model_is_not_found(model: str) -> None:
     with StandIn(unknown_models={"claude-retired"}) as standin:
         status, body = post(standin, ask(model))
     assert (status, body["error"]) == (404, {"type": "not_found_error", "message": f"model: {model}"})
@@ -209,12 +209,12 @@ def test_rule_looks_at_the_last_user_message_only(standin: StandIn) -> None:
     assert written(stream(standin, messages=[*round_of()[:2], user([result(content="apple")])])) == "yes"
 
 
-def test_reply_from_a_function(standin: StandIn) -> None:
+def test_reply_may_come_from_a_function(standin: StandIn) -> None:
     standin.reply(lambda body: text(f"{body['model']}!"))
     assert written(stream(standin)) == f"{NEW}!"
 
 
-def test_fault_in_a_function_is_loud(standin: StandIn) -> None:
+def test_exception_in_a_reply_function_is_reported(standin: StandIn) -> None:
     standin.default(lambda body: text(body["missing"]))
     status, body = post(standin, ask())
     assert status == 500
@@ -222,7 +222,7 @@ def test_fault_in_a_function_is_loud(standin: StandIn) -> None:
     assert "KeyError" in standin.faults[0]
 
 
-def test_records(standin: StandIn) -> None:
+def test_every_request_is_recorded(standin: StandIn) -> None:
     with pytest.raises(LookupError):
         _ = standin.messages.last
     post(standin, ask(said=[t("one"), t("two")]))
@@ -235,7 +235,7 @@ def test_records(standin: StandIn) -> None:
     assert record.headers["content-length"] == str(len(record.raw))
 
 
-def test_count_tokens(standin: StandIn) -> None:
+def test_prompt_tokens_are_estimated(standin: StandIn) -> None:
     body = {"model": NEW, "messages": [user("abcd" * 1000)]}
     status, counted = post(standin, body, "/v1/messages/count_tokens?beta=true")
     assert status == 200
@@ -246,7 +246,7 @@ def test_count_tokens(standin: StandIn) -> None:
     ("method", "path", "status"),
     [("GET", "/", 200), ("HEAD", "/", 200), ("GET", "/v1/x", 404), ("POST", "/v1/x", 404)],
 )
-def test_other_paths(standin: StandIn, method: str, path: str, status: int) -> None:
+def test_other_paths_are_answered_or_not_found(standin: StandIn, method: str, path: str, status: int) -> None:
     connection = connect(standin)
     for _ in range(2):
         connection.request(method, path)
@@ -256,7 +256,7 @@ def test_other_paths(standin: StandIn, method: str, path: str, status: int) -> N
     connection.close()
 
 
-def test_connection_is_kept(standin: StandIn) -> None:
+def test_connection_is_reused(standin: StandIn) -> None:
     connection = connect(standin)
     for _ in range(3):
         connection.request("POST", "/v1/messages", json.dumps(ask(stream=True)))
@@ -268,12 +268,12 @@ def test_connection_is_kept(standin: StandIn) -> None:
     connection.close()
 
 
-def test_wait_for_gives_up(standin: StandIn) -> None:
+def test_wait_for_times_out(standin: StandIn) -> None:
     with pytest.raises(TimeoutError):
         standin.wait_for(lambda: standin.messages, timeout=0.05)
 
 
-def test_fifty_streams_at_once(standin: StandIn) -> None:
+def test_fifty_streams_run_in_parallel(standin: StandIn) -> None:
     standin.default(lambda body: text(f"{body['messages'][0]['content']} a b c d", delay=0.1))
     began = time.monotonic()
     with ThreadPoolExecutor(50) as pool:
@@ -283,7 +283,7 @@ def test_fifty_streams_at_once(standin: StandIn) -> None:
     assert len(standin.messages) == 50
 
 
-def test_stop_leaves_nothing_behind() -> None:
+def test_stop_leaves_no_thread_behind() -> None:
     before = set(threading.enumerate())
     standin = StandIn().start()
     standin.default(hang(1))
@@ -306,7 +306,7 @@ def test_stop_leaves_nothing_behind() -> None:
         _ = standin.url
 
 
-def test_it_can_be_started_again() -> None:
+def test_standin_can_be_started_again() -> None:
     standin = StandIn()
     for _ in range(2):
         with standin:
@@ -315,13 +315,13 @@ def test_it_can_be_started_again() -> None:
                 standin.start()
 
 
-def test_thinking_block_among_others(standin: StandIn) -> None:
+def test_thinking_blocks_may_stand_between_texts(standin: StandIn) -> None:
     standin.default(blocks(thinking_block("a"), text_block("b"), thinking_block("c"), text_block("d")))
     assert written(stream(standin, BUDGET, thinking=ON)) == "bd"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_run_by_itself(number: signal.Signals) -> None:
+def test_standin_runs_as_a_program(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "tests.standin", "--instant"]
     root = Path(__file__).parents[3]
     reminded = [t("<system-reminder>\nx\n</system-reminder>"), t("good day")]

@@ -256,7 +256,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("body", "expected"), CASES)
-def test_rules(body: Body, expected: str | None) -> None:
+def test_request_is_accepted_or_rejected_as_the_api_does(body: Body, expected: str | None) -> None:
     said = refusal(body)
     if expected is None:
         assert said is None
@@ -265,7 +265,7 @@ def test_rules(body: Body, expected: str | None) -> None:
         assert expected in said
 
 
-def test_body_that_is_no_object_is_refused() -> None:
+def test_body_that_is_not_an_object_is_rejected() -> None:
     assert refusal(["hi"])
 
 
@@ -290,6 +290,6 @@ def test_long_context_beta_widens_the_window() -> None:
         ("sonnet[1m]", "sonnet", (5, 5)),
     ],
 )
-def test_model_ids(model: str, family: str, version: tuple[int, int]) -> None:
+def test_model_id_is_parsed(model: str, family: str, version: tuple[int, int]) -> None:
     known = describe(model)
     assert (known.family, known.version) == (family, version)
