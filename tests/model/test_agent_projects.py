@@ -5,18 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from gateway.claude.cli.agent_answer import AgentAnswer
-from gateway.claude.cli.answer import UsageLedger
-from gateway.claude.fleet.digests import chain
-from gateway.errors import RateLimited, UpstreamError
-from gateway.turn import AgentWorkspace, Done, Message, Text, Turn, Usage
 from tests.standin import Recorded, StandIn, text, thinking, tool_calls
 from tests.support.gateway import Gateway, wait_for
 from tests.support.recorded import Body, assistant, chunks_of, system, user
@@ -280,23 +274,6 @@ def test_agent_process_is_reused_only_by_its_own_project(agents: Gateway, standi
     assert agents.api.health()["claude"]["processes"] <= 4
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"project": "q"},
-        {"agent_workspace": None},
-        {"agent_workspace": AgentWorkspace("/p", ("Read", "Glob"))},
-        {"agent_workspace": AgentWorkspace("/p", ("Read",), permission_mode="acceptEdits")},
-        {"agent_workspace": AgentWorkspace("/p", ("Read",), instructions="Sing.")},
-    ],
-)
-def test_other_project_policy_or_instructions_never_match_a_parked_process(change: Body) -> None:
-    messages = (Message("user", ({"type": "text", "text": "hi"},)),)
-    turn = Turn(messages, project="p", agent_workspace=AgentWorkspace("/p", ("Read",)))
-    assert chain(turn) == chain(replace(turn))
-    assert not set(chain(turn)) & set(chain(replace(turn, **change)))
-
-
 # Limits of the operator
 
 
@@ -314,68 +291,3 @@ def test_agent_is_rejected_when_its_project_is_too_large(agents: Gateway, agents
     answer = agents.api.chat("Go", project_id=project)
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "project_too_large"
-
-
-# Reading the CLI's messages
-
-
-def line(event: Body) -> Body:
-    return {"type": "stream_event", "event": event, "parent_tool_use_id": None}
-
-
-def message(words: str, stop_reason: str | None, tokens: int) -> list[Body]:
-    """The stream of one API message."""
-    usage = {"input_tokens": 10, "output_tokens": tokens}
-    events: list[Body] = [
-        {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 10}}},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": words}},
-    ]
-    if stop_reason:
-        events.append({"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": usage})
-    return [line(event) for event in events]
-
-
-def agent_answer() -> AgentAnswer:
-    return AgentAnswer(
-        (), {}, lambda usage: float(usage.output_tokens), UsageLedger(), AgentWorkspace("/p", ("Read",))
-    )
-
-
-def test_interrupted_answer_counts_the_usage_of_all_its_messages() -> None:
-    answer = agent_answer()
-    answer.read([*message("one", "tool_use", 5), *message("two", None, 0)])
-    usage, is_estimate = answer.used()
-    assert (usage.input_tokens, usage.output_tokens, is_estimate) == (20, 5, True)
-
-
-def test_truncated_answer_counts_the_usage_of_all_its_messages() -> None:
-    answer = agent_answer()
-    events = answer.read([*message("one", "tool_use", 5), *message("two", "max_tokens", 7)])
-    assert events[-1] == Done("max_tokens", Usage(input_tokens=20, output_tokens=12, cost_usd=12.0))
-    assert answer.is_cut
-    assert answer.message().content == ({"type": "text", "text": "one\n\ntwo"},)
-
-
-RETRY = {
-    "type": "system",
-    "subtype": "api_retry",
-    "error": "overloaded",
-    "error_status": 529,
-    "retry_delay_ms": 9,
-}
-
-
-def test_failure_between_two_messages_is_retried() -> None:
-    answer = agent_answer()
-    events = answer.read([*message("one", "tool_use", 5), RETRY, *message("two", None, 0)])
-    assert "".join(event.text for event in events if isinstance(event, Text)) == "one\n\ntwo"
-    answer.read([RETRY])  # in the middle of one
-    assert isinstance(answer.failure, UpstreamError)
-
-
-def test_rate_limit_between_two_messages_ends_the_answer() -> None:
-    answer = agent_answer()
-    answer.read(message("one", "tool_use", 5))
-    answer.read([{**RETRY, "error": "rate_limit", "error_status": 429}])
-    assert isinstance(answer.failure, RateLimited)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import subprocess
 import sys
 import time
@@ -15,70 +14,12 @@ from typing import Any
 import pytest
 
 from gateway.app import create_app
-from gateway.observe.rotating import RotatingFile
-from gateway.observe.transcript import Transcript
 from gateway.settings import Settings, SettingsError
-from gateway.turn import Refusal, Retracted, Text, ToolArguments, ToolCall
 from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 
 KEY = "a-confidential-key"
 MARK = "confidential-words"
-WRITE = """
-import logging, sys
-from pathlib import Path
-from gateway.observe.rotating import RotatingFile
-log = logging.getLogger()
-log.addHandler(RotatingFile(Path(sys.argv[1]), 20_000, 100))
-for number in range(1500):
-    log.error("%s-%d %s", sys.argv[2], number, "x" * 50)
-"""
-
-
-# The file
-
-
-def test_no_line_is_lost_when_three_processes_rotate_one_file(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "gateway.log"
-    command = [sys.executable, "-c", WRITE, str(path)]
-    writers = [subprocess.Popen([*command, name], cwd=ROOT) for name in "abc"]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    files = [file for file in path.parent.iterdir() if file.suffix != ".lock"]
-    assert 10 < len(files) < 100
-    assert all(file.stat().st_size <= 20_000 for file in files)
-    lines = [line.split()[0] for file in files for line in file.read_text().splitlines()]
-    assert sorted(lines) == sorted(f"{name}-{number}" for name in "abc" for number in range(1500))
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Writes a line to a file of at most 100 bytes, with two older ones."""
-    handler = RotatingFile(tmp_path / "log", 100, 2)
-    yield lambda text: handler.emit(logging.makeLogRecord({"msg": text}))
-    handler.close()
-
-
-def test_number_of_old_files_is_limited(tmp_path: Path, write: Callable[[str], None]) -> None:
-    for number in range(10):
-        write(f"{number}" * 60)
-    found = {file.name: file.read_text()[0] for file in tmp_path.iterdir() if file.suffix != ".lock"}
-    assert found == {"log": "9", "log.1": "8", "log.2": "7"}
-
-
-def test_line_longer_than_the_limit_is_written_complete(tmp_path: Path, write: Callable[[str], None]) -> None:
-    write("x" * 500)
-    assert (tmp_path / "log").read_text() == "x" * 500 + "\n"
-    assert not (tmp_path / "log.1").exists()
-
-
-def test_file_that_was_moved_away_is_created_again(tmp_path: Path, write: Callable[[str], None]) -> None:
-    write("one")
-    (tmp_path / "log").rename(tmp_path / "moved")
-    write("two")
-    (tmp_path / "log").unlink()
-    write("three")
-    assert (tmp_path / "moved").read_text() == "one\n"
-    assert (tmp_path / "log").read_text() == "three\n"
 
 
 def test_start_fails_when_the_log_file_is_not_writable(tmp_path: Path) -> None:
@@ -275,12 +216,3 @@ def test_log_content_adds_request_and_answer(tmp_path: Path, start_gateway: Call
     assert json.loads(found["body"])["messages"][0]["content"] == "grüße"
     assert found["answer"] == ["You said: grüße"]
     assert json.loads(line(gateway, "wrong")["body"])["messages"][0]["content"] == 5
-
-
-def test_transcript_collects_text_and_tool_calls() -> None:
-    transcript = Transcript()
-    transcript.note(1, [Text("b"), Refusal("no")])
-    transcript.note(
-        0, [Text("void"), Retracted(), Text("a"), ToolCall(0, "id", "call"), ToolArguments(0, "{}")]
-    )
-    assert transcript.texts() == ["a\n[call] {}", "bno"]

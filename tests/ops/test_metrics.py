@@ -14,7 +14,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.app import create_app
-from gateway.claude.cli.rate_limits import RateLimitWindow, windows
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.keys import Keys
@@ -150,25 +149,6 @@ def test_every_metric_is_documented(tmp_path: Path) -> None:
         re.findall(r"^\| `(gateway_\w+?)(?:_total)?`", Path("docs/operations.md").read_text("utf-8"), re.M)
     )
     assert documented == names
-
-
-# What the CLI tells of the limits
-
-
-def test_rate_limit_windows_are_read_from_cli_messages() -> None:
-    assert windows({}) == {}
-    assert windows({"status": "allowed", "rateLimitType": "five_hour"}) == {
-        "five_hour": RateLimitWindow(None, None)
-    }
-    assert windows({"rateLimitType": "a-later-kind", "utilization": 1}) == {}
-    each = {
-        "five_hour": {"utilization": 0.5, "resetsAt": 10},
-        "seven_day": {"utilization": 0.1, "resetsAt": 20},
-    }
-    assert windows({"unifiedWindows": each}) == {
-        "five_hour": RateLimitWindow(0.5, 10),
-        "seven_day": RateLimitWindow(0.1, 20),
-    }
 
 
 def test_grafana_dashboard_uses_documented_metrics() -> None:

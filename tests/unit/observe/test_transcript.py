@@ -1,0 +1,15 @@
+"""Transcripts of answers for the log."""
+
+from __future__ import annotations
+
+from gateway.observe.transcript import Transcript
+from gateway.turn import Refusal, Retracted, Text, ToolArguments, ToolCall
+
+
+def test_transcript_collects_text_and_tool_calls() -> None:
+    transcript = Transcript()
+    transcript.note(1, [Text("b"), Refusal("no")])
+    transcript.note(
+        0, [Text("void"), Retracted(), Text("a"), ToolCall(0, "id", "call"), ToolArguments(0, "{}")]
+    )
+    assert transcript.texts() == ["a\n[call] {}", "bno"]
