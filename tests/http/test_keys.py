@@ -275,7 +275,7 @@ def test_no_start_without_a_key_that_could_pass(database_url: str) -> None:
         create_app(settings)
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite:////proc/none/x.db"])
+@pytest.mark.parametrize("database_url", ["postgresql://host/db", "sqlite:////proc/none/x.db"])
 def test_no_start_without_a_database(database_url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         create_app(Settings(database_url=database_url))
@@ -335,7 +335,7 @@ def test_an_unknown_key_is_one_line(run: Callable[..., Result], command: str) ->
     assert result.output == "Error: There is no key key_unknown. See: python -m gateway keys list\n"
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite:////proc/none/x.db"])
+@pytest.mark.parametrize("database_url", ["postgresql://host/db", "sqlite:////proc/none/x.db"])
 def test_a_bad_database_is_one_line(run: Callable[..., Result]) -> None:
     result = run("list")
     assert result.exit_code == 1
