@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -80,14 +81,17 @@ class Gateway(Flask):
         return func
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The app, ready but for `app.extensions["claude"].open()`, which starts processes."""
+def create_app(settings: Settings | None = None, *, now: Callable[[], float] = time.time) -> Flask:
+    """Return the app. It is ready except for `app.extensions["claude"].open()`, which starts processes.
+
+    `now` is the clock of the rate limits in the database, in seconds since 1970; tests replace it.
+    """
     settings = settings or load()
     _configure_logs(settings)
     app = Gateway("gateway", static_folder=None)
     app.extensions["settings"] = settings
     app.extensions["claude"] = _claude(settings)
-    extensions.init_app(app, settings)
+    extensions.init_app(app, settings, now)
     app.extensions["on_exit"].insert(0, lambda: running.end_all(app))  # before usage is written
     turns = app.extensions["session_turns"] = _session_turns(settings, app.extensions["store"])
     expiring = {"sessions": turns.sessions.sweep, "responses": app.extensions["responses"].sweep}

@@ -7,6 +7,7 @@ serves from now on), `on_request` (a Handled request is over), `on_record` (the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -55,7 +56,7 @@ API_PATHS = (
 REDIS_TIMEOUTS = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: Settings, now: Callable[[], float]) -> None:
     """Bind everything to the app. Raises SettingsError if the database cannot be used."""
     store = _open(settings.database_url)
     app.extensions["store"] = store
@@ -67,7 +68,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions |= {"on_start": [], "on_request": [logs.log_request], "on_record": [], "on_exit": []}
     app.extensions["live"] = set()
     app.extensions["description"] = {}
-    _count_in(app, settings.rate_limit_storage_url, store)
+    _count_in(app, settings.rate_limit_storage_url, store, now)
     writer = _usage(app, store)
     if settings.metrics:
         _metrics(app, writer, settings)
@@ -94,9 +95,11 @@ def _cors(app: Flask, settings: Settings) -> None:
     app.after_request(lambda response: permit(response) if "origin" in request.headers else response)
 
 
-def _count_in(app: Flask, url: str | None, store: Store) -> None:
+def _count_in(app: Flask, url: str | None, store: Store, now: Callable[[], float]) -> None:
     """Counters of the limits in Redis, or else in the database. The limiter is bound to the app when auth is."""
-    options: dict[str, Any] = {"wrap_exceptions": True, **REDIS_TIMEOUTS} if url else {"store": store}
+    options: dict[str, Any] = (
+        {"wrap_exceptions": True, **REDIS_TIMEOUTS} if url else {"store": store, "now": now}
+    )
     app.extensions["limits"] = Limiter(
         get_remote_address,
         storage_uri=url or DatabaseStorage.STORAGE_SCHEME[0] + "://",
