@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.http.test_sessions import HAIKU, UNKNOWN, new, say
+from tests.model.test_sessions import HAIKU, UNKNOWN, new, say
 from tests.standin import StandIn, tool_calls
 from tests.support.gateway import Gateway
 from tests.support.recorded import Body, user

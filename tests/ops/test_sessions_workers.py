@@ -11,7 +11,7 @@ import httpx2 as httpx
 import psutil
 import pytest
 
-from tests.http.test_sessions import Streaming, code, new, said_to_model, say, show
+from tests.model.test_sessions import Streaming, code, new, said_to_model, say, show
 from tests.standin import StandIn, hang
 from tests.support.gateway import Gateway, port_of, wait_for
 from tests.support.recorded import system_texts_of, user
