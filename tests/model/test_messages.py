@@ -12,10 +12,10 @@ from anthropic import Anthropic, APIStatusError
 from anthropic.types.shared import ErrorResponse
 
 from tests.standin import StandIn, error, stream_error, text, thinking, tool_calls
-from tests.support.client_bodies import PNG, PNG_URL
 from tests.support.gateway import Gateway
 from tests.support.recorded import system_texts_of
 from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, comparable_body, recorded_blocks
+from tests.unit.dialects.test_same_turn import CHAT_AND_MESSAGES
 
 Body = dict[str, Any]
 
@@ -297,89 +297,12 @@ def test_failure_in_mid_stream_is_an_error_event(claude: Any, standin: StandIn) 
     assert "message_stop" not in said
 
 
-# The model sees the same, whichever dialect is spoken.
-
-IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
-CHAT_IMAGE = {"type": "image_url", "image_url": {"url": PNG_URL}}
-CHAT_WEATHER = {
-    "type": "function",
-    "function": {"name": "get_weather", "description": WEATHER["description"], "parameters": SCHEMA},
-}
-USE = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Rome"}}
-CHAT_CALL = {
-    "id": "toolu_1",
-    "type": "function",
-    "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'},
-}
-SYSTEM = {"role": "system", "content": "Be brief."}
-SAME: dict[str, tuple[Body, Body]] = {
-    "system and turns": (
-        {"messages": [SYSTEM, *HELLO, {"role": "assistant", "content": "ho"}, *HELLO]},
-        {"system": "Be brief.", "messages": [*HELLO, {"role": "assistant", "content": "ho"}, *HELLO]},
-    ),
-    "images and parameters": (
-        {
-            "messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, CHAT_IMAGE]}],
-            "temperature": 0.5,
-            "stop": ["END"],
-        },
-        {
-            "messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, IMAGE]}],
-            "temperature": 0.5,
-            "stop_sequences": ["END"],
-        },
-    ),
-    "tools": (
-        {"messages": HELLO, "tools": [CHAT_WEATHER], "tool_choice": "required", "parallel_tool_calls": False},
-        {
-            "messages": HELLO,
-            "tools": [WEATHER],
-            "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
-        },
-    ),
-    "a tool round": (
-        {
-            "messages": [
-                *HELLO,
-                {"role": "assistant", "content": "I look.", "tool_calls": [CHAT_CALL]},
-                {
-                    "role": "tool",
-                    "tool_call_id": "toolu_1",
-                    "content": [{"type": "text", "text": "sun"}, CHAT_IMAGE],
-                },
-            ],
-            "tools": [CHAT_WEATHER],
-        },
-        {
-            "messages": [
-                *HELLO,
-                {"role": "assistant", "content": [{"type": "text", "text": "I look."}, USE]},
-                {
-                    "role": "user",
-                    "content": [
-                        {
-                            "type": "tool_result",
-                            "tool_use_id": "toolu_1",
-                            "content": [{"type": "text", "text": "sun"}, IMAGE],
-                        }
-                    ],
-                },
-            ],
-            "tools": [WEATHER],
-        },
-    ),
-}
-
-
-@pytest.mark.parametrize(("chat", "messages"), SAME.values(), ids=SAME)
-def test_chat_and_messages_send_the_model_the_same_request(
-    gateway: Gateway, standin: StandIn, chat: Body, messages: Body
-) -> None:
-    common = {"model": MODEL, "max_tokens": LIMIT}
+def test_chat_and_messages_send_the_model_the_same_request(gateway: Gateway, standin: StandIn) -> None:
+    chat, messages = CHAT_AND_MESSAGES["a tool round"]
     requests = []
     for path, body in (("/v1/chat/completions", chat), ("/v1/messages", messages)):
-        standin.reset()
-        answer = gateway.api.post(path, json=common | body)
+        standin.begin()  # the last request of a process that is ending must not get in between
+        answer = gateway.api.post(path, json={"model": MODEL, "max_tokens": LIMIT, **body})
         assert answer.status_code == 200, answer.text
         requests.append(comparable_body(standin.messages.last))
     assert requests[0] == requests[1]

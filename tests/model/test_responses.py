@@ -18,7 +18,8 @@ from tests.standin import Recorded, StandIn, error, hang, stream_error, text, th
 from tests.support import responses_shapes as shapes
 from tests.support.gateway import Gateway, wait_for
 from tests.support.recorded import system_texts_of, turns_of
-from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, recorded_blocks
+from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, comparable_body, recorded_blocks
+from tests.unit.dialects.test_same_turn import CHAT_AND_RESPONSES
 
 Body = dict[str, Any]
 
@@ -189,6 +190,17 @@ def test_tool_round_continues_from_the_previous_response(
         "toolu_rome",
         "toolu_oslo",
     ]
+
+
+def test_chat_and_responses_send_the_model_the_same_request(gateway: Gateway, standin: StandIn) -> None:
+    chat, responses = CHAT_AND_RESPONSES["a tool round"]
+    requests = []
+    for path, body in (("/v1/chat/completions", chat), (PATH, {**responses, "store": False})):
+        standin.begin()  # the last request of a process that is ending must not get in between
+        answer = gateway.api.post(path, json=body)
+        assert answer.status_code == 200, answer.text
+        requests.append(comparable_body(standin.messages.last))
+    assert requests[0] == requests[1]
 
 
 # What is kept
