@@ -1,4 +1,4 @@
-"""What is written is so: settings, links, make targets, the unit and the image."""
+"""Keep the docs in step with the code: settings, links, endpoints, make targets, the systemd unit and the image."""
 
 from __future__ import annotations
 
@@ -14,27 +14,33 @@ from gateway.app import create_app
 from gateway.settings import Settings
 from tests.support.gateway import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-#: Pages for people, and what belongs to them.
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+DESIGN_NOTES = sorted((ROOT / "docs/design").glob("*.md"))
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
+    *DOCS,
+    *DESIGN_NOTES,
+]
+#: URLs of web pages, which the table of endpoints does not list one by one.
 DESCRIPTIONS = ("/openapi.json", "/docs", "/redoc", "/dashboard")
 CODE = re.compile(r"`(\w+)`")
 NAMES = {field.name.upper() for field in fields(Settings)} - {"ENVIRON"}
 UNIT = ROOT / "deploy/claude-gateway.service"
 
-# Those of the gateway that this one succeeds, and the ones added since.
+# The targets of claude-code-api, which this gateway succeeds, and the ones added since.
 NAMED = (
     "install start start-prod start-prod-bg stop restart status logs test test-fast test-hello test-health test-models "
     "test-chat quick-test dev-setup lint format type-check clean kill help models info check-claude deploy-check "
-    "coverage fmt demo bench test-clients requirements distclean"
+    "coverage fmt demo bench test-all test-clients requirements distclean"
 )
 TARGETS = set(NAMED.split())
 WINDOWS_TARGETS = ("install", "install-dev", "start", "start-prod", "test", "fmt", "lint", "help")
 
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def anchors(page: Path) -> set[str]:
-    """What a page's headings are called in links."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
@@ -50,7 +56,7 @@ def test_every_setting_has_its_row_with_its_default() -> None:
 
 
 @pages
-def test_what_is_linked_exists(page: Path) -> None:
+def test_linked_pages_and_headings_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
         if "://" in target:
             continue
@@ -61,12 +67,18 @@ def test_what_is_linked_exists(page: Path) -> None:
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
-    linked = set(re.findall(r"\]\((docs/[\w.-]+)", (ROOT / "README.md").read_text("utf-8")))
-    assert linked == {f"docs/{page.name}" for page in PAGES[1:]}
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", (ROOT / "README.md").read_text("utf-8")))
+    assert linked == {page.name for page in DOCS}
+
+
+@pytest.mark.parametrize("page", ["docs/dev.md", "docs/design/README.md"])
+def test_every_design_note_is_linked(page: str) -> None:
+    linked = re.findall(r"\]\((?:design/)?([\w-]+\.md)", (ROOT / page).read_text("utf-8"))
+    assert set(linked) >= {note.name for note in DESIGN_NOTES} - {"README.md"}
 
 
 @pages
-def test_files_and_targets_that_are_named_exist(page: Path) -> None:
+def test_named_files_and_make_targets_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     named = re.findall(r"(?<![\w./-])((?:deploy|scripts|tests|gateway|docs)/[\w./-]*\w)", text)
     assert [path for path in named if not (ROOT / path).exists()] == []
@@ -93,7 +105,7 @@ def test_every_endpoint_is_in_the_table(tmp_path: Path) -> None:
 
 
 def test_every_error_code_is_in_the_table() -> None:
-    """But those that no client can meet: of the command line, and of classes that stand for several."""
+    """Leave out codes that no client can meet: those are for the command line or for abstract classes."""
     inner = {"key_not_found", "key_revoked", "client_closed_request", "forbidden", "not_found", "unavailable"}
     table = (ROOT / "docs/api.md").read_text("utf-8").partition("| status | code |")[2]
     listed = {
@@ -105,7 +117,7 @@ def test_every_error_code_is_in_the_table() -> None:
     assert used - listed == inner
 
 
-def test_each_fault_of_the_reference_has_its_test() -> None:
+def test_every_fixed_fault_of_the_reference_names_its_test() -> None:
     table = (ROOT / "docs/reference.md").read_text("utf-8").partition("| kept by |")[2]
     rows = [row for row in table.splitlines() if row.startswith("| ") and "---" not in row]
     assert len(rows) > 20
@@ -117,16 +129,17 @@ def test_each_fault_of_the_reference_has_its_test() -> None:
             assert f"\ndef {test}(" in path.read_text("utf-8"), row
 
 
-def test_modules_on_the_road_of_a_request_exist() -> None:
+@pytest.mark.parametrize("page", [ROOT / "docs/dev.md", *DESIGN_NOTES], ids=lambda page: page.name)
+def test_named_modules_exist(page: Path) -> None:
+    """Paths in these pages are relative to gateway/. Upper-case names in a path are placeholders."""
     named = re.findall(
-        r"(?<![\w./])((?:api|claude|dialects|observe|schemas|store)/\w+\.py)",
-        (ROOT / "docs/dev.md").read_text(),
+        r"(?<![\w./])((?:answering|api|claude|dialects|observe|schemas|store)/[\w/]+\.py)",
+        page.read_text("utf-8"),
     )
-    assert len(named) > 10
     assert [path for path in named if not (ROOT / "gateway" / path).exists() and "NAME" not in path] == []
 
 
-def test_every_target_exists_and_is_explained() -> None:
+def test_every_make_target_exists_and_has_a_description() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     explained = re.findall(r"^([a-z-]+):.*## \S", makefile, re.M)
     assert set(explained) >= TARGETS
@@ -135,7 +148,7 @@ def test_every_target_exists_and_is_explained() -> None:
     assert set(explained) <= set(phony[1].replace("\\", " ").split())
 
 
-def test_windows_has_its_targets() -> None:
+def test_windows_batch_file_has_its_targets() -> None:
     batch = (ROOT / "make.bat").read_bytes().decode("ascii")
     assert "\n" not in batch.replace("\r\n", "")
     labels = re.findall(r"^:([a-z-]+)\r$", batch, re.M)
@@ -146,8 +159,8 @@ def test_windows_has_its_targets() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd")
-def test_the_unit_is_sound(tmp_path: Path) -> None:
-    """As systemd sees it, with programs that are there."""
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    """Replace the programs of the unit by one that exists, because systemd looks for them."""
     unit = tmp_path / UNIT.name
     text = UNIT.read_text("utf-8").replace(
         "/opt/claude-gateway/.venv/bin/gunicorn", shutil.which("true") or ""
@@ -160,7 +173,7 @@ def test_the_unit_is_sound(tmp_path: Path) -> None:
     assert (complaints, done.returncode) == ([], 0), done.stderr
 
 
-def test_the_unit_waits_for_a_stop_behind_a_reload() -> None:
+def test_unit_waits_long_enough_for_a_stop_after_a_reload() -> None:
     advised = re.search(
         r"^GRACEFUL_TIMEOUT_SECONDS=(\d+)", (ROOT / "docs/deploy.md").read_text("utf-8"), re.M
     )
@@ -170,7 +183,7 @@ def test_the_unit_waits_for_a_stop_behind_a_reload() -> None:
     assert int(waits[1]) > 2 * int(advised[1])
 
 
-def test_the_image_is_made_of_what_is_there() -> None:
+def test_image_copies_only_files_that_exist() -> None:
     dockerfile = (ROOT / "deploy/Dockerfile").read_text("utf-8")
     copied = [
         name for line in re.findall(r"^COPY (?!--)(.+) \S+$", dockerfile, re.M) for name in line.split()
