@@ -12,7 +12,6 @@ import pytest
 from tests.standin import StandIn, blocks, text
 from tests.support.gateway import NOTHING_KEPT, Gateway
 from tests.support.recorded import asks_once, chunks_of, streamed_text
-from tests.support.wide import wide, wide_cases_except, wide_except
 
 ALWAYS_THINKS = "claude-opus-5-5"
 ADAPTIVE = "claude-opus-4-6-20260205"
@@ -37,20 +36,7 @@ def recorded(standin: StandIn, *names: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("model", "limit"),
-    wide_except(
-        [
-            *((model, limit) for model in (ALWAYS_THINKS, BUDGET) for limit in (1, 16, 500, 1500, 3000)),
-            *((model, limit) for model in (ADAPTIVE, NO_THINKING) for limit in (1, 500)),
-        ],
-        *(
-            (ALWAYS_THINKS, 1),
-            (ALWAYS_THINKS, 500),
-            (BUDGET, 1),
-            (BUDGET, 1500),
-            (BUDGET, 3000),
-            (NO_THINKING, 500),
-        ),
-    ),
+    [(ALWAYS_THINKS, 1), (ADAPTIVE, 500), (BUDGET, 1), (BUDGET, 3000), (NO_THINKING, 500)],
 )
 def test_any_max_tokens_yields_an_answer(gateway: Gateway, standin: StandIn, model: str, limit: int) -> None:
     standin.default(text(WORDS))
@@ -64,22 +50,9 @@ def test_any_max_tokens_yields_an_answer(gateway: Gateway, standin: StandIn, mod
     assert "x-ignored-parameters" not in answer.headers
 
 
-SPELLINGS = {
-    "new spelling": ({"max_completion_tokens": 77}, 77),
-    "both": ({"max_completion_tokens": 77, "max_tokens": 99}, 77),
-    "null": ({"max_tokens": 99, "max_completion_tokens": None}, 99),
-    "more than the model writes": ({"max_tokens": 1_000_000}, 8192),
-}
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"), wide_cases_except(SPELLINGS, "both", "more than the model writes")
-)
-def test_both_spellings_of_max_tokens_are_accepted(
-    gateway: Gateway, standin: StandIn, fields: dict[str, Any], expected: int
-) -> None:
-    assert gateway.api.chat(model=NO_THINKING, **fields).status_code == 200
-    assert recorded(standin, "max_tokens") == {"max_tokens": expected}
+def test_max_tokens_is_capped_at_the_maximum_of_the_model(gateway: Gateway, standin: StandIn) -> None:
+    assert gateway.api.chat(model=NO_THINKING, max_completion_tokens=1_000_000).status_code == 200
+    assert recorded(standin, "max_tokens") == {"max_tokens": 8192}
 
 
 @pytest.mark.parametrize(
@@ -112,32 +85,17 @@ def test_limit_used_up_by_thinking_yields_an_empty_answer(gateway: Gateway, stan
 
 # temperature, top_p, stop
 
-SAMPLING = [
-    # model, sent by the client, sent to the model (temperature 1 is the CLI's own), ignored
-    (ALWAYS_THINKS, {"temperature": 0}, {}, "temperature"),
-    (ALWAYS_THINKS, {"temperature": 0.2, "top_p": 0.9}, {}, "temperature, top_p"),
-    (ALWAYS_THINKS, {"temperature": 1.5, "top_p": 1}, {}, None),
-    ("sonnet", {"temperature": 0.2}, {}, "temperature"),
-    ("haiku", {"temperature": 0.2}, {}, "temperature"),
-    (ADAPTIVE, {"temperature": 0}, {"temperature": 0}, None),
-    (ADAPTIVE, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2}, "top_p"),
-    (ADAPTIVE, {"temperature": 1}, {}, None),
-    (BUDGET, {"temperature": 0.2}, {"temperature": 0.2}, None),
-    (BUDGET, {"temperature": 0, "max_tokens": 500}, {"temperature": 0}, None),
-    (BUDGET, {"temperature": 0.2, "top_p": 1}, {"temperature": 0.2}, None),
-    (BUDGET, {"temperature": None, "top_p": None}, {}, None),
-    (TAKES_BOTH, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2, "top_p": 0.9}, None),
-    (TAKES_BOTH, {"top_p": 0.9}, {"temperature": 1, "top_p": 0.9}, None),
-    (NO_THINKING, {"temperature": 0}, {"temperature": 0}, None),
-    (NO_THINKING, {"top_p": 0.5}, {"top_p": 0.5}, None),
-    (NO_THINKING, {"temperature": 2, "top_p": 0.5}, {"top_p": 0.5}, None),
-]
-
 
 @pytest.mark.parametrize(
     ("model", "fields", "expected", "ignored"),
-    # One of each kind of model, and what only the CLI can show; tests/unit/claude/test_tuning.py has all of them.
-    wide_except(SAMPLING, *(SAMPLING[index] for index in (1, 6, 8, 12, 13, 16))),
+    # One row for each kind of model; tests/unit/claude/test_tuning.py has the table. The CLI adds temperature 1.
+    [
+        ("sonnet", {"temperature": 0.2, "top_p": 0.9}, {}, "temperature, top_p"),
+        (ADAPTIVE, {"temperature": 0.2, "top_p": 0.9}, {"temperature": 0.2}, "top_p"),
+        (BUDGET, {"temperature": 0.2}, {"temperature": 0.2}, None),
+        (TAKES_BOTH, {"top_p": 0.9}, {"temperature": 1, "top_p": 0.9}, None),
+        (NO_THINKING, {"temperature": 2, "top_p": 0.5}, {"top_p": 0.5}, None),
+    ],
 )
 def test_sampling_parameters_reach_models_that_support_them(
     gateway: Gateway,
@@ -227,9 +185,7 @@ def test_stream_lists_ignored_parameters(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
         ({"logprobs": True}, "logprobs"),
-        ({"modalities": ["text", "audio"]}, "modalities"),
         ({"content": [{"type": "input_audio", "input_audio": {}}]}, "messages[0].content[0].input_audio"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -249,11 +205,6 @@ def test_unsupported_parameters_are_rejected(
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"temperature": 3}, "temperature"),
-        ({"temperature": "hot"}, "temperature"),
-        ({"max_tokens": 0}, "max_tokens"),
-        ({"top_p": -1}, "top_p"),
-        ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
         ({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage"),
         ({"content": 5}, "messages[0].content"),
     ],
@@ -275,10 +226,7 @@ def test_invalid_value_names_its_field(
     ("name", "model"),
     [
         ("claude-opus-4-6", ADAPTIVE),
-        pytest.param("claude-haiku-4-5", BUDGET, marks=wide),
-        pytest.param("claude-3-5-haiku-latest", NO_THINKING, marks=wide),
         ("claude-opus-latest", "claude-opus-5-5"),
-        pytest.param("", "claude-opus-5-5", marks=wide),
         ("claude-opus-7-1", "claude-opus-7-1"),
     ],
 )

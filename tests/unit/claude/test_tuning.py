@@ -49,6 +49,8 @@ def extra(tuning: Tuning) -> dict[str, Any]:
         (BUDGET, Sampling(), {}, ()),
         (TAKES_BOTH, Sampling(temperature=0.2, top_p=0.9), {"temperature": 0.2, "top_p": 0.9}, ()),
         (TAKES_BOTH, Sampling(top_p=0.9), {"top_p": 0.9}, ()),
+        (BUDGET, Sampling(500, temperature=0), {"temperature": 0}, ()),
+        (NO_THINKING, Sampling(temperature=1, top_p=0.5), {"top_p": 0.5}, ()),
         (NO_THINKING, Sampling(temperature=0), {"temperature": 0}, ()),
         (NO_THINKING, Sampling(top_p=0.5), {"top_p": 0.5}, ()),
     ],
@@ -63,6 +65,7 @@ def test_sampling(model: Model, sampling: Sampling, sent: dict[str, Any], ignore
     ("model", "limit", "budget", "effort"),
     [
         (ALWAYS_THINKS, None, None, None),
+        (ALWAYS_THINKS, 1, None, "low"),
         (ALWAYS_THINKS, 500, None, "low"),
         (ALWAYS_THINKS, 4096, None, None),
         (ADAPTIVE, 500, 0, None),
@@ -115,6 +118,10 @@ def test_effort(model: Model, effort: str, thinking: bool, budget: int | None, s
         (ToolChoice("tool", "now"), {"type": "tool", "name": "mcp__client__now"}),
         (ToolChoice(parallel=False), {"type": "auto", "disable_parallel_tool_use": True}),
         (ToolChoice("any", parallel=False), {"type": "any", "disable_parallel_tool_use": True}),
+        (
+            ToolChoice("tool", "now", parallel=False),
+            {"type": "tool", "name": "mcp__client__now", "disable_parallel_tool_use": True},
+        ),
     ],
 )
 def test_tool_choice(choice: ToolChoice, sent: dict[str, Any]) -> None:

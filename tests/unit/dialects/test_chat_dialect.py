@@ -66,10 +66,11 @@ def test_system_messages_are_hoisted_in_order() -> None:
         {"role": "user", "content": "again"},
         {"role": "system", "content": " "},
         {"role": "system"},
+        {"role": "system", "content": "three"},
         system_prompt="zero",
     ).turn
 
-    assert turn.system == ("zero", "one\n", "two, and more")
+    assert turn.system == ("zero", "one\n", "two, and more", "three")
     assert said(turn.messages) == [("user", ["hello", "again"])]
 
 
@@ -232,6 +233,7 @@ def test_wrong_parts_are_named(part: dict[str, Any], param: str) -> None:
     [
         ({}, Sampling()),
         ({"max_tokens": 5}, Sampling(max_tokens=5)),
+        ({"max_completion_tokens": 7}, Sampling(max_tokens=7)),
         ({"max_tokens": 5, "max_completion_tokens": 7}, Sampling(max_tokens=7)),
         ({"max_tokens": 5, "max_completion_tokens": None}, Sampling(max_tokens=5)),
         ({"temperature": 0}, Sampling(temperature=0.0)),
