@@ -11,7 +11,7 @@ import pytest
 from tests.standin import Recorded, StandIn, text, tool_calls
 from tests.support.api_client import error_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
-from tests.support.recorded import asks_once
+from tests.support.single_answer import single_answer
 from tests.support.sockets import kill_all_processes
 from tests.support.tool_bodies import (
     ANSWERED,
@@ -165,13 +165,9 @@ def test_deprecated_functions_make_a_round_trip(gateway: Gateway, standin: Stand
 
 
 def test_call_of_an_unknown_tool_ends_the_answer(gateway: Gateway, standin: StandIn) -> None:
-    standin.default(tool_calls([("mcp__client__made_up", {"x": 1}, "toolu_x")]))
-
-    def ask() -> None:
+    with single_answer(gateway, standin, tool_calls([("mcp__client__made_up", {"x": 1}, "toolu_x")])):
         choice = gateway.api.chat(tools=[CLOCK]).json()["choices"][0]
         assert choice["message"]["tool_calls"][0]["function"]["name"] == "made_up"
-
-    asks_once(standin, ask)
 
 
 # Results

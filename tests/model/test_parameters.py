@@ -11,7 +11,8 @@ import pytest
 
 from tests.standin import StandIn, blocks, text
 from tests.support.gateway import NOTHING_KEPT, Gateway
-from tests.support.recorded import asks_once, chunks_of, streamed_text
+from tests.support.recorded import chunks_of, streamed_text
+from tests.support.single_answer import single_answer
 
 ALWAYS_THINKS = "claude-opus-5-5"
 ADAPTIVE = "claude-opus-4-6-20260205"
@@ -61,9 +62,7 @@ def test_max_tokens_is_capped_at_the_maximum_of_the_model(gateway: Gateway, stan
 def test_cli_does_not_continue_after_max_tokens(
     gateway: Gateway, standin: StandIn, model: str, stream: bool
 ) -> None:
-    standin.default(text(WORDS))
-
-    def ask() -> None:
+    with single_answer(gateway, standin, text(WORDS)):
         if stream:
             answer = chunks_of(gateway.api.stream_chat(model=model, max_tokens=3))
             assert streamed_text(answer) == "one two three"
@@ -71,8 +70,6 @@ def test_cli_does_not_continue_after_max_tokens(
         else:
             choice = gateway.api.chat(model=model, max_tokens=3).json()["choices"][0]
             assert (choice["message"]["content"], choice["finish_reason"]) == ("one two three", "length")
-
-    asks_once(standin, ask)
 
 
 def test_limit_used_up_by_thinking_yields_an_empty_answer(gateway: Gateway, standin: StandIn) -> None:

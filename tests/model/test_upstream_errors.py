@@ -14,7 +14,8 @@ import pytest
 
 from tests.standin import Reply, StandIn, blocks, cut, error, hang, raw, stream_error, text
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
-from tests.support.recorded import Body, asks_once, chunks_of, streamed_text
+from tests.support.recorded import Body, chunks_of, streamed_text
+from tests.support.single_answer import single_answer
 from tests.support.wide import wide_cases_except, wide_except
 
 HOURS = 5 * 3600
@@ -249,13 +250,9 @@ ENDINGS: dict[str, tuple[Reply, str, str]] = {
 def test_unusual_stop_reasons_end_a_stream_after_one_request(
     gateway: Gateway, standin: StandIn, reply: Reply, said: str, reason: str
 ) -> None:
-    standin.default(reply)
-
-    def ask() -> None:
+    with single_answer(gateway, standin, reply):
         answer = chunks_of(gateway.api.stream_chat())
         assert (streamed_text(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
-
-    asks_once(standin, ask)
 
 
 @pytest.mark.parametrize("case", ["refusal", "nothing"])
@@ -263,14 +260,10 @@ def test_unusual_stop_reasons_end_a_complete_answer_after_one_request(
     gateway: Gateway, standin: StandIn, case: str
 ) -> None:
     reply, said, reason = ENDINGS[case]
-    standin.default(reply)
-
-    def ask() -> None:
+    with single_answer(gateway, standin, reply):
         choice = gateway.api.chat().json()["choices"][0]
         assert (choice["message"]["content"], choice["finish_reason"]) == (said, reason)
         assert choice["message"]["refusal"] is None
-
-    asks_once(standin, ask)
 
 
 # Silence

@@ -6,35 +6,18 @@ For example, `turns_of(standin.messages.last)` may be `[("user", ["hi"])]`.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from tests.standin import Recorded, StandIn
+from tests.standin import Recorded
 from tests.standin.prompt import texts
 
 # The CLI puts two lines before every system text: the first is for billing, the second says what it is.
 CLI_BILLING = "x-anthropic-billing-header:"
 CLI_IDENTITY = "You are a Claude agent, built on Anthropic's Claude Agent SDK."
 
-GOES_ON_SECONDS = 0.3  # the CLI would send its next request at once
-
 Utterance = list[tuple[str, list[str]]]
 Body = dict[str, Any]
-
-
-def asks_once(standin: StandIn, ask: Callable[[], None], tries: int = 4) -> None:
-    """`ask` leads to one request, though the CLI would go on by itself.
-
-    Its process is ended within milliseconds; on a busy machine it may be quicker once, but not every time.
-    """
-    for _ in range(tries):
-        before = len(standin.messages)
-        ask()
-        time.sleep(GOES_ON_SECONDS)
-        if len(standin.messages) == before + 1:
-            return
-    raise AssertionError("the CLI went on by itself every time")
 
 
 def user(content: Any) -> Body:
