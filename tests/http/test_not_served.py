@@ -1,18 +1,12 @@
-"""What the gateway does not serve it says, in the caller's own shape."""
+"""Endpoints of OpenAI's and Anthropic's APIs that the gateway does not serve are rejected in the caller's dialect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
 
 from gateway.api.views.not_served import FAMILIES
-from gateway.app import create_app
-from gateway.settings import Settings
+from tests.support.api_client import Api, error_of
+from tests.support.apps import MakeApi
 
 SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/models")
 
@@ -39,50 +33,38 @@ CALLS = [
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
-    app = create_app(
-        Settings(database_url=f"sqlite:///{tmp_path / 'gateway.db'}", require_auth=True, api_keys=("right",))
-    )
-    yield app
-    app.extensions["store"].close()
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
-KEY = {"x-api-key": "right"}
+def api(make_api: MakeApi) -> Api:
+    """Return a client with a valid key of a gateway that asks for keys."""
+    return make_api("right", require_auth=True, api_keys=("right",))
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS, ids=str)
-def test_what_is_not_served_says_what_is(client: FlaskClient, method: str, path: str) -> None:
-    answer = client.open(path, method=method, headers=KEY)
-    assert answer.status_code == 501
+def test_unserved_endpoint_is_a_501_that_names_the_served_ones(api: Api, method: str, path: str) -> None:
+    answer = api.request(method, path)
     assert answer.headers["x-should-retry"] == "false"
-    error: dict[str, Any] = answer.get_json()["error"]
-    assert (error["type"], error["code"]) == ("invalid_request_error", "not_implemented")
-    assert all(served in error["message"] for served in SERVED)
+    error = error_of(answer)
+    assert (error.status, error.type, error.code) == (501, "invalid_request_error", "not_implemented")
+    assert all(served in error.message for served in SERVED)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_is_refused(client: FlaskClient, family: str) -> None:
+def test_every_url_of_an_unserved_family_is_rejected(api: Api, family: str) -> None:
     for path in (f"/v1/{family}", f"/v1/{family}/some/thing"):
-        answer = client.post(path, headers=KEY)
+        answer = api.post(path)
         assert answer.status_code == 501
-        assert FAMILIES[family] in answer.get_data(as_text=True)
+        assert FAMILIES[family] in answer.text
 
 
-def test_a_key_is_asked_for_first(client: FlaskClient) -> None:
-    assert client.post("/v1/embeddings").status_code == 401
+def test_unserved_endpoint_needs_a_key(api: Api) -> None:
+    assert api.with_key(None).post("/v1/embeddings").status_code == 401
 
 
-def test_anthropics_clients_are_told_in_their_shape(client: FlaskClient) -> None:
-    answer = client.get("/v1/files", headers={**KEY, "anthropic-version": "2023-06-01"})
+def test_anthropic_client_gets_an_error_in_anthropics_shape(api: Api) -> None:
+    answer = api.get("/v1/files", headers={"anthropic-version": "2023-06-01"})
     assert answer.status_code == 501
-    assert answer.get_json()["type"] == "error"
+    assert answer.json()["type"] == "error"
 
 
-def test_other_urls_are_unknown_and_not_promised(client: FlaskClient) -> None:
-    assert client.get("/v1/nonsense", headers=KEY).status_code == 404
-    assert client.get("/v1/embeddingss", headers=KEY).status_code == 404
+def test_any_other_url_is_a_404(api: Api) -> None:
+    assert api.get("/v1/nonsense").status_code == 404
+    assert api.get("/v1/embeddingss").status_code == 404

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.standin import StandIn, text
-from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway
+from tests.support.gateway import NOTHING_KEPT, Gateway
 from tests.support.sockets import wait_until_idle
 from tests.support.wide import wide, wide_except
 
@@ -330,23 +326,3 @@ def test_a_silent_stream_is_kept_alive(gateway: Gateway, standin: StandIn) -> No
         assert 9 < time.monotonic() - began < 30
         assert comment == ": keep-alive"
         assert "late" in "".join(lines)
-
-
-# Settings
-
-
-def test_all_bad_settings_are_named_at_start(tmp_path: Path) -> None:
-    settings = {"PORT": "abc", "LOG_LEVEL": "loud", "CLAUDE_CODE_API_ENV_FILE": str(tmp_path / "none")}
-    done = subprocess.run(
-        [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "wsgi:app"],
-        env={"PATH": os.environ["PATH"], **settings},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode != 0
-    said = done.stderr
-    assert all(part in said for part in ("Bad settings", "PORT", "LOG_LEVEL"))
-    assert "Traceback" not in said

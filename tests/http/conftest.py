@@ -1,0 +1,51 @@
+"""Fixtures of the tests that send requests to an app in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from gateway.store.database import Store
+from gateway.store.keys import Keys
+from gateway.store.usage import UsageTable
+from tests.support.api_client import Api
+from tests.support.apps import MakeApi, MakeApp, close_app, open_app
+
+
+@pytest.fixture
+def make_app(database_url: str) -> Iterator[MakeApp]:
+    """Return a function that makes an app on this test's database, for example `make_app(dashboard=False)`."""
+    made: list[Flask] = []
+
+    def make(**settings: Any) -> Flask:
+        made.append(open_app(**{"database_url": database_url, **settings}))
+        return made[-1]
+
+    yield make
+    for app in made:
+        close_app(app)
+
+
+@pytest.fixture
+def make_api(make_app: MakeApp) -> MakeApi:
+    """Return a function that makes a client of such an app, for example `make_api("secret", require_auth=True)`."""
+
+    def make(key: str | None = None, **settings: Any) -> Api:
+        return Api.of_app(make_app(**settings), key=key)
+
+    return make
+
+
+@pytest.fixture
+def keys(store: Store) -> Keys:
+    """Return the API keys of this test's database."""
+    return Keys(store)
+
+
+@pytest.fixture
+def usage_table(store: Store) -> UsageTable:
+    """Return the usage of this test's database."""
+    return UsageTable(store)

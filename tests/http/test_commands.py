@@ -1,0 +1,122 @@
+"""The command line: `python -m gateway keys …` and `python -m gateway usage …`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.commands import main
+from gateway.store.keys import Keys
+from gateway.store.usage import UsageTable
+from tests.support.apps import MakeApi
+from tests.support.gateway import ROOT
+from tests.support.usage_records import make_record
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a command on this test's database, for example `run("keys", "list")`."""
+    monkeypatch.setenv("CLAUDE_CODE_API_ENV_FILE", "/nonexistent")
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    return lambda *arguments: CliRunner().invoke(main, arguments)
+
+
+def test_gateway_is_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: python -m gateway" in done.stdout
+
+
+# Keys
+
+
+def test_key_is_created_shown_rotated_and_revoked(run: Run, make_api: MakeApi, keys: Keys) -> None:
+    api = make_api(require_auth=True, api_keys=("configured",))
+    assert run("keys", "list").output == "There are no keys.\n"
+    plain = run("keys", "create", "alice", "--days", "2", "--model", "haiku", "--admin").stdout.strip()
+    run("keys", "create", "somebody with a long name")
+    assert api.with_key(plain).get("/v1/models").status_code == 200
+    alice = keys.list()[0]
+    assert (alice.is_admin, alice.allowed_models, alice.allowed_projects) == (True, ("haiku",), None)
+    assert alice.expires_at is not None
+    assert timedelta(days=1.9) < alice.expires_at - datetime.now(timezone.utc) < timedelta(days=2)
+    rotated = run("keys", "rotate", alice.id).stdout.strip()
+    assert rotated not in ("", plain)
+    shown = run("keys", "show", alice.id).output
+    assert re.search(r"^Models: +haiku$", shown, re.M)
+    assert run("keys", "revoke", alice.id).output == f"{alice.id} (alice) is revoked.\n"
+    assert api.with_key(rotated).get("/v1/models").status_code == 401
+    for text in (shown, run("keys", "list").output):
+        assert rotated not in text
+
+
+def test_columns_of_the_key_list_are_aligned(run: Run) -> None:
+    for name in ("a", "a much longer name"):
+        run("keys", "create", name)
+    lines = run("keys", "list").output.splitlines()
+    assert len(lines) == 3
+    words = ("STATE", "active", "active")
+    assert len({line.index(word) for line, word in zip(lines, words, strict=True)}) == 1
+
+
+@pytest.mark.parametrize("command", ["show", "revoke", "rotate"])
+def test_unknown_key_is_a_one_line_error(run: Run, command: str) -> None:
+    result = run("keys", command, "key_unknown")
+    assert result.exit_code == 1
+    assert result.output == "Error: There is no key key_unknown. See: python -m gateway keys list\n"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql://host/db", "sqlite:////proc/none/x.db"])
+def test_unusable_database_is_a_one_line_error(run: Run) -> None:
+    result = run("keys", "list")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert result.output.count("\n") == 1
+
+
+def test_limits_of_a_key_are_set_changed_and_shown(run: Run, keys: Keys) -> None:
+    run("keys", "create", "alice", "--usd-per-month", "2.5", "--requests-per-minute", "7")
+    (alice,) = keys.list()
+    assert alice.limits == {"usd_per_month": 2.5, "requests_per_minute": 7}
+    changed = run("keys", "limit", alice.id, "--tokens-per-day", "0", "--usd-per-month", "default").output
+    assert changed == f"{alice.id} (alice): requests_per_minute=7, tokens_per_day=0\n"
+    assert "requests_per_minute=7, tokens_per_day=0" in run("keys", "show", alice.id).output
+    for value in ("-1", "1.5", "nan", "many"):
+        rejected = run("keys", "limit", alice.id, "--tokens-per-day", value).output
+        assert "is neither a number from 0 nor 'default'" in rejected
+    unknown = run("keys", "limit", "key_unknown", "--tokens-per-day", "1").output
+    assert "There is no key key_unknown" in unknown
+    assert json.dumps(keys.show(alice.id).limits) == '{"requests_per_minute": 7, "tokens_per_day": 0}'
+
+
+# Usage
+
+
+def test_usage_is_a_table_with_aligned_columns_and_a_total(run: Run, usage_table: UsageTable) -> None:
+    def lines(*arguments: str) -> list[str]:
+        result = run("usage", *arguments)
+        assert result.exit_code == 0, result.output
+        return list(result.output.splitlines())
+
+    assert lines() == ["There is no usage."]
+    alices = make_record(key_id="a", key_name="alice")
+    long_ago = make_record(started_at=datetime.now(timezone.utc) - timedelta(days=3))
+    usage_table.add([alices, alices, make_record(), long_ago])
+    heading, alice, no_key, sums = lines("--by", "key", "--days", "2")
+    assert heading.split()[:2] == ["KEY", "REQUESTS"]
+    assert re.fullmatch(r"a \(alice\) +2 +0 +0 +2 +40 +600 +8,000 +\$0\.50", alice)
+    assert (no_key.split()[:2], sums.split()[:2]) == (["-", "1"], ["TOTAL", "3"])
+    assert len({len(line) for line in (heading, alice, no_key, sums)}) == 1
+    assert len(lines()) == 4  # two days
+    assert run("usage", "--days", "0").exit_code == 2
