@@ -39,8 +39,8 @@ from gateway.claude.service import Claude, Limits
 from gateway.observe import logs
 from gateway.settings import Settings, SettingsError, load
 from gateway.store.database import Store
-from gateway.store.session_claims import Claims
-from gateway.store.sessions import Expiry, Sessions
+from gateway.store.session_claims import SessionClaims
+from gateway.store.sessions import SessionExpiry, Sessions
 from gateway.store.sweeper import Sweeper
 
 PUBLIC = (
@@ -94,7 +94,10 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
     extensions.init_app(app, settings, now)
     app.extensions["on_exit"].insert(0, lambda: running.end_all(app))  # before usage is written
     turns = app.extensions["session_turns"] = _session_turns(settings, app.extensions["store"])
-    expiring = {"sessions": turns.sessions.sweep, "responses": app.extensions["responses"].sweep}
+    expiring = {
+        "sessions": turns.sessions.delete_expired,
+        "responses": app.extensions["responses"].delete_expired,
+    }
     app.extensions["on_start"].append(Sweeper(expiring, settings.cleanup_interval_minutes * 60).open)
     api = errors.OpenAIApi(app, spec_kwargs=_description(app, settings))
     modules = (
@@ -131,7 +134,7 @@ def _description(app: Flask, settings: Settings) -> dict[str, Any]:
 
 def _configure_logs(settings: Settings) -> None:
     try:
-        logs.configure(
+        logs.configure_logging(
             "DEBUG" if settings.debug else settings.log_level,
             settings.log_format,
             settings.log_file_path,
@@ -168,9 +171,9 @@ def _claude(settings: Settings) -> Claude:
 
 def _session_turns(settings: Settings, store: Store) -> SessionTurns:
     minutes = settings.session_timeout_minutes
-    expiry = Expiry(timedelta(minutes=minutes) if minutes else None)
+    expiry = SessionExpiry(timedelta(minutes=minutes) if minutes else None)
     return SessionTurns(
         Sessions(store, expiry),
-        Claims(store, expiry),
+        SessionClaims(store, expiry),
         store_all=settings.store_conversations,
     )

@@ -14,7 +14,7 @@ from gateway.settings import SettingsError, load
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from gateway.store.limits.allowance import Allowance
-from gateway.store.usage import GROUPS, Figures, GroupBy, Summary, UsageTable, sum_figures
+from gateway.store.usage import GROUPS, GroupBy, UsageFigures, UsageGroup, UsageTable, sum_figures
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
 USAGE_HEADINGS = ("REQUESTS", "FAILED", "CUT", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "COST")
@@ -128,7 +128,7 @@ def list_keys(keys: Keys) -> None:
 @click.pass_obj
 def show(keys: Keys, key_id: str) -> None:
     """Everything about one key."""
-    key = keys.show(key_id)
+    key = keys.get(key_id)
     rows = list(zip((f"{heading.capitalize()}:" for heading in HEADINGS), _row(key), strict=True))
     rows += [
         ("Created:", _moment(key.created_at)),
@@ -145,7 +145,7 @@ def show(keys: Keys, key_id: str) -> None:
 @click.pass_obj
 def limit(keys: Keys, /, key_id: str, **limits: float | str | None) -> None:
     """Change what one key may use. "default" is what the gateway's settings say."""
-    key = keys.limit(key_id, _given(limits))
+    key = keys.set_limits(key_id, _given(limits))
     click.echo(f"{key.id} ({key.name}): {_limits(key)}")
 
 
@@ -176,7 +176,7 @@ def usage(by: GroupBy, days: int) -> None:
     store = Store(load().database_url)
     store.open()
     today = datetime.now(timezone.utc).date()
-    groups = UsageTable(store).groups(by, today - timedelta(days=days - 1), today)
+    groups = UsageTable(store).sum_by(by, today - timedelta(days=days - 1), today)
     store.close()
     if not groups:
         click.echo("There is no usage.")
@@ -186,11 +186,11 @@ def usage(by: GroupBy, days: int) -> None:
     click.echo(_table([heading, *rows, ("TOTAL", *_figures(sum_figures(groups)))], numbers=True))
 
 
-def _group_name(group: Summary) -> str:
+def _group_name(group: UsageGroup) -> str:
     return f"{group.name} ({group.key_name})" if group.key_name else group.name or "-"
 
 
-def _figures(figures: Figures) -> tuple[str, ...]:
+def _figures(figures: UsageFigures) -> tuple[str, ...]:
     counts = (
         figures.requests,
         figures.failed,

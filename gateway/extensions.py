@@ -23,13 +23,13 @@ from gateway.observe import logs
 from gateway.observe.metrics import Metrics, MetricsSnapshot
 from gateway.settings import TITLE, VERSION, Settings, SettingsError
 from gateway.store.admin_sessions import AdminSessions
-from gateway.store.backends import without_password
+from gateway.store.backends import hide_password
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 from gateway.store.limits.counters import DatabaseStorage
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.limits.redis_leases import RedisLeases
-from gateway.store.project_folders import Folders
+from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
 from gateway.store.usage import UsageTable
@@ -63,7 +63,9 @@ def init_app(app: Flask, settings: Settings, now: Callable[[], float]) -> None:
     app.extensions["keys"] = Keys(store)
     app.extensions["admin_sessions"] = AdminSessions(store)
     app.extensions["projects"] = Projects(store)
-    app.extensions["folders"] = Folders(settings.project_root, settings.max_project_size_mb * 1024 * 1024)
+    app.extensions["folders"] = ProjectFolders(
+        settings.project_root, settings.max_project_size_mb * 1024 * 1024
+    )
     app.extensions["responses"] = Responses(store, timedelta(days=settings.responses_ttl_days))
     app.extensions |= {"on_start": [], "on_request": [logs.log_request], "on_record": [], "on_exit": []}
     app.extensions["live"] = set()
@@ -143,8 +145,6 @@ def _open(url: str) -> Store:
         store = Store(url)
         store.open()
     except StoreError as error:
-        reason = (
-            f"DATABASE_URL={without_password(url)}: {error.__cause__}" if error.__cause__ else error.message
-        )
+        reason = f"DATABASE_URL={hide_password(url)}: {error.__cause__}" if error.__cause__ else error.message
         raise SettingsError(f"The database cannot be used. {reason}") from error
     return store

@@ -11,7 +11,7 @@ from pathlib import Path
 # The project is not installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.store.key_secrets import LENGTH, PREFIX, generate
+from gateway.store.key_secrets import LENGTH, PREFIX, generate_key
 
 LEAST = 16
 
@@ -46,7 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--env", action="store_true", help="print a line for .env")
     options = parser.parse_args()
-    keys = [generate(options.prefix, options.length) for _ in range(options.number)]
+    keys = [generate_key(options.prefix, options.length) for _ in range(options.number)]
     print(f"API_KEYS={','.join(keys)}" if options.env else "\n".join(keys))
 
 

@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from gateway.settings import VERSION, Settings, SettingsError, load  # noqa: E402  the project is not installed
-from gateway.store.backends import without_password  # noqa: E402
+from gateway.store.backends import hide_password  # noqa: E402
 from scripts.client import Client, NoAnswer, Refused, url_of  # noqa: E402
 
 URLS = ("database_url", "rate_limit_storage_url")  # may have a password
@@ -45,7 +45,7 @@ def shown(settings: Settings, name: str, is_open: bool) -> str:
     if value is None or value == ():
         return "-"
     if name in URLS:
-        return without_password(value)
+        return hide_password(value)
     if not is_open:
         return f"{len(value)}, not shown" if isinstance(value, tuple) else "not shown"
     if isinstance(value, tuple):

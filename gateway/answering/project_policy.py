@@ -65,17 +65,17 @@ def _workplace(project: ProjectRecord) -> AgentWorkspace:
     """The settings may have become stricter since the policy was made: they win."""
     settings, folders, policy = current.settings(), current.folders(), project.policy
     require_allowed({**policy, "tools": ()})
-    if folders.used(project.path) > folders.most_bytes:
+    if folders.count_bytes(project.path) > folders.max_bytes:
         raise ProjectTooLarge(
             "The project is over its size limit: delete some of its files.", param="project_id"
         )
     return AgentWorkspace(
-        folder=folders.location(project.path),
+        folder=folders.locate(project.path),
         tools=_permitted(policy["tools"], settings),
         allowed=_permitted(policy["allowed_tools"], settings),
         permission_mode=policy["permission_mode"],
         max_turns=min(policy["max_turns"] or settings.agent_max_turns, settings.agent_max_turns),
-        instructions=folders.instructions(project.path),
+        instructions=folders.read_instructions(project.path),
         reports_activity=policy["report_activity"],
     )
 

@@ -29,8 +29,8 @@ from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError, InvalidRequest, SessionBusy, StoreError, TurnStopped
 from gateway.record import Record
-from gateway.store.session_claims import Claims, TurnResult
-from gateway.store.sessions import SessionRecord, Sessions, Stored, new_id, now
+from gateway.store.session_claims import SessionClaims, TurnResult
+from gateway.store.sessions import SessionRecord, Sessions, StoredMessage, new_session_id, now
 from gateway.turn import Done, Started, Usage, sum_usage
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ FINISH_PAUSES = (1, 2, 5, 10, 30, 60)  # between attempts to store what the data
 class SessionTurns:
     """All turns that run in this worker. One per app."""
 
-    def __init__(self, sessions: Sessions, claims: Claims, *, store_all: bool) -> None:
+    def __init__(self, sessions: Sessions, claims: SessionClaims, *, store_all: bool) -> None:
         self.sessions = sessions
         self.claims = claims
         self.store_all = store_all
@@ -106,7 +106,7 @@ class SessionTurn:
         self.history: list[dict[str, Any]] = []
         self.is_claimed = False
         self._turns = turns
-        self._stored: list[Stored] = []
+        self._stored: list[StoredMessage] = []
         self._continuation = Continuation([], [], 0)
         self._opening = RLock()
         self._is_heard = False
@@ -128,7 +128,7 @@ class SessionTurn:
             if own and not self.body.get(name):
                 self.body = {**self.body, name: own}
         if session.is_stored:
-            self._stored = self._turns.sessions.messages(session.id)
+            self._stored = self._turns.sessions.list_messages(session.id)
             known = [stored.message for stored in self._stored]
             self._continuation = replay.continued(known, chat.read_messages(self.body))
             self.history = self._continuation.history
@@ -299,7 +299,7 @@ def _new(body: Body) -> SessionTurn:
     turns, moment = current.session_turns(), now()
     is_stored = turns.store_all
     session = SessionRecord(
-        id=new_id(),
+        id=new_session_id(),
         owner=owner.current(),
         project_id=body.get("project_id") or None,
         title=None,

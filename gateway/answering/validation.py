@@ -55,7 +55,7 @@ def _continued(body: Body) -> tuple[Body, Sequence[dict[str, Any]]]:
     session = sessions.get(body["session_id"], owner.scope())
     if not session.is_stored:
         return body, ()
-    stored = [stored.message for stored in sessions.messages(session.id)]
+    stored = [stored.message for stored in sessions.list_messages(session.id)]
     return {"model": session.model, **body}, replay.continued(stored, chat.read_messages(body)).history
 
 

@@ -25,7 +25,7 @@ MOST_OF_A_PATH = 200
 DIGITS = 4  # of seconds: a tenth of a millisecond
 
 
-def configure(
+def configure_logging(
     level: str, form: str, path: Path | None = None, *, max_bytes: int = 0, backups: int = 1
 ) -> None:
     """Send all log records to stderr in `form` ("json" or "text"), from `level` up, and to the file `path`.
@@ -51,7 +51,7 @@ def configure(
     # Libraries tell everything at DEBUG: peewee each statement with its values, conversations and digests among them.
     logging.basicConfig(level="INFO" if level == "DEBUG" else level, handlers=handlers, force=True)
     logging.getLogger("gateway").setLevel(level)
-    _adopt("gunicorn.error")
+    _use_our_handlers("gunicorn.error")
 
 
 def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:
@@ -72,24 +72,24 @@ def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:
     return handler
 
 
-def log_request(handled: RequestSummary) -> None:
+def log_request(summary: RequestSummary) -> None:
     """The request's line."""
-    level = logging.DEBUG if handled.route in QUIET else logging.INFO
+    level = logging.DEBUG if summary.route in QUIET else logging.INFO
     if log.isEnabledFor(level):
-        fields = _request(handled) | (_answer(handled.record) if handled.record else {}) | handled.content
+        fields = _request(summary) | (_answer(summary.record) if summary.record else {}) | summary.content
         log.log(level, "request", extra={name: value for name, value in fields.items() if value is not None})
 
 
-def _request(handled: RequestSummary) -> dict[str, Any]:
-    error = handled.error
+def _request(summary: RequestSummary) -> dict[str, Any]:
+    error = summary.error
     return {
-        "request_id": handled.request_id,
-        "method": handled.method,
-        "path": quote(handled.path)[:MOST_OF_A_PATH],
-        "status": handled.status,
-        "seconds": round(handled.seconds, DIGITS),
-        "address": handled.address,
-        "key": handled.key_name,
+        "request_id": summary.request_id,
+        "method": summary.method,
+        "path": quote(summary.path)[:MOST_OF_A_PATH],
+        "status": summary.status,
+        "seconds": round(summary.seconds, DIGITS),
+        "address": summary.address,
+        "key": summary.key_name,
         "error": error.code if error else None,
         # Faults of our own are told in our own words; those of clients may quote what they sent.
         "reason": error.message if error and error.status >= 500 else None,
@@ -125,7 +125,7 @@ def _timestamp(_: Any, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _adopt(name: str) -> None:
+def _use_our_handlers(name: str) -> None:
     """A logger that has handlers of its own, the server's: in the worker it speaks like the others."""
     logger = logging.getLogger(name)
     logger.handlers.clear()

@@ -70,10 +70,13 @@ class Metrics:
     """
 
     def __init__(
-        self, folder: str | None, look: Callable[[], MetricsSnapshot], label: Callable[[str], str]
+        self,
+        folder: str | None,
+        take_snapshot: Callable[[], MetricsSnapshot],
+        label_model: Callable[[str], str],
     ) -> None:
-        self._look = look
-        self._label = label
+        self._take_snapshot = take_snapshot
+        self._label_model = label_model
         self._own = own = CollectorRegistry()
         self._shown = CollectorRegistry() if folder else own
         if folder:
@@ -122,13 +125,13 @@ class Metrics:
         """Sample now and then: other workers may be the ones that are asked."""
         gevent.spawn(self._sample_forever)
 
-    def count_request(self, handled: RequestSummary) -> None:
+    def count_request(self, summary: RequestSummary) -> None:
         """A request is over."""
-        self._requests.labels(handled.route, handled.status).inc()
+        self._requests.labels(summary.route, summary.status).inc()
 
     def count_answer(self, record: Record) -> None:
         """An answer is over."""
-        model = self._label(record.model)
+        model = self._label_model(record.model)
         usage = record.usage
         self._answers.labels(model, record.outcome).inc()
         if record.error:
@@ -157,14 +160,14 @@ class Metrics:
 
     def sample(self) -> None:
         """Take the state of things over."""
-        look = self._look()
+        snapshot = self._take_snapshot()
         for name, gauge in self._gauges.items():
-            gauge.set(look.status[name])
+            gauge.set(snapshot.status[name])
         for name, counter in self._counters.items():
-            counter.inc(look.status[name] - self._seen[name])
-            self._seen[name] = look.status[name]
-        self._unwritten.set(look.usage_waiting)
-        for window, (utilisation, resets_at) in look.windows.items():
+            counter.inc(snapshot.status[name] - self._seen[name])
+            self._seen[name] = snapshot.status[name]
+        self._unwritten.set(snapshot.usage_waiting)
+        for window, (utilisation, resets_at) in snapshot.windows.items():
             if utilisation is not None:
                 self._utilisation.labels(window).set(utilisation)
             if resets_at is not None:

@@ -1,4 +1,4 @@
-"""What an answer said, for the log (LOG_CONTENT)."""
+"""The text of an answer, for the log (LOG_CONTENT)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ class Transcript:
     """Collects the text of an answer and the calls in it, by choice."""
 
     def __init__(self) -> None:
-        self._said: dict[int, list[str]] = {}
+        self._parts: dict[int, list[str]] = {}
 
-    def note(self, index: int, batch: Sequence[Event]) -> None:
+    def add(self, index: int, batch: Sequence[Event]) -> None:
         """Take in a batch of choice `index`."""
-        said = self._said.setdefault(index, [])
+        parts = self._parts.setdefault(index, [])
         for event in batch:
             if isinstance(event, (Text, Refusal)):
-                said.append(event.text)
+                parts.append(event.text)
             elif isinstance(event, ToolCall):
-                said.append(f"\n[{event.name}] ")
+                parts.append(f"\n[{event.name}] ")
             elif isinstance(event, ToolArguments):
-                said.append(event.fragment)
+                parts.append(event.fragment)
             elif isinstance(event, Retracted):
-                said.clear()
+                parts.clear()
 
     def texts(self) -> list[str]:
         """The answer's choices."""
-        return ["".join(said) for _, said in sorted(self._said.items())]
+        return ["".join(parts) for _, parts in sorted(self._parts.items())]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from gateway.store import key_secrets as secret
+from gateway.store import key_secrets
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from gateway.store.models import AdminSession
@@ -37,8 +37,8 @@ class AdminSessions:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._now()
         row = {
-            "token_hash": secret.digest(token),
-            "key_hash": secret.digest(key),
+            "token_hash": key_secrets.digest_key(token),
+            "key_hash": key_secrets.digest_key(key),
             "expires_at": now + LIFETIME,
         }
 
@@ -52,13 +52,13 @@ class AdminSessions:
     def find(self, token: str) -> Key | None:
         """The admin's key that the session was opened with, if both may still be used."""
         query = AdminSession.select().where(
-            AdminSession.token_hash == secret.digest(token), AdminSession.expires_at > self._now()
+            AdminSession.token_hash == key_secrets.digest_key(token), AdminSession.expires_at > self._now()
         )
         row = self._store.read(query.first)
-        key = self._keys.find_digest(row.key_hash) if row else None
+        key = self._keys.find_by_digest(row.key_hash) if row else None
         return key if key and key.is_admin else None
 
     def close(self, token: str) -> None:
         """The token is worth nothing from now on."""
-        query = AdminSession.delete().where(AdminSession.token_hash == secret.digest(token))
+        query = AdminSession.delete().where(AdminSession.token_hash == key_secrets.digest_key(token))
         self._store.write(query.execute)

@@ -38,35 +38,35 @@ class Backend(Protocol):
 
     db: Any
 
-    def connected(self, work: Work[T]) -> T:
+    def run_connected(self, work: Work[T]) -> T:
         """`work(db)`, with a connection that nobody else uses meanwhile."""
 
-    def lock(self) -> None:
+    def take_write_lock(self) -> None:
         """Called first in every transaction that writes: from here on nobody else's does."""
 
     def close(self) -> None:
         """Close the connections that are not in use."""
 
-    def migrating(self) -> Any:
+    def migration(self) -> Any:
         """A context with a connection in a transaction that only one process has at a time."""
 
-    def is_passing(self, error: OperationalError) -> bool:
+    def is_transient(self, error: OperationalError) -> bool:
         """Whether it is worth trying again."""
 
 
-def backend_of(url: str, busy_seconds: float) -> Backend:
+def create_backend(url: str, busy_seconds: float) -> Backend:
     """The database that a DATABASE_URL names. Raises StoreError for another kind."""
     if url.startswith(POSTGRES):
         return Postgres("postgresql://" + url.partition("://")[2])
-    return Sqlite(path_of(url), busy_seconds)
+    return Sqlite(parse_sqlite_path(url), busy_seconds)
 
 
-def without_password(url: str) -> str:
+def hide_password(url: str) -> str:
     """A DATABASE_URL to show."""
     return re.sub(r"(?<=:)[^:@/]+(?=@)|(?<=[?&]password=)[^&]*", "…", url)
 
 
-def path_of(url: str) -> Path:
+def parse_sqlite_path(url: str) -> Path:
     """The file that a DATABASE_URL names: `sqlite:///relative.db` or `sqlite:////absolute.db`. Raises StoreError."""
     scheme, _, rest = url.partition("://")
     name = rest.removeprefix("/")
@@ -91,7 +91,7 @@ class Sqlite:
             str(path), pragmas={**self._pragmas, "foreign_keys": 1}, thread_safe=False, **self._options
         )
 
-    def connected(self, work: Work[T]) -> T:
+    def run_connected(self, work: Work[T]) -> T:
         """As it stays open, what it has read is known until somebody else writes."""
         if self.db.is_closed():
             self.db.connect()
@@ -101,11 +101,11 @@ class Sqlite:
         """Close it until it is needed again."""
         self.db.close()
 
-    def lock(self) -> None:
+    def take_write_lock(self) -> None:
         """It is had already."""
 
     @contextmanager
-    def migrating(self) -> Iterator[Database]:
+    def migration(self) -> Iterator[Database]:
         """Foreign keys are off, as SQLite wants it for tables that are rebuilt; inside a transaction they cannot be
         switched. Hence a connection of its own."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ class Sqlite:
         with db.connection_context(), db.atomic():
             yield db
 
-    def is_passing(self, error: OperationalError) -> bool:
+    def is_transient(self, error: OperationalError) -> bool:
         """Somebody else is writing."""
         # Python 3.10 has no error codes of SQLite.
         return "locked" in str(error) or "busy" in str(error)
@@ -131,7 +131,7 @@ class Postgres:
             url, max_connections=CONNECTIONS, timeout=CONNECT_SECONDS, **self._options
         )
 
-    def connected(self, work: Work[T]) -> T:
+    def run_connected(self, work: Work[T]) -> T:
         """With one of the pool."""
         with self.db.connection_context():
             return work(self.db)
@@ -140,18 +140,18 @@ class Postgres:
         """Close the connections that are not in use."""
         self.db.close_idle()
 
-    def lock(self) -> None:
+    def take_write_lock(self) -> None:
         """Until the end of the transaction; writes are short."""
         self.db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
 
     @contextmanager
-    def migrating(self) -> Iterator[Database]:
+    def migration(self) -> Iterator[Database]:
         """The lock goes with the transaction, and with the process."""
         db: Any = PostgresqlDatabase(self._url, **self._options)
         with db.connection_context(), db.atomic():
             db.execute_sql("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             yield db
 
-    def is_passing(self, error: OperationalError) -> bool:
+    def is_transient(self, error: OperationalError) -> bool:
         """A connection that was lost (the server restarted, say) is replaced by the next attempt."""
         return True

@@ -18,13 +18,13 @@ from playhouse.migrations import Runner
 from playhouse.pool import MaxConnectionsExceeded
 
 from gateway.errors import StoreError
-from gateway.store.backends import T, Work, backend_of
+from gateway.store.backends import T, Work, create_backend
 
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 0.02  # in which nothing else runs; other workers' transactions are shorter
-DELETED_AT_ONCE = 200
+DELETE_BATCH = 200
 PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # between the attempts, in seconds
 
 
@@ -34,16 +34,16 @@ class Store:
     def __init__(
         self, url: str, *, busy_seconds: float = BUSY_SECONDS, pauses: tuple[float, ...] = PAUSES
     ) -> None:
-        self._backend = backend_of(url, busy_seconds)
+        self._backend = create_backend(url, busy_seconds)
         self._pauses = pauses
 
     def open(self) -> None:
         """Create or migrate the database. Any number of processes may do so at once. Raises StoreError."""
-        self._attempt(self._migrate)
+        self._run_with_retries(self._migrate)
 
     def read(self, work: Work[T]) -> T:
         """`work(db)`, outside a transaction: for one query. Raises StoreError."""
-        return self._attempt(lambda: self._backend.connected(work))
+        return self._run_with_retries(lambda: self._backend.run_connected(work))
 
     def write(self, work: Work[T]) -> T:
         """`work(db)` in a transaction that has the write lock from its beginning. Raises StoreError.
@@ -54,23 +54,23 @@ class Store:
 
         def transaction(db: Any) -> T:
             with db.atomic():
-                self._backend.lock()
+                self._backend.take_write_lock()
                 return work(db)
 
-        return self._attempt(lambda: self._backend.connected(transaction))
+        return self._run_with_retries(lambda: self._backend.run_connected(transaction))
 
-    def once(self, work: Work[T]) -> T:
+    def write_single(self, work: Work[T]) -> T:
         """`work(db)` for one statement that writes, which is a transaction by itself. Raises StoreError."""
         return self.read(work)
 
-    def delete_in_parts(self, model: Any, condition: Callable[[], Any]) -> int:
+    def delete_in_batches(self, model: Any, condition: Callable[[], Any]) -> int:
         """Delete the rows for which `condition()` holds, a few at a time, as others wait meanwhile; how many it were.
 
         `model` has a key named `id`.
         """
 
         def work(db: Any) -> int:
-            some = model.select(model.id).where(condition()).limit(DELETED_AT_ONCE)
+            some = model.select(model.id).where(condition()).limit(DELETE_BATCH)
             return int(model.delete().where(model.id.in_(some)).execute(db))
 
         deleted = 0
@@ -83,28 +83,28 @@ class Store:
         """Close the connections that are not in use."""
         self._backend.close()
 
-    def _attempt(self, action: Callable[[], T]) -> T:
+    def _run_with_retries(self, action: Callable[[], T]) -> T:
         """Driver errors become ours here and nowhere else. The client is told no detail, the log is."""
         try:
-            return self._patiently(action)
+            return self._retry(action)
         except (PeeweeException, sqlite3.Error, MaxConnectionsExceeded, OSError) as error:
             log.warning("the database failed: %s: %s", type(error).__name__, error)
             self._backend.close()  # whatever state they are in, the next attempt gets a new one
             raise StoreError(retry_after=1) from error
 
-    def _patiently(self, action: Callable[[], T]) -> T:
+    def _retry(self, action: Callable[[], T]) -> T:
         for pause in self._pauses:
             try:
                 return action()
             except OperationalError as error:
-                if not self._backend.is_passing(error):
+                if not self._backend.is_transient(error):
                     raise
             gevent.sleep(pause)
         return action()
 
     def _migrate(self) -> None:
         """The lock is held from looking to changing, so the second process finds the work done."""
-        with self._backend.migrating() as db:
+        with self._backend.migration() as db:
             Runner(db, str(MIGRATIONS)).up()
 
 

@@ -8,20 +8,20 @@ import string
 
 PREFIX = "ccg-"
 LENGTH = 43  # random characters: more than 256 bits
-SHOWN = 4
+SHOWN_LENGTH = 4
 _ALPHABET = string.ascii_letters + string.digits
 
 
-def generate(prefix: str = PREFIX, length: int = LENGTH) -> str:
+def generate_key(prefix: str = PREFIX, length: int = LENGTH) -> str:
     """A fresh key: the prefix and `length` random letters and digits."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-def digest(key: str) -> str:
+def digest_key(key: str) -> str:
     """What is kept of a key: its SHA-256. It is random and long, so it needs no salt and no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def shown(key: str) -> str:
+def shorten_key(key: str) -> str:
     """The beginning of a generated key, for lists."""
-    return key[: len(PREFIX) + SHOWN]
+    return key[: len(PREFIX) + SHOWN_LENGTH]

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from gateway.errors import KeyNotFound, KeyRevoked
-from gateway.store import key_secrets as secret
+from gateway.store import key_secrets
 from gateway.store.database import Store
 from gateway.store.models import ApiKey
 
@@ -59,7 +59,7 @@ class Keys:
         limits: Mapping[str, Any] | None = None,
     ) -> tuple[Key, str]:
         """A new key: its record, and the key itself, which cannot be had again."""
-        plain = secret.generate()
+        plain = key_secrets.generate_key()
         values = {
             "id": f"key_{secrets.token_hex(8)}",
             **_secret_values(plain),
@@ -83,7 +83,7 @@ class Keys:
         query = ApiKey.select().order_by(ApiKey.created_at, ApiKey.id)
         return self._store.read(lambda db: [_key(row) for row in query.execute(db)])
 
-    def show(self, key_id: str) -> Key:
+    def get(self, key_id: str) -> Key:
         """One key. Raises KeyNotFound."""
         return self._store.read(lambda db: _get(db, key_id))
 
@@ -93,7 +93,7 @@ class Keys:
 
     def rotate(self, key_id: str) -> tuple[Key, str]:
         """A new secret for the same key; the old one is refused from now on. Raises KeyNotFound, KeyRevoked."""
-        plain = secret.generate()
+        plain = key_secrets.generate_key()
 
         def work(db: Any) -> Key:
             if not _get(db, key_id).is_active:
@@ -102,7 +102,7 @@ class Keys:
 
         return self._store.write(work), plain
 
-    def limit(self, key_id: str, changes: Mapping[str, float | None]) -> Key:
+    def set_limits(self, key_id: str, changes: Mapping[str, float | None]) -> Key:
         """Limits of the key's own, by the names of Allowance; None gives it the gateway's again. Raises KeyNotFound."""
 
         def work(db: Any) -> Key:
@@ -114,9 +114,9 @@ class Keys:
 
     def find(self, plain: str) -> Key | None:
         """The key that a client has sent, if it is known and may be used."""
-        return self.find_digest(secret.digest(plain))
+        return self.find_by_digest(key_secrets.digest_key(plain))
 
-    def find_digest(self, wanted: str) -> Key | None:
+    def find_by_digest(self, wanted: str) -> Key | None:
         """The same, by the digest of the key."""
         row = self._store.read(lambda db: ApiKey.select().where(ApiKey.key_hash == wanted).first(db))
         if row is None or not hmac.compare_digest(row.key_hash, wanted):
@@ -129,7 +129,7 @@ class Keys:
         return any(key.state == "active" for key in self.list())
 
 
-def add_usage(db: Any, key_id: str, *, requests: int, tokens: int, cost: float, last: datetime) -> None:
+def add_key_usage(db: Any, key_id: str, *, requests: int, tokens: int, cost: float, last: datetime) -> None:
     """Add answers to a key's sums, within a transaction. `cost` is in USD, `last` when the latest began."""
     change = {
         "total_requests": ApiKey.total_requests + requests,
@@ -149,7 +149,7 @@ def _list(values: Iterable[str] | None) -> Any:
 
 
 def _secret_values(plain: str) -> dict[str, Any]:
-    return {"key_hash": secret.digest(plain), "prefix": secret.shown(plain)}
+    return {"key_hash": key_secrets.digest_key(plain), "prefix": key_secrets.shorten_key(plain)}
 
 
 def _get(db: Any, key_id: str) -> Key:

@@ -24,7 +24,7 @@ import gevent
 from gevent.lock import RLock
 
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectTooLarge, StoreError
-from gateway.store.project_paths import is_fit
+from gateway.store.project_paths import is_valid_name
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ T = TypeVar("T")
 UPLOADS = ".uploads"
 DELETED = ".deleted-"
 INSTRUCTIONS = "CLAUDE.md"
-MOST_INSTRUCTIONS = 256 * 1024  # bytes
-DEEPEST = 64  # folders within each other; what is deeper does not show
+MAX_INSTRUCTIONS_BYTES = 256 * 1024  # bytes
+MAX_DEPTH = 64  # folders within each other; what is deeper does not show
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OWN_FOLDER = _FOLDER | os.O_NOFOLLOW
@@ -43,7 +43,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ProjectFile:
     """A file of a project: its path in it, size and time of change (UTC)."""
 
     name: str
@@ -51,20 +51,20 @@ class File:
     modified_at: datetime
 
 
-class Folders:
-    """The folders in `root`, `most_bytes` in each. Names and paths are ones that `paths` has passed.
+class ProjectFolders:
+    """The folders in `root`, `max_bytes` in each. Names and paths are ones that `paths` has passed.
 
     Every method raises StoreError when the file system fails.
     """
 
-    def __init__(self, root: Path, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, root: Path, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self._root = root
         self._commit = RLock()
 
     def create(self, name: str) -> None:
         """Make a project's folder. Raises InvalidRequest if there is anything of that name."""
-        with _wrapped():
+        with _store_errors():
             self._root.mkdir(parents=True, exist_ok=True)
             with self._folder() as root:
                 try:
@@ -79,7 +79,7 @@ class Folders:
     def remove(self, name: str) -> None:
         """Delete a project's folder with all that is in it. What is no folder is left alone."""
         hidden = f"{DELETED}{secrets.token_hex(8)}"
-        with _wrapped(), self._folder() as root:
+        with _store_errors(), self._folder() as root:
             try:
                 if not stat.S_ISDIR(os.stat(name, dir_fd=root, follow_symlinks=False).st_mode):
                     log.warning("the project's folder %s is none, and is left alone", name)
@@ -88,32 +88,32 @@ class Folders:
             except FileNotFoundError:
                 return
         assert shutil.rmtree.avoids_symlink_attacks
-        _aside(lambda: shutil.rmtree(self._root / hidden, ignore_errors=True))
+        _run_in_thread(lambda: shutil.rmtree(self._root / hidden, ignore_errors=True))
         if (self._root / hidden).exists():
             log.warning("a part of a deleted project is left in %s", hidden)
 
-    def location(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         """The absolute path of a project's folder."""
-        with _wrapped(), self._folder(name):
+        with _store_errors(), self._folder(name):
             return str(self._root.resolve() / name)
 
-    def used(self, name: str) -> int:
+    def count_bytes(self, name: str) -> int:
         """The sizes of all files of a project, in bytes."""
-        with _wrapped():
-            return sum(found.st_size for _, found in _aside(lambda: self._listing(name)))
+        with _store_errors():
+            return sum(found.st_size for _, found in _run_in_thread(lambda: self._listing(name)))
 
-    def files(self, name: str) -> list[File]:
+    def list_files(self, name: str) -> list[ProjectFile]:
         """All files of a project that have a name a client could give, by path. Links do not count."""
-        with _wrapped():
-            listed = _aside(lambda: self._listing(name))
+        with _store_errors():
+            listed = _run_in_thread(lambda: self._listing(name))
         return sorted(
-            (_file(path, found) for path, found in listed if all(map(is_fit, path.split("/")))),
+            (_file(path, found) for path, found in listed if all(map(is_valid_name, path.split("/")))),
             key=lambda file: file.name,
         )
 
-    def open(self, name: str, path: Sequence[str]) -> tuple[BinaryIO, File]:
+    def open_file(self, name: str, path: Sequence[str]) -> tuple[BinaryIO, ProjectFile]:
         """A file to read, which the caller closes. Raises ProjectFileNotFound, also where a link is on the way."""
-        with _wrapped(), _found(path), self._folder(name, *path[:-1]) as folder:
+        with _store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
             descriptor = os.open(path[-1], _FILE, dir_fd=folder)
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
@@ -121,12 +121,12 @@ class Folders:
                 raise FileNotFoundError
             return os.fdopen(descriptor, "rb"), _file("/".join(path), found)
 
-    def write(self, name: str, path: Sequence[str], chunks: Iterable[bytes]) -> File:
+    def write_file(self, name: str, path: Sequence[str], chunks: Iterable[bytes]) -> ProjectFile:
         """Put a file there, or in place of the one that is there, when all of it has come.
 
         Raises ProjectTooLarge, or InvalidRequest where the path leads through a file or a link, or to a folder.
         """
-        with _wrapped(), self._uploads() as uploads:
+        with _store_errors(), self._uploads() as uploads:
             upload = secrets.token_hex(16)
             try:
                 size = self._receive(uploads, upload, chunks, self._room(name, path))
@@ -136,28 +136,29 @@ class Folders:
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(upload, dir_fd=uploads)
-        file, written = self.open(name, path)
+        file, written = self.open_file(name, path)
         file.close()
         return written
 
-    def delete(self, name: str, path: Sequence[str]) -> None:
+    def delete_file(self, name: str, path: Sequence[str]) -> None:
         """Delete a file. Raises ProjectFileNotFound; folders and links are none."""
-        with _wrapped(), _found(path), self._folder(name, *path[:-1]) as folder:
+        with _store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
             if not stat.S_ISREG(os.stat(path[-1], dir_fd=folder, follow_symlinks=False).st_mode):
                 raise FileNotFoundError
             os.unlink(path[-1], dir_fd=folder)
 
-    def instructions(self, name: str) -> str:
+    def read_instructions(self, name: str) -> str:
         """The text of the project's CLAUDE.md; "" if it has none. Raises InvalidRequest if it is too long."""
         try:
-            file, _ = self.open(name, (INSTRUCTIONS,))
+            file, _ = self.open_file(name, (INSTRUCTIONS,))
         except ProjectFileNotFound:
             return ""
-        with _wrapped(), file:
-            text = file.read(MOST_INSTRUCTIONS + 1)
-        if len(text) > MOST_INSTRUCTIONS:
+        with _store_errors(), file:
+            text = file.read(MAX_INSTRUCTIONS_BYTES + 1)
+        if len(text) > MAX_INSTRUCTIONS_BYTES:
             raise InvalidRequest(
-                f"The project's {INSTRUCTIONS} has more than {MOST_INSTRUCTIONS} bytes.", param="project_id"
+                f"The project's {INSTRUCTIONS} has more than {MAX_INSTRUCTIONS_BYTES} bytes.",
+                param="project_id",
             )
         return text.decode("utf-8", "replace")
 
@@ -191,15 +192,15 @@ class Folders:
     def _room(self, name: str, path: Sequence[str]) -> int:
         """How large the file may be: what it replaces does not count."""
         try:
-            file, replaced = self.open(name, path)
+            file, replaced = self.open_file(name, path)
         except ProjectFileNotFound:
-            return self.most_bytes - self.used(name)
+            return self.max_bytes - self.count_bytes(name)
         file.close()
-        return self.most_bytes - self.used(name) + replaced.bytes
+        return self.max_bytes - self.count_bytes(name) + replaced.bytes
 
     def _check_room(self, name: str, path: Sequence[str], size: int) -> None:
         if size > self._room(name, path):
-            raise _too_large(self.most_bytes)
+            raise _too_large(self.max_bytes)
 
     def _receive(self, uploads: int, upload: str, chunks: Iterable[bytes], room: int) -> int:
         size = 0
@@ -207,7 +208,7 @@ class Folders:
             for chunk in chunks:
                 size += len(chunk)
                 if size > room:
-                    raise _too_large(self.most_bytes)
+                    raise _too_large(self.max_bytes)
                 file.write(chunk)
         return size
 
@@ -232,7 +233,7 @@ def _walk(folder: int, before: str = "", depth: int = 0) -> Iterator[tuple[str, 
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISREG(found.st_mode):
                 yield before + name, found
-            elif stat.S_ISDIR(found.st_mode) and depth < DEEPEST:
+            elif stat.S_ISDIR(found.st_mode) and depth < MAX_DEPTH:
                 inner = os.open(name, _OWN_FOLDER, dir_fd=folder)
                 try:
                     yield from _walk(inner, f"{before}{name}/", depth + 1)
@@ -240,21 +241,23 @@ def _walk(folder: int, before: str = "", depth: int = 0) -> Iterator[tuple[str, 
                     os.close(inner)
 
 
-def _aside(work: Callable[[], T]) -> T:
+def _run_in_thread(work: Callable[[], T]) -> T:
     """Do what may take long in a thread: it would stop every greenlet."""
     return gevent.get_hub().threadpool.apply(work)
 
 
-def _file(name: str, found: os.stat_result) -> File:
-    return File(name, found.st_size, datetime.fromtimestamp(found.st_mtime, timezone.utc))
+def _file(name: str, found: os.stat_result) -> ProjectFile:
+    return ProjectFile(name, found.st_size, datetime.fromtimestamp(found.st_mtime, timezone.utc))
 
 
-def _too_large(most: int) -> ProjectTooLarge:
-    return ProjectTooLarge(f"The project may have {most} bytes in all (MAX_PROJECT_SIZE_MB).", param="file")
+def _too_large(max_bytes: int) -> ProjectTooLarge:
+    return ProjectTooLarge(
+        f"The project may have {max_bytes} bytes in all (MAX_PROJECT_SIZE_MB).", param="file"
+    )
 
 
 @contextmanager
-def _found(path: Sequence[str]) -> Iterator[None]:
+def _missing_as_not_found(path: Sequence[str]) -> Iterator[None]:
     """A part that is missing, or is no folder or file of its own, means that there is no such file."""
     try:
         yield
@@ -265,7 +268,7 @@ def _found(path: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _wrapped() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     """Errors of the file system become ours. The client is told no detail, the log is."""
     try:
         yield

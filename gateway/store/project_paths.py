@@ -10,9 +10,9 @@ import unicodedata
 
 from gateway.errors import InvalidRequest
 
-MOST_NAME_BYTES = 255
-MOST_PATH_BYTES = 1024
-MOST_FOLDERS = 32
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 1024
+MAX_FOLDERS = 32
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # Separators and what looks like one, what Windows takes for something else, and what stands for broken bytes.
@@ -23,7 +23,7 @@ _RESERVED = re.compile(
 )
 
 
-def folder_name(name: str, param: str = "path") -> str:
+def check_folder_name(name: str, param: str = "path") -> str:
     """`name` if it can be a project's folder: one plain name. Raises InvalidRequest."""
     if not _FOLDER.fullmatch(name):
         raise InvalidRequest(
@@ -31,27 +31,27 @@ def folder_name(name: str, param: str = "path") -> str:
             "beginning with a letter or a digit.",
             param=param,
         )
-    _check(name, param)
+    _check_part(name, param)
     return name
 
 
-def file_path(path: str, param: str = "path") -> tuple[str, ...]:
+def split_file_path(path: str, param: str = "path") -> tuple[str, ...]:
     """The parts of a file's path inside a project, `/` between them. Raises InvalidRequest."""
     parts = tuple(path.split("/"))
     for part in parts:
-        _check(part, param)
-    if len(parts) > MOST_FOLDERS or len(path.encode()) > MOST_PATH_BYTES:
-        raise _invalid(param, f"at most {MOST_FOLDERS} parts and {MOST_PATH_BYTES} bytes are allowed")
+        _check_part(part, param)
+    if len(parts) > MAX_FOLDERS or len(path.encode()) > MAX_PATH_BYTES:
+        raise _invalid(param, f"at most {MAX_FOLDERS} parts and {MAX_PATH_BYTES} bytes are allowed")
     return parts
 
 
-def is_fit(name: str) -> bool:
+def is_valid_name(name: str) -> bool:
     """Whether a client could name a file or folder that is called so."""
-    return _problem(name) is None
+    return _find_problem(name) is None
 
 
-def _check(name: str, param: str) -> None:
-    problem = _problem(name)
+def _check_part(name: str, param: str) -> None:
+    problem = _find_problem(name)
     if problem is not None:
         raise _invalid(param, problem)
 
@@ -60,7 +60,7 @@ def _invalid(param: str, problem: str) -> InvalidRequest:
     return InvalidRequest(f"Invalid '{param}': {problem}.", param=param)
 
 
-def _problem(name: str) -> str | None:
+def _find_problem(name: str) -> str | None:
     """What is wrong with one part of a path."""
     if name in ("", ".", ".."):
         return "it has to be relative, without empty parts, '.' and '..'"
@@ -73,6 +73,6 @@ def _problem(name: str) -> str | None:
         return "a part may not begin or end with a space, nor end with a dot"
     if _RESERVED.fullmatch(name):
         return f"'{name}' is a reserved name"
-    if len(name.encode()) > MOST_NAME_BYTES:
-        return f"a part may have at most {MOST_NAME_BYTES} bytes"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        return f"a part may have at most {MAX_NAME_BYTES} bytes"
     return None

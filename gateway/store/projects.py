@@ -75,7 +75,7 @@ class Projects:
         """One project. Raises ProjectNotFound if there is none, or it is another owner's."""
         return self._store.read(lambda db: _get(db, project_id, owner))
 
-    def page(
+    def list_page(
         self, owner: str | None, page: int, per_page: int, only: Collection[str] | None = None
     ) -> tuple[list[ProjectRecord], int]:
         """A page of projects, the newest first, and how many there are in all; `only` these ids if it is given."""
@@ -103,7 +103,7 @@ class Projects:
         self._store.write(lambda db: Project.delete().where(Project.id == project_id).execute(db))
 
 
-def fresh_id() -> str:
+def new_project_id() -> str:
     """An id for a new project; it can be the name of its folder, too."""
     return f"proj_{secrets.token_hex(12)}"
 

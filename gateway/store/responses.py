@@ -109,7 +109,7 @@ class Responses:
         query = ResponseRow.select(ResponseRow.id).where(_active(response_ids))
         return self._store.read(lambda db: {row.id for row in query.execute(db)})
 
-    def show(self, owner: str, response_id: str) -> StoredResponse:
+    def get(self, owner: str, response_id: str) -> StoredResponse:
         """A response as it is now. Raises ResponseNotFound."""
         return self._store.read(lambda db: _kept(db, owner, response_id))
 
@@ -137,7 +137,7 @@ class Responses:
 
         self._store.write(work)
 
-    def chain(self, owner: str, response_id: str) -> list[Item]:
+    def list_chain(self, owner: str, response_id: str) -> list[Item]:
         """The items of a response and of all that it follows, from the first on. Raises ResponseNotFound.
 
         It is not found either if one of those it follows is there no more.
@@ -153,7 +153,7 @@ class Responses:
 
         return self._store.read(work)
 
-    def input_items(self, owner: str, response_id: str) -> list[Item]:
+    def list_input_items(self, owner: str, response_id: str) -> list[Item]:
         """All items that a response had for its input, from the first on. Raises ResponseNotFound."""
 
         def work(db: Any) -> list[Item]:
@@ -165,7 +165,7 @@ class Responses:
 
         return self._store.read(work)
 
-    def items(self, owner: str, ids: Collection[str]) -> Mapping[str, Item]:
+    def find_items(self, owner: str, ids: Collection[str]) -> Mapping[str, Item]:
         """Those of the items that are there, by id."""
         wanted = list(dict.fromkeys(ids))
         found: dict[str, Item] = {}
@@ -182,9 +182,9 @@ class Responses:
             found |= self._store.read(lambda db: {row.item_id: row.item for row in query.execute(db)})  # noqa: B023
         return found
 
-    def sweep(self) -> int:
+    def delete_expired(self) -> int:
         """Delete what has expired; how many. Several processes may do so at once."""
-        return self._store.delete_in_parts(ResponseRow, lambda: ResponseRow.expires_at <= _now())
+        return self._store.delete_in_batches(ResponseRow, lambda: ResponseRow.expires_at <= _now())
 
 
 def not_found(response_id: str) -> ResponseNotFound:

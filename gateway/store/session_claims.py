@@ -15,7 +15,7 @@ from gateway.errors import SessionBusy, TurnStopped
 from gateway.store.database import Store, rows
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import Session, SessionMessage
-from gateway.store.sessions import Expiry, SessionRecord, find, insert, now
+from gateway.store.sessions import SessionExpiry, SessionRecord, find_session, insert_session, now
 
 FINISH = (
     "UPDATE sessions SET running_turn = NULL, running_until = NULL, stop_requested = ?, updated_at = ?, "
@@ -45,10 +45,10 @@ class TurnResult:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-class Claims:
+class SessionClaims:
     """Claims on sessions. Every method raises StoreError when the database fails."""
 
-    def __init__(self, store: Store, expiry: Expiry, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(self, store: Store, expiry: SessionExpiry, lease_seconds: float = LEASE_SECONDS) -> None:
         self._store = store
         self._expiry = expiry
         self._lease = timedelta(seconds=lease_seconds)
@@ -56,13 +56,15 @@ class Claims:
     def open(self, record: SessionRecord, turn: str) -> None:
         """Add a new session in which `turn` runs already."""
         lease = now() + self._lease
-        self._store.once(lambda db: insert(db, record, running_turn=turn, running_until=lease))
+        self._store.write_single(
+            lambda db: insert_session(db, record, running_turn=turn, running_until=lease)
+        )
 
     def claim(self, session_id: str, owner: str | None, turn: str) -> SessionRecord:
         """Let `turn` run in a session. Raises SessionNotFound, or SessionBusy if another does."""
 
         def work(db: Any) -> SessionRecord:
-            record = find(db, session_id, owner, self._expiry)
+            record = find_session(db, session_id, owner, self._expiry)
             moment = now()
             is_free = Session.running_until.is_null() | (Session.running_until <= moment)
             change = {
@@ -106,7 +108,7 @@ class Claims:
             if outcome.messages:
                 _replace(db, found[0][0], outcome)
 
-        (self._store.write if outcome.messages else self._store.once)(work)
+        (self._store.write if outcome.messages else self._store.write_single)(work)
 
 
 def _values(turn: str, outcome: TurnResult) -> list[Any]:

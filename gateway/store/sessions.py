@@ -46,7 +46,7 @@ class SessionRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredMessage:
     """A message in the chat dialect's form, and its place in the order."""
 
     id: int
@@ -54,17 +54,17 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Expiry:
+class SessionExpiry:
     """Which sessions have been idle for too long. `idle` None: those that are stored never are."""
 
     idle: timedelta | None
 
-    def living(self) -> Any:
+    def is_current(self) -> Any:
         """The condition for those that are there."""
         known = (Session.updated_at >= self._limit()) | (Session.running_until > now())
         return known if self.idle is not None else known | (Session.is_stored == True)  # noqa: E712  SQL
 
-    def expired(self) -> Any:
+    def is_expired(self) -> Any:
         """The condition for those that may go. Not the opposite in SQL's logic, where unknown is neither."""
         resting = Session.running_until.is_null() | (Session.running_until <= now())
         expired = (Session.updated_at < self._limit()) & resting
@@ -77,7 +77,7 @@ class Expiry:
 class Sessions:
     """All that is asked of sessions but for their turns. Every method raises StoreError when the database fails."""
 
-    def __init__(self, store: Store, expiry: Expiry) -> None:
+    def __init__(self, store: Store, expiry: SessionExpiry) -> None:
         self._store = store
         self._expiry = expiry
 
@@ -92,24 +92,26 @@ class Sessions:
     ) -> SessionRecord:
         """A new session, stored and empty."""
         record = SessionRecord(
-            new_id(), owner, project_id, title, model, system_prompt, True, moment := now(), moment
+            new_session_id(), owner, project_id, title, model, system_prompt, True, moment := now(), moment
         )
-        self._store.write(lambda db: insert(db, record))
+        self._store.write(lambda db: insert_session(db, record))
         return record
 
     def get(self, session_id: str, owner: str | None) -> SessionRecord:
         """One session, by its id or the CLI's for it. Raises SessionNotFound."""
-        return self._store.read(lambda db: find(db, session_id, owner, self._expiry))
+        return self._store.read(lambda db: find_session(db, session_id, owner, self._expiry))
 
-    def messages(self, session_id: str) -> list[Stored]:
+    def list_messages(self, session_id: str) -> list[StoredMessage]:
         """A session's messages, the oldest first."""
         query = SessionMessage.select(SessionMessage.id, SessionMessage.content).where(
             SessionMessage.session == session_id
         )
         ordered = query.order_by(SessionMessage.id)
-        return self._store.read(lambda db: [Stored(row.id, row.content) for row in ordered.execute(db)])
+        return self._store.read(
+            lambda db: [StoredMessage(row.id, row.content) for row in ordered.execute(db)]
+        )
 
-    def page(
+    def list_page(
         self, owner: str | None, project_id: str | None, page: int, per_page: int
     ) -> tuple[list[SessionRecord], int]:
         """A page of sessions, counted from 1, the newest first, and how many there are in all."""
@@ -127,9 +129,9 @@ class Sessions:
         """Give it another title. Raises SessionNotFound."""
 
         def work(db: Any) -> SessionRecord:
-            record = find(db, session_id, owner, self._expiry)
+            record = find_session(db, session_id, owner, self._expiry)
             Session.update(title=title).where(Session.id == record.id).execute(db)
-            return find(db, record.id, owner, self._expiry)
+            return find_session(db, record.id, owner, self._expiry)
 
         return self._store.write(work)
 
@@ -137,7 +139,7 @@ class Sessions:
         """Delete it with its messages; what it was. Raises SessionNotFound."""
 
         def work(db: Any) -> SessionRecord:
-            record = find(db, session_id, owner, self._expiry)
+            record = find_session(db, session_id, owner, self._expiry)
             Session.delete().where(Session.id == record.id).execute(db)
             return record
 
@@ -154,7 +156,7 @@ class Sessions:
 
         return self._store.write(work)
 
-    def stats(self, owner: str | None) -> dict[str, Any]:
+    def compute_stats(self, owner: str | None) -> dict[str, Any]:
         """Sums: `sessions`, `tokens`, `cost` (USD), `messages`; lists: `models`, and `running`, ids of sessions."""
         seen = self._seen_by(owner)
         sums = Session.select(
@@ -174,12 +176,12 @@ class Sessions:
 
         return self._store.read(work)
 
-    def sweep(self) -> int:
+    def delete_expired(self) -> int:
         """Delete what has expired; how many. Several processes may do so at once."""
-        return self._store.delete_in_parts(Session, self._expiry.expired)
+        return self._store.delete_in_batches(Session, self._expiry.is_expired)
 
     def _seen_by(self, owner: str | None) -> Any:
-        living = self._expiry.living()
+        living = self._expiry.is_current()
         return living if owner is None else living & (Session.owner == owner)
 
 
@@ -188,15 +190,15 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def new_id() -> str:
+def new_session_id() -> str:
     """An id for a new session."""
     return f"sess_{secrets.token_hex(16)}"
 
 
-def find(db: Any, session_id: str, owner: str | None, expiry: Expiry) -> SessionRecord:
+def find_session(db: Any, session_id: str, owner: str | None, expiry: SessionExpiry) -> SessionRecord:
     """As `Sessions.get`, in a transaction."""
     is_it = (Session.id == session_id) | (Session.claude_session_id == session_id)
-    query = Session.select().where(is_it, expiry.living())
+    query = Session.select().where(is_it, expiry.is_current())
     if owner is not None:
         query = query.where(Session.owner == owner)
     row = query.order_by(Session.updated_at.desc()).first(db)  # one process may have served several
@@ -209,7 +211,7 @@ _FIELDS: dict[str, Any] = {field.name: field for field in Session._meta.sorted_f
 _INSERT = f"INSERT INTO sessions ({', '.join(_FIELDS)}) VALUES ({', '.join('?' for _ in _FIELDS)})"
 
 
-def insert(db: Any, record: SessionRecord, **values: Any) -> None:
+def insert_session(db: Any, record: SessionRecord, **values: Any) -> None:
     """Add a session in a transaction; `values` are of further columns."""
     given = {name: getattr(record, name) for name in SessionRecord.__dataclass_fields__} | values
     run(db, _INSERT, *(field.db_value(given.get(name, field.default)) for name, field in _FIELDS.items()))

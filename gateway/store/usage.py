@@ -27,7 +27,7 @@ _TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_to
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class UsageFigures:
     """Sums over answers. `input_tokens` excludes the cached ones, `output_tokens` includes the thinking; `cost` is in
     USD. `requests` counts all, `failed` and `cut` (the client left) some of them."""
 
@@ -48,17 +48,17 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class UsageGroup:
     """The figures of one day, key, model or project; `name` is None for answers without one. `key_name` goes with
     keys only."""
 
     name: str | None
     key_name: str | None
-    figures: Figures
+    figures: UsageFigures
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedAnswer:
     """An answer that failed, or a cut one; `error` is its code."""
 
     request_id: str
@@ -77,7 +77,7 @@ class UsageTable:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Record]) -> None:
         """A row for each, and the sums of their keys, in one transaction."""
         rows = [_row(record) for record in records]
 
@@ -88,7 +88,7 @@ class UsageTable:
 
         self._store.write(work)
 
-    def groups(self, by: GroupBy, first: date, last: date, key_id: str | None = None) -> list[Summary]:
+    def sum_by(self, by: GroupBy, first: date, last: date, key_id: str | None = None) -> list[UsageGroup]:
         """The sums of answers begun from `first` to `last` (UTC, both included), of one key or of all.
 
         Days come newest first, all others in order of cost.
@@ -112,20 +112,22 @@ class UsageTable:
             found.sort(key=lambda group: (group.figures.cost, group.figures.requests), reverse=True)
         return found
 
-    def recent_failures(self, most: int = 50, key_id: str | None = None) -> list[Failure]:
+    def list_failures(self, limit: int = 50, key_id: str | None = None) -> list[FailedAnswer]:
         """The latest answers that failed, newest first."""
-        columns = [getattr(UsageRow, name) for name in Failure.__dataclass_fields__]
+        columns = [getattr(UsageRow, name) for name in FailedAnswer.__dataclass_fields__]
         query = UsageRow.select(*columns).where(UsageRow.outcome == "failed")
         if key_id is not None:
             query = query.where(UsageRow.key_id == key_id)
-        query = query.order_by(UsageRow.created_at.desc(), UsageRow.id.desc()).limit(most)
-        return self._store.read(lambda db: [Failure(**row) for row in query.dicts().execute(db)])
+        query = query.order_by(UsageRow.created_at.desc(), UsageRow.id.desc()).limit(limit)
+        return self._store.read(lambda db: [FailedAnswer(**row) for row in query.dicts().execute(db)])
 
 
-def sum_figures(groups: Iterable[Summary]) -> Figures:
+def sum_figures(groups: Iterable[UsageGroup]) -> UsageFigures:
     """The figures of all groups together."""
     rows = [asdict(group.figures) for group in groups]
-    return Figures(**{name: sum(row[name] for row in rows) for name in Figures.__dataclass_fields__})
+    return UsageFigures(
+        **{name: sum(row[name] for row in rows) for name in UsageFigures.__dataclass_fields__}
+    )
 
 
 def _sums() -> list[Any]:
@@ -137,17 +139,17 @@ def _sums() -> list[Any]:
     return [value.alias(name) for name, value in sums.items()]
 
 
-def _group(row: dict[str, Any], by: GroupBy) -> Summary:
+def _group(row: dict[str, Any], by: GroupBy) -> UsageGroup:
     name, key_name = row.pop("name"), row.pop("key_name")
     cost = float(row.pop("cost"))
-    figures = Figures(
+    figures = UsageFigures(
         **{name: int(sum_) for name, sum_ in row.items()}, cost=cost
     )  # PostgreSQL's sums are decimals
-    return Summary(name, key_name if by == "key" else None, figures)
+    return UsageGroup(name, key_name if by == "key" else None, figures)
 
 
 def _add_to_key(db: Any, key_id: str, records: Sequence[Record]) -> None:
-    keys.add_usage(
+    keys.add_key_usage(
         db,
         key_id,
         requests=len(records),

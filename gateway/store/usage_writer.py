@@ -17,8 +17,8 @@ from gateway.store.usage import UsageTable
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.1  # so that a busy worker writes many at once
-BATCH = 50  # 7 ms, in which nothing else runs
-MOST = 50_000  # some 50 MB
+BATCH_SIZE = 50  # 7 ms, in which nothing else runs
+MAX_WAITING = 50_000  # some 50 MB
 PAUSES = (0.5, 1.0, 2.0, 5.0)  # after failures in a row, in seconds
 
 
@@ -29,12 +29,14 @@ class UsageWriter:
     oldest of too many, or those still waiting at the end) go to the log, with their figures.
     """
 
-    def __init__(self, usage: UsageTable, *, most: int = MOST, pauses: tuple[float, ...] = PAUSES) -> None:
+    def __init__(
+        self, usage: UsageTable, *, max_waiting: int = MAX_WAITING, pauses: tuple[float, ...] = PAUSES
+    ) -> None:
         self._usage = usage
-        self._most = most
+        self._max_waiting = max_waiting
         self._pauses = pauses
         self._waiting: deque[Record] = deque()
-        self._came = Event()
+        self._has_records = Event()
         self._failures = 0
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
@@ -43,10 +45,10 @@ class UsageWriter:
 
     def put(self, record: Record) -> None:
         """Have it written soon. Waits for nothing and raises nothing."""
-        if len(self._waiting) >= self._most:
-            _give_up(self._waiting.popleft())
+        if len(self._waiting) >= self._max_waiting:
+            _log_lost(self._waiting.popleft())
         self._waiting.append(record)
-        self._came.set()
+        self._has_records.set()
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._write_forever)
 
@@ -59,14 +61,14 @@ class UsageWriter:
         except Exception:
             log.exception("usage could not be written at the end")
             while self._waiting:
-                _give_up(self._waiting.popleft())
+                _log_lost(self._waiting.popleft())
 
     def flush(self) -> None:
         """Write what waits, now. Raises what the database does; then it still waits."""
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
             try:
-                self._usage.add(batch)
+                self._usage.add_records(batch)
             except BaseException:  # killed in a wait for the lock, too
                 self._waiting.extendleft(reversed(batch))
                 raise
@@ -74,13 +76,13 @@ class UsageWriter:
 
     def _write_forever(self) -> None:
         while True:
-            self._came.wait()
+            self._has_records.wait()
             gevent.sleep(GATHER_SECONDS)
-            self._came.clear()
-            while not self._tried():
+            self._has_records.clear()
+            while not self._try_to_flush():
                 gevent.sleep(self._pauses[min(self._failures, len(self._pauses)) - 1])
 
-    def _tried(self) -> bool:
+    def _try_to_flush(self) -> bool:
         try:
             self.flush()
         except StoreError as error:
@@ -101,7 +103,7 @@ class UsageWriter:
         self._failures += 1
 
 
-def _give_up(record: Record) -> None:
+def _log_lost(record: Record) -> None:
     log.error("the usage of an answer is not in the database", extra=_figures(record))
 
 

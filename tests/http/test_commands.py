@@ -97,7 +97,7 @@ def test_limits_of_a_key_are_set_changed_and_shown(run: Run, keys: Keys) -> None
         assert "is neither a number from 0 nor 'default'" in rejected
     unknown = run("keys", "limit", "key_unknown", "--tokens-per-day", "1").output
     assert "There is no key key_unknown" in unknown
-    assert json.dumps(keys.show(alice.id).limits) == '{"requests_per_minute": 7, "tokens_per_day": 0}'
+    assert json.dumps(keys.get(alice.id).limits) == '{"requests_per_minute": 7, "tokens_per_day": 0}'
 
 
 # Usage
@@ -112,7 +112,7 @@ def test_usage_is_a_table_with_aligned_columns_and_a_total(run: Run, usage_table
     assert lines() == ["There is no usage."]
     alices = make_record(key_id="a", key_name="alice")
     long_ago = make_record(started_at=datetime.now(timezone.utc) - timedelta(days=3))
-    usage_table.add([alices, alices, make_record(), long_ago])
+    usage_table.add_records([alices, alices, make_record(), long_ago])
     heading, alice, no_key, sums = lines("--by", "key", "--days", "2")
     assert heading.split()[:2] == ["KEY", "REQUESTS"]
     assert re.fullmatch(r"a \(alice\) +2 +0 +0 +2 +40 +600 +8,000 +\$0\.50", alice)

@@ -18,7 +18,7 @@ from gateway.app import create_app
 from gateway.errors import StoreError
 from gateway.record import Record
 from gateway.settings import Settings
-from gateway.store import key_secrets as secret
+from gateway.store import key_secrets
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.keys import Keys
 from gateway.store.usage import UsageTable
@@ -129,7 +129,7 @@ def test_the_cookie_is_for_the_dashboard_only(client: FlaskClient, keys: Keys, a
     assert re.search(r"Max-Age=43200", cookie)
     token = cookie.partition("=")[2].partition(";")[0]
     shown = page(client)
-    for hidden in (admin, secret.digest(admin), token):
+    for hidden in (admin, key_secrets.digest_key(admin), token):
         assert hidden not in shown
         assert hidden == token or hidden not in cookie
     sent = {"Cookie": f"dashboard_session={token}"}
@@ -284,7 +284,7 @@ def test_usage_is_shown_by_day_key_and_model(open_client: FlaskClient) -> None:
     usage: UsageTable = open_client.application.extensions["usage"]
     long_ago = datetime.now(timezone.utc) - timedelta(days=30)
     tokens = Tokens(1_000, 200_000, 3_000, 40_000, 0, 1.5)
-    usage.add(
+    usage.add_records(
         [
             record(key_id="key_1", key_name="alice", usage=tokens),
             record(key_id="key_2", key_name="bob", model="opus", usage=replace(tokens, cost_usd=0.25)),
@@ -312,7 +312,7 @@ def test_names_are_text(open_client: FlaskClient) -> None:
         "endpoint": SCRIPT,
         "request_id": SCRIPT,
     }
-    usage.add([record(**hostile, outcome="failed", error=SCRIPT)])
+    usage.add_records([record(**hostile, outcome="failed", error=SCRIPT)])
     shown = page(open_client)
     assert SCRIPT not in shown
     assert shown.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 6
@@ -324,7 +324,7 @@ def test_it_comes_when_the_database_does_not(
     def fail(*_: Any) -> None:
         raise StoreError
 
-    monkeypatch.setattr(UsageTable, "groups", fail)
+    monkeypatch.setattr(UsageTable, "sum_by", fail)
     assert "The database is not available now" in page(open_client)
 
 

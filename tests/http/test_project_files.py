@@ -15,7 +15,7 @@ import pytest
 
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectTooLarge, StoreError
 from gateway.store import project_folders as folders_module
-from gateway.store.project_folders import Folders
+from gateway.store.project_folders import ProjectFolders
 from tests.support.gateway import Gateway
 
 MOST = 1000
@@ -142,23 +142,23 @@ def test_a_file_larger_than_a_project_is_refused_before_it_comes(gateway: Gatewa
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> Folders:
-    made = Folders(tmp_path / "root", MOST)
+def folders(tmp_path: Path) -> ProjectFolders:
+    made = ProjectFolders(tmp_path / "root", MOST)
     made.create("p")
     return made
 
 
 @pytest.fixture
-def inside(folders: Folders, tmp_path: Path) -> Path:
+def inside(folders: ProjectFolders, tmp_path: Path) -> Path:
     return tmp_path / "root" / "p"
 
 
-def write(folders: Folders, path: str, size: int) -> None:
-    folders.write("p", path.split("/"), iter([b"x" * size]))
+def write(folders: ProjectFolders, path: str, size: int) -> None:
+    folders.write_file("p", path.split("/"), iter([b"x" * size]))
 
 
-def read(folders: Folders, path: str) -> bytes:
-    file, _ = folders.open("p", path.split("/"))
+def read(folders: ProjectFolders, path: str) -> bytes:
+    file, _ = folders.open_file("p", path.split("/"))
     with file:
         return file.read()
 
@@ -171,7 +171,7 @@ def leftovers(root: Path) -> list[str]:
     return names(root / ".uploads")
 
 
-def test_a_project_is_never_larger_than_its_limit(folders: Folders, inside: Path) -> None:
+def test_a_project_is_never_larger_than_its_limit(folders: ProjectFolders, inside: Path) -> None:
     write(folders, "a", 600)
     write(folders, "sub/b", 400)
     with pytest.raises(ProjectTooLarge):
@@ -179,32 +179,32 @@ def test_a_project_is_never_larger_than_its_limit(folders: Folders, inside: Path
     with pytest.raises(ProjectTooLarge):
         write(folders, "a", 601)
     write(folders, "a", 600)  # what is replaced does not count
-    assert folders.used("p") == MOST
-    assert sorted(file.name for file in folders.files("p")) == ["a", "sub/b"]
+    assert folders.count_bytes("p") == MOST
+    assert sorted(file.name for file in folders.list_files("p")) == ["a", "sub/b"]
     assert leftovers(inside.parent) == []
 
 
-def test_the_limit_ends_an_upload_that_never_ends(folders: Folders, inside: Path) -> None:
+def test_the_limit_ends_an_upload_that_never_ends(folders: ProjectFolders, inside: Path) -> None:
     def forever() -> Iterator[bytes]:
         while True:
             yield b"x" * 100
 
     with pytest.raises(ProjectTooLarge):
-        folders.write("p", ["a"], forever())
+        folders.write_file("p", ["a"], forever())
     assert names(inside) == leftovers(inside.parent) == []
 
 
-def test_two_uploads_at_once_share_the_limit(folders: Folders, inside: Path) -> None:
+def test_two_uploads_at_once_share_the_limit(folders: ProjectFolders, inside: Path) -> None:
     def slow() -> Iterator[bytes]:
         yield b"x" * 600
         write(folders, "b", 600)
 
     with pytest.raises(ProjectTooLarge):
-        folders.write("p", ["a"], slow())
+        folders.write_file("p", ["a"], slow())
     assert names(inside) == ["b"]
 
 
-def test_an_upload_that_breaks_off_leaves_what_was_there(folders: Folders, inside: Path) -> None:
+def test_an_upload_that_breaks_off_leaves_what_was_there(folders: ProjectFolders, inside: Path) -> None:
     write(folders, "a", 3)
 
     def broken() -> Iterator[bytes]:
@@ -212,7 +212,7 @@ def test_an_upload_that_breaks_off_leaves_what_was_there(folders: Folders, insid
         raise ConnectionResetError
 
     with pytest.raises(StoreError):
-        folders.write("p", ["a"], broken())
+        folders.write_file("p", ["a"], broken())
     assert read(folders, "a") == b"xxx"
     assert leftovers(inside.parent) == []
 
@@ -235,16 +235,16 @@ LINKED = ["folder/precious", "up/outside/precious", "file", "dangling", "plain/x
 
 
 @pytest.mark.parametrize("path", LINKED)
-def test_links_are_not_read_or_deleted(folders: Folders, trap: Path, path: str) -> None:
+def test_links_are_not_read_or_deleted(folders: ProjectFolders, trap: Path, path: str) -> None:
     with pytest.raises(ProjectFileNotFound):
         read(folders, path)
     with pytest.raises(ProjectFileNotFound):
-        folders.delete("p", path.split("/"))
+        folders.delete_file("p", path.split("/"))
     assert (trap / "precious").read_text() == "secret"
 
 
 @pytest.mark.parametrize("path", ["folder/new", "up/new", "plain/x", "folder/sub/new"])
-def test_nothing_is_written_through_a_link(folders: Folders, trap: Path, path: str) -> None:
+def test_nothing_is_written_through_a_link(folders: ProjectFolders, trap: Path, path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         write(folders, path, 1)
     assert caught.value.param == "path"
@@ -252,69 +252,71 @@ def test_nothing_is_written_through_a_link(folders: Folders, trap: Path, path: s
 
 
 @pytest.mark.parametrize("path", ["file", "dangling"])
-def test_a_link_is_replaced_by_the_file(folders: Folders, trap: Path, path: str) -> None:
+def test_a_link_is_replaced_by_the_file(folders: ProjectFolders, trap: Path, path: str) -> None:
     write(folders, path, 4)
     assert read(folders, path) == b"xxxx"
     assert (trap / "precious").read_text() == "secret"
     assert [entry.name for entry in trap.iterdir()] == ["precious"]
 
 
-def test_links_pipes_and_unfit_names_are_not_listed(folders: Folders, inside: Path, trap: Path) -> None:
+def test_links_pipes_and_unfit_names_are_not_listed(
+    folders: ProjectFolders, inside: Path, trap: Path
+) -> None:
     os.mkfifo(inside / "pipe")
     (inside / "a:b").write_text("x")
     (inside / "sub").mkdir()
     (inside / "sub/x").write_text("y")
-    assert [file.name for file in folders.files("p")] == ["plain", "sub/x"]
+    assert [file.name for file in folders.list_files("p")] == ["plain", "sub/x"]
     with pytest.raises(ProjectFileNotFound):
         read(folders, "pipe")
 
 
-def test_a_folder_is_no_file(folders: Folders) -> None:
+def test_a_folder_is_no_file(folders: ProjectFolders) -> None:
     write(folders, "sub/a", 1)
     with pytest.raises(ProjectFileNotFound):
         read(folders, "sub")
     with pytest.raises(ProjectFileNotFound):
-        folders.delete("p", ["sub"])
+        folders.delete_file("p", ["sub"])
     with pytest.raises(InvalidRequest):
         write(folders, "sub", 1)
 
 
-def test_no_descriptor_is_left_open(folders: Folders, trap: Path) -> None:
+def test_no_descriptor_is_left_open(folders: ProjectFolders, trap: Path) -> None:
     before = len(names(Path("/proc/self/fd")))
     for path in [*LINKED, "sub/a", "sub", "none"]:
-        for action in (read, lambda f, p: write(f, p, 1), lambda f, p: f.delete("p", p.split("/"))):
+        for action in (read, lambda f, p: write(f, p, 1), lambda f, p: f.delete_file("p", p.split("/"))):
             with contextlib.suppress(InvalidRequest, ProjectFileNotFound):
                 action(folders, path)
-    folders.files("p")
+    folders.list_files("p")
     assert len(names(Path("/proc/self/fd"))) == before
 
 
-def test_instructions_are_the_project_s_own(folders: Folders, inside: Path, trap: Path) -> None:
-    assert folders.instructions("p") == ""
+def test_instructions_are_the_project_s_own(folders: ProjectFolders, inside: Path, trap: Path) -> None:
+    assert folders.read_instructions("p") == ""
     (inside / "CLAUDE.md").symlink_to(trap / "precious")
-    assert folders.instructions("p") == ""
+    assert folders.read_instructions("p") == ""
     (inside / "CLAUDE.md").unlink()
     (inside / "CLAUDE.md").write_bytes("Singe fröhlich \xff".encode("latin-1"))
-    assert folders.instructions("p").startswith("Singe fr")
-    (inside / "CLAUDE.md").write_bytes(b"x" * (folders_module.MOST_INSTRUCTIONS + 1))
+    assert folders.read_instructions("p").startswith("Singe fr")
+    (inside / "CLAUDE.md").write_bytes(b"x" * (folders_module.MAX_INSTRUCTIONS_BYTES + 1))
     with pytest.raises(InvalidRequest):
-        folders.instructions("p")
+        folders.read_instructions("p")
 
 
-def test_deep_folders_end_no_walk(folders: Folders, inside: Path) -> None:
+def test_deep_folders_end_no_walk(folders: ProjectFolders, inside: Path) -> None:
     folder = inside
-    for _ in range(folders_module.DEEPEST + 10):
+    for _ in range(folders_module.MAX_DEPTH + 10):
         folder = folder / "d"
         folder.mkdir()
     (folder / "x").write_text("x")
-    assert folders.files("p") == []
+    assert folders.list_files("p") == []
     folders.remove("p")
     assert not inside.exists()
 
 
-def test_a_lost_folder_is_an_error_of_the_store(folders: Folders, inside: Path) -> None:
+def test_a_lost_folder_is_an_error_of_the_store(folders: ProjectFolders, inside: Path) -> None:
     inside.rmdir()
-    for ask in (folders.location, folders.files, folders.used):
+    for ask in (folders.locate, folders.list_files, folders.count_bytes):
         call: Any = ask
         with pytest.raises(StoreError):
             call("p")

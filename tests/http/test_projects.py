@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest
-from gateway.store import project_paths as paths
+from gateway.store import project_paths
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 from tests.standin import StandIn, text
@@ -299,7 +299,7 @@ def test_links_inside_a_project_are_deleted_and_not_followed(alice: Client, root
 @example("..")
 def test_a_folder_s_name_is_one_plain_name(name: str) -> None:
     with contextlib.suppress(InvalidRequest):
-        folder = paths.folder_name(name)
+        folder = project_paths.check_folder_name(name)
         assert folder == name
         assert folder.isascii()
         assert Path("/root", folder).resolve().parent == Path("/root").resolve()
@@ -311,7 +311,7 @@ def test_a_folder_s_name_is_one_plain_name(name: str) -> None:
 @example("a/")
 def test_a_file_s_path_stays_below(path: str) -> None:
     with contextlib.suppress(InvalidRequest):
-        parts = paths.file_path(path)
+        parts = project_paths.split_file_path(path)
         assert "/".join(parts) == path
         assert all(part not in ("", ".", "..") and "/" not in part and "\0" not in part for part in parts)
         below = Path("/nowhere", *parts)
@@ -323,7 +323,7 @@ def test_a_file_s_path_stays_below(path: str) -> None:
     "path", ["a", "src/a.py", "Übersicht 2.md", ".claude/settings.json", "日本/語.txt", "a..b"]
 )
 def test_ordinary_paths_are_taken(path: str) -> None:
-    assert paths.file_path(path) == tuple(path.split("/"))
+    assert project_paths.split_file_path(path) == tuple(path.split("/"))
 
 
 # In a conversation

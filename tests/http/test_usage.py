@@ -24,7 +24,7 @@ from gateway.settings import Settings
 from gateway.store import keys as keys_module
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from gateway.store.usage import Figures, UsageTable, sum_figures
+from gateway.store.usage import UsageFigures, UsageTable, sum_figures
 from gateway.store.usage_writer import UsageWriter
 from gateway.turn import Usage as Tokens
 
@@ -58,27 +58,29 @@ def answer(**fields: Any) -> Record:
     return Record(**{"request_id": "r", "endpoint": "/v1/chat/completions", **known})
 
 
-def by_name(usage: UsageTable, by: Any, **options: Any) -> dict[str | None, Figures]:
-    return {group.name: group.figures for group in usage.groups(by, DAY, DAY, **options)}
+def by_name(usage: UsageTable, by: Any, **options: Any) -> dict[str | None, UsageFigures]:
+    return {group.name: group.figures for group in usage.sum_by(by, DAY, DAY, **options)}
 
 
 # Rows and their sums
 
 
 def test_figures_are_summed_by_kind(usage: UsageTable) -> None:
-    usage.add([answer(), answer(outcome="failed", error="timeout"), answer(outcome="cut", usage=Tokens())])
-    figures = Figures(3, 1, 1, 2, 40, 600, 8000, 100, 0.5)
+    usage.add_records(
+        [answer(), answer(outcome="failed", error="timeout"), answer(outcome="cut", usage=Tokens())]
+    )
+    figures = UsageFigures(3, 1, 1, 2, 40, 600, 8000, 100, 0.5)
     assert by_name(usage, "day") == {"2026-05-04": figures}
     assert figures.total_tokens == 8642
 
 
 def test_answers_are_grouped(usage: UsageTable) -> None:
     cheap = replace(TOKENS, cost_usd=0.1)
-    usage.add(
+    usage.add_records(
         [answer(key_id="a", key_name="alice", project_id="p"), answer(key_id="b", model="opus", usage=cheap)]
     )
     for by, names in {"key": ["a", "b"], "model": ["haiku", "opus"], "project": ["p", None]}.items():
-        groups = usage.groups(by, DAY, DAY)  # type: ignore[arg-type]
+        groups = usage.sum_by(by, DAY, DAY)  # type: ignore[arg-type]
         assert [group.name for group in groups] == names  # in order of cost
         assert {group.key_name for group in groups} == ({"alice", None} if by == "key" else {None})
         assert sum_figures(groups).cost == pytest.approx(0.35)
@@ -90,17 +92,17 @@ def test_days_are_utc_and_the_newest_first(usage: UsageTable) -> None:
     midnight = NOON.replace(hour=0)
     early = midnight.astimezone(timezone(timedelta(hours=-5)))
     moments = [early, midnight - timedelta(seconds=1), midnight + timedelta(days=1)]
-    usage.add([answer(started_at=moment) for moment in moments])
+    usage.add_records([answer(started_at=moment) for moment in moments])
     assert list(by_name(usage, "day")) == ["2026-05-04"]
-    groups = usage.groups("day", DAY - timedelta(days=1), DAY + timedelta(days=1))
+    groups = usage.sum_by("day", DAY - timedelta(days=1), DAY + timedelta(days=1))
     assert [group.name for group in groups] == ["2026-05-05", "2026-05-04", "2026-05-03"]
 
 
 def test_the_sums_of_a_key_are_in_step(store: Store, usage: UsageTable) -> None:
     keys = Keys(store)
     key, _ = keys.create("alice")
-    usage.add([answer(key_id=key.id), answer(key_id=key.id), answer(key_id="env_x"), answer()])
-    found = keys.show(key.id)
+    usage.add_records([answer(key_id=key.id), answer(key_id=key.id), answer(key_id="env_x"), answer()])
+    found = keys.get(key.id)
     assert (found.total_requests, found.total_tokens, found.total_cost) == (2, 8642, 0.5)
     assert found.last_used_at == NOON
 
@@ -109,23 +111,23 @@ def test_rows_and_sums_are_one_transaction(usage: UsageTable, monkeypatch: pytes
     def fail(*_: Any, **__: Any) -> None:
         raise OSError
 
-    monkeypatch.setattr(keys_module, "add_usage", fail)
+    monkeypatch.setattr(keys_module, "add_key_usage", fail)
     with pytest.raises(StoreError):
-        usage.add([answer(key_id="a")])
+        usage.add_records([answer(key_id="a")])
     assert by_name(usage, "day") == {}
 
 
 def test_recent_failures(usage: UsageTable) -> None:
     failed = answer(outcome="failed", error="timeout", key_id="a")
     late = answer(outcome="failed", error="overloaded", key_id="b", started_at=NOON + timedelta(hours=1))
-    usage.add([late, failed, answer()])
-    assert [failure.error for failure in usage.recent_failures()] == ["overloaded", "timeout"]
-    assert [failure.error for failure in usage.recent_failures(1)] == ["overloaded"]
-    assert [failure.error for failure in usage.recent_failures(key_id="a")] == ["timeout"]
+    usage.add_records([late, failed, answer()])
+    assert [failure.error for failure in usage.list_failures()] == ["overloaded", "timeout"]
+    assert [failure.error for failure in usage.list_failures(1)] == ["overloaded"]
+    assert [failure.error for failure in usage.list_failures(key_id="a")] == ["timeout"]
 
 
 def test_half_an_emoji_in_a_name_is_no_obstacle(usage: UsageTable) -> None:
-    usage.add([answer(model="claude-\ud83d")])
+    usage.add_records([answer(model="claude-\ud83d")])
     assert list(by_name(usage, "model")) == ["claude-?"]
 
 
@@ -141,7 +143,7 @@ def gevent_waits(condition: Callable[[], Any], timeout: float = 10.0) -> None:
 
 @pytest.fixture
 def writer(usage: UsageTable) -> Iterator[UsageWriter]:
-    writer = UsageWriter(usage, most=5, pauses=(0.02,))
+    writer = UsageWriter(usage, max_waiting=5, pauses=(0.02,))
     yield writer
     writer.close()
 
@@ -233,7 +235,9 @@ def test_a_key_sees_itself_and_an_admin_all(database_url: str) -> None:
     alice, alices = keys.create("alice")
     admin, admins = keys.create("boss", is_admin=True)
     client.get("/v1/models", headers={"x-api-key": CONFIGURED})
-    usage.add([today(key_id=alice.id, key_name="alice"), today(key_id=admin.id), today(key_id="env_other")])
+    usage.add_records(
+        [today(key_id=alice.id, key_name="alice"), today(key_id=admin.id), today(key_id="env_other")]
+    )
 
     def seen(key: str) -> set[str]:
         return {row["key_id"] for row in get(client, "group_by=key", key)["data"]}
@@ -247,7 +251,7 @@ def test_a_key_sees_itself_and_an_admin_all(database_url: str) -> None:
 
 def test_the_answer(database_url: str) -> None:
     client, usage, _ = client_of(database_url)
-    usage.add([today(), today(model="opus", outcome="failed", usage=Tokens())])
+    usage.add_records([today(), today(model="opus", outcome="failed", usage=Tokens())])
     found = get(client, "group_by=model&per_page=1&page=2")
     now = datetime.now(timezone.utc).date()
     assert (found["object"], found["group_by"]) == ("usage", "model")
@@ -287,7 +291,7 @@ def test_the_answer(database_url: str) -> None:
 )
 def test_a_span_of_days(database_url: str, query: str, count: int) -> None:
     client, usage, _ = client_of(database_url)
-    usage.add([today() if not query else answer()])
+    usage.add_records([today() if not query else answer()])
     assert get(client, query)["totals"]["requests"] == count
 
 
@@ -325,7 +329,9 @@ def test_the_table_on_the_command_line(database_url: str, monkeypatch: pytest.Mo
 
     assert run() == ["There is no usage."]
     long_ago = today(started_at=datetime.now(timezone.utc) - timedelta(days=3))
-    usage.add([today(key_id="a", key_name="alice"), today(key_id="a", key_name="alice"), today(), long_ago])
+    usage.add_records(
+        [today(key_id="a", key_name="alice"), today(key_id="a", key_name="alice"), today(), long_ago]
+    )
     heading, alice, nobody, sums = run("--by", "key", "--days", "2")
     assert heading.split()[:2] == ["KEY", "REQUESTS"]
     assert re.fullmatch(r"a \(alice\) +2 +0 +0 +2 +40 +600 +8,000 +\$0\.50", alice)

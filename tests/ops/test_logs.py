@@ -197,7 +197,7 @@ def test_log_holds_nothing_confidential(logged: Gateway) -> None:
 def test_database_statements_are_not_logged_even_when_debugging() -> None:
     """They have conversations in them. In a process of its own, as the levels are for all."""
     check = (
-        "import logging; from gateway.observe import logs; logs.configure('DEBUG', 'json');"
+        "import logging; from gateway.observe import logs; logs.configure_logging('DEBUG', 'json');"
         "print([logging.getLogger(name).isEnabledFor(10) for name in ('gateway.claude', 'peewee')])"
     )
     ran = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60)

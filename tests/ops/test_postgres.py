@@ -69,7 +69,7 @@ def test_several_processes_may_migrate_at_once(server: postgres.Server, store: S
 
 def test_key_can_be_created_found_rotated_and_revoked(keys: Keys) -> None:
     key, plain = keys.create("one", is_admin=True, allowed_models=["haiku"], limits={"requests": 5})
-    assert keys.find(plain) == keys.show(key.id) == key
+    assert keys.find(plain) == keys.get(key.id) == key
     rotated, new = keys.rotate(key.id)
     assert keys.find(plain) is None
     assert keys.find(new) == rotated
@@ -77,7 +77,7 @@ def test_key_can_be_created_found_rotated_and_revoked(keys: Keys) -> None:
     keys.revoke(key.id)
     assert keys.find(new) is None
     with pytest.raises(KeyNotFound):
-        keys.show("key_unknown")
+        keys.get("key_unknown")
 
 
 def record(key_id: str, tokens: int, model: str = "m") -> Record:
@@ -89,12 +89,16 @@ def test_concurrent_writes_of_usage_all_count(server: postgres.Server, keys: Key
     key, _ = keys.create("shared")
     stores = [Store(server.url) for _ in range(2)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: UsageTable(stores[i % 2]).add([record(key.id, 3_000_000_000)]), range(100)))
-    found = keys.show(key.id)
+        list(
+            pool.map(
+                lambda i: UsageTable(stores[i % 2]).add_records([record(key.id, 3_000_000_000)]), range(100)
+            )
+        )
+    found = keys.get(key.id)
     assert (found.total_requests, found.total_tokens, found.total_cost) == (100, 300_000_000_000, 50.0)
     today = datetime.now(timezone.utc).date()
     for group_by in GROUPS:
-        (group,) = UsageTable(stores[0]).groups(group_by, today - timedelta(1), today)
+        (group,) = UsageTable(stores[0]).sum_by(group_by, today - timedelta(1), today)
         assert (group.figures.requests, repr(group.figures.output_tokens)) == (100, "300000000000")
     for store in stores:
         store.close()
@@ -102,8 +106,8 @@ def test_concurrent_writes_of_usage_all_count(server: postgres.Server, keys: Key
 
 def test_characters_that_postgresql_rejects_are_replaced(store: Store, keys: Keys) -> None:
     key, _ = keys.create("one")
-    UsageTable(store).add([record(key.id, 1, "claude-\0-\udc00")])
-    assert keys.show(key.id).total_requests == 1
+    UsageTable(store).add_records([record(key.id, 1, "claude-\0-\udc00")])
+    assert keys.get(key.id).total_requests == 1
 
 
 def test_restart_of_the_server_is_survived(server: postgres.Server, store: Store, keys: Keys) -> None:
@@ -111,8 +115,8 @@ def test_restart_of_the_server_is_survived(server: postgres.Server, store: Store
     server.restart()
     assert keys.find(plain) == key
     server.restart()
-    UsageTable(store).add([record(key.id, 1)])
-    assert keys.show(key.id).total_requests == 1
+    UsageTable(store).add_records([record(key.id, 1)])
+    assert keys.get(key.id).total_requests == 1
 
 
 def test_limits_and_leases_are_exact(server: postgres.Server, store: Store) -> None:

@@ -17,7 +17,7 @@ import httpx2 as httpx
 import pytest
 
 from gateway.store.database import Store
-from gateway.store.usage import Figures, UsageTable, sum_figures
+from gateway.store.usage import UsageFigures, UsageTable, sum_figures
 from tests.standin import StandIn, text
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
@@ -41,9 +41,9 @@ def database(gateway: Gateway) -> str:
     return f"sqlite:///{gateway.home.name}/gateway.db"
 
 
-def figures_of(gateway: Gateway) -> Figures:
+def figures_of(gateway: Gateway) -> UsageFigures:
     span = date.today() - timedelta(days=1), date.today() + timedelta(days=1)  # noqa: DTZ011
-    return sum_figures(UsageTable(Store(database(gateway))).groups("day", *span))
+    return sum_figures(UsageTable(Store(database(gateway))).sum_by("day", *span))
 
 
 def ask(gateway: Gateway, number: int) -> dict[str, Any] | None:
@@ -142,4 +142,4 @@ def test_an_answer_that_the_end_of_the_gateway_cuts_off_is_a_row(
     with hanging_up(caller):
         caller.read_until(b"so far", 30)
         gateway.stop(signal.SIGQUIT)  # which waits for nothing
-    assert [failure.error for failure in UsageTable(Store(url)).recent_failures()] == ["shutting_down"]
+    assert [failure.error for failure in UsageTable(Store(url)).list_failures()] == ["shutting_down"]

@@ -19,7 +19,7 @@ from gateway.api.http import context as current
 from gateway.errors import StoreError
 from gateway.record import Record
 from gateway.settings import VERSION, Settings
-from gateway.store.usage import Failure, Figures, Summary, sum_figures
+from gateway.store.usage import FailedAnswer, UsageFigures, UsageGroup, sum_figures
 
 DAYS = 30
 FAILURES = 20
@@ -48,12 +48,12 @@ class LiveAnswer:
 class UsageView:
     """The answers of the last days: in all, day by day, and by key and model."""
 
-    total: Figures
-    days: tuple[Summary, ...]
+    total: UsageFigures
+    days: tuple[UsageGroup, ...]
     tokens: Columns
     cost: Columns
-    groups: tuple[tuple[str, Sequence[Summary]], ...]
-    failures: Sequence[Failure]
+    groups: tuple[tuple[str, Sequence[UsageGroup]], ...]
+    failures: Sequence[FailedAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +141,9 @@ def _usage() -> UsageView | None:
     first = last - timedelta(days=DAYS - 1)
     usage = current.usage()
     try:
-        by_day = usage.groups("day", first, last)
-        groups = ("Key", usage.groups("key", first, last)), ("Model", usage.groups("model", first, last))
-        failures = usage.recent_failures(FAILURES)
+        by_day = usage.sum_by("day", first, last)
+        groups = ("Key", usage.sum_by("key", first, last)), ("Model", usage.sum_by("model", first, last))
+        failures = usage.list_failures(FAILURES)
     except StoreError:
         return None
     days = _every_day(by_day, first)
@@ -157,8 +157,8 @@ def _usage() -> UsageView | None:
     )
 
 
-def _every_day(known: Sequence[Summary], first: date) -> tuple[Summary, ...]:
+def _every_day(known: Sequence[UsageGroup], first: date) -> tuple[UsageGroup, ...]:
     """The oldest first, days without answers too."""
     figures = {day.name: day.figures for day in known}
     names = [f"{first + timedelta(days=number):%Y-%m-%d}" for number in range(DAYS)]
-    return tuple(Summary(name, None, figures.get(name, Figures())) for name in names)
+    return tuple(UsageGroup(name, None, figures.get(name, UsageFigures())) for name in names)

@@ -12,7 +12,7 @@ from flask import Flask, g, request
 from gateway.api.http import context as current
 from gateway.errors import AdminRequired, InvalidKey, MissingKey, ModelNotAllowed, ModelNotSupported
 from gateway.settings import Settings, SettingsError
-from gateway.store import key_secrets as secret
+from gateway.store import key_secrets
 from gateway.store.keys import Key, Keys
 
 SIGN_IN = "dashboard.sign_in"  # the one endpoint that takes a key from a form
@@ -46,7 +46,7 @@ def init_app(
         raise SettingsError(
             "REQUIRE_AUTH is true, but there is no key. Set API_KEYS, or run: python -m gateway keys create NAME"
         )
-    configured = {secret.digest(key) for key in settings.api_keys}
+    configured = {key_secrets.digest_key(key) for key in settings.api_keys}
 
     def check() -> None:
         is_unknown = request.endpoint is None  # a 404 or 405
@@ -99,7 +99,7 @@ def _identify(configured: Collection[str], keys: Keys) -> Identity:
     key = sent_key()
     if not key:
         raise MissingKey
-    digest = secret.digest(key)
+    digest = key_secrets.digest_key(key)
     if any([hmac.compare_digest(digest, known) for known in configured]):  # noqa: C419  all, in constant time
         return Identity(id=f"env_{digest[:16]}", name="API_KEYS")
     found = keys.find(key)

@@ -28,11 +28,11 @@ from gateway.api.hooks import auth, errors
 from gateway.errors import LimitReached, QuotaExceeded, StoreError
 from gateway.record import Record
 from gateway.settings import Settings
-from gateway.store.limits import budgets as spending
-from gateway.store.limits import sliding_window as sliding
-from gateway.store.limits.allowance import NAMES, Allowance
-from gateway.store.limits.budgets import Spending, Spent
+from gateway.store.limits import sliding_window
+from gateway.store.limits.allowance import LIMIT_NAMES, Allowance
+from gateway.store.limits.budgets import BUDGET_NAMES, Budgets, BudgetState
 from gateway.store.limits.leases import HeldLeases
+from gateway.store.limits.sliding_window import RateLimitWindow
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class ClientLimits:
 
     who: str
     allowance: Allowance
-    window: sliding.Sliding | None = None
+    window: RateLimitWindow | None = None
     counted_at: float = 0.0
 
 
@@ -75,7 +75,7 @@ class Guard:
         answering: Iterable[Blueprint],
         public: Collection[str],
     ) -> None:
-        self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in NAMES})
+        self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in LIMIT_NAMES})
         self._burst = settings.rate_limit_burst
         self._limiter = limiter
         self._held = held
@@ -87,9 +87,9 @@ class Guard:
         return cast(SlidingWindowCounterSupport, self._limiter.storage)
 
     @cached_property
-    def spending(self) -> Spending:
+    def budgets(self) -> Budgets:
         """Counted where the limiter counts, which has a storage once it is bound to the app."""
-        return Spending(self._limiter.storage)
+        return Budgets(self._limiter.storage)
 
     def admit(self) -> None:
         """Open the client's account, and charge the request to it. Raises LimitReached or QuotaExceeded."""
@@ -106,14 +106,14 @@ class Guard:
             self._take_slot(account)
 
     def _check_spending(self, account: ClientLimits) -> None:
-        if not any(getattr(account.allowance, name) for name in spending.NAMES):
+        if not any(getattr(account.allowance, name) for name in BUDGET_NAMES):
             return
-        exhausted = self.spending.exhausted(account.who, account.allowance)
+        exhausted = self.budgets.find_exhausted(account.who, account.allowance)
         if exhausted:
             raise _refusal(exhausted)
 
         def charge(record: Record) -> None:
-            self.spending.charge(account.who, account.allowance, record.usage)
+            self.budgets.charge(account.who, account.allowance, record.usage)
 
         g.on_record = [charge]
 
@@ -121,7 +121,7 @@ class Guard:
         most = account.allowance.requests_per_minute
         if not most:
             return
-        passed, account.window = sliding.hit(
+        passed, account.window = sliding_window.count_request(
             self._storage, _per_minute(most + self._burst), account.who, SCOPE
         )
         account.counted_at = time.monotonic()
@@ -137,7 +137,7 @@ class Guard:
         most = account.allowance.answers_at_once
         if not most:
             return
-        free = self._held.take(account.who, most)
+        free = self._held.acquire(account.who, most)
         if free is None:
             raise LimitReached(
                 f"Rate limit reached: {most} answers at once. Try again when one is complete.",
@@ -165,7 +165,7 @@ class Guard:
             headers |= _told("requests", requests, window.remaining - self._burst, reset)
         tokens = account.allowance.tokens_per_minute
         if tokens:
-            spent = self.spending.spent(account.who, "tokens_per_minute", tokens)
+            spent = self.budgets.get_state(account.who, "tokens_per_minute", tokens)
             headers |= _told("tokens", tokens, tokens - spent.used, spent.seconds if spent.used else 0)
         return headers
 
@@ -173,13 +173,13 @@ class Guard:
         who = auth.identity()
         if who is None:
             return ClientLimits(f"address:{network(request.remote_addr or '')}", self._default)
-        return ClientLimits(who.id, self._default.overridden(who.limits))
+        return ClientLimits(who.id, self._default.with_overrides(who.limits))
 
-    def _window(self, account: ClientLimits, most: int) -> tuple[sliding.Sliding, float]:
+    def _window(self, account: ClientLimits, most: int) -> tuple[RateLimitWindow, float]:
         """Of a request that was counted as it stood then; and in how many seconds from now nothing counts any more."""
         window = account.window
         if window is None:
-            window = sliding.read(self._storage, _per_minute(most), account.who, SCOPE)
+            window = sliding_window.read_window(self._storage, _per_minute(most), account.who, SCOPE)
             return window, window.reset
         return window, max(0.0, window.reset - (time.monotonic() - account.counted_at))
 
@@ -218,7 +218,7 @@ def _told(unit: str, limit: float, remaining: float, reset: float) -> dict[str, 
     return {f"x-ratelimit-{what}-{unit}": value for what, value in values.items()}
 
 
-def _refusal(spent: Spent) -> LimitReached | QuotaExceeded:
+def _refusal(spent: BudgetState) -> LimitReached | QuotaExceeded:
     unit, _, span = spent.name.partition("_per_")
     if span == "minute":
         return LimitReached(

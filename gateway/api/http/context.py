@@ -10,7 +10,7 @@ from gateway.claude.service import Claude
 from gateway.observe.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store.admin_sessions import AdminSessions
-from gateway.store.project_folders import Folders
+from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
 from gateway.store.usage import UsageTable
@@ -39,9 +39,9 @@ def projects() -> Projects:
     return cast(Projects, current_app.extensions["projects"])
 
 
-def folders() -> Folders:
+def folders() -> ProjectFolders:
     """The projects' folders."""
-    return cast(Folders, current_app.extensions["folders"])
+    return cast(ProjectFolders, current_app.extensions["folders"])
 
 
 def usage() -> UsageTable:

@@ -16,8 +16,8 @@ from gateway.api.openapi.description import raises
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectNotFound, ProjectTooLarge
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import DeletedFileSchema, FileListSchema, FileSchema
-from gateway.store import project_paths as paths
-from gateway.store.project_folders import File
+from gateway.store import project_paths
+from gateway.store.project_folders import ProjectFile
 
 blueprint = Blueprint(
     "project-files",
@@ -64,7 +64,7 @@ DOWNLOAD_HEADERS = {
 @blueprint.response(200, FileListSchema)
 def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
     """The project's files, by path."""
-    files = current.folders().files(project_access.find(project_id).path)
+    files = current.folders().list_files(project_access.find(project_id).path)
     first = (query["page"] - 1) * query["per_page"]
     return {
         "data": files[first : first + query["per_page"]],
@@ -76,10 +76,10 @@ def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
 @raises(ProjectNotFound, ProjectTooLarge)
 @blueprint.doc(requestBody=FORM)
 @blueprint.response(200, FileSchema)
-def upload_form(project_id: str) -> File:
+def upload_form(project_id: str) -> ProjectFile:
     """Upload a file as a form: `file`, and `path` if it is not to have the file's own name."""
     folder = project_access.find(project_id).path
-    request.max_content_length = current.folders().most_bytes + FORM_BYTES
+    request.max_content_length = current.folders().max_bytes + FORM_BYTES
     try:
         file, path = request.files.get("file"), request.form.get("path")
     except RequestEntityTooLarge:
@@ -88,25 +88,27 @@ def upload_form(project_id: str) -> File:
         raise InvalidRequest(
             "Invalid 'file': expected a form (multipart/form-data) with a file.", param="file"
         )
-    parts = paths.file_path(file.filename or "" if path is None else path, "file" if path is None else "path")
-    return current.folders().write(folder, parts, _chunks(file.stream))
+    parts = project_paths.split_file_path(
+        file.filename or "" if path is None else path, "file" if path is None else "path"
+    )
+    return current.folders().write_file(folder, parts, _chunks(file.stream))
 
 
 @blueprint.route("/<path:path>", methods=["PUT", "POST"])
 @raises(ProjectNotFound, ProjectTooLarge)
 @blueprint.doc(requestBody=CONTENT)
 @blueprint.response(200, FileSchema)
-def upload(project_id: str, path: str) -> File:
+def upload(project_id: str, path: str) -> ProjectFile:
     """Upload a file: the body is its content. One that is there is replaced."""
     folder = project_access.find(project_id).path
-    parts = paths.file_path(path)
-    most = current.folders().most_bytes
+    parts = project_paths.split_file_path(path)
+    most = current.folders().max_bytes
     if (request.content_length or 0) > most:
         raise _too_large()
     request.max_content_length = (
         most + FORM_BYTES
     )  # else that of other requests; the file's own limit comes first
-    return current.folders().write(folder, parts, _chunks(request.stream))
+    return current.folders().write_file(folder, parts, _chunks(request.stream))
 
 
 @blueprint.route("/<path:path>", methods=["GET"])
@@ -114,7 +116,9 @@ def upload(project_id: str, path: str) -> File:
 @blueprint.response(200, {"type": "string", "format": "binary"}, content_type=BINARY)
 def download(project_id: str, path: str) -> Response:
     """The file's content."""
-    file, found = current.folders().open(project_access.find(project_id).path, paths.file_path(path))
+    file, found = current.folders().open_file(
+        project_access.find(project_id).path, project_paths.split_file_path(path)
+    )
     response = Response(_chunks(file), mimetype=BINARY, headers=DOWNLOAD_HEADERS)
     response.call_on_close(file.close)
     response.content_length = found.bytes
@@ -129,7 +133,7 @@ def download(project_id: str, path: str) -> Response:
 @blueprint.response(200, DeletedFileSchema)
 def delete(project_id: str, path: str) -> dict[str, Any]:
     """Delete a file."""
-    current.folders().delete(project_access.find(project_id).path, paths.file_path(path))
+    current.folders().delete_file(project_access.find(project_id).path, project_paths.split_file_path(path))
     return {"name": path}
 
 

@@ -20,8 +20,8 @@ from gateway.schemas.projects import (
     ProjectListSchema,
     ProjectSchema,
 )
-from gateway.store import project_paths as paths
-from gateway.store.projects import ProjectRecord, fresh_id
+from gateway.store import project_paths
+from gateway.store.projects import ProjectRecord, new_project_id
 
 blueprint = Blueprint(
     "projects",
@@ -38,7 +38,7 @@ CHAT = {"mode": "chat"}
 @blueprint.response(200, ProjectListSchema)
 def listing(query: dict[str, int]) -> dict[str, Any]:
     """The projects that the key may see, the newest first."""
-    records, count = current.projects().page(project_access.scope(), **query, only=project_access.only())
+    records, count = current.projects().list_page(project_access.scope(), **query, only=project_access.only())
     return {"data": records, "pagination": pagination(**query, items=count)}
 
 
@@ -51,9 +51,9 @@ def create(body: dict[str, Any]) -> ProjectRecord:
     project_access.require_unlimited()
     policy = body.get("policy") or CHAT
     workplaces.require_allowed(policy)
-    project_id = fresh_id()
+    project_id = new_project_id()
     path = body.get("path")
-    folder = project_id if path is None else paths.folder_name(path)
+    folder = project_id if path is None else project_paths.check_folder_name(path)
     current.folders().create(folder)
     try:
         return current.projects().create(

@@ -76,7 +76,7 @@ def show(response_id: str) -> Response:
     """A stored response, as it is now."""
     if request.args.get("stream", "").lower() in ("true", "1"):
         raise unsupported("stream", "A stored response is sent whole; ask again until it is finished.")
-    return _json(current.responses().show(owner.current(), response_id).body)
+    return _json(current.responses().get(owner.current(), response_id).body)
 
 
 @blueprint.route("/<response_id>", methods=["DELETE"])
@@ -102,7 +102,7 @@ def cancel(response_id: str) -> Response:
 @blueprint.response(200, InputItemListSchema)
 def input_items(query: Body, response_id: str) -> Response:
     """What a response had for its input, the newest item first."""
-    items = current.responses().input_items(owner.current(), response_id)
+    items = current.responses().list_input_items(owner.current(), response_id)
     if query["order"] == "desc":
         items = items[::-1]
     items = items[_after(items, query["after"]) :]
@@ -146,7 +146,7 @@ def _given(body: Body) -> list[Item]:
     referred = responses_input.references(items)
     if not referred:
         return items
-    return responses_input.resolved(items, current.responses().items(owner.current(), referred))
+    return responses_input.resolved(items, current.responses().find_items(owner.current(), referred))
 
 
 def _earlier(body: Body) -> list[Item]:
@@ -156,9 +156,9 @@ def _earlier(body: Body) -> list[Item]:
         return []
     stored, own = current.responses(), owner.current()
     try:
-        if not stored.show(own, previous).is_finished:
+        if not stored.get(own, previous).is_finished:
             raise invalid(PREVIOUS, "That response is not finished yet.")
-        return stored.chain(own, previous)
+        return stored.list_chain(own, previous)
     except ResponseNotFound as error:
         problem = f"{error.message} It was not stored, is expired or deleted, or belongs to another key."
         raise InvalidRequest(problem, param=PREVIOUS, code="previous_response_not_found") from error

@@ -38,7 +38,7 @@ def listing(query: dict[str, Any]) -> dict[str, Any]:
     """The sessions of whoever asks."""
     page, per_page = query["page"], query["per_page"]
     sessions = current.session_turns().sessions
-    data, total = sessions.page(owner.scope(), query.get("project_id"), page, per_page)
+    data, total = sessions.list_page(owner.scope(), query.get("project_id"), page, per_page)
     return {"data": data, "pagination": pagination(page, per_page, total)}
 
 
@@ -59,7 +59,7 @@ def create(body: dict[str, Any]) -> SessionRecord:
 @blueprint.response(200, StatsSchema)
 def stats() -> dict[str, Any]:
     """Sums of all sessions of whoever asks."""
-    figures = current.session_turns().sessions.stats(owner.scope())
+    figures = current.session_turns().sessions.compute_stats(owner.scope())
     running = figures["running"]
     return {"session_stats": figures, "active_claude_sessions": len(running), "claude_sessions": running}
 
@@ -71,7 +71,7 @@ def retrieve(session_id: str) -> dict[str, Any]:
     """One session with its messages."""
     sessions = current.session_turns().sessions
     session = sessions.get(session_id, owner.scope())
-    messages = [stored.message for stored in sessions.messages(session.id)]
+    messages = [stored.message for stored in sessions.list_messages(session.id)]
     return {**asdict(session), "is_running": session.is_running, "messages": messages}
 
 

@@ -11,7 +11,7 @@ from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
 from gateway.schemas.pages import pagination
 from gateway.schemas.usage import UsageQuerySchema, UsageSchema
-from gateway.store.usage import Figures, GroupBy, Summary, sum_figures
+from gateway.store.usage import GroupBy, UsageFigures, UsageGroup, sum_figures
 
 blueprint = Blueprint(
     "usage", __name__, url_prefix="/v1/usage", description="What answers have used: requests, tokens, cost"
@@ -27,7 +27,7 @@ def summary(query: dict[str, Any]) -> dict[str, Any]:
     """Requests, tokens and cost by day, key, model or project."""
     by, page, per_page = query["group_by"], query["page"], query["per_page"]
     first, last = _days(query)
-    groups = current.usage().groups(by, first, last, _whose())
+    groups = current.usage().sum_by(by, first, last, _whose())
     begin = (page - 1) * per_page
     return {
         "group_by": by,
@@ -52,7 +52,7 @@ def _whose() -> str | None:
     return None if who is None or who.is_admin else who.id
 
 
-def _row(by: GroupBy, group: Summary) -> dict[str, Any]:
+def _row(by: GroupBy, group: UsageGroup) -> dict[str, Any]:
     names: dict[str, Any] = {
         "day": {"day": group.name},
         "key": {"key_id": group.name, "key_name": group.key_name},
@@ -62,5 +62,5 @@ def _row(by: GroupBy, group: Summary) -> dict[str, Any]:
     return names | _figures(group.figures)
 
 
-def _figures(figures: Figures) -> dict[str, Any]:
+def _figures(figures: UsageFigures) -> dict[str, Any]:
     return asdict(figures) | {"total_tokens": figures.total_tokens}

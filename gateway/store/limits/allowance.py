@@ -22,9 +22,9 @@ class Allowance:
     usd_per_day: float = 0.0
     usd_per_month: float = 0.0
 
-    def overridden(self, own: Mapping[str, Any]) -> Allowance:
+    def with_overrides(self, own: Mapping[str, Any]) -> Allowance:
         """These limits with those that a key has of its own."""
-        return replace(self, **{name: own[name] for name in NAMES if name in own}) if own else self
+        return replace(self, **{name: own[name] for name in LIMIT_NAMES if name in own}) if own else self
 
 
-NAMES = tuple(field.name for field in fields(Allowance))
+LIMIT_NAMES = tuple(field.name for field in fields(Allowance))

@@ -18,11 +18,11 @@ from gateway.store.limits.allowance import Allowance
 from gateway.turn import Usage
 
 UNITS = {"tokens": 1, "usd": 1_000_000}  # counters are whole numbers: millionths of a dollar
-NAMES = ("tokens_per_minute", "tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
+BUDGET_NAMES = ("tokens_per_minute", "tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class BudgetState:
     """What is used of one limit; `seconds` from now its window ends, at `ends_at` (since 1970)."""
 
     name: str
@@ -32,24 +32,24 @@ class Spent:
     ends_at: float
 
 
-class Spending:
+class Budgets:
     """The counters. Only what has a limit is counted, from the time that it has one."""
 
     def __init__(self, storage: Storage, now: Callable[[], float] = time.time) -> None:
         self._storage = storage
         self._now = now
 
-    def spent(self, who: str, name: str, limit: float) -> Spent:
+    def get_state(self, who: str, name: str, limit: float) -> BudgetState:
         """How much `who` has used of the limit called `name`."""
         now = self._now()
         unit, _, span = name.partition("_per_")
         key, ends_at = _window(who, unit, span, now)
-        return Spent(name, limit, self._storage.get(key) / UNITS[unit], ends_at - now, ends_at)
+        return BudgetState(name, limit, self._storage.get(key) / UNITS[unit], ends_at - now, ends_at)
 
-    def exhausted(self, who: str, allowance: Allowance) -> Spent | None:
+    def find_exhausted(self, who: str, allowance: Allowance) -> BudgetState | None:
         """The limit of which nothing is left; of several the one that ends last."""
-        limits = ((name, getattr(allowance, name)) for name in NAMES)
-        found = [self.spent(who, name, limit) for name, limit in limits if limit]
+        limits = ((name, getattr(allowance, name)) for name in BUDGET_NAMES)
+        found = [self.get_state(who, name, limit) for name, limit in limits if limit]
         return max(
             (spent for spent in found if spent.used >= spent.limit),
             key=lambda spent: spent.ends_at,
@@ -60,7 +60,7 @@ class Spending:
         """Count an answer. All its tokens count, cached ones too: what the client is told as total_tokens."""
         now = self._now()
         amounts = {"tokens": usage.total_tokens, "usd": usage.cost_usd or 0.0}
-        for name in NAMES:
+        for name in BUDGET_NAMES:
             unit, _, span = name.partition("_per_")
             amount = math.ceil(round(amounts[unit] * UNITS[unit], 3))  # 123.00000000000001 is 123
             if amount and getattr(allowance, name):

@@ -127,4 +127,4 @@ class DatabaseStorage(Storage, SlidingWindowCounterSupport, TimestampedSlidingWi
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
             self._store.write(LimitCounter.delete().where(LimitCounter.expires_at <= now).execute)
-        return self._store.once(work)
+        return self._store.write_single(work)

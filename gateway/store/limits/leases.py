@@ -66,7 +66,7 @@ class DatabaseLeases:
 
     def release(self, who: str, lease_id: str) -> None:
         """End a lease."""
-        self._store.once(lambda db: rows(db, END, lease_id))
+        self._store.write_single(lambda db: rows(db, END, lease_id))
 
 
 class HeldLeases:
@@ -79,7 +79,7 @@ class HeldLeases:
         self._lease_seconds = lease_seconds
         self._keeper = LeaseKeeper(self._renew, poll_seconds=renew_seconds, renew_seconds=renew_seconds)
 
-    def take(self, who: str, most: int) -> Callable[[], None] | None:
+    def acquire(self, who: str, most: int) -> Callable[[], None] | None:
         """Take a lease and return the function that releases it; None if there is no room. Raises StoreError."""
         lease = (who, secrets.token_hex(8))
         if not self._leases.acquire(*lease, most, self._lease_seconds):

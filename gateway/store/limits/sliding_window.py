@@ -14,7 +14,7 @@ Window = tuple[int, float, int, float]  # as `get_sliding_window` returns it
 
 
 @dataclass(frozen=True, slots=True)
-class Sliding:
+class RateLimitWindow:
     """Counts of the last window and of this one. Of the last one counts what share of `period` is to go, in seconds."""
 
     limit: int
@@ -46,9 +46,9 @@ class Sliding:
         return self.seconds - (self.limit - self.current) * self.period / self.previous
 
 
-def hit(
+def count_request(
     storage: SlidingWindowCounterSupport, item: RateLimitItem, who: str, scope: str
-) -> tuple[bool, Sliding]:
+) -> tuple[bool, RateLimitWindow]:
     """Count one more if there is room: whether there was, and the window then. Raises what the storage does."""
     key, period = item.key_for(who, scope), item.get_expiry()
     if isinstance(storage, DatabaseStorage):
@@ -58,13 +58,15 @@ def hit(
     return passed, _sliding(item, storage.get_sliding_window(key, period))
 
 
-def read(storage: SlidingWindowCounterSupport, item: RateLimitItem, who: str, scope: str) -> Sliding:
+def read_window(
+    storage: SlidingWindowCounterSupport, item: RateLimitItem, who: str, scope: str
+) -> RateLimitWindow:
     """The window of the limiter's `item`. Raises what the storage does."""
     return _sliding(item, storage.get_sliding_window(item.key_for(who, scope), item.get_expiry()))
 
 
-def _sliding(item: RateLimitItem, window: Window) -> Sliding:
+def _sliding(item: RateLimitItem, window: Window) -> RateLimitWindow:
     previous, previous_left, current, current_left = window
     period = item.get_expiry()
     seconds = current_left - period if current_left else previous_left
-    return Sliding(item.amount, period, previous, current, max(0.0, seconds))
+    return RateLimitWindow(item.amount, period, previous, current, max(0.0, seconds))

@@ -9,7 +9,7 @@ from flask import Response, g
 
 from gateway.api.hooks.limits import ClientLimits, duration, network
 from gateway.store.limits.allowance import Allowance
-from gateway.store.limits.sliding_window import Sliding
+from gateway.store.limits.sliding_window import RateLimitWindow
 from tests.support.apps import close_app, open_app
 
 
@@ -17,7 +17,7 @@ def test_headers_report_the_time_left_when_a_long_answer_ends(database_url: str)
     app = open_app(database_url=database_url)
     with app.test_request_context("/v1/models"):
         app.preprocess_request()
-        window = Sliding(13, 60, 0, 1, 30)
+        window = RateLimitWindow(13, 60, 0, 1, 30)
         g.account = ClientLimits("me", Allowance(requests_per_minute=3), window, time.monotonic() - 19.5)
         headers = app.process_response(Response()).headers
     reported = {name: value for name, value in headers.items() if name.startswith("x-ratelimit")}

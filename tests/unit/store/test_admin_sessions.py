@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.store import admin_sessions
-from gateway.store import key_secrets as secret
+from gateway.store import admin_sessions, key_secrets
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.database import Store
 from gateway.store.keys import Keys
@@ -21,7 +20,7 @@ def test_a_session_ends_with_its_key(store: Store) -> None:
     keys, sessions = Keys(store), AdminSessions(store)
     key, plain = keys.create("boss", is_admin=True)
     token, other = sessions.open(plain), sessions.open(plain)
-    assert sessions.find(token) == keys.show(key.id)
+    assert sessions.find(token) == keys.get(key.id)
     sessions.close(token)
     assert sessions.find(token) is None
     assert sessions.find(other)
@@ -41,7 +40,9 @@ def test_a_session_ends_by_itself(store: Store, tmp_path: Path) -> None:
     assert later.find(token) is None
     fresh = later.open(plain)
     with closing(sqlite3.connect(tmp_path / "gateway.db")) as db:
-        assert db.execute("select token_hash from admin_sessions").fetchall() == [(secret.digest(fresh),)]
+        assert db.execute("select token_hash from admin_sessions").fetchall() == [
+            (key_secrets.digest_key(fresh),)
+        ]
 
 
 def test_only_admins_have_sessions(store: Store) -> None:

@@ -16,13 +16,13 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.errors import StoreError
 from gateway.store.database import Store
-from gateway.store.limits import sliding_window as sliding
+from gateway.store.limits import sliding_window
 from gateway.store.limits.allowance import Allowance
-from gateway.store.limits.budgets import Spending
+from gateway.store.limits.budgets import Budgets
 from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseStorage
 from gateway.store.limits.leases import DatabaseLeases, HeldLeases, Leases
 from gateway.store.limits.redis_leases import RedisLeases
-from gateway.store.limits.sliding_window import Sliding
+from gateway.store.limits.sliding_window import RateLimitWindow
 from gateway.store.models import LimitCounter
 from gateway.turn import Usage
 
@@ -98,28 +98,28 @@ def test_a_client_that_waits_as_told_is_never_locked_out(
     for _ in range(8):
         while limiter.hit(item, "me", "x"):
             pass
-        window = sliding.read(storage, item, "me", "x")
+        window = sliding_window.read_window(storage, item, "me", "x")
         assert window.remaining == 0
         assert 0 < window.wait <= 60
         clock.now += window.wait - 0.01
         assert not any(limiter.hit(item, "me", "x") for _ in range(5))
         clock.now += 0.02
-        assert sliding.read(storage, item, "me", "x").remaining == 1
+        assert sliding_window.read_window(storage, item, "me", "x").remaining == 1
         assert limiter.hit(item, "me", "x")
 
 
 def test_a_hit_tells_of_the_window(storage: DatabaseStorage, clock: Clock) -> None:
     item = RateLimitItemPerMinute(3)
-    told = [sliding.hit(storage, item, "me", "x") for _ in range(4)]
-    assert told == [(count <= 3, Sliding(3, 60, 0, min(count, 3), 30)) for count in range(1, 5)]
+    told = [sliding_window.count_request(storage, item, "me", "x") for _ in range(4)]
+    assert told == [(count <= 3, RateLimitWindow(3, 60, 0, min(count, 3), 30)) for count in range(1, 5)]
     clock.now += 60
-    told = [sliding.hit(storage, item, "me", "x") for _ in range(3)]
-    assert told == [(count <= 2, Sliding(3, 60, 3, min(count, 2), 30)) for count in range(1, 4)]
-    assert sliding.read(storage, item, "me", "x") == told[-1][1]
+    told = [sliding_window.count_request(storage, item, "me", "x") for _ in range(3)]
+    assert told == [(count <= 2, RateLimitWindow(3, 60, 3, min(count, 2), 30)) for count in range(1, 4)]
+    assert sliding_window.read_window(storage, item, "me", "x") == told[-1][1]
 
 
 def test_a_window_says_what_is_left() -> None:
-    assert Sliding(10, 60, 0, 0, 30) == Sliding(10, 60, previous=0, current=0, seconds=30)
+    assert RateLimitWindow(10, 60, 0, 0, 30) == RateLimitWindow(10, 60, previous=0, current=0, seconds=30)
     figures = {
         (0, 0): (10, 0, 0),
         (0, 4): (6, 90, 0),
@@ -128,7 +128,7 @@ def test_a_window_says_what_is_left() -> None:
         (10, 8): (0, 90, 18),
     }
     for (previous, current), wanted in figures.items():
-        window = Sliding(10, 60, previous, current, 30)
+        window = RateLimitWindow(10, 60, previous, current, 30)
         assert (window.remaining, window.reset, window.wait) == wanted
 
 
@@ -209,27 +209,27 @@ def test_a_locked_database_is_a_503_everywhere(
 def test_a_budget_begins_anew_with_the_calendar(
     storage: DatabaseStorage, clock: Clock, name: str, ends_at: datetime
 ) -> None:
-    spending = Spending(storage, clock)
+    budgets = Budgets(storage, clock)
     allowance = Allowance(**{name: 2})
     for used in (1, 1, 5):
-        assert used == 5 or spending.exhausted("me", allowance) is None
-        spending.charge("me", allowance, Usage(input_tokens=used, cost_usd=float(used)))
-    found = spending.exhausted("me", allowance)
+        assert used == 5 or budgets.find_exhausted("me", allowance) is None
+        budgets.charge("me", allowance, Usage(input_tokens=used, cost_usd=float(used)))
+    found = budgets.find_exhausted("me", allowance)
     assert found is not None
     assert (found.name, found.limit, found.used) == (name, 2, 7)
     assert (found.ends_at, found.seconds) == (ends_at.timestamp(), ends_at.timestamp() - NOON)
-    assert spending.exhausted("you", allowance) is None
+    assert budgets.find_exhausted("you", allowance) is None
     clock.now = ends_at.timestamp() - 0.001
-    assert spending.exhausted("me", allowance)
+    assert budgets.find_exhausted("me", allowance)
     clock.now = ends_at.timestamp()
-    assert spending.exhausted("me", allowance) is None
+    assert budgets.find_exhausted("me", allowance) is None
 
 
 def test_months_are_of_their_own_lengths(storage: DatabaseStorage, clock: Clock) -> None:
-    spending = Spending(storage, clock)
+    budgets = Budgets(storage, clock)
     ends = []
     for _ in range(12):
-        clock.now = spending.spent("me", "usd_per_month", 1).ends_at
+        clock.now = budgets.get_state("me", "usd_per_month", 1).ends_at
         ends.append(datetime.fromtimestamp(clock.now, timezone.utc))
     assert [(end.day, end.hour, end.month) for end in ends] == [
         (1, 0, month) for month in [*range(3, 13), 1, 2]
@@ -237,7 +237,7 @@ def test_months_are_of_their_own_lengths(storage: DatabaseStorage, clock: Clock)
 
 
 def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseStorage, clock: Clock) -> None:
-    spending = Spending(storage, clock)
+    budgets = Budgets(storage, clock)
     allowance = Allowance(tokens_per_day=100, usd_per_day=1)
     usage = Usage(
         input_tokens=1,
@@ -247,26 +247,26 @@ def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseStorage, 
         thinking_tokens=5,
         cost_usd=0.000123,
     )
-    spending.charge("me", allowance, usage)
-    spending.charge("me", allowance, Usage())
-    assert spending.spent("me", "tokens_per_day", 100).used == 4321
-    assert spending.spent("me", "usd_per_day", 1).used == pytest.approx(0.000123)
+    budgets.charge("me", allowance, usage)
+    budgets.charge("me", allowance, Usage())
+    assert budgets.get_state("me", "tokens_per_day", 100).used == 4321
+    assert budgets.get_state("me", "usd_per_day", 1).used == pytest.approx(0.000123)
     assert storage.reset() == 2  # nothing else was counted
 
 
 def test_of_several_limits_the_one_that_lasts_is_told(storage: DatabaseStorage, clock: Clock) -> None:
-    spending = Spending(storage, clock)
+    budgets = Budgets(storage, clock)
     allowance = Allowance(tokens_per_minute=1, tokens_per_day=1, usd_per_month=5)
-    spending.charge("me", allowance, Usage(output_tokens=1, cost_usd=1))
-    found = spending.exhausted("me", allowance)
+    budgets.charge("me", allowance, Usage(output_tokens=1, cost_usd=1))
+    found = budgets.find_exhausted("me", allowance)
     assert found is not None
     assert found.name == "tokens_per_day"
 
 
 def test_a_key_overrides_what_it_names() -> None:
     default = Allowance(requests_per_minute=100, tokens_per_day=5)
-    assert default.overridden({}) is default
-    own = default.overridden({"tokens_per_day": 0, "usd_per_day": 0.5, "of_a_later_version": 1})
+    assert default.with_overrides({}) is default
+    own = default.with_overrides({"tokens_per_day": 0, "usd_per_day": 0.5, "of_a_later_version": 1})
     assert own == Allowance(requests_per_minute=100, usd_per_day=0.5)
 
 
@@ -302,13 +302,13 @@ def test_leases_in_redis(redis_url: str) -> None:
 
 def test_leases_are_renewed_until_they_are_released(store: Store) -> None:
     held = HeldLeases(DatabaseLeases(store), lease_seconds=0.3, renew_seconds=0.05)
-    free = held.take("me", 1)
+    free = held.acquire("me", 1)
     assert free is not None
     gevent.sleep(0.5)
-    assert held.take("me", 1) is None
+    assert held.acquire("me", 1) is None
     free()
     free()
-    again = held.take("me", 1)
+    again = held.acquire("me", 1)
     assert again is not None
     again()
 
@@ -327,7 +327,7 @@ class Failing:
 
 
 def test_a_lease_that_cannot_be_renewed_or_released_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
-    free = HeldLeases(Failing(), renew_seconds=0.01).take("me", 1)
+    free = HeldLeases(Failing(), renew_seconds=0.01).acquire("me", 1)
     assert free is not None
     gevent.sleep(0.05)
     free()

@@ -14,12 +14,12 @@ from gateway.app import create_app
 from gateway.errors import StoreError
 from gateway.settings import Settings
 from gateway.store.database import Store
-from gateway.store.limits import sliding_window as sliding
+from gateway.store.limits import sliding_window
 from gateway.store.limits.allowance import Allowance
-from gateway.store.limits.budgets import Spending
+from gateway.store.limits.budgets import Budgets
 from gateway.store.limits.counters import DatabaseStorage
 from gateway.store.limits.redis_leases import RedisLeases
-from gateway.store.limits.sliding_window import Sliding
+from gateway.store.limits.sliding_window import RateLimitWindow
 from gateway.turn import Usage
 from tests.support.gateway import ROOT
 from tests.unit.store.test_limit_counters import lease_calls
@@ -74,12 +74,12 @@ def test_counts_in_redis_are_exact(redis_url: str) -> None:
 
 
 def test_budgets_in_redis(redis_url: str) -> None:
-    spending = Spending(RedisStorage(redis_url))
+    budgets = Budgets(RedisStorage(redis_url))
     allowance = Allowance(usd_per_month=0.5)
-    spending.charge("me", allowance, Usage(cost_usd=0.4))
-    assert spending.exhausted("me", allowance) is None
-    spending.charge("me", allowance, Usage(cost_usd=0.2))
-    found = spending.exhausted("me", allowance)
+    budgets.charge("me", allowance, Usage(cost_usd=0.4))
+    assert budgets.find_exhausted("me", allowance) is None
+    budgets.charge("me", allowance, Usage(cost_usd=0.2))
+    found = budgets.find_exhausted("me", allowance)
     assert found is not None
     assert found.used == pytest.approx(0.6)
 
@@ -87,11 +87,11 @@ def test_budgets_in_redis(redis_url: str) -> None:
 def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
     storage = RedisStorage(redis_url)
     item = RateLimitItemPerMinute(3)
-    assert sliding.read(storage, item, "reader", "x") == Sliding(3, 60, 0, 0, 0)
-    told = [sliding.hit(storage, item, "reader", "x") for _ in range(4)]
+    assert sliding_window.read_window(storage, item, "reader", "x") == RateLimitWindow(3, 60, 0, 0, 0)
+    told = [sliding_window.count_request(storage, item, "reader", "x") for _ in range(4)]
     assert [passed for passed, _ in told] == [True, True, True, False]
     assert [window.current for _, window in told] == [1, 2, 3, 3]
-    window = sliding.read(storage, item, "reader", "x")
+    window = sliding_window.read_window(storage, item, "reader", "x")
     assert (window.remaining, window.current) == (0, 3)
     assert 30 < window.wait <= 60
 

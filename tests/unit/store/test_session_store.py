@@ -12,14 +12,14 @@ import pytest
 from gateway.app import create_app
 from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
-from gateway.store.database import DELETED_AT_ONCE, Store
+from gateway.store.database import DELETE_BATCH, Store
 from gateway.store.models import Session, SessionMessage
-from gateway.store.session_claims import Claims, TurnResult
-from gateway.store.sessions import Expiry, Sessions, new_id, now
+from gateway.store.session_claims import SessionClaims, TurnResult
+from gateway.store.sessions import SessionExpiry, Sessions, new_session_id, now
 from tests.support.recorded import assistant, user
 
-HALF_AN_HOUR = Expiry(timedelta(minutes=30))
-NEVER = Expiry(None)
+HALF_AN_HOUR = SessionExpiry(timedelta(minutes=30))
+NEVER = SessionExpiry(None)
 ANSWER = TurnResult(messages=[user("q"), assistant("a")], input_tokens=3, output_tokens=2, cost=0.5)
 
 
@@ -37,8 +37,8 @@ def sessions(store: Store) -> Sessions:
 
 
 @pytest.fixture
-def claims(store: Store) -> Claims:
-    return Claims(store, HALF_AN_HOUR)
+def claims(store: Store) -> SessionClaims:
+    return SessionClaims(store, HALF_AN_HOUR)
 
 
 def change(store: Store, session_id: str, **values: Any) -> None:
@@ -57,7 +57,7 @@ def idle_for(store: Store, session_id: str, **time: float) -> None:
 # Claims
 
 
-def test_a_session_has_one_turn(sessions: Sessions, claims: Claims) -> None:
+def test_a_session_has_one_turn(sessions: Sessions, claims: SessionClaims) -> None:
     session = sessions.create("me")
     assert not session.is_running
     claims.claim(session.id, "me", "turn1")
@@ -68,18 +68,18 @@ def test_a_session_has_one_turn(sessions: Sessions, claims: Claims) -> None:
     claims.claim(session.id, "me", "turn2")
 
 
-def test_a_claim_that_is_not_renewed_ends(sessions: Sessions, claims: Claims, store: Store) -> None:
+def test_a_claim_that_is_not_renewed_ends(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me")
-    Claims(store, HALF_AN_HOUR, lease_seconds=0).claim(session.id, "me", "dead")
+    SessionClaims(store, HALF_AN_HOUR, lease_seconds=0).claim(session.id, "me", "dead")
     claims.claim(session.id, "me", "next")
     assert claims.find_active(["dead", "next"]) == {"next"}
     with pytest.raises(TurnStopped):
         claims.finish("dead", ANSWER)
-    assert sessions.messages(session.id) == []
+    assert sessions.list_messages(session.id) == []
     assert sessions.get(session.id, "me").is_running
 
 
-def test_a_claim_is_renewed(sessions: Sessions, claims: Claims, store: Store) -> None:
+def test_a_claim_is_renewed(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me")
     claims.claim(session.id, "me", "turn")
     change(store, session.id, running_until=now() - timedelta(seconds=1))
@@ -87,7 +87,7 @@ def test_a_claim_is_renewed(sessions: Sessions, claims: Claims, store: Store) ->
     assert sessions.get(session.id, "me").is_running
 
 
-def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: Claims) -> None:
+def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: SessionClaims) -> None:
     stopped, deleted, other = (sessions.create("me").id for _ in range(3))
     for session in (stopped, deleted, other):
         claims.claim(session, "me", f"turn of {session}")
@@ -100,18 +100,18 @@ def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: Claims) -
     assert claims.find_active(["next"]) == {"next"}
 
 
-def test_an_outcome_is_added(sessions: Sessions, claims: Claims, store: Store) -> None:
+def test_an_outcome_is_added(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me")
     claims.claim(session.id, "me", "1")
     claims.finish("1", ANSWER)
-    first = sessions.messages(session.id)
+    first = sessions.list_messages(session.id)
     assert [one.message for one in first] == [user("q"), assistant("a")]
     claims.claim(session.id, "me", "2")
     again = TurnResult(
         messages=[user("r"), assistant("b")], keep_until=first[0].id, input_tokens=1, message_count=3
     )
     claims.finish("2", again)
-    found = [one.message["content"] for one in sessions.messages(session.id)]
+    found = [one.message["content"] for one in sessions.list_messages(session.id)]
     assert found == ["q", "r", "b"]
     record = sessions.get(session.id, "me")
     assert (record.total_tokens, record.total_cost, record.message_count) == (6, 0.5, 3)
@@ -122,7 +122,7 @@ def test_an_outcome_is_added(sessions: Sessions, claims: Claims, store: Store) -
 # Whose they are
 
 
-def test_only_the_owner_finds_a_session(sessions: Sessions, claims: Claims, store: Store) -> None:
+def test_only_the_owner_finds_a_session(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me", title="t")
     change(store, session.id, claude_session_id="cli")
     for name in (session.id, "cli"):
@@ -135,18 +135,18 @@ def test_only_the_owner_finds_a_session(sessions: Sessions, claims: Claims, stor
         with pytest.raises(SessionNotFound):
             claims.claim(name, "you", "turn")
     assert sessions.get(session.id, "me").title == "t"
-    assert sessions.page("you", None, 1, 10) == ([], 0)
-    assert sessions.stats("you")["sessions"] == 0
-    assert [sessions.page(owner, None, 1, 10)[1] for owner in ("me", None)] == [1, 1]
+    assert sessions.list_page("you", None, 1, 10) == ([], 0)
+    assert sessions.compute_stats("you")["sessions"] == 0
+    assert [sessions.list_page(owner, None, 1, 10)[1] for owner in ("me", None)] == [1, 1]
 
 
 def test_sessions_of_a_project(sessions: Sessions) -> None:
     ours = [sessions.create(owner, project_id="p").id for owner in ("me", "you")]
     other = sessions.create("me").id
-    found, total = sessions.page("me", "p", 1, 10)
+    found, total = sessions.list_page("me", "p", 1, 10)
     assert ([one.id for one in found], total) == (ours[:1], 1)
     assert sorted(sessions.delete_project("p")) == sorted(ours)
-    assert [one.id for one in sessions.page(None, None, 1, 10)[0]] == [other]
+    assert [one.id for one in sessions.list_page(None, None, 1, 10)[0]] == [other]
 
 
 def test_an_admin_key_sees_all(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_an_admin_key_sees_all(tmp_path: Path) -> None:
 # When they end
 
 
-def test_an_idle_session_expires(sessions: Sessions, claims: Claims, store: Store) -> None:
+def test_an_idle_session_expires(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     old, young = sessions.create("me").id, sessions.create("me").id
     claims.claim(old, "me", "turn")
     claims.finish("turn", ANSWER)
@@ -174,24 +174,24 @@ def test_an_idle_session_expires(sessions: Sessions, claims: Claims, store: Stor
         sessions.get(old, "me")
     with pytest.raises(SessionNotFound):
         claims.claim(old, "me", "turn")
-    assert [one.id for one in sessions.page("me", None, 1, 10)[0]] == [young]
-    assert sessions.sweep() == 1
+    assert [one.id for one in sessions.list_page("me", None, 1, 10)[0]] == [young]
+    assert sessions.delete_expired() == 1
     assert (count(store, Session), count(store, SessionMessage)) == (1, 0)
-    assert sessions.sweep() == 0
+    assert sessions.delete_expired() == 0
 
 
 def test_a_session_does_not_expire_while_it_is_answered(
-    sessions: Sessions, claims: Claims, store: Store
+    sessions: Sessions, claims: SessionClaims, store: Store
 ) -> None:
     session = sessions.create("me").id
     claims.claim(session, "me", "turn")
     idle_for(store, session, hours=1)
-    assert sessions.sweep() == 0
+    assert sessions.delete_expired() == 0
     assert sessions.get(session, "me").is_running
 
 
 def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
-    sessions, claims = Sessions(store, NEVER), Claims(store, NEVER)
+    sessions, claims = Sessions(store, NEVER), SessionClaims(store, NEVER)
     stored = sessions.create("me")
     unstored = {name: getattr(stored, name) for name in stored.__dataclass_fields__}
     claims.open(type(stored)(**{**unstored, "id": "bare", "is_stored": False}), "turn")
@@ -199,26 +199,26 @@ def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
     for session in (stored.id, "bare"):
         idle_for(store, session, days=400)
     assert sessions.get(stored.id, "me").id == stored.id
-    assert sessions.sweep() == 1
+    assert sessions.delete_expired() == 1
     assert sessions.get(stored.id, "me").id == stored.id
 
 
 def test_many_are_swept(sessions: Sessions, store: Store) -> None:
     old = {"owner": "", "created_at": now(), "updated_at": now() - timedelta(days=1)}
-    rows = [{**old, "id": new_id()} for _ in range(DELETED_AT_ONCE + 3)]
+    rows = [{**old, "id": new_session_id()} for _ in range(DELETE_BATCH + 3)]
     store.write(lambda db: [Session.insert(**row).execute(db) for row in rows])
-    assert sessions.sweep() == len(rows)
+    assert sessions.delete_expired() == len(rows)
 
 
 # Texts that a database may not take
 
 
-def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims: Claims) -> None:
+def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims: SessionClaims) -> None:
     session = sessions.create("me", title="a\ud800b\0", system_prompt="\0")
     shown = sessions.get(session.id, "me")
     assert (shown.title, shown.system_prompt) == ("a?b?", "?")
     for unfit in ("\ud800", "\0"):
-        assert sessions.page("me", unfit, 1, 10) == ([], 0)
+        assert sessions.list_page("me", unfit, 1, 10) == ([], 0)
         with pytest.raises(SessionNotFound):
             claims.claim(unfit, "me", "turn")
 
@@ -233,7 +233,7 @@ def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims:
         lambda s, c: s.rename("x", "me", "t"),
         lambda s, c: s.delete("x", "me"),
         lambda s, c: s.delete_project("x"),
-        lambda s, c: s.sweep(),
+        lambda s, c: s.delete_expired(),
         lambda s, c: c.claim("x", "me", "turn"),
         lambda s, c: c.renew_leases(["turn"]),
         lambda s, c: c.request_stop("x"),
@@ -241,7 +241,7 @@ def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims:
     ],
 )
 def test_a_locked_database_is_our_error(
-    tmp_path: Path, sessions: Sessions, claims: Claims, act: Callable[[Sessions, Claims], Any]
+    tmp_path: Path, sessions: Sessions, claims: SessionClaims, act: Callable[[Sessions, SessionClaims], Any]
 ) -> None:
     other = Store(f"sqlite:///{tmp_path}/gateway.db")
 

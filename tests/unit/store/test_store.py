@@ -20,8 +20,8 @@ import pytest
 
 from gateway.errors import KeyNotFound, KeyRevoked, StoreError
 from gateway.record import Record
-from gateway.store import key_secrets as secret
-from gateway.store.backends import path_of, without_password
+from gateway.store import key_secrets
+from gateway.store.backends import hide_password, parse_sqlite_path
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
 from gateway.store.usage import UsageTable
@@ -61,7 +61,7 @@ def keys(store: Store) -> Keys:
     ("url", "path"), [("sqlite:///data/x.db", "data/x.db"), ("sqlite:////var/x.db", "/var/x.db")]
 )
 def test_an_address_names_a_file(url: str, path: str) -> None:
-    assert path_of(url) == Path(path)
+    assert parse_sqlite_path(url) == Path(path)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_another_address_is_refused(url: str) -> None:
     ],
 )
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert without_password(url) == shown
+    assert hide_password(url) == shown
 
 
 # Migrations
@@ -131,12 +131,12 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
     return {
         "create": lambda: keys.create("x"),
         "list": keys.list,
-        "show": lambda: keys.show(key_id),
-        "limit": lambda: keys.limit(key_id, {"tokens_per_day": 5}),
+        "get": lambda: keys.get(key_id),
+        "set_limits": lambda: keys.set_limits(key_id, {"tokens_per_day": 5}),
         "revoke": lambda: keys.revoke(key_id),
         "rotate": lambda: keys.rotate(key_id),
         "find": lambda: keys.find(plain),
-        "find_digest": lambda: keys.find_digest(secret.digest(plain)),
+        "find_by_digest": lambda: keys.find_by_digest(key_secrets.digest_key(plain)),
         "has_active": keys.has_active,
     }
 
@@ -236,12 +236,12 @@ def test_nobody_loses_when_many_write(path: Path, keys: Keys) -> None:
     def write(_: int) -> None:
         store = Store(url_of(path))  # as each worker has its own
         for _ in range(25):
-            UsageTable(store).add([record])
+            UsageTable(store).add_records([record])
         store.close()
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
-    found = keys.show(key.id)
+    found = keys.get(key.id)
     assert (found.total_requests, found.total_tokens, found.total_cost) == (100, 200, 50.0)
     assert found.last_used_at is not None
 
@@ -254,7 +254,7 @@ def test_a_key_is_found_by_itself_only(keys: Keys, path: Path) -> None:
     other, _ = keys.create("two")
     assert plain.startswith(key.prefix)
     assert len(plain) >= 44
-    assert keys.find(plain) == keys.show(key.id) == key
+    assert keys.find(plain) == keys.get(key.id) == key
     assert (key.is_admin, key.allowed_models, key.limits) == (True, ("haiku",), {"requests": 5})
     assert (other.allowed_models, other.allowed_projects) == (None, None)
     assert keys.find(plain + "x") is keys.find("") is keys.find("\udcff") is None
@@ -290,6 +290,6 @@ def test_a_rotated_key_has_a_new_secret_and_the_same_id(keys: Keys) -> None:
 
 
 def test_an_unknown_key_is_not_found(keys: Keys) -> None:
-    for call in (keys.show, keys.revoke, keys.rotate, lambda key_id: keys.limit(key_id, {})):
+    for call in (keys.get, keys.revoke, keys.rotate, lambda key_id: keys.set_limits(key_id, {})):
         with pytest.raises(KeyNotFound):
             call(UNKNOWN)

@@ -73,7 +73,7 @@ def ids(items: list[Body]) -> list[str]:
 def test_it_comes_back_as_it_was(kept: Responses) -> None:
     whole = body("a", metadata={"x": GREETING})
     kept.add(OWN, whole, [item("a-in")])
-    found = kept.show(OWN, "a")
+    found = kept.get(OWN, "a")
     assert (found.body, found.is_background, found.is_finished) == (whole, False, True)
 
 
@@ -82,14 +82,14 @@ def test_a_chain_has_its_items_in_order_and_no_others(kept: Responses) -> None:
     add(kept, "z1", "c0")
     add(kept, "a2", "z1")
     add(kept, "b2", "z1")
-    assert ids(kept.chain(OWN, "a2")) == ["c0-in", "c0-out", "z1-in", "z1-out", "a2-in", "a2-out"]
-    assert ids(kept.input_items(OWN, "b2")) == ["c0-in", "c0-out", "z1-in", "z1-out", "b2-in"]
+    assert ids(kept.list_chain(OWN, "a2")) == ["c0-in", "c0-out", "z1-in", "z1-out", "a2-in", "a2-out"]
+    assert ids(kept.list_input_items(OWN, "b2")) == ["c0-in", "c0-out", "z1-in", "z1-out", "b2-in"]
 
 
 def test_a_long_chain_is_found_at_once(kept: Responses) -> None:
     for number in range(300):
         add(kept, str(number), str(number - 1) if number else None)
-    assert len(kept.chain(OWN, "299")) == 600
+    assert len(kept.list_chain(OWN, "299")) == 600
 
 
 def test_a_broken_chain_is_not_found(kept: Responses) -> None:
@@ -97,42 +97,42 @@ def test_a_broken_chain_is_not_found(kept: Responses) -> None:
     add(kept, "b", "a")
     kept.delete(OWN, "a")
     with pytest.raises(ResponseNotFound, match="'a'"):
-        kept.chain(OWN, "b")
-    assert ids(kept.input_items(OWN, "b")) == ["b-in"]
-    assert kept.items(OWN, ["a-in", "b-in"]) == {"b-in": item("b-in")}
+        kept.list_chain(OWN, "b")
+    assert ids(kept.list_input_items(OWN, "b")) == ["b-in"]
+    assert kept.find_items(OWN, ["a-in", "b-in"]) == {"b-in": item("b-in")}
 
 
 def test_what_is_another_s_is_not_there(kept: Responses) -> None:
     add(kept, "a")
     begin(kept, "b")
     calls: list[Callable[[str, str], object]] = [
-        kept.show,
+        kept.get,
         kept.cancel,
         kept.delete,
-        kept.chain,
-        kept.input_items,
+        kept.list_chain,
+        kept.list_input_items,
     ]
     for call in calls:
         with pytest.raises(ResponseNotFound):
             call("other", "a")
     kept.add("other", body("c", "a"), [item("c-in")])
     with pytest.raises(ResponseNotFound):
-        kept.chain("other", "c")
-    assert ids(kept.input_items("other", "c")) == ["c-in"]
-    assert kept.items("other", ["a-in"]) == {}
+        kept.list_chain("other", "c")
+    assert ids(kept.list_input_items("other", "c")) == ["c-in"]
+    assert kept.find_items("other", ["a-in"]) == {}
     assert not kept.renew("other", "b")
     assert not kept.is_wanted("other", "b")
     assert not kept.update("other", body("b"))
-    assert kept.show(OWN, "b").body["status"] == "queued"
+    assert kept.get(OWN, "b").body["status"] == "queued"
 
 
 def test_what_has_expired_is_not_there_and_is_swept(store: Store, path: Path) -> None:
     add(Responses(store, timedelta(seconds=-1)), "old")
     kept = Responses(store, timedelta(days=1))
     with pytest.raises(ResponseNotFound):
-        kept.show(OWN, "old")
+        kept.get(OWN, "old")
     add(kept, "new")
-    assert (kept.sweep(), kept.sweep()) == (1, 0)
+    assert (kept.delete_expired(), kept.delete_expired()) == (1, 0)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("select id from responses").fetchall() == [("new",)]
         assert db.execute("select item_id from response_items order by id").fetchall() == [
@@ -143,12 +143,12 @@ def test_what_has_expired_is_not_there_and_is_swept(store: Store, path: Path) ->
 
 def test_the_background_s_course(kept: Responses) -> None:
     begin(kept, "a")
-    assert kept.show(OWN, "a").body["status"] == "queued"
+    assert kept.get(OWN, "a").body["status"] == "queued"
     assert kept.update(OWN, body("a", status="in_progress"))
     assert kept.renew(OWN, "a")
-    assert not kept.show(OWN, "a").is_finished
+    assert not kept.get(OWN, "a").is_finished
     assert kept.update(OWN, body("a"))
-    assert kept.show(OWN, "a").body == body("a")
+    assert kept.get(OWN, "a").body == body("a")
     assert not kept.renew(OWN, "a")
     assert kept.cancel(OWN, "a").body["status"] == "completed"
 
@@ -159,7 +159,7 @@ def test_what_is_cancelled_stays_so(kept: Responses) -> None:
     assert kept.cancel(OWN, "a").body["status"] == "cancelled"
     assert not kept.is_wanted(OWN, "a")
     assert not kept.update(OWN, body("a"))
-    assert kept.show(OWN, "a").body == body("a", status="cancelled")
+    assert kept.get(OWN, "a").body == body("a", status="cancelled")
     add(kept, "b")
     with pytest.raises(InvalidRequest):
         kept.cancel(OWN, "b")
@@ -174,21 +174,21 @@ def test_unfinished_responses_are_active_and_their_leases_are_renewed_together(s
     kept.update(OWN, body("d"))
     assert kept.find_active(["a", "b", "c", "d", "unknown"]) == {"a"}
     time.sleep(0.06)
-    assert kept.show(OWN, "a").body["status"] == "failed"
+    assert kept.get(OWN, "a").body["status"] == "failed"
     kept.renew_leases(["a", "b", "c"])
-    assert kept.show(OWN, "a").body["status"] == "queued"
-    assert kept.show(OWN, "b").body["status"] == "cancelled"
+    assert kept.get(OWN, "a").body["status"] == "queued"
+    assert kept.get(OWN, "b").body["status"] == "cancelled"
 
 
 def test_without_its_worker_it_has_failed(store: Store) -> None:
     kept = Responses(store, timedelta(days=1), lease_seconds=0.05)
     begin(kept, "a")
     time.sleep(0.06)
-    found = kept.show(OWN, "a")
+    found = kept.get(OWN, "a")
     assert (found.body["status"], found.body["error"], found.is_finished) == ("failed", module.LOST, True)
     assert kept.cancel(OWN, "a").body["status"] == "failed"
     assert kept.update(OWN, body("a"))  # it was only slow
-    assert kept.show(OWN, "a").body["status"] == "completed"
+    assert kept.get(OWN, "a").body["status"] == "completed"
 
 
 # Failures
@@ -202,13 +202,13 @@ def calls(kept: Responses) -> dict[str, Callable[[], object]]:
         "is_wanted": lambda: kept.is_wanted(OWN, "a"),
         "renew_leases": lambda: kept.renew_leases(["a"]),
         "find_active": lambda: kept.find_active(["a"]),
-        "show": lambda: kept.show(OWN, "a"),
+        "get": lambda: kept.get(OWN, "a"),
         "cancel": lambda: kept.cancel(OWN, "a"),
         "delete": lambda: kept.delete(OWN, "a"),
-        "chain": lambda: kept.chain(OWN, "a"),
-        "input_items": lambda: kept.input_items(OWN, "a"),
-        "items": lambda: kept.items(OWN, ["a-in"]),
-        "sweep": kept.sweep,
+        "list_chain": lambda: kept.list_chain(OWN, "a"),
+        "list_input_items": lambda: kept.list_input_items(OWN, "a"),
+        "find_items": lambda: kept.find_items(OWN, ["a-in"]),
+        "delete_expired": kept.delete_expired,
     }
 
 
@@ -274,7 +274,7 @@ def test_a_response_in_the_background_outlives_a_database_that_fails(
     task = background.Task(FakeRun(batches), answer, kept, OWN)  # type: ignore[arg-type]
     assert [*task] == batches
     task.close()
-    shown = kept.show(OWN, "a").body
+    shown = kept.get(OWN, "a").body
     assert (shown["status"], shown["output"][0]["content"][0]["text"]) == ("completed", "hi")
 
 
