@@ -117,6 +117,21 @@ def test_every_error_code_is_in_the_table() -> None:
     assert used - listed == inner
 
 
+def test_messages_that_the_troubleshooting_page_quotes_exist() -> None:
+    """Leave out messages of gunicorn. Sources split long messages over several literals."""
+    page = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
+    quoted = re.findall(r"^\| `([A-Z]\w+ [^`…]+?)(?: …)?` \|", page, re.M) + [
+        "cannot make a virtual environment"
+    ]
+    sources = [*(ROOT / "gateway").rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "Makefile"]
+    text = "\n".join(re.sub(r'"\n\s*f?"', "", path.read_text("utf-8")) for path in sources)
+    assert len(quoted) > 5
+    assert [words for words in quoted if words not in text] == [
+        "Address already in use",
+        "Already running on PID",
+    ]
+
+
 def test_every_fixed_fault_of_the_reference_names_its_test() -> None:
     table = (ROOT / "docs/reference.md").read_text("utf-8").partition("| checked by |")[2]
     rows = [row for row in table.splitlines() if row.startswith("| ") and "---" not in row]
