@@ -12,7 +12,7 @@ from gateway.errors import ClientGone, GatewayError, ShuttingDown, TurnStopped, 
 from gateway.record import Record
 from gateway.turn import Done, Idle, Started, Text
 from gateway.turn import Usage as Tokens
-from tests.http.test_usage import TOKENS, answer
+from tests.support.usage_records import USAGE, make_record
 
 
 class FakeFan:
@@ -28,7 +28,7 @@ class FakeFan:
             raise self.error
 
     def used(self) -> tuple[Tokens, bool]:
-        return TOKENS, True
+        return USAGE, True
 
     def stop(self, reason: GatewayError) -> None:
         self.stopped = reason
@@ -39,7 +39,7 @@ class FakeFan:
 def metered(fan: Any, *observers: Any) -> tuple[Metered, list[Record], set[Metered]]:
     seen: list[Record] = []
     live: set[Metered] = set()
-    record = answer(model="asked", outcome="failed", usage=Tokens())
+    record = make_record(model="asked", outcome="failed", usage=Tokens())
     return Metered(fan, record, [*observers, seen.append], live), seen, live
 
 
@@ -47,17 +47,17 @@ BEGIN = [Started("claude-full-name")]
 
 
 def test_a_complete_answer() -> None:
-    run, seen, live = metered(FakeFan(BEGIN, [Idle()], [Text("hi")], [Done("end_turn", TOKENS)]))
+    run, seen, live = metered(FakeFan(BEGIN, [Idle()], [Text("hi")], [Done("end_turn", USAGE)]))
     heard: list[Any] = []
     run.listeners.append(lambda index, batch: heard.append((index, batch)))
     assert list(run) == heard
     assert live == {run}
-    assert run.used() == TOKENS
+    assert run.used() == USAGE
     for _ in range(2):
         run.close()
     (record,) = seen
     assert (record.outcome, record.error, record.stop_reason) == ("complete", None, "end_turn")
-    assert (record.model, record.usage, record.is_estimated) == ("claude-full-name", TOKENS, True)
+    assert (record.model, record.usage, record.is_estimated) == ("claude-full-name", USAGE, True)
     assert record.first_seconds is not None
     assert record.first_seconds <= record.seconds
     assert not live
