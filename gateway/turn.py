@@ -14,6 +14,9 @@ from typing import Any, Literal
 CACHE_READ_FACTOR = 0.1
 CACHE_WRITE_FACTOR = 1.25
 
+#: How many answers one request may ask for.
+MAX_CHOICES = 8
+
 #: How much a model can be asked to think, from the least to the most.
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 

@@ -81,7 +81,7 @@ class Task:
     def _write(self) -> None:
         for index, batch in self._run:
             for event in batch:
-                self._answer.take(event)
+                self._answer.add(event)
             if self._answer.is_over:
                 self._keep(UPDATE_PAUSES)
             elif any(isinstance(event, Started) for event in batch):

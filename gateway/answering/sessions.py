@@ -130,7 +130,7 @@ class SessionTurn:
         if session.is_stored:
             self._stored = self._turns.sessions.list_messages(session.id)
             known = [stored.message for stored in self._stored]
-            self._continuation = replay.continued(known, chat.read_messages(self.body))
+            self._continuation = replay.continue_conversation(known, chat.read_messages(self.body))
             self.history = self._continuation.history
 
     def follow(self, run: Metered, wanted: ChatRequest) -> None:
@@ -138,7 +138,7 @@ class SessionTurn:
         self._run = run
         self._choices = wanted.n
         self._answer = ChoiceCollector(ToolCallFormat(wanted.tool_call_format.deprecated))
-        self._count = len(self._continuation.whole or wanted.turn.messages) + 1
+        self._count = len(self._continuation.conversation or wanted.turn.messages) + 1
         run.record.session_id = self.session.id
         run.record.project_id = self.session.project_id
         run.listeners.append(self._hear)
@@ -223,8 +223,8 @@ class SessionTurn:
         continuation = self._continuation
         return replace(
             outcome,
-            keep_until=self._stored[continuation.known - 1].id if continuation.known else 0,
-            messages=[*continuation.whole[continuation.known :], answer],
+            keep_until=self._stored[continuation.unchanged - 1].id if continuation.unchanged else 0,
+            messages=[*continuation.conversation[continuation.unchanged :], answer],
             about={"model": self._started.model, "is_complete": len(self._usages) == self._choices},
         )
 

@@ -35,7 +35,7 @@ def check(data: bytes) -> dict[str, Any]:
     body, history = _note(faults, lambda: _continued(body)) or (body, ())
     faults += chat.find_errors(body, history)
     model = _note(faults, lambda: _model(body.get("model")))
-    return _result(faults, chat_parameters.ignored_parameters(body), model)
+    return _result(faults, chat_parameters.find_ignored(body), model)
 
 
 def _note(faults: list[GatewayError], action: Callable[[], Any]) -> Any:
@@ -56,7 +56,9 @@ def _continued(body: Body) -> tuple[Body, Sequence[dict[str, Any]]]:
     if not session.is_stored:
         return body, ()
     stored = [stored.message for stored in sessions.list_messages(session.id)]
-    return {"model": session.model, **body}, replay.continued(stored, chat.read_messages(body)).history
+    return {"model": session.model, **body}, replay.continue_conversation(
+        stored, chat.read_messages(body)
+    ).history
 
 
 def _model(name: str | None) -> str | None:

@@ -6,12 +6,14 @@ import contextlib
 import logging
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask import Response, request
 
 from gateway.api.http.disconnect import watch
 from gateway.dialects.common import sse
+from gateway.dialects.common.answers import Collector, StreamEncoder
+from gateway.dialects.common.field_errors import FieldNames, translate_names, translated_errors
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.record import Record
 from gateway.turn import Event, Started
@@ -25,26 +27,6 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 IGNORED_HEADER = "x-ignored-parameters"
 SESSION_HEADER = "X-Session-ID"
 PROJECT_HEADER = "X-Project-ID"
-
-
-class Encoder(Protocol):
-    """How a dialect writes a stream."""
-
-    def encode(self, batch: Batch, index: int) -> bytes:
-        """The bytes for a batch of choice `index`; b"" for none."""
-
-    def error(self, error: GatewayError) -> bytes:
-        """What ends a stream that failed."""
-
-
-class Collector(Protocol):
-    """How a dialect makes a whole answer."""
-
-    def add(self, batch: Batch, index: int) -> None:
-        """Take in a batch of choice `index`."""
-
-    def body(self) -> dict[str, Any]:
-        """The answer's body."""
 
 
 class Source(Protocol):
@@ -62,11 +44,11 @@ class Source(Protocol):
         """Free everything. May be repeated."""
 
 
-def stream(run: Source, encoder: Encoder, ignored: Iterable[str]) -> Response:
+def stream(run: Source, encoder: StreamEncoder, ignored: Iterable[str]) -> Response:
     """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
-    with contextlib.ExitStack() as stack:
+    with translated_errors(encoder.field_names), contextlib.ExitStack() as stack:
         first = _begin(run, stack)
-        headers = STREAM_HEADERS | _headers(run, first, ignored)
+        headers = STREAM_HEADERS | _headers(run, first, ignored, encoder.field_names)
         held = stack.pop_all()
     encoded = _encoded(chain([first], run), encoder, run.record)
     response = Response(encoded, mimetype="text/event-stream", headers=headers)
@@ -81,11 +63,11 @@ def ignored_header(names: Collection[str]) -> dict[str, str]:
 
 def whole(run: Source, collector: Collector, ignored: Iterable[str]) -> Response:
     """The answer in one piece."""
-    with contextlib.ExitStack() as stack:
+    with translated_errors(collector.field_names), contextlib.ExitStack() as stack:
         first = _begin(run, stack)
         for index, batch in chain([first], run):
             collector.add(batch, index)
-    headers = _headers(run, first, ignored)
+    headers = _headers(run, first, ignored, collector.field_names)
     return Response(sse.dumps(collector.body()), mimetype="application/json", headers=headers)
 
 
@@ -99,7 +81,7 @@ def _begin(run: Source, stack: contextlib.ExitStack) -> tuple[int, Batch]:
     raise UpstreamError("The Claude Code CLI gave no answer.")
 
 
-def _encoded(batches: Batches, encoder: Encoder, record: Record) -> Iterator[bytes]:
+def _encoded(batches: Batches, encoder: StreamEncoder, record: Record) -> Iterator[bytes]:
     """The bytes of the stream. The record has to know of failures to encode, too: no client has left then."""
     try:
         for index, batch in batches:
@@ -115,8 +97,10 @@ def _encoded(batches: Batches, encoder: Encoder, record: Record) -> Iterator[byt
         yield encoder.error(GatewayError())
 
 
-def _headers(run: Source, first: tuple[int, Batch], ignored: Iterable[str]) -> dict[str, str]:
+def _headers(
+    run: Source, first: tuple[int, Batch], ignored: Iterable[str], names: FieldNames
+) -> dict[str, str]:
     started = next(event for event in first[1] if isinstance(event, Started))
     places = {SESSION_HEADER: run.record.session_id, PROJECT_HEADER: run.record.project_id}
     known = {name: value for name, value in places.items() if value}
-    return ignored_header({*started.ignored, *ignored}) | known
+    return ignored_header({*translate_names(started.ignored, names), *ignored}) | known

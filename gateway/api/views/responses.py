@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from flask import Response, request
@@ -20,14 +18,14 @@ from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWERING, answered, raises
 from gateway.dialects.common import sse
 from gateway.dialects.common.field_errors import invalid, unsupported
-from gateway.dialects.responses import input as responses_input
-from gateway.dialects.responses import items as responses_items
+from gateway.dialects.common.input_items import Item, as_list
 from gateway.dialects.responses import request as responses
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_response
-from gateway.dialects.responses.input import Item
+from gateway.dialects.responses.items import complete_items
+from gateway.dialects.responses.references import find_references, replace_references
 from gateway.dialects.responses.request import ResponsesRequest
-from gateway.errors import GatewayError, InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
+from gateway.errors import InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
 from gateway.schemas.responses import InputItemsQuerySchema, ResponsesSchema
 from gateway.schemas.responses_answers import DeletedResponseSchema, InputItemListSchema, ResponseSchema
 
@@ -53,19 +51,18 @@ def create(body: Body) -> Response:
     stores = _stores(body)
     given = _given(body)
     wanted = responses.parse_request(body, given, _earlier(body))
-    items = responses_items.listed(given)
+    items = complete_items(given)
     is_streamed = bool(body.get("stream"))
     run = running.run(wanted.turn, stream=is_streamed)
     response = new_response(
         f"resp_{secrets.token_hex(16)}", run.record.model, {**wanted.echoed, "store": stores}
     )
-    with _renamed():
-        if body.get("background"):
-            return _in_background(run, response, items, wanted, is_streamed)
-        keep = _keeper(items) if stores else _forget
-        if is_streamed:
-            return answers.stream(run, StreamEncoder(response, wanted.with_summary, keep), wanted.ignored)
-        return answers.whole(run, Collector(response, wanted.with_summary, keep), wanted.ignored)
+    if body.get("background"):
+        return _in_background(run, response, items, wanted, is_streamed)
+    keep = _keeper(items) if stores else _forget
+    if is_streamed:
+        return answers.stream(run, StreamEncoder(response, wanted.with_summary, keep), wanted.ignored)
+    return answers.whole(run, Collector(response, wanted.with_summary, keep), wanted.ignored)
 
 
 @blueprint.route("/<response_id>", methods=["GET"])
@@ -142,11 +139,11 @@ def _stores(body: Body) -> bool:
 
 def _given(body: Body) -> list[Item]:
     """The request's input as items, those it refers to among them."""
-    items = responses_input.items(body.get("input", []))
-    referred = responses_input.references(items)
+    items = as_list(body.get("input", []))
+    referred = find_references(items)
     if not referred:
         return items
-    return responses_input.resolved(items, current.responses().find_items(owner.current(), referred))
+    return replace_references(items, current.responses().find_items(owner.current(), referred))
 
 
 def _earlier(body: Body) -> list[Item]:
@@ -201,11 +198,3 @@ def _keeper(items: list[Item]) -> OnEnd:
 
 def _forget(response: Body) -> None:
     """Stores nothing."""
-
-
-@contextmanager
-def _renamed() -> Iterator[None]:
-    try:
-        yield
-    except GatewayError as error:
-        raise responses.renamed(error) from error

@@ -1,7 +1,7 @@
-"""Events of a turn, or of several for `n` choices, as chat completion chunks, or as one chat completion.
+"""Encode events as chat completion chunks, or collect them as one chat completion, for one choice or `n` of them.
 
-Shapes: https://platform.openai.com/docs/api-reference/chat/object and …/chat-streaming. `reasoning_content`
-is the field that clients of other reasoning models read; `usage.cost` is in US dollars.
+Shapes: https://platform.openai.com/docs/api-reference/chat/object and …/chat-streaming. Two fields are not OpenAI's:
+`reasoning_content`, which clients of other reasoning models read, and `usage.cost` in US dollars.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway.dialects.common import sse
-from gateway.dialects.common.field_errors import retracted
+from gateway.dialects.chat.field_names import FIELD_NAMES
+from gateway.dialects.common import finish_reasons, sse
+from gateway.dialects.common.answers import incomplete_answer, retracted_answer
+from gateway.dialects.common.field_errors import translate_error
+from gateway.dialects.common.openai_usage import completion_usage
 from gateway.dialects.common.tool_call_format import ToolCallFormat
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import GatewayError
 from gateway.turn import (
     Done,
     Event,
@@ -28,50 +31,26 @@ from gateway.turn import (
     sum_usage,
 )
 
-FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
-
-_CHATTY = ToolCallFormat()
-
 CHUNK = "chat.completion.chunk"
 
+_DEFAULT_FORMAT = ToolCallFormat()
 
-def finish_reason(stop_reason: str, form: ToolCallFormat = _CHATTY) -> str:
-    """OpenAI's word for a Messages API stop reason. One that is new counts as a normal end."""
-    if stop_reason == "tool_use" and form.deprecated:
+
+def finish_reason(stop_reason: str, call_format: ToolCallFormat = _DEFAULT_FORMAT) -> str:
+    """Return OpenAI's finish reason; a tool call has another name in the deprecated format."""
+    if stop_reason == "tool_use" and call_format.deprecated:
         return "function_call"
-    return FINISH_REASONS.get(stop_reason, "stop")
-
-
-def usage_object(usage: Usage) -> dict[str, Any]:
-    """OpenAI's usage: `prompt_tokens` includes what was read from and written to the cache."""
-    counted: dict[str, Any] = {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": usage.cache_read_tokens,
-            "cache_write_tokens": usage.cache_write_tokens,
-        },
-        "completion_tokens_details": {"reasoning_tokens": usage.thinking_tokens},
-    }
-    return counted if usage.cost_usd is None else {**counted, "cost": float(usage.cost_usd)}
+    return finish_reasons.finish_reason(stop_reason)
 
 
 class StreamEncoder:
-    """The stream of one answer, or of `n` merged. Feed it batches of events with the index of their choice; each
-    becomes the bytes to send, or b"" for none.
+    """Encode one answer, or `n` merged ones, as a stream of chunks.
 
-    `created` is in Unix seconds. All chunks name the model of the first Started. The usage, summed, and `[DONE]`
-    come with the last choice's Done.
+    `created` is in Unix seconds. All chunks name the model of the first `Started`. The summed usage and `[DONE]`
+    follow the `Done` of the last choice.
     """
+
+    field_names = FIELD_NAMES
 
     def __init__(
         self,
@@ -79,54 +58,57 @@ class StreamEncoder:
         created: int,
         include_usage: bool = False,
         n: int = 1,
-        form: ToolCallFormat = _CHATTY,
+        call_format: ToolCallFormat = _DEFAULT_FORMAT,
     ) -> None:
         self._common = {"id": answer_id, "object": CHUNK, "created": created, "model": ""}
         self._include_usage = include_usage
-        self._form = form
-        self._done: dict[int, Usage] = {}
-        self._share("", n)
+        self._format = call_format
+        self._usages: dict[int, Usage] = {}
+        self._set_model("", n)
 
     def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
-        """The chunks of all events of `batch`, which belong to choice `index`, one after the other."""
-        return sse.one_line(b"".join([self._event(event, index) for event in batch]))
+        """Return the chunks for all events of `batch`, which belong to choice `index`."""
+        return sse.one_line(b"".join([self._encode(event, index) for event in batch]))
 
     def error(self, error: GatewayError) -> bytes:
-        """What a stream that fails ends with: the error alone, and no `[DONE]`."""
-        return sse.one_line(sse.data(sse.dumps(error.body())))
+        """Return the error alone: a failed stream has no `[DONE]`."""
+        return sse.one_line(sse.data(sse.dumps(translate_error(error, FIELD_NAMES).body())))
 
-    def _share(self, model: str, n: int) -> None:
+    def _set_model(self, model: str, n: int) -> None:
         self._common["model"] = model
         self._head = sse.DATA + sse.dumps(self._common)[:-1] + b',"choices":['
-        self._choices = [_Choice(index, self._head, self._form) for index in range(n)]
+        self._choices = [_ChoiceEncoder(index, self._head, self._format) for index in range(n)]
 
-    def _event(self, event: Event, index: int) -> bytes:
+    def _encode(self, event: Event, index: int) -> bytes:
         if isinstance(event, Started) and not self._common["model"]:
-            self._share(event.model, len(self._choices))
-        written = self._choices[index].write(event)
-        return written + self._end(event, index) if isinstance(event, Done) else written
+            self._set_model(event.model, len(self._choices))
+        chunk = self._choices[index].encode(event)
+        return chunk + self._end(event, index) if isinstance(event, Done) else chunk
 
     def _end(self, event: Done, index: int) -> bytes:
-        self._done[index] = event.usage
-        if len(self._done) < len(self._choices):
+        self._usages[index] = event.usage
+        if len(self._usages) < len(self._choices):
             return b""
-        return self._usage() + sse.DONE
+        return self._usage_chunk() + sse.DONE
 
-    def _usage(self) -> bytes:
+    def _usage_chunk(self) -> bytes:
         if not self._include_usage:
             return b""
-        usage = usage_object(sum_usage(self._done.values()))
+        usage = completion_usage(sum_usage(self._usages.values()))
         return self._head + b'],"usage":' + sse.dumps(usage) + b"}" + sse.END
 
 
-class _Choice:
-    """Writes the chunks of one choice. What all of them share is written once, here."""
+class _ChoiceEncoder:
+    """Encode the chunks of one choice.
 
-    def __init__(self, index: int, head: bytes, form: ToolCallFormat) -> None:
-        self._form = form
-        self._began = False
-        self._open: ToolCall | None = None
-        self._held: list[str] | None = None
+    The bytes that all its chunks share are built once, here: it is the hot path of a stream.
+    """
+
+    def __init__(self, index: int, head: bytes, call_format: ToolCallFormat) -> None:
+        self._format = call_format
+        self._has_begun = False
+        self._open_call: ToolCall | None = None
+        self._pending_arguments: list[str] | None = None
         self._before = head + b'{"index":%d,"delta":' % index
         self._delta = self._before + b"{"
         self._after_delta = b'},"logprobs":null,"finish_reason":null}]}' + sse.END
@@ -144,13 +126,14 @@ class _Choice:
             Done: self._done,
         }
 
-    def write(self, event: Event) -> bytes:
+    def encode(self, event: Event) -> bytes:
+        """Return the chunks for an event; b"" if there are none."""
         return self._writers[type(event)](event)
 
     def _started(self, event: Started) -> bytes:
-        if self._began:
+        if self._has_begun:
             return b""  # the role is sent once
-        self._began = True
+        self._has_begun = True
         return self._delta + b'"role":"assistant","content":""' + self._after_delta
 
     def _text(self, event: Text) -> bytes:
@@ -163,15 +146,15 @@ class _Choice:
         return self._delta + b'"refusal":' + sse.dumps(event.text) + self._after_delta
 
     def _retracted(self, event: Retracted) -> bytes:
-        raise retracted()
+        raise retracted_answer()
 
     def _idle(self, event: Idle) -> bytes:
         return sse.KEEP_ALIVE
 
     def _tool_call(self, event: ToolCall) -> bytes:
         ended = self._end_call()
-        # Held back: arguments that are sent whole, and the "{}" of a call that gets none.
-        self._open, self._held = event, []
+        # Hold back arguments that are sent whole, and the "{}" of a call that gets no arguments.
+        self._open_call, self._pending_arguments = event, []
         function = {"name": event.name, "arguments": ""}
         call = {"index": event.index, "id": event.id, "type": "function", "function": function}
         return ended + self._call_delta(event.index, call, function)
@@ -179,79 +162,78 @@ class _Choice:
     def _tool_arguments(self, event: ToolArguments) -> bytes:
         if not event.fragment:
             return b""
-        call = self._open
+        call = self._open_call
         if call is None or call.index != event.index:
             return self._end_call() + self._arguments(event.index, event.fragment)
-        if call.name in self._form.raw and self._held is not None:
-            self._held.append(event.fragment)
+        if call.name in self._format.raw and self._pending_arguments is not None:
+            self._pending_arguments.append(event.fragment)
             return b""
-        self._held = None
+        self._pending_arguments = None
         return self._arguments(event.index, event.fragment)
 
     def _end_call(self) -> bytes:
-        """Clients parse the arguments as JSON, so a call that got none needs an empty object."""
-        call, held = self._open, self._held
-        self._open = self._held = None
-        if call is None or held is None:
+        """Send pending arguments. Clients parse them as JSON, so a call without arguments gets an empty object."""
+        call, pending = self._open_call, self._pending_arguments
+        self._open_call = self._pending_arguments = None
+        if call is None or pending is None:
             return b""
-        return self._arguments(call.index, self._form.arguments(call.name, "".join(held)))
+        return self._arguments(call.index, self._format.arguments(call.name, "".join(pending)))
 
     def _arguments(self, index: int, fragment: str) -> bytes:
         function = {"arguments": fragment}
         return self._call_delta(index, {"index": index, "function": function}, function)
 
     def _call_delta(self, index: int, call: dict[str, Any], function: dict[str, str]) -> bytes:
-        if not self._form.deprecated:
+        if not self._format.deprecated:
             return self._delta + b'"tool_calls":[' + sse.dumps(call) + b"]" + self._after_delta
         if index:
-            return b""  # the deprecated form has room for one call
+            return b""  # the deprecated format has room for one call
         return self._delta + b'"function_call":' + sse.dumps(function) + self._after_delta
 
     def _done(self, event: Done) -> bytes:
-        reason = sse.dumps(finish_reason(event.stop_reason, self._form))
+        reason = sse.dumps(finish_reason(event.stop_reason, self._format))
         finish = self._before + b'{},"logprobs":null,"finish_reason":' + reason + b"}]}" + sse.END
         return self._end_call() + finish
 
 
 class Collector:
-    """An answer, or `n`, sent whole. Feed it batches of events with the index of their choice, then take `body`.
+    """Collect one answer, or `n`, as one chat completion. `extra` are fields of the body that OpenAI does not have."""
 
-    `extra` are fields of the body that OpenAI does not have.
-    """
+    field_names = FIELD_NAMES
 
     def __init__(
         self,
         answer_id: str,
         created: int,
         n: int = 1,
-        form: ToolCallFormat = _CHATTY,
+        call_format: ToolCallFormat = _DEFAULT_FORMAT,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         self._common = {"id": answer_id, "object": "chat.completion", "created": created, "model": ""}
-        self._answers = [ChoiceCollector(form) for _ in range(n)]
+        self._choices = [ChoiceCollector(call_format) for _ in range(n)]
         self._extra = extra or {}
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:
-        """Take in events of choice `index`."""
+        """Add events of choice `index`."""
         for event in batch:
             if isinstance(event, Started):
                 self._common["model"] = self._common["model"] or event.model
             else:
-                self._answers[index].add(event)
+                self._choices[index].add(event)
 
     def body(self) -> dict[str, Any]:
-        """The `chat.completion`. Raises UpstreamError if an answer has not come to its end."""
-        choices = [{"index": index, **answer.choice()} for index, answer in enumerate(self._answers)]
-        usage = sum_usage(answer.done.usage for answer in self._answers if answer.done)
-        return {**self._common, "choices": choices, "usage": usage_object(usage), **self._extra}
+        """Return the `chat.completion`. Raises UpstreamError if an answer is not complete."""
+        choices = [{"index": index, **choice.choice()} for index, choice in enumerate(self._choices)]
+        usage = sum_usage(choice.done.usage for choice in self._choices if choice.done)
+        return {**self._common, "choices": choices, "usage": completion_usage(usage), **self._extra}
 
 
 class ChoiceCollector:
-    """Gathers the events of one choice."""
+    """Collect the events of one choice. `done` is its last event, None until it has come."""
 
-    def __init__(self, form: ToolCallFormat = _CHATTY) -> None:
+    def __init__(self, call_format: ToolCallFormat = _DEFAULT_FORMAT) -> None:
         self.done: Done | None = None
-        self._form = form
+        self._format = call_format
         self._refusal: str | None = None
         self._text: list[str] = []
         self._thinking: list[str] = []
@@ -259,7 +241,7 @@ class ChoiceCollector:
         self._arguments: dict[int, list[str]] = {}
 
     def add(self, event: Event) -> None:
-        """Take in an event; those of other kinds leave it as it is."""
+        """Add an event; `Started` and `Idle` change nothing."""
         if isinstance(event, Text):
             self._text.append(event.text)
         elif isinstance(event, Retracted):
@@ -276,14 +258,14 @@ class ChoiceCollector:
             self.done = event
 
     def choice(self) -> dict[str, Any]:
-        """The choice, but for its index. Raises UpstreamError if the answer has not come to its end."""
+        """Return the choice without its index. Raises UpstreamError if the answer is not complete."""
         if self.done is None:
-            raise UpstreamError("The answer broke off before its end.")
-        reason = finish_reason(self.done.stop_reason, self._form)
+            raise incomplete_answer()
+        reason = finish_reason(self.done.stop_reason, self._format)
         return {"message": self.message(), "logprobs": None, "finish_reason": reason}
 
     def message(self) -> dict[str, Any]:
-        """The assistant's message, as far as it has come."""
+        """Return the assistant's message, complete or not."""
         message: dict[str, Any] = {
             "role": "assistant",
             "content": "".join(self._text),
@@ -295,16 +277,16 @@ class ChoiceCollector:
             message["reasoning_content"] = "".join(self._thinking)
         if self._calls:
             message["content"] = message["content"] or None
-            message |= self._called()
+            message |= self._tool_calls()
         return message
 
-    def _called(self) -> dict[str, Any]:
+    def _tool_calls(self) -> dict[str, Any]:
         calls = [
             {"id": call.id, "type": "function", "function": self._function(call)}
             for call in self._calls.values()
         ]
-        return {"function_call": calls[0]["function"]} if self._form.deprecated else {"tool_calls": calls}
+        return {"function_call": calls[0]["function"]} if self._format.deprecated else {"tool_calls": calls}
 
     def _function(self, call: ToolCall) -> dict[str, str]:
         written = "".join(self._arguments.get(call.index, ()))
-        return {"name": call.name, "arguments": self._form.arguments(call.name, written)}
+        return {"name": call.name, "arguments": self._format.arguments(call.name, written)}

@@ -1,8 +1,8 @@
-"""Bodies in the Responses or the Messages API's shape, or a mixture, as plain chat bodies.
+"""Rewrite bodies in the shape of the Responses or Messages API, or of a mixture, as plain chat bodies.
 
-Cursor posts such bodies to `/chat/completions` and wants them answered in chat shape. They are told by their
-shape, field by field, never by model or user agent. Blocks of those APIs inside a message's content are read by
-`content` and `messages`; here is what lies outside of it.
+Cursor posts such bodies to `/chat/completions` and expects chat answers. They are recognized by their shape, field by
+field, never by model or user agent. Content blocks of these APIs inside a message are read by `common.content`; this
+module handles everything outside of messages.
 Seen in https://github.com/BerriAI/litellm/pull/34029, https://github.com/icebear0828/codex-proxy/pull/708 and
 https://github.com/router-for-me/CLIProxyAPI/issues/3805
 """
@@ -12,17 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects.chat import cursor_calls
+from gateway.dialects.chat import cursor_tools
 from gateway.dialects.common import content
 from gateway.dialects.common.field_errors import invalid, unsupported
-from gateway.dialects.responses import input as responses_input
+from gateway.dialects.common.input_items import as_messages
 
 Body = dict[str, Any]
 
-# Fields of the other APIs that chat has under another name.
+# Fields of the other APIs that have another name in chat.
 _RENAMED = {"max_output_tokens": "max_completion_tokens", "stop_sequences": "stop"}
 
-# Parts of the conversation that the Responses API would have kept.
+# References to a conversation that the Responses API has stored.
 _STORED = ("previous_response_id", "conversation")
 
 _ANTHROPIC_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
@@ -30,57 +30,68 @@ _ANTHROPIC_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 @dataclass(frozen=True, slots=True)
 class PlainBody:
-    """A chat body. `field` is what the client calls its messages; `raw_tools` take free text (see CallForm)."""
+    """A plain chat body.
+
+    `messages_field` is the client's name for its messages, for errors. `raw_tools` names the tools that take free text
+    (see ToolCallFormat).
+    """
 
     body: Body
-    field: str
+    messages_field: str
     raw_tools: frozenset[str]
+
+    @property
+    def messages(self) -> list[Body]:
+        """Return the messages of the body, without any history."""
+        messages: list[Body] = self.body["messages"]
+        return messages
 
 
 def as_chat(body: Body) -> PlainBody:
-    """`body` as chat has it; one that is plain already comes back as it is. Raises InvalidRequest."""
+    """Return `body` in chat's shape; a plain chat body is left unchanged. Raises InvalidRequest."""
     plain = dict(body)
-    field = _conversation(plain)
-    raw_tools = cursor_calls.raw_tools(plain.get("tools") or ())
-    plain["messages"] = cursor_calls.with_plain_calls(plain["messages"], raw_tools)
+    messages_field = _move_messages(plain)
+    raw_tools = cursor_tools.find_raw_tools(plain.get("tools") or ())
+    plain["messages"] = cursor_tools.wrap_raw_calls(plain["messages"], raw_tools)
     if plain.get("tools"):
-        plain["tools"] = [cursor_calls.plain_tool(tool) for tool in plain["tools"]]
-    _system(plain)
-    _tool_choice(plain)
-    _text(plain)
+        plain["tools"] = [cursor_tools.as_function(tool) for tool in plain["tools"]]
+    _move_system(plain)
+    _move_tool_choice(plain)
+    _move_text(plain)
     for theirs, ours in _RENAMED.items():
         if theirs in plain:
             plain.setdefault(ours, plain.pop(theirs))
-    return PlainBody(plain, field, raw_tools)
+    return PlainBody(plain, messages_field, raw_tools)
 
 
-def _conversation(plain: Body) -> str:
+def _move_messages(plain: Body) -> str:
+    """Move `input` to `messages`, and return the client's name for them."""
     if plain.get("messages"):
         return "messages"
     for name in _STORED:
         if plain.get(name):
-            raise unsupported(name, "Nothing is stored here; send the whole conversation.")
-    plain["messages"] = responses_input.messages(plain.pop("input", None))
+            raise unsupported(name, "Chat completions are not stored. Send the whole conversation instead.")
+    plain["messages"] = as_messages(plain.pop("input", None))
     return "input"
 
 
-def _system(plain: Body) -> None:
-    """Chat has system messages, and here `system_prompt`, which goes before them."""
+def _move_system(plain: Body) -> None:
+    """Join all system texts of the other APIs in `system_prompt`, which goes before chat's system messages."""
     texts = [
         plain.get("system_prompt"),
         plain.pop("instructions", None),
         *_system_texts(plain.pop("system", None)),
     ]
-    whole = "\n\n".join(text for text in texts if text)
-    if whole:
-        plain["system_prompt"] = whole
+    joined = "\n\n".join(text for text in texts if text)
+    if joined:
+        plain["system_prompt"] = joined
 
 
 def _system_texts(system: Any) -> list[str]:
-    return content.texts(system, "system") if isinstance(system, list) else [system or ""]
+    return content.read_texts(system, "system") if isinstance(system, list) else [system or ""]
 
 
-def _tool_choice(plain: Body) -> None:
+def _move_tool_choice(plain: Body) -> None:
     choice = plain.get("tool_choice")
     if not isinstance(choice, dict):
         return
@@ -93,8 +104,8 @@ def _tool_choice(plain: Body) -> None:
         plain["tool_choice"] = _ANTHROPIC_CHOICES[kind]
 
 
-def _text(plain: Body) -> None:
-    """The Responses API's `text` holds what chat has as `response_format` and `verbosity`."""
+def _move_text(plain: Body) -> None:
+    """Move the Responses API's `text` to `response_format` and `verbosity`."""
     text = plain.pop("text", None) or {}
     wanted = text.get("format")
     if wanted is not None:
@@ -103,7 +114,7 @@ def _text(plain: Body) -> None:
         plain.setdefault("verbosity", text["verbosity"])
 
 
-def _response_format(wanted: Any) -> dict[str, Any]:
+def _response_format(wanted: Any) -> Body:
     if not isinstance(wanted, dict):
         raise invalid("text.format", "Expected an object.")
     if wanted.get("type") == "json_schema" and "json_schema" not in wanted:

@@ -1,39 +1,29 @@
-"""What becomes of a chat request's parameters."""
+"""The parameters of a chat completion request: honored, refused or ignored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from operator import not_
 from typing import Any
 
-from gateway.dialects.common import parameters, reasoning
-from gateway.dialects.common.text import well_formed
-from gateway.turn import Sampling
+from gateway.dialects.common import reasoning
+from gateway.dialects.common.parameters import AsksNothing, Policy, never
 
-_HONOURED = frozenset({
+_HONORED = frozenset({
     "messages", "model", "system_prompt", "stream", "stream_options", "n", "temperature", "top_p", "max_tokens",
     "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
     "response_format", "reasoning_effort", "reasoning", "thinking", "session_id", "project_id",
 })  # fmt: skip
 
-
-def _never(value: Any) -> bool:
-    return False
-
-
-def _empty(value: Any) -> bool:
-    return not value
-
-
-# Per refused parameter: which values ask for nothing.
-_REFUSED: dict[str, Callable[[Any], bool]] = {
+# Each refused parameter, with a predicate for the values that ask for nothing.
+_REFUSED: dict[str, AsksNothing] = {
     "modalities": lambda value: all(kind == "text" for kind in value),
-    "audio": _never,
-    "logprobs": _empty,
-    "top_logprobs": _empty,
-    "web_search_options": _never,
+    "audio": never,
+    "logprobs": not_,
+    "top_logprobs": not_,
+    "web_search_options": never,
 }
 
-# Defaults of ignored parameters, which ask for nothing either. Empty values never do.
+# Values of ignored parameters that ask for nothing.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
@@ -42,30 +32,14 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "verbosity": ("medium",),
 }
 
-
-_POLICY = parameters.Policy(_HONOURED, _REFUSED, _DEFAULTS)
+_POLICY = Policy(_HONORED, _REFUSED, _DEFAULTS)
 
 
 def refuse_unsupported(body: dict[str, Any]) -> None:
-    """Raises UnsupportedParameter for the first parameter that would change the answer and cannot be met."""
+    """Raise UnsupportedParameter for the first parameter that would change the answer but cannot be honored."""
     _POLICY.refuse_unsupported(body)
 
 
-def ignored_parameters(body: dict[str, Any]) -> tuple[str, ...]:
-    """The names of parameters without effect."""
-    return _POLICY.ignored(body, reasoning.without_effect(body))
-
-
-def sampling(body: dict[str, Any]) -> Sampling:
-    """The sampling parameters."""
-    return Sampling(
-        max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-        temperature=parameters.temperature(body.get("temperature")),
-        top_p=parameters.top_p(body.get("top_p")),
-        stop=_stop(body.get("stop")),
-    )
-
-
-def _stop(value: str | list[str] | None) -> tuple[str, ...]:
-    given = [value] if isinstance(value, str) else value or []
-    return tuple(well_formed(text) for text in given if text)
+def find_ignored(body: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of parameters without effect."""
+    return _POLICY.find_ignored(body, reasoning.find_ignored(body))

@@ -1,7 +1,11 @@
-"""What a request to a stored conversation adds to it: clients send just what is new, or replay what they have.
+"""Merge a request into a stored conversation: clients send only new messages, or replay the whole conversation.
 
-Messages are compared in a form in which clients' harmless rewriting does not show: text as a string or as parts,
-an answer's text trimmed, arguments re-serialised, fields that do not reach the model.
+Messages are compared in a canonical form that hides harmless differences between client and store: text as a string or
+as parts, trimmed answers, arguments serialized again, and fields that never reach the model.
+
+>>> question, answer = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+>>> continue_conversation([question, answer], [{"role": "user", "content": "Bye"}]).unchanged
+2
 """
 
 from __future__ import annotations
@@ -21,56 +25,62 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """`history` goes before the messages of the request. `whole` is the conversation then, without the answer yet;
-    its first `known` messages are stored already, and what is stored behind those is void."""
+    """A request merged into a stored conversation.
+
+    `history` goes before the messages of the request. `conversation` is the result, without the new answer. Its first
+    `unchanged` messages are stored already; all later stored messages are void.
+    """
 
     history: list[Message]
-    whole: list[Message]
-    known: int
+    conversation: list[Message]
+    unchanged: int
 
 
-def continued(stored: Sequence[Message], sent: Sequence[Message]) -> Continuation:
-    """How `sent` continues `stored`.
+def continue_conversation(stored: Sequence[Message], sent: Sequence[Message]) -> Continuation:
+    """Merge the messages of a request into the stored ones.
 
-    A request that has an answer of the assistant and begins as the conversation did is all of it, whatever is stored:
-    histories that were edited or answers that are to be written again are taken as the client has them. One that
-    begins with an answer, or within the last messages of the conversation, goes on from there. Everything else is
-    new. System messages of a request replace the earlier ones.
+    - A request that contains an answer and starts like the stored conversation replaces it: the client has edited the
+      history, or wants an answer written again.
+    - A request that starts with an answer, or with the last messages of the conversation, continues from there.
+    - All other messages are new and go to the end.
+
+    System messages of a request replace the stored ones.
     """
     own_system = [message for message in sent if _is_system(message)]
-    spoken = [message for message in sent if not _is_system(message)]
+    dialog = [message for message in sent if not _is_system(message)]
     history = [message for message in stored if not (own_system and _is_system(message))]
-    history = [] if _is_whole(stored, spoken) else _without_last(history, _overlap(history, spoken))
-    whole = [*own_system, *history, *spoken] if history and own_system else [*history, *sent]
-    return Continuation(history, whole, _same(stored, whole))
+    history = [] if _is_replay(stored, dialog) else _without_last(history, _count_repeated(history, dialog))
+    conversation = [*own_system, *history, *dialog] if history and own_system else [*history, *sent]
+    return Continuation(history, conversation, _count_unchanged(stored, conversation))
 
 
-def _is_whole(stored: Sequence[Message], spoken: Sequence[Message]) -> bool:
+def _is_replay(stored: Sequence[Message], dialog: Sequence[Message]) -> bool:
+    """Return True if the request replays the conversation from its start."""
     first = next((message for message in stored if not _is_system(message)), None)
-    if first is None or not _has_answer(spoken):
+    if first is None or not _has_answer(dialog):
         return False
-    return bool(_form(first) == _form(spoken[0]))
+    return bool(_canonical(first) == _canonical(dialog[0]))
 
 
-def _overlap(history: Sequence[Message], spoken: Sequence[Message]) -> int:
-    """How many messages at the end of `history` the request repeats; an answer has to be among them."""
-    said = [_form(message) for message in history if not _is_system(message)]
-    forms = [_form(message) for message in spoken]
-    lengths = range(min(len(said), len(forms)), 0, -1)
-    repeated = (length for length in lengths if said[-length:] == forms[:length])
-    return next((length for length in repeated if _has_answer(spoken[:length])), 0)
+def _count_repeated(history: Sequence[Message], dialog: Sequence[Message]) -> int:
+    """Return how many of the last messages of `history` the request repeats. One of them must be an answer."""
+    earlier = [_canonical(message) for message in history if not _is_system(message)]
+    later = [_canonical(message) for message in dialog]
+    lengths = range(min(len(earlier), len(later)), 0, -1)
+    repeated = (length for length in lengths if earlier[-length:] == later[:length])
+    return next((length for length in repeated if _has_answer(dialog[:length])), 0)
 
 
 def _without_last(history: Sequence[Message], count: int) -> list[Message]:
-    spoken = [index for index, message in enumerate(history) if not _is_system(message)]
-    dropped = set(spoken[len(spoken) - count :])
+    dialog = [index for index, message in enumerate(history) if not _is_system(message)]
+    dropped = set(dialog[len(dialog) - count :])
     return [message for index, message in enumerate(history) if index not in dropped]
 
 
-def _same(stored: Sequence[Message], whole: Sequence[Message]) -> int:
+def _count_unchanged(stored: Sequence[Message], conversation: Sequence[Message]) -> int:
     count = 0
-    for ours, theirs in zip(stored, whole, strict=False):
-        if ours is not theirs and _form(ours) != _form(theirs):
+    for old, new in zip(stored, conversation, strict=False):
+        if old is not new and _canonical(old) != _canonical(new):
             break
         count += 1
     return count
@@ -84,9 +94,9 @@ def _is_system(message: Message) -> bool:
     return message["role"] in SYSTEM_ROLES
 
 
-def _form(message: Message) -> Any:
-    """What counts of a message. It may be malformed still."""
-    role, (texts, others) = message["role"], _content(message.get("content"))
+def _canonical(message: Message) -> Any:
+    """Return the parts of a message that matter, in comparable form. The message may still be malformed."""
+    role, (texts, others) = message["role"], _split_content(message.get("content"))
     if role in SYSTEM_ROLES:
         return "system", texts
     if role != "assistant":
@@ -96,8 +106,8 @@ def _form(message: Message) -> Any:
     return role, text.strip(), others, calls, _called(message.get("function_call"))
 
 
-def _content(content: Any) -> tuple[list[str], list[Any]]:
-    """The texts and the other parts."""
+def _split_content(content: Any) -> tuple[list[str], list[Any]]:
+    """Return the texts and the other parts."""
     parts = content if isinstance(content, list) else [content or ""]
     texts, others = [], []
     for part in parts:
@@ -113,6 +123,6 @@ def _called(function: Any) -> Any:
     if not isinstance(function, dict):
         return None
     arguments = function.get("arguments")
-    with contextlib.suppress(orjson.JSONDecodeError):  # then it is compared as it is
+    with contextlib.suppress(orjson.JSONDecodeError):  # malformed arguments are compared as text
         arguments = orjson.loads(arguments) if isinstance(arguments, str) else arguments
     return function.get("name"), arguments or {}

@@ -1,9 +1,11 @@
-"""A message's content as Messages API blocks.
+"""Read a message's content as Messages API blocks.
 
-Text is passed on byte for byte. Blank text is left out: it says nothing, and the Messages API refuses it
-("text content blocks must be non-empty"). A part is read by the reader for its type; which types there are
-depends on the role. Besides chat's own parts, those of the Responses and the Messages API are understood,
-because clients mix them.
+Text is passed on byte for byte. Blank text is dropped, because the Messages API rejects it ("text content blocks must
+be non-empty"). Each type of part has a reader; the types that are allowed depend on the role. Clients mix the APIs, so
+parts of the Responses and Messages APIs are understood as well as chat's own.
+
+>>> read_blocks([{"type": "input_text", "text": "Hi"}], "messages[0].content")
+[{'type': 'text', 'text': 'Hi'}]
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ from typing import Any
 
 from gateway.dialects.common import media
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.common.text import is_blank, string, well_formed
+from gateway.dialects.common.text import is_blank, read_string, well_formed
 from gateway.turn import Block
 
 
 @dataclass(frozen=True, slots=True)
 class ContentPart:
-    """A block and the path of the field it comes from, for errors found later."""
+    """A block, with the path of the field that it was read from, for errors found later."""
 
     block: Block
     where: str
@@ -31,28 +33,29 @@ Readers = Mapping[str, Reader]
 
 
 def text_block(text: str) -> Block | None:
-    """A text block; None for blank text."""
+    """Return a text block; None for blank text."""
     return None if is_blank(text) else {"type": "text", "text": text}
 
 
-def left_out(part: dict[str, Any], where: str) -> Block | None:
-    """Reads a part that has no place in what the model is sent."""
+def skip_part(part: dict[str, Any], where: str) -> Block | None:
+    """Read a part that is not passed on to the model."""
     return None
 
 
 def refusal_part(part: dict[str, Any], where: str) -> Block | None:
-    """The assistant's own refusal, replayed."""
-    return text_block(string(part, "refusal", where))
+    """Read a replayed refusal of the assistant."""
+    return text_block(read_string(part, "refusal", where))
 
 
-def _text_part(part: dict[str, Any], where: str) -> Block | None:
-    return text_block(string(part, "text", where))
+def text_part(part: dict[str, Any], where: str) -> Block | None:
+    """Read a part with text."""
+    return text_block(read_string(part, "text", where))
 
 
-#: Parts with text, in system messages the only ones.
-TEXTS: Readers = {"text": _text_part, "input_text": _text_part, "output_text": _text_part}
+#: Parts with text. System messages may have no other parts.
+TEXTS: Readers = {"text": text_part, "input_text": text_part, "output_text": text_part}
 
-#: Parts of users' messages and of tool results.
+#: Parts of user messages and of tool results.
 PARTS: Readers = {
     **TEXTS,
     "image_url": media.image_part,
@@ -63,12 +66,12 @@ PARTS: Readers = {
     "document": media.document_block,
 }
 
-# Parts that are known, and of no use here or in this role.
+# Types that exist, but not here or not in this role.
 _KNOWN = {*PARTS, "input_audio"}
 
 
-def pieces(content: Any, where: str, readers: Readers) -> list[ContentPart]:
-    """The blocks of `content`, a string, a list of parts or null, at path `where`.
+def read_parts(content: Any, where: str, readers: Readers) -> list[ContentPart]:
+    """Return the blocks of the content at `where`, which is a string, a list of parts or null.
 
     Raises UnsupportedParameter or InvalidRequest, naming the part.
     """
@@ -77,31 +80,31 @@ def pieces(content: Any, where: str, readers: Readers) -> list[ContentPart]:
         return [ContentPart(block, where)] if block else []
     found: list[ContentPart] = []
     for index, part in enumerate(_parts(content, where)):
-        place = f"{where}[{index}]"
-        block = _reader(part, place, readers)(part, place)
+        path = f"{where}[{index}]"
+        block = _reader(part, path, readers)(part, path)
         if block is not None:
-            found.append(ContentPart(block, place))
+            found.append(ContentPart(block, path))
     return found
 
 
-def blocks(content: Any, where: str, readers: Readers = PARTS) -> list[Block]:
-    """As `pieces`, the blocks alone."""
-    return [piece.block for piece in pieces(content, where, readers)]
+def read_blocks(content: Any, where: str, readers: Readers = PARTS) -> list[Block]:
+    """Return the blocks as `read_parts` does, without their paths."""
+    return [part.block for part in read_parts(content, where, readers)]
 
 
-def joined_text(content: Any, where: str) -> str:
-    """The text of a system message, its parts concatenated, blank ones too. Raises as `pieces` does."""
+def read_joined_text(content: Any, where: str) -> str:
+    """Return the text of a system message with its parts concatenated, blank ones included."""
     if isinstance(content, str):
         return well_formed(content)
-    return "".join(texts(content, where))
+    return "".join(read_texts(content, where))
 
 
-def texts(content: Any, where: str) -> list[str]:
-    """The text of each part of a list that may hold nothing else. Raises as `pieces` does."""
+def read_texts(content: Any, where: str) -> list[str]:
+    """Return the text of each part of a list that may hold only text. Raises as `read_parts` does."""
     found = []
     for index, part in enumerate(_parts(content, where)):
         _reader(part, f"{where}[{index}]", TEXTS)
-        found.append(string(part, "text", f"{where}[{index}]"))
+        found.append(read_string(part, "text", f"{where}[{index}]"))
     return found
 
 
@@ -119,5 +122,5 @@ def _reader(part: dict[str, Any], where: str, readers: Readers) -> Reader:
         raise invalid(f"{where}.type", "Every content part needs a type.")
     if kind in readers:
         return readers[kind]
-    problem = f"There are no parts of type {quoted(kind)} here."
+    problem = f"Parts of type {quoted(kind)} are not supported here. Remove {where}."
     raise unsupported(f"{where}.{kind}", problem) if kind in _KNOWN else invalid(f"{where}.type", problem)

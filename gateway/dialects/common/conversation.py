@@ -1,7 +1,12 @@
-"""A chat request's list of messages, or the Responses API's of items, as a conversation that the Messages API takes.
+"""Turn a list of chat messages or Responses API items into a conversation that the Messages API accepts.
 
-OpenAI allows any order of roles. The Messages API wants system text apart, roles that alternate, and the user
-first and last. System messages are hoisted as in https://platform.claude.com/docs/en/api/openai-sdk.
+OpenAI allows any order of roles. The Messages API wants system text apart, alternating roles, and the user first and
+last. System messages are moved to the front, as in https://platform.claude.com/docs/en/api/openai-sdk.
+
+>>> sent = [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief."}]
+>>> system, messages = read_conversation(sent)
+>>> system, [message.role for message in messages]
+(('Be brief.',), ['user'])
 """
 
 from __future__ import annotations
@@ -11,38 +16,38 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
 
-from gateway.dialects.common import openai_messages as one
-from gateway.dialects.common.content import ContentPart, joined_text
+from gateway.dialects.common import openai_messages
+from gateway.dialects.common.content import ContentPart, read_joined_text
 from gateway.dialects.common.field_errors import invalid
 from gateway.dialects.common.text import is_blank, well_formed
-from gateway.dialects.common.tool_rounds import Utterance, arranged
+from gateway.dialects.common.tool_rounds import Utterance, arrange_tool_rounds
 from gateway.errors import InvalidRequest
 from gateway.turn import Message
 
-#: Stands before a conversation whose first message is the assistant's.
+#: Goes before a conversation whose first message is the assistant's.
 OPENING = "(The conversation begins with the assistant.)"
 
-#: Follows a conversation whose last message is the assistant's, which newer models refuse to continue itself.
+#: Follows a conversation whose last message is the assistant's: newer models refuse to continue it without a request.
 NUDGE = "Continue exactly where your last message ends, without repeating any of it."
 
-#: What errors call the list of the messages that are stored.
+#: The name of a stored message in errors.
 HISTORY = "session[{}]"
 
 SYSTEM_ROLES = ("system", "developer")
 
 
-def translate(
+def read_conversation(
     messages: Iterable[dict[str, Any]],
     system_prompt: str | None = None,
     field: str = "messages",
     history: Sequence[dict[str, Any]] = (),
     history_name: str = HISTORY,
 ) -> tuple[tuple[str, ...], tuple[Message, ...]]:
-    """The system texts, `system_prompt` first, and the messages of a Turn.
+    """Return the system texts, `system_prompt` first, and the messages of a Turn.
 
-    `field` is what the client calls its list, for errors; `history` are the messages before, which it has not
-    sent, and `history_name` what they are called. Raises InvalidRequest (code `missing_user_message` when nobody says
-    anything) and UnsupportedParameter.
+    `history` holds earlier messages that the client has not sent. Errors call the client's list `field`, and a message
+    of the history `history_name`. Raises InvalidRequest (code `missing_user_message` if no message has content) and
+    UnsupportedParameter.
     """
     reader = _Reader(system_prompt or "")
     for index, message in enumerate(history):
@@ -50,18 +55,18 @@ def translate(
     for index, message in enumerate(messages):
         reader.read(message, len(history) + index, f"{field}[{index}]")
     system = tuple(text for text in reader.system if not is_blank(text))
-    return system, alternating(reader.said, field)
+    return system, arrange_messages(reader.utterances, field)
 
 
-def alternating(said: Iterable[Utterance], field: str) -> tuple[Message, ...]:
-    """What was said as messages that alternate, begin and end with the user. Raises as `translate` does."""
-    return _user_to_user(arranged(_merge(said)), field)
+def arrange_messages(utterances: Iterable[Utterance], field: str) -> tuple[Message, ...]:
+    """Return messages that alternate in role and begin and end with the user. Raises as `read_conversation` does."""
+    return _user_to_user(arrange_tool_rounds(_merge(utterances)), field)
 
 
-def faults(
+def find_errors(
     messages: Iterable[dict[str, Any]], field: str = "messages", history: Sequence[dict[str, Any]] = ()
 ) -> Iterator[InvalidRequest]:
-    """What is wrong with each message; only if nothing is, what is wrong with them together."""
+    """Yield the errors of each message or, if there are none, the error of the conversation as a whole."""
     messages, found = list(messages), False
     reader = _Reader("")
     for index, message in enumerate([*history, *messages]):
@@ -72,66 +77,66 @@ def faults(
             yield error
     if not found:
         try:
-            translate(messages, None, field, history)
+            read_conversation(messages, None, field, history)
         except InvalidRequest as error:
             yield error
 
 
 class _Reader:
-    """Goes through the messages in order: gathers the system texts, and who said what."""
+    """Read messages in order, and collect the system texts and the utterances."""
 
     def __init__(self, system_prompt: str) -> None:
         self.system = [well_formed(system_prompt)]
-        self.said: list[Utterance] = []
+        self.utterances: list[Utterance] = []
         self._function_calls: deque[str] = deque()
 
     def read(self, message: dict[str, Any], index: int, where: str) -> None:
         role = message.get("role")
         if role is None:
-            self.said.append(_item(message, where))
+            self.utterances.append(_read_item(message, where))
         elif role in SYSTEM_ROLES:
-            self.system.append(joined_text(message.get("content"), f"{where}.content"))
+            self.system.append(read_joined_text(message.get("content"), f"{where}.content"))
         elif role == "assistant":
-            self.said.append(("assistant", self._assistant(message, index, where)))
+            self.utterances.append(("assistant", self._read_assistant(message, index, where)))
         elif role == "tool":
-            self.said.append(("user", one.tool(message, where)))
+            self.utterances.append(("user", openai_messages.read_tool_message(message, where)))
         elif role == "function":
-            self.said.append(("user", [self._function(message, where)]))
+            self.utterances.append(("user", [self._read_function(message, where)]))
         else:
-            self.said.append(("user", one.user(message, where)))
+            self.utterances.append(("user", openai_messages.read_user(message, where)))
 
-    def _assistant(self, message: dict[str, Any], index: int, where: str) -> list[ContentPart]:
-        pieces = one.assistant(message, where)
+    def _read_assistant(self, message: dict[str, Any], index: int, where: str) -> list[ContentPart]:
+        parts = openai_messages.read_assistant(message, where)
         if message.get("function_call"):
             call_id = f"call_message_{index}"
-            pieces.append(one.function_call(message, where, call_id))
+            parts.append(openai_messages.read_function_call(message, where, call_id))
             self._function_calls.append(call_id)
-        return pieces
+        return parts
 
-    def _function(self, message: dict[str, Any], where: str) -> ContentPart:
+    def _read_function(self, message: dict[str, Any], where: str) -> ContentPart:
         if not self._function_calls:
-            raise invalid(where, "No assistant's message before it has a function call to answer.")
-        return one.function(message, where, self._function_calls.popleft())
+            raise invalid(where, "No assistant message before it has a function call without a result.")
+        return openai_messages.read_function_message(message, where, self._function_calls.popleft())
 
 
-def _item(item: dict[str, Any], where: str) -> Utterance:
+def _read_item(item: dict[str, Any], where: str) -> Utterance:
     if item["type"] == "function_call":
-        return "assistant", one.call_item(item, where)
-    return "user", one.output_item(item, where)
+        return "assistant", openai_messages.read_call_item(item, where)
+    return "user", openai_messages.read_output_item(item, where)
 
 
-def _merge(said: Iterable[Utterance]) -> list[Utterance]:
-    """Drops what is empty and makes one message of several of one role in a row."""
-    spoken = (item for item in said if item[1])
+def _merge(utterances: Iterable[Utterance]) -> list[Utterance]:
+    """Drop empty utterances and merge consecutive ones with the same role."""
+    spoken = (utterance for utterance in utterances if utterance[1])
     return [
-        (role, list(chain.from_iterable(pieces for _, pieces in group)))
-        for role, group in groupby(spoken, key=lambda item: item[0])
+        (role, list(chain.from_iterable(parts for _, parts in group)))
+        for role, group in groupby(spoken, key=lambda utterance: utterance[0])
     ]
 
 
 def _user_to_user(messages: list[Message], field: str) -> tuple[Message, ...]:
     if not messages:
-        problem = "The conversation has no user message with content."
+        problem = "The conversation has no user message with content. Add one."
         raise InvalidRequest(problem, param=field, code="missing_user_message")
     if messages[0].role == "assistant":
         messages = [_user(OPENING), *messages]

@@ -1,32 +1,75 @@
-"""Errors about one field of a request, in one form of words."""
+"""Errors about one field of a request, in the same wording, and with the dialect's own name for the field.
+
+`claude` and `answering` do not know any dialect, so their errors name a concept, such as "output_schema", in `param`.
+Each dialect has a `FIELD_NAMES` mapping from concepts to its fields; concepts that it does not list have the same name
+in the dialect.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
-from gateway.errors import InvalidRequest, UnsupportedParameter, UpstreamError
+from gateway.errors import GatewayError, InvalidRequest, UnsupportedParameter
 
-_LONGEST_QUOTE = 80
+#: Maps each concept to the dialect's name for it.
+FieldNames = Mapping[str, str]
+
+_MAX_QUOTE_LENGTH = 80
+_FIELD_PREFIX = re.compile(r"^Invalid '[^']*': ")
+_FORMER_NAMES = {"response_format.json_schema.schema": "output_schema"}
 
 
 def invalid(where: str, problem: str) -> InvalidRequest:
-    """The field at path `where` (`messages[3].content`) is wrong; `problem` is a sentence."""
+    """Return the error for a wrong field at path `where`; `problem` is a sentence.
+
+    >>> invalid("messages[3].content", "Expected a string.").message
+    "Invalid 'messages[3].content': Expected a string."
+    """
     return InvalidRequest(f"Invalid '{where}': {problem}", param=where)
 
 
 def unsupported(where: str, problem: str) -> UnsupportedParameter:
-    """The field is understood, cannot be honoured, and without it the answer would be another."""
+    """Return the error for a field that cannot be honored although the answer depends on it."""
     return UnsupportedParameter(f"Unsupported '{where}': {problem}", param=where)
 
 
-def retracted() -> UpstreamError:
-    """What a stream has sent is void, as it did not follow the schema."""
-    return UpstreamError(
-        "The model's output did not follow the schema, and what is sent cannot be taken back. Try again.",
-        code="invalid_structured_output",
-    )
-
-
 def quoted(value: Any) -> str:
-    """A client's own word for use in a message: bounded in length."""
-    return f"'{str(value)[:_LONGEST_QUOTE]}'"
+    """Return a client's own word for use in a message, quoted and bounded in length."""
+    return f"'{str(value)[:_MAX_QUOTE_LENGTH]}'"
+
+
+def translate_error(error: GatewayError, names: FieldNames) -> GatewayError:
+    """Return the error with the dialect's name for its field, in `param` and in the message.
+
+    >>> error = InvalidRequest("It is nested too deeply.", param="output_schema")
+    >>> translate_error(error, {"output_schema": "text.format.schema"}).message
+    "Invalid 'text.format.schema': It is nested too deeply."
+    """
+    concept = _FORMER_NAMES.get(error.param or "", error.param or "")
+    if concept not in names:
+        return error
+    translated = copy(error)
+    translated.param = names[concept]
+    translated.message = f"Invalid '{translated.param}': {_FIELD_PREFIX.sub('', error.message)}"
+    return translated
+
+
+@contextmanager
+def translated_errors(names: FieldNames) -> Iterator[None]:
+    """Raise the errors of the block with the dialect's names for their fields."""
+    try:
+        yield
+    except GatewayError as error:
+        translated = translate_error(error, names)
+        if translated is error:
+            raise
+        raise translated from error
+
+
+def translate_names(concepts: Iterable[str], names: FieldNames) -> tuple[str, ...]:
+    """Return the dialect's names for `concepts`, for example for ignored parameters."""
+    return tuple(names.get(concept, concept) for concept in concepts)

@@ -1,33 +1,28 @@
-"""The Responses API's `input`, one message or call for each item, so that errors name the right one.
+"""Read the Responses API's `input`: one message or tool call per item, so that errors name the right item.
 
-What comes out is what `conversation` reads: chat messages, and the two kinds of items that chat has no message for,
-`function_call` and `function_call_output`.
-https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
+The Responses dialect reads it, and so does chat, because Cursor posts such bodies to `/v1/chat/completions`. The result
+is the input of `conversation`: chat messages, plus `function_call` and `function_call_output` items, for which chat has
+no message. https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
+
+>>> as_messages("Hello")
+[{'role': 'user', 'content': 'Hello'}]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
 from gateway.dialects.common.tool_call_format import RAW_INPUT
-from gateway.errors import NotFound
 
 Item = dict[str, Any]
-
-REFERENCE = "item_reference"
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
-def messages(given: Any) -> list[Item]:
-    """`input`, a string or a list of items, for `conversation`. Raises InvalidRequest and UnsupportedParameter."""
-    return [_message(item, f"input[{index}]") for index, item in enumerate(items(given))]
-
-
-def items(given: Any) -> list[Any]:
-    """`input` as a list, a string being one message. Raises InvalidRequest."""
+def as_list(given: Any) -> list[Any]:
+    """Return `input` as a list of items; a string is one message. Raises InvalidRequest."""
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     if not isinstance(given, list):
@@ -35,54 +30,24 @@ def items(given: Any) -> list[Any]:
     return given
 
 
-def references(given: list[Any]) -> list[str]:
-    """The ids of the items that are only referred to. Raises InvalidRequest."""
-    return [
-        _referred(item, f"input[{index}]") for index, item in enumerate(given) if _reference(item) is not None
-    ]
+def as_messages(given: Any) -> list[Item]:
+    """Return `input` in the form that `conversation` reads. Raises InvalidRequest and UnsupportedParameter."""
+    return [_read_item(item, f"input[{index}]") for index, item in enumerate(as_list(given))]
 
 
-def resolved(given: list[Any], known: Mapping[str, Item]) -> list[Any]:
-    """`given` with the items themselves in place of references. Raises NotFound that names the reference."""
-    found = []
-    for index, item in enumerate(given):
-        if _reference(item) is None:
-            found.append(item)
-            continue
-        item_id = _referred(item, f"input[{index}]")
-        if item_id not in known:
-            problem = f"There is no stored item with the id {quoted(item_id)}."
-            raise NotFound(problem, param=f"input[{index}].id", code="item_not_found")
-        found.append(known[item_id])
-    return found
-
-
-def _reference(item: Any) -> Item | None:
-    """The type may be left out: an object with nothing but an id is a reference, too."""
-    if not isinstance(item, dict):
-        return None
-    named = {key for key, value in item.items() if value is not None}
-    return item if item.get("type") == REFERENCE or named == {"id"} else None
-
-
-def _referred(item: Item, where: str) -> str:
-    item_id = item.get("id")
-    if not isinstance(item_id, str):
-        raise invalid(f"{where}.id", "Expected the id of an item.")
-    return item_id
-
-
-def _message(item: Any, where: str) -> Item:
+def _read_item(item: Any, where: str) -> Item:
     if not isinstance(item, dict):
         raise invalid(where, "Expected an object.")
     kind = item.get("type") or "message"
-    if not isinstance(kind, str) or kind not in _ITEMS:
-        raise unsupported(f"{where}.type", f"Items of type {quoted(kind)} cannot be passed on.")
-    return _ITEMS[kind](item, where)
+    if not isinstance(kind, str) or kind not in _READERS:
+        raise unsupported(
+            f"{where}.type", f"Items of type {quoted(kind)} are not supported. Remove {where} from the input."
+        )
+    return _READERS[kind](item, where)
 
 
-def _spoken(item: Item, where: str) -> Item:
-    """A message; chat's own fields, such as `tool_calls`, stay with it."""
+def _message(item: Item, where: str) -> Item:
+    """Check a message. Chat's own fields, such as `tool_calls`, stay with it."""
     if item.get("role") not in _ROLES:
         raise invalid(f"{where}.role", f"Expected one of: {', '.join(_ROLES)}.")
     calls = item.get("tool_calls") or []
@@ -104,7 +69,7 @@ def _call(item: Item, arguments: Any) -> Item:
     return {"type": "function_call", **called}
 
 
-def _output(item: Item, where: str) -> Item:
+def _call_output(item: Item, where: str) -> Item:
     return {
         "type": "function_call_output",
         "call_id": item.get("call_id"),
@@ -114,15 +79,15 @@ def _output(item: Item, where: str) -> Item:
 
 
 def _reasoning(item: Item, where: str) -> Item:
-    """Another model's thoughts, encrypted or not, are of no use to this one."""
+    """Drop reasoning: this model cannot use another model's thoughts, encrypted or not."""
     return {"role": "assistant", "content": None}
 
 
-_ITEMS: dict[str, Callable[[Item, str], Item]] = {
-    "message": _spoken,
+_READERS: dict[str, Callable[[Item, str], Item]] = {
+    "message": _message,
     "function_call": _function_call,
-    "function_call_output": _output,
+    "function_call_output": _call_output,
     "custom_tool_call": _custom_tool_call,
-    "custom_tool_call_output": _output,
+    "custom_tool_call_output": _call_output,
     "reasoning": _reasoning,
 }

@@ -1,7 +1,7 @@
-"""Images and files as Messages API blocks.
+"""Read images and files as Messages API blocks.
 
-Nothing is fetched: an http(s) URL goes to the API as it is. What an image truly is, its first bytes tell; the
-label that comes with it is often wrong, and the API refuses an image whose label is.
+Nothing is fetched: an http(s) URL is passed on to the API unchanged. The type of an image is read from its first bytes,
+because the label that clients send is often wrong, and the API rejects an image with a wrong label.
 Limits: https://platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support
 """
 
@@ -20,14 +20,14 @@ MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
 _PDF_MAGIC = b"%PDF-"
-_PDF_MAGIC_WITHIN = 1024  # readers allow as much in front of it
+_PDF_MAGIC_WITHIN = 1024  # bytes; PDF readers accept this much before the magic number
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 Source = dict[str, str]
 
 
 def image_part(part: dict[str, Any], where: str) -> Block:
-    """An `image_url` or `input_image` part; the URL is bare or in an object. `detail` has no counterpart."""
+    """Read an `image_url` or `input_image` part. The URL is bare or in an object; `detail` has no counterpart."""
     _refuse_file_id(part, where)
     where = f"{where}.image_url"
     url = part.get("image_url")
@@ -37,7 +37,7 @@ def image_part(part: dict[str, Any], where: str) -> Block:
 
 
 def image_block(part: dict[str, Any], where: str) -> Block:
-    """Anthropic's own `image` block, with a base64 or url source."""
+    """Read an `image` block of the Messages API, with a base64 or url source."""
     kind, source, where = _source(part, where)
     if kind == "base64":
         encoded = _text(source.get("data"), f"{where}.data")
@@ -45,11 +45,11 @@ def image_block(part: dict[str, Any], where: str) -> Block:
     if kind == "url":
         url = _text(source.get("url"), f"{where}.url")
         return {"type": "image", "source": _image_source(url, f"{where}.url")}
-    raise unsupported(f"{where}.type", "Images are taken as base64 or url.")
+    raise unsupported(f"{where}.type", "Images must have a source of type base64 or url.")
 
 
 def file_part(part: dict[str, Any], where: str) -> Block:
-    """Chat's `file` part: `{"file": {"file_data", "filename"}}`."""
+    """Read chat's `file` part, `{"file": {"file_data", "filename"}}`."""
     file = part.get("file")
     if not isinstance(file, dict):
         raise invalid(f"{where}.file", "Expected an object.")
@@ -57,7 +57,7 @@ def file_part(part: dict[str, Any], where: str) -> Block:
 
 
 def input_file_part(file: dict[str, Any], where: str) -> Block:
-    """The Responses API's `input_file` part, and the inside of a `file` part: a PDF or text."""
+    """Read the Responses API's `input_file` part, or the inside of a `file` part: a PDF or text."""
     _refuse_file_id(file, where)
     title = file.get("filename")
     if file.get("file_data") is None and file.get("file_url") is not None:
@@ -69,7 +69,7 @@ def input_file_part(file: dict[str, Any], where: str) -> Block:
 
 
 def document_block(part: dict[str, Any], where: str) -> Block:
-    """Anthropic's own `document` block, with a base64, url or text source."""
+    """Read a `document` block of the Messages API, with a base64, url or text source."""
     kind, source, where = _source(part, where)
     title = part.get("title")
     if kind == "base64":
@@ -78,12 +78,12 @@ def document_block(part: dict[str, Any], where: str) -> Block:
         return _document(_url_source(_text(source.get("url"), f"{where}.url"), f"{where}.url"), title)
     if kind == "text":
         return _document(_text_source(_text(source.get("data"), f"{where}.data"), f"{where}.data"), title)
-    raise unsupported(f"{where}.type", "Documents are taken as base64, url or text.")
+    raise unsupported(f"{where}.type", "Documents must have a source of type base64, url or text.")
 
 
 def _refuse_file_id(part: dict[str, Any], where: str) -> None:
     if part.get("file_id") is not None:
-        raise unsupported(f"{where}.file_id", "There are no uploaded files here; send the content itself.")
+        raise unsupported(f"{where}.file_id", "Uploaded files are not supported. Send the content instead.")
 
 
 def _source(part: dict[str, Any], where: str) -> tuple[Any, dict[str, Any], str]:
@@ -95,7 +95,7 @@ def _source(part: dict[str, Any], where: str) -> tuple[Any, dict[str, Any], str]
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or is_blank(value):
-        raise invalid(where, "Expected a string that is not empty.")
+        raise invalid(where, "Expected a string that is not blank.")
     return value
 
 
@@ -122,7 +122,7 @@ def _encoded_image(encoded: str, where: str) -> Source:
     encoded, content = _decode(encoded, MAX_IMAGE_BYTES, where)
     media_type = _image_type(content)
     if media_type is None:
-        raise invalid(where, "This is no PNG, JPEG, GIF or WebP image.")
+        raise invalid(where, "The image is not a PNG, JPEG, GIF or WebP file.")
     return {"type": "base64", "media_type": media_type, "data": encoded}
 
 
@@ -137,16 +137,16 @@ def _file_source(data: str, where: str) -> Source:
     if _PDF_MAGIC in content[:_PDF_MAGIC_WITHIN]:
         return {"type": "base64", "media_type": "application/pdf", "data": encoded}
     if _image_type(content):
-        raise invalid(where, "This is an image; send it as an `image_url` part.")
+        raise invalid(where, "The file is an image. Send it as an `image_url` part.")
     try:
         return _text_source(content.decode("utf-8-sig"), where)
     except UnicodeDecodeError:
-        raise invalid(where, "Files may be PDF or text in UTF-8.") from None
+        raise invalid(where, "The file is neither a PDF nor text in UTF-8.") from None
 
 
 def _text_source(text: str, where: str) -> Source:
     if "\0" in text:
-        raise invalid(where, "Files may be PDF or text in UTF-8.")
+        raise invalid(where, "The file is neither a PDF nor text in UTF-8.")
     if is_blank(text):
         raise invalid(where, "The file is empty.")
     return {"type": "text", "media_type": "text/plain", "data": well_formed(text)}
@@ -157,7 +157,7 @@ def _is_data_url(url: str) -> bool:
 
 
 def _payload(url: str, where: str) -> str:
-    """The base64 of a data URL. https://datatracker.ietf.org/doc/html/rfc2397"""
+    """Return the base64 in a data URL. https://datatracker.ietf.org/doc/html/rfc2397"""
     head, comma, data = url.partition(",")
     if not comma:
         raise invalid(where, "The data URL has no comma before its data.")
@@ -167,16 +167,16 @@ def _payload(url: str, where: str) -> str:
 
 
 def _decode(encoded: str, limit: int, where: str) -> tuple[str, bytes]:
-    """`encoded` as base64 that the API takes, and what it holds. Line breaks and lost padding are mended."""
+    """Return base64 that the API accepts, and its content. Line breaks and missing padding are repaired."""
     content = _b64decode(encoded)
     if content is None:
         encoded = "".join(encoded.split()).rstrip("=")
         encoded += "=" * (-len(encoded) % 4)
         content = _b64decode(encoded)
     if not content:
-        raise invalid(where, "Expected base64 of something.")
+        raise invalid(where, "Expected non-empty base64 data.")
     if len(content) > limit:
-        raise invalid(where, f"It is too large: {len(content)} bytes; at most {limit} are allowed.")
+        raise invalid(where, f"The content has {len(content)} bytes; at most {limit} are allowed.")
     return encoded, content
 
 

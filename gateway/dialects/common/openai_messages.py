@@ -1,71 +1,87 @@
-"""One chat message at a time as pieces of the conversation, tool calls and their results included."""
+"""Read one chat message or one item of the Responses API at a time, with its tool calls and their results."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import orjson
-
-from gateway.dialects.common import content
-from gateway.dialects.common.content import ContentPart, Readers
+from gateway.dialects.common.content import (
+    PARTS,
+    TEXTS,
+    ContentPart,
+    Readers,
+    read_blocks,
+    read_parts,
+    refusal_part,
+    skip_part,
+)
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.common.text import is_blank, well_formed, well_formed_json
+from gateway.dialects.common.text import is_blank, read_json, well_formed, well_formed_json
 from gateway.turn import Block
 
-#: Stands in a failed tool's result that says nothing; the API refuses an error without content.
+#: The text of a failed tool's result that has none: the API rejects an error without content.
 NO_MESSAGE = "(The tool failed and gave no message.)"
 
 
-def user(message: dict[str, Any], where: str) -> list[ContentPart]:
-    """A user's message; it may hold Anthropic's `tool_result` blocks."""
-    return content.pieces(message.get("content"), f"{where}.content", _USER)
+def read_user(message: dict[str, Any], where: str) -> list[ContentPart]:
+    """Read a user message, which may hold `tool_result` blocks of the Messages API."""
+    return read_parts(message.get("content"), f"{where}.content", _USER)
 
 
-def assistant(message: dict[str, Any], where: str) -> list[ContentPart]:
-    """An answer replayed: its text, and its tool calls as `tool_use` blocks."""
+def read_assistant(message: dict[str, Any], where: str) -> list[ContentPart]:
+    """Read a replayed answer: its text, and its tool calls as `tool_use` blocks."""
     if message.get("audio"):
-        raise unsupported(f"{where}.audio", "Spoken answers cannot be replayed.")
-    found = content.pieces(message.get("content"), f"{where}.content", _ASSISTANT)
-    # An answer that was refused is replayed with its text here and content null.
-    refusal = content.refusal_part(message, where) if message.get("refusal") else None
+        problem = "Spoken answers are not supported. Replay the answer as text."
+        raise unsupported(f"{where}.audio", problem)
+    found = read_parts(message.get("content"), f"{where}.content", _ASSISTANT)
+    # A replayed refusal has its text here, and content null.
+    refusal = refusal_part(message, where) if message.get("refusal") else None
     if refusal:
         found.append(ContentPart(refusal, f"{where}.refusal"))
     calls = message.get("tool_calls") or []
     return found + [_call(call, f"{where}.tool_calls[{index}]") for index, call in enumerate(calls)]
 
 
-def tool(message: dict[str, Any], where: str) -> list[ContentPart]:
-    """A tool's result. Some clients of Anthropic's shape send it as blocks that carry their own ids."""
+def read_tool_message(message: dict[str, Any], where: str) -> list[ContentPart]:
+    """Read a tool's result. Some clients send it as `tool_result` blocks, which carry their own ids."""
     call_id, parts = message.get("tool_call_id"), message.get("content")
     if call_id is None and _are_results(parts):
-        return user(message, where)
-    result = _result(_identifier(call_id, f"{where}.tool_call_id"), message, where)
+        return read_user(message, where)
+    result = _result(_call_id(call_id, f"{where}.tool_call_id"), message, where)
     return [ContentPart(result, f"{where}.tool_call_id")]
 
 
-def function_call(message: dict[str, Any], where: str, call_id: str) -> ContentPart:
-    """The deprecated `function_call` of an assistant's message; it has no id of its own."""
-    return ContentPart(
-        _use(call_id, message["function_call"], f"{where}.function_call"), f"{where}.function_call"
-    )
+def read_function_call(message: dict[str, Any], where: str, call_id: str) -> ContentPart:
+    """Read the deprecated `function_call` of an assistant message, which has no id of its own."""
+    where = f"{where}.function_call"
+    return ContentPart(_use(call_id, message["function_call"], where), where)
 
 
-def function(message: dict[str, Any], where: str, call_id: str) -> ContentPart:
-    """The deprecated message of role `function`."""
+def read_function_message(message: dict[str, Any], where: str, call_id: str) -> ContentPart:
+    """Read the deprecated message with role `function`."""
     return ContentPart(_result(call_id, message, where), where)
 
 
-def call_item(item: dict[str, Any], where: str) -> list[ContentPart]:
-    """The Responses API's `function_call`."""
-    call_id = _identifier(item.get("call_id"), f"{where}.call_id")
+def read_call_item(item: dict[str, Any], where: str) -> list[ContentPart]:
+    """Read a `function_call` item of the Responses API."""
+    call_id = _call_id(item.get("call_id"), f"{where}.call_id")
     return [ContentPart(_use(call_id, item, where), f"{where}.call_id")]
 
 
-def output_item(item: dict[str, Any], where: str) -> list[ContentPart]:
-    """The Responses API's `function_call_output`."""
-    call_id = _identifier(item.get("call_id"), f"{where}.call_id")
+def read_output_item(item: dict[str, Any], where: str) -> list[ContentPart]:
+    """Read a `function_call_output` item of the Responses API."""
+    call_id = _call_id(item.get("call_id"), f"{where}.call_id")
     return [ContentPart(_result(call_id, item, where, field="output"), f"{where}.call_id")]
+
+
+def use_block(part: dict[str, Any], where: str) -> Block:
+    """Read a replayed `tool_use` block of the Messages API."""
+    called = {"name": part.get("name"), "arguments": part.get("input")}
+    return _use(_call_id(part.get("id"), f"{where}.id"), called, where)
+
+
+def result_block(part: dict[str, Any], where: str, readers: Readers = PARTS) -> Block:
+    """Read a `tool_result` block of the Messages API; `readers` are for its content."""
+    return _result(_call_id(part.get("tool_use_id"), f"{where}.tool_use_id"), part, where, readers=readers)
 
 
 def _are_results(parts: Any) -> bool:
@@ -74,7 +90,7 @@ def _are_results(parts: Any) -> bool:
     )
 
 
-def _identifier(value: Any, where: str) -> str:
+def _call_id(value: Any, where: str) -> str:
     if not isinstance(value, str) or is_blank(value):
         raise invalid(where, "Expected the id of a tool call.")
     return well_formed(value)
@@ -82,27 +98,28 @@ def _identifier(value: Any, where: str) -> str:
 
 def _call(call: dict[str, Any], where: str) -> ContentPart:
     if call.get("type") not in (None, "function"):
-        raise unsupported(f"{where}.type", f"Calls of type {quoted(call['type'])} cannot be replayed.")
-    call_id = _identifier(call.get("id"), f"{where}.id")
+        problem = f"Calls of type {quoted(call['type'])} are not supported; only function calls are."
+        raise unsupported(f"{where}.type", problem)
+    call_id = _call_id(call.get("id"), f"{where}.id")
     return ContentPart(_use(call_id, call.get("function"), f"{where}.function"), f"{where}.id")
 
 
 def _use(call_id: str, called: Any, where: str) -> Block:
     if not isinstance(called, dict):
         raise invalid(where, "Expected an object with `name` and `arguments`.")
-    given = _arguments(called.get("arguments"), f"{where}.arguments")
-    return {"type": "tool_use", "id": call_id, "name": _name(called, where), "input": given}
+    arguments = _arguments(called.get("arguments"), f"{where}.arguments")
+    return {"type": "tool_use", "id": call_id, "name": _tool_name(called, where), "input": arguments}
 
 
-def _name(holder: dict[str, Any], where: str) -> str:
-    name = holder.get("name")
+def _tool_name(called: dict[str, Any], where: str) -> str:
+    name = called.get("name")
     if not isinstance(name, str) or is_blank(name):
         raise invalid(f"{where}.name", "Expected the name of a tool.")
     return well_formed(name)
 
 
 def _arguments(given: Any, where: str) -> dict[str, Any]:
-    value = _parsed(given, where) if isinstance(given, str) else given
+    value = _parse(given, where) if isinstance(given, str) else given
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -111,22 +128,13 @@ def _arguments(given: Any, where: str) -> dict[str, Any]:
     return arguments
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parse(text: str, where: str) -> Any:
     if is_blank(text):
         return None
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        # Unlike orjson it takes halves of surrogate pairs, and would take NaN.
-        return json.loads(text, parse_constant=_refuse_constant)
+        return read_json(text)
     except (ValueError, RecursionError):
-        raise invalid(where, "Expected a JSON object; this is no JSON.") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+        raise invalid(where, "Expected a JSON object, but the text is not valid JSON.") from None
 
 
 def _result(
@@ -135,34 +143,23 @@ def _result(
     where: str,
     *,
     field: str = "content",
-    readers: Readers = content.PARTS,
+    readers: Readers = PARTS,
 ) -> Block:
     result: Block = {"type": "tool_result", "tool_use_id": call_id}
-    said = content.blocks(message.get(field), f"{where}.{field}", readers)
+    blocks = read_blocks(message.get(field), f"{where}.{field}", readers)
     if message.get("is_error") is True:
-        said = said or [{"type": "text", "text": NO_MESSAGE}]
+        blocks = blocks or [{"type": "text", "text": NO_MESSAGE}]
         result["is_error"] = True
-    if said:
-        result["content"] = said
+    if blocks:
+        result["content"] = blocks
     return result
 
 
-def use_block(part: dict[str, Any], where: str) -> Block:
-    """Anthropic's own `tool_use` block, replayed."""
-    called = {"name": part.get("name"), "arguments": part.get("input")}
-    return _use(_identifier(part.get("id"), f"{where}.id"), called, where)
-
-
-def result_block(part: dict[str, Any], where: str, readers: Readers = content.PARTS) -> Block:
-    """Anthropic's own `tool_result` block; `readers` are for its content."""
-    return _result(_identifier(part.get("tool_use_id"), f"{where}.tool_use_id"), part, where, readers=readers)
-
-
-_USER: Readers = {**content.PARTS, "tool_result": result_block}
+_USER: Readers = {**PARTS, "tool_result": result_block}
 _ASSISTANT: Readers = {
-    **content.TEXTS,
-    "refusal": content.refusal_part,
+    **TEXTS,
+    "refusal": refusal_part,
     "tool_use": use_block,
-    # The API takes signed thinking only, and no client keeps the signature.
-    **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), content.left_out),
+    # The API accepts only signed thinking, and no client keeps the signature.
+    **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), skip_part),
 }

@@ -1,7 +1,7 @@
-"""What becomes of a request's parameters: honoured, ignored and named so, or refused.
+"""Decide which parameters of a request are honored, ignored or refused.
 
-A parameter is ignored where the answer keeps its shape and meaning without it, and refused where not. A value
-that asks for nothing (null, the default) is silent.
+A parameter is ignored if the answer keeps its shape and meaning without it; the response then names it. Otherwise it is
+refused. A value that asks for nothing (null or the default) is neither refused nor named.
 """
 
 from __future__ import annotations
@@ -13,53 +13,64 @@ from urllib.parse import quote
 
 from gateway.errors import UnsupportedParameter
 
-#: The names go into a response header, whose size proxies limit.
-MOST_NAMED = 32
-LONGEST_NAME = 64
+# The names go into a response header, and proxies limit the size of headers.
+MAX_NAMES = 32
+MAX_NAME_LENGTH = 64
 
 AsksNothing = Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A dialect's parameters. Those in none of the three are ignored.
+    """The parameters of a dialect. A parameter that is neither honored nor refused is ignored.
 
-    `refused` says of each which values ask for nothing; `defaults` are values of ignored parameters that ask for
-    nothing either. Empty ones never do.
+    `refused` maps each refused parameter to a predicate for the values that ask for nothing. `defaults` lists values
+    of ignored parameters that ask for nothing; null and empty values never do.
+
+    >>> policy = Policy(frozenset({"model"}), {}, {"seed": (0,)})
+    >>> policy.find_ignored({"model": "haiku", "seed": 0, "user": "me"})
+    ('user',)
     """
 
-    honoured: frozenset[str]
+    honored: frozenset[str]
     refused: Mapping[str, AsksNothing]
     defaults: Mapping[str, tuple[Any, ...]]
 
     def refuse_unsupported(self, body: Mapping[str, Any]) -> None:
-        """Raises UnsupportedParameter for the first parameter that would change the answer and cannot be met."""
+        """Raise UnsupportedParameter for the first refused parameter whose value asks for something."""
         for name, asks_nothing in self.refused.items():
             value = body.get(name)
             if value is not None and not asks_nothing(value):
-                raise UnsupportedParameter(f"'{name}' is not supported with this value.", param=name)
+                problem = f"'{name}' is not supported with this value. Remove it."
+                raise UnsupportedParameter(problem, param=name)
 
-    def ignored(self, body: Mapping[str, Any], inner: Iterable[str] = ()) -> tuple[str, ...]:
-        """The names, sorted, of parameters without effect, and of `inner` fields. Percent-encoded for a header."""
-        names = [*inner, *(name for name, value in body.items() if self._is_ignored(name, value))]
-        return named(names)
+    def find_ignored(self, body: Mapping[str, Any], inner: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the names of ignored parameters and of the `inner` fields, fit for a header."""
+        return header_names(
+            [*inner, *(name for name, value in body.items() if self._is_ignored(name, value))]
+        )
 
     def _is_ignored(self, name: str, value: Any) -> bool:
-        if name in self.honoured or name in self.refused:
+        if name in self.honored or name in self.refused:
             return False
-        return value not in (None, "", [], {}) and value not in self.defaults.get(name, ())
+        return asks_something(value, self.defaults.get(name, ()))
 
 
-def named(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of parameters, sorted and fit for a header."""
-    return tuple(quote(name[:LONGEST_NAME], errors="replace") for name in sorted(names)[:MOST_NAMED])
+def asks_something(value: Any, defaults: tuple[Any, ...]) -> bool:
+    """Return True unless `value` is null, empty or one of `defaults`."""
+    return value not in (None, "", [], {}) and value not in defaults
 
 
-def temperature(value: float | None) -> float | None:
-    """OpenAI's scale ends at 2, Anthropic's at 1; Anthropic's own OpenAI layer caps as well."""
-    return None if value is None else min(value, 1.0)
+def never(value: Any) -> bool:
+    """Return False: no value of this parameter asks for nothing, so it is always refused."""
+    return False
 
 
-def top_p(value: float | None) -> float | None:
-    """1, which clients send as the default, cuts nothing off; but models refuse top_p beside temperature."""
+def header_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names sorted, percent-encoded, and bounded in number and length."""
+    return tuple(quote(name[:MAX_NAME_LENGTH], errors="replace") for name in sorted(names)[:MAX_NAMES])
+
+
+def effective_top_p(value: float | None) -> float | None:
+    """Return top_p, or None for 1: clients send this default, but models refuse top_p beside a temperature."""
     return None if value == 1 else value

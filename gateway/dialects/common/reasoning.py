@@ -1,4 +1,4 @@
-"""How much the model shall think: OpenAI's effort, and Anthropic's `thinking`."""
+"""Read how much the model shall think: OpenAI's effort, and Anthropic's `thinking`."""
 
 from __future__ import annotations
 
@@ -7,38 +7,40 @@ from typing import Any
 from gateway.dialects.common.field_errors import invalid
 from gateway.turn import EFFORTS
 
-# Efforts that ask for no thinking. Models that cannot but think then get the lowest effort.
+# Efforts that ask for no thinking. A model that cannot turn thinking off gets the lowest effort instead.
 _OFF = ("none", "minimal")
 _THINKING = {"enabled": True, "adaptive": True, "disabled": False}
 
 
-def translate(body: dict[str, Any]) -> tuple[str | None, bool | None]:
-    """A Turn's effort and thinking; None where the client says nothing. Raises InvalidRequest.
+def read_reasoning(body: dict[str, Any]) -> tuple[str | None, bool | None]:
+    """Return a Turn's effort and thinking, each None if the client does not say. Raises InvalidRequest.
 
-    `thinking` decides whether the model thinks, an effort says how much. `reasoning_effort` goes before
-    `reasoning.effort`.
+    `reasoning_effort` takes precedence over `reasoning.effort`, and `thinking` decides whether the model thinks.
+
+    >>> read_reasoning({"reasoning_effort": "low"})
+    ('low', True)
     """
-    effort, thinks = _effort(body.get("reasoning_effort"), "reasoning_effort")
+    effort, thinks = _read_effort(body.get("reasoning_effort"), "reasoning_effort")
     if effort is None:
-        effort, thinks = _effort((body.get("reasoning") or {}).get("effort"), "reasoning.effort")
-    explicit = _thinking(body.get("thinking") or {})
+        effort, thinks = _read_effort((body.get("reasoning") or {}).get("effort"), "reasoning.effort")
+    explicit = _read_thinking(body.get("thinking") or {})
     return effort, thinks if explicit is None else explicit
 
 
-def without_effect(body: dict[str, Any]) -> list[str]:
-    """The paths of inner fields that say more than can be honoured, such as `thinking.budget_tokens`."""
+def find_ignored(body: dict[str, Any]) -> list[str]:
+    """Return the paths of inner fields that have no effect, such as `thinking.budget_tokens`."""
     return [
         f"{name}.{key}"
-        for name, honoured in (
+        for name, honored in (
             ("reasoning", ("effort", "summary", "generate_summary")),
             ("thinking", ("type",)),
         )
         for key, value in (body.get(name) or {}).items()
-        if value is not None and key not in honoured
+        if value is not None and key not in honored
     ]
 
 
-def _effort(value: Any, where: str) -> tuple[str | None, bool | None]:
+def _read_effort(value: Any, where: str) -> tuple[str | None, bool | None]:
     if value in (None, ""):
         return None, None
     if value in _OFF:
@@ -48,7 +50,7 @@ def _effort(value: Any, where: str) -> tuple[str | None, bool | None]:
     raise invalid(where, f"Expected one of: {', '.join((*_OFF, *EFFORTS))}.")
 
 
-def _thinking(thinking: dict[str, Any]) -> bool | None:
+def _read_thinking(thinking: dict[str, Any]) -> bool | None:
     kind = thinking.get("type")
     if kind in (None, ""):
         return None

@@ -1,6 +1,9 @@
-"""Server-sent events: how a stream's pieces are framed and its JSON is written.
+r"""Frame server-sent events and write their JSON.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
+
+>>> data(dumps({"text": "Hi"}))
+b'data: {"text":"Hi"}\n\n'
 """
 
 from __future__ import annotations
@@ -13,41 +16,41 @@ import orjson
 DATA = b"data: "
 END = b"\n\n"
 
-# Line ends for Python's str.splitlines, which older SDKs cut a stream with; JSON may carry them raw.
+# Older SDKs split a stream with Python's str.splitlines, which takes these characters for line ends; JSON allows them.
 _LINE_ENDS = ((b"\xc2\x85", b"\\u0085"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 
 
 def data(payload: bytes) -> bytes:
-    """One event with `payload`, which holds no line end, as its data."""
+    """Return an event with `payload` as its data. The payload must not contain line ends."""
     return DATA + payload + END
 
 
 def event(name: str, payload: bytes) -> bytes:
-    """As `data`, with the event's name."""
+    """Return an event with a name and `payload` as its data."""
     return b"event: " + name.encode() + b"\n" + data(payload)
 
 
 def comment(text: str) -> bytes:
-    """A line that clients skip."""
+    """Return a comment, which clients skip."""
     return f": {text}\n\n".encode()
 
 
-# Some clients take a comment that begins with ": ping" for the end of the stream.
+# Some clients take a comment that starts with ": ping" for the end of the stream.
 KEEP_ALIVE = comment("keep-alive")
 DONE = data(b"[DONE]")
 
 
 def dumps(value: Any) -> bytes:
-    """`value` as JSON in UTF-8."""
+    """Return `value` as JSON in UTF-8."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
-        # Half of a surrogate pair has no UTF-8 form; JSON can only escape it.
+        # Half of a surrogate pair has no UTF-8 form, so JSON must escape it.
         return json.dumps(value, separators=(",", ":")).encode()
 
 
 def one_line(stream: bytes) -> bytes:
-    """`stream` with the line ends that JSON allows raw escaped. Best called once for many events."""
+    """Return `stream` with raw line ends inside JSON escaped. Call it once per batch of events: it scans all bytes."""
     for raw, escaped in _LINE_ENDS:
         if raw in stream:
             stream = stream.replace(raw, escaped)

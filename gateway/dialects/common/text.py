@@ -1,4 +1,4 @@
-"""Text as the Messages API takes it."""
+"""Text and JSON in the form that the Messages API accepts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gateway.dialects.common.field_errors import invalid
 
 
 def is_blank(text: str) -> bool:
-    """Whether `text` is empty or white space only; the Messages API refuses blocks of such text."""
+    """Return True if `text` is empty or only white space. The Messages API rejects blocks of such text."""
     return not text or text.isspace()
 
 
 def well_formed(text: str) -> str:
-    """`text` with lone halves of surrogate pairs replaced by U+FFFD.
+    """Return `text` with lone halves of surrogate pairs replaced by U+FFFD.
 
-    Clients that cut a string inside an emoji send them; the API refuses the whole request for one.
+    Clients that cut a string in the middle of an emoji send such halves, and the API rejects the whole request for one.
     """
     try:
         text.encode()
@@ -28,20 +28,35 @@ def well_formed(text: str) -> str:
 
 
 def well_formed_json(value: Any, where: str) -> Any:
-    """A JSON value with all strings in it well-formed. Raises InvalidRequest if it is nested too deeply."""
+    """Return a JSON value with all its strings well-formed. Raises InvalidRequest if it is nested too deeply."""
     try:
         orjson.dumps(value)
     except orjson.JSONEncodeError:
         try:
             return json.loads(well_formed(json.dumps(value, ensure_ascii=False)))
         except RecursionError:
-            raise invalid(where, "It is nested too deeply.") from None
+            raise invalid(where, "The value is nested too deeply.") from None
     return value
 
 
-def string(holder: dict[str, Any], key: str, where: str) -> str:
-    """The text under `key` of the object at `where`. Raises InvalidRequest if it is no string."""
+def read_json(text: str) -> Any:
+    """Return the value of a JSON text. Raises ValueError or RecursionError.
+
+    orjson rejects lone halves of surrogate pairs, which the standard library accepts; NaN and Infinity are not JSON.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text, parse_constant=_refuse_constant)
+
+
+def read_string(holder: dict[str, Any], key: str, where: str) -> str:
+    """Return the text under `key` of the object at `where`. Raises InvalidRequest if it is not a string."""
     text = holder.get(key)
     if not isinstance(text, str):
         raise invalid(f"{where}.{key}", "Expected a string.")
     return well_formed(text)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

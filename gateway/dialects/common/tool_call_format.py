@@ -1,4 +1,4 @@
-"""The form in which a client expects the calls of its tools."""
+"""The format in which a client expects tool calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
-#: The one property of the function that stands in for a tool with free text as its input.
+#: The only property of the function that replaces a tool with free text as its input.
 RAW_INPUT = "input"
 
 NO_ARGUMENTS = "{}"
@@ -14,25 +14,31 @@ NO_ARGUMENTS = "{}"
 
 @dataclass(frozen=True, slots=True)
 class ToolCallFormat:
-    """`deprecated`: the client sent `functions` and wants a `function_call`.
+    """The format of tool calls in an answer.
 
-    `raw` names the tools whose arguments are free text: what the model wrote for their one property is sent
-    bare. Cursor hands the arguments of such a call to its patch tool as they are.
+    With `deprecated`, the client sent `functions` and expects a `function_call`. `raw` names the tools whose arguments
+    are free text: the model wrote them as the only property of a function, and the client gets the bare text. Cursor,
+    for example, passes the arguments of such a call to its patch tool unchanged.
+
+    >>> ToolCallFormat(raw=frozenset({"patch"})).arguments("patch", '{"input": "a text"}')
+    'a text'
     """
 
     deprecated: bool = False
     raw: frozenset[str] = frozenset()
 
     def arguments(self, name: str, written: str) -> str:
-        """The arguments of a complete call of tool `name`, for which the model wrote `written`."""
+        """Return the arguments of a complete call of tool `name`, for which the model wrote `written`."""
         if name in self.raw:
-            return _raw(written)
+            return _unwrap(written)
         return written or NO_ARGUMENTS
 
 
-def _raw(written: str) -> str:
+def _unwrap(written: str) -> str:
     try:
         text = orjson.loads(written)[RAW_INPUT]
     except (ValueError, KeyError, TypeError):
-        return written  # cut off by the token limit, or not by the schema: the client shall see it
+        return (
+            written  # cut off by the token limit, or not following the schema: the client sees it unchanged
+        )
     return text if isinstance(text, str) else written

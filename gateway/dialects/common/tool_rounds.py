@@ -1,7 +1,7 @@
-"""Whether tool calls and their results belong together, and in the order that the Messages API demands.
+"""Check that tool calls and results match, and put them in the order that the Messages API demands.
 
-Every `tool_use` of an assistant's message is answered in the very next user message, whose `tool_result` blocks
-stand before everything else. https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
+The user message right after an assistant message must hold one `tool_result` block per `tool_use` block, before all
+other blocks. https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
 """
 
 from __future__ import annotations
@@ -12,64 +12,68 @@ from gateway.dialects.common.content import ContentPart
 from gateway.dialects.common.field_errors import invalid, quoted
 from gateway.turn import Message, Role
 
+#: A role with the parts that it said.
 Utterance = tuple[Role, list[ContentPart]]
 
 
-def arranged(said: Iterable[Utterance]) -> list[Message]:
-    """The messages, which alternate in role, with calls last and results first, in the order of the calls.
+def arrange_tool_rounds(utterances: Iterable[Utterance]) -> list[Message]:
+    """Return the messages with calls last and results first, the results in the order of their calls.
 
-    Raises InvalidRequest that names the message: a result without a call, a call without a result, an id
-    that comes twice.
+    The roles must alternate. Raises InvalidRequest, naming the message, for a result without a call, a call without a
+    result, or an id that occurs twice.
     """
     messages: list[Message] = []
     seen: set[str] = set()
     calls: list[ContentPart] = []
-    for role, pieces in said:
+    for role, parts in utterances:
         if role == "assistant":
-            calls, others = _apart(pieces, "tool_use")
+            calls, others = _split(parts, "tool_use")
             _refuse_repeated(calls, seen)
             messages.append(_message(role, others + calls))
         else:
-            results, others = _apart(pieces, "tool_result")
-            messages.append(_message(role, _in_order(results, calls) + others))
+            results, others = _split(parts, "tool_result")
+            messages.append(_message(role, _in_order_of_calls(results, calls) + others))
             calls = []
     _refuse_unanswered(calls)
     return messages
 
 
-def _apart(pieces: list[ContentPart], kind: str) -> tuple[list[ContentPart], list[ContentPart]]:
-    of_kind = [piece for piece in pieces if piece.block["type"] == kind]
-    return of_kind, [piece for piece in pieces if piece.block["type"] != kind]
+def _split(parts: list[ContentPart], kind: str) -> tuple[list[ContentPart], list[ContentPart]]:
+    of_kind = [part for part in parts if part.block["type"] == kind]
+    return of_kind, [part for part in parts if part.block["type"] != kind]
 
 
-def _message(role: Role, pieces: list[ContentPart]) -> Message:
-    return Message(role, tuple(piece.block for piece in pieces))
+def _message(role: Role, parts: list[ContentPart]) -> Message:
+    return Message(role, tuple(part.block for part in parts))
 
 
 def _refuse_repeated(calls: list[ContentPart], seen: set[str]) -> None:
     for call in calls:
-        if call.block["id"] in seen:
-            raise invalid(call.where, f"An earlier tool call has the id {quoted(call.block['id'])} too.")
-        seen.add(call.block["id"])
+        call_id = call.block["id"]
+        if call_id in seen:
+            problem = f"An earlier tool call also has the id {quoted(call_id)}. Give each call its own id."
+            raise invalid(call.where, problem)
+        seen.add(call_id)
 
 
-def _in_order(results: list[ContentPart], calls: list[ContentPart]) -> list[ContentPart]:
-    waiting = {call.block["id"]: call for call in calls}
-    given: dict[str, ContentPart] = {}
+def _in_order_of_calls(results: list[ContentPart], calls: list[ContentPart]) -> list[ContentPart]:
+    expected = {call.block["id"]: call for call in calls}
+    found: dict[str, ContentPart] = {}
     for result in results:
         call_id = result.block["tool_use_id"]
-        if call_id in given:
-            raise invalid(result.where, f"The tool call {quoted(call_id)} has a result already.")
-        if call_id not in waiting:
-            problem = f"The assistant's message before has no tool call with the id {quoted(call_id)}."
+        if call_id in found:
+            raise invalid(result.where, f"The tool call {quoted(call_id)} already has a result.")
+        if call_id not in expected:
+            problem = f"The assistant message before it has no tool call with the id {quoted(call_id)}."
             raise invalid(result.where, problem)
-        given[call_id] = result
-    _refuse_unanswered([call for call in calls if call.block["id"] not in given])
-    return [given[call_id] for call_id in waiting]
+        found[call_id] = result
+    _refuse_unanswered([call for call in calls if call.block["id"] not in found])
+    return [found[call_id] for call_id in expected]
 
 
 def _refuse_unanswered(calls: list[ContentPart]) -> None:
     if calls:
         ids = ", ".join(quoted(call.block["id"]) for call in calls)
         message = calls[0].where.partition(".")[0]
-        raise invalid(message, f"These tool calls have no result in the messages right after it: {ids}.")
+        problem = f"These tool calls have no result in the messages right after it: {ids}. Add the results."
+        raise invalid(message, problem)

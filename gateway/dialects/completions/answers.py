@@ -1,6 +1,6 @@
-"""Events of turns as legacy completions. https://platform.openai.com/docs/api-reference/completions/object
+"""Encode events as legacy completions. Thinking has no field in this shape and is left out.
 
-Thinking has no place in this shape and is left out.
+https://platform.openai.com/docs/api-reference/completions/object
 """
 
 from __future__ import annotations
@@ -8,51 +8,54 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.dialects.chat.answers import finish_reason, usage_object
 from gateway.dialects.common import sse
-from gateway.errors import GatewayError, UpstreamError
+from gateway.dialects.common.answers import incomplete_answer
+from gateway.dialects.common.field_errors import translate_error
+from gateway.dialects.common.finish_reasons import finish_reason
+from gateway.dialects.common.openai_usage import completion_usage
+from gateway.dialects.completions.field_names import FIELD_NAMES
+from gateway.errors import GatewayError
 from gateway.turn import Done, Event, Idle, Started, Text, sum_usage
 
 
-class _Base:
-    """What the stream and the whole answer have in common. `echoes` holds what stands before each choice."""
+class _Answers:
+    """The common part of stream and whole answer. `echoes` holds the text before each choice, "" for none."""
 
     def __init__(self, answer_id: str, created: int, echoes: Sequence[str]) -> None:
         self._common = {"id": answer_id, "object": "text_completion", "created": created, "model": ""}
         self._echoes = echoes
         self._done: dict[int, Done] = {}
 
-    def _name(self, event: Started) -> None:
-        """All chunks name the model of the first Started."""
+    def _set_model(self, event: Started) -> None:
+        """Name the model of the first `Started` in all chunks."""
         self._common["model"] = self._common["model"] or event.model
 
     def _usage(self) -> dict[str, Any]:
-        return usage_object(sum_usage(done.usage for done in self._done.values()))
+        return completion_usage(sum_usage(done.usage for done in self._done.values()))
 
 
-class StreamEncoder(_Base):
-    """The stream of all choices, merged. Feed it batches of events with the index of their choice.
+class StreamEncoder(_Answers):
+    """Encode all choices as one stream. The summed usage and `[DONE]` follow the `Done` of the last choice."""
 
-    The usage, summed, and `[DONE]` come with the last choice's Done.
-    """
+    field_names = FIELD_NAMES
 
     def __init__(self, answer_id: str, created: int, echoes: Sequence[str], include_usage: bool) -> None:
         super().__init__(answer_id, created, echoes)
         self._include_usage = include_usage
 
     def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
-        """The chunks of all events of `batch`, which belong to choice `index`, one after the other."""
-        return sse.one_line(b"".join([self._event(event, index) for event in batch]))
+        """Return the chunks for all events of `batch`, which belong to choice `index`."""
+        return sse.one_line(b"".join([self._encode(event, index) for event in batch]))
 
     def error(self, error: GatewayError) -> bytes:
-        """What a stream that fails ends with: the error alone, and no `[DONE]`."""
-        return sse.one_line(sse.data(sse.dumps(error.body())))
+        """Return the error alone: a failed stream has no `[DONE]`."""
+        return sse.one_line(sse.data(sse.dumps(translate_error(error, FIELD_NAMES).body())))
 
-    def _event(self, event: Event, index: int) -> bytes:
+    def _encode(self, event: Event, index: int) -> bytes:
         if isinstance(event, Text):
             return self._chunk(event.text, index)
         if isinstance(event, Started):
-            self._name(event)
+            self._set_model(event)
             return self._chunk(self._echoes[index], index) if self._echoes[index] else b""
         if isinstance(event, Done):
             return self._end(event, index)
@@ -64,43 +67,41 @@ class StreamEncoder(_Base):
 
     def _end(self, event: Done, index: int) -> bytes:
         self._done[index] = event
-        finish = self._chunk("", index, finish_reason(event.stop_reason))
+        last = self._chunk("", index, finish_reason(event.stop_reason))
         if len(self._done) < len(self._echoes):
-            return finish
+            return last
         counted = {**self._common, "choices": [], "usage": self._usage()}
         usage = sse.data(sse.dumps(counted)) if self._include_usage else b""
-        return finish + usage + sse.DONE
+        return last + usage + sse.DONE
 
 
-class Collector(_Base):
-    """All choices, sent whole. Feed it batches of events with the index of their choice, then take `body`."""
+class Collector(_Answers):
+    """Collect all choices as one `text_completion`."""
+
+    field_names = FIELD_NAMES
 
     def __init__(self, answer_id: str, created: int, echoes: Sequence[str]) -> None:
         super().__init__(answer_id, created, echoes)
         self._texts = [[echo] for echo in echoes]
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:
-        """Take in events of choice `index`."""
+        """Add events of choice `index`."""
         for event in batch:
             if isinstance(event, Text):
                 self._texts[index].append(event.text)
             elif isinstance(event, Started):
-                self._name(event)
+                self._set_model(event)
             elif isinstance(event, Done):
                 self._done[index] = event
 
     def body(self) -> dict[str, Any]:
-        """The `text_completion`. Raises UpstreamError if an answer has not come to its end."""
+        """Return the `text_completion`. Raises UpstreamError if an answer is not complete."""
         if len(self._done) < len(self._texts):
-            raise UpstreamError("The answer broke off before its end.")
+            raise incomplete_answer()
         choices = [self._choice(index) for index in range(len(self._texts))]
         return {**self._common, "choices": choices, "usage": self._usage()}
 
     def _choice(self, index: int) -> dict[str, Any]:
         reason = finish_reason(self._done[index].stop_reason)
-        return {
-            "text": "".join(self._texts[index]),
-            "index": index,
-            "logprobs": None,
-            "finish_reason": reason,
-        }
+        text = "".join(self._texts[index])
+        return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}

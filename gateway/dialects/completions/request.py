@@ -1,20 +1,19 @@
-"""A legacy completion request as Turns, one for each prompt. The other direction is in `completions_answers`."""
+"""Translate a legacy completion request into Turns, one per prompt. `answers` translates back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects.chat import parameters as chat_parameters
 from gateway.dialects.common.field_errors import invalid, unsupported
+from gateway.dialects.common.openai_parameters import read_sampling
 from gateway.dialects.common.parameters import Policy
 from gateway.dialects.common.text import is_blank, well_formed
-from gateway.turn import Message, Turn
-
-MAX_CHOICES = 8  # prompts times n: each is a turn of its own
+from gateway.errors import UnsupportedParameter
+from gateway.turn import MAX_CHOICES, Message, Turn
 
 _POLICY = Policy(
-    honoured=frozenset({
+    honored=frozenset({
         "prompt", "model", "max_tokens", "temperature", "top_p", "stop", "n", "echo", "stream", "stream_options",
         "suffix", "logprobs",
     }),
@@ -25,7 +24,11 @@ _POLICY = Policy(
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A request understood. Each turn is to be run `n` times; `echoes` holds what stands before each choice."""
+    """A translated request: the turns to run, and how to send the answers.
+
+    Each turn is to be run `n` times. `echoes` holds the text before each choice. `ignored` names parameters without
+    effect.
+    """
 
     turns: tuple[Turn, ...]
     n: int
@@ -36,26 +39,26 @@ class CompletionRequest:
 
 
 def parse_request(body: dict[str, Any]) -> CompletionRequest:
-    """Translates a body that CompletionSchema has loaded. The prompt is the user's message, word for word.
+    """Translate a body that CompletionSchema has loaded. The prompt becomes the user's message, word for word.
 
-    Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured.
+    Raises InvalidRequest, and UnsupportedParameter for parameters that would change the answer but cannot be honored.
     """
     if body.get("suffix"):
-        raise unsupported("suffix", "Claude cannot insert text; put both halves into the prompt.")
+        raise unsupported(
+            "suffix", "Claude cannot insert text. Put both parts into the prompt and remove the suffix."
+        )
     if body.get("logprobs") is not None and body["logprobs"] is not False:
-        raise unsupported("logprobs", "Claude gives no probabilities.")
+        raise unsupported("logprobs", "Claude reports no log probabilities. Remove this parameter.")
     prompts, n = _prompts(body["prompt"]), body.get("n") or 1
     if len(prompts) * n > MAX_CHOICES:
-        raise invalid(
-            "prompt", f"At most {MAX_CHOICES} answers (prompts times `n`) can be asked for at once."
-        )
+        raise invalid("prompt", f"At most {MAX_CHOICES} answers (prompts times `n`) are allowed per request.")
     return CompletionRequest(
         turns=tuple(_turn(prompt, body) for prompt in prompts),
         n=n,
         echoes=tuple(prompt if body.get("echo") else "" for prompt in prompts for _ in range(n)),
         stream=bool(body.get("stream")),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
-        ignored=_POLICY.ignored(body),
+        ignored=_POLICY.find_ignored(body),
     )
 
 
@@ -63,25 +66,24 @@ def _prompts(given: str | list[Any]) -> list[str]:
     if isinstance(given, str):
         return [_prompt(given, "prompt")]
     if not given:
-        raise invalid("prompt", "A prompt is needed.")
+        raise invalid("prompt", "A prompt is required.")
     if all(isinstance(prompt, int) for prompt in given):
-        raise _tokens("prompt")
+        raise _token_prompt("prompt")
     return [_prompt(prompt, f"prompt[{index}]") for index, prompt in enumerate(given)]
 
 
 def _prompt(prompt: Any, where: str) -> str:
     if isinstance(prompt, list):
-        raise _tokens(where)
+        raise _token_prompt(where)
     if not isinstance(prompt, str) or is_blank(prompt):
         raise invalid(where, "Expected text that is not blank.")
     return well_formed(prompt)
 
 
-def _tokens(where: str) -> Exception:
-    return unsupported(where, "Prompts of tokens are not understood, as Claude has others; send text.")
+def _token_prompt(where: str) -> UnsupportedParameter:
+    return unsupported(where, "Token arrays are not supported, because Claude has other tokens. Send text.")
 
 
 def _turn(prompt: str, body: dict[str, Any]) -> Turn:
     message = Message("user", ({"type": "text", "text": prompt},))
-    sampling = chat_parameters.sampling(body)
-    return Turn(messages=(message,), requested_model=body.get("model") or None, sampling=sampling)
+    return Turn(messages=(message,), requested_model=body.get("model") or None, sampling=read_sampling(body))

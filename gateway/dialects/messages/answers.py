@@ -1,7 +1,7 @@
-"""Events of a turn as the Messages API's stream events, or as one message.
+"""Encode events as the Messages API's stream events, or collect them as one message.
 
-Shapes: https://platform.claude.com/docs/en/api/messages and …/docs/en/build-with-claude/streaming. The thinking's
-signature is always empty: the CLI drops thinking that is sent back, so nobody needs it.
+Shapes: https://platform.claude.com/docs/en/api/messages and …/docs/en/build-with-claude/streaming. The signature of
+thinking is always empty, because the CLI drops thinking that clients send back.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.dialects.common import sse
-from gateway.dialects.messages import errors as anthropic_errors
-from gateway.errors import GatewayError, UpstreamError
+from gateway.dialects.common.answers import incomplete_answer, retracted_answer
+from gateway.dialects.messages import errors
+from gateway.dialects.messages.field_names import FIELD_NAMES
+from gateway.errors import GatewayError
 from gateway.turn import (
     Done,
     Event,
@@ -36,7 +38,7 @@ _NO_SIGNATURE = b'{"type":"signature_delta","signature":""}'
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
-    """The Messages API's usage; `input_tokens` excludes what was read from and written to the cache."""
+    """Return the Messages API's usage object, in which `input_tokens` excludes cached tokens."""
     return {
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
@@ -46,8 +48,8 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     }
 
 
-def message(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
-    """A message that is just beginning."""
+def new_message(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
+    """Return a message without content."""
     return {
         "id": answer_id,
         "type": "message",
@@ -60,22 +62,24 @@ def message(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
     }
 
 
-def _stop(done: Done, refused: bool) -> dict[str, Any]:
-    """How the answer ended. Words in place of the structured output that was asked for are a refusal."""
+def _stop_fields(done: Done, is_refusal: bool) -> dict[str, Any]:
+    """Return the fields that report how the answer ended. Text in place of structured output is a refusal."""
     reason = done.stop_reason if done.stop_reason in _STOP_REASONS else "end_turn"
-    return {"stop_reason": "refusal" if refused else reason, "stop_sequence": done.stop_sequence}
+    return {"stop_reason": "refusal" if is_refusal else reason, "stop_sequence": done.stop_sequence}
 
 
 class StreamEncoder:
-    """The stream of one answer. Feed it batches of events; each becomes the bytes to send, or b"" for none."""
+    """Encode one answer as a stream."""
+
+    field_names = FIELD_NAMES
 
     def __init__(self, answer_id: str, request_id: str) -> None:
         self._id = answer_id
         self._request_id = request_id
-        self._blocks = 0
-        self._open = ""  # the type of the last block, until it is closed
-        self._calls: dict[int, int] = {}  # the block of each tool call
-        self._refused = False
+        self._block_count = 0
+        self._open_type = ""  # the type of the last block, until it is closed
+        self._call_blocks: dict[int, int] = {}  # the block index of each tool call
+        self._is_refusal = False
         self._writers: dict[type, Callable[[Any], bytes]] = {
             Started: self._started,
             Text: self._text,
@@ -89,44 +93,41 @@ class StreamEncoder:
         }
 
     def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
-        """The events of `batch`, one after the other. There is one choice only."""
+        """Return the stream events for `batch`. This API has only one choice."""
         return sse.one_line(b"".join([self._writers[type(event)](event) for event in batch]))
 
     def error(self, error: GatewayError) -> bytes:
-        """What a stream that fails ends with."""
-        return sse.one_line(sse.event("error", sse.dumps(anthropic_errors.body(error, self._request_id))))
+        """Return the error event that ends a failed stream."""
+        return sse.one_line(sse.event("error", sse.dumps(errors.body(error, self._request_id))))
 
     def _started(self, event: Started) -> bytes:
-        started = {"type": "message_start", "message": message(self._id, event.model, event.usage)}
+        started = {"type": "message_start", "message": new_message(self._id, event.model, event.usage)}
         return sse.event("message_start", sse.dumps(started)) + _PING
 
     def _text(self, event: Text) -> bytes:
-        opened = self._opened("text", {"type": "text", "text": ""})
+        opened = self._open_block("text", {"type": "text", "text": ""})
         return opened + self._delta(b'{"type":"text_delta","text":' + sse.dumps(event.text) + b"}")
 
     def _thinking(self, event: Thinking) -> bytes:
-        opened = self._opened("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+        opened = self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
         return opened + self._delta(b'{"type":"thinking_delta","thinking":' + sse.dumps(event.text) + b"}")
 
     def _tool_call(self, event: ToolCall) -> bytes:
         block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
-        opened = self._closed() + self._opened("tool_use", block)
-        self._calls[event.index] = self._blocks - 1
+        opened = self._close_block() + self._open_block("tool_use", block)
+        self._call_blocks[event.index] = self._block_count - 1
         return opened
 
     def _tool_arguments(self, event: ToolArguments) -> bytes:
         delta = b'{"type":"input_json_delta","partial_json":' + sse.dumps(event.fragment) + b"}"
-        return self._delta(delta, self._calls[event.index])
+        return self._delta(delta, self._call_blocks[event.index])
 
     def _refusal(self, event: Refusal) -> bytes:
-        self._refused = True
+        self._is_refusal = True
         return self._text(Text(event.text)) if event.text else b""
 
     def _retracted(self, event: Retracted) -> bytes:
-        raise UpstreamError(
-            "The model's output did not follow the schema, and what is sent cannot be taken back. Try again.",
-            code="invalid_structured_output",
-        )
+        raise retracted_answer()
 
     def _idle(self, event: Idle) -> bytes:
         return _PING
@@ -134,60 +135,62 @@ class StreamEncoder:
     def _done(self, event: Done) -> bytes:
         delta = {
             "type": "message_delta",
-            "delta": _stop(event, self._refused),
+            "delta": _stop_fields(event, self._is_refusal),
             "usage": usage_object(event.usage),
         }
         ended = sse.event("message_delta", sse.dumps(delta))
-        return self._closed() + ended + sse.event("message_stop", b'{"type":"message_stop"}')
+        return self._close_block() + ended + sse.event("message_stop", b'{"type":"message_stop"}')
 
-    def _opened(self, kind: str, block: dict[str, Any]) -> bytes:
-        """Begins a block, unless one of its kind is open."""
-        if self._open == kind:
+    def _open_block(self, kind: str, block: dict[str, Any]) -> bytes:
+        """Start a block, unless a block of its type is open."""
+        if self._open_type == kind:
             return b""
-        closed = self._closed()
-        self._open = kind
-        self._blocks += 1
-        started = {"type": "content_block_start", "index": self._blocks - 1, "content_block": block}
+        closed = self._close_block()
+        self._open_type = kind
+        self._block_count += 1
+        started = {"type": "content_block_start", "index": self._block_count - 1, "content_block": block}
         return closed + sse.event("content_block_start", sse.dumps(started))
 
-    def _closed(self) -> bytes:
-        if not self._open:
+    def _close_block(self) -> bytes:
+        if not self._open_type:
             return b""
-        signed = self._delta(_NO_SIGNATURE) if self._open == "thinking" else b""
-        self._open = ""
-        stop = b'{"type":"content_block_stop","index":%d}' % (self._blocks - 1)
+        signed = self._delta(_NO_SIGNATURE) if self._open_type == "thinking" else b""
+        self._open_type = ""
+        stop = b'{"type":"content_block_stop","index":%d}' % (self._block_count - 1)
         return signed + sse.event("content_block_stop", stop)
 
     def _delta(self, delta: bytes, block: int | None = None) -> bytes:
-        index = self._blocks - 1 if block is None else block
+        index = self._block_count - 1 if block is None else block
         return sse.event(
             "content_block_delta", b'{"type":"content_block_delta","index":%d,"delta":%b}' % (index, delta)
         )
 
 
 class Collector:
-    """An answer sent whole. Feed it batches of events, then take `body`."""
+    """Collect one answer as a message."""
+
+    field_names = FIELD_NAMES
 
     def __init__(self, answer_id: str) -> None:
         self._id = answer_id
         self._model = ""
-        self._blocks: list[tuple[dict[str, Any], list[str]]] = []  # each with what was written into it
-        self._calls: dict[int, list[str]] = {}
+        self._blocks: list[tuple[dict[str, Any], list[str]]] = []  # each with its text fragments
+        self._call_fragments: dict[int, list[str]] = {}
         self._done: Done | None = None
-        self._refused = False
+        self._is_refusal = False
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:
-        """Take in events."""
+        """Add events. This API has only one choice."""
         for event in batch:
             self._add(event)
 
     def body(self) -> dict[str, Any]:
-        """The message. Raises UpstreamError if the answer has not come to its end."""
+        """Return the message. Raises UpstreamError if the answer is not complete."""
         if self._done is None:
-            raise UpstreamError("The answer broke off before its end.")
-        content = [_finished(block, "".join(written)) for block, written in self._blocks]
-        whole = message(self._id, self._model, self._done.usage)
-        return {**whole, "content": content, **_stop(self._done, self._refused)}
+            raise incomplete_answer()
+        content = [_finish(block, "".join(written)) for block, written in self._blocks]
+        message = new_message(self._id, self._model, self._done.usage)
+        return {**message, "content": content, **_stop_fields(self._done, self._is_refusal)}
 
     def _add(self, event: Event) -> None:
         if isinstance(event, Text):
@@ -196,13 +199,13 @@ class Collector:
             self._write({"type": "thinking", "signature": ""}, event.text)
         elif isinstance(event, ToolCall):
             self._blocks.append(({"type": "tool_use", "id": event.id, "name": event.name}, []))
-            self._calls[event.index] = self._blocks[-1][1]
+            self._call_fragments[event.index] = self._blocks[-1][1]
         elif isinstance(event, ToolArguments):
-            self._calls[event.index].append(event.fragment)
+            self._call_fragments[event.index].append(event.fragment)
         elif isinstance(event, Retracted):
             self._blocks = [block for block in self._blocks if block[0]["type"] != "text"]
         elif isinstance(event, Refusal):
-            self._refused = True
+            self._is_refusal = True
             self._write({"type": "text"}, event.text)
         elif isinstance(event, Started):
             self._model = event.model
@@ -215,14 +218,14 @@ class Collector:
         self._blocks[-1][1].append(text)
 
 
-def _finished(block: dict[str, Any], written: str) -> dict[str, Any]:
+def _finish(block: dict[str, Any], written: str) -> dict[str, Any]:
     if block["type"] == "tool_use":
         return {**block, "input": _arguments(written)}
     return {**block, block["type"]: written}
 
 
 def _arguments(written: str) -> dict[str, Any]:
-    """The model's arguments; {} for none, and for what the token limit cut off: half a JSON has no room here."""
+    """Return the model's arguments; {} if the token limit cut them off, because partial JSON does not fit here."""
     try:
         given = json.loads(written or "{}")
     except ValueError:

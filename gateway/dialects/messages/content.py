@@ -1,31 +1,30 @@
-"""A message's content blocks, in Anthropic's own shapes and no others. https://platform.claude.com/docs/en/api/messages"""
+"""Read a message's content blocks, in the shapes of the Messages API only.
+
+https://platform.claude.com/docs/en/api/messages
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gateway.dialects.common import content, media
-from gateway.dialects.common import openai_messages as messages
-from gateway.dialects.common.content import ContentPart, Readers
+from gateway.dialects.common import openai_messages
+from gateway.dialects.common.content import ContentPart, Readers, read_parts, skip_part, text_part
 from gateway.dialects.common.field_errors import unsupported
-from gateway.dialects.common.text import is_blank, string, well_formed
+from gateway.dialects.common.media import document_block, image_block
+from gateway.dialects.common.text import is_blank, well_formed
 from gateway.turn import Block
 
 
-def pieces(message: dict[str, Any], where: str) -> list[ContentPart]:
-    """The blocks of a user's or an assistant's message. Raises UnsupportedParameter or InvalidRequest."""
-    return content.pieces(message.get("content"), where, _USER if message["role"] == "user" else _ASSISTANT)
-
-
-def _text(part: dict[str, Any], where: str) -> Block | None:
-    return content.text_block(string(part, "text", where))
+def read_content(message: dict[str, Any], where: str) -> list[ContentPart]:
+    """Return the blocks of a user or assistant message. Raises UnsupportedParameter and InvalidRequest."""
+    return read_parts(message.get("content"), where, _USER if message["role"] == "user" else _ASSISTANT)
 
 
 def _document(part: dict[str, Any], where: str) -> Block:
     citations = part.get("citations")
     if isinstance(citations, dict) and citations.get("enabled"):
-        raise unsupported(f"{where}.citations", "Answers come without citations here.")
-    block = media.document_block(part, where)
+        raise unsupported(f"{where}.citations", "Citations are not supported. Disable them.")
+    block = document_block(part, where)
     context = part.get("context")
     if isinstance(context, str) and not is_blank(context):
         block["context"] = well_formed(context)
@@ -33,14 +32,14 @@ def _document(part: dict[str, Any], where: str) -> Block:
 
 
 def _result(part: dict[str, Any], where: str) -> Block:
-    return messages.result_block(part, where, _PARTS)
+    return openai_messages.result_block(part, where, _PARTS)
 
 
-_PARTS: Readers = {"text": _text, "image": media.image_block, "document": _document}
+_PARTS: Readers = {"text": text_part, "image": image_block, "document": _document}
 _USER: Readers = {**_PARTS, "tool_result": _result}
 _ASSISTANT: Readers = {
-    "text": _text,
-    "tool_use": messages.use_block,
-    # The API takes signed thinking only, and the CLI drops it from replayed messages.
-    **dict.fromkeys(("thinking", "redacted_thinking"), content.left_out),
+    "text": text_part,
+    "tool_use": openai_messages.use_block,
+    # The API accepts only signed thinking, and the CLI drops it from replayed messages.
+    **dict.fromkeys(("thinking", "redacted_thinking"), skip_part),
 }

@@ -1,9 +1,11 @@
-"""Errors in Anthropic's shape. https://platform.claude.com/docs/en/api/errors"""
+"""Write errors in Anthropic's shape. https://platform.claude.com/docs/en/api/errors"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from gateway.dialects.common.field_errors import translate_error
+from gateway.dialects.messages.field_names import FIELD_NAMES
 from gateway.errors import ContextLengthExceeded, GatewayError, Overloaded
 
 OVERLOADED = 529
@@ -20,12 +22,12 @@ _TYPES = {
 
 
 def status(error: GatewayError) -> int:
-    """The HTTP status that Anthropic's API uses."""
+    """Return the HTTP status that Anthropic's API uses for the error."""
     return OVERLOADED if isinstance(error, Overloaded) else error.status
 
 
 def body(error: GatewayError, request_id: str) -> dict[str, Any]:
-    """`{"type": "error", "error": {type, message}, "request_id"}`. There is no room for a code or a field's name."""
+    """Return `{"type": "error", "error": {type, message}, "request_id"}`; the shape has no code and no field name."""
     return {
         "type": "error",
         "error": {"type": _type(error), "message": _message(error)},
@@ -39,8 +41,7 @@ def _type(error: GatewayError) -> str:
 
 
 def _message(error: GatewayError) -> str:
+    message = translate_error(error, FIELD_NAMES).message
     if isinstance(error, ContextLengthExceeded):
-        return f"prompt is too long: {error.message}"  # the words that Anthropic's clients look for
-    if error.code == "invalid_json_schema":
-        return "Invalid 'output_config.format.schema': the schema is not one that the model can follow."
-    return error.message
+        return f"prompt is too long: {message}"  # Anthropic's clients look for these words
+    return message

@@ -1,15 +1,15 @@
-"""Models in Anthropic's shape. https://platform.claude.com/docs/en/api/models-list"""
+"""Write models in Anthropic's shape. https://platform.claude.com/docs/en/api/models-list"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-UNKNOWN_DATE = "1970-01-01T00:00:00Z"  # what Anthropic's API sends, too, where it does not know
+UNKNOWN_DATE = "1970-01-01T00:00:00Z"  # Anthropic's API sends it too if it does not know the date
 
 
 def entry(name: str, display_name: str, max_tokens: int | None) -> dict[str, Any]:
-    """One model under its id or an alias. When it was released and will retire the CLI does not tell."""
+    """Return one model, under its id or an alias. The CLI does not report release and retirement dates."""
     return {
         "type": "model",
         "id": name,
@@ -21,7 +21,7 @@ def entry(name: str, display_name: str, max_tokens: int | None) -> dict[str, Any
 
 
 def listing(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All models on one page."""
+    """Return all models on one page."""
     return {
         "data": list(entries),
         "has_more": False,

@@ -1,7 +1,7 @@
-"""An Anthropic Messages request as a Turn. The other direction is in `anthropic_answers`.
+"""Translate a Messages API request into a Turn. `answers` translates back.
 
-Shapes: https://platform.claude.com/docs/en/api/messages. A Turn is in terms of the Messages API already, so little is
-translated; what the CLI cannot pass on is refused, or ignored and named.
+Shapes: https://platform.claude.com/docs/en/api/messages. A Turn already uses the terms of the Messages API, so there is
+little to translate. Parameters that the CLI cannot pass on are refused, or ignored and named.
 """
 
 from __future__ import annotations
@@ -10,41 +10,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gateway.dialects.common import parameters, reasoning, tools
-from gateway.dialects.common.content import joined_text, texts
-from gateway.dialects.common.conversation import alternating
+from gateway.dialects.common.content import read_joined_text, read_texts
+from gateway.dialects.common.conversation import arrange_messages
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.common.output_schema import described_schema
+from gateway.dialects.common.output_schema import read_described_schema
+from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
+from gateway.dialects.common.reasoning import read_reasoning
 from gateway.dialects.common.text import is_blank, well_formed
 from gateway.dialects.common.tool_rounds import Utterance
-from gateway.dialects.messages import content as anthropic_content
+from gateway.dialects.common.tools import read_tool, refuse_repeated
+from gateway.dialects.messages.content import read_content
 from gateway.turn import Message, Sampling, Tool, ToolChoice, Turn
 
 MIN_BUDGET = 1024  # tokens
 
-_HONOURED = frozenset({
+_HONORED = frozenset({
     "messages", "model", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "tools",
     "tool_choice", "thinking", "output_config", "output_format", "cache_control",
 })  # fmt: skip
 
 _REFUSED = {
-    "container": "There are no containers here.",
-    "mcp_servers": "The gateway connects to no MCP servers; offer their tools as `tools`.",
+    "container": "Containers are not supported. Remove this parameter.",
+    "mcp_servers": "The gateway does not connect to MCP servers. Send their tools as `tools`.",
 }
 
-# Values of ignored parameters that ask for nothing. Empty ones never do.
-_DEFAULTS = {"service_tier": ("auto", "standard_only"), "speed": ("standard",), "inference_geo": ("global",)}
+# Values of ignored parameters that ask for nothing.
+_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "service_tier": ("auto", "standard_only"),
+    "speed": ("standard",),
+    "inference_geo": ("global",),
+}
 
-# What is understood of inner fields; `cache_control` asks for what the CLI does by itself.
-_INNER = {"thinking": {"type", "budget_tokens"}, "output_config": {"effort", "format"}}
-_OF_A_TOOL = {"name", "description", "input_schema", "type", "cache_control"}
+# Inner fields that have an effect. `cache_control` needs none, because the CLI marks what to cache.
+_HONORED_INNER = {"thinking": {"type", "budget_tokens"}, "output_config": {"effort", "format"}}
+_HONORED_IN_TOOL = {"name", "description", "input_schema", "type", "cache_control"}
 
 _CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any": "any", "none": "none"}
 
 
 @dataclass(frozen=True, slots=True)
 class MessagesRequest:
-    """A request understood: the turn to run, how to send the answer, and which parameters had no effect."""
+    """A translated request: the turn to run, and how to send the answer. `ignored` names parameters without effect."""
 
     turn: Turn
     stream: bool
@@ -52,22 +58,22 @@ class MessagesRequest:
 
 
 def parse_request(body: dict[str, Any]) -> MessagesRequest:
-    """Translates a body that MessagesSchema or CountTokensSchema has loaded.
+    """Translate a body that MessagesSchema or CountTokensSchema has loaded.
 
-    Raises InvalidRequest, or UnsupportedParameter for what would change the answer and cannot be honoured; the
-    message names the field.
+    Raises InvalidRequest, and UnsupportedParameter for parameters that would change the answer but cannot be honored;
+    the message names the field.
     """
     for name, problem in _REFUSED.items():
         if body.get(name):
             raise unsupported(name, problem)
-    return MessagesRequest(_turn(body), bool(body.get("stream")), _ignored(body))
+    return MessagesRequest(_turn(body), bool(body.get("stream")), _find_ignored(body))
 
 
 def _turn(body: dict[str, Any]) -> Turn:
-    system, messages = _conversation(body)
+    system, messages = _read_conversation(body)
     defined = _tools(body.get("tools") or [])
     config = body.get("output_config") or {}
-    _, thinks = reasoning.translate({"thinking": body.get("thinking")})
+    _, thinks = read_reasoning({"thinking": body.get("thinking")})
     return Turn(
         messages=messages,
         requested_model=body.get("model") or None,
@@ -82,26 +88,25 @@ def _turn(body: dict[str, Any]) -> Turn:
     )
 
 
-def _conversation(body: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Message, ...]]:
-    """The system texts, those in mid-conversation hoisted as in chat, and the messages."""
+def _read_conversation(body: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Message, ...]]:
+    """Return the system texts, with later ones moved to the front as in chat, and the messages."""
     given = body.get("system") or []
-    system = [well_formed(given)] if isinstance(given, str) else texts(given, "system")
-    said: list[Utterance] = []
+    system = [well_formed(given)] if isinstance(given, str) else read_texts(given, "system")
+    utterances: list[Utterance] = []
     for index, message in enumerate(body["messages"]):
         where = f"messages[{index}].content"
         if message["role"] == "system":
-            system.append(joined_text(message.get("content"), where))
+            system.append(read_joined_text(message.get("content"), where))
         else:
-            said.append((message["role"], anthropic_content.pieces(message, where)))
-    return tuple(text for text in system if not is_blank(text)), alternating(said, "messages")
+            utterances.append((message["role"], read_content(message, where)))
+    return tuple(text for text in system if not is_blank(text)), arrange_messages(utterances, "messages")
 
 
 def _sampling(body: dict[str, Any]) -> Sampling:
-    top_p = body.get("top_p")
     return Sampling(
         max_tokens=body.get("max_tokens"),
         temperature=body.get("temperature"),
-        top_p=None if top_p == 1 else top_p,  # the default; models refuse it beside temperature
+        top_p=effective_top_p(body.get("top_p")),
         stop=tuple(well_formed(stop) for stop in body.get("stop_sequences") or () if stop),
     )
 
@@ -111,12 +116,10 @@ def _tools(given: list[dict[str, Any]]) -> tuple[Tool, ...]:
     for index, tool in enumerate(given):
         where = f"tools[{index}]"
         if tool.get("type") not in (None, "custom"):
-            raise unsupported(
-                f"{where}.type",
-                f"Tools of type {quoted(tool['type'])} are Anthropic's own; only custom tools are passed on.",
-            )
-        defined.append(tools.define(tool, where, "input_schema"))
-    tools.refuse_repeated(defined, len(defined))
+            problem = f"Tools of type {quoted(tool['type'])} are not supported; only custom tools are. Remove {where}."
+            raise unsupported(f"{where}.type", problem)
+        defined.append(read_tool(tool, where, "input_schema"))
+    refuse_repeated(defined, len(defined))
     return tuple(defined)
 
 
@@ -127,18 +130,20 @@ def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
         raise invalid("tool_choice.type", "Expected 'auto', 'any', 'tool' or 'none'.")
     if not defined:
         if kind in ("any", "tool"):
-            raise invalid("tool_choice", "There are no tools to choose from.")
+            raise invalid(
+                "tool_choice", "There are no tools to choose from. Send `tools`, or remove this field."
+            )
         return ToolChoice()
     if kind != "tool":
         return ToolChoice(_CHOICES[kind], parallel=parallel)
     name = wanted.get("name")
     if name not in [tool.name for tool in defined]:
-        raise invalid("tool_choice.name", f"There is no tool named {quoted(name)}.")
+        raise invalid("tool_choice.name", f"There is no tool named {quoted(name)} in the request.")
     return ToolChoice("tool", name, parallel)
 
 
 def _schema(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any] | None:
-    """The JSON schema in `output_config.format`, or in its older spelling `output_format`."""
+    """Return the JSON schema in `output_config.format`, or in the older `output_format`."""
     where, wanted = "output_config.format", config.get("format")
     if wanted is None:
         where, wanted = "output_format", body.get("output_format")
@@ -146,7 +151,7 @@ def _schema(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any] | No
         return None
     if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
         raise invalid(f"{where}.type", "Expected 'json_schema'.")
-    return described_schema(wanted, where)
+    return read_described_schema(wanted, where)
 
 
 def _budget(body: dict[str, Any]) -> int | None:
@@ -162,14 +167,14 @@ def _budget(body: dict[str, Any]) -> int | None:
     return budget
 
 
-def _ignored(body: dict[str, Any]) -> tuple[str, ...]:
-    names = {name for name, value in body.items() if name not in _HONOURED and _asks(name, value)}
-    for name, understood in _INNER.items():
-        names |= {f"{name}.{key}" for key in (body.get(name) or {}).keys() - understood}
+def _find_ignored(body: dict[str, Any]) -> tuple[str, ...]:
+    names = {
+        name
+        for name, value in body.items()
+        if name not in _HONORED and asks_something(value, _DEFAULTS.get(name, ()))
+    }
+    for name, honored in _HONORED_INNER.items():
+        names |= {f"{name}.{key}" for key in (body.get(name) or {}).keys() - honored}
     for tool in body.get("tools") or ():
-        names |= {f"tools.{key}" for key, value in tool.items() if value and key not in _OF_A_TOOL}
-    return parameters.named(names)
-
-
-def _asks(name: str, value: Any) -> bool:
-    return value not in (None, "", [], {}) and value not in _DEFAULTS.get(name, ())
+        names |= {f"tools.{key}" for key, value in tool.items() if value and key not in _HONORED_IN_TOOL}
+    return header_names(names)

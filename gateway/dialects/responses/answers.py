@@ -1,18 +1,25 @@
-"""Encode the events of a turn as a stream of Responses API events, or collect them as one response object."""
+"""Encode events as a stream of Responses API events, or collect them as one response object.
+
+https://platform.openai.com/docs/api-reference/responses-streaming
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from gateway.dialects.common import sse
+from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.responses.builder import OnEnd, Response, ResponseBuilder
-from gateway.dialects.responses.output import Emitted
-from gateway.errors import GatewayError, UpstreamError
+from gateway.dialects.responses.field_names import FIELD_NAMES
+from gateway.dialects.responses.output import StreamEvent
+from gateway.errors import GatewayError
 from gateway.turn import Event, Idle
 
 
 class StreamEncoder:
-    """The stream of one answer. `on_end` gets the response before its last event is handed out, however it ended."""
+    """Encode one answer as a stream. `on_end` gets the final response before its last event is sent."""
+
+    field_names = FIELD_NAMES
 
     def __init__(self, response: Response, with_summary: bool, on_end: OnEnd) -> None:
         self._builder = ResponseBuilder(response, with_summary=with_summary, can_retract=False)
@@ -20,48 +27,49 @@ class StreamEncoder:
         self._number = 0
 
     def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
-        """The events for all of `batch`, one after the other."""
-        written = b"".join([self._event(event) for event in batch])
-        return sse.one_line(written)
+        """Return the stream events for `batch`. This API has only one choice."""
+        return sse.one_line(b"".join([self._encode(event) for event in batch]))
 
     def error(self, error: GatewayError) -> bytes:
-        """What a stream that fails ends with."""
+        """Return the events that end a failed stream."""
         emitted = self._builder.fail(error)
         self._on_end(self._builder.response)
-        return sse.one_line(self._framed(emitted))
+        return sse.one_line(self._frame(emitted))
 
-    def _event(self, event: Event) -> bytes:
+    def _encode(self, event: Event) -> bytes:
         if isinstance(event, Idle):
             return sse.KEEP_ALIVE
-        emitted = self._builder.take(event)
+        emitted = self._builder.add(event)
         if self._builder.is_over:
             self._on_end(self._builder.response)
-        return self._framed(emitted)
+        return self._frame(emitted)
 
-    def _framed(self, emitted: Iterable[Emitted]) -> bytes:
-        return b"".join([self._frame(event) for event in emitted])
+    def _frame(self, emitted: Iterable[StreamEvent]) -> bytes:
+        return b"".join([self._frame_event(event) for event in emitted])
 
-    def _frame(self, event: Emitted) -> bytes:
+    def _frame_event(self, event: StreamEvent) -> bytes:
         event["sequence_number"] = self._number
         self._number += 1
         return sse.event(event["type"], sse.dumps(event))
 
 
 class Collector:
-    """An answer sent whole. `on_end` gets the complete response before it is handed out."""
+    """Collect one answer as a response object. `on_end` gets the complete response before it is returned."""
+
+    field_names = FIELD_NAMES
 
     def __init__(self, response: Response, with_summary: bool, on_end: OnEnd) -> None:
         self._builder = ResponseBuilder(response, with_summary=with_summary, can_retract=True)
         self._on_end = on_end
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:
-        """Take in events."""
+        """Add events. This API has only one choice."""
         for event in batch:
-            self._builder.take(event)
+            self._builder.add(event)
 
     def body(self) -> Response:
-        """The response. Raises UpstreamError if it has not come to its end."""
+        """Return the response. Raises UpstreamError if it is not complete."""
         if not self._builder.is_over:
-            raise UpstreamError("The answer broke off before its end.")
+            raise incomplete_answer()
         self._on_end(self._builder.response)
         return self._builder.response

@@ -1,7 +1,7 @@
-"""Events of a turn as a response object, and as the stream of semantic events that builds it.
+"""Build a response object from the events of a turn, and report each change as an event of the stream.
 
-Shapes: https://platform.openai.com/docs/api-reference/responses/object and …/responses-streaming. `usage.cost` is in
-US dollars.
+Shapes: https://platform.openai.com/docs/api-reference/responses/object and …/responses-streaming. `usage.cost`, in US
+dollars, is our addition.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from gateway.dialects.chat.answers import usage_object as chat_usage
-from gateway.dialects.common.field_errors import retracted
-from gateway.dialects.responses.output import Call, Emit, Emitted, Message, Output, Reasoning
-from gateway.dialects.responses.request import renamed
+from gateway.dialects.common import openai_usage
+from gateway.dialects.common.answers import retracted_answer
+from gateway.dialects.common.field_errors import translate_error
+from gateway.dialects.responses.field_names import FIELD_NAMES
+from gateway.dialects.responses.output import Call, Emit, Message, Output, Reasoning, StreamEvent
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
 from gateway.turn import (
     Done,
@@ -30,10 +31,10 @@ from gateway.turn import (
 )
 
 Response = dict[str, Any]
-#: Gets a response that is over.
+#: A function that gets the finished response.
 OnEnd = Callable[[Response], None]
 
-# Why an answer is not complete, by the Messages API's stop reason.
+# The reason for an incomplete answer, by the stop reason of the Messages API.
 INCOMPLETE = {
     "max_tokens": "max_output_tokens",
     "model_context_window_exceeded": "max_output_tokens",
@@ -42,7 +43,7 @@ INCOMPLETE = {
 
 
 def new_response(response_id: str, model: str, echoed: Response, status: str = "in_progress") -> Response:
-    """A response that has no output yet. `echoed` repeats the request."""
+    """Return a response without output. `echoed` holds the fields that repeat the request."""
     return {
         "id": response_id,
         "object": "response",
@@ -59,19 +60,19 @@ def new_response(response_id: str, model: str, echoed: Response, status: str = "
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
-    """OpenAI's usage: `input_tokens` includes what was read from and written to the cache."""
-    counted = chat_usage(usage)
+    """Return the usage object of the Responses API, in which `input_tokens` includes cached tokens."""
     return {
-        "input_tokens": counted.pop("prompt_tokens"),
-        "input_tokens_details": counted.pop("prompt_tokens_details"),
-        "output_tokens": counted.pop("completion_tokens"),
-        "output_tokens_details": counted.pop("completion_tokens_details"),
-        **counted,
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": openai_usage.prompt_details(usage),
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": openai_usage.output_details(usage),
+        "total_tokens": usage.total_tokens,
+        **openai_usage.cost(usage),
     }
 
 
 def fail_response(response: Response, error: GatewayError) -> None:
-    """Let the response end with an error, in the few words that the API has for its code."""
+    """End the response with an error, with one of the few codes that the API has."""
     response["status"] = "cancelled" if isinstance(error, TurnStopped) else "failed"
     if response["status"] == "failed":
         response["error"] = {"code": _failure_code(error), "message": error.message}
@@ -84,9 +85,10 @@ def _failure_code(error: GatewayError) -> str:
 
 
 class ResponseBuilder:
-    """A response that grows: give it events, it gives what a stream says of them, without sequence numbers.
+    """Build a response from events. A stream, a whole answer and a background task use it alike.
 
-    `can_retract`: nobody has read what is void now.
+    The stream events that it returns have no sequence numbers yet. Set `can_retract` if no client has read the text so
+    far, so that text which does not follow the schema can be dropped.
     """
 
     def __init__(self, response: Response, *, with_summary: bool, can_retract: bool) -> None:
@@ -94,37 +96,37 @@ class ResponseBuilder:
         self.is_over = False
         self._with_summary = with_summary
         self._can_retract = can_retract
-        self._emitted: list[Emitted] = []
+        self._emitted: list[StreamEvent] = []
         self._open: Output | None = None
         self._calls: dict[int, Call] = {}
-        self._takers: dict[type, Callable[[Any], None]] = {
+        self._handlers: dict[type, Callable[[Any], None]] = {
             Started: self._started,
-            Text: lambda event: self._message().text(event.text),
-            Refusal: lambda event: self._message().refusal(event.text),
-            Thinking: lambda event: self._reasoning().thought(event.text),
+            Text: lambda event: self._message().add_text(event.text),
+            Refusal: lambda event: self._message().add_refusal(event.text),
+            Thinking: lambda event: self._reasoning().add_thought(event.text),
             ToolCall: self._tool_call,
-            ToolArguments: lambda event: self._calls[event.index].arguments(event.fragment),
+            ToolArguments: lambda event: self._calls[event.index].add_arguments(event.fragment),
             Retracted: self._retracted,
             Idle: lambda event: None,
             Done: self._done,
         }
 
-    def take(self, event: Event) -> list[Emitted]:
-        """What happens to the response by an event."""
+    def add(self, event: Event) -> list[StreamEvent]:
+        """Add an event to the response, and return the stream events that report the change."""
         self._emitted = []
-        self._takers[type(event)](event)
+        self._handlers[type(event)](event)
         return self._emitted
 
-    def fail(self, error: GatewayError) -> list[Emitted]:
-        """The response ends with an error."""
-        error = renamed(error)
-        self._close("incomplete")
+    def fail(self, error: GatewayError) -> list[StreamEvent]:
+        """End the response with an error, and return the stream events that report it."""
+        error = translate_error(error, FIELD_NAMES)
+        self._close_item("incomplete")
         self.is_over = True
         fail_response(self.response, error)
-        told = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
-        # OpenAI's reference has the fields in the event itself, its servers and SDKs in an object.
+        details = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
+        # OpenAI's reference puts the fields into the event itself, its servers and SDKs into an object.
         return [
-            {**told, "type": "error", "error": told},
+            {**details, "type": "error", "error": details},
             {"type": "response.failed", "response": self.response},
         ]
 
@@ -135,46 +137,46 @@ class ResponseBuilder:
 
     def _message(self) -> Message:
         if not isinstance(self._open, Message):
-            self._begin(Message(*self._next("msg")))
+            self._open_item(Message(*self._next_item("msg")))
         return cast(Message, self._open)
 
     def _reasoning(self) -> Reasoning:
         if not isinstance(self._open, Reasoning):
-            self._begin(Reasoning(*self._next("rs"), with_summary=self._with_summary))
+            self._open_item(Reasoning(*self._next_item("rs"), with_summary=self._with_summary))
         return cast(Reasoning, self._open)
 
     def _tool_call(self, event: ToolCall) -> None:
-        call = Call(*self._next("fc"), call_id=event.id, name=event.name)
+        call = Call(*self._next_item("fc"), call_id=event.id, name=event.name)
         self._calls[event.index] = call
-        self._begin(call)
+        self._open_item(call)
 
-    def _next(self, prefix: str) -> tuple[str, int, Emit]:
-        """For the item that comes next: its id, its index, and where its events go. The one before it ends."""
-        self._close("completed")
+    def _next_item(self, prefix: str) -> tuple[str, int, Emit]:
+        """End the open item, and return the id and index of the next one, and the function that takes its events."""
+        self._close_item("completed")
         index = len(self.response["output"])
         own = str(self.response["id"]).partition("_")[2]
         return f"{prefix}_{own}{index:04x}", index, lambda emitted: self._emitted.append(emitted)
 
-    def _begin(self, output: Output) -> None:
+    def _open_item(self, output: Output) -> None:
         self._open = output
         self.response["output"].append(output.item)
 
-    def _close(self, status: str) -> None:
+    def _close_item(self, status: str) -> None:
         if self._open is not None:
             self._open.end(status)
             self._open = None
 
     def _retracted(self, event: Retracted) -> None:
         if not self._can_retract:
-            raise retracted()
-        self._close("incomplete")
+            raise retracted_answer()
+        self._close_item("incomplete")
         output = self.response["output"]
         output[:] = [item for item in output if item["type"] != "message"]
 
     def _done(self, event: Done) -> None:
         reason = INCOMPLETE.get(event.stop_reason)
         status = "incomplete" if reason else "completed"
-        self._close(status)
+        self._close_item(status)
         self.response |= {
             "status": status,
             "completed_at": None if reason else int(time.time()),

@@ -1,4 +1,4 @@
-"""Input items as the API lists them: complete, each with an id. What a client left out is put in.
+"""Complete input items for storage, as the API lists them: each with an id and all fields that a client may leave out.
 
 https://platform.openai.com/docs/api-reference/responses/input-items
 """
@@ -8,33 +8,32 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any
 
-Item = dict[str, Any]
+from gateway.dialects.common.input_items import Item
 
 
-def listed(items: Iterable[Item]) -> list[Item]:
-    """The items, which have been understood by `parse_request`, in the form they are kept in."""
+def complete_items(items: Iterable[Item]) -> list[Item]:
+    """Return the items in the form in which they are stored. `parse_request` must have accepted them."""
     return [_complete(item) for item in items]
 
 
 def _complete(item: Item) -> Item:
     kind = item.get("type") or "message"
-    whole = {"id": None, **item, "type": kind}
-    if not isinstance(whole["id"], str) or not whole["id"]:
-        whole["id"] = f"{_PREFIXES[kind]}_{secrets.token_hex(16)}"
-    return _COMPLETED[kind](whole)
+    completed = {"id": None, **item, "type": kind}
+    if not isinstance(completed["id"], str) or not completed["id"]:
+        completed["id"] = f"{_PREFIXES[kind]}_{secrets.token_hex(16)}"
+    return _COMPLETERS[kind](completed)
 
 
 def _message(item: Item) -> Item:
-    part = _said if item.get("role") == "assistant" else _asked
+    part = _output_part if item.get("role") == "assistant" else _input_part
     content = item.get("content")
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
     return {**item, "status": "completed", "content": [part(given) for given in parts]}
 
 
-def _asked(part: Item) -> Item:
-    """A part of what the model is told, chat's own forms among them."""
+def _input_part(part: Item) -> Item:
+    """Return a part of the model's input in this API's shape; it may have chat's shape."""
     kind = part["type"]
     if kind in ("text", "output_text"):
         return {"type": "input_text", "text": part["text"]}
@@ -47,7 +46,7 @@ def _asked(part: Item) -> Item:
     return part
 
 
-def _said(part: Item) -> Item:
+def _output_part(part: Item) -> Item:
     if part["type"] in ("text", "input_text", "output_text"):
         return {"type": "output_text", "text": part["text"], "annotations": part.get("annotations") or []}
     return part
@@ -65,7 +64,7 @@ def _custom_call(item: Item) -> Item:
 
 def _output(item: Item) -> Item:
     output = item.get("output")
-    parts = [_asked(part) for part in output] if isinstance(output, list) else output or ""
+    parts = [_input_part(part) for part in output] if isinstance(output, list) else output or ""
     return {**item, "output": parts, "status": "completed"}
 
 
@@ -81,7 +80,7 @@ _PREFIXES = {
     "custom_tool_call_output": "ctco",
     "reasoning": "rs",
 }
-_COMPLETED: dict[str, Callable[[Item], Item]] = {
+_COMPLETERS: dict[str, Callable[[Item], Item]] = {
     "message": _message,
     "function_call": _call,
     "function_call_output": _output,

@@ -1,56 +1,53 @@
-"""What becomes of the parameters of a Responses API request."""
+"""The parameters of a Responses API request: honored, refused or ignored."""
 
 from __future__ import annotations
 
 from operator import not_
 from typing import Any
 
-from gateway.dialects.common import parameters, reasoning
+from gateway.dialects.common import reasoning
 from gateway.dialects.common.field_errors import unsupported
+from gateway.dialects.common.parameters import AsksNothing, Policy, never
 
-_HONOURED = frozenset({
+_HONORED = frozenset({
     "input", "model", "instructions", "previous_response_id", "store", "background", "stream", "stream_options",
     "temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning",
     "metadata",
 })  # fmt: skip
 
-
-def _never(value: Any) -> bool:
-    return False
-
-
-# Per refused parameter: which values ask for nothing.
-_REFUSED: dict[str, parameters.AsksNothing] = {
-    "conversation": _never,
-    "prompt": _never,
-    "moderation": _never,
-    "session_id": _never,
-    "project_id": _never,
+# Each refused parameter, with a predicate for the values that ask for nothing.
+_REFUSED: dict[str, AsksNothing] = {
+    "conversation": never,
+    "prompt": never,
+    "moderation": never,
+    "session_id": never,
+    "project_id": never,
     "top_logprobs": not_,
 }
 
-# Defaults of ignored parameters, which ask for nothing either. Empty values never do.
+# Values of ignored parameters that ask for nothing.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "service_tier": ("auto", "default"),
     "truncation": ("disabled",),
 }
 
-_POLICY = parameters.Policy(_HONOURED, _REFUSED, _DEFAULTS)
+_POLICY = Policy(_HONORED, _REFUSED, _DEFAULTS)
 
 _LOGPROBS = "message.output_text.logprobs"
 
 
 def refuse_unsupported(body: dict[str, Any]) -> None:
-    """Raises UnsupportedParameter for the first parameter that would change the answer and cannot be met."""
+    """Raise UnsupportedParameter for the first parameter that would change the answer but cannot be honored."""
     _POLICY.refuse_unsupported(body)
     for index, name in enumerate(body.get("include") or ()):
         if name == _LOGPROBS:
-            raise unsupported(f"include[{index}]", "The model gives no log probabilities.")
+            problem = "Claude reports no log probabilities. Remove this entry."
+            raise unsupported(f"include[{index}]", problem)
 
 
-def ignored_parameters(body: dict[str, Any]) -> tuple[str, ...]:
-    """The names of parameters without effect."""
-    inner = reasoning.without_effect({"reasoning": body.get("reasoning")})
+def find_ignored(body: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of parameters without effect."""
+    inner = reasoning.find_ignored({"reasoning": body.get("reasoning")})
     if (body.get("text") or {}).get("verbosity") not in (None, "medium"):
         inner.append("text.verbosity")
-    return _POLICY.ignored(body, inner)
+    return _POLICY.find_ignored(body, inner)

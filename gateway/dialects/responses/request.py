@@ -1,4 +1,4 @@
-"""A Responses API request as a Turn. The other direction is in `responses_answers`.
+"""Translate a Responses API request into a Turn. `builder` and `answers` translate back.
 
 https://platform.openai.com/docs/api-reference/responses/create
 """
@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects.common import conversation, parameters, reasoning, tools
-from gateway.dialects.common import output_schema as response_format
-from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.responses import input as responses_input
-from gateway.dialects.responses import parameters as responses_parameters
-from gateway.dialects.responses.input import Item
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.dialects.common.conversation import read_conversation
+from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.input_items import Item, as_messages
+from gateway.dialects.common.openai_parameters import cap_temperature
+from gateway.dialects.common.parameters import effective_top_p
+from gateway.dialects.common.reasoning import read_reasoning
+from gateway.dialects.common.tools import read_tools, unsupported_tool
+from gateway.dialects.responses import output_format, parameters
 from gateway.turn import Sampling, Turn
 
 Body = dict[str, Any]
@@ -25,10 +26,10 @@ SUMMARIES = ("auto", "concise", "detailed")
 
 @dataclass(frozen=True, slots=True)
 class ResponsesRequest:
-    """A request understood: the turn to run, and which parameters had no effect.
+    """A translated request: the turn to run, and the parameters without effect.
 
-    `echoed` are the fields of the response object that repeat the request. `with_summary` says that the client
-    wants to read the model's thinking.
+    `echoed` holds the fields of the response object that repeat the request. With `with_summary`, the client wants to
+    read the model's thinking.
     """
 
     turn: Turn
@@ -38,68 +39,54 @@ class ResponsesRequest:
 
 
 def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = ()) -> ResponsesRequest:
-    """Translates a body that ResponsesSchema has loaded.
+    """Translate a body that ResponsesSchema has loaded.
 
-    `given` is its input as items, none of them a reference; `earlier` are the items of the responses that it
-    follows. Raises InvalidRequest, or UnsupportedParameter; both name the field in `param`.
+    `given` is its input as items, with all references replaced; `earlier` holds the items of the previous responses.
+    Raises InvalidRequest and UnsupportedParameter; both name the field in `param`.
     """
-    responses_parameters.refuse_unsupported(body)
-    _refuse_hosted(body.get("tools") or ())
-    summary = _summary(body.get("reasoning") or {})
+    parameters.refuse_unsupported(body)
+    _refuse_hosted_tools(body.get("tools") or ())
+    summary = _read_summary(body.get("reasoning") or {})
     return ResponsesRequest(
         turn=_turn(body, given, earlier),
-        echoed=_echoed(body, summary),
-        ignored=responses_parameters.ignored_parameters(body),
+        echoed=_echo(body, summary),
+        ignored=parameters.find_ignored(body),
         with_summary=summary is not None,
     )
 
 
-def renamed(error: GatewayError) -> GatewayError:
-    """An error of the run with the Responses API's name for the field it is about."""
-    if error.code != "invalid_json_schema":
-        return error
-    where = f"{response_format.TEXT_FIELD}.schema"
-    problem = f"Invalid '{where}': the schema is not one that the model can follow."
-    return InvalidRequest(problem, param=where, code=error.code)
-
-
 def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item]) -> Turn:
-    defined, choice = tools.translate(body)
-    system, messages = conversation.translate(
-        responses_input.messages(list(given)),
-        body.get("instructions"),
-        "input",
-        responses_input.messages(list(earlier)),
-        "input",
+    tools, choice = read_tools(body)
+    history = as_messages(list(earlier))
+    system, messages = read_conversation(
+        as_messages(list(given)), body.get("instructions"), "input", history, history_name="input"
     )
-    effort, thinking = reasoning.translate({"reasoning": body.get("reasoning")})
+    effort, thinking = read_reasoning({"reasoning": body.get("reasoning")})
     return Turn(
         messages=messages,
         requested_model=body.get("model") or None,
         system=system,
         sampling=Sampling(
             max_tokens=body.get("max_output_tokens"),
-            temperature=parameters.temperature(body.get("temperature")),
-            top_p=parameters.top_p(body.get("top_p")),
+            temperature=cap_temperature(body.get("temperature")),
+            top_p=effective_top_p(body.get("top_p")),
         ),
-        tools=defined,
+        tools=tools,
         tool_choice=choice,
-        output_schema=response_format.text_schema((body.get("text") or {}).get("format")),
+        output_schema=output_format.read_schema(body),
         effort=effort,
         thinking=thinking,
     )
 
 
-def _refuse_hosted(given: Sequence[Any]) -> None:
-    for index, tool in enumerate(given):
-        kind = tool.get("type")
-        if kind not in (None, "function"):
-            problem = f"Tools of type {quoted(kind)} are not to be had here, only functions."
-            raise unsupported(f"tools[{index}].type", problem)
+def _refuse_hosted_tools(tools: Sequence[Any]) -> None:
+    for index, tool in enumerate(tools):
+        if tool.get("type") not in (None, "function"):
+            raise unsupported_tool(tool, f"tools[{index}]", f"tools[{index}].type")
 
 
-def _summary(wanted: Body) -> str | None:
-    """`generate_summary` is the older name."""
+def _read_summary(wanted: Body) -> str | None:
+    """Return the kind of summary; `generate_summary` is the older name."""
     for name in ("summary", "generate_summary"):
         value = wanted.get(name)
         if value in SUMMARIES:
@@ -109,7 +96,7 @@ def _summary(wanted: Body) -> str | None:
     return None
 
 
-def _echoed(body: Body, summary: str | None) -> Body:
+def _echo(body: Body, summary: str | None) -> Body:
     return {
         "background": bool(body.get("background")),
         "instructions": body.get("instructions"),
@@ -121,9 +108,9 @@ def _echoed(body: Body, summary: str | None) -> Body:
         "reasoning": {"effort": (body.get("reasoning") or {}).get("effort") or None, "summary": summary},
         "service_tier": "default",
         "temperature": body.get("temperature"),
-        "text": {"format": _format((body.get("text") or {}).get("format")), "verbosity": "medium"},
-        "tool_choice": _choice(body.get("tool_choice")),
-        "tools": [_tool(tool) for tool in body.get("tools") or ()],
+        "text": {"format": _echo_format((body.get("text") or {}).get("format")), "verbosity": "medium"},
+        "tool_choice": _echo_choice(body.get("tool_choice")),
+        "tools": [_echo_tool(tool) for tool in body.get("tools") or ()],
         "top_logprobs": 0,
         "top_p": body.get("top_p"),
         "truncation": "disabled",
@@ -131,7 +118,7 @@ def _echoed(body: Body, summary: str | None) -> Body:
     }
 
 
-def _format(wanted: Body | None) -> Body:
+def _echo_format(wanted: Body | None) -> Body:
     if wanted is None:
         return {"type": "text"}
     if wanted["type"] != "json_schema":
@@ -145,7 +132,7 @@ def _format(wanted: Body | None) -> Body:
     }
 
 
-def _tool(tool: Body) -> Body:
+def _echo_tool(tool: Body) -> Body:
     function = tool if "name" in tool else tool["function"]
     return {
         "type": "function",
@@ -156,8 +143,8 @@ def _tool(tool: Body) -> Body:
     }
 
 
-def _choice(wanted: Any) -> Any:
-    """In the form of this API, though chat's is understood as well."""
+def _echo_choice(wanted: Any) -> Any:
+    """Return the choice in this API's form; the client may have used chat's."""
     if not isinstance(wanted, dict):
         return {None: "auto", "any": "required"}.get(wanted, wanted)
     if wanted.get("type") == "allowed_tools":

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.dialects.chat.answers import FINISH_REASONS, Collector, StreamEncoder
+from gateway.dialects.chat.answers import Collector, StreamEncoder
 from gateway.dialects.common import sse
+from gateway.dialects.common.finish_reasons import FINISH_REASONS
 from gateway.errors import Overloaded, UpstreamError
 from gateway.turn import (
     Done,

@@ -40,9 +40,11 @@ RAW = ToolCallFormat(raw=frozenset({"patch"}))
 
 
 def stream(
-    pairs: Pairs, n: int = 1, include_usage: bool = False, form: ToolCallFormat | None = None
+    pairs: Pairs, n: int = 1, include_usage: bool = False, call_format: ToolCallFormat | None = None
 ) -> bytes:
-    encoder = StreamEncoder("chatcmpl-1", 1700000000, include_usage, n=n, form=form or ToolCallFormat())
+    encoder = StreamEncoder(
+        "chatcmpl-1", 1700000000, include_usage, n=n, call_format=call_format or ToolCallFormat()
+    )
     return b"".join(encoder.encode(batch, index) for index, batch in pairs)
 
 
@@ -51,8 +53,8 @@ def chunks(raw: bytes) -> list[ChatCompletionChunk]:
     return [ChatCompletionChunk.model_validate(payload, strict=True) for payload in payloads(data)]
 
 
-def whole(pairs: Pairs, n: int = 1, form: ToolCallFormat | None = None) -> dict[str, Any]:
-    completion = Collector("chatcmpl-1", 1700000000, n, form or ToolCallFormat())
+def whole(pairs: Pairs, n: int = 1, call_format: ToolCallFormat | None = None) -> dict[str, Any]:
+    completion = Collector("chatcmpl-1", 1700000000, n, call_format or ToolCallFormat())
     for index, batch in pairs:
         completion.add(batch, index)
     body = completion.body()
@@ -148,7 +150,7 @@ CALLS: list[Event] = [
 
 
 def test_the_deprecated_form() -> None:
-    got = chunks(stream([(0, CALLS)], form=DEPRECATED))
+    got = chunks(stream([(0, CALLS)], call_format=DEPRECATED))
     deltas = [chunk.choices[0].delta for chunk in got]
     called = [delta.function_call for delta in deltas if delta.function_call]
 
@@ -156,7 +158,7 @@ def test_the_deprecated_form() -> None:
     assert "".join(call.arguments or "" for call in called) == '{"zone":"utc"}'
     assert all(delta.tool_calls is None for delta in deltas)
     assert got[-1].choices[0].finish_reason == "function_call"
-    choice = whole([(0, CALLS)], form=DEPRECATED)["choices"][0]
+    choice = whole([(0, CALLS)], call_format=DEPRECATED)["choices"][0]
     assert choice["message"]["function_call"] == {"name": "now", "arguments": '{"zone":"utc"}'}
     assert choice["message"]["content"] is None
     assert "tool_calls" not in choice["message"]
@@ -164,7 +166,7 @@ def test_the_deprecated_form() -> None:
 
 
 def test_the_deprecated_form_without_a_call() -> None:
-    assert chunks(stream([(0, [START, END])], form=DEPRECATED))[-1].choices[0].finish_reason == "stop"
+    assert chunks(stream([(0, [START, END])], call_format=DEPRECATED))[-1].choices[0].finish_reason == "stop"
 
 
 @pytest.mark.parametrize(
@@ -184,10 +186,10 @@ def test_free_text_is_sent_bare(fragments: list[str], expected: str) -> None:
     pairs: Pairs = [(0, [START, ToolCall(0, "a", "patch"), *written, *after])]
 
     arguments = {0: "", 1: ""}
-    for chunk in chunks(stream(pairs, form=RAW)):
+    for chunk in chunks(stream(pairs, call_format=RAW)):
         for call in chunk.choices[0].delta.tool_calls or []:
             arguments[call.index] += (call.function and call.function.arguments) or ""
-    calls = whole(pairs, form=RAW)["choices"][0]["message"]["tool_calls"]
+    calls = whole(pairs, call_format=RAW)["choices"][0]["message"]["tool_calls"]
 
     assert arguments == {0: expected, 1: '{"input":"x"}'}
     assert [call["function"]["arguments"] for call in calls] == [expected, '{"input":"x"}']

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.dialects.chat.request import ChatRequest, parse_request
 from gateway.dialects.common.conversation import NUDGE, OPENING
-from gateway.dialects.common.parameters import MOST_NAMED
+from gateway.dialects.common.parameters import MAX_NAMES
 from gateway.errors import InvalidRequest, UnsupportedParameter
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import (
@@ -341,7 +341,7 @@ def test_ignored_names_fit_a_header() -> None:
     names = request(**{"a\r\nb: c": 1, "é,": 1, "\ud83d": 1, "x" * 5000: 1}).ignored
 
     assert all(name.isascii() and name.isprintable() and "," not in name for name in names)
-    assert len(request(**{f"field{i}": 1 for i in range(1000)}).ignored) == MOST_NAMED
+    assert len(request(**{f"field{i}": 1 for i in range(1000)}).ignored) == MAX_NAMES
 
 
 @pytest.mark.parametrize(

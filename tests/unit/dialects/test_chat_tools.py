@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.common.tools import LONGEST_NAME
+from gateway.dialects.common.tools import MAX_NAME_LENGTH
 from gateway.errors import UnsupportedParameter
 from gateway.turn import Tool, ToolChoice
 from tests.support.client_bodies import function_tool
@@ -67,7 +67,7 @@ def test_half_an_emoji_in_a_tool_is_replaced() -> None:
         ({"function": {}}, "tools[1].function.name"),
         ({"function": {"name": ""}}, "tools[1].function.name"),
         ({"function": {"name": 7}}, "tools[1].function.name"),
-        ({"function": {"name": "x" * (LONGEST_NAME + 1)}}, "tools[1].function.name"),
+        ({"function": {"name": "x" * (MAX_NAME_LENGTH + 1)}}, "tools[1].function.name"),
         ({"function": {"name": "g", "description": 1}}, "tools[1].function.description"),
         ({"function": {"name": "g", "parameters": "{}"}}, "tools[1].function.parameters"),
         ({"function": {"name": "g", "parameters": {"type": "array"}}}, "tools[1].function.parameters"),

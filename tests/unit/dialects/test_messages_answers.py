@@ -257,5 +257,5 @@ def test_every_error_is_one_of_anthropics(kind: type[GatewayError]) -> None:
 def test_words_that_clients_look_for() -> None:
     too_long = errors.ContextLengthExceeded("It does not fit.", param="messages")
     assert "prompt is too long" in anthropic_errors.body(too_long, "")["error"]["message"]
-    unfit = InvalidRequest("Invalid 'response_format'", code="invalid_json_schema")
+    unfit = InvalidRequest("It is unfit.", param="output_schema")
     assert "output_config.format" in anthropic_errors.body(unfit, "")["error"]["message"]

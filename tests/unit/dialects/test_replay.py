@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.chat.replay import Message, continued
+from gateway.dialects.chat.replay import Message, continue_conversation
 from tests.support.recorded import assistant, system, user
 from tests.support.tool_bodies import assistant_calls, tool_call, tool_result
 
@@ -21,19 +21,19 @@ REFUSED = {"role": "assistant", "content": None, "refusal": "No."}
 
 
 def test_new_messages_come_after_all_that_is_stored() -> None:
-    found = continued(STORED, [NEW])
-    assert (found.history, found.whole, found.known) == (STORED, [*STORED, NEW], 4)
+    found = continue_conversation(STORED, [NEW])
+    assert (found.history, found.conversation, found.unchanged) == (STORED, [*STORED, NEW], 4)
 
 
 @pytest.mark.parametrize("sent", [[NEW], [A], [A, B, C, D, NEW], [system("s"), NEW]])
 def test_a_conversation_begins(sent: list[Message]) -> None:
-    found = continued([], sent)
-    assert (found.history, found.whole, found.known) == ([], sent, 0)
+    found = continue_conversation([], sent)
+    assert (found.history, found.conversation, found.unchanged) == ([], sent, 0)
 
 
 def test_a_replay_is_all_of_it() -> None:
-    found = continued(STORED, [*STORED, NEW])
-    assert (found.history, found.whole, found.known) == ([], [*STORED, NEW], 4)
+    found = continue_conversation(STORED, [*STORED, NEW])
+    assert (found.history, found.conversation, found.unchanged) == ([], [*STORED, NEW], 4)
 
 
 @pytest.mark.parametrize(
@@ -45,37 +45,37 @@ def test_a_replay_is_all_of_it() -> None:
     ],
 )
 def test_an_edited_replay_is_all_of_it(sent: list[Message], known: int) -> None:
-    found = continued(STORED, sent)
-    assert (found.history, found.whole, found.known) == ([], sent, known)
+    found = continue_conversation(STORED, sent)
+    assert (found.history, found.conversation, found.unchanged) == ([], sent, known)
 
 
 @pytest.mark.parametrize("sent", [[D, NEW], [C, D, NEW]])
 def test_the_last_messages_are_not_doubled(sent: list[Message]) -> None:
-    found = continued(STORED, sent)
+    found = continue_conversation(STORED, sent)
     assert found.history == STORED[: 5 - len(sent)]
-    assert (found.whole, found.known) == ([*STORED, NEW], 4)
+    assert (found.conversation, found.unchanged) == ([*STORED, NEW], 4)
 
 
 @pytest.mark.parametrize("sent", [[A], [C], [user("c"), NEW]])
 def test_a_repeated_question_is_asked_again(sent: list[Message]) -> None:
-    assert continued(STORED, sent).whole == [*STORED, *sent]
+    assert continue_conversation(STORED, sent).conversation == [*STORED, *sent]
 
 
 def test_results_follow_their_calls_whether_these_are_sent_or_not() -> None:
     stored, answer = [A, CALL], tool_result("id1", "r")
-    assert continued(stored, [answer]).whole == [A, CALL, answer]
-    assert continued(stored, [CALL, answer]).whole == [A, CALL, answer]
-    assert continued(stored, [A, CALL, answer]).whole == [A, CALL, answer]
+    assert continue_conversation(stored, [answer]).conversation == [A, CALL, answer]
+    assert continue_conversation(stored, [CALL, answer]).conversation == [A, CALL, answer]
+    assert continue_conversation(stored, [A, CALL, answer]).conversation == [A, CALL, answer]
 
 
 def test_system_messages_replace_the_earlier_ones() -> None:
     stored = [system("old"), A, B]
-    assert continued(stored, [NEW]).history == stored
-    found = continued(stored, [system("new"), NEW])
+    assert continue_conversation(stored, [NEW]).history == stored
+    found = continue_conversation(stored, [system("new"), NEW])
     assert found.history == [A, B]
-    assert (found.whole, found.known) == ([system("new"), A, B, NEW], 0)
-    same = continued(stored, [{"role": "developer", "content": "old"}, NEW])
-    assert (same.history, same.known) == ([A, B], 3)
+    assert (found.conversation, found.unchanged) == ([system("new"), A, B, NEW], 0)
+    same = continue_conversation(stored, [{"role": "developer", "content": "old"}, NEW])
+    assert (same.history, same.unchanged) == ([A, B], 3)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_system_messages_replace_the_earlier_ones() -> None:
 )
 def test_rewriting_without_meaning_does_not_show(stored: Message, sent: Message) -> None:
     after = assistant("end")
-    assert continued([stored, after], [sent, after]).known == 2
+    assert continue_conversation([stored, after], [sent, after]).unchanged == 2
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_rewriting_without_meaning_does_not_show(stored: Message, sent: Message)
     ],
 )
 def test_another_message_is_another(sent: Message) -> None:
-    assert continued([A], [sent, B]).known == 1
-    assert continued([A], [sent, B]).whole == [A, sent, B]
+    assert continue_conversation([A], [sent, B]).unchanged == 1
+    assert continue_conversation([A], [sent, B]).conversation == [A, sent, B]
 
 
 JSON = st.recursive(
@@ -128,8 +128,8 @@ MESSAGES = st.lists(
 
 @given(MESSAGES, MESSAGES)
 def test_nothing_that_is_sent_gets_lost(stored: list[Any], sent: list[Any]) -> None:
-    found = continued(stored, sent)
-    assert all(any(message is kept for kept in found.whole) for message in sent)
+    found = continue_conversation(stored, sent)
+    assert all(any(message is kept for kept in found.conversation) for message in sent)
     assert all(any(message is old for old in stored) for message in found.history)
-    assert found.known <= min(len(stored), len(found.whole))
-    assert sorted(map(id, found.whole)) == sorted(map(id, [*found.history, *sent]))
+    assert found.unchanged <= min(len(stored), len(found.conversation))
+    assert sorted(map(id, found.conversation)) == sorted(map(id, [*found.history, *sent]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dialects.responses import request as responses
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import new_response
 from gateway.errors import (
@@ -180,15 +179,6 @@ def test_a_stream_that_fails(error: GatewayError, status: str, code: str | None)
     assert (response["status"], (response["error"] or {}).get("code")) == (status, code)
     assert response["output"][0]["content"][0]["text"] == "so "
     assert ended == [response]
-
-
-def test_an_error_of_the_schema_names_this_api_s_field() -> None:
-    error = responses.renamed(
-        InvalidRequest("x", param="response_format.json_schema.schema", code="invalid_json_schema")
-    )
-    assert (error.param, error.code) == ("text.format.schema", "invalid_json_schema")
-    other = UpstreamError("x")
-    assert responses.renamed(other) is other
 
 
 def test_an_answer_without_an_end_is_none() -> None:

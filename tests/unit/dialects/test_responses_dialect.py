@@ -12,10 +12,11 @@ from marshmallow import ValidationError
 
 from gateway.dialects.common import sse
 from gateway.dialects.common.conversation import NUDGE
-from gateway.dialects.responses import input as responses_input
-from gateway.dialects.responses import items as responses_items
+from gateway.dialects.common.input_items import as_list
 from gateway.dialects.responses import request as responses
 from gateway.dialects.responses.builder import new_response
+from gateway.dialects.responses.items import complete_items
+from gateway.dialects.responses.references import find_references, replace_references
 from gateway.dialects.responses.request import ResponsesRequest
 from gateway.errors import (
     GatewayError,
@@ -46,7 +47,7 @@ DONE = Done("end_turn", USAGE)
 
 def parsed(body: Body, earlier: list[Body] | None = None) -> ResponsesRequest:
     loaded = SCHEMA.load(body)
-    return responses.parse_request(loaded, responses_input.items(loaded.get("input", [])), earlier or [])
+    return responses.parse_request(loaded, as_list(loaded.get("input", [])), earlier or [])
 
 
 def refused(body: Body) -> InvalidRequest:
@@ -128,10 +129,8 @@ def test_items_of_every_kind() -> None:
 
 
 def test_what_a_request_follows_comes_first() -> None:
-    earlier = responses_items.listed(
-        [{"role": "system", "content": "Rhyme."}, {"role": "user", "content": "one"}]
-    )
-    earlier += responses_items.listed([{"role": "assistant", "content": "two"}])
+    earlier = complete_items([{"role": "system", "content": "Rhyme."}, {"role": "user", "content": "one"}])
+    earlier += complete_items([{"role": "assistant", "content": "two"}])
     got = parsed({"input": "three", "instructions": "New."}, earlier)
     assert got.turn.system == ("New.", "Rhyme.")
     assert contents(got) == [
@@ -250,13 +249,13 @@ def test_references() -> None:
         {"type": "item_reference", "id": "msg_1"},
         {"id": "msg_1"},
     ]
-    assert responses_input.references(given) == ["msg_1", "msg_1"]
-    assert responses_input.resolved(given, {"msg_1": said}) == [given[0], said, said]
+    assert find_references(given) == ["msg_1", "msg_1"]
+    assert replace_references(given, {"msg_1": said}) == [given[0], said, said]
     with pytest.raises(NotFound) as caught:
-        responses_input.resolved(given, {})
+        replace_references(given, {})
     assert (caught.value.param, caught.value.code) == ("input[1].id", "item_not_found")
     with pytest.raises(InvalidRequest) as wrong:
-        responses_input.references([{"type": "item_reference", "id": 5}])
+        find_references([{"type": "item_reference", "id": 5}])
     assert wrong.value.param == "input[0].id"
 
 
@@ -281,11 +280,11 @@ ITEMS = st.lists(st.dictionaries(KEYS, JSON, max_size=5), max_size=3)
 def test_any_body_is_understood_or_refused(body: Body) -> None:
     with suppress(ValidationError, GatewayError):
         loaded = SCHEMA.load({"input": "hi", **body})
-        items = responses_input.items(loaded.get("input", []))
-        items = responses_input.resolved(items, {})
+        items = as_list(loaded.get("input", []))
+        items = replace_references(items, {})
         got = responses.parse_request(loaded, items)
         sse.dumps(new_response("resp_1", "m", got.echoed))
-        sse.dumps(responses_items.listed(items))
+        sse.dumps(complete_items(items))
 
 
 def test_kept_items_say_the_same() -> None:
@@ -305,9 +304,9 @@ def test_kept_items_say_the_same() -> None:
         {"type": "reasoning", "summary": None},
         {"role": "user", "content": "d"},
     ]
-    kept = responses_items.listed(items)
+    kept = complete_items(items)
     assert parsed({"input": kept}).turn == parsed({"input": items}).turn
     assert len({item["id"] for item in kept}) == len(kept)
     ends = {"first_id": kept[0]["id"], "last_id": kept[-1]["id"]}
     shapes.check_items({"object": "list", "data": kept, "has_more": False, **ends})
-    assert responses_items.listed(kept) == kept
+    assert complete_items(kept) == kept

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.dialects.chat.request import parse_request as parse_chat
+from gateway.dialects.common.input_items import as_list
 from gateway.dialects.messages.request import parse_request as parse_message
-from gateway.dialects.responses import input as responses_input
 from gateway.dialects.responses.request import parse_request as parse_response
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.messages import MessagesSchema
@@ -28,7 +28,7 @@ def chat_turn(body: Body) -> Turn:
 
 def responses_turn(body: Body) -> Turn:
     loaded = ResponsesSchema().load(body)
-    return parse_response(loaded, responses_input.items(loaded["input"]), []).turn
+    return parse_response(loaded, as_list(loaded["input"]), []).turn
 
 
 def messages_turn(body: Body) -> Turn:

@@ -1,9 +1,9 @@
-"""Tools of other APIs' shapes, above all those that take free text, as chat's functions.
+"""Rewrite tools in the shapes of other APIs, above all tools that take free text, as chat's functions.
 
-A custom tool of the Responses API takes free text, to which a grammar may apply. Here it becomes a function with
-that text as its one property; its calls in the history are brought into the same form. Chat's own custom
-tools, `{"type": "custom", "custom": {…}}`, are left as they are, to be refused: their clients want
-them answered as such.
+A custom tool of the Responses API takes free text, optionally constrained by a grammar. It becomes a function with that
+text as its only property, and its calls in the history get the same form. Chat's own custom tools,
+`{"type": "custom", "custom": {…}}`, are left unchanged and rejected later, because their clients expect answers in that
+form.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _RAW_PARAMETERS = {
 }
 
 
-def raw_tools(tools: Iterable[dict[str, Any]]) -> frozenset[str]:
-    """The names of the tools that take free text."""
+def find_raw_tools(tools: Iterable[dict[str, Any]]) -> frozenset[str]:
+    """Return the names of the tools that take free text."""
     return frozenset(tool["name"] for tool in tools if _is_raw(tool) and isinstance(tool["name"], str))
 
 
-def plain_tool(tool: dict[str, Any]) -> dict[str, Any]:
-    """A tool as a function where it has a name of its own; any other as it is."""
+def as_function(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool in the shape of another API as a function; any other tool is left unchanged."""
     if _is_raw(tool):
-        return _function(tool, _RAW_PARAMETERS, _described(tool))
+        return _function(tool, _RAW_PARAMETERS, _description_with_grammar(tool))
     if "input_schema" in tool and tool.get("type") in (None, "custom", "function"):
         return _function(tool, tool["input_schema"], tool.get("description"))
     return tool
 
 
-def with_plain_calls(messages: list[dict[str, Any]], names: frozenset[str]) -> list[dict[str, Any]]:
-    """The messages, the free text that calls of `names` have for arguments made a JSON object."""
+def wrap_raw_calls(messages: list[dict[str, Any]], names: frozenset[str]) -> list[dict[str, Any]]:
+    """Return the messages with the free-text arguments of calls of `names` wrapped in a JSON object."""
     if not names:
         return messages
-    return [_with_plain_calls(message, names) for message in messages]
+    return [_wrap_calls(message, names) for message in messages]
 
 
 def _is_raw(tool: dict[str, Any]) -> bool:
@@ -57,8 +57,8 @@ def _function(tool: dict[str, Any], parameters: Any, description: Any) -> dict[s
     }
 
 
-def _described(tool: dict[str, Any]) -> Any:
-    """The description with the grammar, which the model can follow though nothing enforces it."""
+def _description_with_grammar(tool: dict[str, Any]) -> Any:
+    """Return the description with the grammar, which the model can follow although nothing enforces it."""
     wanted = tool.get("format")
     wanted = wanted.get("grammar", wanted) if isinstance(wanted, dict) else {}
     grammar = wanted.get("definition") if isinstance(wanted, dict) else None
@@ -68,21 +68,21 @@ def _described(tool: dict[str, Any]) -> Any:
     return f"{tool.get('description') or ''}\n\n{rule}".strip()
 
 
-def _with_plain_calls(message: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    if message.get("type") == "function_call" and _names_one(message, names):
-        return {**message, "arguments": _wrapped(message.get("arguments"))}
+def _wrap_calls(message: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    if message.get("type") == "function_call" and _is_call_of(message, names):
+        return {**message, "arguments": _wrap(message.get("arguments"))}
     calls = message.get("tool_calls")
     if not calls:
         return message
-    return {**message, "tool_calls": [_plain_call(call, names) for call in calls]}
+    return {**message, "tool_calls": [_wrap_call(call, names) for call in calls]}
 
 
-def _plain_call(call: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Calls come back in the form they were sent in, or as chat's custom calls."""
+def _wrap_call(call: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Wrap the arguments of a call. Clients replay calls as functions or as chat's custom calls."""
     called = call.get("function") or call.get("custom")
-    if not isinstance(called, dict) or not _names_one(called, names):
+    if not isinstance(called, dict) or not _is_call_of(called, names):
         return call
-    given = _wrapped(called.get("arguments", called.get(RAW_INPUT)))
+    given = _wrap(called.get("arguments", called.get(RAW_INPUT)))
     return {
         "id": call.get("id"),
         "type": "function",
@@ -90,12 +90,12 @@ def _plain_call(call: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def _names_one(called: dict[str, Any], names: frozenset[str]) -> bool:
+def _is_call_of(called: dict[str, Any], names: frozenset[str]) -> bool:
     name = called.get("name")
     return isinstance(name, str) and name in names
 
 
-def _wrapped(given: Any) -> Any:
+def _wrap(given: Any) -> Any:
     return {RAW_INPUT: given} if isinstance(given, str) and not _is_wrapped(given) else given
 
 

@@ -1,0 +1,17 @@
+"""Read chat's `response_format` as the JSON schema that the answer has to follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.dialects.common.output_schema import Schema, read_described_schema, read_simple_format
+
+_FIELD = "response_format"
+
+
+def read_schema(body: dict[str, Any]) -> Schema | None:
+    """Return the schema, of type object at its top, or None for plain text. Raises InvalidRequest."""
+    wanted = body.get(_FIELD)
+    if wanted is not None and wanted.get("type") == "json_schema":
+        return read_described_schema(wanted.get("json_schema"), f"{_FIELD}.json_schema")
+    return read_simple_format(wanted, _FIELD)

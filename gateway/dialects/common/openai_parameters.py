@@ -1,0 +1,32 @@
+"""Sampling parameters of OpenAI's APIs, translated to the scales of the Messages API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.dialects.common.parameters import effective_top_p
+from gateway.dialects.common.text import well_formed
+from gateway.turn import Sampling
+
+
+def read_sampling(body: dict[str, Any]) -> Sampling:
+    """Return the sampling parameters of a chat completion or legacy completion request."""
+    return Sampling(
+        max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+        temperature=cap_temperature(body.get("temperature")),
+        top_p=effective_top_p(body.get("top_p")),
+        stop=_stop_sequences(body.get("stop")),
+    )
+
+
+def cap_temperature(value: float | None) -> float | None:
+    """Return the temperature, capped at 1: OpenAI's scale ends at 2, Anthropic's at 1.
+
+    Anthropic's own OpenAI-compatible endpoint caps it as well.
+    """
+    return None if value is None else min(value, 1.0)
+
+
+def _stop_sequences(value: str | list[str] | None) -> tuple[str, ...]:
+    given = [value] if isinstance(value, str) else value or []
+    return tuple(well_formed(text) for text in given if text)

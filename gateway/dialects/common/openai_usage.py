@@ -1,0 +1,34 @@
+"""Token usage in OpenAI's form, in which the prompt includes cached tokens. `cost`, in USD, is our addition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.turn import Usage
+
+
+def completion_usage(usage: Usage) -> dict[str, Any]:
+    """Return the usage object of chat completions and legacy completions."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": prompt_details(usage),
+        "completion_tokens_details": output_details(usage),
+        **cost(usage),
+    }
+
+
+def prompt_details(usage: Usage) -> dict[str, int]:
+    """Return how many tokens of the prompt were read from and written to the cache."""
+    return {"cached_tokens": usage.cache_read_tokens, "cache_write_tokens": usage.cache_write_tokens}
+
+
+def output_details(usage: Usage) -> dict[str, int]:
+    """Return how many tokens of the output were thinking."""
+    return {"reasoning_tokens": usage.thinking_tokens}
+
+
+def cost(usage: Usage) -> dict[str, float]:
+    """Return the `cost` field, or nothing if the cost is unknown."""
+    return {} if usage.cost_usd is None else {"cost": float(usage.cost_usd)}

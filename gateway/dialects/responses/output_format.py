@@ -1,0 +1,20 @@
+"""Read the Responses API's `text.format` as the JSON schema that the answer has to follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.output_schema import Schema, read_described_schema, read_simple_format
+
+_FIELD = "text.format"
+
+
+def read_schema(body: dict[str, Any]) -> Schema | None:
+    """Return the schema, of type object at its top, or None for plain text. Raises InvalidRequest."""
+    wanted = (body.get("text") or {}).get("format")
+    if not isinstance(wanted, dict | None):
+        raise invalid(_FIELD, "Expected an object.")
+    if wanted is not None and wanted.get("type") == "json_schema":
+        return read_described_schema(wanted, _FIELD)
+    return read_simple_format(wanted, _FIELD)
