@@ -1,4 +1,4 @@
-"""The dashboard in headless Chromium."""
+"""The dashboard in headless Chromium: signing in, the chat with images and tools, and a gateway out of reach."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pytest
 
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from tests.http.test_dashboard import CONFIGURED, IS_READY, needs_a_browser
 from tests.standin import StandIn, text, thinking, tool_calls
-from tests.support.browser import Browser
+from tests.support.browser import Browser, needs_browser
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 
-# In a browser
+CONFIGURED = "a-configured-key"
+IS_READY = "document.querySelector('#chat [type=submit]')?.disabled === false"  # the scripts have started
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
 
 @pytest.fixture(scope="module")
 def guarded(cli: ScriptedCli) -> Iterator[Gateway]:
-    """A gateway with keys in front of the scripted CLI; `http` has the key of an admin called boss."""
+    """Return a gateway that asks for keys, with the scripted CLI. Its client sends the key of an admin called boss."""
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": CONFIGURED, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
     with closing(Gateway({**NOTHING_KEPT, **cli.environ, **keys, "WARM_PROCESSES": "1"})) as gateway:
         gateway.await_warm(1)
@@ -53,7 +53,7 @@ def browser(shared_browser: Browser) -> Browser:
 
 
 def submit(browser: Browser, form: str, **values: Any) -> None:
-    """Fill a form in and send it off."""
+    """Fill in a form and submit it."""
     entries = "".join(
         f"form.elements[{json.dumps(name)}].{'checked' if value is True else 'value'} = {json.dumps(value)};"
         for name, value in values.items()
@@ -63,34 +63,34 @@ def submit(browser: Browser, form: str, **values: Any) -> None:
     )
 
 
-@needs_a_browser
-def test_an_admin_signs_in_and_sees_an_answer_being_written(
+@needs_browser
+def test_admin_signs_in_chats_and_sees_the_running_answer(
     guarded: Gateway, cli: ScriptedCli, browser: Browser
 ) -> None:
     browser.open(f"{guarded.url}/dashboard")
     submit(browser, "form", key="wrong")
-    browser.wait("document.querySelector('[role=alert]')?.textContent == 'The API key is not valid.'")
+    browser.wait_for("document.querySelector('[role=alert]')?.textContent == 'The API key is not valid.'")
     submit(browser, "form", key=guarded.api.headers["x-api-key"])
-    browser.wait(IS_READY)
+    browser.wait_for(IS_READY)
     assert browser.run("document.cookie") == ""
-    browser.errors.clear()  # the 401s
+    browser.errors.clear()  # of the 401 responses
     submit(browser, "#chat", question="WAIT")
-    browser.wait("document.querySelector('.assistant .text')?.textContent == 'so far'")
-    browser.wait(
+    browser.wait_for("document.querySelector('.assistant .text')?.textContent == 'so far'")
+    browser.wait_for(
         "/claude-scripted\\s+boss\\s+.dashboard.chat/.test(document.getElementById('live').innerText)"
     )
     cli.go()
-    browser.wait("document.querySelector('.assistant .hint')?.textContent.includes('$0.0100')")
+    browser.wait_for("document.querySelector('.assistant .hint')?.textContent.includes('$0.0100')")
     assert browser.run("document.querySelector('.assistant .text').textContent") == "so far and on"
     rows = wait_for(lambda: guarded.api.get("/v1/usage", params={"group_by": "key"}).json()["data"])
     assert [(row["key_name"], row["requests"]) for row in rows] == [("boss", 1)]
     submit(browser, "header form")
-    browser.wait("!!document.getElementById('key')")
+    browser.wait_for("!!document.getElementById('key')")
     assert [error for error in browser.errors if "401" not in error] == []
 
 
-@needs_a_browser
-def test_the_chat_takes_an_image_and_answers_a_tool(
+@needs_browser
+def test_chat_sends_an_image_and_answers_a_tool_call(
     gateway: Gateway, standin: StandIn, browser: Browser, tmp_path: Path
 ) -> None:
     called = tool_calls([("mcp__client__get_time", {"time_zone": "Asia/Tokyo"})], text="Let me look.")
@@ -98,13 +98,13 @@ def test_the_chat_takes_an_image_and_answers_a_tool(
     standin.reply(thinking("A tool may know.", called), when="How late", times=1)
     picture = tmp_path / "red.png"
     picture.write_bytes(png())
-    browser.look(360, "dark")
+    browser.set_screen(360, "dark")
     browser.open(f"{gateway.url}/dashboard")
-    browser.wait(IS_READY)
+    browser.wait_for(IS_READY)
     node = browser.call("Runtime.evaluate", expression="document.querySelector('[name=image]')")["result"]
     browser.call("DOM.setFileInputFiles", files=[str(picture)], objectId=node["objectId"])
     submit(browser, "#chat", question="How late is it in Tokyo?", model="haiku", effort="low", tool=True)
-    browser.wait("document.querySelectorAll('.assistant .hint').length == 2")
+    browser.wait_for("document.querySelectorAll('.assistant .hint').length == 2")
     said = browser.run("[...document.querySelectorAll('#messages .message')].map((m) => m.innerText)")
     assert [
         line in part for line, part in zip(("Tokyo?", "A tool", "GMT+9", "<b>late</b>"), said, strict=True)
@@ -118,18 +118,18 @@ def test_the_chat_takes_an_image_and_answers_a_tool(
     assert browser.errors == []
 
 
-@needs_a_browser
-def test_the_page_says_when_it_is_old(gateway: Gateway, browser: Browser) -> None:
+@needs_browser
+def test_page_says_when_the_gateway_cannot_be_reached(gateway: Gateway, browser: Browser) -> None:
     browser.open(f"{gateway.url}/dashboard")
     line = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     browser.call("Network.emulateNetworkConditions", offline=True, **line)
-    browser.wait("/cannot be reached/.test(document.getElementById('stale').innerText)")
+    browser.wait_for("/cannot be reached/.test(document.getElementById('stale').innerText)")
     browser.call("Network.emulateNetworkConditions", offline=False, **line)
-    browser.wait("document.getElementById('stale').hidden")
+    browser.wait_for("document.getElementById('stale').hidden")
 
 
 def png() -> bytes:
-    """A small red square."""
+    """Return a PNG of a small red square."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,4 +1,6 @@
-"""Headless Chromium, driven by its DevTools protocol over a pair of pipes.
+"""Headless Chromium, driven through its DevTools protocol over a pair of pipes.
+
+For example: `browser.open(url)`, then `browser.wait_for("document.title == 'Dashboard'")`.
 
 Protocol: https://chromedevtools.github.io/devtools-protocol/; over pipes every message ends with a NUL byte.
 """
@@ -16,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.gateway import wait_for
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -25,14 +29,16 @@ FLAGS = (
     "--no-first-run",
     "--no-proxy-server",
     "--hide-scrollbars",
-    *(f"--disable-{what}" for what in ("gpu", "quic", "sync", "dev-shm-usage", "component-update")),
+    *(f"--disable-{name}" for name in ("gpu", "quic", "sync", "dev-shm-usage", "component-update")),
     "--disable-background-networking",
 )
 PATIENCE_SECONDS = 30.0
 
+needs_browser = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
+
 
 class Browser:
-    """One page in a browser without a past. `errors` are what scripts and the console have complained of."""
+    """One page in a browser with a fresh profile. `errors` collects the errors of scripts and of the console."""
 
     def __init__(self) -> None:
         assert PROGRAM is not None
@@ -41,7 +47,7 @@ class Browser:
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]
-        # It reads at 3 and writes at 4, which a shell puts in place.
+        # Chromium reads at descriptor 3 and writes at 4; a shell moves the pipes there.
         shell = f'exec "$0" "$@" 3<&{ends[0]} 4>&{ends[1]}'
         own = [f"--user-data-dir={self._profile.name}", "--remote-debugging-pipe", "about:blank"]
         self._process = subprocess.Popen(
@@ -66,7 +72,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """The result of a command."""
+        """Run a command of the protocol and return its result."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": params}
         if self._session:
@@ -78,17 +84,17 @@ class Browser:
                 assert "error" not in answer, (method, answer["error"])
                 result: dict[str, Any] = answer["result"]
                 return result
-            self._note(answer)
+            self._collect_error(answer)
 
     def _read(self) -> dict[str, Any]:
         data = bytearray()
         while (byte := self._reader.read(1)) != b"\0":
-            assert byte, "the browser has ended"
+            assert byte, "the browser has exited"
             data += byte
         message: dict[str, Any] = json.loads(data)
         return message
 
-    def _note(self, event: dict[str, Any]) -> None:
+    def _collect_error(self, event: dict[str, Any]) -> None:
         params = event.get("params", {})
         if event["method"] == "Runtime.exceptionThrown":
             self.errors.append(params["exceptionDetails"]["exception"].get("description", "?"))
@@ -96,34 +102,34 @@ class Browser:
             self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
 
     def run(self, script: str) -> Any:
-        """The value of an expression, awaited if it is a promise."""
+        """Evaluate an expression in the page and return its value; a promise is awaited."""
         answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait(self, script: str) -> Any:
-        """The first true value of an expression."""
+    def wait_for(self, script: str) -> Any:
+        """Evaluate an expression until it is true and return its value."""
         return wait_for(lambda: self.run(script), PATIENCE_SECONDS)
 
     def open(self, url: str) -> None:
-        """Load a page, its scripts included."""
+        """Load a page and its scripts."""
         self.call("Page.navigate", url=url)
-        self.wait(f"location.href == {json.dumps(url)} && document.readyState == 'complete'")
+        self.wait_for(f"location.href == {json.dumps(url)} && document.readyState == 'complete'")
 
-    def look(self, width: int, scheme: str) -> None:
-        """Be a screen of this width, in the colour scheme "light" or "dark"."""
+    def set_screen(self, width: int, scheme: str) -> None:
+        """Emulate a screen of this width in pixels, with the color scheme "light" or "dark"."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
-    def shoot(self, path: Path) -> None:
-        """A picture of the whole page."""
+    def save_screenshot(self, path: Path) -> None:
+        """Write a PNG of the whole page."""
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def close(self) -> None:
-        """End it with all its processes."""
+        """End the browser with all its processes."""
         os.close(self._commands)
         try:
             self._process.wait(5)

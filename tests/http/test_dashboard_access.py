@@ -1,0 +1,216 @@
+"""Access to the dashboard: signing in and out, its cookie, CSRF, rate limits, and pages of other sites."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.errors import StoreError
+from gateway.store import key_secrets
+from gateway.store.admin_sessions import AdminSessions
+from gateway.store.keys import Keys
+from tests.support.api_client import Api, chat_body, error_of
+from tests.support.apps import Clock, MakeApi
+from tests.support.dashboard import HTML, csrf_token, dashboard_page, media_type, sign_in
+
+CONFIGURED = "a-configured-key"
+
+MakeBrowser = Callable[..., Api]
+
+
+@pytest.fixture
+def make_browser(make_api: MakeApi) -> MakeBrowser:
+    """Return a function that makes a client without a key of a gateway that asks for keys."""
+    return lambda **settings: make_api(**{"require_auth": True, "api_keys": (CONFIGURED,), **settings})
+
+
+@pytest.fixture
+def browser(make_browser: MakeBrowser) -> Api:
+    return make_browser()
+
+
+@pytest.fixture
+def open_browser(make_api: MakeApi) -> Api:
+    """Return a client of a gateway that asks for no keys."""
+    return make_api()
+
+
+@pytest.fixture
+def admins_key(keys: Keys) -> str:
+    return keys.create("boss", is_admin=True)[1]
+
+
+def session_cookie(browser: Api, admins_key: str) -> dict[str, str]:
+    """Sign in and return the header that carries the session's cookie."""
+    return {"Cookie": sign_in(browser, admins_key).headers["Set-Cookie"].partition(";")[0]}
+
+
+# Signing in and out
+
+
+def test_browser_is_asked_to_sign_in(browser: Api) -> None:
+    for path in ("/dashboard", "/dashboard/live"):
+        answer = browser.get(path, headers=HTML)
+        assert answer.status_code == 401
+        assert media_type(answer) == "text/html"
+        assert '<form method="post" action="/dashboard"' in answer.text
+        assert "DATABASE_URL" not in answer.text
+        assert error_of(browser.get(path)).code == "missing_api_key"
+
+
+def test_only_an_admins_key_opens_the_dashboard(browser: Api, keys: Keys, admins_key: str) -> None:
+    _, plain = keys.create("alice")
+    for key, status, words in [
+        ("wrong", 401, "is not valid"),
+        ("", 401, "Admin key"),
+        (plain, 403, "needs an admin key"),
+        (CONFIGURED, 403, "needs an admin key"),
+    ]:
+        answer = sign_in(browser, key)
+        assert (answer.status_code, answer.headers.get_list("Set-Cookie")) == (status, [])
+        assert words in answer.text
+        assert media_type(answer) == "text/html"
+        assert browser.get("/dashboard", headers={"x-api-key": key}).status_code == status
+    assert browser.get("/dashboard", headers={"x-api-key": admins_key}).status_code == 200
+    assert browser.get("/dashboard", headers=HTML).status_code == 401
+
+
+def test_cookie_is_valid_for_the_dashboard_only(
+    make_browser: MakeBrowser, keys: Keys, admins_key: str
+) -> None:
+    browser = make_browser()
+    answer = sign_in(browser, admins_key)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard")
+    cookie = answer.headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Strict", "Path=/dashboard"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+    assert re.search(r"Max-Age=43200", cookie)
+    token = cookie.partition("=")[2].partition(";")[0]
+    page = dashboard_page(browser)
+    for hidden in (admins_key, key_secrets.digest_key(admins_key), token):
+        assert hidden not in page
+        assert hidden == token or hidden not in cookie
+    stolen = {"Cookie": f"dashboard_session={token}"}
+    other = make_browser()
+    assert other.get("/dashboard", headers=stolen).status_code == 200
+    for path in ("/v1/models", "/v1/usage", "/metrics"):
+        assert other.get(path, headers=stolen).status_code == 401
+    assert other.post("/v1/chat/completions", json=chat_body(), headers=stolen).status_code == 401
+    keys.revoke(keys.list()[0].id)
+    assert browser.get("/dashboard", headers=HTML).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [("https://localhost/dashboard", {}), ("/dashboard", {"X-Forwarded-Proto": "https"})],
+)
+def test_cookie_is_secure_over_https(
+    browser: Api, admins_key: str, url: str, headers: dict[str, str]
+) -> None:
+    assert "Secure" in sign_in(browser, admins_key, url, **headers).headers["Set-Cookie"].split("; ")
+
+
+def test_session_is_valid_in_all_workers(make_browser: MakeBrowser, admins_key: str) -> None:
+    cookie = session_cookie(make_browser(), admins_key)
+    assert make_browser().get("/dashboard", headers=HTML | cookie).status_code == 200
+
+
+def test_signing_out_ends_the_session(make_browser: MakeBrowser, admins_key: str) -> None:
+    browser = make_browser()
+    cookie = session_cookie(browser, admins_key)
+    assert browser.post("/dashboard/sign-out", data={"csrf_token": csrf_token(browser)}).status_code == 303
+    assert browser.get("/dashboard", headers=HTML).status_code == 401
+    assert make_browser().get("/dashboard", headers=HTML | cookie).status_code == 401
+
+
+def test_failing_database_is_a_page(browser: Api, admins_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise StoreError
+
+    sign_in(browser, admins_key)
+    monkeypatch.setattr(AdminSessions, "find", fail)
+    answer = browser.get("/dashboard", headers=HTML)
+    assert (answer.status_code, media_type(answer)) == (503, "text/html")
+    assert "Try again" in answer.text
+    assert "<form" not in answer.text
+
+
+def test_dashboard_is_open_without_authentication_and_says_so(open_browser: Api) -> None:
+    assert "No keys are asked for" in dashboard_page(open_browser)
+    assert open_browser.post("/dashboard", data={"key": "x"}).status_code == 303
+    assert open_browser.post("/dashboard/chat", json={}).status_code == 400
+    cross_site = {"Sec-Fetch-Site": "cross-site"}
+    assert open_browser.post("/dashboard/chat", json=chat_body(), headers=cross_site).status_code == 403
+
+
+def test_dashboard_can_be_switched_off(make_browser: MakeBrowser) -> None:
+    browser = make_browser(dashboard=False)
+    for path in ("/dashboard", "/dashboard/live", "/dashboard/assets/live.js"):
+        assert browser.get(path).status_code == 404
+
+
+# Rate limits
+
+
+def test_failed_sign_ins_count_as_guessed_keys(make_browser: MakeBrowser, admins_key: str) -> None:
+    browser = make_browser(trusted_proxies=1, rate_limit_failed_auth_per_minute=3)
+    address = {"X-Forwarded-For": "8.8.8.8"}
+    statuses = [sign_in(browser, "wrong", **address).status_code for _ in range(5)]
+    assert statuses == [401, 401, 401, 429, 429]
+    answer = sign_in(browser, "wrong", **address)
+    assert "Too many bad API keys" in answer.text
+    assert int(answer.headers["Retry-After"]) > 0
+    assert sign_in(browser, "wrong", **{"X-Forwarded-For": "8.8.4.4"}).status_code == 401
+
+
+def test_chat_counts_towards_the_limits_of_the_key(make_browser: MakeBrowser, admins_key: str) -> None:
+    browser = make_browser(now=Clock(), rate_limit_requests_per_minute=2, rate_limit_burst=0)
+    sign_in(browser, admins_key)
+    headers = {"X-CSRF-Token": csrf_token(browser)}
+    statuses = [browser.post("/dashboard/chat", json={}, headers=headers).status_code for _ in range(3)]
+    assert statuses == [400, 400, 429]
+    dashboard_page(browser)  # the page itself does not count
+
+
+# Other sites
+
+
+def test_other_sites_cannot_use_the_session(make_browser: MakeBrowser, admins_key: str) -> None:
+    browser, other = make_browser(), make_browser()
+    sign_in(browser, admins_key)
+    sign_in(other, admins_key)
+    valid, anothers = csrf_token(browser), csrf_token(other)
+    attempts: list[dict[str, Any]] = [
+        {},
+        {"X-CSRF-Token": anothers},
+        {"X-CSRF-Token": b"\xff"},
+        {"Sec-Fetch-Site": "cross-site", "X-CSRF-Token": valid},
+    ]
+    for headers in attempts:
+        for path in ("/dashboard/chat", "/dashboard/sign-out"):
+            answer = browser.post(path, json=chat_body(), headers=headers)
+            assert error_of(answer)[:2] == (403, "csrf_failed")
+    # With the valid token the request reaches the chat, which rejects it for its missing messages.
+    answer = browser.post("/dashboard/chat", json={}, headers={"X-CSRF-Token": valid})
+    assert error_of(answer)[:2] == (400, "missing_messages")
+
+
+def test_other_sites_can_neither_run_code_in_the_page_nor_read_it(browser: Api, open_browser: Api) -> None:
+    origin = {"Origin": "https://elsewhere.example"}
+    rejected = browser.get("/dashboard", headers=HTML | origin)
+    page = open_browser.get("/dashboard", headers=HTML | origin)
+    asset = browser.get("/dashboard/assets/chat.js", headers=origin)
+    assert media_type(asset) == "text/javascript"
+    for answer in (rejected, page, asset):
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self';")
+        assert "unsafe" not in policy
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    assert page.headers["Cache-Control"] == rejected.headers["Cache-Control"] == "no-store"
+    assert not re.search(r"<script>|<style| style=| on\w+=|https?://", page.text)
+    assert open_browser.get("/v1/models", headers=origin).headers["Access-Control-Allow-Origin"]
