@@ -26,8 +26,9 @@ from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import hide_password
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases
+from gateway.store.limits.redis_counters import RedisCounters  # noqa: F401  Limiter finds it by the URL's scheme
 from gateway.store.limits.redis_leases import RedisLeases
 from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
@@ -104,7 +105,7 @@ def _count_in(app: Flask, url: str | None, store: Store, now: Callable[[], float
     )
     app.extensions["limits"] = Limiter(
         get_remote_address,
-        storage_uri=url or DatabaseStorage.STORAGE_SCHEME[0] + "://",
+        storage_uri=url or DatabaseCounters.STORAGE_SCHEME[0] + "://",
         storage_options=options,
         strategy="sliding-window-counter",
     )

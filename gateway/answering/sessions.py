@@ -29,8 +29,9 @@ from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError, InvalidRequest, SessionBusy, StoreError, TurnStopped
 from gateway.record import Record
+from gateway.store.clock import utc_now
 from gateway.store.session_claims import SessionClaims, TurnResult
-from gateway.store.sessions import SessionRecord, Sessions, StoredMessage, new_session_id, now
+from gateway.store.sessions import SessionRecord, Sessions, StoredMessage, new_session_id
 from gateway.turn import Done, Started, Usage, sum_usage
 
 log = logging.getLogger(__name__)
@@ -296,7 +297,7 @@ def _claimed(body: Body) -> SessionTurn:
 
 
 def _new(body: Body) -> SessionTurn:
-    turns, moment = current.session_turns(), now()
+    turns, moment = current.session_turns(), utc_now()
     is_stored = turns.store_all
     session = SessionRecord(
         id=new_session_id(),

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.store import key_secrets
+from gateway.store.clock import utc_now
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from gateway.store.models import AdminSession
 
 LIFETIME = timedelta(hours=12)
 TOKEN_BYTES = 32
-
-
-def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 class AdminSessions:
@@ -27,7 +24,7 @@ class AdminSessions:
     when the database fails.
     """
 
-    def __init__(self, store: Store, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._keys = Keys(store)
         self._now = now

@@ -1,7 +1,13 @@
-"""The database: opened, migrated, and every failure of its driver turned into StoreError.
+"""The database: opening, migrations, transactions, and StoreError for every failure of the driver.
 
-Nothing may yield inside a transaction, but for the database itself: work is a plain function that gets the database and
-returns values, no query that is still to run.
+A unit of work is a plain function that gets a peewee database and returns values, not queries:
+
+>>> store = Store("sqlite:///data/gateway.db")
+>>> store.open()
+>>> store.read(lambda db: ApiKey.select().count(db))
+0
+
+Work must not switch greenlets inside a transaction, except by waiting for the database.
 """
 
 from __future__ import annotations
@@ -23,55 +29,58 @@ from gateway.store.backends import T, Work, create_backend
 log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).with_name("migrations")
-BUSY_SECONDS = 0.02  # in which nothing else runs; other workers' transactions are shorter
-DELETE_BATCH = 200
-PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # between the attempts, in seconds
+BUSY_SECONDS = 0.02  # SQLite waits this long for a lock, and every greenlet with it; transactions are shorter
+RETRY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts, in which other greenlets run
+DELETE_BATCH = 200  # rows
 
 
 class Store:
-    """A database, reached by `read` and `write`. One per process, made after gevent has patched; not for threads."""
+    """A database. Each process has one, created after gevent has patched; threads must not share it."""
 
     def __init__(
-        self, url: str, *, busy_seconds: float = BUSY_SECONDS, pauses: tuple[float, ...] = PAUSES
+        self, url: str, *, busy_seconds: float = BUSY_SECONDS, pauses: tuple[float, ...] = RETRY_PAUSES
     ) -> None:
         self._backend = create_backend(url, busy_seconds)
         self._pauses = pauses
 
     def open(self) -> None:
-        """Create or migrate the database. Any number of processes may do so at once. Raises StoreError."""
-        self._run_with_retries(self._migrate)
+        """Create or migrate the database. Several processes may call it at once. Raise StoreError."""
+        self._attempt(self._migrate)
 
     def read(self, work: Work[T]) -> T:
-        """`work(db)`, outside a transaction: for one query. Raises StoreError."""
-        return self._run_with_retries(lambda: self._backend.run_connected(work))
+        """Return `work(db)`, which runs queries outside a transaction. Raise StoreError."""
+        return self._attempt(lambda: self._backend.run_connected(work))
 
     def write(self, work: Work[T]) -> T:
-        """`work(db)` in a transaction that has the write lock from its beginning. Raises StoreError.
+        """Return `work(db)`, run in a transaction that holds the write lock from its beginning. Raise StoreError.
 
-        Where the lock was not to be had or the connection was lost, `work` is called again: it changes nothing but the
-        database.
+        `work` is called again if the database is locked or the connection drops, so it must have no other side
+        effects.
         """
 
-        def transaction(db: Any) -> T:
+        def run_in_transaction(db: Any) -> T:
             with db.atomic():
                 self._backend.take_write_lock()
                 return work(db)
 
-        return self._run_with_retries(lambda: self._backend.run_connected(transaction))
+        return self._attempt(lambda: self._backend.run_connected(run_in_transaction))
 
     def write_single(self, work: Work[T]) -> T:
-        """`work(db)` for one statement that writes, which is a transaction by itself. Raises StoreError."""
-        return self.read(work)
+        """Return `work(db)`, which runs one statement that writes. Raise StoreError.
+
+        A single statement is a transaction of its own, so it needs neither BEGIN and COMMIT nor the write lock.
+        """
+        return self._attempt(lambda: self._backend.run_connected(work))
 
     def delete_in_batches(self, model: Any, condition: Callable[[], Any]) -> int:
-        """Delete the rows for which `condition()` holds, a few at a time, as others wait meanwhile; how many it were.
+        """Delete the rows that match `condition()`, in batches so that other writers can proceed.
 
-        `model` has a key named `id`.
+        `model` has a primary key named `id`. Return the number of deleted rows. Raise StoreError.
         """
 
         def work(db: Any) -> int:
-            some = model.select(model.id).where(condition()).limit(DELETE_BATCH)
-            return int(model.delete().where(model.id.in_(some)).execute(db))
+            batch = model.select(model.id).where(condition()).limit(DELETE_BATCH)
+            return int(model.delete().where(model.id.in_(batch)).execute(db))
 
         deleted = 0
         while count := self.write(work):
@@ -83,13 +92,13 @@ class Store:
         """Close the connections that are not in use."""
         self._backend.close()
 
-    def _run_with_retries(self, action: Callable[[], T]) -> T:
-        """Driver errors become ours here and nowhere else. The client is told no detail, the log is."""
+    def _attempt(self, action: Callable[[], T]) -> T:
+        """Call `action`, and turn the driver's errors into StoreError. Details go to the log, not to the client."""
         try:
             return self._retry(action)
         except (PeeweeException, sqlite3.Error, MaxConnectionsExceeded, OSError) as error:
             log.warning("the database failed: %s: %s", type(error).__name__, error)
-            self._backend.close()  # whatever state they are in, the next attempt gets a new one
+            self._backend.close()  # the connections may be broken; the next attempt opens new ones
             raise StoreError(retry_after=1) from error
 
     def _retry(self, action: Callable[[], T]) -> T:
@@ -103,20 +112,6 @@ class Store:
         return action()
 
     def _migrate(self) -> None:
-        """The lock is held from looking to changing, so the second process finds the work done."""
+        # The lock is held while the state is read and changed, so a second process finds nothing left to do.
         with self._backend.migration() as db:
             Runner(db, str(MIGRATIONS)).up()
-
-
-def run(db: Any, statement: str, *values: Any) -> Any:
-    """The cursor of a statement that is written out. Values stand as `?` in it, whatever the driver has for them.
-
-    For what every answer needs: to put a statement together takes peewee five times as long as to run it.
-    """
-    return db.execute_sql(statement.replace("?", db.param), values)
-
-
-def rows(db: Any, statement: str, *values: Any) -> list[Any]:
-    """The rows of a statement that is written out, as `run` takes it."""
-    found: list[Any] = run(db, statement, *values).fetchall()
-    return found

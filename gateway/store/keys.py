@@ -6,11 +6,12 @@ import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from gateway.errors import KeyNotFound, KeyRevoked
 from gateway.store import key_secrets
+from gateway.store.clock import utc_now
 from gateway.store.database import Store
 from gateway.store.models import ApiKey
 
@@ -39,7 +40,7 @@ class Key:
         """active, expired or revoked."""
         if not self.is_active:
             return "revoked"
-        return "expired" if self.expires_at and self.expires_at <= _now() else "active"
+        return "expired" if self.expires_at and self.expires_at <= utc_now() else "active"
 
 
 class Keys:
@@ -65,7 +66,7 @@ class Keys:
             **_secret_values(plain),
             "name": name,
             "is_admin": is_admin,
-            "created_at": _now(),
+            "created_at": utc_now(),
             "expires_at": expires_at,
             "allowed_models": _list(allowed_models),
             "allowed_projects": _list(allowed_projects),
@@ -138,10 +139,6 @@ def add_key_usage(db: Any, key_id: str, *, requests: int, tokens: int, cost: flo
         "last_used_at": last,
     }
     ApiKey.update(**change).where(ApiKey.id == key_id).execute(db)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _list(values: Iterable[str] | None) -> Any:

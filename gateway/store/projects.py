@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from gateway.errors import InvalidRequest, ProjectNotFound
+from gateway.store.clock import utc_now
 from gateway.store.database import Store
 from gateway.store.models import Project
 
@@ -47,7 +48,7 @@ class Projects:
         policy: Mapping[str, Any] | None = None,
     ) -> ProjectRecord:
         """A new project. Raises InvalidRequest if another has this path."""
-        now = _now()
+        now = utc_now()
         values = {
             "id": project_id,
             "owner": owner,
@@ -90,7 +91,7 @@ class Projects:
 
     def update(self, project_id: str, changes: Mapping[str, Any]) -> ProjectRecord:
         """Change `name`, `description` or `policy`. Raises ProjectNotFound."""
-        values = {**changes, "updated_at": _now()}
+        values = {**changes, "updated_at": utc_now()}
 
         def work(db: Any) -> ProjectRecord:
             Project.update(**values).where(Project.id == project_id).execute(db)
@@ -106,10 +107,6 @@ class Projects:
 def new_project_id() -> str:
     """An id for a new project; it can be the name of its folder, too."""
     return f"proj_{secrets.token_hex(12)}"
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _get(db: Any, project_id: str, owner: str | None) -> ProjectRecord:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from peewee import Value
 
 from gateway.errors import InvalidRequest, ResponseNotFound
+from gateway.store.clock import utc_now
 from gateway.store.database import Store
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseItem, ResponseRow
@@ -52,7 +53,7 @@ class Responses:
 
     def add(self, owner: str, body: Body, given: Sequence[Item], *, is_background: bool = False) -> None:
         """Keep a response, with the items of its own input."""
-        now = _now()
+        now = utc_now()
         row = {
             "id": body["id"],
             "owner": owner,
@@ -76,7 +77,7 @@ class Responses:
         """Write down how a response in the background goes on or ends. False if it was cancelled or deleted."""
         change = {"status": body["status"], "body": _without_output(body)}
         if body["status"] in UNFINISHED:
-            change["leased_until"] = _now() + self._lease
+            change["leased_until"] = utc_now() + self._lease
         items = _rows(owner, body["id"], body["output"], True)
 
         def work(db: Any) -> bool:
@@ -91,7 +92,9 @@ class Responses:
 
     def renew(self, owner: str, response_id: str) -> bool:
         """Say that somebody still writes a response. False if nobody needs to: it was cancelled or deleted."""
-        query = ResponseRow.update(leased_until=_now() + self._lease).where(_unfinished(owner, response_id))
+        query = ResponseRow.update(leased_until=utc_now() + self._lease).where(
+            _unfinished(owner, response_id)
+        )
         return bool(self._store.write(lambda db: query.execute(db)))
 
     def is_wanted(self, owner: str, response_id: str) -> bool:
@@ -101,7 +104,7 @@ class Responses:
 
     def renew_leases(self, response_ids: Collection[str]) -> None:
         """Extend the leases of these responses by the full time, except of those that are cancelled or deleted."""
-        query = ResponseRow.update(leased_until=_now() + self._lease).where(_active(response_ids))
+        query = ResponseRow.update(leased_until=utc_now() + self._lease).where(_active(response_ids))
         self._store.write(lambda db: query.execute(db))
 
     def find_active(self, response_ids: Collection[str]) -> set[str]:
@@ -123,7 +126,7 @@ class Responses:
                     "Only responses with background=true can be cancelled.", param="response_id"
                 )
             query = ResponseRow.update(status="cancelled", leased_until=None)
-            query.where(_unfinished(owner, response_id), ResponseRow.leased_until > _now()).execute(db)
+            query.where(_unfinished(owner, response_id), ResponseRow.leased_until > utc_now()).execute(db)
             return _kept(db, owner, response_id)
 
         return self._store.write(work)
@@ -176,7 +179,7 @@ class Responses:
                 .where(
                     ResponseItem.owner == owner,
                     ResponseItem.item_id.in_(wanted[start : start + ASKED_AT_ONCE]),
-                    ResponseRow.expires_at > _now(),
+                    ResponseRow.expires_at > utc_now(),
                 )
             )
             found |= self._store.read(lambda db: {row.item_id: row.item for row in query.execute(db)})  # noqa: B023
@@ -184,16 +187,12 @@ class Responses:
 
     def delete_expired(self) -> int:
         """Delete what has expired; how many. Several processes may do so at once."""
-        return self._store.delete_in_batches(ResponseRow, lambda: ResponseRow.expires_at <= _now())
+        return self._store.delete_in_batches(ResponseRow, lambda: ResponseRow.expires_at <= utc_now())
 
 
 def not_found(response_id: str) -> ResponseNotFound:
     """The error for an id that leads to nothing."""
     return ResponseNotFound(f"There is no response with the id '{response_id[:80]}'.")
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 def _without_output(body: Body) -> Body:
@@ -211,7 +210,9 @@ def _insert(db: Any, rows: list[Item]) -> None:
 
 
 def _own(owner: str, response_id: str) -> Any:
-    return (ResponseRow.id == response_id) & (ResponseRow.owner == owner) & (ResponseRow.expires_at > _now())
+    return (
+        (ResponseRow.id == response_id) & (ResponseRow.owner == owner) & (ResponseRow.expires_at > utc_now())
+    )
 
 
 def _unfinished(owner: str, response_id: str) -> Any:
@@ -234,7 +235,7 @@ def _kept(db: Any, owner: str, response_id: str) -> StoredResponse:
     if row is None:
         raise not_found(response_id)
     body = {**row.body, "status": row.status, "output": []}
-    if row.status in UNFINISHED and row.leased_until <= _now():
+    if row.status in UNFINISHED and row.leased_until <= utc_now():
         body |= {"status": "failed", "error": LOST}
     body["output"] = [item.item for item in _items(db, [response_id]) if item.is_output]
     return StoredResponse(body, row.is_background)
@@ -251,7 +252,7 @@ def _lineage(db: Any, owner: str, response_id: str) -> list[tuple[str, str | Non
     step = (
         earlier.select(earlier.id, earlier.previous_id, base.c.depth + 1)
         .join(base, on=(earlier.id == base.c.previous_id))
-        .where(earlier.owner == owner, earlier.expires_at > _now())
+        .where(earlier.owner == owner, earlier.expires_at > utc_now())
     )
     whole = base.union_all(step)
     query = whole.select_from(whole.c.id, whole.c.previous_id).order_by(whole.c.depth.desc())

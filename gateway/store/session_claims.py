@@ -12,17 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.errors import SessionBusy, TurnStopped
-from gateway.store.database import Store, rows
+from gateway.store.clock import utc_now
+from gateway.store.database import Store
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import Session, SessionMessage
-from gateway.store.sessions import SessionExpiry, SessionRecord, find_session, insert_session, now
-
-FINISH = (
-    "UPDATE sessions SET running_turn = NULL, running_until = NULL, stop_requested = ?, updated_at = ?, "
-    "model = COALESCE(model, ?), claude_session_id = COALESCE(?, claude_session_id), "
-    "message_count = COALESCE(?, message_count), "
-    "total_tokens = total_tokens + ?, total_cost = total_cost + ? WHERE running_turn = ? RETURNING id"
-)
+from gateway.store.sessions import SessionExpiry, SessionRecord, find_session, insert_session
+from gateway.store.statements import FINISH_TURN, fetch_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class SessionClaims:
 
     def open(self, record: SessionRecord, turn: str) -> None:
         """Add a new session in which `turn` runs already."""
-        lease = now() + self._lease
+        lease = utc_now() + self._lease
         self._store.write_single(
             lambda db: insert_session(db, record, running_turn=turn, running_until=lease)
         )
@@ -65,7 +60,7 @@ class SessionClaims:
 
         def work(db: Any) -> SessionRecord:
             record = find_session(db, session_id, owner, self._expiry)
-            moment = now()
+            moment = utc_now()
             is_free = Session.running_until.is_null() | (Session.running_until <= moment)
             change = {
                 "running_turn": turn,
@@ -81,7 +76,7 @@ class SessionClaims:
 
     def renew_leases(self, turns: Collection[str]) -> None:
         """Extend the leases of these turns by the full time."""
-        change = Session.update(running_until=now() + self._lease).where(
+        change = Session.update(running_until=utc_now() + self._lease).where(
             Session.running_turn.in_(list(turns))
         )
         self._store.write(lambda db: change.execute(db))
@@ -102,7 +97,7 @@ class SessionClaims:
         values = _values(turn, outcome)
 
         def work(db: Any) -> None:
-            found = rows(db, FINISH, *values)
+            found = fetch_rows(db, FINISH_TURN, *values)
             if not found:
                 raise TurnStopped("The session was deleted while the answer was written.", should_retry=False)
             if outcome.messages:
@@ -112,11 +107,11 @@ class SessionClaims:
 
 
 def _values(turn: str, outcome: TurnResult) -> list[Any]:
-    """Those that FINISH takes."""
+    """Return the values of FINISH_TURN."""
     model = Session.model.db_value(outcome.model)
     claude = Session.claude_session_id.db_value(outcome.claude_session_id)
     sums = [outcome.input_tokens + outcome.output_tokens, outcome.cost]
-    return [False, Session.updated_at.db_value(now()), model, claude, outcome.message_count, *sums, turn]
+    return [False, Session.updated_at.db_value(utc_now()), model, claude, outcome.message_count, *sums, turn]
 
 
 def _replace(db: Any, session_id: str, outcome: TurnResult) -> None:
@@ -135,5 +130,5 @@ def _replace(db: Any, session_id: str, outcome: TurnResult) -> None:
 
 
 def _add(db: Any, session_id: str, message: dict[str, Any], **figures: Any) -> None:
-    values = {"session": session_id, "role": message["role"], "content": message, "created_at": now()}
+    values = {"session": session_id, "role": message["role"], "content": message, "created_at": utc_now()}
     SessionMessage.insert(**values, **figures).execute(db)

@@ -8,14 +8,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from peewee import fn
 
 from gateway.errors import SessionNotFound
-from gateway.store.database import Store, run
+from gateway.store.clock import utc_now
+from gateway.store.database import Store
 from gateway.store.models import Session, SessionMessage
+from gateway.store.statements import INSERT_SESSION, SESSION_FIELDS, execute
 
 UNSTORED_IDLE = timedelta(minutes=30)  # where sessions do not expire: these hold nothing to keep
 
@@ -42,7 +44,7 @@ class SessionRecord:
     @property
     def is_running(self) -> bool:
         """Whether an answer is being written."""
-        return self.running_until is not None and self.running_until > now()
+        return self.running_until is not None and self.running_until > utc_now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,17 @@ class SessionExpiry:
 
     def is_current(self) -> Any:
         """The condition for those that are there."""
-        known = (Session.updated_at >= self._limit()) | (Session.running_until > now())
+        known = (Session.updated_at >= self._limit()) | (Session.running_until > utc_now())
         return known if self.idle is not None else known | (Session.is_stored == True)  # noqa: E712  SQL
 
     def is_expired(self) -> Any:
         """The condition for those that may go. Not the opposite in SQL's logic, where unknown is neither."""
-        resting = Session.running_until.is_null() | (Session.running_until <= now())
+        resting = Session.running_until.is_null() | (Session.running_until <= utc_now())
         expired = (Session.updated_at < self._limit()) & resting
         return expired if self.idle is not None else expired & (Session.is_stored == False)  # noqa: E712  SQL
 
     def _limit(self) -> datetime:
-        return now() - (self.idle or UNSTORED_IDLE)
+        return utc_now() - (self.idle or UNSTORED_IDLE)
 
 
 class Sessions:
@@ -92,7 +94,15 @@ class Sessions:
     ) -> SessionRecord:
         """A new session, stored and empty."""
         record = SessionRecord(
-            new_session_id(), owner, project_id, title, model, system_prompt, True, moment := now(), moment
+            new_session_id(),
+            owner,
+            project_id,
+            title,
+            model,
+            system_prompt,
+            True,
+            moment := utc_now(),
+            moment,
         )
         self._store.write(lambda db: insert_session(db, record))
         return record
@@ -166,7 +176,9 @@ class Sessions:
             fn.COALESCE(fn.SUM(Session.message_count), 0).alias("messages"),
         )
         models = Session.select(Session.model).distinct().order_by(Session.model)
-        running = Session.select(Session.id).where(Session.running_until > now()).order_by(Session.created_at)
+        running = (
+            Session.select(Session.id).where(Session.running_until > utc_now()).order_by(Session.created_at)
+        )
 
         def work(db: Any) -> dict[str, Any]:
             named = models.where(seen, Session.model.is_null(False)).tuples().execute(db)
@@ -183,11 +195,6 @@ class Sessions:
     def _seen_by(self, owner: str | None) -> Any:
         living = self._expiry.is_current()
         return living if owner is None else living & (Session.owner == owner)
-
-
-def now() -> datetime:
-    """The present moment."""
-    return datetime.now(timezone.utc)
 
 
 def new_session_id() -> str:
@@ -207,14 +214,14 @@ def find_session(db: Any, session_id: str, owner: str | None, expiry: SessionExp
     return _record(row)
 
 
-_FIELDS: dict[str, Any] = {field.name: field for field in Session._meta.sorted_fields}
-_INSERT = f"INSERT INTO sessions ({', '.join(_FIELDS)}) VALUES ({', '.join('?' for _ in _FIELDS)})"
-
-
 def insert_session(db: Any, record: SessionRecord, **values: Any) -> None:
     """Add a session in a transaction; `values` are of further columns."""
     given = {name: getattr(record, name) for name in SessionRecord.__dataclass_fields__} | values
-    run(db, _INSERT, *(field.db_value(given.get(name, field.default)) for name, field in _FIELDS.items()))
+    execute(
+        db,
+        INSERT_SESSION,
+        *(field.db_value(given.get(name, field.default)) for name, field in SESSION_FIELDS.items()),
+    )
 
 
 def _record(row: Any) -> SessionRecord:

@@ -18,7 +18,7 @@ from gateway.errors import KeyNotFound, StoreError
 from gateway.record import Record
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
-from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.models import ApiKey
 from gateway.store.usage import GROUPS, UsageTable
@@ -120,7 +120,7 @@ def test_restart_of_the_server_is_survived(server: postgres.Server, store: Store
 
 
 def test_limits_and_leases_are_exact(server: postgres.Server, store: Store) -> None:
-    storage = DatabaseStorage(store=store)
+    storage = DatabaseCounters(store=store)
     with ThreadPoolExecutor(8) as pool:
         let_in = list(pool.map(lambda _: storage.acquire_sliding_window_entry("k", 30, 60), range(80)))
     assert sum(let_in) == 30

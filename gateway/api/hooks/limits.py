@@ -22,7 +22,6 @@ from flask import Blueprint, Flask, Response, g, request
 from flask_limiter import Limiter
 from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import SlidingWindowCounterSupport
 
 from gateway.api.hooks import auth, errors
 from gateway.errors import LimitReached, QuotaExceeded, StoreError
@@ -32,7 +31,7 @@ from gateway.store.limits import sliding_window
 from gateway.store.limits.allowance import LIMIT_NAMES, Allowance
 from gateway.store.limits.budgets import BUDGET_NAMES, Budgets, BudgetState
 from gateway.store.limits.leases import HeldLeases
-from gateway.store.limits.sliding_window import RateLimitWindow
+from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +82,8 @@ class Guard:
         self._public = public
 
     @cached_property
-    def _storage(self) -> SlidingWindowCounterSupport:
-        return cast(SlidingWindowCounterSupport, self._limiter.storage)
+    def _storage(self) -> WindowStorage:
+        return cast(WindowStorage, self._limiter.storage)
 
     @cached_property
     def budgets(self) -> Budgets:

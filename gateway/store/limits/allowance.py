@@ -1,4 +1,4 @@
-"""How much one client may use: the gateway's own figures, which a key's `limits` override."""
+"""The limits of one client: the gateway's settings, which a key's own limits override."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Limits of one key, or of one address where no key is asked for. 0 is no limit.
+    """Limits of one key, or of one address if keys are not required. 0 means no limit.
 
-    Days and months are the calendar's, in UTC.
+    Days and months are calendar days and months in UTC.
+
+    >>> Allowance(requests_per_minute=100).with_overrides({"requests_per_minute": 5}).requests_per_minute
+    5
     """
 
     requests_per_minute: int = 0
@@ -23,7 +26,7 @@ class Allowance:
     usd_per_month: float = 0.0
 
     def with_overrides(self, own: Mapping[str, Any]) -> Allowance:
-        """These limits with those that a key has of its own."""
+        """Return these limits, replaced by the limits in `own`. Names that a later version wrote are ignored."""
         return replace(self, **{name: own[name] for name in LIMIT_NAMES if name in own}) if own else self
 
 

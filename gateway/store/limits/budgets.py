@@ -1,7 +1,7 @@
-"""Tokens and dollars that clients have used, in minutes, days and months of the calendar (UTC).
+"""Budgets: the tokens and dollars that clients have used in a calendar minute, day or month (UTC).
 
-What an answer costs is known when it is over: a request is let in as long as something is left, and its answer may go
-past the limit.
+The cost of an answer is known when it is over. A request is admitted while something is left, so its answer may exceed
+the limit.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from limits.storage import Storage
 from gateway.store.limits.allowance import Allowance
 from gateway.turn import Usage
 
-UNITS = {"tokens": 1, "usd": 1_000_000}  # counters are whole numbers: millionths of a dollar
+UNITS = {"tokens": 1, "usd": 1_000_000}  # counters are integers, so dollars are counted in millionths
 BUDGET_NAMES = ("tokens_per_minute", "tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What is used of one limit; `seconds` from now its window ends, at `ends_at` (since 1970)."""
+    """The used part of one limit. Its window ends in `seconds`, at `ends_at` (seconds since 1970)."""
 
     name: str
     limit: float
@@ -33,43 +33,45 @@ class BudgetState:
 
 
 class Budgets:
-    """The counters. Only what has a limit is counted, from the time that it has one."""
+    """The counters of all budgets. A client without a limit is not counted.
+
+    >>> budgets.charge("key_1", Allowance(tokens_per_day=1000), Usage(output_tokens=1200))
+    >>> budgets.find_exhausted("key_1", Allowance(tokens_per_day=1000)).used
+    1200.0
+    """
 
     def __init__(self, storage: Storage, now: Callable[[], float] = time.time) -> None:
         self._storage = storage
         self._now = now
 
-    def get_state(self, who: str, name: str, limit: float) -> BudgetState:
-        """How much `who` has used of the limit called `name`."""
+    def get_state(self, client: str, name: str, limit: float) -> BudgetState:
+        """Return how much the client has used of the limit called `name`."""
         now = self._now()
         unit, _, span = name.partition("_per_")
-        key, ends_at = _window(who, unit, span, now)
+        key, ends_at = _window(client, unit, span, now)
         return BudgetState(name, limit, self._storage.get(key) / UNITS[unit], ends_at - now, ends_at)
 
-    def find_exhausted(self, who: str, allowance: Allowance) -> BudgetState | None:
-        """The limit of which nothing is left; of several the one that ends last."""
+    def find_exhausted(self, client: str, allowance: Allowance) -> BudgetState | None:
+        """Return the exhausted limit. If several are exhausted, return the one that resets last."""
         limits = ((name, getattr(allowance, name)) for name in BUDGET_NAMES)
-        found = [self.get_state(who, name, limit) for name, limit in limits if limit]
-        return max(
-            (spent for spent in found if spent.used >= spent.limit),
-            key=lambda spent: spent.ends_at,
-            default=None,
-        )
+        states = [self.get_state(client, name, limit) for name, limit in limits if limit]
+        exhausted = (state for state in states if state.used >= state.limit)
+        return max(exhausted, key=lambda state: state.ends_at, default=None)
 
-    def charge(self, who: str, allowance: Allowance, usage: Usage) -> None:
-        """Count an answer. All its tokens count, cached ones too: what the client is told as total_tokens."""
+    def charge(self, client: str, allowance: Allowance, usage: Usage) -> None:
+        """Count an answer. All of its tokens count, cached ones too: the total that the client sees."""
         now = self._now()
         amounts = {"tokens": usage.total_tokens, "usd": usage.cost_usd or 0.0}
         for name in BUDGET_NAMES:
             unit, _, span = name.partition("_per_")
             amount = math.ceil(round(amounts[unit] * UNITS[unit], 3))  # 123.00000000000001 is 123
             if amount and getattr(allowance, name):
-                key, ends_at = _window(who, unit, span, now)
+                key, ends_at = _window(client, unit, span, now)
                 self._storage.incr(key, math.ceil(ends_at - now), amount)
 
 
-def _window(who: str, unit: str, span: str, now: float) -> tuple[str, float]:
-    """The key of the window that `now` is in, and its end in seconds since 1970."""
+def _window(client: str, unit: str, span: str, now: float) -> tuple[str, float]:
+    """Return the key of the window that contains `now`, and its end in seconds since 1970."""
     begin = datetime.fromtimestamp(now, timezone.utc).replace(second=0, microsecond=0)
     end = begin + timedelta(minutes=1)
     if span != "minute":
@@ -78,4 +80,4 @@ def _window(who: str, unit: str, span: str, now: float) -> tuple[str, float]:
     if span == "month":
         begin = begin.replace(day=1)
         end = (begin + timedelta(days=32)).replace(day=1)
-    return f"{unit}/{span}/{begin:%Y-%m-%dT%H:%M}/{who}", end.timestamp()
+    return f"{unit}/{span}/{begin:%Y-%m-%dT%H:%M}/{client}", end.timestamp()

@@ -1,4 +1,4 @@
-"""Leases in Redis, for several machines: a sorted set for each client, by the time they run out."""
+"""Leases in Redis, for several machines: each client has a sorted set of leases, ordered by the time they expire."""
 
 from __future__ import annotations
 
@@ -31,36 +31,37 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] * 1000))
 
 
 class RedisLeases:
-    """See Leases. Scripts run one at a time in Redis: they are exact."""
+    """Leases in Redis, as the protocol Leases describes. They are exact because Redis runs one script at a time."""
 
     def __init__(self, url: str, **options: Any) -> None:
         self._redis = Redis.from_url(url.replace("redis+unix", "unix"), **options)
         self._acquire = self._redis.register_script(ACQUIRE)
         self._renew = self._redis.register_script(RENEW)
 
-    def acquire(self, who: str, lease_id: str, most: int, seconds: float) -> bool:
-        """Whether there was room for one more among `most`."""
-        with _wrapped():
-            return bool(self._acquire([_key(who)], [lease_id, most, seconds]))
+    def acquire(self, client: str, lease_id: str, limit: int, seconds: float) -> bool:
+        """Take a lease for `seconds` if the client has fewer than `limit`. Return whether it was taken."""
+        with _store_errors():
+            return bool(self._acquire([_key(client)], [lease_id, limit, seconds]))
 
     def renew(self, leases: Collection[tuple[str, str]], seconds: float) -> None:
-        """Let leases run out `seconds` from now."""
-        with _wrapped():
-            for who, lease_id in leases:
-                self._renew([_key(who)], [lease_id, seconds])
+        """Let leases expire `seconds` from now."""
+        with _store_errors():
+            for client, lease_id in leases:
+                self._renew([_key(client)], [lease_id, seconds])
 
-    def release(self, who: str, lease_id: str) -> None:
+    def release(self, client: str, lease_id: str) -> None:
         """End a lease."""
-        with _wrapped():
-            self._redis.zrem(_key(who), lease_id)
+        with _store_errors():
+            self._redis.zrem(_key(client), lease_id)
 
 
-def _key(who: str) -> Any:
-    return f"LIMITS:leases/{who}"
+def _key(client: str) -> Any:
+    return f"LIMITS:leases/{client}"
 
 
 @contextmanager
-def _wrapped() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
+    """Turn Redis' errors into StoreError."""
     try:
         yield
     except RedisError as error:

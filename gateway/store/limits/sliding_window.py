@@ -1,44 +1,62 @@
-"""What a sliding window says to a client: how much is left, and for how long nothing is."""
+"""The state of a sliding window as clients see it: how much is left, and when there is room again.
+
+A sliding window approximates the last `period` seconds by two fixed windows: the current one counts fully, and the
+previous one by the share of it that lies within the period. For example, 30 seconds into a minute, half of the previous
+minute's requests count.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from limits import RateLimitItem
-from limits.storage import SlidingWindowCounterSupport
 
-from gateway.store.limits.counters import DatabaseStorage
+# The previous window's count, the seconds until it expires, the current window's count, the seconds until it expires.
+WindowCounts = tuple[int, float, int, float]
 
-Window = tuple[int, float, int, float]  # as `get_sliding_window` returns it
+
+class WindowStorage(Protocol):
+    """A storage that counts in sliding windows: DatabaseCounters or RedisCounters."""
+
+    def hit(self, key: str, limit: int, expiry: int, amount: int = 1) -> tuple[bool, WindowCounts]:
+        """Add to a window if there is room. Return whether there was, and the counts after that."""
+
+    def get_sliding_window(self, key: str, expiry: int) -> WindowCounts:
+        """Return the counts of a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitWindow:
-    """Counts of the last window and of this one. Of the last one counts what share of `period` is to go, in seconds."""
+    """The counts of one client's previous and current window of `period` seconds. The current one ends in `seconds`.
+
+    >>> RateLimitWindow(limit=100, period=60, previous=40, current=10, seconds=30).remaining
+    70
+    """
 
     limit: int
     period: float
     previous: int
     current: int
-    seconds: float  # until this window ends
+    seconds: float
 
     @property
     def remaining(self) -> int:
-        """How many more would pass now."""
-        faded = math.floor(self.previous * self.seconds / self.period)
-        return max(0, self.limit - faded - self.current)
+        """Return how many more requests would be admitted now."""
+        fading = math.floor(self.previous * self.seconds / self.period)
+        return max(0, self.limit - fading - self.current)
 
     @property
     def reset(self) -> float:
-        """Seconds until nothing of it counts any more."""
+        """Return the seconds until no counted request matters any more."""
         if self.current:
             return self.seconds + self.period
         return self.seconds if self.previous else 0.0
 
     @property
     def wait(self) -> float:
-        """Seconds until the next one would pass."""
+        """Return the seconds until the next request would be admitted."""
         if self.remaining:
             return 0.0
         if self.current >= self.limit:
@@ -47,26 +65,23 @@ class RateLimitWindow:
 
 
 def count_request(
-    storage: SlidingWindowCounterSupport, item: RateLimitItem, who: str, scope: str
+    storage: WindowStorage, item: RateLimitItem, client: str, scope: str
 ) -> tuple[bool, RateLimitWindow]:
-    """Count one more if there is room: whether there was, and the window then. Raises what the storage does."""
-    key, period = item.key_for(who, scope), item.get_expiry()
-    if isinstance(storage, DatabaseStorage):
-        found = storage.hit(key, item.amount, period)
-        return found is not None, _sliding(item, found or storage.get_sliding_window(key, period))
-    passed = storage.acquire_sliding_window_entry(key, item.amount, period)
-    return passed, _sliding(item, storage.get_sliding_window(key, period))
+    """Count a request if there is room. Return whether there was, and the window after that.
+
+    Raise the storage's errors.
+    """
+    is_admitted, counts = storage.hit(item.key_for(client, scope), item.amount, item.get_expiry())
+    return is_admitted, _create_window(item, counts)
 
 
-def read_window(
-    storage: SlidingWindowCounterSupport, item: RateLimitItem, who: str, scope: str
-) -> RateLimitWindow:
-    """The window of the limiter's `item`. Raises what the storage does."""
-    return _sliding(item, storage.get_sliding_window(item.key_for(who, scope), item.get_expiry()))
+def read_window(storage: WindowStorage, item: RateLimitItem, client: str, scope: str) -> RateLimitWindow:
+    """Return a client's window without counting. Raise the storage's errors."""
+    return _create_window(item, storage.get_sliding_window(item.key_for(client, scope), item.get_expiry()))
 
 
-def _sliding(item: RateLimitItem, window: Window) -> RateLimitWindow:
-    previous, previous_left, current, current_left = window
+def _create_window(item: RateLimitItem, counts: WindowCounts) -> RateLimitWindow:
+    previous, previous_left, current, current_left = counts
     period = item.get_expiry()
     seconds = current_left - period if current_left else previous_left
     return RateLimitWindow(item.amount, period, previous, current, max(0.0, seconds))

@@ -19,7 +19,7 @@ from gateway.store.database import Store
 from gateway.store.limits import sliding_window
 from gateway.store.limits.allowance import Allowance
 from gateway.store.limits.budgets import Budgets
-from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseStorage
+from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases, HeldLeases, Leases
 from gateway.store.limits.redis_leases import RedisLeases
 from gateway.store.limits.sliding_window import RateLimitWindow
@@ -54,14 +54,14 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def storage(store: Store, clock: Clock) -> DatabaseStorage:
-    return DatabaseStorage(store=store, now=clock)
+def storage(store: Store, clock: Clock) -> DatabaseCounters:
+    return DatabaseCounters(store=store, now=clock)
 
 
 # Windows
 
 
-def test_a_fixed_window_counts_until_it_ends(storage: DatabaseStorage, clock: Clock) -> None:
+def test_a_fixed_window_counts_until_it_ends(storage: DatabaseCounters, clock: Clock) -> None:
     assert [storage.incr("a", 60, 2), storage.incr("a", 60), storage.incr("b", 60)] == [2, 3, 1]
     assert (storage.get("a"), storage.get_expiry("a"), storage.get("c")) == (3, NOON + 60, 0)
     clock.now += 59
@@ -72,7 +72,7 @@ def test_a_fixed_window_counts_until_it_ends(storage: DatabaseStorage, clock: Cl
     assert storage.get_expiry("a") == clock.now + 60
 
 
-def test_what_was_used_fades_out(storage: DatabaseStorage, clock: Clock) -> None:
+def test_what_was_used_fades_out(storage: DatabaseCounters, clock: Clock) -> None:
     def passes() -> int:
         return sum(storage.acquire_sliding_window_entry("a", 60, 60) for _ in range(100))
 
@@ -90,7 +90,7 @@ def test_what_was_used_fades_out(storage: DatabaseStorage, clock: Clock) -> None
 
 @pytest.mark.parametrize("limit", [1, 3, 110])
 def test_a_client_that_waits_as_told_is_never_locked_out(
-    storage: DatabaseStorage, clock: Clock, limit: int
+    storage: DatabaseCounters, clock: Clock, limit: int
 ) -> None:
     """Refused requests cost nothing, however many; the wait is neither too long nor too short."""
     limiter = SlidingWindowCounterRateLimiter(storage)
@@ -108,7 +108,7 @@ def test_a_client_that_waits_as_told_is_never_locked_out(
         assert limiter.hit(item, "me", "x")
 
 
-def test_a_hit_tells_of_the_window(storage: DatabaseStorage, clock: Clock) -> None:
+def test_a_hit_tells_of_the_window(storage: DatabaseCounters, clock: Clock) -> None:
     item = RateLimitItemPerMinute(3)
     told = [sliding_window.count_request(storage, item, "me", "x") for _ in range(4)]
     assert told == [(count <= 3, RateLimitWindow(3, 60, 0, min(count, 3), 30)) for count in range(1, 5)]
@@ -132,7 +132,7 @@ def test_a_window_says_what_is_left() -> None:
         assert (window.remaining, window.reset, window.wait) == wanted
 
 
-def test_windows_that_are_over_are_swept(storage: DatabaseStorage, store: Store, clock: Clock) -> None:
+def test_windows_that_are_over_are_swept(storage: DatabaseCounters, store: Store, clock: Clock) -> None:
     for number in range(20):
         storage.incr(f"old {number}", 10)
     clock.now += SWEEP_SECONDS + 1
@@ -141,7 +141,7 @@ def test_windows_that_are_over_are_swept(storage: DatabaseStorage, store: Store,
     assert keys == ["new"]
 
 
-def test_windows_can_be_forgotten(storage: DatabaseStorage) -> None:
+def test_windows_can_be_forgotten(storage: DatabaseCounters) -> None:
     for key in ("a", "b", "c"):
         storage.incr(key, 60)
     storage.acquire_sliding_window_entry("s", 1, 60)
@@ -154,7 +154,7 @@ def test_windows_can_be_forgotten(storage: DatabaseStorage) -> None:
     assert storage.get("b") == 0
 
 
-def storage_calls(storage: DatabaseStorage) -> dict[str, Callable[[], object]]:
+def storage_calls(storage: DatabaseCounters) -> dict[str, Callable[[], object]]:
     return {
         "incr": lambda: storage.incr("a", 60),
         "get": lambda: storage.get("a"),
@@ -176,7 +176,7 @@ def lease_calls(found: Leases) -> dict[str, Callable[[], object]]:
 
 
 def test_a_locked_database_is_a_503_everywhere(
-    storage: DatabaseStorage, store: Store, tmp_path: Path
+    storage: DatabaseCounters, store: Store, tmp_path: Path
 ) -> None:
     calls = storage_calls(storage) | lease_calls(DatabaseLeases(store))
     store.close()
@@ -207,7 +207,7 @@ def test_a_locked_database_is_a_503_everywhere(
     ],
 )
 def test_a_budget_begins_anew_with_the_calendar(
-    storage: DatabaseStorage, clock: Clock, name: str, ends_at: datetime
+    storage: DatabaseCounters, clock: Clock, name: str, ends_at: datetime
 ) -> None:
     budgets = Budgets(storage, clock)
     allowance = Allowance(**{name: 2})
@@ -225,7 +225,7 @@ def test_a_budget_begins_anew_with_the_calendar(
     assert budgets.find_exhausted("me", allowance) is None
 
 
-def test_months_are_of_their_own_lengths(storage: DatabaseStorage, clock: Clock) -> None:
+def test_months_are_of_their_own_lengths(storage: DatabaseCounters, clock: Clock) -> None:
     budgets = Budgets(storage, clock)
     ends = []
     for _ in range(12):
@@ -236,7 +236,7 @@ def test_months_are_of_their_own_lengths(storage: DatabaseStorage, clock: Clock)
     ]
 
 
-def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseStorage, clock: Clock) -> None:
+def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseCounters, clock: Clock) -> None:
     budgets = Budgets(storage, clock)
     allowance = Allowance(tokens_per_day=100, usd_per_day=1)
     usage = Usage(
@@ -254,7 +254,7 @@ def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseStorage, 
     assert storage.reset() == 2  # nothing else was counted
 
 
-def test_of_several_limits_the_one_that_lasts_is_told(storage: DatabaseStorage, clock: Clock) -> None:
+def test_of_several_limits_the_one_that_lasts_is_told(storage: DatabaseCounters, clock: Clock) -> None:
     budgets = Budgets(storage, clock)
     allowance = Allowance(tokens_per_minute=1, tokens_per_day=1, usd_per_month=5)
     budgets.charge("me", allowance, Usage(output_tokens=1, cost_usd=1))

@@ -8,7 +8,6 @@ import sys
 import pytest
 from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
-from limits.storage import RedisStorage
 
 from gateway.app import create_app
 from gateway.errors import StoreError
@@ -17,7 +16,8 @@ from gateway.store.database import Store
 from gateway.store.limits import sliding_window
 from gateway.store.limits.allowance import Allowance
 from gateway.store.limits.budgets import Budgets
-from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.counters import DatabaseCounters
+from gateway.store.limits.redis_counters import RedisCounters
 from gateway.store.limits.redis_leases import RedisLeases
 from gateway.store.limits.sliding_window import RateLimitWindow
 from gateway.turn import Usage
@@ -28,16 +28,16 @@ HAMMER = """
 import sys
 from gateway.store.database import Store
 from gateway.store.limits.leases import DatabaseLeases
-from gateway.store.limits.counters import DatabaseStorage
+from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.redis_leases import RedisLeases
-from limits.storage import RedisStorage
+from gateway.store.limits.redis_counters import RedisCounters
 
 url, name = sys.argv[1:]
 if url.startswith("sqlite"):
     store = Store(url)
-    storage, leases = DatabaseStorage(store=store, now=lambda: 1e9), DatabaseLeases(store, lambda: 1e9)
+    storage, leases = DatabaseCounters(store=store, now=lambda: 1e9), DatabaseLeases(store, lambda: 1e9)
 else:
-    storage, leases = RedisStorage(url), RedisLeases(url)
+    storage, leases = RedisCounters(url), RedisLeases(url)
 sys.stdin.readline()
 taken = sum(storage.acquire_sliding_window_entry("window", 100, 3600) for _ in range(150))
 held = sum(leases.acquire("me", f"{name} {number}", 50, 600) for number in range(60))
@@ -65,16 +65,16 @@ def hammer(url: str) -> tuple[int, int]:
 
 def test_counts_in_the_database_are_exact(database_url: str, store: Store) -> None:
     assert hammer(database_url) == (100, 50)
-    assert DatabaseStorage(store=store, now=lambda: 1e9).get("sum") == 900
+    assert DatabaseCounters(store=store, now=lambda: 1e9).get("sum") == 900
 
 
 def test_counts_in_redis_are_exact(redis_url: str) -> None:
     assert hammer(redis_url) == (100, 50)
-    assert RedisStorage(redis_url).get("sum") == 900
+    assert RedisCounters(redis_url).get("sum") == 900
 
 
 def test_budgets_in_redis(redis_url: str) -> None:
-    budgets = Budgets(RedisStorage(redis_url))
+    budgets = Budgets(RedisCounters(redis_url))
     allowance = Allowance(usd_per_month=0.5)
     budgets.charge("me", allowance, Usage(cost_usd=0.4))
     assert budgets.find_exhausted("me", allowance) is None
@@ -85,7 +85,7 @@ def test_budgets_in_redis(redis_url: str) -> None:
 
 
 def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
-    storage = RedisStorage(redis_url)
+    storage = RedisCounters(redis_url)
     item = RateLimitItemPerMinute(3)
     assert sliding_window.read_window(storage, item, "reader", "x") == RateLimitWindow(3, 60, 0, 0, 0)
     told = [sliding_window.count_request(storage, item, "reader", "x") for _ in range(4)]
@@ -117,4 +117,4 @@ def test_redis_that_is_gone_is_a_503() -> None:
         with pytest.raises(StoreError):
             call()
     with pytest.raises(StorageError):
-        RedisStorage(url, wrap_exceptions=True).get("a")
+        RedisCounters(url, wrap_exceptions=True).get("a")

@@ -12,10 +12,11 @@ import pytest
 from gateway.app import create_app
 from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
+from gateway.store.clock import utc_now
 from gateway.store.database import DELETE_BATCH, Store
 from gateway.store.models import Session, SessionMessage
 from gateway.store.session_claims import SessionClaims, TurnResult
-from gateway.store.sessions import SessionExpiry, Sessions, new_session_id, now
+from gateway.store.sessions import SessionExpiry, Sessions, new_session_id
 from tests.support.recorded import assistant, user
 
 HALF_AN_HOUR = SessionExpiry(timedelta(minutes=30))
@@ -51,7 +52,7 @@ def count(store: Store, model: Any) -> int:
 
 
 def idle_for(store: Store, session_id: str, **time: float) -> None:
-    change(store, session_id, updated_at=now() - timedelta(**time))
+    change(store, session_id, updated_at=utc_now() - timedelta(**time))
 
 
 # Claims
@@ -82,7 +83,7 @@ def test_a_claim_that_is_not_renewed_ends(sessions: Sessions, claims: SessionCla
 def test_a_claim_is_renewed(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me")
     claims.claim(session.id, "me", "turn")
-    change(store, session.id, running_until=now() - timedelta(seconds=1))
+    change(store, session.id, running_until=utc_now() - timedelta(seconds=1))
     claims.renew_leases({"turn": 1}.keys())
     assert sessions.get(session.id, "me").is_running
 
@@ -204,7 +205,7 @@ def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
 
 
 def test_many_are_swept(sessions: Sessions, store: Store) -> None:
-    old = {"owner": "", "created_at": now(), "updated_at": now() - timedelta(days=1)}
+    old = {"owner": "", "created_at": utc_now(), "updated_at": utc_now() - timedelta(days=1)}
     rows = [{**old, "id": new_session_id()} for _ in range(DELETE_BATCH + 3)]
     store.write(lambda db: [Session.insert(**row).execute(db) for row in rows])
     assert sessions.delete_expired() == len(rows)
