@@ -6,9 +6,9 @@ LEASE_SECONDS and the thing is free again.
 
 For example, a worker that writes responses in the background:
 
->>> keeper = LeaseKeeper(responses.renew_leases, responses.find_active)
->>> keeper.add("resp_1", on_lost=task.stop)  # called if another worker cancels or deletes the response
->>> keeper.remove("resp_1")  # the response is finished
+    keeper = LeaseKeeper(responses.renew_leases, responses.find_active)
+    keeper.add("resp_1", on_lost=task.stop)  # called if another worker cancels or deletes the response
+    keeper.remove("resp_1")  # the response is finished
 """
 
 from __future__ import annotations

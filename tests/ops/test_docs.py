@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.settings import VERSION, Settings
 from tests.support.gateway import ROOT
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -154,6 +154,22 @@ def test_named_modules_exist(page: Path) -> None:
         page.read_text("utf-8"),
     )
     assert [path for path in named if not (ROOT / "gateway" / path).exists() and "NAME" not in path] == []
+
+
+def test_workflows_use_existing_targets_and_pinned_actions() -> None:
+    workflows = [path.read_text("utf-8") for path in (ROOT / ".github/workflows").glob("*.yml")]
+    assert len(workflows) == 2
+    for workflow in workflows:
+        actions = re.findall(r"uses: (\S+)", workflow)
+        assert actions
+        assert [action for action in actions if not re.fullmatch(r"actions/[\w-]+@v\d+", action)] == []
+        assert set(re.findall(r"\bmake ([a-z-]+)", workflow)) <= TARGETS
+        assert all((ROOT / command).exists() for command in re.findall(r"run: (\.ci/\w+)", workflow))
+
+
+def test_changelog_has_the_current_version() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert headings[:2] == ["Unreleased", VERSION]
 
 
 def test_every_make_target_exists_and_has_a_description() -> None:
