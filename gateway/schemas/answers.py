@@ -1,6 +1,6 @@
-"""What the schemas of answers have in common, and the error objects.
+"""The base of all answer schemas, and the error objects.
 
-Most of these schemas only describe: what writes an answer is its dialect.
+Most of these schemas only document: the dialects write the answers.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from marshmallow import Schema, fields
 
 
 class AnswerSchema(Schema):
-    """An object in an answer. All its fields are always there, but for those that `sometimes` names."""
+    """An object in an answer. All its fields are always present, except the `sometimes` ones."""
 
     sometimes: ClassVar[Collection[str]] = ()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Describe the field as required, or not."""
+        """Mark the field as required, unless it is one of `sometimes`."""
         field_obj.required = field_name not in self.sometimes
 
 
 def constant(value: str | bool, description: str = "") -> fields.Constant[Any]:
-    """A field that always has this value."""
+    """Return a field that always has this value."""
     metadata = {"type": "boolean" if isinstance(value, bool) else "string", "enum": [value]}
     return fields.Constant(
         value, metadata={**metadata, "description": description} if description else metadata
@@ -30,53 +30,59 @@ def constant(value: str | bool, description: str = "") -> fields.Constant[Any]:
 
 
 def one_of(*values: str, nullable: bool = False) -> fields.String:
-    """A string that is one of `values`."""
+    """Return a field for a string that is one of `values`."""
     return fields.String(
         allow_none=nullable, metadata={"enum": [*values, None] if nullable else list(values)}
     )
 
 
 def always_null() -> fields.Raw:
-    """A field that OpenAI's answers have and that is never used."""
+    """Return a field that exists in OpenAI's answers, but is always null here."""
     return fields.Raw(metadata={"type": "null"})
 
 
 class StreamEventSchema(AnswerSchema):
-    """One event of a stream."""
+    """An event of a stream."""
 
     sometimes = ("event",)
 
-    event = fields.String(metadata={"description": "Its type, where the API has types."})
-    data = fields.String(metadata={"description": "JSON; at the end of OpenAI's streams `[DONE]`."})
+    event = fields.String(metadata={"description": "The type of the event, in APIs that have types."})
+    data = fields.String(metadata={"description": "JSON, or `[DONE]` at the end of OpenAI's streams."})
 
 
-class FaultSchema(AnswerSchema):
-    """What went wrong."""
+class ErrorDetailsSchema(AnswerSchema):
+    """The details of an error."""
 
     message = fields.String()
     type = fields.String()
     param = fields.String(
-        allow_none=True, metadata={"description": "The field of the request that is wrong."}
+        allow_none=True, metadata={"description": "The field of the request that caused the error."}
     )
     code = fields.String()
 
 
 class ErrorSchema(AnswerSchema):
-    """An error. https://platform.openai.com/docs/guides/error-codes"""
+    """An error.
 
-    error = fields.Nested(FaultSchema)
+    https://platform.openai.com/docs/guides/error-codes
+    """
+
+    error = fields.Nested(ErrorDetailsSchema)
 
 
-class AnthropicFaultSchema(AnswerSchema):
-    """What went wrong, in Anthropic's words."""
+class AnthropicErrorDetailsSchema(AnswerSchema):
+    """The details of an error, in Anthropic's form."""
 
     type = fields.String()
     message = fields.String()
 
 
 class AnthropicErrorSchema(AnswerSchema):
-    """An error of the Messages API. https://platform.claude.com/docs/en/api/errors"""
+    """An error of the Messages API.
+
+    https://platform.claude.com/docs/en/api/errors
+    """
 
     type = constant("error")
-    error = fields.Nested(AnthropicFaultSchema)
+    error = fields.Nested(AnthropicErrorDetailsSchema)
     request_id = fields.String()

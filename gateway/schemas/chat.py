@@ -1,18 +1,19 @@
 """The body of `POST /v1/chat/completions`.
 
-The fields are those of https://platform.openai.com/docs/api-reference/chat/create, and `system_prompt`,
-`session_id` and `project_id`. Types are checked where a wrong one would mean trouble later; what is ignored
-anyway may be anything.
+Its fields are OpenAI's, https://platform.openai.com/docs/api-reference/chat/create, plus `system_prompt`, `session_id`
+and `project_id`. A type is checked only if a wrong one would cause trouble later; ignored fields may have any value.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
 from gateway.schemas.errors import MISSING_MESSAGES
 from gateway.schemas.fields import (
+    MODEL,
+    STOP,
     Content,
     Count,
     Decimal,
@@ -23,31 +24,20 @@ from gateway.schemas.fields import (
     ObjectOf,
     StopSequences,
     Text,
+    allowed,
+    at_least,
+    between,
+    ignored,
 )
-
-#: How many answers one request may ask for.
-MAX_CHOICES = 8
+from gateway.turn import MAX_CHOICES
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
-_CONTENT_DOC = {
+_CONTENT = {
     "type": ["string", "array"],
     "items": {"type": "object"},
     "description": "A string, a list of content parts, or null.",
 }
-_STOP_DOC = {"type": ["string", "array"], "items": {"type": "string"}, "maxItems": StopSequences.LIMIT}
-
-
-def _at_least_one() -> validate.Range:
-    return validate.Range(min=1, error="Expected 1 or more.")
-
-
-def _between(low: int, high: int) -> validate.Range:
-    return validate.Range(min=low, max=high, error=f"Expected a number from {low} to {high}.")
-
-
-def _ignored() -> fields.Raw:
-    return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
 
 
 def _of(api: str, use: str) -> dict[str, str]:
@@ -55,41 +45,41 @@ def _of(api: str, use: str) -> dict[str, str]:
 
 
 class ChatMessageSchema(LenientSchema):
-    """One message. Fields that replayed answers carry besides are kept as they are."""
+    """A message. Other fields, which replayed answers may have, are kept unchanged."""
 
     role = Text(
-        required=True,
-        validate=validate.OneOf(ROLES, error="Expected one of: {choices}."),
-        error_messages={"required": "Every message needs a role."},
+        required=True, validate=allowed(*ROLES), error_messages={"required": "Every message needs a role."}
     )
-    content = Content(metadata=_CONTENT_DOC)
+    content = Content(metadata=_CONTENT)
     name = fields.Raw(metadata={"description": "Accepted without effect."})
     refusal = Text()
     tool_calls = ListOf(Object())
     function_call = Object()
     tool_call_id = Text()
     is_error: fields.Field[Any] = fields.Raw(
-        metadata={"description": "In a tool's message: the tool failed."}
+        metadata={"description": "In a tool's message: true if the tool failed."}
     )
 
 
 class StreamOptionsSchema(LenientSchema):
-    """How a stream is sent."""
+    """Options of a stream."""
 
-    include_usage = Flag(metadata={"description": "Send one last chunk with the usage."})
+    include_usage = Flag(metadata={"description": "Send the usage in a last chunk."})
     include_obfuscation = Flag(metadata={"description": "Accepted without effect."})
 
 
 class ChatCompletionSchema(LenientSchema):
     """A chat completion request."""
 
+    fast_hooks = LenientSchema.fast_hooks | {"require_messages"}
+
     messages = ListOf(
         ObjectOf(ChatMessageSchema()),
         metadata={
-            "description": "The whole conversation, oldest message first. Needed, unless `input` is there."
+            "description": "The whole conversation, oldest message first. Required unless `input` is present."
         },
     )
-    model = Text(metadata={"description": "A model's id or alias. Left out: the configured default."})
+    model = Text(metadata=MODEL)
     system_prompt = Text(metadata={"description": "Goes before the system messages of the conversation."})
     session_id = Text()
     project_id = Text()
@@ -98,64 +88,64 @@ class ChatCompletionSchema(LenientSchema):
     stream_options = ObjectOf(StreamOptionsSchema())
 
     max_completion_tokens = Count(
-        validate=_at_least_one(), metadata={"description": "Limits the answer, thinking included."}
+        validate=at_least(1), metadata={"description": "Limits the answer, including thinking."}
     )
-    max_tokens = Count(validate=_at_least_one(), metadata={"description": "Older spelling of the same."})
-    temperature = Decimal(validate=_between(0, 2), metadata={"description": "Above 1 counts as 1."})
-    top_p = Decimal(validate=_between(0, 1))
-    stop = StopSequences(metadata=_STOP_DOC)
-    n = Count(validate=_between(1, MAX_CHOICES), metadata={"description": "How many answers to write."})
+    max_tokens = Count(
+        validate=at_least(1), metadata={"description": "The older name of `max_completion_tokens`."}
+    )
+    temperature = Decimal(validate=between(0, 2), metadata={"description": "Above 1 counts as 1."})
+    top_p = Decimal(validate=between(0, 1))
+    stop = StopSequences(metadata=STOP)
+    n = Count(validate=between(1, MAX_CHOICES), metadata={"description": "The number of answers."})
 
     tools = ListOf(Object())
     tool_choice: fields.Field[Any] = fields.Raw()
     parallel_tool_calls = Flag()
-    functions = ListOf(Object(), metadata={"description": "Older spelling of `tools`."})
+    functions = ListOf(Object(), metadata={"description": "The older name of `tools`."})
     function_call: fields.Field[Any] = fields.Raw(
-        metadata={"description": "Older spelling of `tool_choice`."}
+        metadata={"description": "The older name of `tool_choice`."}
     )
     response_format = Object()
     reasoning_effort = Text(metadata={"description": "none, minimal, low, medium, high, xhigh or max."})
-    reasoning = Object(metadata={"description": "`effort` in it is the same."})
-    thinking = Object(metadata={"description": "Anthropic's: `type` is enabled, adaptive or disabled."})
+    reasoning = Object(metadata={"description": "Its `effort` is the same as `reasoning_effort`."})
+    thinking = Object(metadata={"description": "From Anthropic: `type` is enabled, adaptive or disabled."})
     modalities = ListOf(Text())
     audio = Object()
     logprobs = Flag()
-    top_logprobs = Count(validate=_between(0, 20))
+    top_logprobs = Count(validate=between(0, 20))
     web_search_options = Object()
 
-    frequency_penalty = _ignored()
-    logit_bias = _ignored()
-    metadata = _ignored()
-    prediction = _ignored()
-    presence_penalty = _ignored()
-    prompt_cache_key = _ignored()
-    prompt_cache_retention = _ignored()
-    safety_identifier = _ignored()
-    seed = _ignored()
-    service_tier = _ignored()
-    store = _ignored()
-    user = _ignored()
-    verbosity = _ignored()
+    frequency_penalty = ignored()
+    logit_bias = ignored()
+    metadata = ignored()
+    prediction = ignored()
+    presence_penalty = ignored()
+    prompt_cache_key = ignored()
+    prompt_cache_retention = ignored()
+    safety_identifier = ignored()
+    seed = ignored()
+    service_tier = ignored()
+    store = ignored()
+    user = ignored()
+    verbosity = ignored()
 
-    # Cursor posts the bodies of other APIs here; they are answered as chat all the same.
-    input: fields.Field[Any] = fields.Raw(metadata=_of("Responses", "in place of `messages`"))
-    instructions = Text(metadata=_of("Responses", "in place of a system message"))
-    max_output_tokens = Count(
-        validate=_at_least_one(), metadata=_of("Responses", "see `max_completion_tokens`")
-    )
+    # Cursor posts the bodies of other APIs to this URL and expects chat answers.
+    input: fields.Field[Any] = fields.Raw(metadata=_of("Responses", "replaces `messages`"))
+    instructions = Text(metadata=_of("Responses", "replaces a system message"))
+    max_output_tokens = Count(validate=at_least(1), metadata=_of("Responses", "see `max_completion_tokens`"))
     text = Object(metadata=_of("Responses", "see `response_format` and `verbosity`"))
-    system = Content(metadata=_of("Messages", "in place of a system message"))
+    system = Content(metadata=_of("Messages", "replaces a system message"))
     stop_sequences = ListOf(Text(), metadata=_of("Messages", "see `stop`"))
 
-    def _load(self, data: Any) -> dict[str, Any]:
-        loaded = super()._load(data)
+    def _load_fast(self, data: Any) -> dict[str, Any]:
+        loaded = super()._load_fast(data)
         if not (loaded.get("messages") or loaded.get("input")):
             raise ValidationError(MISSING_MESSAGES, "messages")
         return loaded
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def need_messages(self, data: Any, original_data: Any, **kwargs: Any) -> None:
-        """Somebody has to say something, whatever else is wrong."""
+    def require_messages(self, data: Any, original_data: Any, **kwargs: Any) -> None:
+        """Require `messages` or `input`, even if other fields are wrong as well."""
         is_object = isinstance(original_data, dict)
         if is_object and not original_data.get("messages") and not original_data.get("input"):
             raise ValidationError(MISSING_MESSAGES, "messages")

@@ -1,6 +1,7 @@
-"""What `POST /v1/chat/completions` and `POST /v1/completions` answer.
+"""Answers of `POST /v1/chat/completions` and `POST /v1/completions`.
 
-https://platform.openai.com/docs/api-reference/chat/object, https://platform.openai.com/docs/api-reference/completions/object
+https://platform.openai.com/docs/api-reference/chat/object and
+https://platform.openai.com/docs/api-reference/completions/object
 """
 
 from __future__ import annotations
@@ -9,33 +10,34 @@ from marshmallow import fields
 
 from gateway.schemas.answers import AnswerSchema, always_null, constant, one_of
 
-_COST = {"description": "USD; not there if it is unknown."}
+COST = {"description": "In USD; missing if it is unknown."}
+SECONDS = {"description": "Unix time in seconds."}
 
 
 class PromptTokensSchema(AnswerSchema):
-    """Which of the prompt's tokens the cache had, or took."""
+    """The tokens of the prompt that were read from or written to the cache."""
 
     cached_tokens = fields.Integer()
     cache_write_tokens = fields.Integer()
 
 
 class CompletionTokensSchema(AnswerSchema):
-    """What the answer's tokens were."""
+    """The kinds of tokens in the answer."""
 
     reasoning_tokens = fields.Integer()
 
 
 class ChatUsageSchema(AnswerSchema):
-    """What the answer has used, of all choices together."""
+    """The usage of all choices together."""
 
     sometimes = ("cost",)
 
-    prompt_tokens = fields.Integer(metadata={"description": "The cached ones included."})
-    completion_tokens = fields.Integer(metadata={"description": "The thinking included."})
+    prompt_tokens = fields.Integer(metadata={"description": "Includes cached tokens."})
+    completion_tokens = fields.Integer(metadata={"description": "Includes thinking."})
     total_tokens = fields.Integer()
     prompt_tokens_details = fields.Nested(PromptTokensSchema)
     completion_tokens_details = fields.Nested(CompletionTokensSchema)
-    cost = fields.Float(metadata=_COST)
+    cost = fields.Float(metadata=COST)
 
 
 class CalledFunctionSchema(AnswerSchema):
@@ -61,11 +63,11 @@ class AssistantMessageSchema(AnswerSchema):
     role = constant("assistant")
     content = fields.String(allow_none=True)
     refusal = fields.String(allow_none=True)
-    reasoning_content = fields.String(metadata={"description": "What the model thought."})
+    reasoning_content = fields.String(metadata={"description": "The model's thinking."})
     tool_calls = fields.List(fields.Nested(ToolCallSchema))
     function_call = fields.Nested(
         CalledFunctionSchema,
-        metadata={"description": "In place of `tool_calls`, where `functions` were sent."},
+        metadata={"description": "Replaces `tool_calls` if the request had `functions`."},
     )
 
 
@@ -83,7 +85,7 @@ class ChatAnswerSchema(AnswerSchema):
 
     id = fields.String()
     object = constant("chat.completion")
-    created = fields.Integer(metadata={"description": "Unix seconds."})
+    created = fields.Integer(metadata=SECONDS)
     model = fields.String(metadata={"description": "The model's full name."})
     choices = fields.List(fields.Nested(ChoiceSchema))
     usage = fields.Nested(ChatUsageSchema)
@@ -107,7 +109,7 @@ class CompletionAnswerSchema(AnswerSchema):
 
     id = fields.String()
     object = constant("text_completion")
-    created = fields.Integer(metadata={"description": "Unix seconds."})
+    created = fields.Integer(metadata=SECONDS)
     model = fields.String(metadata={"description": "The model's full name."})
     choices = fields.List(fields.Nested(TextChoiceSchema))
     usage = fields.Nested(ChatUsageSchema)

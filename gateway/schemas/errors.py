@@ -1,4 +1,9 @@
-"""marshmallow's error tree as the one error a client gets, with `param` as OpenAI writes it."""
+"""Turn marshmallow's tree of errors into the one error that a client gets, with `param` in OpenAI's notation.
+
+>>> error = field_error({"messages": {0: {"role": ["Expected a string."]}}})
+>>> error.param, error.message
+('messages[0].role', "Invalid 'messages[0].role': Expected a string.")
+"""
 
 from __future__ import annotations
 
@@ -7,37 +12,37 @@ from typing import Any
 
 from gateway.errors import InvalidRequest
 
-MISSING_MESSAGES = "At least one message is needed."
+MISSING_MESSAGES = "At least one message is required."
 
 # Texts of schema errors that have a code of their own.
 _CODES = {MISSING_MESSAGES: "missing_messages"}
 
-# The places webargs and flask-smorest read arguments from; webargs puts their errors one level down.
+# The locations that webargs and flask-smorest read arguments from; webargs puts their errors one level down.
 _LOCATIONS = ("json", "query", "querystring", "form", "headers", "cookies", "files", "path", "view_args")
 
 # marshmallow's key for errors of an object as a whole.
-_WHOLE = "_schema"
+_OBJECT_KEY = "_schema"
 
 
 def field_error(messages: Mapping[Any, Any] | list[Any]) -> InvalidRequest:
-    """The first problem in a ValidationError's `messages`, as an error that names the field.
+    """Return the first problem in a ValidationError's `messages`, as an error that names the field.
 
-    Takes marshmallow's nested form (field names, and list indexes as int keys) and the same inside webargs'
-    location, `{"json": …}`.
+    Accepts marshmallow's nested form (field names, and list indexes as int keys), also inside a location of webargs
+    (`{"json": …}`).
     """
-    nothing = InvalidRequest(f"Invalid request body: {InvalidRequest.default_message}")
-    return next(field_errors(messages), nothing)
+    unknown = InvalidRequest(f"Invalid request body: {InvalidRequest.default_message}")
+    return next(field_errors(messages), unknown)
 
 
 def field_errors(messages: Mapping[Any, Any] | list[Any]) -> Iterator[InvalidRequest]:
-    """All problems, each as an error that names its field."""
+    """Yield all problems, each as an error that names its field."""
     for param, problem in problems(messages):
         where = f"'{param}'" if param else "request body"
         yield InvalidRequest(f"Invalid {where}: {problem}", param=param, code=_CODES.get(problem))
 
 
 def problems(messages: Mapping[Any, Any] | list[Any]) -> Iterator[tuple[str | None, str]]:
-    """Every problem as (param, text), in the order the schema declares its fields."""
+    """Yield every problem as (param, text), in the order in which the schema declares its fields."""
     for path, problem in _leaves(_without_location(messages), ""):
         yield path or None, problem
 
@@ -46,8 +51,8 @@ def _without_location(messages: Any) -> Any:
     if not isinstance(messages, Mapping) or len(messages) != 1:
         return messages
     ((key, inner),) = messages.items()
-    # A field may bear a location's name ("path"); its own errors come as a list. A body that is no JSON at
-    # all comes as {"json": [text]}.
+    # A field may have the name of a location ("path"), but its errors are a list. The error of a body that is not JSON
+    # is {"json": [text]}.
     if key == "json" or (key in _LOCATIONS and isinstance(inner, Mapping)):
         return inner
     return messages
@@ -65,7 +70,7 @@ def _leaves(node: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _join(path: str, key: Any) -> str:
-    if key == _WHOLE:
+    if key == _OBJECT_KEY:
         return path
     if isinstance(key, int):
         return f"{path}[{key}]"

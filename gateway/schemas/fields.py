@@ -1,7 +1,7 @@
-"""Fields that take JSON's own types only, and say so in words a client's developer understands.
+"""Fields that accept only JSON's own types, and describe a mistake in words that a client's developer understands.
 
-marshmallow's own fields convert ("yes" is a true Boolean, "0.5" a Float). A gateway that guesses hides its
-clients' mistakes, so these refuse.
+marshmallow's own fields convert values: "yes" is a true Boolean, "0.5" a Float. A gateway that guesses hides the
+mistakes of its clients, so these fields reject such values.
 """
 
 from __future__ import annotations
@@ -9,40 +9,88 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, pre_load
+from marshmallow import INCLUDE, Schema, ValidationError, fields, missing, pre_load, validate
+
+#: The OpenAPI description of `model`.
+MODEL = {"description": "A model's id or alias. If it is missing, the configured default is used."}
 
 
-def _says(**texts: str) -> dict[str, Any]:
-    """Error texts by marshmallow's key."""
+def _texts(**texts: str) -> dict[str, Any]:
+    """Return error texts by marshmallow's key."""
     return texts
 
 
-class LenientSchema(Schema):
-    """An object whose nulls count as absent and whose unknown fields are kept, to be named as ignored.
+def at_least(low: int) -> validate.Range:
+    """Return a validator for numbers from `low` on."""
+    return validate.Range(min=low, error=f"Expected a number of {low} or more.")
 
-    What is right goes a quick way: marshmallow takes 20 µs for a message and 100 for a body. One that has hooks or
-    defaults has to override `_load` as well.
+
+def between(low: int, high: int) -> validate.Range:
+    """Return a validator for numbers from `low` to `high`, both included."""
+    return validate.Range(min=low, max=high, error=f"Expected a number from {low} to {high}.")
+
+
+def allowed(*choices: str) -> validate.OneOf:
+    """Return a validator for strings that are one of `choices`."""
+    return validate.OneOf(choices, error="Expected one of: {choices}.")
+
+
+def ignored() -> fields.Raw:
+    """Return a field that has no effect."""
+    return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
+
+
+def refused(advice: str = "") -> fields.Field[Any]:
+    """Return a field that the dialect rejects. The schema accepts any value, so that the dialect can say why."""
+    return fields.Raw(metadata={"description": f"Not supported. {advice}".strip()})
+
+
+class _FallBack(Exception):
+    """Raised by the fast path to leave the body to marshmallow."""
+
+
+class LenientSchema(Schema):
+    """An object in which null counts as absent. Unknown fields are kept, so that dialects can report them as ignored.
+
+    Valid data takes a fast path that skips marshmallow, which needs 20 µs per message and 100 µs per body. The fast
+    path ignores hooks, defaults and renamed fields, so marshmallow loads any schema that has them. A schema with hooks
+    can have the fast path if it overrides `_load_fast` to do the work of its hooks, and names them in `fast_hooks`.
     """
 
     class Meta:
         unknown = INCLUDE
 
-    error_messages = _says(type="Expected an object.")
+    error_messages = _texts(type="Expected an object.")
+
+    #: Names of the hooks whose work the fast path does.
+    fast_hooks: ClassVar[frozenset[str]] = frozenset({"drop_nulls"})
 
     def load(self, data: Any, *, many: bool | None = None, partial: Any = None, unknown: Any = None) -> Any:
-        """As marshmallow's own, which only says what is wrong."""
-        try:
-            return self._load(data)
-        except ValidationError:
-            return super().load(data, many=many, partial=partial, unknown=unknown)
+        """Return the loaded data as marshmallow does. Raises ValidationError, which marshmallow always composes."""
+        if self.has_fast_path:
+            try:
+                return self._load_fast(data)
+            except (ValidationError, _FallBack):
+                return super().load(data, many=many, partial=partial, unknown=unknown)
+        return super().load(data, many=many, partial=partial, unknown=unknown)
 
-    def _load(self, data: Any) -> dict[str, Any]:
-        """Raises ValidationError where marshmallow is to decide."""
+    @cached_property
+    def has_fast_path(self) -> bool:
+        """Return True if the fast path does all that marshmallow would do with valid data."""
+        hooks = {hook for tagged in self._hooks.values() for hook, *_ in tagged}
+        plain = all(
+            field.load_default is missing and field.data_key is None and field.attribute is None
+            for field in self.load_fields.values()
+        )
+        return plain and hooks <= self.fast_hooks
+
+    def _load_fast(self, data: Any) -> dict[str, Any]:
+        """Return the loaded data. Raises ValidationError or _FallBack if marshmallow must decide."""
         known = self.load_fields
         if not (isinstance(data, dict) and self._required <= data.keys()):
-            raise ValidationError("not so quick")
+            raise _FallBack
         return {
             name: known[name].deserialize(value, name, data) if name in known else value
             for name, value in data.items()
@@ -54,12 +102,12 @@ class LenientSchema(Schema):
         return frozenset(name for name, field in self.load_fields.items() if field.required)
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Say of whatever may be absent that it may be null; the nulls themselves are dropped before."""
+        """Describe optional fields as nullable. The nulls themselves are dropped before validation."""
         field_obj.allow_none = field_obj.allow_none or not field_obj.required
 
     @pre_load
     def drop_nulls(self, data: Any, **kwargs: Any) -> Any:
-        """OpenAI's SDKs, and many clients, send null for what they do not set."""
+        """Drop nulls: OpenAI's SDKs, and many clients, send null for fields that they do not set."""
         if not isinstance(data, Mapping):
             return data
         return {key: value for key, value in data.items() if value is not None}
@@ -68,10 +116,10 @@ class LenientSchema(Schema):
 class Text(fields.String):
     """A string."""
 
-    default_error_messages = _says(invalid="Expected a string.")
+    default_error_messages = _texts(invalid="Expected a string.")
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """As marshmallow's own, without its detours for what is a string."""
+        """Return a string unchanged, without the overhead of marshmallow."""
         if not isinstance(value, str):
             return super().deserialize(value, attr, data, **kwargs)
         if self.validators:
@@ -80,9 +128,9 @@ class Text(fields.String):
 
 
 class Flag(fields.Boolean):
-    """true or false, and nothing that merely looks like it."""
+    """true or false; "yes", 1 and the like are rejected."""
 
-    default_error_messages = _says(invalid="Expected true or false.")
+    default_error_messages = _texts(invalid="Expected true or false.")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -91,9 +139,9 @@ class Flag(fields.Boolean):
 
 
 class Decimal(fields.Float):
-    """A finite number. Strings of digits and booleans are none."""
+    """A finite number. Numeric strings and booleans are rejected."""
 
-    default_error_messages = _says(
+    default_error_messages = _texts(
         invalid="Expected a number.",
         special="Expected a finite number.",
         too_large="Expected a smaller number.",
@@ -106,9 +154,9 @@ class Decimal(fields.Float):
 
 
 class Count(fields.Integer):
-    """An integer. Strings of digits, booleans and 1.0 are none."""
+    """An integer. Numeric strings, booleans and 1.0 are rejected."""
 
-    default_error_messages = _says(invalid="Expected an integer.")
+    default_error_messages = _texts(invalid="Expected an integer.")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
@@ -117,16 +165,16 @@ class Count(fields.Integer):
 class Object(fields.Dict):
     """A JSON object with any content."""
 
-    default_error_messages = _says(invalid="Expected an object.")
+    default_error_messages = _texts(invalid="Expected an object.")
 
 
 class ListOf(fields.List[Any]):
-    """A JSON array. A lone object or string is none, though Python could iterate over it."""
+    """A JSON array. A single object or string is rejected, although Python could iterate over it."""
 
-    default_error_messages = _says(invalid="Expected a list.")
+    default_error_messages = _texts(invalid="Expected a list.")
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """As marshmallow's own, which says what is wrong with which item."""
+        """Return the items; if one is wrong, marshmallow composes the error that names it."""
         if isinstance(value, list):
             with suppress(ValidationError):
                 items = [self.inner.deserialize(item) for item in value]
@@ -145,7 +193,7 @@ class ObjectOf(fields.Nested):
     """An object with a schema of its own."""
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """As marshmallow's own, without its detours for what is an object."""
+        """Load an object directly, without the overhead of marshmallow."""
         if isinstance(value, dict) and not self.validators:
             return self.schema.load(value)
         return super().deserialize(value, attr, data, **kwargs)
@@ -155,7 +203,7 @@ class StopSequences(fields.Field[Any]):
     """A string, or a list of up to four strings."""
 
     LIMIT = 4
-    default_error_messages = _says(
+    default_error_messages = _texts(
         invalid="Expected a string or a list of strings.",
         too_many="At most 4 stop sequences are allowed.",
     )
@@ -171,13 +219,17 @@ class StopSequences(fields.Field[Any]):
         return value
 
 
-class Content(fields.Field[Any]):
-    """A message's content: a string or a list of content parts, whose insides are the dialect's business."""
+#: The OpenAPI description of `stop`.
+STOP = {"type": ["string", "array"], "items": {"type": "string"}, "maxItems": StopSequences.LIMIT}
 
-    default_error_messages = _says(invalid="Expected a string, a list of content parts, or null.")
+
+class Content(fields.Field[Any]):
+    """A message's content: a string or a list of content parts. The dialect checks the parts."""
+
+    default_error_messages = _texts(invalid="Expected a string, a list of content parts, or null.")
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
-        """As marshmallow's own, without its detours for what is a string."""
+        """Return a string unchanged, without the overhead of marshmallow."""
         return value if isinstance(value, str) else super().deserialize(value, attr, data, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | list[Any]:
@@ -188,7 +240,7 @@ class Content(fields.Field[Any]):
 
 
 def _check_each(items: list[Any], kind: type, problem: str) -> None:
-    """Raises a ValidationError that names the wrong items by their index."""
+    """Raise a ValidationError that names the wrong items by their index."""
     wrong = {index: [problem] for index, item in enumerate(items) if not isinstance(item, kind)}
     if wrong:
         raise ValidationError(wrong)

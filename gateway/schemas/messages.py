@@ -1,6 +1,6 @@
 """The bodies of `POST /v1/messages` and `POST /v1/messages/count_tokens`.
 
-The fields are those of https://platform.claude.com/docs/en/api/messages. What is ignored anyway may be anything.
+Their fields are those in https://platform.claude.com/docs/en/api/messages. Ignored fields may have any value.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from typing import Any
 
 from marshmallow import EXCLUDE, INCLUDE, fields, validate
 
+from gateway.schemas.errors import MISSING_MESSAGES
 from gateway.schemas.fields import (
+    MODEL,
     Content,
     Count,
     Decimal,
@@ -19,6 +21,11 @@ from gateway.schemas.fields import (
     Object,
     ObjectOf,
     Text,
+    allowed,
+    at_least,
+    between,
+    ignored,
+    refused,
 )
 from gateway.turn import EFFORTS
 
@@ -29,24 +36,13 @@ _BLOCKS = {
     "items": {"type": "object"},
     "description": "A string or a list of content blocks.",
 }
-_ONE_OF = "Expected one of: {choices}."
-
-
-def _share() -> Decimal:
-    return Decimal(validate=validate.Range(min=0, max=1, error="Expected a number from 0 to 1."))
-
-
-def _ignored() -> fields.Raw:
-    return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
 
 
 class MessageParamSchema(LenientSchema):
-    """One message."""
+    """A message."""
 
     role = Text(
-        required=True,
-        validate=validate.OneOf(ROLES, error=_ONE_OF),
-        error_messages={"required": "Every message needs a role."},
+        required=True, validate=allowed(*ROLES), error_messages={"required": "Every message needs a role."}
     )
     content = Content(
         required=True, metadata=_BLOCKS, error_messages={"required": "Every message needs content."}
@@ -54,14 +50,16 @@ class MessageParamSchema(LenientSchema):
 
 
 class OutputConfigSchema(LenientSchema):
-    """How the answer is written."""
+    """Options of the output."""
 
-    effort = Text(validate=validate.OneOf(EFFORTS, error=_ONE_OF))
-    format = Object(metadata={"description": "`type` is json_schema, `schema` the schema to follow."})
+    effort = Text(validate=allowed(*EFFORTS))
+    format = Object(
+        metadata={"description": "`type` is json_schema; the answer follows the JSON schema in `schema`."}
+    )
 
 
 class CountTokensSchema(LenientSchema):
-    """A request whose tokens are to be counted. What does not count may be anything."""
+    """A request whose tokens are counted. Fields that do not count may have any value."""
 
     class Meta:
         unknown = EXCLUDE
@@ -69,18 +67,20 @@ class CountTokensSchema(LenientSchema):
     messages = ListOf(
         ObjectOf(MessageParamSchema()),
         required=True,
-        validate=validate.Length(min=1, error="At least one message is needed."),
-        error_messages={"required": "At least one message is needed."},
+        validate=validate.Length(min=1, error=MISSING_MESSAGES),
+        error_messages={"required": MISSING_MESSAGES},
     )
-    model = Text(metadata={"description": "A model's id or alias. Left out: the configured default."})
+    model = Text(metadata=MODEL)
     system = Content(metadata=_BLOCKS)
-    tools = ListOf(Object(), metadata={"description": "Custom tools. Anthropic's own are refused."})
+    tools = ListOf(
+        Object(), metadata={"description": "Custom tools. Tools that Anthropic defines are not supported."}
+    )
     tool_choice = Object(metadata={"description": "`type` is auto, any, tool or none."})
     thinking = Object(metadata={"description": "`type` is enabled, adaptive or disabled."})
     output_config = ObjectOf(OutputConfigSchema())
-    output_format = Object(metadata={"description": "Older spelling of `output_config.format`."})
+    output_format = Object(metadata={"description": "The older name of `output_config.format`."})
     cache_control: fields.Field[Any] = fields.Raw(
-        metadata={"description": "Accepted everywhere. The CLI marks what to cache by itself."}
+        metadata={"description": "Accepted everywhere. The CLI marks automatically what to cache."}
     )
 
 
@@ -92,19 +92,19 @@ class MessagesSchema(CountTokensSchema):
 
     max_tokens = Count(
         required=True,
-        validate=validate.Range(min=1, error="Expected 1 or more."),
-        error_messages={"required": "It is required."},
-        metadata={"description": "Limits the answer, thinking included."},
+        validate=at_least(1),
+        error_messages={"required": "This field is required."},
+        metadata={"description": "Limits the answer, including thinking."},
     )
     stream = Flag()
     stop_sequences = ListOf(Text())
-    temperature = _share()
-    top_p = _share()
-    container: fields.Field[Any] = fields.Raw(metadata={"description": "Refused."})
-    mcp_servers: fields.Field[Any] = fields.Raw(metadata={"description": "Refused."})
-    top_k = _ignored()
-    metadata = _ignored()
-    service_tier = _ignored()
-    context_management = _ignored()
-    inference_geo = _ignored()
-    speed = _ignored()
+    temperature = Decimal(validate=between(0, 1))
+    top_p = Decimal(validate=between(0, 1))
+    container = refused()
+    mcp_servers = refused("Send the servers' tools as `tools`.")
+    top_k = ignored()
+    metadata = ignored()
+    service_tier = ignored()
+    context_management = ignored()
+    inference_geo = ignored()
+    speed = ignored()

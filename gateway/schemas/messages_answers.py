@@ -1,4 +1,7 @@
-"""What `/v1/messages` answers. https://platform.claude.com/docs/en/api/messages"""
+"""Answers of `/v1/messages`.
+
+https://platform.claude.com/docs/en/api/messages
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ _BLOCK = {"type": "object", "properties": {"type": {"type": "string"}}, "require
 
 
 class ThinkingTokensSchema(AnswerSchema):
-    """What the answer's tokens were."""
+    """The kinds of tokens in the answer."""
 
     thinking_tokens = fields.Integer()
 
 
 class MessageUsageSchema(AnswerSchema):
-    """What the answer has used."""
+    """The usage of the answer."""
 
-    input_tokens = fields.Integer(metadata={"description": "Without the cached ones."})
+    input_tokens = fields.Integer(metadata={"description": "Excludes cached tokens."})
     cache_creation_input_tokens = fields.Integer()
     cache_read_input_tokens = fields.Integer()
-    output_tokens = fields.Integer(metadata={"description": "With the thinking."})
+    output_tokens = fields.Integer(metadata={"description": "Includes thinking."})
     output_tokens_details = fields.Nested(ThinkingTokensSchema)
 
 
@@ -49,6 +52,6 @@ class MessageSchema(AnswerSchema):
 
 
 class TokenCountSchema(AnswerSchema):
-    """How many tokens a request would send."""
+    """The number of tokens that a request would send."""
 
     input_tokens = fields.Integer()

@@ -1,4 +1,4 @@
-"""Shapes of `GET /` and `GET /health`."""
+"""Answers of `GET /` and `GET /health`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.schemas.answers import AnswerSchema, one_of
 
 
 class IndexSchema(AnswerSchema):
-    """What this is and where things are."""
+    """The name and version of the gateway, and its endpoints."""
 
     name = fields.String()
     version = fields.String()
@@ -17,17 +17,19 @@ class IndexSchema(AnswerSchema):
 
 
 class ClaudeStatusSchema(AnswerSchema):
-    """How the CLI's processes are, in the worker that was asked."""
+    """The state of the CLI processes in the worker that answered."""
 
     version = fields.String(allow_none=True)
-    logged_in = fields.Boolean(allow_none=True, metadata={"description": "null: not known yet."})
+    logged_in = fields.Boolean(allow_none=True, metadata={"description": "null if it is not known yet."})
     running = fields.Integer(metadata={"description": "Answers that are being written."})
     queued = fields.Integer(metadata={"description": "Requests that wait for their turn."})
     kept = fields.Integer(
-        metadata={"description": "Processes that wait for the next turn of a conversation."}
+        metadata={"description": "Parked processes, which wait for the next turn of a conversation."}
     )
-    kept_hits = fields.Integer()
-    waiting_for_tools = fields.Integer()
+    kept_hits = fields.Integer(metadata={"description": "Turns that a parked process answered."})
+    waiting_for_tools = fields.Integer(
+        metadata={"description": "Parked processes that wait for tool results."}
+    )
     prepared = fields.Integer()
     warm = fields.Integer(metadata={"description": "Processes that are ready for a new conversation."})
     warm_hits = fields.Integer()
@@ -40,14 +42,14 @@ class ClaudeStatusSchema(AnswerSchema):
 
 
 class HealthSchema(AnswerSchema):
-    """Whether answers can be given."""
+    """The health of the gateway: healthy means that it can answer."""
 
     sometimes = ("error", "claude_version", "active_sessions")
 
     status = one_of("healthy", "unhealthy")
-    error = fields.String(metadata={"description": "What is wrong, and what to do."})
-    version = fields.String(metadata={"description": "The gateway's own."})
-    pid = fields.Integer(metadata={"description": "Of the worker that was asked."})
+    error = fields.String(metadata={"description": "The problem, and what to do about it."})
+    version = fields.String(metadata={"description": "The version of the gateway."})
+    pid = fields.Integer(metadata={"description": "The process id of the worker that answered."})
     claude_version = fields.String(allow_none=True)
     active_sessions = fields.Integer()
     claude = fields.Nested(ClaudeStatusSchema)

@@ -1,4 +1,4 @@
-"""Shapes of `/v1/models`."""
+"""Answers of `/v1/models`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from gateway.schemas.answers import AnswerSchema, constant
 
 
 class ModelSchema(AnswerSchema):
-    """https://platform.openai.com/docs/api-reference/models/object"""
+    """A model.
+
+    https://platform.openai.com/docs/api-reference/models/object
+    """
 
     id = fields.String()
     object = constant("model")
-    created = fields.Integer(metadata={"description": "Unix seconds; 0, as the CLI does not tell."})
+    created = fields.Integer(
+        metadata={"description": "Unix time in seconds; always 0, because the CLI does not report it."}
+    )
     owned_by = fields.String()
 
 
@@ -24,7 +29,7 @@ class ModelListSchema(AnswerSchema):
 
 
 class PricingSchema(AnswerSchema):
-    """Prices; null where they are unknown."""
+    """Prices; null if they are unknown."""
 
     input_cost_per_1k_tokens = fields.Float(allow_none=True)
     output_cost_per_1k_tokens = fields.Float(allow_none=True)
@@ -32,13 +37,13 @@ class PricingSchema(AnswerSchema):
 
 
 class ModelCapabilitiesSchema(AnswerSchema):
-    """What a model can do and costs."""
+    """The capabilities and prices of a model."""
 
     id = fields.String()
     name = fields.String()
     description = fields.String()
     max_tokens = fields.Integer(
-        allow_none=True, metadata={"description": "The most it writes in one answer."}
+        allow_none=True, metadata={"description": "The largest number of tokens in one answer."}
     )
     supports_streaming = fields.Boolean()
     supports_tools = fields.Boolean()
@@ -48,7 +53,7 @@ class ModelCapabilitiesSchema(AnswerSchema):
 
 
 class CapabilitiesSchema(AnswerSchema):
-    """All models' capabilities."""
+    """The capabilities of all models."""
 
     models = fields.List(fields.Nested(ModelCapabilitiesSchema))
     total = fields.Integer()
@@ -57,12 +62,17 @@ class CapabilitiesSchema(AnswerSchema):
 
 
 class AnthropicModelSchema(AnswerSchema):
-    """https://platform.claude.com/docs/en/api/models"""
+    """A model, in Anthropic's form.
+
+    https://platform.claude.com/docs/en/api/models
+    """
 
     id = fields.String()
     type = constant("model")
     display_name = fields.String()
-    created_at = fields.String(metadata={"description": "1970, as the CLI does not tell."})
+    created_at = fields.String(
+        metadata={"description": "Always in 1970, because the CLI does not report it."}
+    )
     lifecycle = fields.String()
     max_tokens = fields.Integer(allow_none=True)
 

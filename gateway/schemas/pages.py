@@ -1,4 +1,4 @@
-"""Lists that come in pages."""
+"""Pagination of lists."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from marshmallow import Schema, fields, validate
 
 from gateway.schemas.answers import AnswerSchema
 
-MOST_PER_PAGE = 100
+MAX_PER_PAGE = 100
 
 
 class PageQuerySchema(Schema):
-    """Which page is asked for."""
+    """The page to return, and its size."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(min=1, max=1_000_000))
-    per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=MOST_PER_PAGE))
+    per_page = fields.Integer(load_default=20, validate=validate.Range(min=1, max=MAX_PER_PAGE))
 
 
 class PaginationSchema(AnswerSchema):
-    """Where a page stands."""
+    """The position of a page in its list."""
 
     page = fields.Integer()
     per_page = fields.Integer()
@@ -30,7 +30,7 @@ class PaginationSchema(AnswerSchema):
 
 
 def pagination(page: int, per_page: int, items: int) -> dict[str, Any]:
-    """The object of PaginationSchema; a list without items has one page."""
+    """Return the object that PaginationSchema describes. An empty list has one page."""
     pages = max(1, -(-items // per_page))
     return {
         "page": page,

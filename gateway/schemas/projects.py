@@ -1,4 +1,4 @@
-"""Shapes of `/v1/projects`. What is written wrong is refused: a policy that is misread would be a hole."""
+"""Bodies and answers of `/v1/projects`. Unknown fields are rejected: a misread policy would be a security hole."""
 
 from __future__ import annotations
 
@@ -17,76 +17,81 @@ from marshmallow import (
 )
 
 from gateway.schemas.answers import AnswerSchema, constant
-from gateway.schemas.fields import Count, Flag, ListOf, Text
+from gateway.schemas.fields import Count, Flag, ListOf, Text, allowed, at_least
 from gateway.schemas.pages import PaginationSchema
 from gateway.settings import BUILT_IN_TOOLS
 
 MODES = ("chat", "agent")
-# Of the CLI's modes those that need nobody to ask and lift no barrier.
+# The CLI's permission modes that neither wait for a user's consent nor bypass the permission rules.
 PERMISSION_MODES = ("default", "acceptEdits", "dontAsk")
-MOST_RULES = 50
+MAX_RULES = 50
 
-# A tool, or a tool with what it may be used for: `Bash(git log *)`.
+# A tool, or a tool with the uses that are allowed: `Bash(git log *)`.
 _RULE = re.compile(rf"({'|'.join(BUILT_IN_TOOLS)})(\([^(),\x00-\x1f\x7f]{{1,200}}\))?\Z")
 
 
 class StrictSchema(Schema):
-    """An object in which every field has to be a known one."""
+    """An object in which unknown fields are errors."""
 
     class Meta:
         unknown = RAISE
 
-    error_messages = {"type": "Expected an object.", "unknown": "Unknown field."}
+    error_messages = {"type": "Expected an object.", "unknown": "Unknown field. Remove it."}
 
 
 def rule_tool(rule: str) -> str:
-    """The tool that a permission rule is about."""
+    """Return the tool that a permission rule is about."""
     return rule.partition("(")[0]
 
 
 class PolicySchema(StrictSchema):
-    """What answers may do in a project. The fields but `mode` go with agent only."""
+    """The permissions of answers in a project. All fields except `mode` are for agents only."""
 
-    mode = Text(required=True, validate=validate.OneOf(MODES, error="Expected one of: {choices}."))
+    mode = Text(required=True, validate=allowed(*MODES))
     tools = ListOf(
-        Text(validate=validate.OneOf(BUILT_IN_TOOLS, error="Expected one of: {choices}.")),
-        metadata={"description": "The built-in tools of Claude Code that there are."},
+        Text(validate=allowed(*BUILT_IN_TOOLS)),
+        metadata={"description": "The built-in tools of Claude Code that the model may see."},
     )
     allowed_tools = ListOf(
         Text(
-            validate=validate.Regexp(_RULE, error="Expected a tool, or one with a rule such as Bash(ls *).")
+            validate=validate.Regexp(
+                _RULE, error="Expected a tool, or a tool with a rule such as Bash(ls *)."
+            )
         ),
-        validate=validate.Length(max=MOST_RULES),
+        validate=validate.Length(max=MAX_RULES),
         metadata={
-            "description": "Permission rules for what may be done without asking; nobody can be asked."
+            "description": "Permission rules; everything else is denied, because no user can be asked."
         },
     )
-    permission_mode = Text(validate=validate.OneOf(PERMISSION_MODES, error="Expected one of: {choices}."))
-    max_turns = Count(validate=validate.Range(min=1, error="Expected 1 or more."))
-    report_activity = Flag(metadata={"description": "Tell of the use of tools as `reasoning_content`."})
+    permission_mode = Text(validate=allowed(*PERMISSION_MODES))
+    max_turns = Count(validate=at_least(1))
+    report_activity = Flag(metadata={"description": "Report the use of tools as `reasoning_content`."})
 
     @pre_load
     def drop_nulls(self, data: Any, **kwargs: Any) -> Any:
-        """null counts as absent."""
+        """Drop nulls, which count as absent."""
         return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
     @validates_schema
-    def agree(self, data: Any, **kwargs: Any) -> None:
-        """The fields have to make sense together."""
+    def check_consistency(self, data: Any, **kwargs: Any) -> None:
+        """Check that the fields fit the mode and each other."""
         if data["mode"] == "chat":
             extra = next((name for name in data if name != "mode"), None)
             if extra:
-                raise ValidationError("Only a policy with mode 'agent' has this.", extra)
+                raise ValidationError(
+                    "Only a policy with mode 'agent' can have this field. Remove it.", extra
+                )
         elif not data.get("tools"):
             raise ValidationError("An agent needs at least one tool.", "tools")
         else:
             for index, rule in enumerate(data.get("allowed_tools", ())):
                 if rule_tool(rule) not in data["tools"]:
-                    raise ValidationError({index: ["This tool is not in 'tools'."]}, "allowed_tools")
+                    problem = "The tool of this rule is not in 'tools'. Add it there, or remove the rule."
+                    raise ValidationError({index: [problem]}, "allowed_tools")
 
     @post_load
     def complete(self, data: Any, **kwargs: Any) -> Any:
-        """The defaults of an agent; each name once."""
+        """Fill in the defaults of an agent, and drop repeated names."""
         if data["mode"] == "chat":
             return data
         return {
@@ -100,7 +105,7 @@ class PolicySchema(StrictSchema):
 
 
 class ProjectChangeSchema(StrictSchema):
-    """What can be changed of a project."""
+    """The fields of a project that can be changed."""
 
     name = Text(validate=validate.Length(min=1, max=200, error="Expected 1 to 200 characters."))
     description = Text(
@@ -110,14 +115,16 @@ class ProjectChangeSchema(StrictSchema):
 
 
 class NewProjectSchema(ProjectChangeSchema):
-    """A project to be made."""
+    """A new project."""
 
     name = Text(
         required=True, validate=validate.Length(min=1, max=200, error="Expected 1 to 200 characters.")
     )
     path = Text(
         allow_none=True,
-        metadata={"description": "The name of its folder in PROJECT_ROOT. Left out: the project's id."},
+        metadata={
+            "description": "The name of its folder in PROJECT_ROOT. If it is missing, the project's id is used."
+        },
     )
 
 
@@ -142,7 +149,7 @@ class ProjectListSchema(AnswerSchema):
 
 
 class DeletedProjectSchema(AnswerSchema):
-    """A project that is gone."""
+    """A deleted project."""
 
     project_id = fields.String()
     status = constant("deleted")
@@ -152,7 +159,7 @@ class FileSchema(AnswerSchema):
     """A file of a project."""
 
     object = constant("project.file")
-    name = fields.String(metadata={"description": "Its path in the project."})
+    name = fields.String(metadata={"description": "The path of the file in the project."})
     bytes = fields.Integer()
     modified_at = fields.DateTime()
 
@@ -165,7 +172,7 @@ class FileListSchema(AnswerSchema):
 
 
 class DeletedFileSchema(AnswerSchema):
-    """A file that is gone."""
+    """A deleted file."""
 
     object = constant("project.file")
     name = fields.String()

@@ -1,4 +1,7 @@
-"""What `/v1/responses` answers. https://platform.openai.com/docs/api-reference/responses/object"""
+"""Answers of `/v1/responses`.
+
+https://platform.openai.com/docs/api-reference/responses/object
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 from marshmallow import fields
 
 from gateway.schemas.answers import AnswerSchema, always_null, constant, one_of
-from gateway.schemas.chat_answers import CompletionTokensSchema, PromptTokensSchema
+from gateway.schemas.chat_answers import COST, SECONDS, CompletionTokensSchema, PromptTokensSchema
 
 _ITEM = {
     "type": "object",
@@ -21,27 +24,27 @@ def _items(description: str) -> fields.List[Any]:
 
 
 class ResponseUsageSchema(AnswerSchema):
-    """What the response has used."""
+    """The usage of the response."""
 
     sometimes = ("cost",)
 
-    input_tokens = fields.Integer(metadata={"description": "The cached ones included."})
+    input_tokens = fields.Integer(metadata={"description": "Includes cached tokens."})
     input_tokens_details = fields.Nested(PromptTokensSchema)
-    output_tokens = fields.Integer(metadata={"description": "The thinking included."})
+    output_tokens = fields.Integer(metadata={"description": "Includes thinking."})
     output_tokens_details = fields.Nested(CompletionTokensSchema)
     total_tokens = fields.Integer()
-    cost = fields.Float(metadata={"description": "USD; not there if it is unknown."})
+    cost = fields.Float(metadata=COST)
 
 
 class ResponseErrorSchema(AnswerSchema):
-    """Why the response failed."""
+    """The reason why the response failed."""
 
     code = one_of("server_error", "rate_limit_exceeded", "invalid_prompt")
     message = fields.String()
 
 
 class IncompleteSchema(AnswerSchema):
-    """Why the response is not complete."""
+    """The reason why the response is incomplete."""
 
     reason = one_of("max_output_tokens", "content_filter")
 
@@ -51,7 +54,7 @@ class ResponseSchema(AnswerSchema):
 
     id = fields.String()
     object = constant("response")
-    created_at = fields.Integer(metadata={"description": "Unix seconds."})
+    created_at = fields.Integer(metadata=SECONDS)
     completed_at = fields.Integer(allow_none=True)
     status = one_of("queued", "in_progress", "completed", "incomplete", "failed", "cancelled")
     error = fields.Nested(ResponseErrorSchema, allow_none=True)
@@ -68,7 +71,7 @@ class ResponseSchema(AnswerSchema):
     previous_response_id = fields.String(allow_none=True)
     reasoning = fields.Dict()
     service_tier = fields.String()
-    store = fields.Boolean(metadata={"description": "Whether it is kept."})
+    store = fields.Boolean(metadata={"description": "True if the response is stored."})
     temperature = fields.Float(allow_none=True)
     text = fields.Dict()
     tool_choice = fields.Raw(metadata={"type": ["string", "object"]})
@@ -80,7 +83,7 @@ class ResponseSchema(AnswerSchema):
 
 
 class DeletedResponseSchema(AnswerSchema):
-    """A response that is forgotten."""
+    """A deleted response."""
 
     id = fields.String()
     object = constant("response")
@@ -88,7 +91,7 @@ class DeletedResponseSchema(AnswerSchema):
 
 
 class InputItemListSchema(AnswerSchema):
-    """What a response had for its input."""
+    """The input items of a response."""
 
     object = constant("list")
     data = _items("The items.")

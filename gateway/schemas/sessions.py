@@ -1,30 +1,30 @@
-"""Shapes of `/v1/sessions` and of what `/v1/chat/completions` says of sessions."""
+"""Bodies and answers of `/v1/sessions`, and of the session endpoints below `/v1/chat/completions`."""
 
 from __future__ import annotations
 
 from marshmallow import EXCLUDE, fields, validate
 
-from gateway.schemas.answers import AnswerSchema, FaultSchema, constant
+from gateway.schemas.answers import AnswerSchema, ErrorDetailsSchema, constant
 from gateway.schemas.fields import LenientSchema, Text
 from gateway.schemas.pages import PageQuerySchema, PaginationSchema
 
-LONGEST_TITLE = 500
+MAX_TITLE_LENGTH = 500
 
 
-def _short() -> validate.Length:
-    return validate.Length(max=LONGEST_TITLE, error="Expected at most {max} characters.")
+def _short_text() -> validate.Length:
+    return validate.Length(max=MAX_TITLE_LENGTH, error="Expected at most {max} characters.")
 
 
 class NewSessionSchema(LenientSchema):
-    """A session to be made."""
+    """A new session."""
 
     class Meta:
         unknown = EXCLUDE
 
     project_id = Text()
-    title = Text(validate=_short())
-    model = Text(metadata={"description": "For turns that do not name one."})
-    system_prompt = Text(metadata={"description": "For turns that do not have their own."})
+    title = Text(validate=_short_text())
+    model = Text(metadata={"description": "For turns that name no model."})
+    system_prompt = Text(metadata={"description": "For turns without a system prompt of their own."})
 
 
 class RenameSchema(LenientSchema):
@@ -33,11 +33,11 @@ class RenameSchema(LenientSchema):
     class Meta:
         unknown = EXCLUDE
 
-    title = Text(required=True, validate=_short(), error_messages={"required": "A title is needed."})
+    title = Text(required=True, validate=_short_text(), error_messages={"required": "A title is required."})
 
 
 class SessionQuerySchema(PageQuerySchema):
-    """Which sessions to list."""
+    """The sessions to list."""
 
     project_id = fields.String()
 
@@ -52,8 +52,8 @@ class SessionSchema(AnswerSchema):
     system_prompt = fields.String(allow_none=True)
     created_at = fields.DateTime(format="iso")
     updated_at = fields.DateTime(format="iso")
-    is_active = constant(True, "One that has expired is not found.")
-    is_stored = fields.Boolean(metadata={"description": "Whether its messages are kept."})
+    is_active = constant(True, "Expired sessions are not found.")
+    is_stored = fields.Boolean(metadata={"description": "True if the messages of the session are stored."})
     is_running = fields.Boolean()
     total_tokens = fields.Integer()
     total_cost = fields.Float(metadata={"description": "In USD."})
@@ -61,27 +61,27 @@ class SessionSchema(AnswerSchema):
 
 
 class SessionWithMessagesSchema(SessionSchema):
-    """A session with what was said."""
+    """A session with its messages."""
 
     messages = fields.List(fields.Dict(), metadata={"description": "Chat messages, oldest first."})
 
 
 class SessionListSchema(AnswerSchema):
-    """A page of sessions, the newest first."""
+    """A page of sessions, newest first."""
 
     data = fields.List(fields.Nested(SessionSchema))
     pagination = fields.Nested(PaginationSchema)
 
 
 class DeletedSessionSchema(AnswerSchema):
-    """What became of a session, or of its running answer."""
+    """A session that was deleted, or whose running answer was stopped."""
 
     session_id = fields.String()
     status = fields.String()
 
 
-class SumsSchema(AnswerSchema):
-    """Figures of all sessions."""
+class SessionTotalsSchema(AnswerSchema):
+    """Totals of all sessions."""
 
     active_sessions = fields.Integer(attribute="sessions")
     total_tokens = fields.Integer(attribute="tokens")
@@ -91,15 +91,15 @@ class SumsSchema(AnswerSchema):
 
 
 class StatsSchema(AnswerSchema):
-    """Figures of all sessions, and those in which an answer is being written."""
+    """Totals of all sessions, and the sessions with a running answer."""
 
-    session_stats = fields.Nested(SumsSchema)
+    session_stats = fields.Nested(SessionTotalsSchema)
     active_claude_sessions = fields.Integer()
     claude_sessions = fields.List(fields.String())
 
 
 class StatusSchema(AnswerSchema):
-    """Whether an answer is being written, and what the session has used."""
+    """The state of a session: `is_running` is true while an answer is being written."""
 
     session_id = fields.String(attribute="id")
     project_id = fields.String(allow_none=True)
@@ -113,9 +113,9 @@ class StatusSchema(AnswerSchema):
 
 
 class CheckSchema(AnswerSchema):
-    """Whether a body would be answered."""
+    """The result of validating a chat body."""
 
     valid = fields.Boolean()
-    errors = fields.List(fields.Nested(FaultSchema))
+    errors = fields.List(fields.Nested(ErrorDetailsSchema))
     ignored_parameters = fields.List(fields.String())
-    model = fields.String(allow_none=True, metadata={"description": "The model that would be asked."})
+    model = fields.String(allow_none=True, metadata={"description": "The model that would answer."})

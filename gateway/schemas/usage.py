@@ -1,4 +1,4 @@
-"""Shapes of `/v1/usage`."""
+"""The query and answer of `/v1/usage`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.schemas.answers import AnswerSchema, constant
 from gateway.schemas.pages import PaginationSchema
 
 GROUPS = ("day", "key", "model", "project")
-MOST_PER_PAGE = 1000
+MAX_PER_PAGE = 1000
 EARLIEST = date(1970, 1, 1)
 
 
@@ -19,9 +19,9 @@ def _day(name: str) -> fields.Date:
     return fields.Date(
         data_key=name,
         format="%Y-%m-%d",
-        validate=validate.Range(min=EARLIEST, error="Expected a date from {min} on."),
-        error_messages={"invalid": "Expected a date, YYYY-MM-DD."},
-        metadata={"description": "A UTC date; the day is included."},
+        validate=validate.Range(min=EARLIEST, error="Expected a date on or after {min}."),
+        error_messages={"invalid": "Expected a date in the form YYYY-MM-DD."},
+        metadata={"description": "A UTC date. The day is included."},
     )
 
 
@@ -34,17 +34,17 @@ def _number(default: int, most: int | None = None) -> fields.Integer:
 
 
 class UsageQuerySchema(Schema):
-    """What to sum up, and over which days; without `to` up to today, without `from` 30 days."""
+    """The grouping and the days. By default, `to` is today, and `from` makes it 30 days."""
 
     group_by = fields.String(load_default="day", validate=validate.OneOf(GROUPS))
     first = _day("from")
     last = _day("to")
     page = _number(1)
-    per_page = _number(100, MOST_PER_PAGE)
+    per_page = _number(100, MAX_PER_PAGE)
 
     @validates_schema
     def check_order(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """The days have to be in order."""
+        """Check that the days are in order."""
         if "first" in data and "last" in data and data["first"] > data["last"]:
             raise ValidationError("Expected a date that is not before 'from'.", "to")
 
@@ -52,20 +52,20 @@ class UsageQuerySchema(Schema):
 class FiguresSchema(AnswerSchema):
     """Sums over answers."""
 
-    requests = fields.Integer(metadata={"description": "All answers, failed and cut ones included."})
+    requests = fields.Integer(metadata={"description": "All answers, including failed and cut ones."})
     failed = fields.Integer()
     cut = fields.Integer(metadata={"description": "Answers whose client left or stopped them."})
-    input_tokens = fields.Integer(metadata={"description": "Without the cached ones."})
+    input_tokens = fields.Integer(metadata={"description": "Excludes cached tokens."})
     cache_read_tokens = fields.Integer()
     cache_write_tokens = fields.Integer()
-    output_tokens = fields.Integer(metadata={"description": "With the thinking."})
+    output_tokens = fields.Integer(metadata={"description": "Includes thinking."})
     thinking_tokens = fields.Integer()
     total_tokens = fields.Integer()
-    cost = fields.Float(metadata={"description": "USD."})
+    cost = fields.Float(metadata={"description": "In USD."})
 
 
 class GroupSchema(FiguresSchema):
-    """The sums of one group; of the names only those that it was grouped by are there."""
+    """The sums of one group. Only the names that it was grouped by are present."""
 
     sometimes = ("day", "key_id", "key_name", "model", "project_id")
 
@@ -77,7 +77,7 @@ class GroupSchema(FiguresSchema):
 
 
 class UsageSchema(AnswerSchema):
-    """Usage by group; `totals` are those of all pages."""
+    """Usage by group. `totals` are the sums over all pages."""
 
     object = constant("usage")
     group_by = fields.String()

@@ -127,7 +127,7 @@ class _ChoiceEncoder:
         }
 
     def encode(self, event: Event) -> bytes:
-        """Return the chunks for an event; b"" if there are none."""
+        """Return the chunks for an event; b"" for no chunk."""
         return self._writers[type(event)](event)
 
     def _started(self, event: Started) -> bytes:

@@ -66,7 +66,7 @@ def arrange_messages(utterances: Iterable[Utterance], field: str) -> tuple[Messa
 def find_errors(
     messages: Iterable[dict[str, Any]], field: str = "messages", history: Sequence[dict[str, Any]] = ()
 ) -> Iterator[InvalidRequest]:
-    """Yield the errors of each message or, if there are none, the error of the conversation as a whole."""
+    """Yield the errors of all messages. If no message has any, yield the error of the conversation as a whole."""
     messages, found = list(messages), False
     reader = _Reader("")
     for index, message in enumerate([*history, *messages]):

@@ -157,7 +157,10 @@ def _is_data_url(url: str) -> bool:
 
 
 def _payload(url: str, where: str) -> str:
-    """Return the base64 in a data URL. https://datatracker.ietf.org/doc/html/rfc2397"""
+    """Return the base64 in a data URL.
+
+    https://datatracker.ietf.org/doc/html/rfc2397
+    """
     head, comma, data = url.partition(",")
     if not comma:
         raise invalid(where, "The data URL has no comma before its data.")

@@ -1,4 +1,7 @@
-"""Write errors in Anthropic's shape. https://platform.claude.com/docs/en/api/errors"""
+"""Write errors in Anthropic's shape.
+
+https://platform.claude.com/docs/en/api/errors
+"""
 
 from __future__ import annotations
 

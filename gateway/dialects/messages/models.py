@@ -1,4 +1,7 @@
-"""Write models in Anthropic's shape. https://platform.claude.com/docs/en/api/models-list"""
+"""Write models in Anthropic's shape.
+
+https://platform.claude.com/docs/en/api/models-list
+"""
 
 from __future__ import annotations
 

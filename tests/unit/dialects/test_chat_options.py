@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import UnsupportedParameter
-from gateway.schemas.chat import MAX_CHOICES
+from gateway.turn import MAX_CHOICES
 from tests.unit.dialects.test_chat_dialect import refused, request
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}

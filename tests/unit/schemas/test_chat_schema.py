@@ -8,8 +8,9 @@ import pytest
 from marshmallow import ValidationError
 
 from gateway.errors import InvalidRequest
-from gateway.schemas.chat import MAX_CHOICES, ROLES, ChatCompletionSchema
+from gateway.schemas.chat import ROLES, ChatCompletionSchema
 from gateway.schemas.errors import field_error, problems
+from gateway.turn import MAX_CHOICES
 
 HELLO = [{"role": "user", "content": "hello"}]
 
