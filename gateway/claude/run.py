@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from gateway.claude.cli.answer import Answer
+from gateway.claude.cli.answer_reader import Answer
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
 from gateway.claude.cli.tuning import Tuning, tune

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from gateway.claude.cli.agent_answer import AgentAnswer
-from gateway.claude.cli.answer import Answer, StructuredAnswer, UsageLedger
+from gateway.claude.cli.agent_reader import AgentAnswer
+from gateway.claude.cli.answer_reader import Answer, StructuredAnswer, UsageLedger
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse
 from gateway.claude.cli.stop_sequences import StopFilter
 from gateway.claude.cli.tools import (

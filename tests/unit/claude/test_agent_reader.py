@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.claude.cli.agent_answer import AgentAnswer
-from gateway.claude.cli.answer import UsageLedger
+from gateway.claude.cli.agent_reader import AgentAnswer
+from gateway.claude.cli.answer_reader import UsageLedger
 from gateway.errors import RateLimited, UpstreamError
 from gateway.turn import AgentWorkspace, Done, Text, Usage
 from tests.support.recorded import Body

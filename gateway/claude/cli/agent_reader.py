@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.claude.cli.answer import GOES_ON_AFTER, Answer, plus
+from gateway.claude.cli.answer_reader import GOES_ON_AFTER, Answer, plus
 from gateway.turn import AgentWorkspace, Event, Text, Thinking, Usage
 
 Line = dict[str, Any]
