@@ -18,7 +18,7 @@ import httpx2 as httpx
 from bench import floors, latency, rows, scripted, usage
 from bench.results import NotSupported, Row, RowFailed, disturbance, table
 from bench.targets import Lab, Server, Target
-from gateway.claude.cli.binary import find
+from gateway.claude.cli.binary import find_binary
 from gateway.errors import ClaudeUnavailable
 
 MODEL = "claude-sonnet-4-5"
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
             server = Server(options.url, options.model, options.api_key)
             done = _measure(_server_rows(lambda warm: server, options.quick), options.only)
         else:
-            claude = find(os.environ.get("CLAUDE_BINARY_PATH"))
+            claude = find_binary(os.environ.get("CLAUDE_BINARY_PATH"))
             print(f"Claude Code {claude.version_text}, {_machine()}. No account is used.", file=sys.stderr)
             with Lab(claude.path, options.model or MODEL) as lab:
                 done = _measure(_lab_rows(lab, options.quick), options.only)

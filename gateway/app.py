@@ -35,7 +35,8 @@ from gateway.api.views import (
     usage,
 )
 from gateway.claude.catalog import ModelCatalog
-from gateway.claude.service import Claude, Limits
+from gateway.claude.limits import Limits
+from gateway.claude.service import Claude
 from gateway.observe import logs
 from gateway.settings import Settings, SettingsError, load
 from gateway.store.database import Store
@@ -156,15 +157,15 @@ def _claude(settings: Settings) -> Claude:
             silence_seconds=settings.streaming_timeout_seconds,
             turn_seconds=settings.turn_timeout_seconds,
             tool_seconds=settings.tool_wait_seconds,
-            keep_seconds=settings.keep_seconds,
+            park_seconds=settings.keep_seconds,
             processes=settings.max_processes,
         ),
         work_dir=settings.claude_work_dir,
         environ=settings.environ,
         binary_path=settings.claude_binary_path,
         api_key=settings.claude_api_key,
-        warm=settings.warm_processes,
-        most_warm=settings.max_warm_processes,
+        warm_processes=settings.warm_processes,
+        max_warm_processes=settings.max_warm_processes,
         max_retries=settings.claude_max_retries,
     )
 

@@ -125,7 +125,9 @@ def _metrics(app: Flask, writer: UsageWriter, settings: Settings) -> None:
     claude: Claude = app.extensions["claude"]
 
     def look() -> MetricsSnapshot:
-        windows = {name: (seen.utilization, seen.resets_at) for name, seen in claude.windows.items()}
+        windows = {
+            name: (seen.utilization, seen.resets_at) for name, seen in claude.rate_limit_windows.items()
+        }
         return MetricsSnapshot(claude.status(), windows, len(writer))
 
     def label(model: str) -> str:

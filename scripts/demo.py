@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from openai import OpenAI, OpenAIError
 
-from gateway.claude.cli.binary import find
+from gateway.claude.cli.binary import find_binary
 from gateway.errors import ClaudeUnavailable
 from tests.support.gateway import ROOT, Gateway
 
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     try:
-        claude = find(os.environ.get("CLAUDE_BINARY_PATH"))
+        claude = find_binary(os.environ.get("CLAUDE_BINARY_PATH"))
         print(
             f"Starting the gateway with Claude Code {claude.version_text}. The model is scripted: a stand-in for"
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from gateway.claude.cli.binary import TESTED, dotted, find  # noqa: E402  the project is not installed
+from gateway.claude.cli.binary import TESTED, find_binary, format_version  # noqa: E402  the project is not installed
 from gateway.errors import ClaudeUnavailable, GatewayError  # noqa: E402
 from gateway.settings import Settings, SettingsError, load  # noqa: E402
 from gateway.store.database import Store  # noqa: E402
@@ -81,11 +81,11 @@ def keys(settings: Settings) -> Iterator[Finding]:
 def claude(settings: Settings) -> Iterator[Finding]:
     """Whether the CLI is there and the running gateway finds it logged in."""
     try:
-        found = find(settings.claude_binary_path)
+        found = find_binary(settings.claude_binary_path)
     except ClaudeUnavailable as error:
         yield WRONG, error.message
         return
-    tested = "" if found.version == TESTED else f" (tested: {dotted(TESTED)})"
+    tested = "" if found.version == TESTED else f" (tested: {format_version(TESTED)})"
     yield (NOTE if tested else OK), f"Claude Code {found.version_text} at {found.path}{tested}"
     try:
         Client(settings, timeout=10).get("/health")

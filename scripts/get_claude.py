@@ -31,7 +31,7 @@ from gateway.claude.cli import binary  # noqa: E402  the project is not installe
 from gateway.errors import ClaudeUnavailable  # noqa: E402
 
 EXECUTABLE = "claude.exe" if os.name == "nt" else "claude"
-PINNED = binary.dotted(binary.TESTED)
+PINNED = binary.format_version(binary.TESTED)
 # The release of the SDK that carries the pinned CLI: change it together with binary.TESTED.
 WHEEL = "claude-agent-sdk==0.2.187"
 NPM_PACKAGE = "@anthropic-ai/claude-code"
@@ -89,11 +89,11 @@ def find(copy: Path) -> binary.Binary:
     """The CLI the gateway would use, else `copy`. Raises ClaudeUnavailable."""
     wanted = configured()
     try:
-        return binary.find(wanted)
+        return binary.find_binary(wanted)
     except ClaudeUnavailable:
         if wanted or not copy.exists():
             raise
-        return binary.find(str(copy))
+        return binary.find_binary(str(copy))
 
 
 def download(command: list[str | Path], folder: Path) -> None:
@@ -171,9 +171,9 @@ def install(copy: Path) -> binary.Binary:
         with tempfile.TemporaryDirectory(prefix=".new-", dir=copy.parent) as folder:
             try:
                 fetched = fetch(Path(folder))
-                binary.find(str(fetched))
+                binary.find_binary(str(fetched))
                 fetched.replace(copy)
-                return binary.find(str(copy))
+                return binary.find_binary(str(copy))
             except (InstallFailed, ClaudeUnavailable, OSError, KeyError, ValueError) as error:
                 faults.append(f"  {name}: {error}")
             except (zipfile.BadZipFile, tarfile.TarError) as error:
@@ -188,7 +188,7 @@ def get(copy: Path) -> binary.Binary:
     except ClaudeUnavailable as fault:
         if configured():
             raise
-        if shutil.which("claude") or any(place.exists() for place in binary.install_places(Path.home())):
+        if shutil.which("claude") or any(place.exists() for place in binary.install_paths(Path.home())):
             say(without_advice(fault))
     return install(copy)
 

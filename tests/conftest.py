@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.claude.cli.binary import find
+from gateway.claude.cli.binary import find_binary
 from gateway.store.database import Store
 from tests.standin import StandIn, text
 from tests.support.gateway import SHARED_GATEWAY_SETTINGS, Gateway, wait_for
@@ -39,7 +39,7 @@ def _clean_environment() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def claude_path(_clean_environment: None) -> str:
     """Return the path of the real CLI, found as the gateway finds it. Fail without one."""
-    return find(os.environ.get("CLAUDE_BINARY_PATH")).path
+    return find_binary(os.environ.get("CLAUDE_BINARY_PATH")).path
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def run(
     """
     turn = workplaces.place(turn, project_id)
     turns = _prepared(turn, *others)  # first: runs that are made have to be closed
-    fan = current.claude().run(*turns, n=n)
+    fan = current.claude().answer(*turns, n=n)
     record = _record(turns[0], stream)
     on_record = [*current_app.extensions["on_record"], *g.get("on_record", ())]
     metered = Metered(fan, record, on_record, live())
@@ -119,7 +119,7 @@ class Metered:
 
     def used(self) -> Usage:
         """What the answer has used until now; its output is an estimate while it runs."""
-        return self._fan.used()[0]
+        return self._fan.usage_so_far()[0]
 
     def close(self) -> None:
         """Free everything and pass the record on. May be repeated."""
@@ -150,7 +150,7 @@ class Metered:
         self._live.discard(self)
         record = self.record
         record.seconds = self.seconds
-        record.usage, record.is_estimated = self._fan.used()
+        record.usage, record.is_estimated = self._fan.usage_so_far()
         if record.outcome == "failed" and record.error is None:
             record.outcome, record.error = "cut", ClientGone.code  # closed before its end, without an error
         for on_record in self.on_record:

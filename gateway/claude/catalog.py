@@ -1,7 +1,10 @@
-"""The models: what `models.json` describes, merged with what the CLI itself reports.
+"""The catalog of models: the descriptions in `models.json`, merged with the CLI's own catalog.
 
-The CLI's catalogue (ModelInfo of `sdk.d.ts`) comes with every process that gets warm, so a new CLI brings its new
-models by itself, and short names such as "opus" mean what the CLI means by them.
+Each CLI process reports its catalog (ModelInfo in `sdk.d.ts`) when it becomes warm. So a new CLI brings its new models
+automatically, and short names such as "opus" mean the same as in the CLI.
+
+>>> ModelCatalog().resolve("haiku").id
+'claude-haiku-4-5-20251001'
 """
 
 from __future__ import annotations
@@ -13,81 +16,90 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gateway.claude.cli.protocol import ModelInfo
 from gateway.errors import ModelNotFound, ModelNotSupported
 from gateway.turn import CACHE_READ_FACTOR, Model
 
 SHIPPED = Path(__file__).with_name("models.json")
 
-UNDESCRIBED_EFFORTS = ("low", "medium", "high")  # the CLI drops what the model does not take
+UNDESCRIBED_EFFORTS = ("low", "medium", "high")  # the CLI drops the effort if the model does not accept it
 
 _PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) per Mtok")
 
 
 class ModelCatalog:
-    """All known models. Raises ValueError from the constructor when the file is not usable."""
+    """All known models.
+
+    `path` is a file of the operator's that replaces `models.json`; `default` is the name of the default model. Raises
+    ValueError if the file cannot be used.
+    """
 
     def __init__(self, path: Path | None = None, default: str | None = None) -> None:
         data = _load(path or SHIPPED)
-        self._models = {entry["id"]: _described(entry) for entry in data["models"]}
-        self._models |= _usual_fallbacks(data["models"], self._models)
-        self._aliases: dict[str, str] = {alias: m.id for m in self._models.values() for alias in m.aliases}
+        self._models = {entry["id"]: _parse_entry(entry) for entry in data["models"]}
+        self._models |= _default_fallbacks(data["models"], self._models)
+        self._aliases: dict[str, str] = {
+            alias: model.id for model in self._models.values() for alias in model.aliases
+        }
         self._aliases |= data.get("aliases", {})
-        self._aliases_are_fixed = path is not None  # an operator's file has the last word
+        self._has_fixed_aliases = path is not None  # the CLI must not override an operator's file
         self._default = default or data.get("default_model") or "default"
         self._cache_read_factors: dict[str, float] = data.get("cache_read_factors", {})
-        self._reported: tuple[Mapping[str, Any], ...] = ()
+        self._reported: tuple[ModelInfo, ...] = ()
 
-    def merge(self, reported: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the CLI's own catalogue. Costs nothing when it is the one already known."""
-        fresh = tuple(reported)
-        if fresh == self._reported:
+    def merge(self, reported: Iterable[ModelInfo]) -> None:
+        """Add the CLI's own catalog. This costs next to nothing if the same catalog was merged before."""
+        catalog = tuple(reported)
+        if catalog == self._reported:
             return
-        self._reported = fresh
-        for entry in sorted(fresh, key=lambda entry: bool(entry["value"] == "default")):
+        self._reported = catalog
+        for entry in sorted(catalog, key=lambda entry: bool(entry["value"] == "default")):
             model_id = entry.get("resolvedModel") or entry["value"]
-            if entry["value"] not in self._aliases or not self._aliases_are_fixed:
+            if entry["value"] not in self._aliases or not self._has_fixed_aliases:
                 self._aliases[entry["value"]] = model_id
-            if self._target(model_id) not in self._models:
+            if self._follow_aliases(model_id) not in self._models:
                 factor = self._cache_read_factors.get(model_id, CACHE_READ_FACTOR)
-                self._models[model_id] = replace(_reported(model_id, entry), cache_read_factor=factor)
+                self._models[model_id] = replace(_parse_reported(model_id, entry), cache_read_factor=factor)
 
     def resolve(self, name: str | None) -> Model:
-        """The model a client means; None is the default. Any `claude-*` name is worth a try.
+        """Return the model that a client's name stands for. None stands for the default model.
 
-        Raises ModelNotSupported with the list of names.
+        Any `claude-*` name is passed to the CLI, even if it is not in the catalog. Raises ModelNotSupported with the
+        list of known names for all others.
         """
-        wanted = self._target(name or self._default)
-        if wanted in self._models:
-            return self._models[wanted]
-        if wanted == "default" or wanted.startswith("claude-") or "claude" in wanted.rpartition("/")[2]:
-            return Model(id=wanted, name=wanted, efforts=UNDESCRIBED_EFFORTS, described=False)
+        model_id = self._follow_aliases(name or self._default)
+        if model_id in self._models:
+            return self._models[model_id]
+        is_claude = model_id.startswith("claude-") or "claude" in model_id.rpartition("/")[2]
+        if is_claude or model_id == "default":
+            return Model(id=model_id, name=model_id, efforts=UNDESCRIBED_EFFORTS, described=False)
         known = ", ".join(sorted({*self._models, *self._aliases}))
         raise ModelNotSupported(f"The model '{name}' is not supported. Known models: {known}.", param="model")
 
     def find(self, name: str) -> Model:
-        """A listed model by id or alias; raises ModelNotFound."""
-        model = self._models.get(self._target(name))
+        """Return the listed model with this id or alias. Raises ModelNotFound."""
+        model = self._models.get(self._follow_aliases(name))
         if model is None:
             raise ModelNotFound(f"The model '{name}' does not exist.", param="model")
         return model
 
     def all(self) -> list[Model]:
-        """The listed models, each with every alias that leads to it."""
+        """Return the listed models, each with all of its aliases."""
         aliases: dict[str, list[str]] = {}
         for alias in self._aliases:
-            aliases.setdefault(self._target(alias), []).append(alias)
+            aliases.setdefault(self._follow_aliases(alias), []).append(alias)
         return [replace(m, aliases=tuple(sorted(aliases.get(m.id, ())))) for m in self._models.values()]
 
     def candidates(self, model: Model) -> list[Model]:
-        """Return the model and, in case the CLI refuses it, its configured fallbacks."""
+        """Return the model and the fallbacks that are tried if the CLI refuses it."""
         return [model, *(self.resolve(name) for name in model.fallbacks)]
 
     def remember_no_sampling(self, model: Model) -> None:
-        """The API refused sampling parameters of a model nobody described: do not send them again."""
+        """Send no more sampling parameters to a model, because the API has rejected them."""
         self._models[model.id] = replace(model, sampling="none", thinking_off=False)
 
-    def _target(self, name: str) -> str:
-        for _ in range(4):  # an alias may lead to an alias; a loop ends somewhere
+    def _follow_aliases(self, name: str) -> str:
+        for _ in range(4):  # an alias may point to another alias; the bound breaks loops
             if name not in self._aliases or self._aliases[name] == name:
                 break
             name = self._aliases[name]
@@ -104,7 +116,7 @@ def _load(path: Path) -> dict[str, Any]:
     return data
 
 
-def _described(entry: Mapping[str, Any]) -> Model:
+def _parse_entry(entry: Mapping[str, Any]) -> Model:
     known = {
         name: entry[name] for name in Model.__dataclass_fields__ if name in entry and name != "described"
     }
@@ -113,8 +125,8 @@ def _described(entry: Mapping[str, Any]) -> Model:
     return Model(**{"name": entry["id"], **known})
 
 
-def _usual_fallbacks(entries: Iterable[Mapping[str, Any]], models: Mapping[str, Model]) -> dict[str, Model]:
-    """Opus 4.6 as it is without `fallbacks` of its own: the newest Opus 4.5 there is takes its place."""
+def _default_fallbacks(entries: Iterable[Mapping[str, Any]], models: Mapping[str, Model]) -> dict[str, Model]:
+    """Return the models of Opus 4.6 without `fallbacks`, with the newest Opus 4.5 as their fallback."""
     successors = sorted(name for name in models if name.startswith("claude-opus-4-5"))[-1:]
     return {
         entry["id"]: replace(models[entry["id"]], fallbacks=tuple(successors))
@@ -123,7 +135,7 @@ def _usual_fallbacks(entries: Iterable[Mapping[str, Any]], models: Mapping[str, 
     }
 
 
-def _reported(model_id: str, entry: Mapping[str, Any]) -> Model:
+def _parse_reported(model_id: str, entry: ModelInfo) -> Model:
     price = _PRICE.search(entry.get("description", ""))
     return Model(
         id=model_id,
@@ -133,14 +145,14 @@ def _reported(model_id: str, entry: Mapping[str, Any]) -> Model:
         output_cost_per_1k=float(price[2]) / 1000 if price else None,
         thinking="adaptive" if entry.get("supportsAdaptiveThinking") else "budget",
         thinking_off=bool(entry.get("supportsThinkingOff", True)),
-        # Models that always think refuse sampling parameters; of the others it is tried, and remembered.
+        # Models that always think reject sampling parameters. Other models are tried, and a rejection is remembered.
         sampling="one" if entry.get("supportsThinkingOff", True) else "none",
         efforts=tuple(entry.get("supportedEffortLevels", ())),
     )
 
 
-def _marketing_name(entry: Mapping[str, Any]) -> str:
-    """ "Opus 5.5" of "Opus 5.5 · Best for everyday, complex tasks · $4/$20 per Mtok"."""
+def _marketing_name(entry: ModelInfo) -> str:
+    """Return "Opus 5.5" for "Opus 5.5 · Best for everyday, complex tasks · $4/$20 per Mtok"."""
     return str(entry.get("description", "")).partition(" · ")[0] or str(
         entry.get("displayName", entry["value"])
     )

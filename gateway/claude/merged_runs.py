@@ -1,4 +1,8 @@
-"""Several answers to one turn at once, as one stream of events."""
+"""Merge several runs, which answer one request in parallel, into one stream of events.
+
+>>> [index for index, batch in MergedRuns([run, other_run])]
+[0, 1, 1, 0, 1, 0]
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,16 @@ from gevent.queue import Queue
 
 from gateway.claude.run import Run
 from gateway.errors import GatewayError
-from gateway.turn import Event, Usage, sum_usage
+from gateway.turn import Batch, Usage, sum_usage
 
-Batch = list[Event]
-
-AHEAD = 16  # batches that may wait for a slow client before the processes have to
+MAX_QUEUED_BATCHES = 16  # from here on the processes wait for a slow client
 
 
 class MergedRuns:
-    """Iterate for (index of the run, batch of events), as they come. The first failure of any run ends all.
+    """Iterate for pairs of a run's index and a batch of its events, in the order in which they arrive.
 
-    `stop` and `close` are those of a Run, for all of them.
+    The first failure of any run is raised and ends the iteration. `stop`, `usage_so_far` and `close` do
+    the same as in `Run`, for all runs together.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
@@ -35,35 +38,34 @@ class MergedRuns:
         if len(self._runs) == 1:
             yield from ((0, batch) for batch in self._runs[0])
             return
-        queue: Queue[tuple[int, Batch | Exception | None]] = Queue(maxsize=AHEAD)
+        queue: Queue[tuple[int, Batch | Exception | None]] = Queue(maxsize=MAX_QUEUED_BATCHES)
         self._readers = [
-            gevent.spawn(
-                contextvars.copy_context().run, _read, index, run, queue
-            )  # what they log is the request's
+            # In a copy of the context, log lines get the id of the request.
+            gevent.spawn(contextvars.copy_context().run, _read, index, run, queue)
             for index, run in enumerate(self._runs)
         ]
-        going = len(self._runs)
-        while going:
+        unfinished = len(self._runs)
+        while unfinished:
             index, batch = queue.get()
             if batch is None:
-                going -= 1
+                unfinished -= 1
             elif isinstance(batch, Exception):
                 raise batch
             else:
                 yield index, batch
 
     def stop(self, reason: GatewayError) -> None:
-        """End all runs from outside."""
+        """End all runs from any greenlet."""
         for run in self._runs:
             run.stop(reason)
 
-    def used(self) -> tuple[Usage, bool]:
-        """What all answers together have used until now, and whether some of it is an estimate."""
-        used = [run.used() for run in self._runs]
-        return sum_usage([usage for usage, _ in used]), any(is_estimate for _, is_estimate in used)
+    def usage_so_far(self) -> tuple[Usage, bool]:
+        """Return the usage of all runs until now, and True if a part of it is an estimate."""
+        usages = [run.usage_so_far() for run in self._runs]
+        return sum_usage([usage for usage, _ in usages]), any(is_estimate for _, is_estimate in usages)
 
     def close(self) -> None:
-        """Free everything."""
+        """Free the processes and slots of all runs."""
         gevent.killall(self._readers)
         for run in self._runs:
             run.close()
@@ -74,5 +76,5 @@ def _read(index: int, run: Run, queue: Queue[tuple[int, Batch | Exception | None
         for batch in run:
             queue.put((index, batch))
         queue.put((index, None))
-    except Exception as error:  # noqa: BLE001  it is raised again by whoever reads the queue
+    except Exception as error:  # noqa: BLE001  `_merge` raises it again
         queue.put((index, error))

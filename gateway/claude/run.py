@@ -1,23 +1,33 @@
-"""One turn from the queue to its last event, with every way it can end early.
+"""One turn, from the queue to its last event, with all the ways in which it can end early.
 
-A run belongs to the greenlet that iterates it; `stop` may be called from any other (client gone, shutdown, deadline)
-and frees the process and the slot at once, even if that greenlet is stuck in a write to a client that does not read.
+A run belongs to the greenlet that iterates it. Any other greenlet may call `stop`, for example when the client has
+disconnected, the gateway shuts down or the deadline passes. `stop` frees the process and the slot at once, even if the
+iterating greenlet is stuck in a write to a client that does not read.
+
+For example:
+
+    run = Run(fleet, turn)
+    try:
+        for batch in run: ...       # [Started(…)], [Text(…), Text(…)], …, [Done(…)]
+    finally:
+        run.close()
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import gevent
 
-from gateway.claude.cli.answer_reader import Answer
+from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
-from gateway.claude.cli.tuning import Tuning, tune
-from gateway.claude.fleet.digests import chain, extend
+from gateway.claude.cli.tuning import tune
+from gateway.claude.fleet.digests import digest_turn, extend_digest
+from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.errors import (
     ClaudeUnavailable,
@@ -28,248 +38,258 @@ from gateway.errors import (
     TurnTimeout,
     UpstreamError,
 )
-from gateway.turn import Done, Event, Model, Turn, Usage
-
-if TYPE_CHECKING:
-    from gateway.claude.service import Claude
+from gateway.turn import Batch, Done, Model, Turn, Usage
 
 log = logging.getLogger(__name__)
 
-DEAD_ONES = 3  # warm processes in a row that may turn out to have ended
+MAX_DEAD_PROCESSES = 3  # warm processes in a row that may turn out to be dead
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to get an answer from `model`.
+
+    `parked` is the parked conversation to continue and the number of messages that it knows. Without it the attempt
+    takes a fresh process. `dead_processes` counts the warm processes that have died during set-up before.
+    """
+
+    model: Model
+    parked: tuple[Conversation, int] | None
+    dead_processes: int = 0
+    is_without_sampling: bool = False
 
 
 class Run:
-    """Iterate for the batches of events. The first batch comes when the model has begun to answer; until then every
-    failure is raised before anything was yielded. `close` at the end, always; it may be repeated."""
+    """Iterate for the batches of events of one turn.
 
-    def __init__(self, claude: Claude, turn: Turn) -> None:
-        self._claude = claude
+    `Claude.answer` makes a run and one greenlet iterates it. The first batch comes when the model begins to answer;
+    until then, failures lead to another attempt if that can help (see `_next_attempt`). The iteration raises a
+    GatewayError: the failure of the last attempt, or the reason that was given to `stop`.
+
+    The caller must call `close` at the end and may repeat it. `close` calls `on_close`.
+    """
+
+    def __init__(self, fleet: Fleet, turn: Turn, on_close: Callable[[Run], None] = lambda run: None) -> None:
+        self._fleet = fleet
         self._turn = turn
-        self._candidates = claude.catalog.candidates(turn.resolved_model)
-        self._digests = chain(turn)
-        self._tuning = Tuning({}, None, (), ())
+        self._on_close = on_close
+        self._models = fleet.catalog.candidates(turn.resolved_model)
+        self._untried_models = list(self._models)
+        self._digests = digest_turn(turn)
         self._batches = self._run()
-        self._stopped: GatewayError | None = None
-        self._slot: Ticket[bool] = Ticket()
-        self._warm: Ticket[Process] = Ticket()
+        self._stop_reason: GatewayError | None = None
+        self._slot_ticket: Ticket[bool] = Ticket()
+        self._process_ticket: Ticket[Process] = Ticket()
         self._conversation: Conversation | None = None
+        self._reader: AnswerReader | None = None
         self._holds_slot = False
-        self._ended = False
-        self._begun = False
-        self._last: Answer | None = None
-        limit = claude.limits.turn_seconds
+        self._has_begun = False
+        self._has_ended = False
+        limit = fleet.limits.turn_seconds
         timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
         self._deadline = gevent.spawn_later(limit, self.stop, timeout)
-        claude.runs.add(self)
 
-    def __iter__(self) -> Iterator[list[Event]]:
+    def __iter__(self) -> Iterator[Batch]:
         return self._batches
 
     @property
     def project(self) -> str:
-        """The id of the project that the turn belongs to; "" for none."""
+        """The id of the project that the turn belongs to, or ""."""
         return self._turn.project
 
     def stop(self, reason: GatewayError) -> None:
-        """End the turn from outside; whoever iterates gets `reason` raised."""
-        if self._ended or self._stopped:
+        """End the turn, from any greenlet. The iterating greenlet gets `reason` raised. Only the first call counts."""
+        if self._has_ended or self._stop_reason:
             return
-        self._stopped = reason
-        self._slot.cancel(reason)
-        self._warm.cancel(reason)
+        self._stop_reason = reason
+        self._slot_ticket.cancel(reason)
+        self._process_ticket.cancel(reason)
         self._release()
 
-    def used(self) -> tuple[Usage, bool]:
-        """What the answer has used until now, and whether its output is an estimate."""
-        return self._last.used() if self._last is not None else (Usage(), False)
+    def usage_so_far(self) -> tuple[Usage, bool]:
+        """Return the usage until now, and True if its output tokens are an estimate."""
+        return self._reader.usage_so_far() if self._reader is not None else (Usage(), False)
 
     def close(self) -> None:
-        """Free everything."""
-        self._ended = True
+        """Free the process and the slot."""
+        self._has_ended = True
         self._batches.close()
         self._deadline.kill(block=False)
         self._release()
-        self._claude.runs.discard(self)
+        self._on_close(self)
 
     def _release(self) -> None:
-        conversation, self._conversation = self._conversation, None
-        if conversation is not None:
-            self._claude.drop(conversation)
+        self._end_conversation()
         if self._holds_slot:
             self._holds_slot = False
-            self._claude.slots.release()
+            self._fleet.release_slot()
 
-    def _check(self) -> None:
-        if self._stopped is not None:
-            raise self._stopped
+    def _end_conversation(self) -> Conversation | None:
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            self._fleet.end_conversation(conversation)
+        return conversation
 
-    def _run(self) -> Generator[list[Event], None, None]:
+    def _raise_if_stopped(self) -> None:
+        if self._stop_reason is not None:
+            raise self._stop_reason
+
+    def _run(self) -> Generator[Batch, None, None]:
         try:
-            self._check()
-            self._claude.slots.acquire(self._slot)
+            self._raise_if_stopped()
+            self._fleet.acquire_slot(self._slot_ticket)
             self._holds_slot = True
-            yield from self._try_models()
+            attempt = self._plan(self._untried_models.pop(0))
+            while True:
+                try:
+                    yield from self._events(attempt)
+                    return
+                except (ProcessEnded, InvalidRequest) as error:
+                    attempt = self._next_attempt(attempt, error)
         except ProcessEnded as error:
-            raise self._stopped or _lost(error) from error
+            raise self._stop_reason or _process_lost(error) from error
         except GatewayError as error:
-            self._claude.note_failure(error)
-            raise self._stopped or error from error
+            self._fleet.record_failure(error)
+            raise self._stop_reason or error from error
         finally:
             self._release()
 
-    def _try_models(self) -> Iterator[list[Event]]:
-        """The first of the model and its fallbacks that the CLI does not refuse."""
-        refusal: ModelNotSupported | None = None
-        for model in self._candidates:
-            try:
-                yield from self._try_model(model)
-                return
-            except ModelNotSupported as error:
-                log.warning("model %s was refused: %s", model.id, error)
-                refusal = error
-                self._drop_process()
-        tried = ", ".join(model.id for model in self._candidates)
-        raise ModelNotSupported(f"Every model tried was refused: {tried}.", param="model") from refusal
+    def _plan(self, model: Model, *, is_without_sampling: bool = False) -> Attempt:
+        """Return an attempt that continues a parked conversation if there is one, or else needs a fresh process."""
+        self._raise_if_stopped()
+        parked = self._fleet.take_parked(self._digests[:-1], partial(self._can_continue, model))
+        if parked is not None:
+            self._conversation = parked[0]
+        return Attempt(model, parked, is_without_sampling=is_without_sampling)
 
-    def _try_model(self, model: Model) -> Iterator[list[Event]]:
-        """A model's answer; once more without sampling parameters if it turns out to refuse them."""
+    def _next_attempt(self, attempt: Attempt, error: ProcessEnded | InvalidRequest) -> Attempt:
+        """Return what to try after a failed attempt. Raises `error` if another attempt cannot help.
+
+        - If the process of a parked conversation was lost, seed a fresh process with the history.
+        - If a warm process died before it was set up, take the next one.
+        - If the CLI refused the model, ask the model's next fallback.
+        - If the model rejected sampling parameters, ask it once more without them.
+        """
+        conversation = self._end_conversation()
+        if self._stop_reason or conversation is None:
+            raise error
+        if isinstance(error, ProcessEnded):
+            return _replace_process(attempt, conversation, error, has_begun=self._has_begun)
+        if isinstance(error, ModelNotSupported):
+            return self._replace_model(attempt.model, error)
+        if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
+            raise error
+        log.info("model %s rejects sampling parameters: %s", attempt.model.id, error)
+        self._fleet.catalog.remember_no_sampling(attempt.model)
+        return self._plan(self._fleet.catalog.resolve(attempt.model.id), is_without_sampling=True)
+
+    def _replace_model(self, model: Model, error: ModelNotSupported) -> Attempt:
+        log.warning("model %s was refused: %s", model.id, error)
+        if not self._untried_models:
+            tried = ", ".join(model.id for model in self._models)
+            raise ModelNotSupported(f"Every model tried was refused: {tried}.", param="model") from error
+        return self._plan(self._untried_models.pop(0))
+
+    def _events(self, attempt: Attempt) -> Iterator[Batch]:
+        if attempt.parked is not None:
+            conversation = self._continue_parked(*attempt.parked, attempt.model)
+        else:
+            conversation = self._start_fresh(attempt.model)
+        reader = conversation.expect_answer(attempt.model)
         try:
-            yield from self._answer(model)
-            return
-        except InvalidRequest as error:
-            if not _refuses_sampling(error, self._tuning):
-                raise
-            log.info("model %s refuses sampling parameters: %s", model.id, error)
-            self._claude.catalog.remember_no_sampling(model)
-            self._drop_process()
-        yield from self._answer(self._claude.catalog.resolve(model.id))
+            for batch in conversation.read_answer(reader, self._fleet.limits.silence_seconds):
+                self._has_begun = True
+                self._reader = reader
+                if isinstance(batch[-1], Done):
+                    self._complete(conversation, reader, attempt.model)
+                yield batch
+        finally:
+            self._fleet.record_rate_limits(reader.rate_limit_windows)
 
-    def _answer(self, model: Model) -> Iterator[list[Event]]:
-        """The answer of a process that is kept for this conversation or set up for it, else of a warm one."""
-        self._check()
-        kept = self._claude.kept.take(self._digests[:-1], partial(self._can_go_on, model))
-        if kept is not None:
-            try:
-                yield from self._go_on(*kept, model)
-                return
-            except ProcessEnded as error:
-                if self._begun or self._stopped:
-                    raise
-                log.warning("a kept claude process was lost, its conversation is seeded: %s", error)
-                self._drop_process()
-        self._tuning = tuning = tune(self._turn, model, seeded=True)
-        conversation = self._set_up(tuning)
+    def _can_continue(self, model: Model, conversation: Conversation, known: int) -> bool:
+        """Return True if a conversation that knows the first `known` messages can continue with the others."""
+        if not conversation.is_waiting:
+            return True
+        new = self._turn.messages[known:]
+        tuning = tune(self._turn, model, is_seeded=False)
+        return len(new) == 1 and conversation.can_resume(new[0], tuning)
+
+    def _continue_parked(self, conversation: Conversation, known: int, model: Model) -> Conversation:
+        conversation.process.adopt_context()
+        new = self._turn.messages[known:]
+        tuning = tune(self._turn, model, is_seeded=len(new) > 1)
+        if conversation.is_new:
+            self._fleet.prepare_next(self._digests[0], self._turn, tuning)
+        if conversation.is_waiting:
+            conversation.resume(new[0])
+        else:
+            conversation.tune(tuning)
+            conversation.seed(new[:-1])
+            conversation.ask(new[-1])
+        return conversation
+
+    def _start_fresh(self, model: Model) -> Conversation:
+        tuning = tune(self._turn, model, is_seeded=True)
+        try:
+            process = self._take_process()
+            process.adopt_context()
+            conversation = Conversation(process, self._turn, self._fleet.limits.tool_seconds)
+            self._conversation = conversation
+            self._raise_if_stopped()  # `stop` may have been called while the process was handed over
+            conversation.set_up(tuning)
+        except (OSError, ProcessEnded) as error:
+            if self._turn.agent_workspace is None:
+                raise
+            self._raise_if_stopped()
+            log.error("a claude process did not start in a project: %s", error)
+            raise ClaudeUnavailable("The Claude Code CLI does not start in the project's folder.") from error
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
         if self._turn.agent_workspace is None:
-            self._claude.learn(self._digests[0], self._turn, tuning)
-        yield from self._read(conversation, tuning, model)
+            self._fleet.prepare_next(self._digests[0], self._turn, tuning)
+        return conversation
 
-    def _can_go_on(self, model: Model, conversation: Conversation, known: int) -> bool:
-        """Whether a kept conversation that has the first `known` messages can go on with the others."""
-        rest = self._turn.messages[known:]
-        if conversation.is_waiting:
-            tuning = tune(self._turn, model, seeded=False)
-            return len(rest) == 1 and conversation.can_resume(rest[0], tuning)
-        return True
-
-    def _go_on(self, conversation: Conversation, known: int, model: Model) -> Iterator[list[Event]]:
-        self._conversation = conversation
-        conversation.process.serve()
-        rest = self._turn.messages[known:]
-        self._tuning = tuning = tune(self._turn, model, seeded=len(rest) > 1)
-        if conversation.is_new:
-            self._claude.learn(self._digests[0], self._turn, tuning)
-        if conversation.is_waiting:
-            conversation.resume(rest[0])
-        else:
-            conversation.tune(tuning)
-            conversation.seed(rest[:-1])
-            conversation.ask(rest[-1])
-        yield from self._read(conversation, tuning, model)
-
-    def _set_up(self, tuning: Tuning) -> Conversation:
-        """A warm process as this conversation's. One that turns out to be dead is no loss: the next is taken.
-
-        An agent's process is started for it, and if that fails once it fails again.
-        """
+    def _take_process(self) -> Process:
         if self._turn.agent_workspace is not None:
-            return self._set_up_agent(tuning)
-        lost: GatewayError | None = None
-        for _ in range(DEAD_ONES):
-            conversation = self._fresh_conversation()
-            try:
-                conversation.set_up(tuning)
-                return conversation
-            except ProcessEnded as error:
-                lost = self._stopped or _lost(error)
-                self._drop_process()
-                self._check()
-        assert lost is not None
-        raise lost
+            return self._fleet.start_agent(self._turn.agent_workspace)
+        self._process_ticket = Ticket()
+        return self._fleet.take_warm(self._process_ticket)
 
-    def _set_up_agent(self, tuning: Tuning) -> Conversation:
-        try:
-            conversation = self._fresh_conversation()
-            conversation.set_up(tuning)
-            return conversation
-        except (OSError, ProcessEnded) as error:
-            self._check()
-            log.error("a claude process did not start in a project: %s", error)
-            raise ClaudeUnavailable("The Claude Code CLI does not start in the project's folder.") from error
-
-    def _fresh_conversation(self) -> Conversation:
-        process = self._process()
-        process.serve()
-        self._conversation = Conversation(process, self._turn, self._claude.limits.tool_seconds)
-        self._check()  # stopped while it was handed over
-        return self._conversation
-
-    def _process(self) -> Process:
-        if self._turn.agent_workspace is not None:
-            return self._claude.start_in(self._turn.agent_workspace)
-        self._warm = Ticket()
-        return self._claude.pool.take(self._warm, self._claude.limits.start_seconds)
-
-    def _read(self, conversation: Conversation, tuning: Tuning, model: Model) -> Iterator[list[Event]]:
-        try:
-            for batch in conversation.answer(tuning, model, self._claude.limits.silence_seconds):
-                self._begun = True
-                self._last = conversation.last
-                if isinstance(batch[-1], Done):
-                    self._keep(conversation, model)
-                yield batch
-        finally:
-            self._claude.note_windows(conversation.last.windows)
-
-    def _keep(self, conversation: Conversation, model: Model) -> None:
-        """Before the client has the end of the answer: its next request may come at once."""
-        self._claude.note_success()
-        conversation.process.report()
-        if conversation.is_clean and _can_be_continued(conversation, self._tuning, model):
+    def _complete(self, conversation: Conversation, reader: AnswerReader, model: Model) -> None:
+        """Park the conversation before the client gets the end of the answer: its next request may come at once."""
+        self._fleet.record_success()
+        conversation.process.log_stderr()
+        if conversation.is_clean and _has_needed_thinking(conversation, reader, model):
             self._conversation = None
-            self._claude.keep(extend(self._digests[-1], conversation.last.message()), conversation)
-
-    def _drop_process(self) -> None:
-        conversation, self._conversation = self._conversation, None
-        if conversation is not None:
-            self._claude.drop(conversation)
+            self._fleet.park(extend_digest(self._digests[-1], reader.to_message()), conversation)
 
 
-def _can_be_continued(conversation: Conversation, tuning: Tuning, model: Model) -> bool:
-    """A model that thinks within a budget has to have thought before its calls, or the API refuses to go on."""
-    must_have_thought = conversation.is_waiting and model.thinking == "budget" and tuning.thinking_budget != 0
-    return conversation.last.has_thought or not must_have_thought
+def _replace_process(
+    attempt: Attempt, conversation: Conversation, error: ProcessEnded, *, has_begun: bool
+) -> Attempt:
+    if attempt.parked is not None and not has_begun:
+        log.warning("the process of a parked conversation was lost; a fresh one is seeded: %s", error)
+        return replace(attempt, parked=None)
+    if conversation.tuning is None and attempt.dead_processes + 1 < MAX_DEAD_PROCESSES:
+        log.warning("a warm claude process was dead; another one is taken: %s", error)
+        return replace(attempt, dead_processes=attempt.dead_processes + 1)
+    raise error
 
 
-def _refuses_sampling(error: InvalidRequest, tuning: Tuning) -> bool:
-    extra = tuning.settings["env"]["CLAUDE_CODE_EXTRA_BODY"]
-    sent = [name for name in ("temperature", "top_p") if f'"{name}"' in extra]
-    return any(name in error.message for name in (*sent, "thinking")) and bool(sent)
+def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model: Model) -> bool:
+    """Return False if the API would reject tool results: with a thinking budget, thinking must precede the calls."""
+    tuning = conversation.tuning
+    thinks = model.thinking == "budget" and tuning is not None and tuning.thinking_budget != 0
+    return reader.has_thought or not (conversation.is_waiting and thinks)
 
 
-def _lost(error: ProcessEnded) -> GatewayError:
-    log.error("a claude process was lost in a turn: %s", error)
+def _rejects_sampling(error: InvalidRequest, conversation: Conversation) -> bool:
+    sent = conversation.tuning.sampling if conversation.tuning is not None else ()
+    return bool(sent) and any(name in error.message for name in (*sent, "thinking"))
+
+
+def _process_lost(error: ProcessEnded) -> GatewayError:
+    log.error("a claude process was lost during a turn: %s", error)
     if "not logged in" in error.stderr.lower():
         return NotLoggedIn("The gateway's Claude Code CLI is not logged in.", should_retry=False)
     return UpstreamError("The Claude Code process ended in the middle of the turn.")

@@ -89,10 +89,10 @@ def live() -> dict[str, Any]:
         "workers": current.settings().web_concurrency,
         "problem": claude.problem,
         "status": claude.status(),
-        "most_answers": claude.slots.limit,
+        "most_answers": claude.limits.running_turns,
         "windows": [
             (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
-            for name, seen in claude.windows.items()
+            for name, seen in claude.rate_limit_windows.items()
         ],
         "answers": sorted(map(_answer, running.live()), key=lambda answer: answer.record.started_at),
     }

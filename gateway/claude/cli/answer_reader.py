@@ -1,9 +1,17 @@
-"""From the CLI's messages to the events of one answer.
+"""Turn the CLI's messages into the events of one answer.
 
-One answer is one API message, but for structured output, where the CLI itself asks again until the schema is met.
-Elsewhere the CLI would go on by itself after some endings (it asks the model to resume after `max_tokens`, to try again
-after an empty answer or a refusal): there the answer is complete and `is_cut` says that the process has to be ended
-before it goes on. An answer that ends with calls of the client's tools leaves the CLI waiting for their results.
+An answer is one API message. Structured output and agents take several messages: see `structured_reader` and
+`agent_reader`.
+
+After some stop reasons the CLI would continue on its own. It asks the model to resume after `max_tokens`, and to try
+again after an empty answer or a refusal. The reader ends the answer there and sets `is_cut`: the process must be
+killed before it continues. An answer that ends with calls of the client's tools leaves the CLI waiting for their
+results.
+
+For example, the CLI's messages for a one-word answer and the events that `read` returns for them:
+
+    message_start, content_block_start, content_block_delta, message_delta, result
+    Started("claude-…"), Text("Hello"), Done("end_turn", Usage(…))
 """
 
 from __future__ import annotations
@@ -12,19 +20,27 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
-from typing import Any
 
-from gateway.claude.cli.failures import Facts, failure, is_hopeless, read_retry
-from gateway.claude.cli.rate_limits import RateLimitWindow, windows
+from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
+from gateway.claude.cli.protocol import (
+    ApiUsage,
+    CliMessage,
+    ContentBlockDelta,
+    ContentBlockStart,
+    MessageDelta,
+    MessageStart,
+    ResultMessage,
+    StreamEventMessage,
+    SystemMessage,
+)
+from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import PREFIX
-from gateway.errors import GatewayError, InvalidRequest, UpstreamError
+from gateway.errors import GatewayError, UpstreamError
 from gateway.turn import (
     Block,
     Done,
     Event,
     Message,
-    Refusal,
-    Retracted,
     Started,
     Text,
     Thinking,
@@ -33,36 +49,46 @@ from gateway.turn import (
     Usage,
 )
 
-Line = dict[str, Any]
-
-GOES_ON_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
-STRUCTURED = "StructuredOutput"  # the CLI's tool for `jsonSchema`
-CHARACTERS_PER_TOKEN = 4  # about, in English
+# The CLI continues on its own after these stop reasons.
+CONTINUES_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+CHARACTERS_PER_TOKEN = 4  # a rough average for English, to estimate the usage of an answer that was cut off
 BROKEN = "The connection to Anthropic's API broke in the middle of the answer."
 
 
 @dataclass(slots=True)
 class UsageLedger:
-    """What a process has used: USD in all, and the tokens of the CLI's present turn that were reported already."""
+    """The usage that earlier answers of a process have already reported.
 
-    paid: float = 0.0
+    The CLI's `result` adds up the cost since the process started, and the tokens since its turn began. A new answer
+    reports the difference to the ledger: `paid_usd` for the cost, `reported` for the tokens.
+    """
+
+    paid_usd: float = 0.0
     reported: Usage = field(default_factory=Usage)
 
 
-class Answer:
-    """Reads one answer.
+@dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """The facts about a turn that the reader of its answer needs.
 
-    `ignored` are the parameters the model could not take; `names` leads from the model's tool names to the
-    client's; `cost` prices a usage in USD for an answer that ends before the CLI's own figure.
+    `ignored` names the parameters that the model does not take. `client_names` maps the model's tool names to the
+    client's. `price` returns the cost of a usage in USD, for answers that end before the CLI reports a cost.
     """
 
-    def __init__(
-        self,
-        ignored: tuple[str, ...],
-        names: Mapping[str, str],
-        cost: Callable[[Usage], float | None],
-        account: UsageLedger,
-    ) -> None:
+    ignored: tuple[str, ...]
+    client_names: Mapping[str, str]
+    price: Callable[[Usage], float | None]
+    ledger: UsageLedger
+
+
+class AnswerReader:
+    """Reads one answer.
+
+    `Conversation` makes a reader when a question is on its way, and calls `read` with each batch of messages until
+    `is_done` is true or `failure` is set. `Run` reads `started`, `has_thought`, `usage_so_far` and `to_message`.
+    """
+
+    def __init__(self, context: AnswerContext) -> None:
         self.is_done = False
         self.is_cut = False
         self.failure: GatewayError | None = None
@@ -70,304 +96,231 @@ class Answer:
         self.has_thought = False
         self.stop_sequence: str | None = None
         self.calls: list[ToolCall] = []
-        self.windows: dict[str, RateLimitWindow] = {}
-        self._ignored = ignored
-        self._names = names
-        self._cost = cost
-        self._account = account
+        self.rate_limit_windows: dict[str, RateLimitWindow] = {}
+        self._context = context
         self._session = ""
-        self._facts = Facts()
+        self._facts = FailureFacts()
         self._stop_reason: str | None = None
-        self._usage: dict[str, Any] = {}
+        self._usage: ApiUsage = {}
         self._has_output = False
-        self._invented = False
-        self._said = StringIO()
-        self._thought = 0
-        self._done: Usage | None = None
+        self._called_unknown_tool = False
+        self._text = StringIO()
+        self._thinking_characters = 0
+        self._final_usage: Usage | None = None
         self._arguments: list[list[str]] = []
-        self._open: dict[int, int] = {}
-        self._readers: dict[str, Callable[[dict[str, Any], list[Event]], None]] = {
-            "content_block_delta": self._delta,
-            "content_block_start": self._block,
-            "message_start": self._start,
-            "message_delta": self._message_delta,
-        }
+        self._call_of_block: dict[int, int] = {}
 
-    def read(self, lines: Sequence[Line]) -> list[Event]:
-        """The events of these messages; `failure` is the GatewayError that comes behind them, if the turn failed."""
+    def read(self, messages: Sequence[CliMessage]) -> list[Event]:
+        """Return the events of these messages.
+
+        If the turn failed, `failure` is the error that follows the returned events.
+        """
         events: list[Event] = []
         try:
-            for line in lines:
-                self._line(line, events)
+            for message in messages:
+                if message["type"] == "stream_event":
+                    self._read_event(message, events)
+                else:
+                    self._read_message(message, events)
                 if self.is_done:
                     break
         except GatewayError as error:
             self.failure = error
         return events
 
-    def _line(self, line: Line, events: list[Event]) -> None:
-        kind = line["type"]
-        if kind != "stream_event":
-            self._message(kind, line, events)
-        elif line.get("parent_tool_use_id") is None:
-            event = line["event"]
-            reader = self._readers.get(event["type"])
-            if reader is not None:
-                reader(event, events)
-
     def finish_early(self, stop_reason: str, events: list[Event]) -> None:
-        """End the answer here; the process has to be ended before it goes on."""
+        """End the answer here. The process must be killed before it continues."""
         self.is_cut = True
         self._finish(stop_reason, events)
 
-    def message(self) -> Message:
-        """The answer as the assistant's message, as a client will send it back."""
-        text = self._said.getvalue()
+    def to_message(self) -> Message:
+        """Return the answer as the assistant message that a client will send back."""
+        text = self._text.getvalue()
         blocks: list[Block] = [{"type": "text", "text": text}] if text else []
         for call, fragments in zip(self.calls, self._arguments, strict=True):
             arguments = json.loads("".join(fragments) or "{}")
             blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
         return Message("assistant", tuple(blocks))
 
-    def used(self) -> tuple[Usage, bool]:
-        """What this answer has used until now, and whether its output is an estimate.
+    def usage_so_far(self) -> tuple[Usage, bool]:
+        """Return the usage until now, and True if its output tokens are an estimate.
 
-        The API tells the output of an answer at its end only; of one that broke off the characters are counted.
+        The API reports the output tokens only at the end of a message. For an answer that was cut off they are
+        estimated from its length.
         """
-        if self._done is not None:
-            return self._done, False
-        usage = self._counted()
-        written = self._said.tell() + sum(len(part) for parts in self._arguments for part in parts)
-        tokens = -(-(written + self._thought) // CHARACTERS_PER_TOKEN)
+        if self._final_usage is not None:
+            return self._final_usage, False
+        usage = self._reported_usage()
+        written = self._text.tell() + sum(len(part) for parts in self._arguments for part in parts)
+        tokens = -(-(written + self._thinking_characters) // CHARACTERS_PER_TOKEN)
         usage = replace(usage, output_tokens=max(usage.output_tokens, tokens))
-        return with_cost(usage, self._cost(usage) if self.started else None), tokens > 0
+        return usage.with_cost(self._context.price(usage) if self.started else None), tokens > 0
 
-    def _counted(self) -> Usage:
-        """What the API has told of the answer's usage."""
-        return _usage(self._usage)
+    def _reported_usage(self) -> Usage:
+        """Return what the API has reported about the answer so far."""
+        return _parse_usage(self._usage)
 
-    def _message(self, kind: str, line: Line, events: list[Event]) -> None:
-        if kind == "result":
-            self._result(line, events)
-        elif kind == "assistant" and line.get("error"):
-            self._facts.error = line["error"]
-        elif kind == "system":
-            self._system(line)
-        elif kind == "rate_limit_event":
-            info = line.get("rate_limit_info") or {}
+    def _read_event(self, message: StreamEventMessage, events: list[Event]) -> None:
+        if message.get("parent_tool_use_id") is not None:  # a subagent's
+            return
+        event = message["event"]
+        if event["type"] == "content_block_delta":
+            self._read_delta(event, events)
+        elif event["type"] == "content_block_start":
+            self._start_block(event, events)
+        elif event["type"] == "message_start":
+            self._start_message(event, events)
+        elif event["type"] == "message_delta":
+            self._end_message(event, events)
+
+    def _read_message(self, message: CliMessage, events: list[Event]) -> None:
+        if message["type"] == "result":
+            self._read_result(message, events)
+        elif message["type"] == "assistant" and message.get("error"):
+            self._facts.error = message["error"]
+        elif message["type"] == "system":
+            self._read_system(message)
+        elif message["type"] == "rate_limit_event":
+            info = message.get("rate_limit_info") or {}
             self._facts.resets_at = info.get("resetsAt")
-            self.windows |= windows(info)
+            self.rate_limit_windows |= parse_windows(info)
 
-    def _system(self, line: Line) -> None:
-        if line.get("subtype") == "api_retry":
-            self._retry(line)
-        elif line.get("subtype") == "init":
-            self._session = line.get("session_id", "")
+    def _read_system(self, message: SystemMessage) -> None:
+        if message.get("subtype") == "api_retry":
+            self._read_retry(message)
+        elif message.get("subtype") == "init":
+            self._session = message.get("session_id", "")
 
-    def _start(self, event: dict[str, Any], events: list[Event]) -> None:
+    def _start_message(self, event: MessageStart, events: list[Event]) -> None:
         message = event["message"]
         if self._stop_reason is not None:
-            self._next_message(events)
+            self._start_next_message(events)
         elif self._has_output:
             raise UpstreamError(BROKEN)
+        usage = message.get("usage") or {}
         if not self.started:
             self.started = True
-            usage = _usage(message.get("usage") or {})
-            events.append(Started(message["model"], self._ignored, usage, self._session))
-        self._usage = dict(message.get("usage") or {})
+            ignored = self._context.ignored
+            events.append(Started(message["model"], ignored, _parse_usage(usage), self._session))
+        self._usage = usage.copy()
 
-    def _next_message(self, events: list[Event]) -> None:
-        """The CLI asked again by itself: the first message was the answer."""
+    def _start_next_message(self, events: list[Event]) -> None:
+        """End the answer: the CLI has asked the model again, but the first message was the answer."""
         self.finish_early(self._stop_reason or "end_turn", events)
 
-    def _block(self, event: dict[str, Any], events: list[Event]) -> None:
+    def _start_block(self, event: ContentBlockStart, events: list[Event]) -> None:
         block = event["content_block"]
         if block["type"] == "tool_use":
-            self._call(event["index"], block, events)
+            self._start_call(event["index"], block, events)
         elif block["type"] in ("thinking", "redacted_thinking"):
             self.has_thought = True
         elif block.get("text"):
-            self._text(block["text"], events)
+            self._read_text(block["text"], events)
 
-    def _call(self, index: int, block: dict[str, Any], events: list[Event]) -> None:
-        name = self._names.get(block["name"])
-        if name is None:  # made up by the model: the CLI would tell it so and go on
-            self._invented = True
+    def _start_call(self, index: int, block: Block, events: list[Event]) -> None:
+        name = self._context.client_names.get(block["name"])
+        if name is None:  # the model made the tool up: the CLI would tell the model so and continue
+            self._called_unknown_tool = True
             name = block["name"].removeprefix(PREFIX)
         call = ToolCall(len(self.calls), block["id"], name)
         self._has_output = True
-        self._open[index] = call.index
+        self._call_of_block[index] = call.index
         self.calls.append(call)
         self._arguments.append([])
         events.append(call)
 
-    def _text(self, text: str, events: list[Event]) -> None:
+    def _read_delta(self, event: ContentBlockDelta, events: list[Event]) -> None:
+        delta = event["delta"]
+        if delta["type"] == "text_delta":
+            self._read_text(delta["text"], events)
+        elif delta["type"] == "input_json_delta":
+            self._read_arguments(event["index"], delta["partial_json"], events)
+        elif delta["type"] == "thinking_delta" and delta["thinking"]:
+            self._add_thinking(delta["thinking"], events)
+
+    def _read_text(self, text: str, events: list[Event]) -> None:
+        self._add_text(text, events)
+
+    def _add_text(self, text: str, events: list[Event]) -> None:
         if text:
             self._has_output = True
-            self._said.write(text)
+            self._text.write(text)
             events.append(Text(text))
 
-    def _delta(self, event: dict[str, Any], events: list[Event]) -> None:
-        delta = event["delta"]
-        kind = delta["type"]
-        if kind == "text_delta":
-            self._text(delta["text"], events)
-        elif kind == "input_json_delta":
-            self._fragment(event["index"], delta["partial_json"], events)
-        elif kind == "thinking_delta" and delta["thinking"]:
-            self._thought += len(delta["thinking"])
-            events.append(Thinking(delta["thinking"]))
+    def _add_thinking(self, text: str, events: list[Event]) -> None:
+        self._thinking_characters += len(text)
+        events.append(Thinking(text))
 
-    def _fragment(self, index: int, fragment: str, events: list[Event]) -> None:
+    def _read_arguments(self, index: int, fragment: str, events: list[Event]) -> None:
         if fragment:
-            call = self._open[index]
+            call = self._call_of_block[index]
             self._arguments[call].append(fragment)
             events.append(ToolArguments(call, fragment))
 
-    def _message_delta(self, event: dict[str, Any], events: list[Event]) -> None:
-        self._usage.update(
-            {name: value for name, value in event.get("usage", {}).items() if value is not None}
-        )
-        self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
+    def _end_message(self, event: MessageDelta, events: list[Event]) -> None:
+        self._update_usage(event)
         self.stop_sequence = event["delta"].get("stop_sequence")
-        if self._stop_reason == "tool_use" and self.calls and not self._invented:
+        if self._stop_reason == "tool_use" and self.calls and not self._called_unknown_tool:
             self._finish("tool_use", events)
-        elif self._goes_on():
+        elif self._would_continue():
             self.finish_early(self._stop_reason or "end_turn", events)
 
-    def _goes_on(self) -> bool:
-        """Whether the CLI would ask the model again by itself."""
+    def _update_usage(self, event: MessageDelta) -> None:
+        self._usage.update(
+            {name: value for name, value in event.get("usage", {}).items() if value is not None}  # type: ignore[typeddict-item]
+        )
+        self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
+
+    def _would_continue(self) -> bool:
+        """Return True if the CLI is about to ask the model again."""
         if self._stop_reason is None:
             return False
-        return self._invented or self._stop_reason in GOES_ON_AFTER or not self._has_output
+        return self._called_unknown_tool or self._stop_reason in CONTINUES_AFTER or not self._has_output
 
     def _finish(self, stop_reason: str, events: list[Event]) -> None:
-        """Done before the CLI's `result`: the usage is the message's own, the cost is by the price table."""
-        usage = self._counted()
-        cost = self._cost(usage)
-        self._account.paid += cost or 0.0
-        self._account.reported = plus(self._account.reported, usage)
-        self._end(stop_reason, with_cost(usage, cost), events)
+        """End before the CLI's `result`: take the usage from the message and the cost from the price table."""
+        usage = self._reported_usage()
+        cost = self._context.price(usage)
+        ledger = self._context.ledger
+        ledger.paid_usd += cost or 0.0
+        ledger.reported += usage
+        self._end(stop_reason, usage.with_cost(cost), events)
 
     def _end(self, stop_reason: str, usage: Usage, events: list[Event]) -> None:
         self.is_done = True
-        self._done = usage
+        self._final_usage = usage
         events.append(Done(stop_reason, usage, self.stop_sequence))
 
-    def _retry(self, line: Line) -> None:
-        facts = read_retry(line)
+    def _read_retry(self, message: SystemMessage) -> None:
+        facts = read_retry(message)
         if is_hopeless(facts):
             facts.resets_at = self._facts.resets_at
-            raise failure(facts)
+            raise classify_failure(facts)
         if self._has_output:
             raise UpstreamError(BROKEN)
 
-    def _result(self, line: Line, events: list[Event]) -> None:
-        if line.get("is_error") or not self.started:
-            self._facts.status = line.get("api_error_status")
-            self._facts.terminal_reason = line.get("terminal_reason")
-            self._facts.message = str(line.get("result") or "; ".join(line.get("errors", [])))
-            raise failure(self._facts)
-        self._complete(line, events)
+    def _read_result(self, result: ResultMessage, events: list[Event]) -> None:
+        if result.get("is_error") or not self.started:
+            self._facts.status = result.get("api_error_status")
+            self._facts.terminal_reason = result.get("terminal_reason")
+            self._facts.message = str(result.get("result") or "; ".join(result.get("errors", [])))
+            raise classify_failure(self._facts)
+        self._complete(result, events)
 
-    def _complete(self, line: Line, events: list[Event]) -> None:
-        total = line["total_cost_usd"]
-        usage = minus(_usage(line["usage"]), self._account.reported)
-        cost = max(0.0, total - self._account.paid)
-        self._account.paid, self._account.reported = total, Usage()
-        reason = line.get("stop_reason") or self._stop_reason or "end_turn"
-        self._end(reason, with_cost(usage, cost), events)
-
-
-class StructuredAnswer(Answer):
-    """An answer that has to follow a schema: the arguments of the CLI's StructuredOutput tool are its text.
-
-    Other text is held back: before the client's tool calls it counts as thinking, and it is a refusal if no output
-    follows.
-    """
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._held: list[str] = []
-        self._output: int | None = None
-
-    def _system(self, line: Line) -> None:
-        super()._system(line)
-        if line.get("subtype") == "init" and STRUCTURED not in line.get("tools", ()):
-            raise InvalidRequest(
-                "Invalid 'response_format': the schema is not one that the model can follow.",
-                param="response_format.json_schema.schema",
-                code="invalid_json_schema",
-            )
-
-    def _next_message(self, events: list[Event]) -> None:
-        self._stop_reason = None
-        self._has_output = False
-        self._held.clear()
-        self._retract(events)
-
-    def _retract(self, events: list[Event]) -> None:
-        if self._said.tell():
-            self._said = StringIO()
-            events.append(Retracted())
-
-    def _call(self, index: int, block: dict[str, Any], events: list[Event]) -> None:
-        if block["name"] == STRUCTURED:
-            self._output = index
-            self._has_output = True
-            return
-        if self._held:
-            # Clients parse whatever text comes as the output, so words before a call go where thinking goes.
-            events.append(Thinking("".join(self._held)))
-            self._held.clear()
-        super()._call(index, block, events)
-
-    def _text(self, text: str, events: list[Event]) -> None:
-        self._has_output = True
-        self._held.append(text)
-
-    def _fragment(self, index: int, fragment: str, events: list[Event]) -> None:
-        if index == self._output:
-            if fragment:
-                Answer._text(self, fragment, events)
-        else:
-            super()._fragment(index, fragment, events)
-
-    def _complete(self, line: Line, events: list[Event]) -> None:
-        if line.get("structured_output") is None:
-            self._retract(events)
-            events.append(Refusal(str(line.get("result") or "")))
-        elif not self._said.tell():
-            Answer._text(self, json.dumps(line["structured_output"]), events)
-        super()._complete({**line, "stop_reason": "end_turn"}, events)
+    def _complete(self, result: ResultMessage, events: list[Event]) -> None:
+        ledger, total = self._context.ledger, result["total_cost_usd"]
+        usage = _parse_usage(result["usage"]) - ledger.reported
+        cost = max(0.0, total - ledger.paid_usd)
+        ledger.paid_usd, ledger.reported = total, Usage()
+        reason = result.get("stop_reason") or self._stop_reason or "end_turn"
+        self._end(reason, usage.with_cost(cost), events)
 
 
-def _usage(raw: dict[str, Any]) -> Usage:
+def _parse_usage(usage: ApiUsage) -> Usage:
     return Usage(
-        input_tokens=raw.get("input_tokens") or 0,
-        cache_read_tokens=raw.get("cache_read_input_tokens") or 0,
-        cache_write_tokens=raw.get("cache_creation_input_tokens") or 0,
-        output_tokens=raw.get("output_tokens") or 0,
-        thinking_tokens=(raw.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
+        input_tokens=usage.get("input_tokens") or 0,
+        cache_read_tokens=usage.get("cache_read_input_tokens") or 0,
+        cache_write_tokens=usage.get("cache_creation_input_tokens") or 0,
+        output_tokens=usage.get("output_tokens") or 0,
+        thinking_tokens=(usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
     )
-
-
-def plus(one: Usage, other: Usage, sign: int = 1) -> Usage:
-    """Tokens added up; costs are left out."""
-    return Usage(
-        input_tokens=one.input_tokens + sign * other.input_tokens,
-        cache_read_tokens=one.cache_read_tokens + sign * other.cache_read_tokens,
-        cache_write_tokens=one.cache_write_tokens + sign * other.cache_write_tokens,
-        output_tokens=one.output_tokens + sign * other.output_tokens,
-        thinking_tokens=one.thinking_tokens + sign * other.thinking_tokens,
-    )
-
-
-def minus(one: Usage, other: Usage) -> Usage:
-    """What of `one` is not in `other`."""
-    return plus(one, other, -1)
-
-
-def with_cost(usage: Usage, cost: float | None) -> Usage:
-    """The usage with its price in USD."""
-    return replace(usage, cost_usd=cost)

@@ -1,4 +1,8 @@
-"""Find the Claude Code CLI and make sure that it is new enough. Done once, at start."""
+"""Find the Claude Code CLI and check its version.
+
+>>> format_version((2, 1, 330))
+'2.1.330'
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ from pathlib import Path
 from gateway.errors import ClaudeUnavailable
 
 TESTED = (2, 1, 330)
-MINIMUM = (2, 1, 248)  # the first to honour `client_composed`: older ones expand @paths in clients' text
+MINIMUM = (2, 1, 248)  # the first version with `client_composed`: older ones expand @paths in clients' text
 ADVICE = "Run `make install`, or set CLAUDE_BINARY_PATH."
 PROJECT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A usable CLI: its path and version, such as (2, 1, 330)."""
+    """A usable CLI: its path and its version, for example (2, 1, 330)."""
 
     path: str
     version: tuple[int, ...]
@@ -27,16 +31,16 @@ class Binary:
     @property
     def version_text(self) -> str:
         """The version with dots."""
-        return dotted(self.version)
+        return format_version(self.version)
 
 
-def dotted(version: tuple[int, ...]) -> str:
-    """(2, 1, 330) → "2.1.330"."""
+def format_version(version: tuple[int, ...]) -> str:
+    """Return the version with dots."""
     return ".".join(map(str, version))
 
 
-def install_places(home: Path) -> list[Path]:
-    """Where installers put the CLI, and the project's own copy at the end."""
+def install_paths(home: Path) -> list[Path]:
+    """Return the paths that installers use for the CLI, and the project's own copy at the end."""
     return [
         home / ".local/bin/claude",
         home / ".claude/local/claude",
@@ -48,33 +52,35 @@ def install_places(home: Path) -> list[Path]:
     ]
 
 
-def find(configured: str | None) -> Binary:
-    """The CLI at `configured`, else on PATH, else in a usual place; the first that is new enough.
+def find_binary(configured: str | None) -> Binary:
+    """Return the CLI at `configured`; without it, the first on PATH or at a usual path that is new enough.
 
-    Raises ClaudeUnavailable with what to do.
+    Raises ClaudeUnavailable with advice for the operator.
     """
     found = [configured] if configured else _candidates()
     too_old = None
     for path in found:
-        version = version_of(path)
+        version = read_version(path)
         if version >= MINIMUM:
             return Binary(path, version)
-        too_old = too_old or f"The Claude Code CLI at {path} is {dotted(version) or 'not working'}"
+        if too_old is None:
+            state = f"is version {format_version(version)}" if version else "is not working"
+            too_old = f"The Claude Code CLI at {path} {state}"
     if too_old:
         raise ClaudeUnavailable(
-            f"{too_old}; at least {dotted(MINIMUM)} is needed. {ADVICE}", should_retry=False
+            f"{too_old}; at least {format_version(MINIMUM)} is needed. {ADVICE}", should_retry=False
         )
     raise ClaudeUnavailable(f"The Claude Code CLI was not found. {ADVICE}", should_retry=False)
 
 
 def _candidates() -> list[str]:
     on_path = shutil.which("claude")
-    places = [str(path) for path in install_places(Path.home()) if os.access(path, os.X_OK)]
-    return [on_path, *places] if on_path else places
+    usual = [str(path) for path in install_paths(Path.home()) if os.access(path, os.X_OK)]
+    return [on_path, *usual] if on_path else usual
 
 
-def version_of(path: str) -> tuple[int, ...]:
-    """What `claude --version` prints, as numbers; () when it does not run."""
+def read_version(path: str) -> tuple[int, ...]:
+    """Return the numbers that `claude --version` prints, or () if it cannot be run."""
     try:
         done = subprocess.run([path, "--version"], capture_output=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):

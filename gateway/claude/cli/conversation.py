@@ -1,4 +1,18 @@
-"""One CLI process as one conversation: set up over the control protocol, seeded with history, asked, read."""
+"""One conversation in one CLI process.
+
+A conversation is set up over the control protocol, seeded with its history, asked and read. For example, a turn on a
+warm process, and the next turn of the same conversation on the same process:
+
+    conversation = Conversation(process, turn, tool_seconds=300)
+    conversation.set_up(tuning)
+    conversation.seed(turn.messages[:-1])
+    conversation.ask(turn.messages[-1])
+    for batch in conversation.read_answer(conversation.expect_answer(model), silence_seconds=300): ...
+
+    conversation.tune(next_tuning)
+    conversation.ask(next_message)
+    ...
+"""
 
 from __future__ import annotations
 
@@ -7,241 +21,257 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from gateway.claude.cli.agent_reader import AgentAnswer
-from gateway.claude.cli.answer_reader import Answer, StructuredAnswer, UsageLedger
-from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse
+from gateway.claude.cli.agent_reader import AgentAnswerReader
+from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, UsageLedger
+from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse_request
+from gateway.claude.cli.protocol import (
+    CliControlRequestMessage,
+    ControlRequest,
+    ControlResponse,
+    InputMessage,
+)
 from gateway.claude.cli.stop_sequences import StopFilter
+from gateway.claude.cli.structured_reader import StructuredAnswerReader
 from gateway.claude.cli.tools import (
     client_names,
     content_for_cli,
     fits_mcp,
-    initialize_fields,
+    initialize_request,
     initialize_result,
     mcp_result,
     tools_list,
 )
 from gateway.claude.cli.tuning import Tuning
 from gateway.errors import TurnTimeout, UpstreamError
-from gateway.turn import Done, Event, Idle, Message, Model, Turn, Usage
-
-Line = dict[str, Any]
+from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage
 
 CONTROL_TIMEOUT_SECONDS = 30.0
-IDLE_SECONDS = 10.0  # how often a silent stream is told that the turn goes on
+IDLE_SECONDS = 10.0  # a silent stream yields Idle this often
 
 
 class Conversation:
-    """Owns its process. A process serves one conversation and is thrown away with it.
+    """One conversation and the process that it owns. A process is never used for a second conversation.
 
-    `tool_seconds` is how long the CLI is told to wait for the results of the client's tools.
+    The life of a conversation, and who calls what when:
+
+    1. `Run` makes it from a warm process and calls `set_up`, `seed` and `ask`. `Preparation` calls `set_up` alone, so
+       that the next new conversation with the same set-up finds a process that `is_new`.
+    2. `Run` calls `expect_answer` and iterates `read_answer` until Done.
+    3. If the conversation `is_clean` then, `Run` parks it in the `Fleet`. If it `is_waiting`, the CLI waits for the
+       results of tool calls.
+    4. The next turn takes it out again. `Run` calls `resume` with tool results if `can_resume` says so, or else `tune`,
+       `seed` and `ask`. Then it continues at step 2.
+    5. `Fleet.end_conversation` ends the process.
+
+    `tool_seconds` is how long the CLI is told to wait for tool results. All methods that talk to the process may raise
+    ProcessEnded.
     """
 
     def __init__(self, process: Process, turn: Turn, tool_seconds: float) -> None:
         self.process = process
+        self.tuning: Tuning | None = None
+        self.is_new = True
         self._turn = turn
         self._tool_seconds = tool_seconds
-        self._names = client_names(turn.tools)
-        self._account = UsageLedger()
-        self._asked: dict[
-            str, tuple[str, Any]
-        ] = {}  # by tool call: ids of the control request and the JSON-RPC call
-        self._waiting: tuple[str, ...] = ()
-        self._tuning: Tuning | None = None
-        self.is_new = True
-        process.answer = self._answer_request
+        self._client_names = client_names(turn.tools)
+        self._ledger = UsageLedger()
+        self._reader: AnswerReader | None = None
+        # By tool call: the ids of the CLI's control request and of the JSON-RPC call inside it.
+        self._requested_calls: dict[str, tuple[str, Any]] = {}
+        self._waiting_calls: tuple[str, ...] = ()
+        process.answer_request = self._answer_request
 
     @property
     def is_clean(self) -> bool:
-        """Whether the process stands just behind its last answer, and can go on."""
-        return self.process.alive and not self.last.is_cut
+        """True if the process has just completed an answer and can continue."""
+        return self.process.is_alive and self._reader is not None and not self._reader.is_cut
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the CLI waits for the results of tool calls."""
-        return bool(self._waiting)
+        """True while the CLI waits for the results of tool calls."""
+        return bool(self._waiting_calls)
 
     def set_up(self, tuning: Tuning) -> None:
-        """Make the generic process this conversation's, and tune it for the turn. Raises UpstreamError."""
+        """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError."""
         turn = self._turn
-        initialize: dict[str, Any] = {"subtype": "initialize", **_system(turn)}
-        initialize |= initialize_fields(turn.tools, self._tool_seconds)
+        request = initialize_request(turn.tools, self._tool_seconds)
+        if turn.agent_workspace is None:
+            request["systemPrompt"] = list(turn.system)
+        elif parts := _agent_system(turn.agent_workspace.instructions.strip(), turn.system):
+            request["appendSystemPrompt"] = "\n\n".join(parts)
         if turn.output_schema is not None:
-            initialize["jsonSchema"] = dict(turn.output_schema)
-        self._control([initialize, *tuning.requests()])
-        self._tuning = tuning
-
-    def is_tuned(self, tuning: Tuning) -> bool:
-        """Whether the process has these parameters already."""
-        return tuning == self._tuning
+            request["jsonSchema"] = dict(turn.output_schema)
+        self._send_requests([request, *tuning.requests()])
+        self.tuning = tuning
 
     def tune(self, tuning: Tuning) -> None:
-        """Give a process that is set up the parameters of its next turn. Raises UpstreamError."""
-        if not self.is_tuned(tuning):
-            self._control(tuning.requests())
-            self._tuning = tuning
+        """Set the parameters of the next turn, unless the process has them already. Raises UpstreamError."""
+        if tuning != self.tuning:
+            self._send_requests(tuning.requests())
+            self.tuning = tuning
 
     def seed(self, history: Sequence[Message]) -> None:
-        """Give the CLI the earlier messages as true turns; nothing is sent to the model.
+        """Give the CLI earlier messages as real turns. Nothing is sent to the model. Raises UpstreamError.
 
-        After each user message its `result` is awaited: the CLI loses the order of messages that come in between.
-        An assistant message has no answer and goes out together with the user message behind it.
+        Each user message must get its `result` before the next message is sent, because the CLI mixes up the order of
+        messages that arrive in between. Assistant messages get no result and are sent with the next user message.
         """
-        held: list[Line] = []
+        unsent: list[InputMessage] = []
         for message in history:
-            held.append(_line(message, query=False))
+            unsent.append(_input_message(message, asks_model=False))
             if message.role == "user":
-                self.process.send(*held)
-                held.clear()
+                self.process.send(*unsent)
+                unsent.clear()
                 self._await_result()
-        self.process.send(*held)
+        self.process.send(*unsent)
 
     def ask(self, message: Message) -> None:
         """Send the new message, which the model answers."""
         self.is_new = False
-        self._account.reported = Usage()
-        self.process.send(_line(message, query=True))
+        self._ledger.reported = Usage()
+        self.process.send(_input_message(message, asks_model=True))
 
     def can_resume(self, message: Message, tuning: Tuning) -> bool:
-        """Whether the turn that waits for tools can go on with this message, and the model sees just that.
+        """Return True if `resume` would show the model exactly this message.
 
-        New parameters would not reach a turn that has begun.
+        The message must have the result of every call, each in a form that MCP can carry, and nothing else. The turn
+        must have the same parameters, because new ones would not reach a turn that has begun.
         """
         results = {block["tool_use_id"]: block for block in message.content if block["type"] == "tool_result"}
         return (
-            self.is_tuned(tuning)
+            tuning == self.tuning
             and len(results) == len(message.content)
-            and set(results) == set(self._waiting)
+            and set(results) == set(self._waiting_calls)
             and all(fits_mcp(block) for block in results.values())
         )
 
     def resume(self, message: Message) -> None:
-        """Hand the waiting CLI the results of its tool calls. Raises UpstreamError if it does not take them."""
+        """Send the results of the tool calls to the waiting CLI. Raises UpstreamError if it does not ask for them."""
         results = {block["tool_use_id"]: block for block in message.content}
-        self._await_calls()
-        for call in self._waiting:
-            request, number = self._asked.pop(call)
-            self.process.send(_mcp_response(request, number, mcp_result(results[call])))
-        self._waiting = ()
+        self._await_tool_requests()
+        for call in self._waiting_calls:
+            request_id, rpc_id = self._requested_calls.pop(call)
+            response = _rpc_response(rpc_id, mcp_result(results[call]))
+            response["request_id"] = request_id
+            self.process.send({"type": "control_response", "response": response})
+        self._waiting_calls = ()
 
-    def answer(self, tuning: Tuning, model: Model, silence: float) -> Iterator[list[Event]]:
-        """The events of the answer, in batches as they come; never empty, the last ends with Done.
+    def expect_answer(self, model: Model) -> AnswerReader:
+        """Return the reader of the answer that `model` is about to give."""
+        assert self.tuning is not None, "set_up was not called"
+        context = AnswerContext(self.tuning.ignored, self._client_names, model.cost, self._ledger)
+        if self._turn.agent_workspace is not None:
+            self._reader = AgentAnswerReader(context, self._turn.agent_workspace)
+        elif self._turn.output_schema is not None:
+            self._reader = StructuredAnswerReader(context)
+        else:
+            self._reader = AnswerReader(context)
+        return self._reader
 
-        `silence` is how many seconds the CLI may say nothing at all. Raises GatewayError or ProcessEnded.
+    def read_answer(self, reader: AnswerReader, silence_seconds: float) -> Iterator[Batch]:
+        """Yield the events of the answer in batches as they arrive. The last batch ends with Done.
+
+        Yields Idle while the CLI is silent. Raises TurnTimeout if it is silent for `silence_seconds`, the GatewayError
+        of a failed turn, or ProcessEnded.
         """
-        self.last = answer = self._reader(tuning, model)
-        stops = StopFilter(tuning.stops) if tuning.stops else None
-        heard, has_begun = time.monotonic(), False
-        while not answer.is_done:
-            lines = self.process.read(min(IDLE_SECONDS, silence))
-            if lines:
-                heard = time.monotonic()
-                events = answer.read(lines)
-                if answer.failure is not None:
-                    yield from [events] if has_begun and events else ()  # what came before it is not lost
-                    raise answer.failure
+        stops = StopFilter(self.tuning.stops) if self.tuning and self.tuning.stops else None
+        heard_at, has_begun = time.monotonic(), False
+        while not reader.is_done:
+            messages = self.process.read(min(IDLE_SECONDS, silence_seconds))
+            if messages:
+                heard_at = time.monotonic()
+                events = reader.read(messages)
+                if reader.failure is not None:
+                    if has_begun and events:  # do not lose the events before the failure
+                        yield events
+                    raise reader.failure
                 if stops is not None:
-                    events = _cut_at_stop(stops, answer, events)
-                self._settle(answer)
+                    events = _cut_at_stop(stops, reader, events)
+                self._follow_end(reader)
                 if events:
                     has_begun = True
                     yield events
-            elif time.monotonic() - heard >= silence:
-                raise TurnTimeout(f"The Claude Code CLI has been silent for {silence:g} seconds.")
+            elif time.monotonic() - heard_at >= silence_seconds:
+                raise TurnTimeout(f"The Claude Code CLI has been silent for {silence_seconds:g} seconds.")
             else:
                 yield [Idle()]
 
-    def _reader(self, tuning: Tuning, model: Model) -> Answer:
-        common = (tuning.ignored, self._names, model.cost, self._account)
-        if self._turn.agent_workspace is not None:
-            return AgentAnswer(*common, self._turn.agent_workspace)
-        return Answer(*common) if self._turn.output_schema is None else StructuredAnswer(*common)
+    def _follow_end(self, reader: AnswerReader) -> None:
+        if reader.is_cut:
+            self.process.kill()  # before it continues on its own
+        elif reader.is_done:
+            self._waiting_calls = tuple(call.id for call in reader.calls)
 
-    def _settle(self, answer: Answer) -> None:
-        """What the end of an answer means for the process."""
-        if answer.is_cut:
-            self.process.kill()  # before it goes on by itself
-        elif answer.is_done:
-            self._waiting = tuple(call.id for call in answer.calls)
-
-    def _control(self, requests: Sequence[dict[str, Any]]) -> None:
+    def _send_requests(self, requests: Sequence[ControlRequest]) -> None:
         try:
-            self.process.control(requests, CONTROL_TIMEOUT_SECONDS)
+            self.process.send_requests(requests, CONTROL_TIMEOUT_SECONDS)
         except (ControlRefused, ControlTimeout) as error:
             raise UpstreamError(f"The Claude Code CLI could not be set up: {error}") from error
 
     def _await_result(self) -> None:
         deadline = time.monotonic() + CONTROL_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            for line in self.process.read(max(0.0, deadline - time.monotonic())):
-                if line["type"] == "result":
-                    if line.get("is_error"):
-                        raise UpstreamError(
-                            f"The Claude Code CLI did not take the history: {line.get('result')}"
-                        )
+            for message in self.process.read(max(0.0, deadline - time.monotonic())):
+                if message["type"] == "result":
+                    if message.get("is_error"):
+                        reason = message.get("result")
+                        raise UpstreamError(f"The Claude Code CLI rejected the history: {reason}")
                     return
-        raise UpstreamError("The Claude Code CLI did not take the history in time.")
+        raise UpstreamError("The Claude Code CLI did not accept the history in time.")
 
-    def _await_calls(self) -> None:
-        """The CLI may ask for a tool shortly after the model's message is complete."""
+    def _await_tool_requests(self) -> None:
+        """Wait until the CLI has asked for all results. It may do so shortly after the message is complete."""
         deadline = time.monotonic() + CONTROL_TIMEOUT_SECONDS
-        while not set(self._waiting) <= set(self._asked):
+        while not set(self._waiting_calls) <= set(self._requested_calls):
             if time.monotonic() >= deadline:
-                raise UpstreamError("The Claude Code CLI does not ask for the tools that the model called.")
+                raise UpstreamError(
+                    "The Claude Code CLI did not ask for the results of the model's tool calls."
+                )
             self.process.read(0.05)
 
-    def _answer_request(self, line: Line) -> dict[str, Any] | None:
-        """Control requests of the CLI: calls of the client's tools wait for their results."""
-        request = line["request"]
+    def _answer_request(self, message: CliControlRequestMessage) -> ControlResponse | None:
+        """Answer MCP messages of the CLI. Return None for a call of a client's tool: its result comes later."""
+        request = message["request"]
         if request.get("subtype") != "mcp_message":
-            return refuse(line)
-        message = request["message"]
-        method = message.get("method")
+            return refuse_request(message)
+        rpc = request["message"]
+        method = rpc.get("method", "")
         if method == "tools/call":
-            self._asked[message["params"]["_meta"]["claudecode/toolUseId"]] = (
-                line["request_id"],
-                message["id"],
-            )
+            call = rpc["params"]["_meta"]["claudecode/toolUseId"]
+            self._requested_calls[call] = (message["request_id"], rpc["id"])
             return None
         results = {"initialize": initialize_result(), "tools/list": tools_list(self._turn.tools)}
-        return {"subtype": "success", "response": _json_rpc(message.get("id"), results.get(method, {}))}
+        return _rpc_response(rpc.get("id"), results.get(method, {}))
 
 
-def _system(turn: Turn) -> dict[str, Any]:
-    """The client's system text alone; for an agent it goes behind Claude Code's own and the project's instructions."""
-    if turn.agent_workspace is None:
-        return {"systemPrompt": list(turn.system)}
-    own = turn.agent_workspace.instructions.strip()
-    parts = [*([f"# Instructions of this project (CLAUDE.md)\n\n{own}"] if own else []), *turn.system]
-    return {"appendSystemPrompt": "\n\n".join(parts)} if parts else {}
+def _agent_system(instructions: str, system: Sequence[str]) -> list[str]:
+    """Return the texts that follow Claude Code's own system text: the project's instructions and the client's text."""
+    heading = [f"# Instructions of this project (CLAUDE.md)\n\n{instructions}"] if instructions else []
+    return [*heading, *system]
 
 
-def _cut_at_stop(stops: StopFilter, answer: Answer, events: list[Event]) -> list[Event]:
-    """The events up to a stop sequence, and Done behind it."""
-    passed = stops.read(events)
-    if stops.hit is None:
+def _cut_at_stop(stops: StopFilter, reader: AnswerReader, events: list[Event]) -> list[Event]:
+    """Return the events up to a stop sequence, followed by Done."""
+    passed = stops.filter_events(events)
+    if stops.found is None:
         return passed
-    answer.stop_sequence = stops.hit
-    if answer.is_done:
-        answer.is_cut = True
+    reader.stop_sequence = stops.found
+    if reader.is_done:
+        reader.is_cut = True
         done = cast(Done, events[-1])
-        passed.append(replace(done, stop_reason="stop_sequence", stop_sequence=stops.hit))
+        passed.append(replace(done, stop_reason="stop_sequence", stop_sequence=stops.found))
     else:
-        answer.finish_early("stop_sequence", passed)
+        reader.finish_early("stop_sequence", passed)
     return passed
 
 
-def _json_rpc(number: Any, result: dict[str, Any]) -> dict[str, Any]:
-    return {"mcp_response": {"jsonrpc": "2.0", "id": number, "result": result}}
+def _rpc_response(rpc_id: Any, result: dict[str, Any]) -> ControlResponse:
+    response = {"mcp_response": {"jsonrpc": "2.0", "id": rpc_id, "result": result}}
+    return {"subtype": "success", "response": response}
 
 
-def _mcp_response(request: str, number: Any, result: dict[str, Any]) -> Line:
-    response = {"subtype": "success", "request_id": request, "response": _json_rpc(number, result)}
-    return {"type": "control_response", "response": response}
-
-
-def _line(message: Message, *, query: bool) -> Line:
-    """`client_composed` keeps the CLI from expanding @paths and running /commands in the text."""
-    line: Line = {
+def _input_message(message: Message, *, asks_model: bool) -> InputMessage:
+    line: InputMessage = {
         "type": message.role,
         "message": {"role": message.role, "content": content_for_cli(message)},
         "parent_tool_use_id": None,
@@ -249,6 +279,6 @@ def _line(message: Message, *, query: bool) -> Line:
     }
     if message.role == "user":
         line["client_composed"] = True
-        if not query:
+        if not asks_model:
             line["shouldQuery"] = False
     return line

@@ -1,8 +1,9 @@
-"""What a failed turn of the CLI means to a client.
+"""Classify a failed turn of the CLI as one of the gateway's errors.
 
-The CLI reports a failure three times over: an `api_retry` before each new attempt, the `error` of an assistant
-message (SDKAssistantMessageError), and the `result`. Only the values are read, never the prose, but for the token
-counts of a too long prompt.
+The CLI reports a failure up to three times: in an `api_retry` message before each new attempt, in the `error` of an
+assistant message (SDKAssistantMessageError in `sdk.d.ts`), and in the `result`. The classification uses the codes, not
+the prose, because the prose changes between versions. The only exception is the token counts of a prompt that is too
+long.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
+from gateway.claude.cli.protocol import SystemMessage
 from gateway.errors import (
     ContextLengthExceeded,
     GatewayError,
@@ -24,12 +25,10 @@ from gateway.errors import (
     UpstreamError,
 )
 
-Line = dict[str, Any]
-
-LONG_WAIT_SECONDS = 60.0  # SDKs sleep any Retry-After: from here on they are told not to
+LONG_WAIT_SECONDS = 60.0  # SDKs obey any Retry-After; from this length on they are told not to retry
 OVERLOADED_RETRY_SECONDS = 5.0
 
-LOGIN = frozenset(
+LOGIN_ERRORS = frozenset(
     {
         "authentication_failed",
         "oauth_org_not_allowed",
@@ -44,63 +43,66 @@ _LONG_PROMPT = re.compile(r"~?(\d+) tokens \(limit (\d+)\)|(\d+) tokens > (\d+) 
 
 
 @dataclass(slots=True)
-class Facts:
-    """What the CLI said in the course of a turn that explains how it failed. `message` is its own prose."""
+class FailureFacts:
+    """The parts of the CLI's messages that explain a failure.
+
+    `status` is the HTTP status of Anthropic's API, `message` the CLI's own prose, `retry_after` a number of seconds and
+    `resets_at` Unix time in seconds.
+    """
 
     error: str | None = None
     status: int | None = None
     terminal_reason: str | None = None
     message: str = ""
     retry_after: float | None = None
-    resets_at: float | None = None  # Unix time
+    resets_at: float | None = None
 
 
-def read_retry(line: Line) -> Facts:
-    """The facts of a `system/api_retry` message."""
-    return Facts(
-        error=line.get("error"),
-        status=line.get("error_status"),
-        retry_after=line.get("retry_delay_ms", 0) / 1000 or None,
+def read_retry(message: SystemMessage) -> FailureFacts:
+    """Return the facts of an `api_retry` message."""
+    return FailureFacts(
+        error=message.get("error"),
+        status=message.get("error_status"),
+        retry_after=message.get("retry_delay_ms", 0) / 1000 or None,
     )
 
 
-def is_hopeless(facts: Facts) -> bool:
-    """Whether to fail at once instead of letting the CLI try again: waiting out a limit is the client's choice."""
-    return facts.status in (401, 403, 429) or facts.error in LOGIN | {"rate_limit"}
+def is_hopeless(facts: FailureFacts) -> bool:
+    """Return True if the turn should fail now, although the CLI would retry.
+
+    A bad login does not get better, and the client decides whether to wait for a rate limit to reset.
+    """
+    return facts.status in (401, 403, 429) or facts.error in LOGIN_ERRORS | {"rate_limit"}
 
 
-def failure(facts: Facts) -> GatewayError:
-    """The error for a client."""
+def classify_failure(facts: FailureFacts) -> GatewayError:
+    """Return the error that the client gets."""
     if facts.terminal_reason in ("prompt_too_long", "blocking_limit"):
-        return _too_long(facts.message)
+        return _context_length_error(facts.message)
     if facts.status == 429 or facts.error == "rate_limit":
-        return _rate_limited(facts)
-    if facts.error in LOGIN or facts.status in (401, 402, 403):
-        return _login(facts)
+        return _rate_limit_error(facts)
+    if facts.error in LOGIN_ERRORS or facts.status in (401, 402, 403):
+        return _login_error(facts)
     if facts.error == "model_not_found" or facts.status == 404:
         return ModelNotSupported(
             "The model was refused: it does not exist or the account has no access to it."
         )
-    return _by_status(facts)
+    return _status_error(facts)
 
 
-def _by_status(facts: Facts) -> GatewayError:
+def _status_error(facts: FailureFacts) -> GatewayError:
     if facts.status == 529 or facts.error == "overloaded":
         return Overloaded("Anthropic's API is overloaded.", retry_after=OVERLOADED_RETRY_SECONDS)
     if facts.status == 413 or facts.terminal_reason == "image_error":
-        return RequestTooLarge("The request is too large for Anthropic's API, or an image in it is.")
+        return RequestTooLarge("The request, or an image in it, is too large for Anthropic's API.")
     if facts.status is not None and 400 <= facts.status < 500:
-        return InvalidRequest(_prose(facts, "The API refused the request."))
+        return InvalidRequest(_PREFIX.sub("", facts.message) or "Anthropic's API rejected the request.")
     if facts.status is not None:
         return UpstreamError(f"Anthropic's API failed with status {facts.status}.")
     return UpstreamError("The Claude Code CLI failed, or got no answer from Anthropic's API.")
 
 
-def _prose(facts: Facts, otherwise: str) -> str:
-    return _PREFIX.sub("", facts.message) or otherwise
-
-
-def _too_long(message: str) -> ContextLengthExceeded:
+def _context_length_error(message: str) -> ContextLengthExceeded:
     found = _LONG_PROMPT.search(message)
     numbers = [int(group) for group in found.groups() if group] if found else []
     if numbers:
@@ -113,11 +115,11 @@ def _too_long(message: str) -> ContextLengthExceeded:
     return ContextLengthExceeded(text, param="messages")
 
 
-def _rate_limited(facts: Facts) -> RateLimited:
+def _rate_limit_error(facts: FailureFacts) -> RateLimited:
     wait = facts.retry_after
     if facts.resets_at is not None:
         wait = max(wait or 0.0, facts.resets_at - time.time(), 1.0)
-    # The CLI announces the waits that it would bear itself; a limit without one is a long one.
+    # The CLI announces the waits that it would sit through itself. A limit without one takes long to reset.
     is_long = wait is None or wait > LONG_WAIT_SECONDS
     return RateLimited(
         "The account behind the gateway has reached a limit of Anthropic's API.",
@@ -126,7 +128,7 @@ def _rate_limited(facts: Facts) -> RateLimited:
     )
 
 
-def _login(facts: Facts) -> NotLoggedIn:
+def _login_error(facts: FailureFacts) -> NotLoggedIn:
     if facts.error == "billing_error" or facts.status == 402:
         return NotLoggedIn("The account behind the gateway has a billing problem.", should_retry=False)
     return NotLoggedIn(

@@ -1,4 +1,10 @@
-"""How a CLI process is started: its arguments and its environment. Nothing of a request is in either."""
+"""The arguments and the environment of a CLI process. They depend on settings only, never on a request.
+
+For example, a process for chat and one that works in a project start with
+
+    claude -p --input-format=stream-json … --tools= --allowedTools=mcp__client
+    claude -p --input-format=stream-json … --restricted --tools=Read,Edit --permission-mode=dontAsk --max-turns=30
+"""
 
 from __future__ import annotations
 
@@ -19,7 +25,7 @@ _ARGUMENTS = (
 )
 CHAT_ARGUMENTS = (*_ARGUMENTS, "--tools=", "--allowedTools=mcp__client")
 
-# What the CLI needs of the gateway's environment; everything else (the gateway's secrets among it) stays here.
+# The variables that the CLI needs. All others, including the gateway's secrets, are not passed on.
 PASSED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|"
     r"(?i:https?_proxy|no_proxy|all_proxy)|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|"
@@ -28,17 +34,17 @@ PASSED_ON = re.compile(
     r"AWS_\w+|GOOGLE_\w+|GCLOUD_\w+|CLOUD_ML_\w+|VERTEX_\w+|AZURE_\w+"
 )
 
-# Third-party providers and API keys work without the CLI's own login, and so without its context blocks.
+# Third-party providers and API keys work without the CLI's own login, and so without the blocks that it adds.
 OWN_LOGIN_NOT_NEEDED = re.compile(r"ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|CLAUDE_CODE_USE_\w+")
 
 
 def child_environment(
     environ: Mapping[str, str], *, api_key: str | None = None, max_retries: int = 2
 ) -> dict[str, str]:
-    """The environment of a CLI process, from the gateway's own.
+    """Return the environment of a CLI process, made from the gateway's own.
 
-    With an API key (`api_key`, or one in `environ`) the CLI runs in its simple mode, in which it adds nothing to the
-    conversation; with a subscription login it puts its date and environment blocks before the first message.
+    With an API key (`api_key`, or one in `environ`) the CLI runs in its simple mode and adds nothing to the
+    conversation. With a subscription login it puts blocks with the date and the environment before the first message.
     """
     env = {name: value for name, value in environ.items() if PASSED_ON.fullmatch(name)}
     if api_key:
@@ -50,14 +56,14 @@ def child_environment(
         "DISABLE_AUTOUPDATER": "1",
         "ENABLE_TOOL_SEARCH": "false",
         "CLAUDE_CODE_MAX_RETRIES": str(max_retries),
-        # A conversation that gets long is the client's to shorten: the CLI would replace it by a summary.
+        # The client decides how to shorten a long conversation. The CLI would replace it with a summary.
         "DISABLE_COMPACT": "1",
         "DISABLE_AUTO_COMPACT": "1",
-        # Tools' descriptions reach the model whole; the CLI would cut them at 2,048 characters.
+        # Pass tool descriptions on in full. The CLI would cut them at 2,048 characters.
         "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "1000000",
-        # The model the client names, not the one the CLI would rather use.
+        # Use the model that the client names, even if the CLI would replace it with a newer one.
         "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
-        # An answer is one API message: no second attempt by another model or in another mode behind it.
+        # An answer is one API message, so the CLI must not try another model or another mode after it.
         "CLAUDE_CODE_DISABLE_REFUSAL_FALLBACK": "1",
         "CLAUDE_CODE_DISABLE_REFUSAL_RETRY": "1",
         "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK": "1",
@@ -65,11 +71,11 @@ def child_environment(
 
 
 def agent_arguments(agent_workspace: AgentWorkspace) -> tuple[str, ...]:
-    """The arguments of a process that works in a project, as the project's policy has it.
+    """Return the arguments of a process that works in a project, by the project's policy.
 
-    No settings are read, neither the user's nor the project's: a `.claude/settings.json` among a project's files could
-    name hooks, which the CLI runs without asking. `--restricted` keeps the file tools inside the working folder, also
-    where links lead out of it, and rules out the mode in which nothing is asked.
+    No settings are read, neither the user's nor the project's: a `.claude/settings.json` in a project could name hooks,
+    which the CLI runs without asking. `--restricted` keeps the file tools inside the working folder, even where links
+    lead out of it, and disables the permission mode that never asks.
     """
     return (
         *_ARGUMENTS,
@@ -81,13 +87,14 @@ def agent_arguments(agent_workspace: AgentWorkspace) -> tuple[str, ...]:
     )
 
 
-def agent_environment(chat: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process that works in a project, from that of one that chats.
+def agent_environment(chat_environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process that works in a project, made from that for chat.
 
-    The simple mode knows three tools only. CLAUDE.md files are the gateway's business: the CLI would read those of all
-    folders above the project's as well. Nothing is remembered outside the project, or left running behind an answer.
+    The simple mode has only three tools, so it is left out. The gateway passes CLAUDE.md on itself, because the CLI
+    would read the files of all parent folders too. Nothing may be remembered outside the project or keep running after
+    the answer.
     """
-    env = {name: value for name, value in chat.items() if name != "CLAUDE_CODE_SIMPLE"}
+    env = {name: value for name, value in chat_environment.items() if name != "CLAUDE_CODE_SIMPLE"}
     return env | {
         "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
         "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",

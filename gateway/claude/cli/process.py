@@ -1,8 +1,13 @@
-"""One CLI process: stream-json lines both ways, control requests, and an end that leaves nothing behind.
+"""One CLI process: stream-json messages both ways, control requests, and an end that leaves nothing behind.
 
-There is no reader greenlet: whoever waits for the CLI reads its stdout, so that nothing piles up here for a slow
-client and a turn costs no switch between greenlets. Lines have no length limit.
-Protocol: `sdk.d.ts` of the npm package `@anthropic-ai/claude-agent-sdk`.
+There is no reader greenlet. The greenlet that waits for the CLI reads its stdout, so nothing piles up in memory for a
+slow client and a turn costs no switch between greenlets. Lines have no length limit.
+
+For example, this asks a process for its models:
+
+    process = Process(["claude", *CHAT_ARGUMENTS], environ, "/tmp")
+    (result,) = process.send_requests([{"subtype": "list_models"}], timeout=30)
+    process.close(grace=1.0)
 """
 
 from __future__ import annotations
@@ -17,28 +22,36 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import gevent
 import orjson
 from gevent import socket as waiting
 
+from gateway.claude.cli.protocol import (
+    CliControlRequestMessage,
+    CliMessage,
+    ControlRequest,
+    ControlResponse,
+    ControlResult,
+)
 from gateway.claude.cli.spawn import Child
 
 log = logging.getLogger(__name__)
 
-Line = dict[str, Any]
-
-CHUNK = 1 << 16
-SLICE_SECONDS = (
-    1.0  # how long a killed process can keep a reader waiting if somebody else still holds its pipe
-)
-STDERR_TAIL = 8192
+CHUNK_BYTES = 1 << 16
+# A grandchild may hold the pipe of a killed process open, which then never becomes readable. So waits are cut into
+# slices, and this is the longest time that the reader of such a process waits.
+SLICE_SECONDS = 1.0
+STDERR_TAIL_BYTES = 8192
 REAP_SECONDS = 5.0
 
 
 class ProcessEnded(Exception):
-    """The CLI closed its output. `returncode` is None while it is not reaped; `stderr` is its last words."""
+    """The CLI closed its output.
+
+    `returncode` is None if the process is not reaped yet. `stderr` is the end of what it wrote there.
+    """
 
     def __init__(self, returncode: int | None, stderr: str) -> None:
         super().__init__(f"the CLI ended (exit code {returncode}): {stderr.strip()[-500:] or 'no message'}")
@@ -57,41 +70,57 @@ class ControlTimeout(Exception):
 _living: set[Process] = set()
 
 
-def living() -> int:
-    """How many CLI processes of this worker are not yet reaped."""
+def count_living() -> int:
+    """Return the number of this worker's CLI processes that are not reaped yet."""
     return len(_living)
 
 
 def kill_all() -> None:
-    """KILL every CLI process left, at once; for the end of the worker."""
+    """Kill all CLI processes at once. The worker calls this when it ends."""
     for process in list(_living):
         process.kill()
 
 
-def await_programs(seconds: float) -> None:
-    """Let killed processes end the programs that they run, for up to so many seconds."""
+def wait_for_programs(seconds: float) -> None:
+    """Give killed processes up to `seconds` to end the programs that they have started."""
     deadline = time.monotonic() + seconds
-    while any(process.runs_programs and not process.ended for process in _living):
+    while any(process.runs_programs and not process.has_ended for process in _living):
         if time.monotonic() > deadline:
             return
         gevent.sleep(0.01)
 
 
+def close_all(processes: Sequence[Process], grace: float) -> None:
+    """Close several processes in parallel."""
+    gevent.joinall([gevent.spawn(process.close, grace) for process in processes])
+
+
 class Process:
     """A running CLI.
 
-    `argv`, `env` and `cwd` are handed to the system as they are. `spawned` (monotonic seconds) tells its age.
-    `answer` is called with each control request of the CLI's own and returns the inner response at once, or None
-    when the answer will be sent later. With `runs_programs` it may have started programs in sessions of their own,
-    which it ends itself when it is TERMinated, and which would outlive a KILL. Raises OSError when the system cannot
-    start anything.
+    The life of a process, and who calls what when:
+
+    1. `Launcher` constructs it, for the warm pool or for an agent's turn.
+    2. `WarmPool` sends it a first control request. Once it has answered, it is warm.
+    3. `Run` takes it and calls `adopt_context`. From then on `Conversation` is the only caller of `send`, `read` and
+       `send_requests`. These three wait in the calling greenlet.
+    4. Any greenlet may call `kill`, which wakes a greenlet that waits in one of the three with ProcessEnded.
+    5. The owner calls `close`, always. `WarmPool` closes idle processes and `Fleet` the others.
+
+    `argv`, `env` and `cwd` go to the system unchanged. `started_at` is in monotonic seconds. `answer_request` is called
+    for each control request of the CLI. It returns the response at once, or None if the response will be sent later.
+
+    With `runs_programs` the CLI may start programs in sessions of their own. It ends those when it gets TERM, but they
+    would outlive it after a KILL.
+
+    Raises OSError if the system cannot start a process.
     """
 
     def __init__(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, runs_programs: bool = False
     ) -> None:
         self.runs_programs = runs_programs
-        self._stderr: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (closed in _forget)
+        self._stderr: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (closed in _close_files)
         child_in, self._stdin = os.pipe()
         self._stdout, child_out = os.pipe()
         try:
@@ -105,167 +134,165 @@ class Process:
             os.close(child_out)
         os.set_blocking(self._stdin, False)
         os.set_blocking(self._stdout, False)
-        self.spawned = time.monotonic()
+        self.started_at = time.monotonic()
         self.pid: int = self._child.pid
-        self._tail = b""
-        self._kept: deque[Line] = deque()
-        self._numbers = itertools.count(1)
-        self._killed = False
-        self._closed = False
-        self._reported = 0
+        self._partial_line = b""
+        self._unread: deque[CliMessage] = deque()
+        self._request_numbers = itertools.count(1)
+        self._is_killed = False
+        self._is_closed = False
+        self._logged_bytes = 0
         self._context = contextvars.copy_context()
-        self.answer: Callable[[Line], dict[str, Any] | None] = refuse
+        self.answer_request: Callable[[CliControlRequestMessage], ControlResponse | None] = refuse_request
         _living.add(self)
 
     @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return not self._killed and self._child.poll() is None
+    def is_alive(self) -> bool:
+        """True while the process runs and was not killed."""
+        return not self._is_killed and self._child.poll() is None
 
     @property
-    def ended(self) -> bool:
-        """Whether the process is no more."""
+    def has_ended(self) -> bool:
+        """True once the process no longer exists."""
         return self._child.poll() is not None
 
-    def send(self, *messages: Mapping[str, Any]) -> None:
-        """Write messages, a line each. Waits while the pipe is full; raises ProcessEnded when it is broken."""
+    def send(self, *messages: Mapping[str, object]) -> None:
+        """Write messages, one per line. Wait while the pipe is full. Raises ProcessEnded if the pipe is broken."""
         data = memoryview(b"".join(_dump(message) + b"\n" for message in messages))
         while data:
             try:
                 data = data[os.write(self._stdin, data) :]
             except BlockingIOError:
-                self._await(waiting.wait_write, self._stdin, None)
+                self._wait_ready(waiting.wait_write, self._stdin, None)
             except OSError:
                 raise self._ended() from None
-            if self._killed:
+            if self._is_killed:
                 raise self._ended()
 
-    def read(self, timeout: float | None = None) -> list[Line]:
-        """All messages that have come, waiting up to `timeout` seconds for the first; [] when none came.
+    def read(self, timeout: float | None = None) -> list[CliMessage]:
+        """Return all messages that have arrived. Wait up to `timeout` seconds for the first; [] if none came.
 
-        Lines that are no JSON objects with a type are skipped. Raises ProcessEnded at the end of the output.
+        Lines that are not JSON objects with a type are skipped. Raises ProcessEnded at the end of the output.
         """
-        if self._kept:
-            kept, self._kept = list(self._kept), deque()
-            return kept
-        return self._read(None if timeout is None else time.monotonic() + timeout)
+        if self._unread:
+            unread, self._unread = list(self._unread), deque()
+            return unread
+        return self._read_messages(None if timeout is None else time.monotonic() + timeout)
 
-    def control(self, requests: Sequence[Mapping[str, Any]], timeout: float) -> list[dict[str, Any]]:
-        """Send control requests together and return their responses in order.
+    def send_requests(self, requests: Sequence[ControlRequest], timeout: float) -> list[ControlResult]:
+        """Send control requests together and return their results in the same order.
 
-        Other messages that come meanwhile are kept for `read`. Raises ControlRefused, ControlTimeout (`timeout`
-        is in seconds) or ProcessEnded.
+        Other messages that arrive in the meantime stay for `read`. `timeout` is in seconds. Raises ControlRefused,
+        ControlTimeout or ProcessEnded.
         """
-        ids = [f"g{next(self._numbers)}" for _ in requests]
+        ids = [f"g{next(self._request_numbers)}" for _ in requests]
         self.send(
             *(
-                {"type": "control_request", "request_id": number, "request": request}
-                for number, request in zip(ids, requests, strict=True)
+                {"type": "control_request", "request_id": request_id, "request": request}
+                for request_id, request in zip(ids, requests, strict=True)
             )
         )
         deadline = time.monotonic() + timeout
-        answers: dict[str, Line] = {}
-        while len(answers) < len(ids):
-            for line in self._read(deadline):
-                if line.get("type") == "control_response":
-                    answers[line["response"]["request_id"]] = line["response"]
+        responses: dict[str, ControlResponse] = {}
+        while len(responses) < len(ids):
+            for message in self._read_messages(deadline):
+                if message["type"] == "control_response":
+                    responses[message["response"]["request_id"]] = message["response"]
                 else:
-                    self._kept.append(line)
-            if time.monotonic() >= deadline and len(answers) < len(ids):
-                raise ControlTimeout(f"no answer to {requests[len(answers)].get('subtype')} in {timeout} s")
-        return [_success(answers[number]) for number in ids]
+                    self._unread.append(message)
+            if time.monotonic() >= deadline and len(responses) < len(ids):
+                raise ControlTimeout(f"no answer to {requests[len(responses)]['subtype']} in {timeout} s")
+        return [_unwrap(responses[request_id]) for request_id in ids]
 
     def kill(self) -> None:
-        """KILL the process and its group; a reader waiting for it wakes with ProcessEnded. May be repeated.
+        """Kill the process and its group. A greenlet that waits for it gets ProcessEnded. May be repeated.
 
-        One that runs programs is TERMinated, and KILLed by `close` if it does not end.
+        A process that runs programs gets TERM instead. `close` sends KILL if it does not end.
         """
-        if not self._killed:
-            self._killed = True
-            self._child.signal(signal.SIGTERM if self.runs_programs else signal.SIGKILL)
+        if not self._is_killed:
+            self._is_killed = True
+            self._child.send_signal(signal.SIGTERM if self.runs_programs else signal.SIGKILL)
 
     def close(self, grace: float = 0.0) -> None:
-        """End the process and free what it holds: end of input, TERM after `grace` seconds, then KILL.
+        """End the process and free its resources: close its input, send TERM after `grace` seconds, then KILL.
 
-        With no grace it is killed at once (right for a turn that was cut off). May be repeated.
+        Without grace it is killed at once, which is right for a turn that was cut off. May be repeated.
         """
-        if self._closed:
+        if self._is_closed:
             return
-        self._closed = True
+        self._is_closed = True
         self._close_stdin()
-        if not (grace and not self._killed and (self._child.wait(grace) or self._terminate())):
+        if not (grace and not self._is_killed and (self._child.wait(grace) or self._terminate())):
             self.kill()
             self._child.wait(REAP_SECONDS)
-        self._killed = True
-        self._child.signal(signal.SIGKILL)  # whoever of the group is left
+        self._is_killed = True
+        self._child.send_signal(signal.SIGKILL)  # the rest of its group
         self._child.wait(REAP_SECONDS)
-        self._forget()
+        _living.discard(self)
+        self.log_stderr()
+        self._close_files()
 
-    def serve(self) -> None:
-        """From now on the CLI works for the present context: what it says on stderr is logged in that."""
-        self.report()
+    def adopt_context(self) -> None:
+        """Use the caller's context from now on: log lines about stderr get its request id."""
+        self.log_stderr()
         self._context = contextvars.copy_context()
 
-    def report(self) -> None:
-        """Log what the CLI has written to stderr since the last time."""
-        words = self._stderr_from(self._reported)
-        if words:
-            self._reported += len(words)
-            said = words[-STDERR_TAIL:].decode("utf-8", "replace").strip()
-            self._context.copy().run(log.warning, "claude[%d] said on stderr: %s", self.pid, said)
+    def log_stderr(self) -> None:
+        """Log what the CLI has written to stderr since the last call."""
+        written = self._read_stderr(self._logged_bytes)
+        if written:
+            self._logged_bytes += len(written)
+            text = written[-STDERR_TAIL_BYTES:].decode("utf-8", "replace").strip()
+            self._context.copy().run(log.warning, "claude[%d] wrote to stderr: %s", self.pid, text)
 
-    def last_words(self) -> str:
-        """The end of what the CLI wrote to stderr."""
-        return self._stderr_from(0)[-STDERR_TAIL:].decode("utf-8", "replace")
-
-    def _stderr_from(self, start: int) -> bytes:
-        """Read without a seek: the CLI writes where this file stands."""
+    def _read_stderr(self, start: int) -> bytes:
+        """Read with `pread`, because a seek would move the position at which the CLI writes."""
         if self._stderr.closed:
             return b""
-        number = self._stderr.fileno()
-        size = os.fstat(number).st_size
-        return os.pread(number, size - start, start)
+        descriptor = self._stderr.fileno()
+        size = os.fstat(descriptor).st_size
+        return os.pread(descriptor, size - start, start)
 
-    def _read(self, deadline: float | None) -> list[Line]:
+    def _read_messages(self, deadline: float | None) -> list[CliMessage]:
         while True:
-            chunk = self._chunk(deadline)
+            chunk = self._read_chunk(deadline)
             if chunk is None:
                 return []
             head, newline, tail = chunk.rpartition(b"\n")
             if not newline:
-                self._tail += tail
+                self._partial_line += tail
                 continue
-            head, self._tail = self._tail + head, tail
-            lines = [line for raw in head.split(b"\n") if (line := _parse(raw)) is not None]
-            if lines := [line for line in lines if not self._answered(line)]:
-                return lines
+            head, self._partial_line = self._partial_line + head, tail
+            parsed = [message for line in head.split(b"\n") if (message := _parse(line)) is not None]
+            if messages := [message for message in parsed if not self._is_answered(message)]:
+                return messages
 
-    def _answered(self, line: Line) -> bool:
-        if line.get("type") != "control_request":
+    def _is_answered(self, message: CliMessage) -> bool:
+        """Answer the message if it is a control request."""
+        if message["type"] != "control_request":
             return False
-        response = self.answer(line)
+        response = self.answer_request(message)
         if response is not None:
-            self.send(
-                {"type": "control_response", "response": {**response, "request_id": line["request_id"]}}
-            )
+            response["request_id"] = message["request_id"]
+            self.send({"type": "control_response", "response": response})
         return True
 
-    def _chunk(self, deadline: float | None) -> bytes | None:
-        while not self._closed:
+    def _read_chunk(self, deadline: float | None) -> bytes | None:
+        while not self._is_closed:
             try:
-                chunk = os.read(self._stdout, CHUNK)
+                chunk = os.read(self._stdout, CHUNK_BYTES)
             except BlockingIOError:
-                if not self._await(waiting.wait_read, self._stdout, deadline):
+                if not self._wait_ready(waiting.wait_read, self._stdout, deadline):
                     return None
                 continue
-            if chunk and not self._killed:
+            if chunk and not self._is_killed:
                 return chunk
             break
         raise self._ended()
 
-    def _await(self, wait: Callable[..., Any], descriptor: int, deadline: float | None) -> bool:
-        """Wait until the descriptor is ready, in slices; False when the deadline came first."""
-        while not self._killed:
+    def _wait_ready(self, wait: Callable[..., Any], descriptor: int, deadline: float | None) -> bool:
+        """Wait until the descriptor is ready. Return False if the deadline came first."""
+        while not self._is_killed:
             left = SLICE_SECONDS if deadline is None else min(SLICE_SECONDS, deadline - time.monotonic())
             if left <= 0:
                 return False
@@ -278,20 +305,16 @@ class Process:
 
     def _ended(self) -> ProcessEnded:
         self._child.wait(0.2)
-        return ProcessEnded(self._child.poll(), self.last_words())
+        stderr = self._read_stderr(0)[-STDERR_TAIL_BYTES:].decode("utf-8", "replace")
+        return ProcessEnded(self._child.poll(), stderr)
 
     def _terminate(self) -> bool:
-        self._child.signal(signal.SIGTERM)
+        self._child.send_signal(signal.SIGTERM)
         return self._child.wait(0.5)
-
-    def _forget(self) -> None:
-        _living.discard(self)
-        self.report()
-        self._close_files()
 
     def _close_stdin(self) -> None:
         os.close(self._stdin)
-        self._stdin = -1  # the number may be somebody else's from here on
+        self._stdin = -1  # the system may reuse the number
 
     def _close_files(self) -> None:
         self._stderr.close()
@@ -299,38 +322,33 @@ class Process:
         self._stdout = -1
 
 
-def refuse(line: Line) -> dict[str, Any]:
-    """The answer to a control request that nobody expected: an error, so that the CLI does not wait."""
-    return {"subtype": "error", "error": f"{line['request'].get('subtype')} is not supported here"}
+def refuse_request(message: CliControlRequestMessage) -> ControlResponse:
+    """Return an error for a control request that the gateway does not know, so that the CLI does not wait."""
+    return {"subtype": "error", "error": f"{message['request'].get('subtype')} is not supported"}
 
 
-def _parse(raw: bytes) -> Line | None:
-    if not raw.startswith(b"{"):
+def _parse(line: bytes) -> CliMessage | None:
+    if not line.startswith(b"{"):
         return None
     try:
-        line: Line = orjson.loads(raw)
+        message: CliMessage = orjson.loads(line)
     except orjson.JSONDecodeError:
-        log.warning("skipped a line of the CLI that is no JSON, %d bytes long", len(raw))
+        log.warning("skipped a line of the CLI that is not JSON (%d bytes)", len(line))
         return None
-    if not isinstance(line.get("type"), str):
-        log.warning("skipped a line of the CLI that is no message, %d bytes long", len(raw))
+    if not isinstance(message.get("type"), str):
+        log.warning("skipped a line of the CLI that is not a message (%d bytes)", len(line))
         return None
-    return line
+    return message
 
 
-def _dump(message: Mapping[str, Any]) -> bytes:
+def _dump(message: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(message)
-    except orjson.JSONEncodeError:  # half of a surrogate pair: JSON can only escape it
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON can only escape
         return json.dumps(message).encode()
 
 
-def _success(response: Line) -> dict[str, Any]:
+def _unwrap(response: ControlResponse) -> ControlResult:
     if response.get("subtype") != "success":
         raise ControlRefused(str(response.get("error", "no reason given")))
-    return response.get("response") or {}
-
-
-def settle(processes: Sequence[Process], grace: float) -> None:
-    """Close several processes side by side."""
-    gevent.joinall([gevent.spawn(process.close, grace) for process in processes])
+    return cast(ControlResult, response.get("response") or {})

@@ -1,14 +1,17 @@
-"""How much of the subscription's limits is used, as the CLI tells in its `rate_limit_event`.
+"""Parse the rate-limit windows of the account from the CLI's `rate_limit_event`.
 
-`rate_limit_info` is SDKRateLimitInfo of `sdk.d.ts`: the window that binds now, and in `unifiedWindows` (which the
-public types leave out) each window. `utilization` is the fraction used; more than 1 is possible.
+`rate_limit_info` (SDKRateLimitInfo in `sdk.d.ts`) has the window that limits the account now. Its `unifiedWindows`,
+which the public types leave out, has all windows. `utilization` is the fraction that is used and can be more than 1.
+
+>>> parse_windows({"rateLimitType": "five_hour", "utilization": 0.25, "resetsAt": 1900000000})
+{'five_hour': RateLimitWindow(utilization=0.25, resets_at=1900000000)}
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from gateway.claude.cli.protocol import RateLimitFigures, RateLimitInfo
 
 NAMES = (
     "five_hour",
@@ -22,19 +25,22 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class RateLimitWindow:
-    """One limit. `utilization` is a fraction, `resets_at` Unix time; None where the CLI did not say."""
+    """One rate-limit window.
+
+    `utilization` is a fraction and `resets_at` Unix time in seconds. Either is None if the CLI did not report it.
+    """
 
     utilization: float | None
     resets_at: float | None
 
 
-def windows(info: Mapping[str, Any]) -> dict[str, RateLimitWindow]:
-    """The limits in a `rate_limit_info`, by their names in NAMES."""
+def parse_windows(info: RateLimitInfo) -> dict[str, RateLimitWindow]:
+    """Return the windows in a `rate_limit_info` by name. Names that are not in NAMES are left out."""
     found = dict(info.get("unifiedWindows") or {})
     if info.get("rateLimitType"):
         found[info["rateLimitType"]] = info
-    return {name: _window(found[name]) for name in NAMES if name in found}
+    return {name: _parse_window(found[name]) for name in NAMES if name in found}
 
 
-def _window(raw: Mapping[str, Any]) -> RateLimitWindow:
-    return RateLimitWindow(raw.get("utilization"), raw.get("resetsAt"))
+def _parse_window(figures: RateLimitFigures) -> RateLimitWindow:
+    return RateLimitWindow(figures.get("utilization"), figures.get("resetsAt"))

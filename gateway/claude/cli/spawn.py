@@ -1,6 +1,6 @@
-"""Start a program without stopping every greenlet for it, and see it end.
+"""Start a program without stopping all greenlets, and notice its end.
 
-gevent's Popen forks, which takes about 10 ms in which nothing else runs; posix_spawn takes a tenth of one.
+gevent's Popen forks, which takes about 10 ms during which nothing else runs. posix_spawn takes a tenth of that.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from collections.abc import Mapping, Sequence
 
 import gevent
 
-# posix_spawn knows no working directory: a shell changes into it and becomes the program.
+# posix_spawn cannot set a working directory, so a shell changes into it and then becomes the program.
 _IN_FOLDER = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 
-# A worker that is KILLed cannot end its children; on Linux the kernel does, if setpriv (util-linux) asks it to.
+# A worker that is killed cannot end its children. On Linux the kernel does it, if setpriv (util-linux) asks for it.
 _setpriv = shutil.which("setpriv")
 _DIE_WITH_PARENT = (_setpriv, "--pdeathsig", "KILL", "--") if _setpriv else ()
 
-# What Python ignores and a program expects to be told.
+# Python ignores these signals, and a program expects the default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Child:
-    """A program in a session of its own, with the given descriptors as its stdin, stdout and stderr.
+    """A program in its own session, with the given descriptors as its stdin, stdout and stderr.
 
-    A program that cannot be run shows as one that ends at once with code 126 or 127.
+    A program that cannot be run looks like one that ends at once with exit code 126 or 127. Raises OSError if the
+    system cannot start a process.
     """
 
     def __init__(
@@ -45,18 +46,18 @@ class Child:
         )
 
     def poll(self) -> int | None:
-        """The exit code (negative: the signal that ended it), once it has ended and is reaped."""
+        """Reap the program if it has ended. Return its exit code, or minus the number of the signal that ended it."""
         if self.returncode is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # reaped by somebody else
+            except ChildProcessError:  # something else has reaped it
                 self.returncode = -signal.SIGKILL
             else:
                 self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 
     def wait(self, seconds: float) -> bool:
-        """Whether it ends within so many seconds."""
+        """Wait up to `seconds` for the end of the program. Return True if it has ended."""
         deadline = time.monotonic() + seconds
         pause = 0.001
         while self.poll() is None:
@@ -66,7 +67,7 @@ class Child:
             pause = min(2 * pause, 0.05)
         return True
 
-    def signal(self, number: int) -> None:
-        """Signal the program and its group, if there is any of it left."""
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the program and its group, if any of it is left."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)

@@ -1,4 +1,8 @@
-"""Stop sequences that the API does not watch for: white space only, and all of them in structured output."""
+"""Watch for stop sequences that the API does not watch for.
+
+The API rejects stop sequences of white space, and knows none in structured output. For example, with the stop "\\n\\n"
+the texts "One.\\n" and "\\nTwo." pass as "One." and the answer ends there.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +12,45 @@ from gateway.turn import Event, Text
 
 
 class StopFilter:
-    """Cuts the text of an answer before the first stop sequence. `hit` is the one that was found."""
+    """Cuts the text of an answer before the first stop sequence. `found` is that sequence, or None so far."""
 
     def __init__(self, stops: Sequence[str]) -> None:
-        self.hit: str | None = None
+        self.found: str | None = None
         self._stops = stops
-        self._held = ""
+        self._withheld = ""
 
-    def read(self, events: list[Event]) -> list[Event]:
-        """The events up to the stop; text that may be the beginning of one is held back."""
+    def filter_events(self, events: list[Event]) -> list[Event]:
+        """Return the events up to the stop. Text that may be the start of a stop sequence is withheld."""
         passed: list[Event] = []
         for event in events:
             if isinstance(event, Text):
-                self._text(event.text, passed)
+                self._filter_text(event.text, passed)
             else:
-                self._flush(passed)
+                self._release_withheld(passed)
                 passed.append(event)
-            if self.hit:
+            if self.found:
                 break
         return passed
 
-    def _text(self, text: str, passed: list[Event]) -> None:
-        text = self._held + text
+    def _filter_text(self, text: str, passed: list[Event]) -> None:
+        text = self._withheld + text
         found = [(text.find(stop), stop) for stop in self._stops if stop in text]
         if found:
-            at, self.hit = min(found)
-            text, self._held = text[:at], ""
+            position, self.found = min(found)
+            text, self._withheld = text[:position], ""
         else:
-            keep = max(self._beginning_at_end(text, stop) for stop in self._stops)
-            text, self._held = text[: len(text) - keep], text[len(text) - keep :]
+            withheld = max(self._overlap(text, stop) for stop in self._stops)
+            text, self._withheld = text[: len(text) - withheld], text[len(text) - withheld :]
         if text:
             passed.append(Text(text))
 
     @staticmethod
-    def _beginning_at_end(text: str, stop: str) -> int:
-        """How many characters at the end of `text` are the beginning of `stop`."""
+    def _overlap(text: str, stop: str) -> int:
+        """Return how many characters at the end of `text` are the start of `stop`."""
         longest = min(len(stop) - 1, len(text))
         return next((length for length in range(longest, 0, -1) if text.endswith(stop[:length])), 0)
 
-    def _flush(self, passed: list[Event]) -> None:
-        if self._held:
-            passed.append(Text(self._held))
-            self._held = ""
+    def _release_withheld(self, passed: list[Event]) -> None:
+        if self._withheld:
+            passed.append(Text(self._withheld))
+            self._withheld = ""

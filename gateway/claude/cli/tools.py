@@ -1,7 +1,13 @@
-"""The client's functions as tools of an SDK MCP server, which is how the CLI lets a program define tools.
+"""Pass the client's functions to the CLI as tools of an SDK MCP server.
 
-The model sees `mcp__client__NAME`. Names and ids that the CLI or the API would refuse are replaced by a fit form with a
-hash of the original in it: always the same one, so that a conversation reads the same in every process.
+The server runs in this process: the CLI sends its JSON-RPC messages as control requests (`mcp_message`). The model
+sees each function as `mcp__client__NAME`.
+
+The CLI and the API reject some names and ids. Those are replaced by a valid form that contains a hash of the original.
+The same original always gets the same form, so a conversation reads the same in every process:
+
+>>> call_id("call 1")
+'call_1_21c5c2a600ce'
 """
 
 from __future__ import annotations
@@ -11,59 +17,64 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.claude.cli.protocol import InitializeRequest
 from gateway.turn import Block, Message, Tool
 
 SERVER = "client"
 PREFIX = f"mcp__{SERVER}__"
 PROTOCOL_VERSION = "2025-11-25"
-# Above this many characters a result of an MCP tool would be written to a file of the host and the model told its path.
+# The CLI writes longer results of MCP tools to a file on the server and gives the model its path.
 MAX_RESULT_CHARACTERS = 500_000
 
-_FIT_NAME = re.compile(r"[a-zA-Z0-9_-]{1,115}")  # 128 with the prefix
-_FIT_ID = re.compile(r"[a-zA-Z0-9_-]{1,256}")
-_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+_VALID_NAME = re.compile(r"[a-zA-Z0-9_-]{1,115}")  # 128 with the prefix
+_VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,256}")
+_INVALID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def server_name(name: str) -> str:
-    """The tool's name inside the MCP server."""
-    return name if _FIT_NAME.fullmatch(name) else _with_hash(name, 100)
+    """Return the name of a client's tool inside the MCP server."""
+    return name if _VALID_NAME.fullmatch(name) else _with_hash(name, 100)
 
 
 def model_name(name: str) -> str:
-    """The name under which the model sees a client's tool."""
+    """Return the name under which the model sees a client's tool."""
     return PREFIX + server_name(name)
 
 
 def client_names(tools: Sequence[Tool]) -> dict[str, str]:
-    """From the model's names back to the client's."""
+    """Return the client's tool names by the names that the model sees."""
     return {model_name(tool.name): tool.name for tool in tools}
 
 
 def call_id(original: str) -> str:
-    """A tool call's id in a form that the API takes."""
-    return original if _FIT_ID.fullmatch(original) else _with_hash(original, 40)
+    """Return the id of a tool call in a form that the API accepts."""
+    return original if _VALID_ID.fullmatch(original) else _with_hash(original, 40)
 
 
 def _with_hash(text: str, length: int) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{_UNFIT.sub('_', text)[:length]}_{digest}"
+    return f"{_INVALID_CHARACTER.sub('_', text)[:length]}_{digest}"
 
 
-def initialize_fields(tools: Sequence[Tool], wait_seconds: float) -> dict[str, Any]:
-    """What `initialize` needs for the tools; the manifests save the MCP handshake. {} without tools."""
-    if not tools:
-        return {}
-    return {
-        "sdkMcpServers": [SERVER],
-        "sdkMcpServerConfigs": {SERVER: {"timeout": int(wait_seconds * 1000), "disableAutoBackground": True}},
-        "sdkMcpServerManifests": {
+def initialize_request(tools: Sequence[Tool], wait_seconds: float) -> InitializeRequest:
+    """Return an `initialize` request that defines the tools.
+
+    The CLI waits `wait_seconds` for the result of a call. The manifests save the MCP handshake.
+    """
+    request: InitializeRequest = {"subtype": "initialize"}
+    if tools:
+        request["sdkMcpServers"] = [SERVER]
+        request["sdkMcpServerConfigs"] = {
+            SERVER: {"timeout": int(wait_seconds * 1000), "disableAutoBackground": True}
+        }
+        request["sdkMcpServerManifests"] = {
             SERVER: {"initializeResult": initialize_result(), "toolsListResult": tools_list(tools)}
-        },
-    }
+        }
+    return request
 
 
 def initialize_result() -> dict[str, Any]:
-    """The server's answer to MCP `initialize`."""
+    """Return the server's answer to MCP `initialize`."""
     return {
         "protocolVersion": PROTOCOL_VERSION,
         "capabilities": {"tools": {}},
@@ -72,11 +83,14 @@ def initialize_result() -> dict[str, Any]:
 
 
 def tools_list(tools: Sequence[Tool]) -> dict[str, Any]:
-    """The server's answer to `tools/list`. Read-only tools are asked all at once, others one after the other."""
-    return {"tools": [_definition(tool) for tool in tools]}
+    """Return the server's answer to MCP `tools/list`.
+
+    All tools are marked read-only, because the CLI calls only those in parallel.
+    """
+    return {"tools": [_describe_tool(tool) for tool in tools]}
 
 
-def _definition(tool: Tool) -> dict[str, Any]:
+def _describe_tool(tool: Tool) -> dict[str, Any]:
     return {
         "name": server_name(tool.name),
         "description": tool.description,
@@ -87,7 +101,7 @@ def _definition(tool: Tool) -> dict[str, Any]:
 
 
 def content_for_cli(message: Message) -> list[Block]:
-    """The blocks of a message with tools' names and ids as the model knows them."""
+    """Return the blocks of a message with the names and ids of tools that the model knows."""
     return [_block_for_cli(block) for block in message.content]
 
 
@@ -98,12 +112,12 @@ def _block_for_cli(block: Block) -> Block:
         block = {**block, "tool_use_id": call_id(block["tool_use_id"])}
         text = plain_text(block)
         if block.get("is_error") and text is not None:
-            block["content"] = text  # the form in which the CLI itself reports a failed tool
+            block["content"] = text  # the CLI reports its own failed tools in this form
     return block
 
 
 def plain_text(result: Block) -> str | None:
-    """The text of a tool_result that has nothing else; None if it has, or is blank."""
+    """Return the text of a tool_result, or None if it is blank or has anything other than text."""
     content = result.get("content") or []
     if any(part["type"] != "text" for part in content):
         return None
@@ -112,14 +126,14 @@ def plain_text(result: Block) -> str | None:
 
 
 def mcp_result(result: Block) -> dict[str, Any]:
-    """A tool_result as the answer to MCP `tools/call`."""
+    """Return a tool_result as the answer to MCP `tools/call`."""
     return {"content": list(result["content"]), "isError": bool(result.get("is_error"))}
 
 
 def fits_mcp(result: Block) -> bool:
-    """Whether the model would see this tool_result unchanged if it went the way of MCP.
+    """Return True if the model would see this tool_result unchanged when it is sent over MCP.
 
-    The CLI scales images, replaces empty results by words of its own, and stores very long ones in a file.
+    The CLI scales images, replaces empty results with its own words, and stores very long results in a file.
     """
     text = plain_text(result)
     return text is not None and len(text) < MAX_RESULT_CHARACTERS // 2

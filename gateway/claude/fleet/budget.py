@@ -1,51 +1,32 @@
-"""One budget of processes for running turns, kept conversations and the warm pool.
+"""One budget of processes for running turns, parked conversations and the warm pool.
 
-A running turn always gets its process: a kept conversation gives way. The warm pool's minimum is filled before
-conversations are kept; what demand adds to it takes only what is free.
+A running turn always gets its process: parked conversations make room for it. The minimum size of the warm pool has
+priority over parked conversations too. Processes that the pool adds for a burst of demand only use free room.
 """
 
 from __future__ import annotations
 
-import gevent
-
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.slots import Slots
-from gateway.claude.fleet.warm_pool import WarmPool
 
 
 class Budget:
-    """At most `most` processes."""
+    """Allows at most `limit` processes. The caller passes in the number that the warm pool accounts for."""
 
-    def __init__(self, most: int, slots: Slots, kept: ParkedConversations) -> None:
-        self.most = most
-        self.pool: WarmPool | None = None
+    def __init__(self, limit: int, slots: Slots, parked: ParkedConversations) -> None:
+        self.limit = limit
         self._slots = slots
-        self._kept = kept
+        self._parked = parked
 
-    @property
-    def used(self) -> int:
-        """Processes that are there or on their way. A turn that waits for the pool has none yet."""
-        pool = self.pool
-        warm = pool.idle + pool.starting - pool.wanted if pool else 0
-        return self._slots.used + len(self._kept) + warm
+    def count_used(self, pool_processes: int) -> int:
+        """Return the number of processes that exist or are about to."""
+        return self._slots.used + len(self._parked) + pool_processes
 
-    def allows_start(self, *, urgent: bool) -> bool:
-        """Whether the pool may start a process; an urgent one (for a turn, or the pool's minimum) makes room."""
-        if self.used < self.most:
-            return True
-        return urgent and self._kept.evict()
+    def allows_start(self, pool_processes: int, is_urgent: bool) -> bool:
+        """Return True if the pool may start a process. An urgent start evicts a parked conversation if necessary."""
+        return self.count_used(pool_processes) < self.limit or (is_urgent and self._parked.evict())
 
-    def make_room(self) -> None:
-        """For a running turn that is about to start a process of its own: what is kept gives way, then what is warm."""
-        self.trim()
-        while self.used > self.most and self.pool is not None:
-            process = self.pool.take_ready()
-            if process is None:
-                return
-            process.kill()
-            gevent.spawn(process.close)
-
-    def trim(self, held: int = 0) -> None:
-        """Drop kept conversations until all fit; `held` running turns are about to give their process up."""
-        while self.used - held > self.most and self._kept.evict():
+    def trim_parked(self, pool_processes: int, leaving: int = 0) -> None:
+        """Evict parked conversations until all processes fit. `leaving` turns are about to give up their process."""
+        while self.count_used(pool_processes) - leaving > self.limit and self._parked.evict():
             pass

@@ -1,7 +1,8 @@
-"""Digests of conversations: how a kept process is found again.
+"""Digests that identify the state of a conversation, so that a parked process can be found again.
 
-A digest covers everything that shaped the conversation up to a message. It is taken of a canonical form, in which
-clients' harmless rewriting does not show: assistant text trimmed or joined, arguments re-serialised.
+A digest covers everything that has shaped the conversation up to one message: owner, project, system text, tools,
+output schema and all messages. It is computed from a canonical form that hides harmless changes by clients, for example
+trimmed or joined assistant text and reformatted JSON arguments.
 """
 
 from __future__ import annotations
@@ -13,47 +14,45 @@ from typing import Any
 
 import orjson
 
-from gateway.turn import AgentWorkspace, Message, Turn
+from gateway.turn import Message, Tool, Turn
 
 
-def chain(turn: Turn) -> list[bytes]:
-    """The digest of the turn's set-up, and the one after each of its messages."""
-    tools = [_tool(tool) for tool in turn.tools]
-    whose = [turn.owner, turn.project, _workplace(turn.agent_workspace)]
-    digest = _of(b"", [whose, turn.system, tools, turn.output_schema])
+def digest_turn(turn: Turn) -> list[bytes]:
+    """Return the digest of the turn's set-up, followed by the digest after each of its messages."""
+    workspace = None if turn.agent_workspace is None else astuple(turn.agent_workspace)
+    tools = [_canonical_tool(tool) for tool in turn.tools]
+    digest = _digest(b"", [[turn.owner, turn.project, workspace], turn.system, tools, turn.output_schema])
     digests = [digest]
     for message in turn.messages:
-        digest = extend(digest, message)
+        digest = extend_digest(digest, message)
         digests.append(digest)
     return digests
 
 
-def extend(digest: bytes, message: Message) -> bytes:
-    """The digest with one more message."""
-    return _of(digest, _assistant(message) if message.role == "assistant" else list(message.content))
+def extend_digest(digest: bytes, message: Message) -> bytes:
+    """Return the digest after one more message."""
+    if message.role == "assistant":
+        return _digest(digest, _canonical_assistant(message))
+    return _digest(digest, list(message.content))
 
 
-def _of(before: bytes, value: Any) -> bytes:
-    return hashlib.blake2b(before + _dump(value), digest_size=16).digest()
+def _digest(previous: bytes, value: Any) -> bytes:
+    return hashlib.blake2b(previous + _dump(value), digest_size=16).digest()
 
 
 def _dump(value: Any) -> bytes:
-    """Always the same for the same value."""
+    """Serialize deterministically."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # half of a surrogate pair, or an integer of more than 64 bits
         return json.dumps(value, sort_keys=True).encode()
 
 
-def _workplace(agent_workspace: AgentWorkspace | None) -> Any:
-    return None if agent_workspace is None else astuple(agent_workspace)
-
-
-def _tool(tool: Any) -> list[Any]:
+def _canonical_tool(tool: Tool) -> list[Any]:
     return [tool.name, tool.description, tool.input_schema]
 
 
-def _assistant(message: Message) -> dict[str, Any]:
+def _canonical_assistant(message: Message) -> dict[str, Any]:
     text = "".join(block["text"] for block in message.content if block["type"] == "text")
     calls = [
         [block["id"], block["name"], block["input"]]

@@ -1,7 +1,7 @@
-"""Processes that stay with their conversation, found again by its digest.
+"""Parked conversations: processes that wait for the next turn of their conversation.
 
-Besides conversations between two turns these are ones that wait for the results of tools, and ones that are set up
-already but have no message yet.
+A parked conversation is found by the digest of its state (see `digests`). There are three kinds: conversations between
+two turns, conversations that wait for tool results, and prepared ones, which are set up but have no message yet.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from gateway.claude.cli.conversation import Conversation
 
 
 class ParkedConversations:
-    """Conversations between two requests, the least recently used first.
+    """The parked conversations of a worker, least recently used first.
 
-    `drop` ends a conversation's process. Whatever is taken belongs to the taker.
+    `end_conversation` is called for each conversation that expires or is evicted. A conversation that was taken belongs
+    to the caller.
     """
 
-    def __init__(self, drop: Callable[[Conversation], None]) -> None:
+    def __init__(self, end_conversation: Callable[[Conversation], None]) -> None:
         self.hits = 0
-        self._drop = drop
+        self._end_conversation = end_conversation
         self._conversations: OrderedDict[Conversation, tuple[bytes, gevent.Greenlet[..., None]]] = (
             OrderedDict()
         )
@@ -35,56 +36,57 @@ class ParkedConversations:
 
     @property
     def waiting_for_tools(self) -> int:
-        """How many wait for the results of tool calls."""
+        """The number of conversations that wait for the results of tool calls."""
         return sum(conversation.is_waiting for conversation in self._conversations)
 
     @property
     def prepared(self) -> int:
-        """How many are set up and wait for their first message."""
+        """The number of conversations that are set up and wait for their first message."""
         return sum(conversation.is_new for conversation in self._conversations)
 
     def put(self, digest: bytes, conversation: Conversation, seconds: float) -> None:
-        """Keep a conversation that stands at `digest` for up to `seconds`."""
+        """Park a conversation whose state is `digest` for up to `seconds`."""
         timer = gevent.spawn_later(seconds, self._expire, conversation)
         self._conversations[conversation] = (digest, timer)
 
     def take(
-        self, digests: Sequence[bytes], accept: Callable[[Conversation, int], bool]
+        self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]
     ) -> tuple[Conversation, int] | None:
-        """The conversation that stands at the last of `digests` that is kept, and that digest's index.
+        """Take the conversation that has come furthest, and return it with the index of its digest.
 
-        `accept` may decline one. Dead processes are dropped on the way.
+        `is_usable` is called with each candidate and its index, furthest first, and may decline it. Candidates whose
+        process has died are ended.
         """
-        where = {digest: index for index, digest in enumerate(digests)}
-        found = [
-            (where[digest], conversation)
+        positions = {digest: index for index, digest in enumerate(digests)}
+        candidates = [
+            (positions[digest], conversation)
             for conversation, (digest, _) in self._conversations.items()
-            if digest in where
+            if digest in positions
         ]
-        for index, conversation in sorted(found, key=lambda pair: pair[0], reverse=True):
-            if not conversation.process.alive:
+        for index, conversation in sorted(candidates, key=lambda pair: pair[0], reverse=True):
+            if not conversation.process.is_alive:
                 self._expire(conversation)
-            elif accept(conversation, index):
+            elif is_usable(conversation, index):
                 self._remove(conversation)
                 self.hits += 1
                 return conversation, index
         return None
 
     def evict(self) -> bool:
-        """Drop the least recently used one; False when there is none."""
+        """End the least recently used conversation. Return False if no conversation is parked."""
         if not self._conversations:
             return False
         self._expire(next(iter(self._conversations)))
         return True
 
     def clear(self) -> None:
-        """Drop all."""
+        """End all conversations."""
         while self.evict():
             pass
 
     def _expire(self, conversation: Conversation) -> None:
         self._remove(conversation)
-        self._drop(conversation)
+        self._end_conversation(conversation)
 
     def _remove(self, conversation: Conversation) -> None:
         _, timer = self._conversations.pop(conversation)

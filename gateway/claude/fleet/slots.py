@@ -1,44 +1,44 @@
-"""How many turns run at once, with a short fair queue before them."""
+"""Limit the number of turns that run at once, with a short fair queue for the others."""
 
 from __future__ import annotations
 
-from gateway.claude.fleet.wait_queue import Line, Ticket
+from gateway.claude.fleet.wait_queue import Ticket, WaitQueue
 from gateway.errors import TooManyTurns
 
 RETRY_AFTER_SECONDS = 2.0
 
 
 class Slots:
-    """`limit` turns at once; up to `queue` more wait for `patience` seconds each, in the order they came."""
+    """`limit` turns may run at once. Up to `max_waiting` more wait for up to `max_wait_seconds` each, in order."""
 
-    def __init__(self, limit: int, queue: int, patience: float) -> None:
+    def __init__(self, limit: int, max_waiting: int, max_wait_seconds: float) -> None:
         self.limit = limit
         self.used = 0
-        self._queue = queue
-        self._patience = patience
-        self._line: Line[bool] = Line()
+        self._max_waiting = max_waiting
+        self._max_wait_seconds = max_wait_seconds
+        self._queue: WaitQueue[bool] = WaitQueue()
 
     @property
     def waiting(self) -> int:
-        """How many turns stand in the queue."""
-        return len(self._line)
+        """The number of turns in the queue."""
+        return len(self._queue)
 
     def acquire(self, ticket: Ticket[bool]) -> None:
-        """Take a slot, waiting in line. Raises TooManyTurns, or what the ticket is cancelled with."""
+        """Take a slot; wait in the queue if none is free. Raises TooManyTurns, or the error of `ticket.cancel`."""
         if self.used < self.limit and not self.waiting:
             self.used += 1
             return
-        if self.waiting >= self._queue:
+        if self.waiting >= self._max_waiting:
             raise TooManyTurns(retry_after=RETRY_AFTER_SECONDS)
-        self._line.join(ticket)
+        self._queue.join(ticket)
         try:
-            ticket.wait(self._patience)
+            ticket.wait(self._max_wait_seconds)
         except TimeoutError:
             raise TooManyTurns(retry_after=RETRY_AFTER_SECONDS) from None
         finally:
-            self._line.leave(ticket)
+            self._queue.leave(ticket)
 
     def release(self) -> None:
-        """Give a slot back; it goes to whoever waits longest."""
-        if not self._line.serve(True):
+        """Return a slot. The turn that has waited longest gets it."""
+        if not self._queue.serve(True):
             self.used -= 1

@@ -1,4 +1,11 @@
-"""First come, first served: greenlets that wait for something another greenlet hands out."""
+"""A fair queue of greenlets that wait for something another greenlet hands out.
+
+For example, one greenlet waits for a process and another one serves it:
+
+    queue = WaitQueue[Process]()          queue.serve(process)
+    queue.join(ticket)
+    process = ticket.wait(timeout=10)
+"""
 
 from __future__ import annotations
 
@@ -12,63 +19,66 @@ T = TypeVar("T")
 
 
 class Ticket(Generic[T]):
-    """One greenlet's place in a line. `cancel` ends its wait with an error, from any greenlet."""
+    """The place of one greenlet in a queue. Any greenlet may end its wait with `cancel`."""
 
     def __init__(self) -> None:
         self._result: AsyncResult[T] = AsyncResult()
 
     @property
-    def settled(self) -> bool:
-        """Whether it was served or cancelled."""
+    def is_settled(self) -> bool:
+        """True once the ticket was served or canceled."""
         return self._result.ready()
 
     def serve(self, value: T) -> None:
-        """Hand `value` over; the waiting greenlet goes on."""
+        """Hand over `value` and wake the waiting greenlet."""
         self._result.set(value)
 
     def cancel(self, error: Exception) -> None:
-        """Make the wait raise `error`, unless it was served before."""
+        """Make `wait` raise `error`, unless the ticket was served before."""
         if not self._result.ready():
             self._result.set_exception(error)
 
     def wait(self, timeout: float) -> T:
-        """What is handed over; raises the error of `cancel`, or TimeoutError after `timeout` seconds."""
+        """Return the value that is handed over.
+
+        Raises the error of `cancel`, or TimeoutError after `timeout` seconds.
+        """
         try:
             self._result.get(timeout=timeout)
         except Timeout:
-            if not self._result.ready():  # else it was served in the very moment
+            if not self._result.ready():  # otherwise it was served at the moment of the timeout
                 raise TimeoutError from None
         return cast(T, self._result.get())
 
 
-class Line(Generic[T]):
+class WaitQueue(Generic[T]):
     """The tickets that wait, oldest first."""
 
     def __init__(self) -> None:
         self._tickets: deque[Ticket[T]] = deque()
 
     def __len__(self) -> int:
-        return sum(not ticket.settled for ticket in self._tickets)
+        return sum(not ticket.is_settled for ticket in self._tickets)
 
     def join(self, ticket: Ticket[T]) -> None:
-        """Stand at the end."""
+        """Add a ticket at the end."""
         self._tickets.append(ticket)
 
     def leave(self, ticket: Ticket[T]) -> None:
-        """Give the place up; no harm if it was served or has left."""
+        """Remove a ticket. Do nothing if it was served or has left already."""
         if ticket in self._tickets:
             self._tickets.remove(ticket)
 
     def serve(self, value: T) -> bool:
-        """Hand `value` to whoever waits longest; False when nobody does."""
+        """Hand `value` to the ticket that has waited longest. Return False if no ticket waits."""
         while self._tickets:
             ticket = self._tickets.popleft()
-            if not ticket.settled:
+            if not ticket.is_settled:
                 ticket.serve(value)
                 return True
         return False
 
-    def fail(self, error: Exception) -> None:
+    def fail_all(self, error: Exception) -> None:
         """Make every wait raise `error`."""
         while self._tickets:
             self._tickets.popleft().cancel(error)

@@ -7,7 +7,6 @@ in the dialect.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -19,8 +18,6 @@ from gateway.errors import GatewayError, InvalidRequest, UnsupportedParameter
 FieldNames = Mapping[str, str]
 
 _MAX_QUOTE_LENGTH = 80
-_FIELD_PREFIX = re.compile(r"^Invalid '[^']*': ")
-_FORMER_NAMES = {"response_format.json_schema.schema": "output_schema"}
 
 
 def invalid(where: str, problem: str) -> InvalidRequest:
@@ -49,12 +46,11 @@ def translate_error(error: GatewayError, names: FieldNames) -> GatewayError:
     >>> translate_error(error, {"output_schema": "text.format.schema"}).message
     "Invalid 'text.format.schema': It is nested too deeply."
     """
-    concept = _FORMER_NAMES.get(error.param or "", error.param or "")
-    if concept not in names:
+    if error.param is None or error.param not in names:
         return error
     translated = copy(error)
-    translated.param = names[concept]
-    translated.message = f"Invalid '{translated.param}': {_FIELD_PREFIX.sub('', error.message)}"
+    translated.param = names[error.param]
+    translated.message = f"Invalid '{translated.param}': {error.message}"
     return translated
 
 

@@ -27,7 +27,7 @@ class FakeFan:
         if self.error:
             raise self.error
 
-    def used(self) -> tuple[Tokens, bool]:
+    def usage_so_far(self) -> tuple[Tokens, bool]:
         return USAGE, True
 
     def stop(self, reason: GatewayError) -> None:

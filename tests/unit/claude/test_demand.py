@@ -1,4 +1,4 @@
-"""Demand remembers the largest recent burst, and forgets it."""
+"""Demand: the largest recent burst of new conversations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.claude.fleet.demand import BURST_SECONDS, REMEMBER_SECONDS, Demand
 
 
 class Clock:
-    """A clock that stands until it is set."""
+    """A clock that stands still until a test moves it."""
 
     now = 1000.0
 
@@ -24,24 +24,24 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_burst_is_remembered_and_forgotten(clock: Clock) -> None:
-    wanted = Demand()
-    assert wanted.burst == 0
+def test_burst_is_remembered_for_a_limited_time(clock: Clock) -> None:
+    demand = Demand()
+    assert demand.burst == 0
     for _ in range(8):
-        wanted.note()
-    assert wanted.burst == 8
+        demand.count_arrival()
+    assert demand.burst == 8
     clock.now += BURST_SECONDS + 1
-    wanted.note()
-    assert wanted.burst == 8
+    demand.count_arrival()
+    assert demand.burst == 8
     clock.now += REMEMBER_SECONDS - BURST_SECONDS
-    assert wanted.burst == 1
+    assert demand.burst == 1
     clock.now += REMEMBER_SECONDS
-    assert wanted.burst == 0
+    assert demand.burst == 0
 
 
-def test_arrivals_far_apart_are_no_burst(clock: Clock) -> None:
-    wanted = Demand()
+def test_arrivals_far_apart_are_not_a_burst(clock: Clock) -> None:
+    demand = Demand()
     for _ in range(5):
-        wanted.note()
+        demand.count_arrival()
         clock.now += BURST_SECONDS + 1
-    assert wanted.burst == 1
+    assert demand.burst == 1

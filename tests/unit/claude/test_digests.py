@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.claude.fleet.digests import chain
+from gateway.claude.fleet.digests import digest_turn
 from gateway.turn import AgentWorkspace, Message, Turn
 from tests.support.recorded import Body
 
@@ -24,5 +24,5 @@ from tests.support.recorded import Body
 def test_other_project_policy_or_instructions_never_match_a_parked_process(change: Body) -> None:
     messages = (Message("user", ({"type": "text", "text": "hi"},)),)
     turn = Turn(messages, project="p", agent_workspace=AgentWorkspace("/p", ("Read",)))
-    assert chain(turn) == chain(replace(turn))
-    assert not set(chain(turn)) & set(chain(replace(turn, **change)))
+    assert digest_turn(turn) == digest_turn(replace(turn))
+    assert not set(digest_turn(turn)) & set(digest_turn(replace(turn, **change)))

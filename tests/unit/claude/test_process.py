@@ -1,4 +1,4 @@
-"""A process: messages both ways, control requests, its end, and the set-up of a conversation in it."""
+"""One process: messages in both directions, control requests, the end, and the set-up of a conversation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -20,9 +20,9 @@ from gateway.claude.cli.process import (
     ControlTimeout,
     Process,
     ProcessEnded,
-    await_programs,
-    living,
+    wait_for_programs,
 )
+from gateway.claude.cli.spawn import Child
 from gateway.claude.cli.tuning import tune
 from gateway.errors import UpstreamError
 from gateway.turn import Message, Turn
@@ -30,8 +30,11 @@ from tests.support.processes import run_until, spawn_scripted_cli
 from tests.support.scripted import ScriptedCli
 from tests.support.sockets import are_reaped
 
-# From Python 3.12 on a fork warns of the stand-in's threads, which other tests in this process may run.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+# From Python 3.12 on, a fork warns about the stand-in's threads, which other tests may run in this process.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
+    pytest.mark.usefixtures("no_processes_left"),
+]
 
 ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
 STUBBORN = """
@@ -43,17 +46,9 @@ time.sleep(60)
 ENDS_AT_TERM = 'import time\nprint(\'{"type": "up"}\', flush=True)\ntime.sleep(60)'
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """Each test ends all its processes."""
-    assert living() == 0
-    yield
-    run_until(lambda: living() == 0)
-
-
 @pytest.fixture
 def python(tmp_path: Path) -> Iterator[Callable[[str], Process]]:
-    """Starts a Python program in place of the CLI."""
+    """Return a function that starts a Python program in place of the CLI."""
     started: list[Process] = []
 
     def start(program: str) -> Process:
@@ -65,7 +60,7 @@ def python(tmp_path: Path) -> Iterator[Callable[[str], Process]]:
         process.close()
 
 
-def test_messages_go_both_ways(python: Callable[[str], Process]) -> None:
+def test_messages_pass_in_both_directions(python: Callable[[str], Process]) -> None:
     process = python(ECHO)
     process.send({"type": "one", "text": "Grüße 🌍"}, {"type": "two"})
     lines: list[Any] = []
@@ -74,23 +69,23 @@ def test_messages_go_both_ways(python: Callable[[str], Process]) -> None:
     assert lines == [{"type": "one", "text": "Grüße 🌍"}, {"type": "two"}]
 
 
-def test_half_a_surrogate_pair_goes_both_ways(python: Callable[[str], Process]) -> None:
+def test_half_a_surrogate_pair_passes_in_both_directions(python: Callable[[str], Process]) -> None:
     process = python(
         "import sys\nraw = sys.stdin.readline()\nprint('{\"type\": %s}' % ascii(raw).count('ud83d'))"
     )
     process.send({"type": "one", "text": "\ud83d"})
-    with pytest.raises(ProcessEnded):  # a number is no type: the line is skipped
+    with pytest.raises(ProcessEnded):  # the type is a number, so the line is skipped
         process.read(20)
 
 
-def test_reading_waits_no_longer_than_it_is_told(python: Callable[[str], Process]) -> None:
+def test_read_waits_no_longer_than_its_timeout(python: Callable[[str], Process]) -> None:
     process = python(ECHO)
     asked = time.monotonic()
     assert process.read(0.05) == []
     assert 0.04 < time.monotonic() - asked < 10
 
 
-def test_half_a_line_is_kept_for_the_next_read(python: Callable[[str], Process]) -> None:
+def test_partial_line_is_completed_by_the_next_read(python: Callable[[str], Process]) -> None:
     process = python(
         "import sys, time\nout = sys.stdout\nout.write('{\"type\":'); out.flush()\n"
         "sys.stdin.readline()\nprint('\"whole\"}', flush=True)\nsys.stdin.readline()"
@@ -100,8 +95,7 @@ def test_half_a_line_is_kept_for_the_next_read(python: Callable[[str], Process])
     assert process.read(20) == [{"type": "whole"}]
 
 
-def test_five_megabytes_to_a_slow_reader(python: Callable[[str], Process]) -> None:
-    """Other greenlets go on meanwhile."""
+def test_other_greenlets_run_during_a_slow_write(python: Callable[[str], Process]) -> None:
     process = python(
         'import sys, time\ntime.sleep(0.2)\nprint(\'{"type": "%s"}\' % len(sys.stdin.readline()), flush=True)'
     )
@@ -120,7 +114,7 @@ def test_five_megabytes_to_a_slow_reader(python: Callable[[str], Process]) -> No
     assert process.read(20) == [{"type": str(5_000_000 + len('{"type":""}\n'))}]
 
 
-def test_sending_to_who_has_ended(python: Callable[[str], Process]) -> None:
+def test_send_to_an_ended_process_raises_its_last_words(python: Callable[[str], Process]) -> None:
     process = python("import sys\nsys.exit('my last words')")
     process._child.wait(20)
     with pytest.raises(ProcessEnded) as caught:
@@ -129,7 +123,7 @@ def test_sending_to_who_has_ended(python: Callable[[str], Process]) -> None:
     assert "my last words" in str(caught.value)
 
 
-def test_killing_wakes_who_reads_and_who_writes(python: Callable[[str], Process]) -> None:
+def test_kill_wakes_readers_and_writers(python: Callable[[str], Process]) -> None:
     silent, deaf = python("import time\ntime.sleep(60)"), python("import time\ntime.sleep(60)")
     reader = gevent.spawn(silent.read)
     writer = gevent.spawn(deaf.send, {"type": "x" * 5_000_000})
@@ -139,10 +133,10 @@ def test_killing_wakes_who_reads_and_who_writes(python: Callable[[str], Process]
     for greenlet in (reader, writer):
         greenlet.join(10)
         assert isinstance(greenlet.exception, ProcessEnded)
-    assert not silent.alive
+    assert not silent.is_alive
 
 
-def test_a_pipe_that_a_grandchild_holds_does_not_hold_the_reader(python: Callable[[str], Process]) -> None:
+def test_kill_wakes_the_reader_even_if_a_grandchild_holds_the_pipe(python: Callable[[str], Process]) -> None:
     process = python(
         'import os, time\nif os.fork() == 0: os.setsid()\nprint(\'{"type": "up"}\', flush=True)\ntime.sleep(12)'
     )
@@ -156,26 +150,28 @@ def test_a_pipe_that_a_grandchild_holds_does_not_hold_the_reader(python: Callabl
 
 def test_control_requests_are_answered_in_order(tmp_path: Path) -> None:
     process = spawn_scripted_cli(ScriptedCli(tmp_path))
-    first, second = process.control([{"subtype": "list_models"}, {"subtype": "initialize"}], 20)
+    first, second = process.send_requests([{"subtype": "list_models"}, {"subtype": "initialize"}], 20)
     assert first == second
     assert first["models"] == []
     process.close()
 
 
-def test_a_control_request_without_an_answer(python: Callable[[str], Process]) -> None:
+def test_control_request_without_a_response_times_out(python: Callable[[str], Process]) -> None:
     process = python("import time\ntime.sleep(60)")
     with pytest.raises(ControlTimeout, match="initialize"):
-        process.control([{"subtype": "initialize"}], 0.05)
+        process.send_requests([{"subtype": "initialize"}], 0.05)
 
 
-def test_a_refused_control_request_keeps_what_else_came(python: Callable[[str], Process]) -> None:
+def test_other_messages_stay_readable_after_a_refused_control_request(
+    python: Callable[[str], Process],
+) -> None:
     process = python(
         'import json, sys\nasked = json.loads(sys.stdin.readline())\nprint(\'{"type": "other"}\')\n'
         "no = {'subtype': 'error', 'request_id': asked['request_id'], 'error': 'not today'}\n"
         "print(json.dumps({'type': 'control_response', 'response': no}), flush=True)\nsys.stdin.readline()"
     )
     with pytest.raises(ControlRefused, match="not today"):
-        process.control([{"subtype": "initialize"}], 20)
+        process.send_requests([{"subtype": "initialize"}], 20)
     assert process.read(0) == [{"type": "other"}]
 
 
@@ -187,7 +183,7 @@ def test_a_refused_control_request_keeps_what_else_came(python: Callable[[str], 
         pytest.param(STUBBORN, 0.5, 0.9, -signal.SIGKILL, id="has-to-be-killed"),
     ],
 )
-def test_closing_gets_stricter(
+def test_close_escalates_from_end_of_input_to_term_to_kill(
     python: Callable[[str], Process], program: str, grace: float, at_least: float, code: int
 ) -> None:
     process = python(program)
@@ -198,25 +194,28 @@ def test_closing_gets_stricter(
     assert at_least <= time.monotonic() - asked < 15
     assert process._child.returncode == code
     assert are_reaped(process.pid)
-    process.close()  # may be repeated
+    process.close()  # a second call does nothing
 
 
-def test_closing_without_grace_kills_at_once(python: Callable[[str], Process]) -> None:
-    """The quickest of some, as the machine may be busy with other tests."""
-    seconds = []
-    for _ in range(5):
-        process = python(STUBBORN)
-        assert process.read(20)
-        asked = time.monotonic()
-        process.close()
-        seconds.append(time.monotonic() - asked)
-        assert are_reaped(process.pid)
-        if seconds[-1] < 0.4:
-            return
-    raise AssertionError(f"seconds to the end: {seconds}")
+def test_close_without_grace_sends_nothing_but_kill(
+    python: Callable[[str], Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    send_signal = Child.send_signal
+
+    def record(child: Child, number: int) -> None:
+        sent.append(number)
+        send_signal(child, number)
+
+    monkeypatch.setattr(Child, "send_signal", record)
+    process = python(STUBBORN)
+    assert process.read(20)
+    process.close()
+    assert set(sent) == {signal.SIGKILL}
+    assert are_reaped(process.pid)
 
 
-def test_what_the_process_has_started_ends_with_it(python: Callable[[str], Process]) -> None:
+def test_close_ends_the_children_of_the_process(python: Callable[[str], Process]) -> None:
     process = python(
         "import os, time\nchild = os.fork()\n"
         'print(\'{"type": "child", "pid": %d}\' % os.getpid(), flush=True) if not child else None\n'
@@ -224,7 +223,7 @@ def test_what_the_process_has_started_ends_with_it(python: Callable[[str], Proce
     )
     (line,) = process.read(20)
     process.close()
-    run_until(lambda: are_reaped(line["pid"]) or _is_zombie(line["pid"]))
+    run_until(lambda: are_reaped(cast(Any, line)["pid"]) or _is_zombie(cast(Any, line)["pid"]))
 
 
 def _is_zombie(pid: int) -> bool:
@@ -243,7 +242,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_fifty_processes_leave_no_descriptor(python: Callable[[str], Process]) -> None:
+def test_fifty_processes_leave_no_open_descriptors(python: Callable[[str], Process]) -> None:
     python("pass").close()
     before = descriptors()
     for number in range(50):
@@ -257,17 +256,17 @@ def test_fifty_processes_leave_no_descriptor(python: Callable[[str], Process]) -
     assert descriptors() == before
 
 
-def test_a_missing_program_says_so(python: Callable[[str], Process]) -> None:
+def test_missing_program_is_named_in_the_error(python: Callable[[str], Process]) -> None:
     process = Process(["/no-such-program"], {}, "/")
     with pytest.raises(ProcessEnded, match="no-such-program"):
         process.read(20)
     process.close()
 
 
-# The set-up of a conversation
+# Set-up of a conversation
 
 
-def test_a_set_up_that_is_never_answered(
+def test_set_up_without_a_response_fails(
     python: Callable[[str], Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversation, "CONTROL_TIMEOUT_SECONDS", 0.05)
@@ -275,7 +274,7 @@ def test_a_set_up_that_is_never_answered(
     turn = Turn((question,))
     silent = Conversation(python("import time\ntime.sleep(60)"), turn, tool_seconds=1)
     with pytest.raises(UpstreamError):
-        silent.set_up(tune(turn, ModelCatalog().resolve("haiku"), seeded=True))
+        silent.set_up(tune(turn, ModelCatalog().resolve("haiku"), is_seeded=True))
     with pytest.raises(UpstreamError):
         silent.seed([question])
 
@@ -289,13 +288,13 @@ signal.pause()
 """
 
 
-def test_a_killed_process_can_end_its_programs_first(tmp_path: Path) -> None:
+def test_killed_process_can_end_its_programs_first(tmp_path: Path) -> None:
     process = Process([sys.executable, "-c", RUNS_A_PROGRAM], {}, str(tmp_path), runs_programs=True)
     (up,) = process.read(20)
     process.kill()
     with pytest.raises(ProcessEnded):
         process.read(5)
-    await_programs(10)
-    assert process.ended
-    run_until(lambda: are_reaped(up["pid"]))
+    wait_for_programs(10)
+    assert process.has_ended
+    run_until(lambda: are_reaped(cast(Any, up)["pid"]))
     process.close()

@@ -1,4 +1,7 @@
-"""What a turn's parameters become for each kind of model; tests/model/test_parameters.py sends some of them to one."""
+"""The parameters of a turn as settings of the CLI, for each kind of model.
+
+tests/model/test_parameters.py sends some of them through the real CLI.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ RESULT = Message("user", ({"type": "tool_result", "tool_use_id": "t", "content":
 TOOLS = (Tool("now", "", {"type": "object"}),)
 
 
-def tuned(model: Model, *, seeded: bool = True, asked: Message = QUESTION, **fields: Any) -> Tuning:
-    return tune(Turn((asked,), **fields), model, seeded=seeded)
+def tuned(model: Model, *, is_seeded: bool = True, asked: Message = QUESTION, **fields: Any) -> Tuning:
+    return tune(Turn((asked,), **fields), model, is_seeded=is_seeded)
 
 
 def extra(tuning: Tuning) -> dict[str, Any]:
-    """The fields that are added to the CLI's request."""
+    """Return the fields that the CLI adds to its API request."""
     body: dict[str, Any] = json.loads(tuning.settings["env"]["CLAUDE_CODE_EXTRA_BODY"] or "{}")
     return body
 
@@ -55,7 +58,9 @@ def extra(tuning: Tuning) -> dict[str, Any]:
         (NO_THINKING, Sampling(top_p=0.5), {"top_p": 0.5}, ()),
     ],
 )
-def test_sampling(model: Model, sampling: Sampling, sent: dict[str, Any], ignored: tuple[str, ...]) -> None:
+def test_sampling_parameters_are_sent_or_ignored_as_the_model_allows(
+    model: Model, sampling: Sampling, sent: dict[str, Any], ignored: tuple[str, ...]
+) -> None:
     tuning = tuned(model, sampling=sampling)
 
     assert (extra(tuning), tuning.ignored) == (sent, ignored)
@@ -102,7 +107,9 @@ def test_max_tokens_leave_room_for_an_answer(
         (NO_THINKING, "high", True, None, None),
     ],
 )
-def test_effort(model: Model, effort: str, thinking: bool, budget: int | None, sent: str | None) -> None:
+def test_effort_becomes_the_nearest_effort_or_a_thinking_budget(
+    model: Model, effort: str, thinking: bool, budget: int | None, sent: str | None
+) -> None:
     tuning = tuned(model, effort=effort, thinking=thinking)
 
     assert (tuning.thinking_budget, tuning.settings["effortLevel"]) == (budget, sent)
@@ -124,7 +131,7 @@ def test_effort(model: Model, effort: str, thinking: bool, budget: int | None, s
         ),
     ],
 )
-def test_tool_choice(choice: ToolChoice, sent: dict[str, Any]) -> None:
+def test_tool_choice_is_sent_only_with_tools(choice: ToolChoice, sent: dict[str, Any]) -> None:
     assert extra(tuned(BUDGET, tools=TOOLS, tool_choice=choice)).get("tool_choice", {}) == sent
     assert extra(tuned(BUDGET, tool_choice=choice)) == {}
 
@@ -132,19 +139,32 @@ def test_tool_choice(choice: ToolChoice, sent: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("model", "budget"), [(BUDGET, 0), (ADAPTIVE, None), (ALWAYS_THINKS, None), (NO_THINKING, None)]
 )
-def test_a_budget_is_given_up_where_the_api_wants_the_thinking_back(model: Model, budget: int | None) -> None:
+def test_thinking_budget_is_off_if_the_api_wants_earlier_thinking_back(
+    model: Model, budget: int | None
+) -> None:
     assert tuned(model, asked=RESULT).thinking_budget == budget
-    assert tuned(model, asked=RESULT, seeded=False).thinking_budget is None
+    assert tuned(model, asked=RESULT, is_seeded=False).thinking_budget is None
     assert tuned(model, tools=TOOLS, tool_choice=ToolChoice("any")).thinking_budget == budget
 
 
-def test_thinking_that_is_asked_for_costs_the_temperature() -> None:
+@pytest.mark.parametrize(
+    ("model", "budget", "ignored"), [(BUDGET, 2000, ()), (ADAPTIVE, None, ("thinking_budget",))]
+)
+def test_explicit_thinking_budget_is_ignored_by_models_without_budgets(
+    model: Model, budget: int | None, ignored: tuple[str, ...]
+) -> None:
+    tuning = tuned(model, thinking=True, thinking_budget=2000)
+
+    assert (tuning.thinking_budget, tuning.ignored) == (budget, ignored)
+
+
+def test_requested_thinking_wins_over_the_temperature() -> None:
     tuning = tuned(BUDGET, thinking=True, sampling=Sampling(temperature=0.2))
 
     assert (extra(tuning), tuning.ignored, tuning.thinking_budget) == ({}, ("temperature",), None)
 
 
-def test_stops_that_the_api_does_not_watch_for() -> None:
+def test_gateway_watches_for_stop_sequences_that_the_api_rejects() -> None:
     sampling = Sampling(stop=("END", "\n\n"))
     spoken, structured = tuned(BUDGET, sampling=sampling), tuned(BUDGET, sampling=sampling, output_schema={})
 
@@ -152,6 +172,6 @@ def test_stops_that_the_api_does_not_watch_for() -> None:
     assert (extra(structured), structured.stops) == ({}, ("END", "\n\n"))
 
 
-def test_the_default_model_is_left_to_the_cli() -> None:
+def test_default_model_is_chosen_by_the_cli() -> None:
     assert "model" not in tuned(Model("default")).settings
     assert tuned(BUDGET).settings["model"] == BUDGET.id

@@ -1,57 +1,67 @@
-"""Lines of waiting greenlets, and slots."""
+"""Queues of waiting greenlets, and the slots of running turns."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import gevent
 import pytest
 
 from gateway.claude.fleet.slots import Slots
-from gateway.claude.fleet.wait_queue import Line, Ticket
+from gateway.claude.fleet.wait_queue import Ticket, WaitQueue
 from gateway.errors import ClientGone, GatewayError, TooManyTurns
 
-# Lines
+# Queues
 
 
-def test_a_line_serves_in_order() -> None:
-    line: Line[int] = Line()
+def test_queue_serves_tickets_in_order() -> None:
+    queue: WaitQueue[int] = WaitQueue()
     tickets: list[Ticket[int]] = [Ticket() for _ in range(3)]
     for ticket in tickets:
-        line.join(ticket)
-    assert [line.serve(number) for number in range(4)] == [True, True, True, False]
+        queue.join(ticket)
+    assert [queue.serve(number) for number in range(4)] == [True, True, True, False]
     assert [ticket.wait(0) for ticket in tickets] == [0, 1, 2]
 
 
-def test_a_line_passes_over_who_has_left() -> None:
-    line: Line[str] = Line()
-    leaver, gone_ticket, stayer = Ticket[str](), Ticket[str](), Ticket[str]()
-    for ticket in (leaver, gone_ticket, stayer):
-        line.join(ticket)
-    line.leave(leaver)
-    gone_ticket.cancel(ClientGone())
-    assert len(line) == 1
-    assert line.serve("it")
-    assert stayer.wait(0) == "it"
+def test_queue_skips_tickets_that_have_left_or_were_canceled() -> None:
+    queue: WaitQueue[str] = WaitQueue()
+    left, canceled, waiting = Ticket[str](), Ticket[str](), Ticket[str]()
+    for ticket in (left, canceled, waiting):
+        queue.join(ticket)
+    queue.leave(left)
+    canceled.cancel(ClientGone())
+    assert len(queue) == 1
+    assert queue.serve("value")
+    assert waiting.wait(0) == "value"
     with pytest.raises(ClientGone):
-        gone_ticket.wait(0)
+        canceled.wait(0)
 
 
-def test_a_wait_ends_with_its_timeout() -> None:
+def test_failing_the_queue_ends_all_waits() -> None:
+    queue: WaitQueue[str] = WaitQueue()
+    tickets: list[Ticket[str]] = [Ticket(), Ticket()]
+    for ticket in tickets:
+        queue.join(ticket)
+    queue.fail_all(ClientGone())
+    for ticket in tickets:
+        with pytest.raises(ClientGone):
+            ticket.wait(0)
+    assert len(queue) == 0
+
+
+def test_wait_ends_at_its_timeout() -> None:
     with pytest.raises(TimeoutError):
         Ticket[int]().wait(0.01)
 
 
-def test_what_was_served_cannot_be_cancelled() -> None:
-    """Else what was handed over would belong to nobody."""
+def test_served_ticket_cannot_be_canceled() -> None:
+    """Otherwise the value would be lost: a process or a slot that no turn owns."""
     ticket = Ticket[str]()
-    ticket.serve("it")
+    ticket.serve("value")
     ticket.cancel(ClientGone())
-    assert ticket.wait(1) == "it"
+    assert ticket.wait(1) == "value"
 
 
-class _Late:
-    """A result that is there in the very moment in which the wait for it is over."""
+class _LateResult:
+    """A result that arrives at the moment at which the wait for it times out."""
 
     def ready(self) -> bool:
         return True
@@ -59,20 +69,20 @@ class _Late:
     def get(self, timeout: float | None = None) -> str:
         if timeout is not None:
             raise gevent.Timeout
-        return "it"
+        return "value"
 
 
-def test_what_is_served_in_the_moment_of_the_timeout_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_value_served_at_the_moment_of_the_timeout_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     ticket = Ticket[str]()
-    monkeypatch.setattr(ticket, "_result", _Late())
-    assert ticket.wait(0.01) == "it"
+    monkeypatch.setattr(ticket, "_result", _LateResult())
+    assert ticket.wait(0.01) == "value"
 
 
 # Slots
 
 
-def acquire(slots: Slots, log: list[object], name: object, ticket: Ticket[bool] | None = None) -> Any:
-    """A greenlet that takes a slot and notes its name, or the error it gets."""
+def acquire(slots: Slots, log: list[object], name: object, ticket: Ticket[bool] | None = None) -> None:
+    """Take a slot in a greenlet of its own. Append the name to the log, or the name and the error's code."""
 
     def take() -> None:
         try:
@@ -82,12 +92,11 @@ def acquire(slots: Slots, log: list[object], name: object, ticket: Ticket[bool] 
         else:
             log.append(name)
 
-    greenlet = gevent.spawn(take)
+    gevent.spawn(take)
     gevent.sleep(0)
-    return greenlet
 
 
-def test_slots_are_given_in_order() -> None:
+def test_slots_are_given_in_order_and_the_queue_is_limited() -> None:
     slots, log = Slots(2, 3, 5.0), list[object]()
     for number in range(6):
         acquire(slots, log, number)
@@ -104,8 +113,7 @@ def test_slots_are_given_in_order() -> None:
     assert slots.used == 0
 
 
-def test_nobody_overtakes_the_queue() -> None:
-    """A slot that was promised to who waits is not free for who comes in that moment."""
+def test_newcomer_cannot_take_a_slot_that_was_given_to_a_waiting_turn() -> None:
     slots, log = Slots(1, 2, 5.0), list[object]()
     acquire(slots, log, "first")
     acquire(slots, log, "waiting")
@@ -115,7 +123,7 @@ def test_nobody_overtakes_the_queue() -> None:
     assert (slots.used, slots.waiting) == (1, 1)
 
 
-def test_patience_ends() -> None:
+def test_wait_for_a_slot_is_limited() -> None:
     slots = Slots(1, 1, 0.02)
     slots.acquire(Ticket())
     with pytest.raises(TooManyTurns) as caught:
@@ -124,7 +132,7 @@ def test_patience_ends() -> None:
     assert (slots.used, slots.waiting) == (1, 0)
 
 
-def test_a_slot_is_not_lost_to_who_leaves() -> None:
+def test_slot_goes_to_the_next_turn_if_the_first_in_the_queue_has_left() -> None:
     slots, log = Slots(1, 2, 5.0), list[object]()
     acquire(slots, log, "first")
     ticket = Ticket[bool]()

@@ -1,4 +1,4 @@
-"""The warm pool, of scripted CLIs."""
+"""The warm pool, with scripted CLIs as its processes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
 
-from gateway.claude.cli.process import Process, living
-from gateway.claude.fleet import warm_pool as pool
-from gateway.claude.fleet.budget import Budget
-from gateway.claude.fleet.parked import ParkedConversations
-from gateway.claude.fleet.slots import Slots
+from gateway.claude.cli.process import Process, count_living
+from gateway.claude.fleet import warm_pool
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.errors import ClaudeUnavailable, ClientGone
@@ -25,52 +21,54 @@ from tests.support.processes import run_until, spawn_scripted_cli
 from tests.support.scripted import ScriptedCli
 from tests.support.sockets import are_reaped
 
-# From Python 3.12 on a fork warns of the stand-in's threads, which other tests in this process may run.
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """Each test ends all its processes."""
-    assert living() == 0
-    yield
-    run_until(lambda: living() == 0)
+# From Python 3.12 on, a fork warns about the stand-in's threads, which other tests may run in this process.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
+    pytest.mark.usefixtures("no_processes_left"),
+]
 
 
 class Spawner:
-    """Starts the scripted CLI for a pool, and notes how many were starting at once."""
+    """Starts scripted CLIs for a pool and counts how many were starting at once."""
 
     def __init__(self, cli: ScriptedCli) -> None:
         self.cli = cli
         self.count = 0
-        self.most = 0
+        self.max_starting = 0
         self.pool: WarmPool | None = None
         self.reported: list[Any] = []
 
     def __call__(self) -> Process:
         assert self.pool
         self.count += 1
-        self.most = max(self.most, self.pool.starting)
+        self.max_starting = max(self.max_starting, self.pool.starting_count)
         return spawn_scripted_cli(self.cli)
 
-    def make(self, size: int, **options: Any) -> WarmPool:
-        """A pool of these."""
+    def make_pool(self, size: int, **options: Any) -> WarmPool:
+        """Return a pool that starts its processes here."""
         self.pool = WarmPool(self, self.reported.append, size=size, **options)
         return self.pool
 
+    def open_pool(self, size: int, **options: Any) -> WarmPool:
+        """Return a pool that is open and full."""
+        pool = self.make_pool(size, **options)
+        pool.open()
+        run_until(lambda: pool.ready_count == size)
+        return pool
+
 
 @pytest.fixture
-def spawner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spawner]:
-    """Pools of scripted CLIs; starts that fail are repeated quickly."""
-    monkeypatch.setattr(pool, "RETRY_DELAYS", (0.05, 0.1))
-    spawner = Spawner(ScriptedCli(tmp_path))
+def spawner(cli: ScriptedCli, monkeypatch: pytest.MonkeyPatch) -> Iterator[Spawner]:
+    """Return a spawner whose pools retry failed starts quickly."""
+    monkeypatch.setattr(warm_pool, "RETRY_DELAYS", (0.05, 0.1))
+    spawner = Spawner(cli)
     yield spawner
     if spawner.pool:
         spawner.pool.close()
 
 
 def take(pool: WarmPool, count: int) -> list[Process]:
-    """Take processes all at once."""
+    """Take `count` processes at the same time."""
     takers = [gevent.spawn(pool.take, Ticket[Process](), 10.0) for _ in range(count)]
     gevent.joinall(takers, timeout=20, raise_error=True)
     return [taker.value for taker in takers if taker.value]
@@ -81,138 +79,137 @@ def close(processes: Sequence[Process]) -> None:
         process.close()
 
 
-def test_a_pool_fills_and_refills(spawner: Spawner) -> None:
-    pool = spawner.make(2)
-    pool.open()
-    run_until(lambda: pool.ready == 2)
+def test_pool_starts_a_replacement_for_a_process_that_was_taken(spawner: Spawner) -> None:
+    pool = spawner.open_pool(2)
     assert spawner.reported == [[], []]
     taken = take(pool, 1)
-    run_until(lambda: pool.ready == 2)
-    assert (pool.starts, pool.failures, living()) == (3, 0, 3)
+    run_until(lambda: pool.ready_count == 2)
+    assert (pool.starts, pool.failures, count_living()) == (3, 0, 3)
     close(taken)
 
 
-def test_never_more_start_at_once_than_allowed(spawner: Spawner) -> None:
-    pool = spawner.make(3, max_starting=2)
+def test_pool_grows_to_the_size_of_a_burst_but_limits_simultaneous_starts(spawner: Spawner) -> None:
+    pool = spawner.make_pool(3, max_starting=2)
     pool.open()
     taken = take(pool, 8)
     assert len({process.pid for process in taken}) == 8
-    run_until(lambda: pool.ready == pool.target == 8 and not pool.starting)  # as many as came at once
-    assert spawner.most == 2
+    run_until(lambda: pool.ready_count == pool.target_count == 8 and not pool.starting_count)
+    assert spawner.max_starting == 2
     assert spawner.count == 16
     close(taken)
 
 
-def test_a_dead_process_is_replaced(spawner: Spawner) -> None:
-    pool = spawner.make(1)
-    pool.open()
-    run_until(lambda: pool.ready == 1)
+def test_take_skips_a_dead_process(spawner: Spawner) -> None:
+    pool = spawner.open_pool(1)
     (dead,) = pool._ready
     os.kill(dead.pid, signal.SIGKILL)
-    run_until(lambda: not dead.alive)
+    run_until(lambda: not dead.is_alive)
     (taken,) = take(pool, 1)
     assert taken.pid != dead.pid
-    assert taken.alive
+    assert taken.is_alive
     taken.close()
 
 
-def test_a_check_finds_the_dead(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "CHECK_SECONDS", 0.05)
-    warm = spawner.make(2)
-    warm.open()
-    run_until(lambda: warm.ready == 2)
-    dead = warm._ready[0]
+def test_periodic_check_replaces_a_dead_process(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm_pool, "CHECK_SECONDS", 0.05)
+    pool = spawner.open_pool(2)
+    dead = pool._ready[0]
     os.kill(dead.pid, signal.SIGKILL)
-    run_until(lambda: spawner.count == 3 and warm.ready == 2)
-    assert dead not in warm._ready
+    run_until(lambda: spawner.count == 3 and pool.ready_count == 2)
+    assert dead not in pool._ready
 
 
-def test_renewing_replaces_all(spawner: Spawner) -> None:
-    pool = spawner.make(2)
-    pool.open()
-    run_until(lambda: pool.ready == 2)
+def test_renew_replaces_all_idle_processes(spawner: Spawner) -> None:
+    pool = spawner.open_pool(2)
     stale = [process.pid for process in pool._ready]
     pool.renew()
-    run_until(lambda: pool.ready == 2 and are_reaped(*stale))
+    run_until(lambda: pool.ready_count == 2 and are_reaped(*stale))
     assert not {process.pid for process in pool._ready} & set(stale)
 
 
-def test_who_leaves_before_a_process_is_ready(spawner: Spawner) -> None:
-    """Neither is a process handed to nobody, nor does the pool grow by it."""
-    pool = spawner.make(1)
+def test_process_stays_in_the_pool_when_the_turn_that_waited_for_it_has_left(spawner: Spawner) -> None:
+    pool = spawner.make_pool(1)
     ticket = Ticket[Process]()
     taker = gevent.spawn(pool.take, ticket, 10.0)
     gevent.sleep(0)
     ticket.cancel(ClientGone())
     taker.join(10)
     assert isinstance(taker.exception, ClientGone)
-    run_until(lambda: not pool.starting)
-    assert pool.ready == living() == 1
+    run_until(lambda: not pool.starting_count)
+    assert pool.ready_count == count_living() == 1
 
 
-def checking(warm: WarmPool, monkeypatch: pytest.MonkeyPatch) -> tuple[gevent.Greenlet[..., None], Event]:
-    """A process is away to be checked; it answers once the event is set."""
-    answered, ask = Event(), Process.control
+def start_check(pool: WarmPool, monkeypatch: pytest.MonkeyPatch) -> tuple[gevent.Greenlet[..., None], Event]:
+    """Start to check an idle process. It answers once the returned event is set."""
+    may_answer, send_requests = Event(), Process.send_requests
 
-    def slow(process: Process, *arguments: Any) -> Any:
-        answered.wait(20)
-        return ask(process, *arguments)
+    def answer_slowly(process: Process, *arguments: Any) -> Any:
+        may_answer.wait(20)
+        return send_requests(process, *arguments)
 
-    monkeypatch.setattr(Process, "control", slow)
-    before = warm.ready
-    checker = gevent.spawn(warm._check, warm._ready[0])
-    run_until(lambda: warm.ready == before - 1)
-    return checker, answered
+    monkeypatch.setattr(Process, "send_requests", answer_slowly)
+    before = pool.ready_count
+    checker = gevent.spawn(pool._check, pool._ready[0])
+    run_until(lambda: pool.ready_count == before - 1)
+    return checker, may_answer
 
 
-def test_who_waits_gets_a_process_that_was_checked(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only one is away to be checked in the moment it is asked for."""
-    warm = spawner.make(1)
-    warm.open()
-    run_until(lambda: warm.ready == 1)
-    checker, answered = checking(warm, monkeypatch)
-    gevent.spawn_later(0.05, answered.set)
-    (taken,) = take(warm, 1)
+def test_waiting_turn_gets_the_only_process_after_its_check(
+    spawner: Spawner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = spawner.open_pool(1)
+    checker, may_answer = start_check(pool, monkeypatch)
+    gevent.spawn_later(0.05, may_answer.set)
+    (taken,) = take(pool, 1)
     checker.join(20)
-    run_until(lambda: not warm.starting)
-    assert (warm.ready, living()) == (1, 2)
+    run_until(lambda: not pool.starting_count)
+    assert (pool.ready_count, count_living()) == (1, 2)
     taken.close()
 
 
-def test_a_process_that_is_checked_is_not_missing(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is started in its place, and it still takes a place of the budget."""
-    warm = spawner.make(2)
-    budget = Budget(2, Slots(1, 1, 1.0), ParkedConversations(lambda _: None))
-    budget.pool = warm
-    warm.open()
-    run_until(lambda: warm.ready == 2)
-    checker, answered = checking(warm, monkeypatch)
-    warm._refill()
-    assert (warm.starting, budget.used) == (0, 2)
-    answered.set()
+def test_process_counts_while_it_is_checked(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = spawner.open_pool(2)
+    checker, may_answer = start_check(pool, monkeypatch)
+    pool._refill()
+    assert (pool.starting_count, pool.process_count) == (0, 2)
+    may_answer.set()
     checker.join(20)
-    assert (warm.ready, spawner.count) == (2, 2)
+    assert (pool.ready_count, spawner.count) == (2, 2)
 
 
-def test_starts_that_fail_are_told_and_not_piled_up(spawner: Spawner) -> None:
+def test_pool_asks_before_each_start_and_says_if_it_is_urgent(spawner: Spawner) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def allow_one(processes: int, is_urgent: bool) -> bool:
+        asked.append((processes, is_urgent))
+        return processes == 0
+
+    pool = spawner.make_pool(2, allows_start=allow_one)
+    pool.open()
+    run_until(lambda: pool.ready_count == 1)
+    assert asked[:2] == [(0, True), (1, True)]
+    assert spawner.count == 1
+
+
+def test_turn_gets_the_reason_of_failed_starts_and_retries_pause(spawner: Spawner) -> None:
     spawner.cli.set_mode("never-start")
-    pool = spawner.make(2)
+    pool = spawner.make_pool(2)
     pool.open()
     with pytest.raises(ClaudeUnavailable, match="cannot start today"):
         pool.take(Ticket(), 10.0)
     assert pool.failure
     seen, began = spawner.count, time.monotonic()
-    run_until(lambda: spawner.count > seen, 30)  # after a turn has asked, the next start waits a second
+    run_until(lambda: spawner.count > seen, 30)  # the start after a turn has asked waits for a second
     gevent.sleep(0.5)
     assert spawner.count - seen <= 2 * (1 + (time.monotonic() - began) / 0.1)
     spawner.cli.set_mode("")
-    run_until(lambda: pool.ready == 2)
+    run_until(lambda: pool.ready_count == 2)
     assert pool.failure is None
 
 
-def test_a_start_that_fails_in_an_unforeseen_way(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unforeseen_error_counts_as_a_failed_start(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spawner, "cli", None)
-    pool = spawner.make(2)
+    pool = spawner.make_pool(2)
     pool.open()
     began = time.monotonic()
     with pytest.raises(ClaudeUnavailable):
@@ -221,44 +218,30 @@ def test_a_start_that_fails_in_an_unforeseen_way(spawner: Spawner, monkeypatch: 
     assert spawner.count <= 2 * (2 + (time.monotonic() - began) / 0.05)
 
 
-def test_a_program_that_is_gone(spawner: Spawner) -> None:
+def test_missing_program_is_the_reason_of_a_failed_start(spawner: Spawner) -> None:
     spawner.cli.path.unlink()
-    pool = spawner.make(1)
+    pool = spawner.make_pool(1)
     pool.open()
     with pytest.raises(ClaudeUnavailable, match="No such file"):
         pool.take(Ticket(), 10.0)
 
 
-def test_a_process_that_does_not_get_ready_in_time(spawner: Spawner) -> None:
+def test_take_fails_if_no_process_is_ready_in_time(spawner: Spawner) -> None:
     spawner.cli.set_mode("never-answer")
-    pool = spawner.make(0, start_timeout=0.4)
+    pool = spawner.make_pool(0, start_timeout=0.4)
     with pytest.raises(ClaudeUnavailable, match=r"within 0\.1 seconds"):
         pool.take(Ticket(), 0.1)
     run_until(lambda: pool.failures == 1)
-    assert living() == 0
+    assert count_living() == 0
 
 
-def test_a_closed_pool_serves_nobody(spawner: Spawner) -> None:
+def test_closing_the_pool_ends_a_wait_for_a_process(spawner: Spawner) -> None:
     spawner.cli.set_mode("never-answer")
-    pool = spawner.make(0, start_timeout=0.5)
+    pool = spawner.make_pool(0, start_timeout=0.5)
     taker = gevent.spawn(pool.take, Ticket(), 10.0)
-    run_until(lambda: living() == 1)
+    run_until(lambda: count_living() == 1)
     pool.close()
     taker.join(10)
     assert isinstance(taker.exception, ClaudeUnavailable)
-    run_until(lambda: living() == 0)
+    run_until(lambda: count_living() == 0)
     assert spawner.count == 1
-
-
-def test_a_warm_process_gives_way_to_a_turn_with_its_own(spawner: Spawner) -> None:
-    pool, slots = spawner.make(2), Slots(2, 0, 1.0)
-    budget = Budget(2, slots, ParkedConversations(lambda conversation: None))
-    budget.pool = pool
-    pool.open()
-    run_until(lambda: pool.ready == 2)
-    budget.make_room()
-    assert pool.ready == 2
-    slots.acquire(Ticket())
-    budget.make_room()
-    assert pool.ready == 1
-    run_until(lambda: living() == 1)

@@ -1,0 +1,332 @@
+"""The messages of the CLI's stream-json protocol, in both directions.
+
+Each message is one JSON object on one line, for example a piece of text on the CLI's stdout:
+
+    {"type": "stream_event", "event": {"type": "content_block_delta", "index": 0, "delta": {…}}, …}
+
+The types list only the fields that the gateway reads or writes. The full protocol is in `sdk.d.ts` of the npm package
+`@anthropic-ai/claude-agent-sdk`; the events inside `stream_event` are documented at
+https://platform.claude.com/docs/en/build-with-claude/streaming. A later CLI may send types that are not listed here:
+readers must skip them. Fields that a message may lack are in classes with `total=False`; read those with `get`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+from gateway.turn import Block, Role
+
+# Events of the Messages API
+
+
+class ApiUsage(TypedDict, total=False):
+    """Token counts of one API message, or in a `result` of the CLI's whole turn."""
+
+    input_tokens: int | None
+    cache_read_input_tokens: int | None
+    cache_creation_input_tokens: int | None
+    output_tokens: int | None
+    output_tokens_details: Mapping[str, int] | None
+
+
+class ApiMessage(TypedDict, total=False):
+    """A message as it begins (`message_start`) or as a whole (`assistant`, `user`)."""
+
+    model: str
+    content: str | list[Block]
+    usage: ApiUsage | None
+
+
+class MessageStart(TypedDict):
+    """The model begins a message."""
+
+    type: Literal["message_start"]
+    message: ApiMessage
+
+
+class ContentBlockStart(TypedDict):
+    """A block of text, thinking or a tool call begins."""
+
+    type: Literal["content_block_start"]
+    index: int
+    content_block: Block
+
+
+class TextDelta(TypedDict):
+    """A piece of text."""
+
+    type: Literal["text_delta"]
+    text: str
+
+
+class ThinkingDelta(TypedDict):
+    """A piece of visible reasoning."""
+
+    type: Literal["thinking_delta"]
+    thinking: str
+
+
+class InputJsonDelta(TypedDict):
+    """A piece of the JSON text of a tool call's arguments."""
+
+    type: Literal["input_json_delta"]
+    partial_json: str
+
+
+class SignatureDelta(TypedDict):
+    """The signature of a thinking block, which clients do not get."""
+
+    type: Literal["signature_delta"]
+    signature: str
+
+
+class ContentBlockDelta(TypedDict):
+    """A block grows."""
+
+    type: Literal["content_block_delta"]
+    index: int
+    delta: TextDelta | ThinkingDelta | InputJsonDelta | SignatureDelta
+
+
+class StopDelta(TypedDict, total=False):
+    """Why the model stopped."""
+
+    stop_reason: str | None
+    stop_sequence: str | None
+
+
+class MessageDelta(TypedDict, total=False):
+    """The message is complete."""
+
+    type: Literal["message_delta"]
+    delta: StopDelta
+    usage: ApiUsage
+
+
+ApiEvent = MessageStart | ContentBlockStart | ContentBlockDelta | MessageDelta
+
+# Messages from the CLI
+
+
+class StreamEventMessage(TypedDict, total=False):
+    """An event of the Messages API. `parent_tool_use_id` is set for the messages of a subagent."""
+
+    type: Literal["stream_event"]
+    event: ApiEvent
+    parent_tool_use_id: str | None
+
+
+class AssistantMessage(TypedDict, total=False):
+    """A complete API message. With `error` it stands for a failure instead."""
+
+    type: Literal["assistant"]
+    message: ApiMessage
+    error: str
+    parent_tool_use_id: str | None
+
+
+class UserMessage(TypedDict, total=False):
+    """Results of the CLI's own tools, as they go back to the model."""
+
+    type: Literal["user"]
+    message: ApiMessage
+    parent_tool_use_id: str | None
+
+
+class SystemMessage(TypedDict, total=False):
+    """`init` announces a turn; `api_retry` says that the CLI will repeat a failed API request."""
+
+    type: Literal["system"]
+    subtype: str
+    session_id: str  # init
+    tools: list[str]  # init
+    error: str  # api_retry
+    error_status: int | None  # api_retry
+    retry_delay_ms: float  # api_retry
+
+
+class ResultMessage(TypedDict, total=False):
+    """The end of the CLI's turn. `total_cost_usd` covers the whole life of the process."""
+
+    type: Literal["result"]
+    subtype: str
+    is_error: bool
+    result: str | None
+    errors: list[str]
+    api_error_status: int | None
+    terminal_reason: str | None
+    stop_reason: str | None
+    structured_output: Any
+    total_cost_usd: float
+    usage: ApiUsage
+
+
+class RateLimitFigures(TypedDict, total=False):
+    """One rate-limit window. `utilization` is a fraction; `resetsAt` is Unix time in seconds."""
+
+    utilization: float | None
+    resetsAt: float | None
+
+
+class RateLimitInfo(RateLimitFigures, total=False):
+    """The window that limits the account now, and all windows by name in `unifiedWindows`."""
+
+    rateLimitType: str
+    unifiedWindows: dict[str, RateLimitFigures]
+
+
+class RateLimitMessage(TypedDict, total=False):
+    """News about the rate limits of the account."""
+
+    type: Literal["rate_limit_event"]
+    rate_limit_info: RateLimitInfo | None
+
+
+class CliControlRequest(TypedDict, total=False):
+    """A request of the CLI. `mcp_message` carries JSON-RPC for the server that holds the client's tools."""
+
+    subtype: str
+    message: dict[str, Any]
+
+
+class CliControlRequestMessage(TypedDict):
+    """A control request of the CLI with the id that the response must repeat."""
+
+    type: Literal["control_request"]
+    request_id: str
+    request: CliControlRequest
+
+
+class ControlResponse(TypedDict, total=False):
+    """The result of a control request, from either side: `response` on success, `error` otherwise."""
+
+    subtype: Literal["success", "error"]
+    request_id: str
+    response: Any
+    error: str
+
+
+class ControlResponseMessage(TypedDict):
+    """A response to a control request."""
+
+    type: Literal["control_response"]
+    response: ControlResponse
+
+
+CliMessage = (
+    StreamEventMessage
+    | AssistantMessage
+    | UserMessage
+    | SystemMessage
+    | ResultMessage
+    | RateLimitMessage
+    | CliControlRequestMessage
+    | ControlResponseMessage
+)
+
+# Results of control requests to the CLI
+
+
+class ModelInfo(TypedDict, total=False):
+    """One model of the CLI's own catalog."""
+
+    value: str
+    resolvedModel: str
+    displayName: str
+    description: str
+    supportsAdaptiveThinking: bool
+    supportsThinkingOff: bool
+    supportedEffortLevels: list[str]
+
+
+class AccountInfo(TypedDict, total=False):
+    """The login of the CLI. A source of "none" is the same as no source."""
+
+    tokenSource: str
+    apiKeySource: str
+    apiProvider: str
+
+
+class ContextCategory(TypedDict):
+    """A part of the context window, for example the tools or the messages."""
+
+    kind: str
+    tokens: int
+
+
+class ControlResult(TypedDict, total=False):
+    """The inner response to the requests whose answers the gateway reads."""
+
+    models: list[ModelInfo]  # list_models, initialize
+    account: AccountInfo | None  # initialize
+    categories: list[ContextCategory]  # get_context_usage
+
+
+# Messages to the CLI
+
+
+class InitializeRequest(TypedDict, total=False):
+    """Turn a generic process into one conversation's: system text, tools and output schema."""
+
+    subtype: Literal["initialize"]
+    systemPrompt: list[str]
+    appendSystemPrompt: str
+    jsonSchema: dict[str, Any]
+    sdkMcpServers: list[str]
+    sdkMcpServerConfigs: dict[str, Any]
+    sdkMcpServerManifests: dict[str, Any]
+
+
+class SetThinkingRequest(TypedDict):
+    """Set the thinking budget in tokens: None leaves it to the CLI, 0 turns thinking off."""
+
+    subtype: Literal["set_max_thinking_tokens"]
+    max_thinking_tokens: int | None
+    thinking_display: Literal["summarized"]
+
+
+class FlagSettings(TypedDict, total=False):
+    """Settings of a turn. Environment variables set to "" count as unset."""
+
+    env: dict[str, str]
+    effortLevel: str | None
+    model: str
+
+
+class ApplySettingsRequest(TypedDict):
+    """Apply settings from the next turn on."""
+
+    subtype: Literal["apply_flag_settings"]
+    settings: FlagSettings
+
+
+class QueryRequest(TypedDict):
+    """A question about the process that changes nothing."""
+
+    subtype: Literal["list_models", "get_binary_version", "get_context_usage"]
+
+
+ControlRequest = InitializeRequest | SetThinkingRequest | ApplySettingsRequest | QueryRequest
+
+
+class InputContent(TypedDict):
+    """The role and the blocks of a message."""
+
+    role: Role
+    content: list[Block]
+
+
+class InputMessage(TypedDict, total=False):
+    """A message of the conversation.
+
+    `client_composed` keeps the CLI from expanding @paths and running /commands in the text. With `shouldQuery` False
+    the message becomes part of the history and the model is not asked.
+    """
+
+    type: Role
+    message: InputContent
+    parent_tool_use_id: None
+    session_id: str
+    client_composed: bool
+    shouldQuery: bool

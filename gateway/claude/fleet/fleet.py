@@ -1,0 +1,301 @@
+"""All CLI processes of a worker: warm, running and parked.
+
+For example, a turn that has the fleet to itself:
+
+    fleet.acquire_slot(ticket)
+    conversation = Conversation(fleet.take_warm(ticket), turn, fleet.limits.tool_seconds)
+    ...                                       # set up, ask, read
+    fleet.park(digest, conversation)          # or fleet.end_conversation(conversation)
+    fleet.release_slot()
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from gateway.claude.catalog import ModelCatalog
+from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.process import Process, ProcessEnded, count_living, kill_all, wait_for_programs
+from gateway.claude.cli.rate_limits import RateLimitWindow
+from gateway.claude.cli.tuning import Tuning
+from gateway.claude.fleet.budget import Budget
+from gateway.claude.fleet.launcher import Launcher
+from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
+from gateway.claude.fleet.parked import ParkedConversations
+from gateway.claude.fleet.slots import Slots
+from gateway.claude.fleet.wait_queue import Ticket
+from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
+from gateway.claude.limits import Limits
+from gateway.errors import ClaudeUnavailable, GatewayError
+from gateway.turn import AgentWorkspace, Turn
+
+log = logging.getLogger(__name__)
+
+SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
+REMEMBERED_SETUPS = 64
+PREPARE_SECONDS = 0.5  # let the conversation that has just begun start first
+PREPARE_TRIES = 10
+PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
+
+
+class Fleet:
+    """Owns the slots, the warm pool, the parked conversations and the budget of processes. It does not know `Run`.
+
+    The life of a fleet, and who calls what when:
+
+    1. `Claude` constructs it and calls `open`, which searches for the CLI in the background and fills the warm pool.
+    2. `await_ready` waits for that. It is called before each turn.
+    3. `Run` calls `acquire_slot` and one of `take_parked`, `take_warm` and `start_agent`. From then on the run owns the
+       process.
+    4. `Run` reports back with `record_success`, `record_failure` and `record_rate_limits`.
+    5. `Run` gives the process back with `park` or `end_conversation`, and the slot with `release_slot`.
+    6. `Claude` calls `retire` when new workers take over, `refuse_turns` when the worker drains, and `close` last.
+
+    All times are in seconds. Only the methods of steps 2 and 3 wait.
+    """
+
+    def __init__(
+        self,
+        catalog: ModelCatalog,
+        limits: Limits,
+        launcher: Launcher,
+        *,
+        warm_processes: int = 2,
+        max_warm_processes: int | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self.limits = limits
+        self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # the latest that the CLI has reported
+        self._launcher = launcher
+        self._login = Login()
+        self._slots = Slots(limits.running_turns, limits.queue, limits.queue_seconds)
+        self._parked = ParkedConversations(self.end_conversation)
+        self._budget = Budget(limits.processes, self._slots, self._parked)
+        self._pool = WarmPool(
+            launcher.start_chat,
+            catalog.merge,
+            size=min(warm_processes, limits.processes),
+            max_size=max_warm_processes,
+            allows_start=self._budget.allows_start,
+            start_timeout=limits.start_seconds,
+        )
+        self._setups: OrderedDict[bytes, int] = OrderedDict()
+        self._refusal: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
+        self._is_retired = False
+        self._opener: gevent.Greenlet[..., None] | None = None
+        self._first_search_done = Event()
+
+    # Life
+
+    def open(self) -> None:
+        """Search for the CLI and fill the warm pool, in the background. Problems are logged."""
+        self._opener = gevent.spawn(self._open)
+
+    def await_ready(self) -> None:
+        """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
+        if self._opener is not None:
+            self._first_search_done.wait(self.limits.start_seconds)
+            if self._refusal is None:
+                self._pool.settled.wait(self.limits.start_seconds)
+        if self._refusal is not None:
+            raise self._refusal
+
+    def retire(self) -> None:
+        """Keep no processes waiting, because new workers take over. Later turns get a process of their own."""
+        self._is_retired = True
+        self._parked.clear()
+        self._pool.retire()
+
+    def refuse_turns(self, reason: GatewayError) -> None:
+        """Let `await_ready` raise `reason` from now on."""
+        self._refusal = reason
+
+    def close(self) -> None:
+        """End all processes now."""
+        if self._opener is not None:
+            self._opener.kill()
+        self._parked.clear()
+        self._pool.close()
+        kill_all()
+        wait_for_programs(PROGRAMS_SECONDS)
+
+    # Slots and processes
+
+    def acquire_slot(self, ticket: Ticket[bool]) -> None:
+        """Wait for permission to run a turn. Raises TooManyTurns, or the error of `ticket.cancel`."""
+        self._slots.acquire(ticket)
+
+    def release_slot(self) -> None:
+        """Return a slot when the turn has ended."""
+        self._slots.release()
+
+    def take_warm(self, ticket: Ticket[Process]) -> Process:
+        """Take a generic process out of the warm pool; wait for one to start if the pool is empty.
+
+        Raises ClaudeUnavailable, or the error of `ticket.cancel`.
+        """
+        return self._pool.take(ticket, self.limits.start_seconds)
+
+    def start_agent(self, workspace: AgentWorkspace) -> Process:
+        """Start a process for a running turn that works in a project.
+
+        If the budget is full, parked conversations and then warm processes make room. Raises OSError.
+        """
+        self._budget.trim_parked(self._pool.process_count)
+        while self._budget.count_used(self._pool.process_count) > self._budget.limit:
+            process = self._pool.take_ready()
+            if process is None:
+                break
+            _end_process(process)
+        return self._launcher.start_agent(workspace)
+
+    def take_parked(
+        self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]
+    ) -> tuple[Conversation, int] | None:
+        """Take the parked conversation that has come furthest, as `ParkedConversations.take` describes."""
+        return self._parked.take(digests, is_usable)
+
+    def park(self, digest: bytes, conversation: Conversation) -> None:
+        """Park the conversation of a turn that is about to release its slot. End it if parking is turned off."""
+        seconds = self.limits.tool_seconds if conversation.is_waiting else self.limits.park_seconds
+        if seconds > 0 and not self._is_retired:
+            self._parked.put(digest, conversation, seconds)
+            self._budget.trim_parked(self._pool.process_count, leaving=1)
+        else:
+            self.end_conversation(conversation)
+
+    def end_conversation(self, conversation: Conversation) -> None:
+        """Kill a conversation's process without waiting for its end."""
+        _end_process(conversation.process)
+        self._pool.refill_later()
+
+    # Prepared conversations
+
+    def prepare_next(self, digest: bytes, turn: Turn, tuning: Tuning) -> None:
+        """Note that a conversation has begun. If its set-up was used before, prepare a process for the next one.
+
+        `digest` covers the set-up alone. The process is prepared in the background.
+        """
+        uses = self._setups.pop(digest, 0) + 1
+        self._setups[digest] = uses
+        if len(self._setups) > REMEMBERED_SETUPS:
+            self._setups.popitem(last=False)
+        if uses > 1 and self.limits.park_seconds > 0:
+            setup = replace(turn, messages=())
+            gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, PREPARE_TRIES)
+
+    def _prepare(self, digest: bytes, setup: Turn, tuning: Tuning, tries: int) -> None:
+        """Set up a warm process and park it. Try again later if the pool has none to spare."""
+        if digest in self._parked or self._refusal is not None or self._is_retired:
+            return
+        process = None if self._pool.waiting_count else self._pool.take_ready()
+        if process is None:
+            if tries > 1:
+                gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, tries - 1)
+            return
+        conversation = Conversation(process, setup, self.limits.tool_seconds)
+        try:
+            conversation.set_up(tuning)
+        except (GatewayError, ProcessEnded) as error:
+            log.warning("a process could not be prepared: %s", error)
+            self.end_conversation(conversation)
+        else:
+            self._parked.put(digest, conversation, self.limits.park_seconds)
+            self._budget.trim_parked(self._pool.process_count)
+        self._pool.refill_later()
+
+    # Reports
+
+    def record_success(self) -> None:
+        """Record that a turn was answered."""
+        self._login.record_success()
+
+    def record_failure(self, error: GatewayError) -> None:
+        """Record that a turn failed. If the login was refused, replace the warm processes."""
+        if self._login.needs_renewal(error):
+            self._pool.renew()
+
+    def record_rate_limits(self, windows: Mapping[str, RateLimitWindow]) -> None:
+        """Record the rate-limit windows that a turn was told."""
+        self.rate_limit_windows.update(windows)
+
+    @property
+    def problem(self) -> str | None:
+        """The reason why no turn can be answered, with advice for the operator. None if all is well."""
+        error = self._refusal or (self._pool.failure if not self._pool.ready_count else None)
+        if error is not None:
+            return error.message
+        return NOT_LOGGED_IN if self._login.is_good is False else None
+
+    def status(self) -> dict[str, Any]:
+        """Return the figures that `/health` and the metrics show."""
+        binary = self._launcher.binary
+        return {
+            "version": binary.version_text if binary else None,
+            "logged_in": self._login.is_good,
+            "running": self._slots.used,
+            "kept": len(self._parked),
+            "waiting_for_tools": self._parked.waiting_for_tools,
+            "prepared": self._parked.prepared,
+            "kept_hits": self._parked.hits,
+            "queued": self._slots.waiting,
+            "warm": self._pool.ready_count,
+            "warm_hits": self._pool.hits,
+            "warm_misses": self._pool.misses,
+            "starting": self._pool.starting_count,
+            "starts": self._pool.starts,
+            "start_failures": self._pool.failures,
+            "processes": count_living(),
+            "max_processes": self._budget.limit,
+        }
+
+    # Opening
+
+    def _open(self) -> None:
+        while not self._find_binary():
+            self._first_search_done.set()
+            gevent.sleep(SEARCH_SECONDS)
+        self._first_search_done.set()
+        self._pool.open()
+        self._check_login()
+
+    def _find_binary(self) -> bool:
+        try:
+            self._launcher.find_binary()
+        except ClaudeUnavailable as error:
+            if self._refusal is None or self._refusal.message != error.message:
+                log.error("%s", error.message)
+            self._refusal = error
+            return False
+        self._refusal = None
+        return True
+
+    def _check_login(self) -> None:
+        """Ask a separate process how the CLI is logged in, because only `initialize` tells."""
+        try:
+            probe = self._launcher.start_chat()
+        except OSError:
+            return  # the pool logs the same error
+        try:
+            (result,) = probe.send_requests([{"subtype": "initialize"}], self.limits.start_seconds)
+        except StartFailure as error:
+            log.warning("the CLI did not report how it is logged in: %s", error)
+            self._pool.settled.set()
+            return
+        finally:
+            probe.close(grace=1.0)
+        self.catalog.merge(result.get("models", []))
+        self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
+        self._login.check_account(result.get("account") or {}, self._launcher.environ)
+
+
+def _end_process(process: Process) -> None:
+    process.kill()
+    gevent.spawn(process.close)

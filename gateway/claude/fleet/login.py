@@ -1,0 +1,57 @@
+"""The state of the CLI's login, as far as the gateway knows it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from gateway.claude.cli.protocol import AccountInfo
+from gateway.errors import GatewayError, NotLoggedIn
+
+log = logging.getLogger(__name__)
+
+RENEW_SECONDS = 10.0  # the shortest time between two renewals of the warm processes
+ADVICE = "Run `claude` and /login, or `claude setup-token`, or set CLAUDE_API_KEY."
+NOT_LOGGED_IN = f"The Claude Code CLI is not logged in. {ADVICE}"
+
+
+class Login:
+    """The known state of the login. `is_good` is None until the CLI has reported its account or answered a turn."""
+
+    def __init__(self) -> None:
+        self.is_good: bool | None = None
+        self._renewed_at = 0.0
+
+    def check_account(self, account: AccountInfo, environ: Mapping[str, str]) -> None:
+        """Read the login from the CLI's account information. Log an error if it is missing."""
+        self.is_good = _is_logged_in(account, environ)
+        if not self.is_good:
+            log.error("%s", NOT_LOGGED_IN)
+
+    def record_success(self) -> None:
+        """Record that a turn was answered, so the login works."""
+        self.is_good = True
+
+    def needs_renewal(self, error: GatewayError) -> bool:
+        """Record a failed turn. Return True if the warm processes should be replaced.
+
+        The operator may have logged in again since they started, and only a new process reads the new login.
+        """
+        if not isinstance(error, NotLoggedIn):
+            return False
+        self.is_good = False
+        if time.monotonic() - self._renewed_at <= RENEW_SECONDS:
+            return False
+        self._renewed_at = time.monotonic()
+        return True
+
+
+def _is_logged_in(account: AccountInfo, environ: Mapping[str, str]) -> bool:
+    """Check the account and ANTHROPIC_AUTH_TOKEN, which the account does not show."""
+    sources = (account.get("tokenSource"), account.get("apiKeySource"))
+    return (
+        any(source not in (None, "none") for source in sources)
+        or account.get("apiProvider") != "firstParty"
+        or bool(environ.get("ANTHROPIC_AUTH_TOKEN"))
+    )

@@ -1,0 +1,49 @@
+"""Fleets of scripted CLIs for unit tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.claude.catalog import ModelCatalog
+from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.fleet.launcher import Launcher
+from gateway.claude.limits import Limits
+from gateway.turn import Message, Model, Turn
+from tests.support.processes import run_until
+from tests.support.scripted import ScriptedCli
+
+MODEL = Model("claude-scripted", name="Scripted", thinking="none")
+
+
+def make_fleet(cli: ScriptedCli, *, warm_processes: int = 1, **limits: Any) -> Fleet:
+    """Return a fleet that is open and whose warm pool is full."""
+    bounds = Limits(**{"queue_seconds": 1.0, "start_seconds": 10.0, "silence_seconds": 5.0, **limits})
+    launcher = Launcher(
+        work_dir=cli.home / "work",
+        environ={"HOME": str(cli.home), "PATH": "/usr/bin:/bin"},
+        max_processes=bounds.processes,
+        binary_path=str(cli.path),
+    )
+    fleet = Fleet(ModelCatalog(), bounds, launcher, warm_processes=warm_processes)
+    fleet.open()
+    fleet.await_ready()
+    # The probe that asks for the login has ended too.
+    run_until(lambda: fleet.status()["warm"] == fleet.status()["processes"] == warm_processes)
+    return fleet
+
+
+def user(text: str) -> Message:
+    """Return a user message."""
+    return Message("user", ({"type": "text", "text": text},))
+
+
+def assistant(text: str) -> Message:
+    """Return an assistant message."""
+    return Message("assistant", ({"type": "text", "text": text},))
+
+
+def turn(*texts: str, model: Model = MODEL, **fields: Any) -> Turn:
+    """Return a turn whose messages alternate between user and assistant."""
+    roles = (user, assistant)
+    messages = tuple(roles[index % 2](text) for index, text in enumerate(texts))
+    return Turn(messages, model=model, **fields)

@@ -1,0 +1,169 @@
+"""The fleet: slots, warm, parked and prepared processes within one budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.process import Process, count_living
+from gateway.claude.cli.tuning import tune
+from gateway.claude.fleet import fleet as fleet_module
+from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.fleet.wait_queue import Ticket
+from gateway.errors import ClaudeUnavailable, NotLoggedIn, RateLimited, ShuttingDown, TooManyTurns
+from gateway.turn import AgentWorkspace
+from tests.support.processes import run_until
+from tests.support.scripted import ScriptedCli
+from tests.unit.claude.fleets import MODEL, make_fleet, turn
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
+    pytest.mark.usefixtures("no_processes_left"),
+]
+
+Start = Callable[..., Fleet]
+
+
+@pytest.fixture
+def start_fleet(cli: ScriptedCli) -> Iterator[Start]:
+    """Return a function that opens a fleet of scripted CLIs, which is closed after the test."""
+    fleets: list[Fleet] = []
+
+    def start(**options: Any) -> Fleet:
+        fleets.append(make_fleet(cli, **options))
+        return fleets[-1]
+
+    yield start
+    for fleet in fleets:
+        fleet.close()
+
+
+def converse(fleet: Fleet, text: str = "hello") -> Conversation:
+    """Return a conversation on a warm process that has been set up."""
+    asked = turn(text)
+    conversation = Conversation(fleet.take_warm(Ticket[Process]()), asked, fleet.limits.tool_seconds)
+    conversation.set_up(tune(asked, MODEL, is_seeded=True))
+    return conversation
+
+
+def test_open_fleet_knows_its_login_and_has_warm_processes(start_fleet: Start) -> None:
+    fleet = start_fleet(warm_processes=2)
+    assert fleet.problem is None
+    status = fleet.status()
+    assert (status["warm"], status["logged_in"], status["running"]) == (2, True, 0)
+
+
+def test_missing_cli_is_a_problem_with_advice(cli: ScriptedCli) -> None:
+    cli.path.unlink()
+    with pytest.raises(ClaudeUnavailable, match="CLAUDE_BINARY_PATH"):
+        make_fleet(cli)
+
+
+def test_refused_turns_get_the_reason(start_fleet: Start) -> None:
+    fleet = start_fleet()
+    fleet.refuse_turns(ShuttingDown())
+    with pytest.raises(ShuttingDown):
+        fleet.await_ready()
+
+
+def test_slots_are_limited_by_the_number_of_processes(start_fleet: Start) -> None:
+    fleet = start_fleet(turns=5, processes=1, queue=0)
+    fleet.acquire_slot(Ticket[bool]())
+    with pytest.raises(TooManyTurns):
+        fleet.acquire_slot(Ticket[bool]())
+    fleet.release_slot()
+    fleet.acquire_slot(Ticket[bool]())
+
+
+def test_parked_conversation_is_found_by_its_digest(start_fleet: Start) -> None:
+    fleet = start_fleet()
+    conversation = converse(fleet)
+    fleet.park(b"after one", conversation)
+    assert fleet.take_parked([b"other"], lambda *_: True) is None
+    assert fleet.take_parked([b"set-up", b"after one"], lambda *_: False) is None
+    assert fleet.take_parked([b"set-up", b"after one"], lambda *_: True) == (conversation, 1)
+    assert fleet.take_parked([b"set-up", b"after one"], lambda *_: True) is None
+    fleet.end_conversation(conversation)
+
+
+@pytest.mark.parametrize("limits", [{"park_seconds": 0.0}, {"park_seconds": 0.05}])
+def test_parked_process_ends_after_the_time_limit(start_fleet: Start, limits: dict[str, float]) -> None:
+    fleet = start_fleet(**limits)
+    conversation = converse(fleet)
+    fleet.park(b"digest", conversation)
+    run_until(lambda: conversation.process.has_ended)
+    assert fleet.take_parked([b"digest"], lambda *_: True) is None
+
+
+def test_retired_fleet_keeps_no_process_waiting_but_still_serves(start_fleet: Start) -> None:
+    fleet = start_fleet()
+    fleet.park(b"digest", converse(fleet))
+    fleet.retire()
+    run_until(lambda: count_living() == 0)
+    conversation = converse(fleet)
+    fleet.park(b"digest", conversation)
+    run_until(lambda: conversation.process.has_ended)
+
+
+def test_least_recently_parked_conversation_makes_room(start_fleet: Start) -> None:
+    fleet = start_fleet(processes=2, warm_processes=0)
+    conversations = []
+    for digest in (b"1", b"2", b"3"):
+        fleet.acquire_slot(Ticket[bool]())
+        conversations.append(converse(fleet))
+        fleet.park(digest, conversations[-1])
+        fleet.release_slot()
+    assert fleet.status()["kept"] == 2
+    assert [conversation.process.is_alive for conversation in conversations] == [False, True, True]
+
+
+def test_agent_evicts_parked_conversations_and_then_warm_processes(
+    start_fleet: Start, cli: ScriptedCli
+) -> None:
+    fleet = start_fleet(processes=2, warm_processes=1)
+    conversation = converse(fleet)
+    fleet.park(b"digest", conversation)
+    run_until(lambda: fleet.status()["warm"] == 1)
+    workspace = AgentWorkspace(str(cli.home), ("Read",))
+    processes = []
+    for _ in range(2):
+        fleet.acquire_slot(Ticket[bool]())
+        processes.append(fleet.start_agent(workspace))
+    assert conversation.process.has_ended
+    assert (fleet.status()["kept"], fleet.status()["warm"], count_living()) == (0, 0, 2)
+    for process in processes:
+        process.close()
+
+
+def test_second_use_of_a_set_up_prepares_a_process(
+    start_fleet: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_module, "PREPARE_SECONDS", 0.01)
+    fleet = start_fleet()
+    asked = turn("hello", system=("Be brief.",))
+    tuning = tune(asked, MODEL, is_seeded=True)
+    fleet.prepare_next(b"set-up", asked, tuning)
+    fleet.prepare_next(b"set-up", asked, tuning)
+    run_until(lambda: fleet.status()["prepared"] == 1)
+    found = fleet.take_parked([b"set-up"], lambda *_: True)
+    assert found is not None
+    assert found[0].is_new
+    fleet.end_conversation(found[0])
+
+
+def test_refused_login_replaces_the_warm_processes(start_fleet: Start) -> None:
+    fleet = start_fleet()
+    starts = fleet.status()["starts"]
+    fleet.record_failure(RateLimited("later"))
+    assert fleet.problem is None
+    fleet.record_failure(NotLoggedIn("no"))
+    assert "not logged in" in str(fleet.problem)
+    run_until(lambda: fleet.status()["starts"] == starts + 1)
+    fleet.record_failure(NotLoggedIn("no"))
+    fleet.record_success()
+    assert fleet.problem is None
+    run_until(lambda: fleet.status()["warm"] == 1)
+    assert fleet.status()["starts"] == starts + 1  # the second refusal came too soon for another renewal
