@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from gateway.errors import GatewayError, KeyNotFound
+from gateway.record import GROUPS, GroupBy
 from gateway.settings import SettingsError, load
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from gateway.store.limits.allowance import Allowance
-from gateway.store.usage import GROUPS, GroupBy, UsageFigures, UsageGroup, UsageTable, sum_figures
+from gateway.store.usage import UsageFigures, UsageGroup, UsageTable, sum_figures
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
 USAGE_HEADINGS = ("REQUESTS", "FAILED", "CUT", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "COST")

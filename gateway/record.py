@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from gateway.turn import Usage
 
 Outcome = Literal["complete", "cut", "failed"]
+
+#: The properties of records that usage can be grouped by.
+GroupBy = Literal["day", "key", "model", "project"]
+GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from gateway.record import GROUPS
 from gateway.schemas.answers import AnswerSchema, constant
 from gateway.schemas.pages import PaginationSchema
 
-GROUPS = ("day", "key", "model", "project")
 MAX_PER_PAGE = 1000
 EARLIEST = date(1970, 1, 1)
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Any, Literal, get_args
+from typing import Any
 
 from peewee import Case, fn
 
-from gateway.record import Record
+from gateway.record import GroupBy, Record
 from gateway.store import keys
 from gateway.store.database import Store
 from gateway.store.models import UsageRow
-
-GroupBy = Literal["day", "key", "model", "project"]
-GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 
 _COLUMNS: dict[str, Any] = {
     "day": UsageRow.day,

@@ -15,13 +15,13 @@ import psycopg
 import pytest
 
 from gateway.errors import KeyNotFound, StoreError
-from gateway.record import Record
+from gateway.record import GROUPS, Record
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.models import ApiKey
-from gateway.store.usage import GROUPS, UsageTable
+from gateway.store.usage import UsageTable
 from gateway.turn import Usage as Tokens
 from tests.support import postgres
 from tests.support.gateway import ROOT, Gateway, wait_for

@@ -9,9 +9,10 @@ from typing import Any
 from gateway.api.hooks import auth
 from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
+from gateway.record import GroupBy
 from gateway.schemas.pages import pagination
 from gateway.schemas.usage import UsageQuerySchema, UsageSchema
-from gateway.store.usage import GroupBy, UsageFigures, UsageGroup, sum_figures
+from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
 
 blueprint = Blueprint(
     "usage", __name__, url_prefix="/v1/usage", description="What answers have used: requests, tokens, cost"
