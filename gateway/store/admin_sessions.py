@@ -1,4 +1,4 @@
-"""Who is signed in to the dashboard: known to all workers, and only for as long as the key may be used."""
+"""Sessions of the dashboard. All workers know them, and they end when their key does."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ TOKEN_BYTES = 32
 
 
 class AdminSessions:
-    """Sessions by their random tokens, of which only SHA-256 digests are kept.
+    """Sessions, each identified by a random token. Only the tokens' SHA-256 digests are stored.
 
-    A session ends with its key: when that is revoked, expires, or gets a new secret. Every method raises StoreError
-    when the database fails.
+    A session ends when its key is revoked, expires or gets a new secret. Every method raises StoreError when the
+    database fails.
+
+    >>> token = sessions.open(admin_key)
+    >>> sessions.find(token).is_admin
+    True
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime] = utc_now) -> None:
@@ -30,7 +34,7 @@ class AdminSessions:
         self._now = now
 
     def open(self, key: str) -> str:
-        """A new session of whoever has this key; its token. Expired sessions are forgotten on the way."""
+        """Open a session for the owner of this key, and return its token. Also delete expired sessions."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._now()
         row = {
@@ -47,7 +51,7 @@ class AdminSessions:
         return token
 
     def find(self, token: str) -> Key | None:
-        """The admin's key that the session was opened with, if both may still be used."""
+        """Return the admin key that opened the session; None if the session or the key is no longer valid."""
         query = AdminSession.select().where(
             AdminSession.token_hash == key_secrets.digest_key(token), AdminSession.expires_at > self._now()
         )
@@ -56,6 +60,6 @@ class AdminSessions:
         return key if key and key.is_admin else None
 
     def close(self, token: str) -> None:
-        """The token is worth nothing from now on."""
+        """End a session, so that its token is not valid any more."""
         query = AdminSession.delete().where(AdminSession.token_hash == key_secrets.digest_key(token))
         self._store.write(query.execute)

@@ -1,4 +1,4 @@
-"""Column types."""
+"""Column types that peewee lacks."""
 
 from __future__ import annotations
 
@@ -10,35 +10,38 @@ from peewee import DoubleField, TextField
 
 
 class MomentField(DoubleField):
-    """A moment: an aware datetime here, seconds since 1970 in the database, where they sort and subtract."""
+    """A point in time: an aware datetime in Python, seconds since 1970 in the database, where it can be compared."""
 
     def db_value(self, value: Any) -> Any:
-        """To the database."""
+        """Convert a value for the database."""
         return value.timestamp() if isinstance(value, datetime) else value
 
     def python_value(self, value: Any) -> Any:
-        """From the database."""
+        """Convert a value from the database."""
         return None if value is None else datetime.fromtimestamp(value, timezone.utc)
 
 
 class CleanTextField(TextField):
-    """Text that every database takes: clients' JSON may have half of a surrogate pair, which none does, or a NUL,
-    which PostgreSQL refuses. Either becomes "?", also in what is looked for, where it leads to nothing."""
+    """Text that every database accepts.
+
+    Clients' JSON may contain half of a surrogate pair, which no database accepts, or a NUL, which PostgreSQL rejects.
+    Both become "?". This also applies to values in queries, which then match nothing.
+    """
 
     def db_value(self, value: Any) -> Any:
-        """To the database."""
+        """Convert a value for the database."""
         if not isinstance(value, str):
             return value
         return value.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 class JsonField(TextField):
-    """Lists and objects as text. peewee's own JSONField works only in a model that is bound to a database."""
+    """Lists and objects, stored as JSON text. peewee's own JSONField works only in models bound to a database."""
 
     def db_value(self, value: Any) -> Any:
-        """To the database."""
+        """Convert a value for the database."""
         return None if value is None else json.dumps(value)
 
     def python_value(self, value: Any) -> Any:
-        """From the database."""
+        """Convert a value from the database."""
         return None if value is None else json.loads(value)

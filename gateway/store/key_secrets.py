@@ -1,4 +1,9 @@
-"""Keys as clients have them. Knows of no database."""
+"""The keys that clients send: how they are made and digested. Nothing here needs a database.
+
+>>> key = generate_key()
+>>> shorten_key(key)
+'ccg-x7Qp'
+"""
 
 from __future__ import annotations
 
@@ -13,15 +18,15 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 def generate_key(prefix: str = PREFIX, length: int = LENGTH) -> str:
-    """A fresh key: the prefix and `length` random letters and digits."""
+    """Return a new random key: the prefix, then `length` letters and digits."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def digest_key(key: str) -> str:
-    """What is kept of a key: its SHA-256. It is random and long, so it needs no salt and no slow hash."""
+    """Return the SHA-256 of a key, which is stored. A key is random and long, so it needs no salt and no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def shorten_key(key: str) -> str:
-    """The beginning of a generated key, for lists."""
+    """Return the beginning of a key, by which people recognize it in lists."""
     return key[: len(PREFIX) + SHOWN_LENGTH]

@@ -1,4 +1,4 @@
-"""Clients' keys in the database."""
+"""Clients' API keys in the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from gateway.store.models import ApiKey
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key's record. Without `allowed_models` or `allowed_projects` (None) all are allowed; times are UTC."""
+    """A key without its secret. Times are in UTC.
+
+    `allowed_models` and `allowed_projects` are None if all are allowed. `limits` has the names of Allowance.
+    """
 
     id: str
     prefix: str
@@ -37,14 +40,19 @@ class Key:
 
     @property
     def state(self) -> str:
-        """active, expired or revoked."""
+        """Return "active", "expired" or "revoked"."""
         if not self.is_active:
             return "revoked"
         return "expired" if self.expires_at and self.expires_at <= utc_now() else "active"
 
 
 class Keys:
-    """All that is asked of the table. Every method raises StoreError when the database fails."""
+    """The table of keys. Every method raises StoreError when the database fails.
+
+    >>> key, secret = keys.create("alice", limits={"requests_per_minute": 10})
+    >>> keys.find(secret) == key
+    True
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -59,17 +67,17 @@ class Keys:
         allowed_projects: Iterable[str] | None = None,
         limits: Mapping[str, Any] | None = None,
     ) -> tuple[Key, str]:
-        """A new key: its record, and the key itself, which cannot be had again."""
-        plain = key_secrets.generate_key()
+        """Create a key. Return its record and its secret, which cannot be read again."""
+        secret = key_secrets.generate_key()
         values = {
             "id": f"key_{secrets.token_hex(8)}",
-            **_secret_values(plain),
+            **_secret_values(secret),
             "name": name,
             "is_admin": is_admin,
             "created_at": utc_now(),
             "expires_at": expires_at,
-            "allowed_models": _list(allowed_models),
-            "allowed_projects": _list(allowed_projects),
+            "allowed_models": _as_list(allowed_models),
+            "allowed_projects": _as_list(allowed_projects),
             "limits": dict(limits or {}),
         }
 
@@ -77,34 +85,40 @@ class Keys:
             ApiKey.insert(**values).execute(db)
             return _get(db, values["id"])
 
-        return self._store.write(work), plain
+        return self._store.write(work), secret
 
     def list(self) -> list[Key]:
-        """All keys, the oldest first."""
+        """Return all keys, the oldest first."""
         query = ApiKey.select().order_by(ApiKey.created_at, ApiKey.id)
         return self._store.read(lambda db: [_key(row) for row in query.execute(db)])
 
     def get(self, key_id: str) -> Key:
-        """One key. Raises KeyNotFound."""
+        """Return one key. Raise KeyNotFound."""
         return self._store.read(lambda db: _get(db, key_id))
 
     def revoke(self, key_id: str) -> Key:
-        """Refuse the key from now on, for ever. Raises KeyNotFound."""
+        """Reject the key from now on. This cannot be undone. Raise KeyNotFound."""
         return self._store.write(lambda db: _update(db, key_id, {"is_active": False}))
 
     def rotate(self, key_id: str) -> tuple[Key, str]:
-        """A new secret for the same key; the old one is refused from now on. Raises KeyNotFound, KeyRevoked."""
-        plain = key_secrets.generate_key()
+        """Replace the key's secret; the old one is rejected from now on. Return both as `create` does.
+
+        Raise KeyNotFound or KeyRevoked.
+        """
+        secret = key_secrets.generate_key()
 
         def work(db: Any) -> Key:
             if not _get(db, key_id).is_active:
-                raise KeyRevoked(f"The key {key_id} is revoked. Create a new one.")
-            return _update(db, key_id, _secret_values(plain))
+                raise KeyRevoked(f"The key {key_id} is revoked. Create a new key.")
+            return _update(db, key_id, _secret_values(secret))
 
-        return self._store.write(work), plain
+        return self._store.write(work), secret
 
     def set_limits(self, key_id: str, changes: Mapping[str, float | None]) -> Key:
-        """Limits of the key's own, by the names of Allowance; None gives it the gateway's again. Raises KeyNotFound."""
+        """Change the key's own limits, by their names in Allowance. Raise KeyNotFound.
+
+        None restores the gateway's limit.
+        """
 
         def work(db: Any) -> Key:
             limits = {**_get(db, key_id).limits, **changes}
@@ -113,25 +127,25 @@ class Keys:
 
         return self._store.write(work)
 
-    def find(self, plain: str) -> Key | None:
-        """The key that a client has sent, if it is known and may be used."""
-        return self.find_by_digest(key_secrets.digest_key(plain))
+    def find(self, secret: str) -> Key | None:
+        """Return the key with this secret; None if it is unknown, expired or revoked."""
+        return self.find_by_digest(key_secrets.digest_key(secret))
 
-    def find_by_digest(self, wanted: str) -> Key | None:
-        """The same, by the digest of the key."""
-        row = self._store.read(lambda db: ApiKey.select().where(ApiKey.key_hash == wanted).first(db))
-        if row is None or not hmac.compare_digest(row.key_hash, wanted):
+    def find_by_digest(self, digest: str) -> Key | None:
+        """Return the key whose secret has this digest; None if it is unknown, expired or revoked."""
+        row = self._store.read(lambda db: ApiKey.select().where(ApiKey.key_hash == digest).first(db))
+        if row is None or not hmac.compare_digest(row.key_hash, digest):
             return None
         key = _key(row)
         return key if key.state == "active" else None
 
     def has_active(self) -> bool:
-        """Whether any key may be used."""
+        """Return True if at least one key is active."""
         return any(key.state == "active" for key in self.list())
 
 
 def add_key_usage(db: Any, key_id: str, *, requests: int, tokens: int, cost: float, last: datetime) -> None:
-    """Add answers to a key's sums, within a transaction. `cost` is in USD, `last` when the latest began."""
+    """Add answers to a key's sums, within a transaction. `cost` is in USD; `last` is the start of the latest answer."""
     change = {
         "total_requests": ApiKey.total_requests + requests,
         "total_tokens": ApiKey.total_tokens + tokens,
@@ -141,12 +155,12 @@ def add_key_usage(db: Any, key_id: str, *, requests: int, tokens: int, cost: flo
     ApiKey.update(**change).where(ApiKey.id == key_id).execute(db)
 
 
-def _list(values: Iterable[str] | None) -> Any:
+def _as_list(values: Iterable[str] | None) -> Any:
     return None if values is None else [*values]
 
 
-def _secret_values(plain: str) -> dict[str, Any]:
-    return {"key_hash": key_secrets.digest_key(plain), "prefix": key_secrets.shorten_key(plain)}
+def _secret_values(secret: str) -> dict[str, Any]:
+    return {"key_hash": key_secrets.digest_key(secret), "prefix": key_secrets.shorten_key(secret)}
 
 
 def _get(db: Any, key_id: str) -> Key:

@@ -1,7 +1,7 @@
-"""The tables as they are now; how they came to be is in migrations/.
+"""The current tables. The files in migrations/ create them, step by step.
 
-No model is bound to a database: queries are given theirs when they run (`query.execute(db)`), so that several stores
-can live in one process.
+No model is bound to a database: a query gets its database when it runs (`query.execute(db)`), so several stores can
+live in one process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from gateway.store.fields import CleanTextField, JsonField, MomentField
 
 
 class ApiKey(Model):
-    """A client's key. The key itself is nowhere, only its SHA-256; `prefix` is what people know it by."""
+    """A client's key. Only the SHA-256 of its secret is stored; people recognize the key by `prefix`."""
 
     id = CleanTextField(primary_key=True)
     key_hash = CleanTextField(unique=True)
@@ -35,7 +35,7 @@ class ApiKey(Model):
 
 
 class AdminSession(Model):
-    """Somebody signed in to the dashboard with the key of `key_hash`. The token itself only their browser has."""
+    """A session of the dashboard, opened with the key of `key_hash`. Only the browser has the token itself."""
 
     token_hash = CleanTextField(primary_key=True)
     key_hash = CleanTextField()
@@ -46,7 +46,7 @@ class AdminSession(Model):
 
 
 class LimitCounter(Model):
-    """How much was used in one window of time. The key names the window; after `expires_at` the row means nothing."""
+    """The count of one window of time, whose name is `key`. The row is ignored after `expires_at`."""
 
     key = CleanTextField(primary_key=True)
     count = BigIntegerField()
@@ -57,7 +57,10 @@ class LimitCounter(Model):
 
 
 class LimitLease(Model):
-    """An answer that is being written, on one of its client's numbered slots. Past `expires_at` the slot is free."""
+    """An answer that is being written, on one of its client's numbered slots. The slot is free after `expires_at`.
+
+    `who` is the client: the id of a key, or an address.
+    """
 
     id = CleanTextField(primary_key=True)
     who = CleanTextField()
@@ -70,7 +73,7 @@ class LimitLease(Model):
 
 
 class Project(Model):
-    """A project: a folder and what answers may do in it. `policy` is the policy's own JSON object."""
+    """A project: a folder, and the policy of the answers that work in it (see PolicySchema)."""
 
     id = CleanTextField(primary_key=True)
     owner = CleanTextField(index=True)
@@ -87,11 +90,10 @@ class Project(Model):
 
 
 class Session(Model):
-    """A conversation. Its messages are there if `is_stored`.
+    """A conversation. Its messages are stored if `is_stored` is set.
 
-    What is not active any more is deleted, so `is_active` is true; those who read the table expect it there.
-
-    The turn `running_turn` has it until `running_until` at most; whoever runs it puts that off again and again.
+    `running_turn` is the turn that runs in the session. It has a lease until `running_until`, which its worker renews.
+    Sessions are deleted when they end, so `is_active` is always true; the column is for other programs that read it.
     """
 
     id = CleanTextField(primary_key=True)
@@ -117,7 +119,7 @@ class Session(Model):
 
 
 class SessionMessage(Model):
-    """A message of a session, in the order of the ids. `content` is the message as its dialect has it."""
+    """A message of a session, in the chat dialect. The ids are in the order of the conversation."""
 
     id = AutoField()
     session = ForeignKeyField(Session, on_delete="CASCADE")
@@ -134,7 +136,7 @@ class SessionMessage(Model):
 
 
 class UsageRow(Model):
-    """One answer, or one that failed: a Record. `day` is the UTC date it began on, YYYY-MM-DD."""
+    """One answer, also if it failed: a Record. `day` is the UTC date on which it began, as YYYY-MM-DD."""
 
     id = AutoField()
     request_id = CleanTextField(index=True)
@@ -167,7 +169,10 @@ class UsageRow(Model):
 
 
 class ResponseRow(Model):
-    """A response of the Responses API. `body` is it without its output; while it is written, a worker holds a lease."""
+    """A response of the Responses API. `body` lacks the output, whose items are ResponseItems.
+
+    A worker that writes the response in the background has a lease until `leased_until`.
+    """
 
     id = CleanTextField(primary_key=True)
     owner = CleanTextField(index=True)
@@ -184,7 +189,7 @@ class ResponseRow(Model):
 
 
 class ResponseItem(Model):
-    """An item of a response's input or output, in the order of the ids. `item_id` is unique to no response."""
+    """An item of a response's input or output. Ids are in the order of the items. Responses may share an `item_id`."""
 
     id = AutoField()
     response = ForeignKeyField(ResponseRow, on_delete="CASCADE")

@@ -1,6 +1,9 @@
-"""Names of folders and files that clients choose: what can be meant only one way, on every system.
+"""Names of folders and files that clients choose. Only names that mean the same on every system are accepted.
 
-Pure: nothing is looked up. That links lead nowhere is the business of `folders`.
+Nothing here touches the file system; `project_folders` sees to it that links lead nowhere.
+
+>>> split_file_path("docs/plan.md")
+('docs', 'plan.md')
 """
 
 from __future__ import annotations
@@ -15,16 +18,16 @@ MAX_PATH_BYTES = 1024
 MAX_FOLDERS = 32
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-# Separators and what looks like one, what Windows takes for something else, and what stands for broken bytes.
+# Separators and their look-alikes, characters with a special meaning on Windows, and the mark of undecodable bytes.
 _REFUSED = frozenset('<>:"|?*\\\ufffd\u2044\u2215\u2216\u29f5\u29f8\u29f9')
-# Devices of Windows, with any extension. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+# Device names of Windows, with any extension. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL
 )
 
 
 def check_folder_name(name: str, param: str = "path") -> str:
-    """`name` if it can be a project's folder: one plain name. Raises InvalidRequest."""
+    """Return `name` if it is a valid name of a project's folder. Raise InvalidRequest."""
     if not _FOLDER.fullmatch(name):
         raise InvalidRequest(
             f"Invalid '{param}': expected the name of one folder: up to 100 ASCII letters, digits and . _ -, "
@@ -36,7 +39,7 @@ def check_folder_name(name: str, param: str = "path") -> str:
 
 
 def split_file_path(path: str, param: str = "path") -> tuple[str, ...]:
-    """The parts of a file's path inside a project, `/` between them. Raises InvalidRequest."""
+    """Return the parts of a file's path in a project, which are separated by `/`. Raise InvalidRequest."""
     parts = tuple(path.split("/"))
     for part in parts:
         _check_part(part, param)
@@ -46,7 +49,7 @@ def split_file_path(path: str, param: str = "path") -> tuple[str, ...]:
 
 
 def is_valid_name(name: str) -> bool:
-    """Whether a client could name a file or folder that is called so."""
+    """Return True if clients may use this name for a file or folder."""
     return _find_problem(name) is None
 
 
@@ -61,12 +64,12 @@ def _invalid(param: str, problem: str) -> InvalidRequest:
 
 
 def _find_problem(name: str) -> str | None:
-    """What is wrong with one part of a path."""
+    """Describe the problem with one part of a path; None if there is none."""
     if name in ("", ".", ".."):
         return "it has to be relative, without empty parts, '.' and '..'"
     if any(unicodedata.category(character)[0] == "C" or character in _REFUSED for character in name):
         return 'control characters, unassigned ones and any of <>:"|?*\\ are not allowed'
-    # Two spellings of one name, and characters that some system takes for a dot or a slash.
+    # Other forms would allow two spellings of one name, and characters that some systems read as a dot or a slash.
     if unicodedata.normalize("NFKC", name) != name:
         return "it has to be in Unicode's normal form NFKC"
     if name != name.strip() or name.endswith("."):

@@ -1,4 +1,4 @@
-"""Projects in the database. Their folders are the business of `folders`."""
+"""Projects in the database. `project_folders` has their folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from gateway.store.models import Project
 
 @dataclass(frozen=True, slots=True)
 class ProjectRecord:
-    """A project. `path` is the name of its folder in PROJECT_ROOT; `policy` as PolicySchema has it; times are UTC."""
+    """A project. Times are in UTC.
+
+    `path` is the name of its folder in PROJECT_ROOT. `policy` has the form of PolicySchema.
+    """
 
     id: str
     owner: str
@@ -30,9 +33,9 @@ class ProjectRecord:
 
 
 class Projects:
-    """All that is asked of the table. Every method raises StoreError when the database fails.
+    """The table of projects. Every method raises StoreError when the database fails.
 
-    Where an `owner` is asked for, None stands for all of them.
+    An `owner` of None stands for all owners.
     """
 
     def __init__(self, store: Store) -> None:
@@ -47,7 +50,7 @@ class Projects:
         description: str | None = None,
         policy: Mapping[str, Any] | None = None,
     ) -> ProjectRecord:
-        """A new project. Raises InvalidRequest if another has this path."""
+        """Create a project. Raise InvalidRequest if another project has this path."""
         now = utc_now()
         values = {
             "id": project_id,
@@ -63,7 +66,7 @@ class Projects:
         def work(db: Any) -> ProjectRecord:
             if Project.select().where(Project.path == path).exists(db):
                 raise InvalidRequest(
-                    f"Invalid 'path': there is a project at '{path}' already.",
+                    f"Invalid 'path': another project has the path '{path}'. Choose another path.",
                     param="path",
                     code="path_taken",
                 )
@@ -73,13 +76,16 @@ class Projects:
         return self._store.write(work)
 
     def get(self, project_id: str, owner: str | None) -> ProjectRecord:
-        """One project. Raises ProjectNotFound if there is none, or it is another owner's."""
+        """Return one project. Raise ProjectNotFound if it does not exist or belongs to another owner."""
         return self._store.read(lambda db: _get(db, project_id, owner))
 
     def list_page(
         self, owner: str | None, page: int, per_page: int, only: Collection[str] | None = None
     ) -> tuple[list[ProjectRecord], int]:
-        """A page of projects, the newest first, and how many there are in all; `only` these ids if it is given."""
+        """Return a page of projects, the newest first, and the total number. Pages count from 1.
+
+        With `only`, other ids are left out.
+        """
         query = Project.select().order_by(Project.created_at.desc(), Project.id)
         if owner is not None:
             query = query.where(Project.owner == owner)
@@ -90,7 +96,7 @@ class Projects:
         return self._store.read(lambda db: [_record(row) for row in shown.execute(db)]), count
 
     def update(self, project_id: str, changes: Mapping[str, Any]) -> ProjectRecord:
-        """Change `name`, `description` or `policy`. Raises ProjectNotFound."""
+        """Change the name, the description or the policy. Raise ProjectNotFound."""
         values = {**changes, "updated_at": utc_now()}
 
         def work(db: Any) -> ProjectRecord:
@@ -100,12 +106,12 @@ class Projects:
         return self._store.write(work)
 
     def delete(self, project_id: str) -> None:
-        """Forget a project."""
+        """Delete a project's row. Its folder is left alone."""
         self._store.write(lambda db: Project.delete().where(Project.id == project_id).execute(db))
 
 
 def new_project_id() -> str:
-    """An id for a new project; it can be the name of its folder, too."""
+    """Return an id for a new project. It is also a valid folder name."""
     return f"proj_{secrets.token_hex(12)}"
 
 
