@@ -2,10 +2,9 @@
 
 A unit of work is a plain function that gets a peewee database and returns values, not queries:
 
->>> store = Store("sqlite:///data/gateway.db")
->>> store.open()
->>> store.read(lambda db: ApiKey.select().count(db))
-0
+    store = Store("sqlite:///data/gateway.db")
+    store.open()
+    store.read(lambda db: ApiKey.select().count(db))  # 0
 
 Work must not switch greenlets inside a transaction, except by waiting for the database.
 """

@@ -6,8 +6,7 @@ builds all other queries.
 
 Values are written as `?`, whatever the driver's own placeholder is. All statements run on SQLite and on PostgreSQL.
 
->>> fetch_rows(db, LEASE_SLOTS, "key_1", 1e9)
-[(0,), (1,)]
+    fetch_rows(db, LEASE_SLOTS, "key_1", 1e9)  # [(0,), (1,)]
 """
 
 from __future__ import annotations
