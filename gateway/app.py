@@ -35,6 +35,7 @@ from gateway.api.views import (
     usage,
 )
 from gateway.claude.catalog import ModelCatalog
+from gateway.claude.launcher import Launcher
 from gateway.claude.limits import Limits
 from gateway.claude.service import Claude
 from gateway.observe import logs
@@ -148,8 +149,8 @@ def _configure_logs(settings: Settings) -> None:
 
 def _claude(settings: Settings) -> Claude:
     return Claude(
-        catalog=ModelCatalog(settings.claude_code_api_models_path, settings.default_model),
-        limits=Limits(
+        ModelCatalog(settings.claude_code_api_models_path, settings.default_model),
+        Limits(
             turns=settings.max_concurrent_sessions,
             queue=settings.max_queued_requests,
             queue_seconds=settings.queue_timeout_seconds,
@@ -159,14 +160,16 @@ def _claude(settings: Settings) -> Claude:
             tool_seconds=settings.tool_wait_seconds,
             park_seconds=settings.keep_seconds,
             processes=settings.max_processes,
+            warm_processes=settings.warm_processes,
+            max_warm_processes=settings.max_warm_processes,
         ),
-        work_dir=settings.claude_work_dir,
-        environ=settings.environ,
-        binary_path=settings.claude_binary_path,
-        api_key=settings.claude_api_key,
-        warm_processes=settings.warm_processes,
-        max_warm_processes=settings.max_warm_processes,
-        max_retries=settings.claude_max_retries,
+        Launcher(
+            work_dir=settings.claude_work_dir,
+            environ=settings.environ,
+            binary_path=settings.claude_binary_path,
+            api_key=settings.claude_api_key,
+            max_retries=settings.claude_max_retries,
+        ),
     )
 
 

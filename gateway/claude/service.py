@@ -2,7 +2,7 @@
 
 For example:
 
-    claude = Claude(catalog=ModelCatalog(), limits=Limits(), work_dir=Path("/tmp/work"), environ=os.environ)
+    claude = Claude(ModelCatalog(), Limits(), Launcher(work_dir=Path("/tmp/work"), environ=os.environ))
     claude.open()
     runs = claude.answer(turn)
     try:
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -23,7 +22,7 @@ import gevent
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.fleet.fleet import Fleet
-from gateway.claude.fleet.launcher import Launcher
+from gateway.claude.launcher import Launcher
 from gateway.claude.limits import Limits
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.run import Run
@@ -33,43 +32,13 @@ from gateway.turn import Turn
 
 
 class Claude:
-    """Answers turns with CLI processes.
+    """Answers turns with CLI processes. `runs` are the turns that are running now."""
 
-    `environ` is the gateway's environment; `cli.launch` chooses what the CLI gets of it. `work_dir` is the empty folder
-    that conversations run in. It is created if necessary. Without `binary_path` the CLI is searched for.
-    """
-
-    def __init__(
-        self,
-        *,
-        catalog: ModelCatalog,
-        limits: Limits,
-        work_dir: Path,
-        environ: Mapping[str, str],
-        binary_path: str | None = None,
-        api_key: str | None = None,
-        warm_processes: int = 2,
-        max_warm_processes: int | None = None,
-        max_retries: int = 2,
-    ) -> None:
-        launcher = Launcher(
-            work_dir=work_dir,
-            environ=environ,
-            max_processes=limits.processes,
-            binary_path=binary_path,
-            api_key=api_key,
-            max_retries=max_retries,
-        )
+    def __init__(self, catalog: ModelCatalog, limits: Limits, launcher: Launcher) -> None:
         self.catalog = catalog
         self.limits = limits
         self.runs: set[Run] = set()
-        self._fleet = Fleet(
-            catalog,
-            limits,
-            launcher,
-            warm_processes=warm_processes,
-            max_warm_processes=max_warm_processes,
-        )
+        self._fleet = Fleet(catalog, limits, launcher)
 
     def open(self) -> None:
         """Search for the CLI and start warm processes, in the background. Problems are logged."""

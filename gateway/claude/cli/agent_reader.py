@@ -7,12 +7,11 @@ from typing import Any
 
 from gateway.claude.cli.answer_reader import CONTINUES_AFTER, AnswerContext, AnswerReader
 from gateway.claude.cli.protocol import (
-    AssistantMessage,
     CliMessage,
+    CompleteMessage,
     ContentBlockStart,
     MessageDelta,
     ResultMessage,
-    UserMessage,
 )
 from gateway.turn import AgentWorkspace, Block, Event, Text, Thinking, Usage
 
@@ -97,7 +96,7 @@ class AgentAnswerReader(AnswerReader):
         else:
             super()._read_result(result, events)
 
-    def _report_activity(self, message: AssistantMessage | UserMessage, events: list[Event]) -> None:
+    def _report_activity(self, message: CompleteMessage, events: list[Event]) -> None:
         content = message["message"].get("content")
         if message.get("parent_tool_use_id") is not None or not isinstance(content, list):
             return

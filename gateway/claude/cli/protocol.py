@@ -117,20 +117,15 @@ class StreamEventMessage(TypedDict, total=False):
     parent_tool_use_id: str | None
 
 
-class AssistantMessage(TypedDict, total=False):
-    """A complete API message. With `error` it stands for a failure instead."""
+class CompleteMessage(TypedDict, total=False):
+    """A complete API message of the model, or (`user`) the results of the CLI's own tools.
 
-    type: Literal["assistant"]
+    With `error` the message stands for a failure instead.
+    """
+
+    type: Literal["assistant", "user"]
     message: ApiMessage
     error: str
-    parent_tool_use_id: str | None
-
-
-class UserMessage(TypedDict, total=False):
-    """Results of the CLI's own tools, as they go back to the model."""
-
-    type: Literal["user"]
-    message: ApiMessage
     parent_tool_use_id: str | None
 
 
@@ -216,8 +211,7 @@ class ControlResponseMessage(TypedDict):
 
 CliMessage = (
     StreamEventMessage
-    | AssistantMessage
-    | UserMessage
+    | CompleteMessage
     | SystemMessage
     | ResultMessage
     | RateLimitMessage

@@ -12,6 +12,7 @@ For example, a turn that has the fleet to itself:
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,12 +27,12 @@ from gateway.claude.cli.process import Process, ProcessEnded, count_living, kill
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.budget import Budget
-from gateway.claude.fleet.launcher import Launcher
 from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.slots import Slots
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
+from gateway.claude.launcher import Launcher
 from gateway.claude.limits import Limits
 from gateway.errors import ClaudeUnavailable, GatewayError
 from gateway.turn import AgentWorkspace, Turn
@@ -42,6 +43,7 @@ SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
 REMEMBERED_SETUPS = 64
 PREPARE_SECONDS = 0.5  # let the conversation that has just begun start first
 PREPARE_TRIES = 10
+ROOM_SECONDS = 1.0
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
 
 
@@ -61,15 +63,7 @@ class Fleet:
     All times are in seconds. Only the methods of steps 2 and 3 wait.
     """
 
-    def __init__(
-        self,
-        catalog: ModelCatalog,
-        limits: Limits,
-        launcher: Launcher,
-        *,
-        warm_processes: int = 2,
-        max_warm_processes: int | None = None,
-    ) -> None:
+    def __init__(self, catalog: ModelCatalog, limits: Limits, launcher: Launcher) -> None:
         self.catalog = catalog
         self.limits = limits
         self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # the latest that the CLI has reported
@@ -79,10 +73,10 @@ class Fleet:
         self._parked = ParkedConversations(self.end_conversation)
         self._budget = Budget(limits.processes, self._slots, self._parked)
         self._pool = WarmPool(
-            launcher.start_chat,
+            self._start_chat,
             catalog.merge,
-            size=min(warm_processes, limits.processes),
-            max_size=max_warm_processes,
+            size=min(limits.warm_processes, limits.processes),
+            max_size=limits.max_warm_processes,
             allows_start=self._budget.allows_start,
             start_timeout=limits.start_seconds,
         )
@@ -154,7 +148,18 @@ class Fleet:
             if process is None:
                 break
             _end_process(process)
+        self._await_room()
         return self._launcher.start_agent(workspace)
+
+    def _start_chat(self) -> Process:
+        self._await_room()
+        return self._launcher.start_chat()
+
+    def _await_room(self) -> None:
+        """Wait for the end of a process that is making room, so that the limit is never exceeded, not even briefly."""
+        deadline = time.monotonic() + ROOM_SECONDS
+        while count_living() >= self._budget.limit and time.monotonic() < deadline:
+            gevent.sleep(0.002)
 
     def take_parked(
         self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]
@@ -280,7 +285,7 @@ class Fleet:
     def _check_login(self) -> None:
         """Ask a separate process how the CLI is logged in, because only `initialize` tells."""
         try:
-            probe = self._launcher.start_chat()
+            probe = self._start_chat()
         except OSError:
             return  # the pool logs the same error
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.fleet.fleet import Fleet
-from gateway.claude.fleet.launcher import Launcher
+from gateway.claude.launcher import Launcher
 from gateway.claude.limits import Limits
 from gateway.turn import Message, Model, Turn
 from tests.support.processes import run_until
@@ -15,20 +15,20 @@ from tests.support.scripted import ScriptedCli
 MODEL = Model("claude-scripted", name="Scripted", thinking="none")
 
 
-def make_fleet(cli: ScriptedCli, *, warm_processes: int = 1, **limits: Any) -> Fleet:
+def make_fleet(cli: ScriptedCli, **limits: Any) -> Fleet:
     """Return a fleet that is open and whose warm pool is full."""
-    bounds = Limits(**{"queue_seconds": 1.0, "start_seconds": 10.0, "silence_seconds": 5.0, **limits})
+    defaults = {"warm_processes": 1, "queue_seconds": 1.0, "start_seconds": 10.0, "silence_seconds": 5.0}
+    bounds = Limits(**{**defaults, **limits})
     launcher = Launcher(
         work_dir=cli.home / "work",
         environ={"HOME": str(cli.home), "PATH": "/usr/bin:/bin"},
-        max_processes=bounds.processes,
         binary_path=str(cli.path),
     )
-    fleet = Fleet(ModelCatalog(), bounds, launcher, warm_processes=warm_processes)
+    fleet = Fleet(ModelCatalog(), bounds, launcher)
     fleet.open()
     fleet.await_ready()
     # The probe that asks for the login has ended too.
-    run_until(lambda: fleet.status()["warm"] == fleet.status()["processes"] == warm_processes)
+    run_until(lambda: fleet.status()["warm"] == fleet.status()["processes"] == bounds.warm_processes)
     return fleet
 
 

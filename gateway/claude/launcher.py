@@ -1,29 +1,31 @@
-"""Find the CLI and start its processes."""
+"""Find the CLI and start its processes.
+
+For example:
+
+    launcher = Launcher(work_dir=Path("/tmp/work"), environ=os.environ)
+    launcher.find_binary()
+    process = launcher.start_chat()
+"""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import gevent
-
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version
 from gateway.claude.cli.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
-from gateway.claude.cli.process import Process, count_living
+from gateway.claude.cli.process import Process
 from gateway.turn import AgentWorkspace
 
 log = logging.getLogger(__name__)
 
-ROOM_SECONDS = 1.0
-
 
 class Launcher:
-    """Starts CLI processes, at most `max_processes` at a time.
+    """Starts CLI processes.
 
     `environ` is the gateway's environment; only a part of it is passed on. `work_dir` is the empty folder that
-    conversations run in. It is created if necessary. With `binary_path` no other CLI is searched for.
+    conversations run in. It is created if necessary. Without `binary_path` the CLI is searched for.
     """
 
     def __init__(
@@ -31,7 +33,6 @@ class Launcher:
         *,
         work_dir: Path,
         environ: Mapping[str, str],
-        max_processes: int,
         binary_path: str | None = None,
         api_key: str | None = None,
         max_retries: int = 2,
@@ -39,7 +40,6 @@ class Launcher:
         self.environ = child_environment(environ, api_key=api_key, max_retries=max_retries)
         self.binary: Binary | None = None
         self._work_dir = work_dir
-        self._max_processes = max_processes
         self._binary_path = binary_path
 
     def find_binary(self) -> None:
@@ -71,11 +71,4 @@ class Launcher:
         runs_programs: bool = False,
     ) -> Process:
         assert self.binary is not None, "find_binary was not called"
-        self._await_room()
         return Process([self.binary.path, *arguments], environ, folder, runs_programs=runs_programs)
-
-    def _await_room(self) -> None:
-        """Wait for the end of a process that is making room, so that the limit is never exceeded, not even briefly."""
-        deadline = time.monotonic() + ROOM_SECONDS
-        while count_living() >= self._max_processes and time.monotonic() < deadline:
-            gevent.sleep(0.002)
