@@ -1,6 +1,6 @@
 """Merge several runs, which answer one request in parallel, into one stream of events.
 
-    [index for index, batch in MergedRuns([run, other_run])]  # [0, 1, 1, 0, 1, 0]
+[index for index, batch in MergedRuns([run, other_run])]  # [0, 1, 1, 0, 1, 0]
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""The log: one line a request, nothing confidential, and no line lost when files are rotated."""
+"""The log has one line per request and holds nothing confidential. Rotation: tests/unit/observe/test_log_file.py."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +14,11 @@ import pytest
 
 from gateway.app import create_app
 from gateway.settings import Settings, SettingsError
+from tests.support.api_client import Body, chat_body
 from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 
+CHAT = "/v1/chat/completions"
 KEY = "a-confidential-key"
 MARK = "confidential-words"
 
@@ -28,20 +29,17 @@ def test_start_fails_when_the_log_file_is_not_writable(tmp_path: Path) -> None:
         create_app(settings)
 
 
-# The lines
-
-
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The log file of `logged`."""
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of the log file of `logging_gateway`."""
     return tmp_path_factory.mktemp("logs") / "gateway.log"
 
 
 @pytest.fixture(scope="module")
-def logged(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Gateway]:
-    """A gateway with keys in front of the scripted CLI, with a log in JSON, in a file as well."""
+def logging_gateway(tmp_path_factory: pytest.TempPathFactory, log_file: Path) -> Iterator[Gateway]:
+    """Yield a gateway with keys and the scripted CLI, which logs in JSON to stdout and to a file."""
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
-    settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(file)}
+    settings = {"LOG_FORMAT": "json", "LOG_FILE_PATH": str(log_file)}
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
     with closing(Gateway({**NOTHING_KEPT, **cli.environ, **settings, **keys})) as gateway:
         gateway.api.headers["x-api-key"] = KEY
@@ -49,39 +47,38 @@ def logged(tmp_path_factory: pytest.TempPathFactory, file: Path) -> Iterator[Gat
         yield gateway
 
 
-def lines(gateway: Gateway, request_id: str) -> list[dict[str, Any]]:
-    """All lines of a request, when its own has come."""
+def lines_of(gateway: Gateway, request_id: str) -> list[Body]:
+    """Wait for the line that ends a request, and return all lines with its id."""
 
-    def found() -> list[dict[str, Any]]:
-        raw = [line for line in gateway.log.splitlines() if request_id in line]
-        parsed = [json.loads(line) for line in raw]
-        return parsed if any(line["event"] == "request" for line in parsed) else []
+    def found() -> list[Body]:
+        lines = [json.loads(line) for line in gateway.log.splitlines() if request_id in line]
+        return lines if any(line["event"] == "request" for line in lines) else []
 
     return wait_for(found, 10)  # type: ignore[no-any-return]
 
 
-def line(gateway: Gateway, request_id: str) -> dict[str, Any]:
-    """The one line of a request that went well or failed without further notice."""
-    (found,) = lines(gateway, request_id)
-    return found
+def line_of(gateway: Gateway, request_id: str) -> Body:
+    """Return the line of a request that logs no other."""
+    (line,) = lines_of(gateway, request_id)
+    return line
 
 
 def send(gateway: Gateway, request_id: str, content: Any, **fields: Any) -> int:
-    body = {"messages": [{"role": "user", "content": content}], **fields}
-    headers = {"x-request-id": request_id}
-    return gateway.api.post("/v1/chat/completions", json=body, headers=headers).status_code
+    """Ask for a chat completion and return the status of the response."""
+    body = chat_body(content, **fields)
+    return gateway.api.post(CHAT, json=body, headers={"x-request-id": request_id}).status_code
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-def test_each_answer_is_one_line(logged: Gateway, stream: bool) -> None:
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "complete"])
+def test_each_answer_is_one_line(logging_gateway: Gateway, stream: bool) -> None:
     request_id = f"answer-{stream}"
-    assert send(logged, request_id, MARK, stream=stream) == 200
-    found = line(logged, request_id)
+    assert send(logging_gateway, request_id, MARK, stream=stream) == 200
+    found = line_of(logging_gateway, request_id)
     expected = {
         "event": "request",
         "level": "info",
         "method": "POST",
-        "path": "/v1/chat/completions",
+        "path": CHAT,
         "status": 200,
         "key": "API_KEYS",
         "model": "claude-scripted",
@@ -97,15 +94,16 @@ def test_each_answer_is_one_line(logged: Gateway, stream: bool) -> None:
     assert "error" not in found
 
 
-def test_line_is_written_when_the_stream_is_over(logged: Gateway) -> None:
-    body = {"messages": [{"role": "user", "content": "HANGLATER"}], "stream": True}
+def test_line_is_written_when_the_stream_is_over(logging_gateway: Gateway) -> None:
+    body = chat_body("HANGLATER", stream=True)
     headers = {"x-request-id": "left-early"}
-    with logged.api.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
-        said = response.iter_lines()  # whose end would be that of the connection
-        next(line for line in said if "so far" in line)
-        time.sleep(0.2)
-        assert "left-early" not in logged.log
-    found = line(logged, "left-early")
+    with logging_gateway.api.stream("POST", CHAT, json=body, headers=headers) as response:
+        events = response.iter_lines()  # kept: its end would close the connection
+        next(event for event in events if "so far" in event)
+        assert send(logging_gateway, "answered-in-between", "hi") == 200
+        line_of(logging_gateway, "answered-in-between")
+        assert "left-early" not in logging_gateway.log
+    found = line_of(logging_gateway, "left-early")
     assert (found["outcome"], found["error"], found["is_estimated"]) == ("cut", "client_closed_request", True)
 
 
@@ -116,39 +114,39 @@ def test_line_is_written_when_the_stream_is_over(logged: Gateway) -> None:
         ("GET", "/nothing", 404, "unknown_url"),
         ("GET", "/a%0Ab", 404, "unknown_url"),
         ("PUT", "/v1/models", 405, "method_not_allowed"),
-        ("POST", "/v1/chat/completions", 400, "missing_messages"),
+        ("POST", CHAT, 400, "missing_messages"),
     ],
 )
 def test_requests_without_an_answer_are_logged(
-    logged: Gateway, method: str, path: str, status: int, code: str | None
+    logging_gateway: Gateway, method: str, path: str, status: int, code: str | None
 ) -> None:
     request_id = f"{method}-{status}-{path.count('%')}"
-    logged.api.request(method, path, headers={"x-request-id": request_id})
-    found = line(logged, request_id)
+    logging_gateway.api.request(method, path, headers={"x-request-id": request_id})
+    found = line_of(logging_gateway, request_id)
     assert (found["method"], found["path"], found["status"]) == (method, path, status)
     assert found.get("error") == code
     assert found["seconds"] < 5
     assert "outcome" not in found
 
 
-def test_rejected_keys_are_logged(logged: Gateway) -> None:
-    logged.api.get("/v1/models", headers={"x-api-key": "wrong", "x-request-id": "refused"})
-    found = line(logged, "refused")
+def test_rejected_keys_are_logged(logging_gateway: Gateway) -> None:
+    logging_gateway.api.get("/v1/models", headers={"x-api-key": "wrong", "x-request-id": "refused"})
+    found = line_of(logging_gateway, "refused")
     assert (found["status"], found["error"], "key" in found) == (401, "invalid_api_key", False)
 
 
-def test_log_file_has_the_same_lines(logged: Gateway, file: Path) -> None:
-    logged.api.get("/v1/models", headers={"x-request-id": "filed"})
-    line(logged, "filed")
-    printed = [text for text in logged.log.splitlines() if text.startswith("{")]
-    assert set(printed) <= set(file.read_text("utf-8").splitlines())
+def test_log_file_has_the_same_lines(logging_gateway: Gateway, log_file: Path) -> None:
+    logging_gateway.api.get("/v1/models", headers={"x-request-id": "filed"})
+    line_of(logging_gateway, "filed")
+    printed = [text for text in logging_gateway.log.splitlines() if text.startswith("{")]
+    assert set(printed) <= set(log_file.read_text("utf-8").splitlines())
 
 
-def test_health_checks_are_not_logged(logged: Gateway) -> None:
-    logged.api.get("/health", headers={"x-request-id": "healthy"})
-    logged.api.get("/v1/models", headers={"x-request-id": "behind-health"})
-    line(logged, "behind-health")
-    assert "healthy" not in logged.log.replace("unhealthy", "")
+def test_health_checks_are_not_logged(logging_gateway: Gateway) -> None:
+    logging_gateway.api.get("/health", headers={"x-request-id": "healthy"})
+    logging_gateway.api.get("/v1/models", headers={"x-request-id": "behind-health"})
+    line_of(logging_gateway, "behind-health")
+    assert "healthy" not in logging_gateway.log.replace("unhealthy", "")
 
 
 @pytest.mark.parametrize(
@@ -156,27 +154,32 @@ def test_health_checks_are_not_logged(logged: Gateway) -> None:
     [("CRASHFIRST", "upstream_error"), ("CRASHLATER", "upstream_error"), ("BROKENLATER", "internal_error")],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_failure_is_logged_with_its_code(logged: Gateway, word: str, code: str, stream: bool) -> None:
+def test_failure_is_logged_with_its_code(
+    logging_gateway: Gateway, word: str, code: str, stream: bool
+) -> None:
     request_id = f"failed-{word}-{stream}"
-    send(logged, request_id, f"{word} {MARK}", stream=stream)
-    (found,) = [entry for entry in lines(logged, request_id) if entry["event"] == "request"]
+    send(logging_gateway, request_id, f"{word} {MARK}", stream=stream)
+    (found,) = [entry for entry in lines_of(logging_gateway, request_id) if entry["event"] == "request"]
     assert (found["outcome"], found["error"]) == ("failed", code)
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_stderr_of_the_cli_is_logged_with_the_request_id(logged: Gateway, n: int) -> None:
+def test_stderr_of_the_cli_is_logged_with_the_request_id(logging_gateway: Gateway, n: int) -> None:
     request_id = f"stderr-{n}"
-    assert send(logged, request_id, "STDERR", n=n) == 200
+    assert send(logging_gateway, request_id, "STDERR", n=n) == 200
 
-    def complaints() -> bool:
-        return sum("a complaint of the CLI" in entry["event"] for entry in lines(logged, request_id)) == n
+    def all_complaints_are_logged() -> bool:
+        return (
+            sum("a complaint of the CLI" in entry["event"] for entry in lines_of(logging_gateway, request_id))
+            == n
+        )
 
-    wait_for(complaints, 10)
+    wait_for(all_complaints_are_logged, 10)
 
 
-def test_log_holds_nothing_confidential(logged: Gateway) -> None:
-    """Whatever comes of a request: answers, refusals by the schema or the dialect, failures, unknown models."""
-    marked: list[tuple[Any, dict[str, Any]]] = [
+def test_log_holds_nothing_confidential(logging_gateway: Gateway) -> None:
+    """Answers, failures, unknown models, and bodies that the schema or the dialect rejects."""
+    marked: list[tuple[Any, Body]] = [
         (MARK, {}),
         (f"CRASHLATER {MARK}", {}),
         (f"BROKENFIRST {MARK}", {"n": 2}),
@@ -187,15 +190,15 @@ def test_log_holds_nothing_confidential(logged: Gateway) -> None:
         (MARK, {"model": MARK}),
     ]
     for number, (content, fields) in enumerate(marked):
-        send(logged, f"marked-{number}", content, **fields)
-        lines(logged, f"marked-{number}")
-    assert MARK not in logged.log
-    assert KEY not in logged.log
-    assert "sk-ant-dummy" not in logged.log
+        send(logging_gateway, f"marked-{number}", content, **fields)
+        lines_of(logging_gateway, f"marked-{number}")
+    assert MARK not in logging_gateway.log
+    assert KEY not in logging_gateway.log
+    assert "sk-ant-dummy" not in logging_gateway.log
 
 
 def test_database_statements_are_not_logged_even_when_debugging() -> None:
-    """They have conversations in them. In a process of its own, as the levels are for all."""
+    """Statements contain conversations. The check runs in its own process, because log levels are global."""
     check = (
         "import logging; from gateway.observe import logs; logs.configure_logging('DEBUG', 'json');"
         "print([logging.getLogger(name).isEnabledFor(10) for name in ('gateway.claude', 'peewee')])"
@@ -210,9 +213,9 @@ def test_database_statements_are_not_logged_even_when_debugging() -> None:
 def test_log_content_adds_request_and_answer(tmp_path: Path, start_gateway: Callable[..., Gateway]) -> None:
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ, LOG_FORMAT="json", LOG_CONTENT="true")
-    assert send(gateway, "told", "grüße") == 200
-    assert send(gateway, "wrong", 5) == 400
-    found = line(gateway, "told")
+    assert send(gateway, "valid", "grüße") == 200
+    assert send(gateway, "invalid", 5) == 400
+    found = line_of(gateway, "valid")
     assert json.loads(found["body"])["messages"][0]["content"] == "grüße"
     assert found["answer"] == ["You said: grüße"]
-    assert json.loads(line(gateway, "wrong")["body"])["messages"][0]["content"] == 5
+    assert json.loads(line_of(gateway, "invalid")["body"])["messages"][0]["content"] == 5

@@ -1,4 +1,4 @@
-"""The make targets do what they say, in a copy of the project with pid file, log, settings and database of its own."""
+"""The make targets work, in a copy of the project with its own pid file, log, settings and database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,12 +34,12 @@ SECONDS = 100
 
 pytestmark = pytest.mark.cli
 
-# As old as can be: no test may install anything.
+# -o: make takes these files for up to date, so that no test installs anything.
 MAKE = ["make", "--no-print-directory", "-o", ".venv/.installed", "-o", ".venv/.installed-dev"]
 
 
 class Project:
-    """A copy of the project."""
+    """A copy of the project in `folder`, whose gateway listens on `port`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,7 +56,7 @@ class Project:
         }
 
     def write_env(self, **settings: str) -> None:
-        """The project's `.env`."""
+        """Write the `.env` of the project: the usual settings and these."""
         usual = {
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
@@ -70,7 +69,7 @@ class Project:
         (self.folder / ".env").chmod(0o600)
 
     def make(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run make to its end; stdout and stderr together in `stdout`."""
+        """Run make to its end. `stdout` of the result also has stderr."""
         return subprocess.run(
             [*MAKE, *arguments],
             cwd=self.folder,
@@ -84,11 +83,11 @@ class Project:
 
     @property
     def pid(self) -> int:
-        """What the pid file says."""
+        """Return the process id in the pid file."""
         return int((self.folder / "data/gateway.pid").read_text())
 
     def health(self) -> dict[str, Any]:
-        """The body of /health, over a connection of its own."""
+        """Return the body of /health, read over a new connection."""
         body: dict[str, Any] = httpx.get(f"{self.url}/health", timeout=30, trust_env=False).json()
         return body
 
@@ -105,36 +104,38 @@ def _project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 @pytest.fixture
 def project(_project: Project) -> Project:
-    """The copy, with its usual settings; nothing runs but what an earlier test has left running."""
+    """Return the copy with its usual settings. An earlier test may have left its gateway running."""
     _project.write_env()
     return _project
 
 
 @pytest.fixture
 def stopped(project: Project) -> Project:
-    """The copy, with nothing running."""
+    """Return the copy with no gateway running."""
     assert project.make("stop").returncode == 0
     return project
 
 
 @pytest.fixture
 def running(project: Project) -> Project:
-    """The copy, with the gateway in the background."""
+    """Return the copy with its gateway running in the background."""
     started = project.make("start-prod-bg")
     assert started.returncode == 0, started.stdout
     return project
 
 
 def test_background_start_status_and_stop(stopped: Project) -> None:
-    halted = stopped.make("status")
-    assert halted.returncode != 0
-    assert "does not run" in halted.stdout
+    status = stopped.make("status")
+    assert status.returncode != 0
+    assert "does not run" in status.stdout
     started = stopped.make("start-prod-bg")
     assert started.returncode == 0, started.stdout
     assert stopped.url in started.stdout
     assert stopped.health()["version"]
     server = psutil.Process(stopped.pid)
-    assert os.getsid(server.pid) == server.pid  # in a session of its own: no hang-up of a terminal reaches it
+    assert (
+        os.getsid(server.pid) == server.pid
+    )  # in its own session, where the end of a terminal does not reach it
     again = stopped.make("start-prod-bg")
     assert "runs already" in again.stdout
     assert stopped.pid == server.pid
@@ -168,14 +169,14 @@ def test_pid_file_of_another_program_is_ignored(stopped: Project) -> None:
 
 
 def test_running_gateway_passes_the_quick_tests(running: Project) -> None:
-    quick = running.make("quick-test")
-    assert quick.returncode == 0, quick.stdout
-    assert [line.split()[:2] for line in quick.stdout.splitlines()] == [
+    tests = running.make("quick-test")
+    assert tests.returncode == 0, tests.stdout
+    assert [line.split()[:2] for line in tests.stdout.splitlines()] == [
         ["health", "ok"],
         ["models", "ok"],
         ["hello", "ok"],
     ]
-    assert "Say hello world" in quick.stdout  # the scripted CLI repeats what it is told
+    assert "Say hello world" in tests.stdout  # the scripted CLI repeats the question
     chat = running.make("test-chat")
     assert chat.returncode == 0, chat.stdout
     assert "Count from 1 to 10." in chat.stdout
@@ -189,7 +190,7 @@ def test_running_gateway_passes_the_quick_tests(running: Project) -> None:
 
 
 def test_restart_loads_new_code_and_settings(running: Project) -> None:
-    """Settings are code that gunicorn itself has loaded: workers must not inherit that of before."""
+    """gunicorn itself has loaded gateway/settings.py; its new workers must not inherit the old code."""
     code = running.folder / "gateway/settings.py"
     original = code.read_text()
     server = running.pid
@@ -198,8 +199,13 @@ def test_restart_loads_new_code_and_settings(running: Project) -> None:
     restarted = running.make("restart")
     code.write_text(original)
     assert restarted.returncode == 0, restarted.stdout
-    wait_for(lambda: running.health()["version"].startswith("9."), 20)
-    assert running.health()["claude"]["max_processes"] == 7
+
+    def health_of_new_worker() -> Any:
+        """Return nothing while the old worker, which has not retired yet, answers."""
+        health = running.health()
+        return health if health["version"].startswith("9.") else None
+
+    assert wait_for(health_of_new_worker, 20)["claude"]["max_processes"] == 7
     assert running.pid == server
 
 
@@ -234,8 +240,8 @@ def test_logs_follows_the_log(running: Project) -> None:
     )
     try:
         assert reader.stdout
+        assert reader.stdout.readline()  # the end of the log so far, so the reader has opened it
         with (running.folder / "data/gateway.log").open("a") as log:
-            time.sleep(0.5)  # so that the line is most likely new to a reader who follows
             log.write("a line that comes later\n")
         assert any("a line that comes later" in line for line in reader.stdout)
     finally:

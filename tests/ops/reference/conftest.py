@@ -17,21 +17,21 @@ from tests.ops.reference.contract import (
     LOG_MAX_BYTES,
     MODELS,
     REQUESTS_PER_MINUTE,
-    Client,
 )
+from tests.support.api_client import Api
 from tests.support.gateway import NOTHING_KEPT, Gateway
 from tests.support.scripted import ScriptedCli
 
 
 @pytest.fixture(scope="package")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> ScriptedCli:
-    """The scripted CLI; its `home` also holds the gateway's files."""
+    """Return the scripted CLI, whose `home` also holds the gateway's files."""
     return ScriptedCli(tmp_path_factory.mktemp("reference"))
 
 
 @pytest.fixture(scope="package")
-def _reference_gateway(cli: ScriptedCli) -> Iterator[Gateway]:
-    """A gateway that reads a settings file as the reference writes it, quotes and JSON lists included."""
+def reference_gateway(cli: ScriptedCli) -> Iterator[Gateway]:
+    """Return a gateway that reads a settings file as the reference writes it, quotes and JSON lists included."""
     models, file = cli.home / "models.json", cli.home / "reference.env"
     models.write_text(json.dumps(MODELS))
     settings = {
@@ -71,6 +71,12 @@ def _unused_keys() -> Iterator[str]:
 
 
 @pytest.fixture
-def client(_reference_gateway: Gateway, _unused_keys: Iterator[str]) -> Client:
-    """A client whose key no other test uses."""
-    return Client(_reference_gateway, next(_unused_keys))
+def key(_unused_keys: Iterator[str]) -> str:
+    """Return an API key that no other test uses."""
+    return next(_unused_keys)
+
+
+@pytest.fixture
+def api(reference_gateway: Gateway, key: str) -> Api:
+    """Return a client of the gateway with that key."""
+    return reference_gateway.api.with_key(key)

@@ -1,16 +1,13 @@
-"""Shapes, constants and a client that the tests of the reference's contract share."""
+"""Settings of the gateway that the tests of the reference's contract share, and a check of shapes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import httpx2 as httpx
-
-from tests.support.gateway import Gateway
-from tests.support.recorded import Body
+from tests.support.api_client import Body, chat_body
 
 CHAT = "/v1/chat/completions"
-CHAT_BODY: Body = {"messages": [{"role": "user", "content": "hi"}]}
+CHAT_BODY = chat_body("hi")
 HAIKU = "claude-haiku-4-5-20251001"
 OPUS, EARLIER_OPUS = "claude-opus-4-6-20260205", "claude-opus-4-5-20251101"
 ALLOWED_ORIGIN = "https://app.example"
@@ -39,25 +36,6 @@ MODELS: Body = {
 }
 
 
-class Client:
-    """A client with one of API_KEYS that has sent no request yet."""
-
-    def __init__(self, gateway: Gateway, key: str) -> None:
-        self.gateway = gateway
-        self.key = key
-
-    def call(self, method: str, url: str, **options: Any) -> httpx.Response:
-        """Send a request and return the response, whatever its status."""
-        headers = {"Authorization": f"Bearer {self.key}", **options.pop("headers", {})}
-        return self.gateway.api.request(method, url, headers=headers, **options)
-
-    def json(self, method: str, url: str, body: Any = None) -> Any:
-        """Send a request that has to succeed and return the JSON of its response."""
-        response = self.call(method, url, json=body)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-
 def assert_has_shape(found: Any, shape: Any, where: str = "") -> None:
     """Assert that `found` has the fields of `shape`, of the same types; further fields are allowed.
 
@@ -77,9 +55,3 @@ def assert_has_shape(found: Any, shape: Any, where: str = "") -> None:
     else:
         assert isinstance(found, shape), (where, found)
         assert shape is bool or not isinstance(found, bool), (where, found)
-
-
-def status_and_code(response: httpx.Response) -> tuple[int, str]:
-    """Return the status and the code of an error, which has to have the reference's shape."""
-    assert_has_shape(response.json(), {"error": {"message": str, "type": str, "code": str}})
-    return response.status_code, response.json()["error"]["code"]

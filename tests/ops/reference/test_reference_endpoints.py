@@ -1,4 +1,4 @@
-"""The reference's endpoints return all of their fields, and projects and sessions live as they do there."""
+"""The endpoints of the reference return all of its fields, and projects and sessions behave as they do there."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from tests.ops.reference.contract import (
     CHAT_BODY,
     HAIKU,
     MODELS,
-    Client,
     assert_has_shape,
-    status_and_code,
 )
+from tests.support.api_client import Api, body_of, error_of
 from tests.support.gateway import ROOT, wait_for
 
 MODEL = {"id": str, "object": str, "created": int, "owned_by": str}
@@ -93,85 +92,82 @@ GETS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("url", GETS)
-def test_endpoint_returns_the_fields_of_the_reference(client: Client, url: str) -> None:
-    assert_has_shape(client.json("GET", url), GETS[url])
+def test_endpoint_returns_the_fields_of_the_reference(api: Api, url: str) -> None:
+    assert_has_shape(body_of(api.get(url)), GETS[url])
 
 
 def test_every_field_of_the_reference_is_documented() -> None:
     table = (ROOT / "docs/api.md").read_text("utf-8").partition("## Fields")[2].partition("\n## ")[0]
     listed = set(re.findall(r"`(\w+)`", table))
     described = [shape for url, shape in GETS.items() if url != "/openapi.json"]
-    assert {name for shape in described for name in names(shape)} <= listed
+    assert {name for shape in described for name in names_in(shape)} <= listed
     assert {*PROJECT, *SESSION, "session_id", "is_running"} <= listed
 
 
-def names(shape: Any) -> Iterator[str]:
-    """All names in a shape."""
+def names_in(shape: Any) -> Iterator[str]:
+    """Yield all names in a shape."""
     if isinstance(shape, list):
-        yield from names(shape[0])
+        yield from names_in(shape[0])
     elif isinstance(shape, dict):
         for name, inner in shape.items():
             yield name
-            yield from names(inner)
+            yield from names_in(inner)
 
 
-def test_root_lists_every_family_of_endpoints(client: Client) -> None:
-    named = client.json("GET", "/")["endpoints"].values()
-    paths = client.json("GET", "/openapi.json")["paths"]
+def test_root_lists_every_family_of_endpoints(api: Api) -> None:
+    named = body_of(api.get("/"))["endpoints"].values()
+    paths = body_of(api.get("/openapi.json"))["paths"]
     families = {"/".join(path.split("/")[:3]) for path in paths} - {"/"}
     assert {"/".join(url.split("/")[:3]) for url in named} | {"/redoc"} >= families
 
 
-def test_capabilities_come_from_the_models_file(client: Client) -> None:
-    found = {entry["id"]: entry for entry in client.json("GET", "/v1/models/capabilities")["models"]}
+def test_capabilities_come_from_the_models_file(api: Api) -> None:
+    found = {entry["id"]: entry for entry in body_of(api.get("/v1/models/capabilities"))["models"]}
     for model in MODELS["models"]:
         entry = found[model["id"]]
         assert {name: entry[name] for name in ("name", "description", "max_tokens")}.items() <= model.items()
         assert entry["pricing"]["output_cost_per_1k_tokens"] == model["output_cost_per_1k"]
 
 
-def test_project_can_be_created_used_and_deleted(client: Client) -> None:
-    body = {"name": "Notes", "description": "Mine", "path": f"notes-{client.key}"}
-    made = client.json("POST", "/v1/projects", body)
-    assert_has_shape(made, PROJECT)
-    assert {name: made[name] for name in body} == body
-    page = client.json("GET", "/v1/projects?page=1&per_page=1")
-    assert page["data"] == [client.json("GET", f"/v1/projects/{made['id']}")] == [made]
-    answer = client.json("POST", CHAT, {**CHAT_BODY, "project_id": made["id"]})
-    assert answer["project_id"] == made["id"]
-    deleted = client.json("DELETE", f"/v1/projects/{made['id']}")
-    assert deleted == {"project_id": made["id"], "status": "deleted"}
-    assert status_and_code(client.call("GET", f"/v1/projects/{made['id']}")) == (404, "project_not_found")
+def test_project_can_be_created_used_and_deleted(api: Api, key: str) -> None:
+    body = {"name": "Notes", "description": "Mine", "path": f"notes-{key}"}
+    project = api.create_project(**body)
+    assert_has_shape(project, PROJECT)
+    assert {name: project[name] for name in body} == body
+    page = api.list_projects(page=1, per_page=1)
+    assert page["data"] == [api.show_project(project["id"])] == [project]
+    answer = body_of(api.chat(project_id=project["id"]))
+    assert answer["project_id"] == project["id"]
+    assert api.delete_project(project["id"]) == {"project_id": project["id"], "status": "deleted"}
+    assert error_of(api.get(f"/v1/projects/{project['id']}"))[:2] == (404, "project_not_found")
 
 
-def test_session_can_be_created_used_and_deleted(client: Client) -> None:
-    project = client.json("POST", "/v1/projects", {"name": "x"})["id"]
+def test_session_can_be_created_used_and_deleted(api: Api) -> None:
+    project = api.create_project()["id"]
     body = {"project_id": project, "title": "Talk", "model": HAIKU, "system_prompt": "Be brief."}
-    made = client.json("POST", "/v1/sessions", body)
-    assert_has_shape(made, SESSION)
-    assert made.items() >= {**body, "is_active": True, "total_tokens": 0, "message_count": 0}.items()
-    answer = client.json("POST", CHAT, {**CHAT_BODY, "session_id": made["id"]})
-    assert (answer["session_id"], answer["project_id"]) == (made["id"], project)
-    told = client.json("GET", f"{CHAT}/{made['id']}/status")
-    assert_has_shape(told, {"session_id": str, "is_running": bool, **FIGURES})
-    assert (told["session_id"], told["is_running"], told["message_count"]) == (made["id"], False, 2)
-    assert told["total_tokens"] == answer["usage"]["total_tokens"] > 0
-    shown = client.json("GET", f"/v1/sessions/{made['id']}")
+    session = body_of(api.post("/v1/sessions", json=body))
+    assert_has_shape(session, SESSION)
+    assert session.items() >= {**body, "is_active": True, "total_tokens": 0, "message_count": 0}.items()
+    answer = body_of(api.chat(session_id=session["id"]))
+    assert (answer["session_id"], answer["project_id"]) == (session["id"], project)
+    status = api.chat_status(session["id"])
+    assert_has_shape(status, {"session_id": str, "is_running": bool, **FIGURES})
+    assert (status["session_id"], status["is_running"], status["message_count"]) == (session["id"], False, 2)
+    assert status["total_tokens"] == answer["usage"]["total_tokens"] > 0
+    shown = api.show_session(session["id"])
     assert_has_shape(shown, SESSION)
-    assert shown["total_cost"] == told["total_cost"] > 0
-    assert [one["id"] for one in client.json("GET", f"/v1/sessions?project_id={project}")["data"]] == [
-        made["id"]
-    ]
-    assert_has_shape(client.json("GET", "/v1/sessions/stats"), STATS)
-    assert client.json("DELETE", f"{CHAT}/{made['id']}") == {"session_id": made["id"], "status": "stopped"}
-    deleted = client.json("DELETE", f"/v1/sessions/{made['id']}")
-    assert deleted == {"session_id": made["id"], "status": "deleted"}
+    assert shown["total_cost"] == status["total_cost"] > 0
+    listed = api.list_sessions(project_id=project)["data"]
+    assert [entry["id"] for entry in listed] == [session["id"]]
+    assert_has_shape(api.session_stats(), STATS)
+    assert api.stop_chat(session["id"]) == {"session_id": session["id"], "status": "stopped"}
+    assert api.delete_session(session["id"]) == {"session_id": session["id"], "status": "deleted"}
 
 
-def test_answer_has_the_fields_of_the_reference(client: Client) -> None:
+def test_answer_has_the_fields_of_the_reference(api: Api) -> None:
     body = {**CHAT_BODY, "system_prompt": "Be brief."}
     body["messages"] = [{"role": "developer", "content": "Speak English."}, *body["messages"]]
-    answer = client.json("POST", CHAT, body)
+    answer = body_of(api.post(CHAT, json=body))
     shape = {
         "id": str,
         "object": str,
@@ -186,23 +182,22 @@ def test_answer_has_the_fields_of_the_reference(client: Client) -> None:
     assert answer["choices"][0]["message"]["content"] == "You said: hi"
 
 
-def test_stream_has_the_headers_of_the_reference(client: Client) -> None:
-    project = client.json("POST", "/v1/projects", {"name": "x"})["id"]
-    answer = client.call("POST", CHAT, json={**CHAT_BODY, "stream": True, "project_id": project})
+def test_stream_has_the_headers_of_the_reference(api: Api) -> None:
+    project = api.create_project()["id"]
+    answer = api.chat(stream=True, project_id=project)
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["x-project-id"] == project
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["x-accel-buffering"] == "no"
-    url = f"{CHAT}/{answer.headers['x-session-id']}/status"
-    wait_for(
-        lambda: client.call("GET", url).status_code == 200
-    )  # sessions that are not stored come a moment later
-    assert client.json("GET", url)["project_id"] == project
     assert answer.text.endswith("data: [DONE]\n\n")
+    session = answer.headers["x-session-id"]
+    # A session that is not stored is written in the background.
+    wait_for(lambda: api.get(f"{CHAT}/{session}/status").status_code == 200)
+    assert api.chat_status(session)["project_id"] == project
 
 
-def test_debug_endpoint_lists_every_error(client: Client) -> None:
-    assert client.json("POST", f"{CHAT}/debug", CHAT_BODY).items() >= {"valid": True, "model": HAIKU}.items()
-    found = client.json("POST", f"{CHAT}/debug", {"messages": [], "n": 0})
+def test_debug_endpoint_lists_every_error(api: Api) -> None:
+    assert api.check_chat(CHAT_BODY).items() >= {"valid": True, "model": HAIKU}.items()
+    found = api.check_chat({"messages": [], "n": 0})
     assert found["valid"] is False
     assert {error["param"] for error in found["errors"]} == {"messages", "n"}

@@ -1,4 +1,4 @@
-"""The reference's models and aliases are shipped, and its models.json can be used as it is."""
+"""The models and aliases of the reference are shipped, and its models.json works unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference's settings have their effect, and their defaults."""
+"""Every setting of the reference exists, with the same default and the same effect."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from tests.ops.reference.contract import (
     CLAUDE_API_KEY,
     LOG_BACKUP_COUNT,
     LOG_MAX_BYTES,
-    Client,
-    status_and_code,
 )
-from tests.support.gateway import wait_for
-from tests.support.recorded import Body
+from tests.support.api_client import Api, Body, error_of
+from tests.support.gateway import Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 
 
-def test_cors_preflight_needs_no_key_and_allows_listed_origins_only(client: Client) -> None:
+def test_cors_preflight_needs_no_key_and_allows_listed_origins_only(reference_gateway: Gateway) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     for origin, allowed in ((ALLOWED_ORIGIN, ALLOWED_ORIGIN), ("https://evil.example", None)):
-        answer = client.gateway.api.options(CHAT, headers={"Origin": origin, **asked})
-        assert answer.status_code == 200  # without a key
+        answer = reference_gateway.api.options(CHAT, headers={"Origin": origin, **asked})
+        assert answer.status_code == 200
         assert answer.headers.get("access-control-allow-origin") == allowed
 
 
-def test_cli_gets_its_key_an_empty_folder_and_no_tools(client: Client) -> None:
-    processes = wait_for(client.gateway.cli_processes, 10)
+def test_cli_gets_its_key_an_empty_folder_and_no_tools(reference_gateway: Gateway) -> None:
+    processes = wait_for(reference_gateway.cli_processes, 10)
     for process in processes:
         with process.oneshot():
             environ, command, folder = process.environ(), process.cmdline(), Path(process.cwd())
@@ -40,31 +38,30 @@ def test_cli_gets_its_key_an_empty_folder_and_no_tools(client: Client) -> None:
         assert not any(CLAUDE_API_KEY in part or API_KEYS[0] in part for part in command)
         assert "--tools=" in command
         assert not any("bypass" in part or "dangerously" in part for part in command)
-        assert folder == Path(client.gateway.home.name, "empty").resolve()
+        assert folder == Path(reference_gateway.home.name, "empty").resolve()
         assert list(folder.iterdir()) == []
 
 
-def test_size_of_a_project_is_limited(client: Client, cli: ScriptedCli) -> None:
-    made = client.json("POST", "/v1/projects", {"name": "x"})
-    assert (cli.home / "projects" / made["path"]).is_dir()
-    url = f"/v1/projects/{made['id']}/files/large"
-    assert status_and_code(client.call("PUT", url, content=b"x" * (1 << 20) + b"x")) == (
-        413,
-        "project_too_large",
-    )
-    assert client.call("PUT", url, content=b"x" * 1000).status_code == 200
+def test_size_of_a_project_is_limited(api: Api, cli: ScriptedCli) -> None:
+    project = api.create_project()
+    assert (cli.home / "projects" / project["path"]).is_dir()
+    url = f"/v1/projects/{project['id']}/files/large"
+    too_large = api.put(url, content=b"x" * (1 << 20) + b"x")
+    assert error_of(too_large)[:2] == (413, "project_too_large")
+    assert api.put(url, content=b"x" * 1000).status_code == 200
 
 
-def test_log_file_is_rotated(client: Client, cli: ScriptedCli) -> None:
-    answer = client.call("GET", "/v1/models/capabilities")
+def test_log_file_is_rotated(api: Api, cli: ScriptedCli) -> None:
+    answer = api.get("/v1/models/capabilities")
 
-    def last() -> list[Body]:
+    request_id = answer.headers["x-request-id"]
+
+    def logged() -> list[Body]:
         return [json.loads(line) for line in (cli.home / "file.log").read_text("utf-8").splitlines()]
 
-    name = answer.headers["x-request-id"]
-    wait_for(lambda: [line for line in last() if line.get("request_id") == name])
+    wait_for(lambda: any(line.get("request_id") == request_id for line in logged()))
     while not (cli.home / f"file.log.{LOG_BACKUP_COUNT}").exists():
-        assert client.call("GET", "/v1/models").status_code == 200
+        assert api.get("/v1/models").status_code == 200
     assert not (cli.home / f"file.log.{LOG_BACKUP_COUNT + 1}").exists()
     for path in cli.home.glob("file.log*"):
         *lines, _ = path.read_bytes().splitlines(keepends=True) or [b""]

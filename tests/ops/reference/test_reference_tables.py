@@ -1,4 +1,4 @@
-"""The database has the reference's tables and columns."""
+"""The database has the tables and columns of the reference."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def test_tables_and_columns_of_the_reference_exist(tmp_path: Path) -> None:
     store.close()
     with closing(sqlite3.connect(file)) as db:
         for table, columns in COLUMNS.items():
-            there = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
-            assert there >= set(columns.split()), table
-        made = "insert into projects values ('{}', '', 'x', null, 'same', '{{}}', 1, 1, 1)"
-        db.execute(made.format("a"))
+            existing = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+            assert existing >= set(columns.split()), table
+        insert = "insert into projects values ('{}', '', 'x', null, 'same', '{{}}', 1, 1, 1)"
+        db.execute(insert.format("a"))
         with pytest.raises(sqlite3.IntegrityError, match="path"):
-            db.execute(made.format("b"))
+            db.execute(insert.format("b"))
 
 
 def test_session_added_by_an_older_worker_is_active(tmp_path: Path) -> None:
-    """While a new release is taken up, workers of before still add sessions."""
+    """During a restart, workers of an older release that do not know the column still add sessions."""
     file = tmp_path / "gateway.db"
     store = Store(f"sqlite:///{file}")
     store.open()
