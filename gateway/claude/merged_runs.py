@@ -1,6 +1,8 @@
 """Merge several runs, which answer one request in parallel, into one stream of events.
 
-[index for index, batch in MergedRuns([run, other_run])]  # [0, 1, 1, 0, 1, 0]
+For example, the order in which two runs yield batches:
+
+    [index for index, batch in MergedRuns([run, other_run])]  # [0, 1, 1, 0, 1, 0]
 """
 
 from __future__ import annotations

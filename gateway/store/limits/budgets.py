@@ -35,8 +35,10 @@ class BudgetState:
 class Budgets:
     """The counters of all budgets. A client without a limit is not counted.
 
-    budgets.charge("key_1", Allowance(tokens_per_day=1000), Usage(output_tokens=1200))
-    budgets.find_exhausted("key_1", Allowance(tokens_per_day=1000)).used  # 1200.0
+    For example:
+
+        budgets.charge("key_1", Allowance(tokens_per_day=1000), Usage(output_tokens=1200))
+        budgets.find_exhausted("key_1", Allowance(tokens_per_day=1000)).used  # 1200.0
     """
 
     def __init__(self, storage: Storage, now: Callable[[], float] = time.time) -> None:

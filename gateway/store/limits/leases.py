@@ -65,8 +65,10 @@ class DatabaseLeases:
 class HeldLeases:
     """The leases of this worker's answers, renewed until they are released.
 
-    release = held.acquire("key_1", limit=2)
-    release()
+    For example:
+
+        release = held.acquire("key_1", limit=2)
+        release()
     """
 
     def __init__(
