@@ -4,7 +4,7 @@ Each setting is declared once, as a field of `Settings`: its name, type, default
 Parsing follows from the declaration, and `python scripts/write_settings_docs.py` writes `.env.example` and the tables
 of `docs/settings.md` from it. For example, this field is the setting `PORT`:
 
->>> port: int = setting(8000, "Port to listen on.", between(0, 65535))
+    port: int = setting(8000, "Port to listen on.", between(0, 65535))
 
 `.env` is searched for in the working directory; CLAUDE_CODE_API_ENV_FILE names another file. The environment takes
 precedence over the file.

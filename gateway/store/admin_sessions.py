@@ -23,9 +23,10 @@ class AdminSessions:
     A session ends when its key is revoked, expires or gets a new secret. Every method raises StoreError when the
     database fails.
 
-    >>> token = sessions.open(admin_key)
-    >>> sessions.find(token).is_admin
-    True
+    For example:
+
+        token = sessions.open(admin_key)
+        sessions.find(token)  # the admin key
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime] = utc_now) -> None:

@@ -1,7 +1,6 @@
 """The keys that clients send: how they are made and digested. Nothing here needs a database.
 
->>> key = generate_key()
->>> shorten_key(key)
+>>> shorten_key("ccg-x7Qp0123456789")
 'ccg-x7Qp'
 """
 

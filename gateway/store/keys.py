@@ -49,9 +49,10 @@ class Key:
 class Keys:
     """The table of keys. Every method raises StoreError when the database fails.
 
-    >>> key, secret = keys.create("alice", limits={"requests_per_minute": 10})
-    >>> keys.find(secret) == key
-    True
+    For example:
+
+        key, secret = keys.create("alice", limits={"requests_per_minute": 10})
+        keys.find(secret)  # equals `key`
     """
 
     def __init__(self, store: Store) -> None:

@@ -1,7 +1,7 @@
-"""Responses that are kept: for GET, for the responses that follow them, and for those written in the background.
+"""Stored responses of the Responses API: for GET, for follow-up responses, and for responses in the background.
 
-A response in the background is somebody's as long as the lease is renewed. Once that ends without a result its
-worker is gone, and the response reads as failed.
+The worker that writes a response in the background has a lease on it. If the lease expires and the response is not
+finished, the worker has died, and the response is reported as failed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from gateway.store.database import Store
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseItem, ResponseRow
 
-ASKED_AT_ONCE = 500  # databases limit the values in one query
+IDS_PER_QUERY = 500  # databases limit the number of values in one query
 UNFINISHED = ("queued", "in_progress")
-LOST = {"code": "server_error", "message": "The gateway was stopped while it wrote this response."}
+LOST_ERROR = {
+    "code": "server_error",
+    "message": "The gateway stopped while it was writing this response. Send the request again.",
+}
 
 Item = dict[str, Any]
 Body = dict[str, Any]
@@ -29,21 +32,21 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A stored response: the whole object, and whether it was asked for in the background."""
+    """A stored response: the whole object, and whether it runs in the background."""
 
     body: Body
     is_background: bool
 
     @property
     def is_finished(self) -> bool:
-        """Whether it changes no more."""
+        """Return True if the response will not change any more."""
         return self.body["status"] not in UNFINISHED
 
 
 class Responses:
-    """All that is asked of the tables. Every method raises StoreError when the database fails.
+    """The tables of responses and their items. Every method raises StoreError when the database fails.
 
-    What belongs to another owner, or has expired, is not there.
+    Responses that belong to another owner or have expired are treated as missing.
     """
 
     def __init__(self, store: Store, ttl: timedelta, lease_seconds: float = LEASE_SECONDS) -> None:
@@ -51,8 +54,10 @@ class Responses:
         self._ttl = ttl
         self._lease = timedelta(seconds=lease_seconds)
 
-    def add(self, owner: str, body: Body, given: Sequence[Item], *, is_background: bool = False) -> None:
-        """Keep a response, with the items of its own input."""
+    def add(
+        self, owner: str, body: Body, input_items: Sequence[Item], *, is_background: bool = False
+    ) -> None:
+        """Store a response with the items of its own input, without those of the responses it follows."""
         now = utc_now()
         row = {
             "id": body["id"],
@@ -65,7 +70,10 @@ class Responses:
             "expires_at": now + self._ttl,
             "leased_until": now + self._lease if is_background else None,
         }
-        items = [*_rows(owner, body["id"], given, False), *_rows(owner, body["id"], body["output"], True)]
+        items = [
+            *_rows(owner, body["id"], input_items, False),
+            *_rows(owner, body["id"], body["output"], True),
+        ]
 
         def work(db: Any) -> None:
             ResponseRow.insert(**row).execute(db)
@@ -74,7 +82,7 @@ class Responses:
         self._store.write(work)
 
     def update(self, owner: str, body: Body) -> bool:
-        """Write down how a response in the background goes on or ends. False if it was cancelled or deleted."""
+        """Store the new state of a response in the background. Return False if it was cancelled or deleted."""
         change = {"status": body["status"], "body": _without_output(body)}
         if body["status"] in UNFINISHED:
             change["leased_until"] = utc_now() + self._lease
@@ -113,72 +121,75 @@ class Responses:
         return self._store.read(lambda db: {row.id for row in query.execute(db)})
 
     def get(self, owner: str, response_id: str) -> StoredResponse:
-        """A response as it is now. Raises ResponseNotFound."""
-        return self._store.read(lambda db: _kept(db, owner, response_id))
+        """Return the current state of a response. Raise ResponseNotFound."""
+        return self._store.read(lambda db: _get(db, owner, response_id))
 
     def cancel(self, owner: str, response_id: str) -> StoredResponse:
-        """Let a response in the background end; one that has ended stays as it is. Raises ResponseNotFound."""
+        """Cancel a response in the background, unless it is finished. Return its new state.
+
+        Raise ResponseNotFound, or InvalidRequest if it does not run in the background.
+        """
 
         def work(db: Any) -> StoredResponse:
-            kept = _kept(db, owner, response_id)
-            if not kept.is_background:
+            stored = _get(db, owner, response_id)
+            if not stored.is_background:
                 raise InvalidRequest(
                     "Only responses with background=true can be cancelled.", param="response_id"
                 )
             query = ResponseRow.update(status="cancelled", leased_until=None)
             query.where(_unfinished(owner, response_id), ResponseRow.leased_until > utc_now()).execute(db)
-            return _kept(db, owner, response_id)
+            return _get(db, owner, response_id)
 
         return self._store.write(work)
 
     def delete(self, owner: str, response_id: str) -> None:
-        """Forget a response with its items; one that is still written ends. Raises ResponseNotFound."""
+        """Delete a response with its items. Its worker stops writing it. Raise ResponseNotFound."""
 
         def work(db: Any) -> None:
             if not ResponseRow.delete().where(_own(owner, response_id)).execute(db):
-                raise not_found(response_id)
+                raise response_not_found(response_id)
 
         self._store.write(work)
 
     def list_chain(self, owner: str, response_id: str) -> list[Item]:
-        """The items of a response and of all that it follows, from the first on. Raises ResponseNotFound.
+        """Return the items of a response and of all responses that it follows, the earliest first.
 
-        It is not found either if one of those it follows is there no more.
+        Raise ResponseNotFound if any of them is missing.
         """
 
         def work(db: Any) -> list[Item]:
             lineage = _lineage(db, owner, response_id)
             if not lineage:
-                raise not_found(response_id)
+                raise response_not_found(response_id)
             if lineage[0][1] is not None:
-                raise not_found(lineage[0][1])
+                raise response_not_found(lineage[0][1])
             return [row.item for row in _items(db, [known for known, _ in lineage])]
 
         return self._store.read(work)
 
     def list_input_items(self, owner: str, response_id: str) -> list[Item]:
-        """All items that a response had for its input, from the first on. Raises ResponseNotFound."""
+        """Return all items of a response's input, the earliest first. Raise ResponseNotFound."""
 
         def work(db: Any) -> list[Item]:
             lineage = [known for known, _ in _lineage(db, owner, response_id)]
             if not lineage:
-                raise not_found(response_id)
+                raise response_not_found(response_id)
             rows = _items(db, lineage)
             return [row.item for row in rows if not (row.is_output and row.response_id == response_id)]
 
         return self._store.read(work)
 
     def find_items(self, owner: str, ids: Collection[str]) -> Mapping[str, Item]:
-        """Those of the items that are there, by id."""
+        """Return the items with these ids, by id. Missing ones are left out."""
         wanted = list(dict.fromkeys(ids))
         found: dict[str, Item] = {}
-        for start in range(0, len(wanted), ASKED_AT_ONCE):
+        for start in range(0, len(wanted), IDS_PER_QUERY):
             query = (
                 ResponseItem.select(ResponseItem.item_id, ResponseItem.item)
                 .join(ResponseRow)
                 .where(
                     ResponseItem.owner == owner,
-                    ResponseItem.item_id.in_(wanted[start : start + ASKED_AT_ONCE]),
+                    ResponseItem.item_id.in_(wanted[start : start + IDS_PER_QUERY]),
                     ResponseRow.expires_at > utc_now(),
                 )
             )
@@ -186,12 +197,12 @@ class Responses:
         return found
 
     def delete_expired(self) -> int:
-        """Delete what has expired; how many. Several processes may do so at once."""
+        """Delete expired responses and return their number. Several processes may do so at once."""
         return self._store.delete_in_batches(ResponseRow, lambda: ResponseRow.expires_at <= utc_now())
 
 
-def not_found(response_id: str) -> ResponseNotFound:
-    """The error for an id that leads to nothing."""
+def response_not_found(response_id: str) -> ResponseNotFound:
+    """Return the error for an id that does not exist."""
     return ResponseNotFound(f"There is no response with the id '{response_id[:80]}'.")
 
 
@@ -224,25 +235,25 @@ def _active(response_ids: Collection[str]) -> Any:
 
 
 def _items(db: Any, response_ids: Sequence[str]) -> list[Any]:
-    """Rows of items of several responses, in the order of the responses."""
+    """Return the rows of all items of several responses, in the order of the responses."""
     query = ResponseItem.select().where(ResponseItem.response.in_(response_ids)).order_by(ResponseItem.id)
-    place = {response_id: index for index, response_id in enumerate(response_ids)}
-    return sorted(query.execute(db), key=lambda row: place[row.response_id])
+    positions = {response_id: index for index, response_id in enumerate(response_ids)}
+    return sorted(query.execute(db), key=lambda row: positions[row.response_id])
 
 
-def _kept(db: Any, owner: str, response_id: str) -> StoredResponse:
+def _get(db: Any, owner: str, response_id: str) -> StoredResponse:
     row = ResponseRow.select().where(_own(owner, response_id)).first(db)
     if row is None:
-        raise not_found(response_id)
+        raise response_not_found(response_id)
     body = {**row.body, "status": row.status, "output": []}
     if row.status in UNFINISHED and row.leased_until <= utc_now():
-        body |= {"status": "failed", "error": LOST}
+        body |= {"status": "failed", "error": LOST_ERROR}
     body["output"] = [item.item for item in _items(db, [response_id]) if item.is_output]
     return StoredResponse(body, row.is_background)
 
 
 def _lineage(db: Any, owner: str, response_id: str) -> list[tuple[str, str | None]]:
-    """The ids, each with the one it follows, of a response and of all before it, the first one first."""
+    """Return pairs of a response's id and the id it follows, for the response and all before it, the earliest first."""
     base = (
         ResponseRow.select(ResponseRow.id, ResponseRow.previous_id, Value(0).alias("depth"))
         .where(_own(owner, response_id))
@@ -254,6 +265,6 @@ def _lineage(db: Any, owner: str, response_id: str) -> list[tuple[str, str | Non
         .join(base, on=(earlier.id == base.c.previous_id))
         .where(earlier.owner == owner, earlier.expires_at > utc_now())
     )
-    whole = base.union_all(step)
-    query = whole.select_from(whole.c.id, whole.c.previous_id).order_by(whole.c.depth.desc())
+    lineage = base.union_all(step)
+    query = lineage.select_from(lineage.c.id, lineage.c.previous_id).order_by(lineage.c.depth.desc())
     return [(str(known), previous) for known, previous in query.tuples().execute(db)]

@@ -1,7 +1,7 @@
-"""Which turn runs in a session: one at a time, whatever process it runs in.
+"""Claims on sessions: only one turn runs in a session at a time, in any worker.
 
-A claim is a lease. Who runs the turn renews it; when that process is killed, the claim ends by itself. Every change
-goes by the turn's own id, so a turn that has lost its session to another cannot write into it.
+A claim is a lease, which the turn's worker renews. If the worker is killed, the claim expires. Every change is made
+under the turn's own id, so a turn that has lost its session to another turn cannot write into it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from gateway.store.statements import FINISH_TURN, fetch_rows
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What a turn leaves behind.
+    """The result of a turn, as it is stored.
 
-    `messages` are added behind the stored one with the id `keep_until` (0: behind none), and those after it go; the
-    last is the answer, and `about` what is known of it besides. Without messages the stored ones stay as they are.
-    Tokens and `cost` (USD) are added to the session's sums.
+    `messages` replace all stored messages after the one with the id `keep_until` (0: all). The last of them is the
+    answer, and `about` is its metadata. Without messages, the stored ones stay as they are. Tokens and `cost` (USD) are
+    added to the session's sums.
     """
 
     model: str | None = None
@@ -41,7 +41,7 @@ class TurnResult:
 
 
 class SessionClaims:
-    """Claims on sessions. Every method raises StoreError when the database fails."""
+    """The claims of all workers. Every method raises StoreError when the database fails."""
 
     def __init__(self, store: Store, expiry: SessionExpiry, lease_seconds: float = LEASE_SECONDS) -> None:
         self._store = store
@@ -49,14 +49,14 @@ class SessionClaims:
         self._lease = timedelta(seconds=lease_seconds)
 
     def open(self, record: SessionRecord, turn: str) -> None:
-        """Add a new session in which `turn` runs already."""
+        """Add a new session in which `turn` already runs."""
         lease = utc_now() + self._lease
         self._store.write_single(
             lambda db: insert_session(db, record, running_turn=turn, running_until=lease)
         )
 
     def claim(self, session_id: str, owner: str | None, turn: str) -> SessionRecord:
-        """Let `turn` run in a session. Raises SessionNotFound, or SessionBusy if another does."""
+        """Claim a session for `turn`. Raise SessionNotFound, or SessionBusy if another turn runs in it."""
 
         def work(db: Any) -> SessionRecord:
             record = find_session(db, session_id, owner, self._expiry)
@@ -88,22 +88,30 @@ class SessionClaims:
         return self._store.read(lambda db: {row.running_turn for row in query.execute(db)})
 
     def request_stop(self, session_id: str) -> None:
-        """Ask whoever runs a turn of the session to stop it."""
+        """Ask the worker that runs a turn of the session to stop the turn."""
         change = Session.update(stop_requested=True).where(Session.id == session_id)
         self._store.write(lambda db: change.execute(db))
 
     def finish(self, turn: str, outcome: TurnResult) -> None:
-        """End a turn: the session is free again. Raises TurnStopped if it is deleted, or another turn's by now."""
+        """End a turn, store its result and free the session.
+
+        Raise TurnStopped if the session was deleted, or was claimed by another turn.
+        """
         values = _values(turn, outcome)
 
         def work(db: Any) -> None:
             found = fetch_rows(db, FINISH_TURN, *values)
             if not found:
-                raise TurnStopped("The session was deleted while the answer was written.", should_retry=False)
+                raise TurnStopped(
+                    "The session was deleted while the answer was being written.", should_retry=False
+                )
             if outcome.messages:
-                _replace(db, found[0][0], outcome)
+                _replace_messages(db, found[0][0], outcome)
 
-        (self._store.write if outcome.messages else self._store.write_single)(work)
+        if outcome.messages:
+            self._store.write(work)
+        else:
+            self._store.write_single(work)
 
 
 def _values(turn: str, outcome: TurnResult) -> list[Any]:
@@ -114,21 +122,21 @@ def _values(turn: str, outcome: TurnResult) -> list[Any]:
     return [False, Session.updated_at.db_value(utc_now()), model, claude, outcome.message_count, *sums, turn]
 
 
-def _replace(db: Any, session_id: str, outcome: TurnResult) -> None:
-    behind = (SessionMessage.session == session_id) & (SessionMessage.id > outcome.keep_until)
-    SessionMessage.delete().where(behind).execute(db)
-    *asked, answer = outcome.messages
-    for message in asked:
-        _add(db, session_id, message)
+def _replace_messages(db: Any, session_id: str, outcome: TurnResult) -> None:
+    replaced = (SessionMessage.session == session_id) & (SessionMessage.id > outcome.keep_until)
+    SessionMessage.delete().where(replaced).execute(db)
+    *questions, answer = outcome.messages
+    for message in questions:
+        _add_message(db, session_id, message)
     figures = {
         "metadata": outcome.about,
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,
         "cost": outcome.cost,
     }
-    _add(db, session_id, answer, **figures)
+    _add_message(db, session_id, answer, **figures)
 
 
-def _add(db: Any, session_id: str, message: dict[str, Any], **figures: Any) -> None:
+def _add_message(db: Any, session_id: str, message: dict[str, Any], **figures: Any) -> None:
     values = {"session": session_id, "role": message["role"], "content": message, "created_at": utc_now()}
     SessionMessage.insert(**values, **figures).execute(db)

@@ -1,6 +1,6 @@
-"""Sessions: what is known of a conversation, and its messages where they are stored.
+"""Sessions: conversations, and their messages if these are stored.
 
-An `owner` of None is somebody who sees everything. What has expired is not found, whether it has been swept or not.
+An `owner` of None stands for all owners. Expired sessions are treated as missing, also before they are deleted.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from gateway.store.database import Store
 from gateway.store.models import Session, SessionMessage
 from gateway.store.statements import INSERT_SESSION, SESSION_FIELDS, execute
 
-UNSTORED_IDLE = timedelta(minutes=30)  # where sessions do not expire: these hold nothing to keep
+UNSTORED_IDLE = timedelta(minutes=30)  # sessions without messages expire, even if the others never do
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A session without its messages. `is_stored` says whether they are kept; the tokens are those of all answers."""
+    """A session without its messages. `is_stored` says whether they are stored. The sums are over all answers."""
 
     id: str
     owner: str
@@ -43,13 +43,13 @@ class SessionRecord:
 
     @property
     def is_running(self) -> bool:
-        """Whether an answer is being written."""
+        """Return True if an answer is being written."""
         return self.running_until is not None and self.running_until > utc_now()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message in the chat dialect's form, and its place in the order."""
+    """A message in the chat dialect. The ids are in the order of the conversation."""
 
     id: int
     message: dict[str, Any]
@@ -57,27 +57,33 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class SessionExpiry:
-    """Which sessions have been idle for too long. `idle` None: those that are stored never are."""
+    """The idle time after which sessions expire. With None, sessions with stored messages never expire."""
 
     idle: timedelta | None
 
-    def is_current(self) -> Any:
-        """The condition for those that are there."""
-        known = (Session.updated_at >= self._limit()) | (Session.running_until > utc_now())
-        return known if self.idle is not None else known | (Session.is_stored == True)  # noqa: E712  SQL
+    def where_current(self) -> Any:
+        """Return the SQL condition for sessions that have not expired."""
+        is_current = (Session.updated_at >= self._limit()) | (Session.running_until > utc_now())
+        return is_current if self.idle is not None else is_current | (Session.is_stored == True)  # noqa: E712  SQL
 
-    def is_expired(self) -> Any:
-        """The condition for those that may go. Not the opposite in SQL's logic, where unknown is neither."""
-        resting = Session.running_until.is_null() | (Session.running_until <= utc_now())
-        expired = (Session.updated_at < self._limit()) & resting
-        return expired if self.idle is not None else expired & (Session.is_stored == False)  # noqa: E712  SQL
+    def where_expired(self) -> Any:
+        """Return the SQL condition for expired sessions.
+
+        It is not the negation of `where_current`: with a NULL, neither condition is true.
+        """
+        is_resting = Session.running_until.is_null() | (Session.running_until <= utc_now())
+        is_idle = (Session.updated_at < self._limit()) & is_resting
+        return is_idle if self.idle is not None else is_idle & (Session.is_stored == False)  # noqa: E712  SQL
 
     def _limit(self) -> datetime:
         return utc_now() - (self.idle or UNSTORED_IDLE)
 
 
 class Sessions:
-    """All that is asked of sessions but for their turns. Every method raises StoreError when the database fails."""
+    """The tables of sessions and messages. Every method raises StoreError when the database fails.
+
+    `session_claims` has the turns that run in sessions.
+    """
 
     def __init__(self, store: Store, expiry: SessionExpiry) -> None:
         self._store = store
@@ -92,7 +98,7 @@ class Sessions:
         model: str | None = None,
         system_prompt: str | None = None,
     ) -> SessionRecord:
-        """A new session, stored and empty."""
+        """Create an empty session whose messages are stored."""
         record = SessionRecord(
             new_session_id(),
             owner,
@@ -108,11 +114,11 @@ class Sessions:
         return record
 
     def get(self, session_id: str, owner: str | None) -> SessionRecord:
-        """One session, by its id or the CLI's for it. Raises SessionNotFound."""
+        """Return one session, by its own id or the CLI's session id. Raise SessionNotFound."""
         return self._store.read(lambda db: find_session(db, session_id, owner, self._expiry))
 
     def list_messages(self, session_id: str) -> list[StoredMessage]:
-        """A session's messages, the oldest first."""
+        """Return a session's messages, the oldest first."""
         query = SessionMessage.select(SessionMessage.id, SessionMessage.content).where(
             SessionMessage.session == session_id
         )
@@ -124,8 +130,8 @@ class Sessions:
     def list_page(
         self, owner: str | None, project_id: str | None, page: int, per_page: int
     ) -> tuple[list[SessionRecord], int]:
-        """A page of sessions, counted from 1, the newest first, and how many there are in all."""
-        query = Session.select().where(self._seen_by(owner))
+        """Return a page of sessions, the newest first, and the total number. Pages count from 1."""
+        query = Session.select().where(self._where_visible(owner))
         if project_id is not None:
             query = query.where(Session.project_id == project_id)
         newest = query.order_by(Session.created_at.desc(), Session.id).paginate(page, per_page)
@@ -136,7 +142,7 @@ class Sessions:
         return self._store.read(work)
 
     def rename(self, session_id: str, owner: str | None, title: str) -> SessionRecord:
-        """Give it another title. Raises SessionNotFound."""
+        """Change a session's title. Raise SessionNotFound."""
 
         def work(db: Any) -> SessionRecord:
             record = find_session(db, session_id, owner, self._expiry)
@@ -146,7 +152,7 @@ class Sessions:
         return self._store.write(work)
 
     def delete(self, session_id: str, owner: str | None) -> SessionRecord:
-        """Delete it with its messages; what it was. Raises SessionNotFound."""
+        """Delete a session with its messages, and return what it was. Raise SessionNotFound."""
 
         def work(db: Any) -> SessionRecord:
             record = find_session(db, session_id, owner, self._expiry)
@@ -156,7 +162,7 @@ class Sessions:
         return self._store.write(work)
 
     def delete_project(self, project_id: str) -> Collection[str]:
-        """Delete all sessions of a project; their ids."""
+        """Delete all sessions of a project, and return their ids."""
 
         def work(db: Any) -> Collection[str]:
             rows = Session.select(Session.id).where(Session.project_id == project_id).execute(db)
@@ -167,8 +173,12 @@ class Sessions:
         return self._store.write(work)
 
     def compute_stats(self, owner: str | None) -> dict[str, Any]:
-        """Sums: `sessions`, `tokens`, `cost` (USD), `messages`; lists: `models`, and `running`, ids of sessions."""
-        seen = self._seen_by(owner)
+        """Return sums and lists over all sessions of an owner.
+
+        The sums are `sessions`, `tokens`, `cost` (USD) and `messages`. `models` is a list of names, `running` a list of
+        session ids.
+        """
+        visible = self._where_visible(owner)
         sums = Session.select(
             fn.COUNT(Session.id).alias("sessions"),
             fn.COALESCE(fn.SUM(Session.total_tokens), 0).alias("tokens"),
@@ -181,41 +191,47 @@ class Sessions:
         )
 
         def work(db: Any) -> dict[str, Any]:
-            named = models.where(seen, Session.model.is_null(False)).tuples().execute(db)
-            ids = running.where(seen).tuples().execute(db)
-            figures: dict[str, Any] = sums.where(seen).dicts().first(db)
-            return {**figures, "models": [name for (name,) in named], "running": [one for (one,) in ids]}
+            named = models.where(visible, Session.model.is_null(False)).tuples().execute(db)
+            ids = running.where(visible).tuples().execute(db)
+            figures: dict[str, Any] = sums.where(visible).dicts().first(db)
+            return {
+                **figures,
+                "models": [name for (name,) in named],
+                "running": [session_id for (session_id,) in ids],
+            }
 
         return self._store.read(work)
 
     def delete_expired(self) -> int:
-        """Delete what has expired; how many. Several processes may do so at once."""
-        return self._store.delete_in_batches(Session, self._expiry.is_expired)
+        """Delete expired sessions and return their number. Several processes may do so at once."""
+        return self._store.delete_in_batches(Session, self._expiry.where_expired)
 
-    def _seen_by(self, owner: str | None) -> Any:
-        living = self._expiry.is_current()
-        return living if owner is None else living & (Session.owner == owner)
+    def _where_visible(self, owner: str | None) -> Any:
+        current = self._expiry.where_current()
+        return current if owner is None else current & (Session.owner == owner)
 
 
 def new_session_id() -> str:
-    """An id for a new session."""
+    """Return an id for a new session."""
     return f"sess_{secrets.token_hex(16)}"
 
 
 def find_session(db: Any, session_id: str, owner: str | None, expiry: SessionExpiry) -> SessionRecord:
-    """As `Sessions.get`, in a transaction."""
-    is_it = (Session.id == session_id) | (Session.claude_session_id == session_id)
-    query = Session.select().where(is_it, expiry.is_current())
+    """Return one session, as `Sessions.get` does, within a transaction. Raise SessionNotFound."""
+    matches = (Session.id == session_id) | (Session.claude_session_id == session_id)
+    query = Session.select().where(matches, expiry.where_current())
     if owner is not None:
         query = query.where(Session.owner == owner)
-    row = query.order_by(Session.updated_at.desc()).first(db)  # one process may have served several
+    row = query.order_by(Session.updated_at.desc()).first(
+        db
+    )  # one CLI process may have served several sessions
     if row is None:
-        raise SessionNotFound("There is no such session, or it has expired.", param="session_id")
+        raise SessionNotFound("The session does not exist or has expired.", param="session_id")
     return _record(row)
 
 
 def insert_session(db: Any, record: SessionRecord, **values: Any) -> None:
-    """Add a session in a transaction; `values` are of further columns."""
+    """Insert a session within a transaction. `values` are the values of further columns."""
     given = {name: getattr(record, name) for name in SessionRecord.__dataclass_fields__} | values
     execute(
         db,

@@ -18,7 +18,9 @@ class Sweeper:
     `sweeps` maps the name of the rows to a function that deletes them and returns their number. It may raise
     StoreError.
 
-    >>> Sweeper({"sessions": sessions.delete_expired}, seconds=3600).open()
+    For example:
+
+        Sweeper({"sessions": sessions.delete_expired}, seconds=3600).open()
     """
 
     def __init__(self, sweeps: Mapping[str, Callable[[], int]], seconds: float) -> None:

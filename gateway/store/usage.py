@@ -1,4 +1,4 @@
-"""What every answer has used: a row each, and their sums."""
+"""The usage of every answer: one row each, and sums over them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,14 @@ _TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_to
 
 @dataclass(frozen=True, slots=True)
 class UsageFigures:
-    """Sums over answers. `input_tokens` excludes the cached ones, `output_tokens` includes the thinking; `cost` is in
-    USD. `requests` counts all, `failed` and `cut` (the client left) some of them."""
+    """Sums over answers.
+
+    `requests` counts all answers, `failed` and `cut` (the client left) some of them. `input_tokens` excludes cached
+    tokens, and `output_tokens` includes thinking, as in the Messages API. `cost` is in USD.
+
+    >>> UsageFigures(input_tokens=3, cache_read_tokens=7, output_tokens=2).total_tokens
+    12
+    """
 
     requests: int = 0
     failed: int = 0
@@ -40,14 +46,16 @@ class UsageFigures:
 
     @property
     def total_tokens(self) -> int:
-        """All that was read and written."""
+        """Return all tokens that were read or written."""
         return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class UsageGroup:
-    """The figures of one day, key, model or project; `name` is None for answers without one. `key_name` goes with
-    keys only."""
+    """The figures of one day, key, model or project.
+
+    `name` is None for answers without one. `key_name` is given for keys only.
+    """
 
     name: str | None
     key_name: str | None
@@ -56,7 +64,7 @@ class UsageGroup:
 
 @dataclass(frozen=True, slots=True)
 class FailedAnswer:
-    """An answer that failed, or a cut one; `error` is its code."""
+    """An answer that failed. `error` is the error's code."""
 
     request_id: str
     endpoint: str
@@ -69,13 +77,13 @@ class FailedAnswer:
 
 
 class UsageTable:
-    """All that is asked of the table. Every method raises StoreError when the database fails."""
+    """The table of usage. Every method raises StoreError when the database fails."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def add_records(self, records: Sequence[Record]) -> None:
-        """A row for each, and the sums of their keys, in one transaction."""
+        """Add a row per record, and add to the sums of their keys, in one transaction."""
         rows = [_row(record) for record in records]
 
         def work(db: Any) -> None:
@@ -86,9 +94,9 @@ class UsageTable:
         self._store.write(work)
 
     def sum_by(self, by: GroupBy, first: date, last: date, key_id: str | None = None) -> list[UsageGroup]:
-        """The sums of answers begun from `first` to `last` (UTC, both included), of one key or of all.
+        """Return the sums of answers that began from `first` to `last` (UTC, both included), of one key or of all.
 
-        Days come newest first, all others in order of cost.
+        Days are sorted newest first, all other groups by cost, highest first.
         """
         column = _COLUMNS[by]
         query = (
@@ -110,7 +118,7 @@ class UsageTable:
         return found
 
     def list_failures(self, limit: int = 50, key_id: str | None = None) -> list[FailedAnswer]:
-        """The latest answers that failed, newest first."""
+        """Return the latest answers that failed, the newest first."""
         columns = [getattr(UsageRow, name) for name in FailedAnswer.__dataclass_fields__]
         query = UsageRow.select(*columns).where(UsageRow.outcome == "failed")
         if key_id is not None:
@@ -120,7 +128,7 @@ class UsageTable:
 
 
 def sum_figures(groups: Iterable[UsageGroup]) -> UsageFigures:
-    """The figures of all groups together."""
+    """Return the sums over all groups."""
     rows = [asdict(group.figures) for group in groups]
     return UsageFigures(
         **{name: sum(row[name] for row in rows) for name in UsageFigures.__dataclass_fields__}
@@ -139,9 +147,8 @@ def _sums() -> list[Any]:
 def _group(row: dict[str, Any], by: GroupBy) -> UsageGroup:
     name, key_name = row.pop("name"), row.pop("key_name")
     cost = float(row.pop("cost"))
-    figures = UsageFigures(
-        **{name: int(sum_) for name, sum_ in row.items()}, cost=cost
-    )  # PostgreSQL's sums are decimals
+    # PostgreSQL returns sums as decimals.
+    figures = UsageFigures(**{name: int(total) for name, total in row.items()}, cost=cost)
     return UsageGroup(name, key_name if by == "key" else None, figures)
 
 

@@ -1,4 +1,4 @@
-"""Usage is written behind the answers' backs: none ever waits for the database, or is lost because it is locked."""
+"""Write usage in the background, so that answers never wait for the database and a lock loses no record."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gateway.store.usage import UsageTable
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.1  # so that a busy worker writes many at once
-BATCH_SIZE = 50  # 7 ms, in which nothing else runs
-MAX_WAITING = 50_000  # some 50 MB
-PAUSES = (0.5, 1.0, 2.0, 5.0)  # after failures in a row, in seconds
+GATHER_SECONDS = 0.1  # a busy worker writes many records at once
+BATCH_SIZE = 50  # takes 7 ms, in which no other greenlet runs
+MAX_WAITING = 50_000  # about 50 MB
+PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds after the first, second … failure in a row
 
 
 class UsageWriter:
-    """A queue of records, and the greenlet that writes them. It starts with the first record.
+    """A queue of records, and the greenlet that writes them to the database. It starts with the first record.
 
-    What the database does not take is kept, up to `most` records, and tried again. Records that are given up (the
-    oldest of too many, or those still waiting at the end) go to the log, with their figures.
+    If the database fails, up to `max_waiting` records wait for the next attempt. Records that are lost (the oldest when
+    too many wait, or the ones still waiting at the end) are logged with their figures.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class UsageWriter:
         return len(self._waiting)
 
     def put(self, record: Record) -> None:
-        """Have it written soon. Waits for nothing and raises nothing."""
+        """Queue a record. This neither waits nor raises."""
         if len(self._waiting) >= self._max_waiting:
             _log_lost(self._waiting.popleft())
         self._waiting.append(record)
@@ -53,23 +53,23 @@ class UsageWriter:
             self._greenlet = gevent.spawn(self._write_forever)
 
     def close(self) -> None:
-        """Write what waits; what cannot be written goes to the log."""
+        """Write the waiting records. Records that cannot be written are logged."""
         if self._greenlet is not None:
             self._greenlet.kill()
         try:
             self.flush()
         except Exception:
-            log.exception("usage could not be written at the end")
+            log.exception("usage could not be written at shutdown")
             while self._waiting:
                 _log_lost(self._waiting.popleft())
 
     def flush(self) -> None:
-        """Write what waits, now. Raises what the database does; then it still waits."""
+        """Write the waiting records now. If the database fails, raise its error; the records keep waiting."""
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
             try:
                 self._usage.add_records(batch)
-            except BaseException:  # killed in a wait for the lock, too
+            except BaseException:  # also when the greenlet is killed while it waits for the lock
                 self._waiting.extendleft(reversed(batch))
                 raise
             gevent.sleep(0)
@@ -79,32 +79,34 @@ class UsageWriter:
             self._has_records.wait()
             gevent.sleep(GATHER_SECONDS)
             self._has_records.clear()
-            while not self._try_to_flush():
+            while not self._flush_quietly():
                 gevent.sleep(self._pauses[min(self._failures, len(self._pauses)) - 1])
 
-    def _try_to_flush(self) -> bool:
+    def _flush_quietly(self) -> bool:
         try:
             self.flush()
         except StoreError as error:
-            self._note_failure(error)
+            self._log_failure(error)
         except Exception as error:
             if not self._failures:
-                log.exception("usage cannot be written, for no known reason")
-            self._note_failure(error)
+                log.exception("usage cannot be written because of an unexpected error")
+            self._log_failure(error)
         else:
             if self._failures:
-                log.warning("usage is written again")
+                log.warning("usage can be written again")
                 self._failures = 0
         return not self._failures
 
-    def _note_failure(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         if not self._failures:
-            log.error("usage cannot be written, it is kept and tried again: %s", error.__cause__ or error)
+            log.error(
+                "usage cannot be written; records wait for the next attempt: %s", error.__cause__ or error
+            )
         self._failures += 1
 
 
 def _log_lost(record: Record) -> None:
-    log.error("the usage of an answer is not in the database", extra=_figures(record))
+    log.error("the usage of an answer could not be stored", extra=_figures(record))
 
 
 def _figures(record: Record) -> dict[str, Any]:

@@ -185,7 +185,11 @@ def test_without_its_worker_it_has_failed(store: Store) -> None:
     begin(kept, "a")
     time.sleep(0.06)
     found = kept.get(OWN, "a")
-    assert (found.body["status"], found.body["error"], found.is_finished) == ("failed", module.LOST, True)
+    assert (found.body["status"], found.body["error"], found.is_finished) == (
+        "failed",
+        module.LOST_ERROR,
+        True,
+    )
     assert kept.cancel(OWN, "a").body["status"] == "failed"
     assert kept.update(OWN, body("a"))  # it was only slow
     assert kept.get(OWN, "a").body["status"] == "completed"

@@ -86,7 +86,7 @@ def test_records_wait_for_a_locked_database(
     run_until(lambda: usage.attempts >= attempts + 3)
     assert len(writer) == 2
     lock.execute("rollback")
-    run_until(lambda: "usage is written again" in caplog.text)
+    run_until(lambda: "usage can be written again" in caplog.text)
     assert requests_by_model(usage) == {"first": 1, "second": 1}
     assert caplog.text.count("usage cannot be written") == 1
 
@@ -97,7 +97,7 @@ def test_oldest_record_goes_to_the_log_when_there_are_too_many(
     for number in range(6):
         writer.put(make_record(request_id=f"r{number}"))
     assert len(writer) == 5
-    (lost,) = [record for record in caplog.records if "not in the database" in record.message]
+    (lost,) = [record for record in caplog.records if "could not be stored" in record.message]
     assert vars(lost)["request_id"] == "r0"
 
 
@@ -108,7 +108,7 @@ def test_unwritten_records_go_to_the_log_at_the_end(
     writer.put(make_record(key_id="a"))
     run_until(lambda: "usage cannot be written" in caplog.text)
     writer.close()
-    (lost,) = [vars(record) for record in caplog.records if "not in the database" in record.message]
+    (lost,) = [vars(record) for record in caplog.records if "could not be stored" in record.message]
     assert (lost["key_id"], lost["output_tokens"], lost["cost_usd"]) == ("a", 4000, 0.25)
 
 
