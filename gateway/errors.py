@@ -1,4 +1,4 @@
-"""Every error a client can meet; each knows its HTTP status, type and code.
+"""All errors that a client can get. Each has an HTTP status, a type and a code.
 
 GatewayError
 ├── InvalidRequest 400
@@ -39,9 +39,12 @@ GatewayError
 ├── TurnTimeout 504
 ├── TurnStopped 409
 ├── SessionBusy 409
-└── ClientGone 499 (never sent: the client has left)
+└── ClientGone 499 (never sent, because the client has left)
 
-The wire form follows https://platform.openai.com/docs/guides/error-codes; dialects encode it.
+The dialects encode them; the default shape is https://platform.openai.com/docs/guides/error-codes.
+
+>>> InvalidRequest("Invalid 'n': Expected an integer.", param="n").body()["error"]["code"]
+'invalid_request'
 """
 
 from __future__ import annotations
@@ -50,18 +53,16 @@ from typing import Any
 
 
 class GatewayError(Exception):
-    """Base of the tree, and what an unforeseen failure becomes.
+    """An unexpected failure of the gateway, and the base of all errors.
 
-    `param` names the offending field of the request. `retry_after` is in seconds. `should_retry` False tells
-    SDKs that trying again cannot help (header `x-should-retry`).
+    `param` names the field of the request that caused the error. `retry_after` is in seconds. With `should_retry` False,
+    the header `x-should-retry` tells SDKs that another attempt cannot help.
     """
 
     status = 500
     type = "server_error"
     code = "internal_error"
-    default_message = (
-        "The gateway failed in an unforeseen way. The log has the details under this request's id."
-    )
+    default_message = "The gateway failed unexpectedly. Its log has the details under the id of this request."
 
     def __init__(
         self,
@@ -80,12 +81,12 @@ class GatewayError(Exception):
         self.should_retry = should_retry
 
     def body(self) -> dict[str, Any]:
-        """The OpenAI error object: `{"error": {message, type, param, code}}`."""
+        """Return the error in OpenAI's shape: `{"error": {message, type, param, code}}`."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 class InvalidRequest(GatewayError):
-    """The request cannot be understood or is not allowed as it is."""
+    """The request is malformed or not allowed in this form."""
 
     status = 400
     type = "invalid_request_error"
@@ -94,19 +95,19 @@ class InvalidRequest(GatewayError):
 
 
 class UnsupportedParameter(InvalidRequest):
-    """A parameter that would change the answer and cannot be honoured."""
+    """A parameter would change the answer, but the gateway cannot honor it."""
 
     code = "unsupported_parameter"
 
 
 class ContextLengthExceeded(InvalidRequest):
-    """The prompt does not fit the model's window. Clients look for the words and the code."""
+    """The prompt exceeds the model's context window."""
 
     code = "context_length_exceeded"
 
 
 class ModelNotSupported(InvalidRequest):
-    """No such model, or every model tried was refused."""
+    """The model does not exist, or every model that was tried was refused."""
 
     code = "model_not_supported"
 
@@ -119,20 +120,20 @@ class RequestTooLarge(InvalidRequest):
 
 
 class ProjectTooLarge(InvalidRequest):
-    """The project's files would be, or are, more than MAX_PROJECT_SIZE_MB."""
+    """The files of the project exceed MAX_PROJECT_SIZE_MB, or would exceed it after this request."""
 
     status = 413
     code = "project_too_large"
 
 
 class KeyRevoked(InvalidRequest):
-    """A revoked key stays revoked."""
+    """The key is revoked, and cannot be changed any more."""
 
     code = "key_revoked"
 
 
 class Unauthorized(GatewayError):
-    """Nobody that the gateway knows. OpenAI calls it an invalid request, too."""
+    """The client is unknown. OpenAI uses the type of invalid requests here, too."""
 
     status = 401
     type = "invalid_request_error"
@@ -140,20 +141,20 @@ class Unauthorized(GatewayError):
 
 
 class MissingKey(Unauthorized):
-    """No key in the request."""
+    """The request has no API key."""
 
     code = "missing_api_key"
     default_message = "No API key. Send one as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
 
 
 class InvalidKey(Unauthorized):
-    """A key that is unknown, expired or revoked; which of them is not told."""
+    """The API key is unknown, expired or revoked; the response does not say which."""
 
     default_message = "The API key is not valid."
 
 
 class Forbidden(GatewayError):
-    """The key is known, but not for this."""
+    """The key is valid, but does not allow this."""
 
     status = 403
     type = "invalid_request_error"
@@ -161,32 +162,32 @@ class Forbidden(GatewayError):
 
 
 class AdminRequired(Forbidden):
-    """Only admin keys may see this."""
+    """This needs an admin key."""
 
     code = "admin_required"
-    default_message = "This needs an admin key. Make one with: python -m gateway keys create NAME --admin"
+    default_message = "This needs an admin key. Create one with: python -m gateway keys create NAME --admin"
 
 
 class ModelNotAllowed(Forbidden):
-    """The key is for other models."""
+    """The key does not allow this model."""
 
     code = "model_not_allowed"
 
 
 class ProjectNotAllowed(Forbidden):
-    """The key may not do this with this project, or may make none."""
+    """The key does not allow this with this project, or may not create projects."""
 
     code = "project_not_allowed"
 
 
 class AgentsNotAllowed(Forbidden):
-    """The operator does not allow projects in which Claude Code's own tools work, or not this tool."""
+    """The operator does not allow agents, which use Claude Code's own tools, or does not allow this tool."""
 
     code = "agents_not_allowed"
 
 
 class NotFound(GatewayError):
-    """No such resource."""
+    """The resource does not exist."""
 
     status = 404
     type = "invalid_request_error"
@@ -200,13 +201,13 @@ class KeyNotFound(NotFound):
 
 
 class ModelNotFound(NotFound):
-    """`GET /v1/models/{id}` of an unknown model."""
+    """No model has this id."""
 
     code = "model_not_found"
 
 
 class ProjectNotFound(NotFound):
-    """No such project, or another owner's."""
+    """No project of this client has this id."""
 
     code = "project_not_found"
 
@@ -218,19 +219,19 @@ class ProjectFileNotFound(NotFound):
 
 
 class ResponseNotFound(NotFound):
-    """No stored response has this id, or it is somebody else's."""
+    """No stored response of this client has this id."""
 
     code = "response_not_found"
 
 
 class SessionNotFound(NotFound):
-    """No session of the asker has this id, or it has expired."""
+    """No session of this client has this id, or it has expired."""
 
     code = "session_not_found"
 
 
 class MethodNotAllowed(GatewayError):
-    """The path exists, the method does not."""
+    """The path does not support this HTTP method."""
 
     status = 405
     type = "invalid_request_error"
@@ -238,7 +239,7 @@ class MethodNotAllowed(GatewayError):
 
 
 class NotServed(GatewayError):
-    """A part of OpenAI's API that Claude Code has nothing for. Trying again never helps."""
+    """A part of OpenAI's API that Claude Code cannot serve. Another attempt never helps."""
 
     status = 501
     type = "invalid_request_error"
@@ -246,7 +247,7 @@ class NotServed(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """The account behind the CLI has reached a limit."""
+    """The account behind the gateway has reached a limit."""
 
     status = 429
     type = "rate_limit_error"
@@ -254,25 +255,25 @@ class RateLimited(GatewayError):
 
 
 class TooManyTurns(RateLimited):
-    """All turns that MAX_CONCURRENT_SESSIONS allows are running and the queue is full or too slow."""
+    """MAX_CONCURRENT_SESSIONS answers are being written, and the queue is full or too slow."""
 
     code = "too_many_turns"
-    default_message = "Too many answers are being written at once. Try again shortly."
+    default_message = "Too many answers are being written now. Try again shortly."
 
 
 class LimitReached(RateLimited):
-    """The client has reached one of its own limits a minute, or of answers at once."""
+    """The client has reached a limit per minute, or its limit of concurrent answers."""
 
 
 class QuotaExceeded(RateLimited):
-    """The client's budget for a day or a month is used up: trying again soon cannot help."""
+    """The client's budget for the day or month is used up, so trying again soon cannot help."""
 
     type = "insufficient_quota"
     code = "insufficient_quota"
 
 
 class UpstreamError(GatewayError):
-    """The CLI or the API behind it failed in the course of a turn."""
+    """The CLI or the API behind it failed during the answer."""
 
     status = 502
     type = "server_error"
@@ -306,21 +307,21 @@ class Overloaded(Unavailable):
 
 
 class ShuttingDown(Unavailable):
-    """The gateway is stopping and cannot finish this answer."""
+    """The gateway is shutting down and cannot finish this answer."""
 
     code = "shutting_down"
-    default_message = "The gateway is restarting; this answer was cut off. Try again."
+    default_message = "The gateway is restarting and cut this answer off. Try again."
 
 
 class StoreError(Unavailable):
-    """The database is locked, full, broken or not there."""
+    """The database is locked, full, damaged or unreachable."""
 
     code = "store_unavailable"
-    default_message = "The gateway's database is not available now. Try again shortly."
+    default_message = "The gateway's database is not available. Try again shortly."
 
 
 class TurnTimeout(GatewayError):
-    """Nothing came from the CLI for too long, or the turn took too long in all."""
+    """The CLI sent nothing for too long, or the whole answer took too long."""
 
     status = 504
     type = "server_error"
@@ -328,12 +329,12 @@ class TurnTimeout(GatewayError):
 
 
 class TurnStopped(GatewayError):
-    """The answer was stopped on request, by another one of the same owner."""
+    """Another request of the same client stopped the answer."""
 
     status = 409
     type = "invalid_request_error"
     code = "stopped"
-    default_message = "The answer was stopped on request."
+    default_message = "Another request stopped the answer."
 
 
 class SessionBusy(GatewayError):
@@ -342,11 +343,11 @@ class SessionBusy(GatewayError):
     status = 409
     type = "invalid_request_error"
     code = "session_busy"
-    default_message = "An answer of this session is being written. Wait for its end, or stop it."
+    default_message = "Another answer of this session is being written. Wait until it ends, or stop it."
 
 
 class ClientGone(GatewayError):
-    """The client closed its connection; nobody will read this."""
+    """The client closed its connection, so this error is never sent."""
 
     status = 499
     type = "client_closed_request"

@@ -1,7 +1,11 @@
-"""The one shape every dialect translates to and the CLI is driven from: a turn, and the events it yields.
+"""A turn, which every dialect translates requests into, and the events that the CLI yields for it.
 
-Content is kept as Messages API content blocks (plain dicts, `{"type": "text", "text": …}`), because that is what
-the CLI takes over stdin and what the model finally sees. Source: https://platform.claude.com/docs/en/api/messages
+Content is kept as Messages API content blocks (plain dicts, `{"type": "text", "text": …}`), because the CLI reads them
+from stdin and the model finally sees them. Source: https://platform.claude.com/docs/en/api/messages
+
+>>> turn = Turn((Message("user", ({"type": "text", "text": "Hi"},)),), requested_model="haiku")
+>>> turn.sampling.max_tokens is None
+True
 """
 
 from __future__ import annotations
@@ -14,10 +18,10 @@ from typing import Any, Literal
 CACHE_READ_FACTOR = 0.1
 CACHE_WRITE_FACTOR = 1.25
 
-#: How many answers one request may ask for.
+#: The largest number of answers to one request.
 MAX_CHOICES = 8
 
-#: How much a model can be asked to think, from the least to the most.
+#: The levels of effort, from the least thinking to the most.
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 #: A content block of the Messages API.
@@ -27,7 +31,7 @@ Role = Literal["user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the conversation. `content` is never empty and holds no blank text block."""
+    """A message of the conversation. `content` is never empty and holds no blank text block."""
 
     role: Role
     content: tuple[Block, ...]
@@ -35,7 +39,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function the client defined. `input_schema` is a JSON schema of type object."""
+    """A function that the client defined. `input_schema` is a JSON schema of type object."""
 
     name: str
     description: str
@@ -44,7 +48,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """Which tools the model may or must call. `name` goes with mode "tool" only."""
+    """The tools that the model may or must call. `name` is set only with mode "tool"."""
 
     mode: Literal["auto", "any", "none", "tool"] = "auto"
     name: str | None = None
@@ -53,7 +57,7 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Per-turn sampling parameters; None means the model's own default. `max_tokens` counts thinking too."""
+    """The sampling parameters of a turn; None is the model's default. `max_tokens` includes thinking."""
 
     max_tokens: int | None = None
     temperature: float | None = None
@@ -63,13 +67,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class AgentWorkspace:
-    """Where and with what Claude Code itself works on an answer, as an agent.
+    """The folder in which Claude Code itself works on an answer as an agent, and its permissions.
 
-    `folder` is the absolute path of its working folder. `tools` are built-in tools of Claude Code; `allowed` are
-    permission rules (`Bash`, `Bash(git log *)`) for what may be done without asking: nobody is there to be asked, so
-    that all else is denied. `permission_mode` is one of default, acceptEdits, dontAsk. `max_turns` is how many API
-    messages the answer may take. `instructions` are the project's own (its CLAUDE.md). With `reports_activity` the
-    use of tools shows as thinking.
+    - `folder` is the absolute path of its working folder.
+    - `tools` are built-in tools of Claude Code. `allowed` holds permission rules (`Bash`, `Bash(git log *)`); all other
+      uses are denied, because there is no user to ask.
+    - `permission_mode` is default, acceptEdits or dontAsk.
+    - `max_turns` limits the number of API messages per answer.
+    - `instructions` are the project's own (its CLAUDE.md).
+    - With `reports_activity`, the use of tools is reported as thinking.
     """
 
     folder: str
@@ -140,12 +146,13 @@ def sum_usage(usages: Iterable[Usage]) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model and what it takes.
+    """A model and its capabilities.
 
-    `max_tokens` is the most it writes; costs are USD per 1,000 tokens, None where unknown, and input read from the
-    cache costs `cache_read_factor` of fresh input. `thinking` tells how it
-    thinks: not at all, within a budget, or as it sees fit; `sampling` whether temperature and top_p may come
-    both, one of them or not at all; `described` is False for a name that nobody told us about.
+    - `max_tokens` is the largest number of tokens in one answer.
+    - Costs are in USD per 1,000 tokens, None if unknown; input read from the cache costs `cache_read_factor` of it.
+    - `thinking` is "none", within a "budget" of tokens, or "adaptive"; `thinking_off` means that it can be turned off.
+    - `sampling` says if the model accepts temperature and top_p together, one of them, or none.
+    - `described` is False for a name that the CLI has not listed.
     """
 
     id: str
@@ -166,7 +173,7 @@ class Model:
     described: bool = field(default=True, compare=False)
 
     def cost(self, usage: Usage) -> float | None:
-        """USD for `usage` by the price table; None without prices."""
+        """Return the cost of `usage` in USD by the price table; None without prices."""
         if self.input_cost_per_1k is None or self.output_cost_per_1k is None:
             return None
         fresh = usage.input_tokens + self.cache_read_factor * usage.cache_read_tokens
@@ -176,18 +183,18 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question to the model with everything that shapes the answer.
+    """A request to the model, with everything that shapes the answer.
 
-    `owner` stands for whoever asks: a process that answered one owner is never used for another.
-    `project` is the id of the project, for which the same holds ("": none); `agent_workspace` is there if Claude Code
-    itself is to work in it, with its own tools instead of the client's.
-    `output_schema` is a JSON schema of type object that the answer has to follow; `effort` is one of low, medium,
-    high, xhigh, max; `thinking` False turns thinking off where the model allows it, True keeps it on.
-    `thinking_budget` is the most tokens to think with, for models that think within a budget.
-
-    `messages` alternate in role and end with the user's. `requested_model` is the name that the client sent (None: the
-    configured default). A dialect leaves `model` None; the answering layer resolves the name once and sets it.
-    `system` parts are joined with a blank line by the CLI.
+    - `messages` alternate in role and end with the user's.
+    - `requested_model` is the name that the client sent (None: the configured default). A dialect leaves `model` None;
+      the answering layer resolves the name once and sets it.
+    - `system` holds parts of the system prompt, which the CLI joins with a blank line.
+    - `output_schema` is a JSON schema of type object that the answer must follow.
+    - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
+      `thinking_budget` limits the tokens to think with, for models that think within a budget.
+    - `owner` identifies the client: a process that answered one owner is never used for another.
+    - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is set
+      if Claude Code itself works in it, with its own tools instead of the client's.
     """
 
     messages: tuple[Message, ...]
@@ -207,7 +214,7 @@ class Turn:
 
     @property
     def resolved_model(self) -> Model:
-        """Return the model. Raises ValueError for a turn whose name was not resolved."""
+        """Return the model. Raises ValueError if the name was not resolved."""
         if self.model is None:
             raise ValueError("The turn's model was not resolved.")
         return self.model
@@ -215,10 +222,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The model began to answer. `model` is its full name; `ignored` names parameters it could not take.
+    """The model has started to answer.
 
-    `usage` is what is known at the beginning: the tokens of the prompt. `session` is what the CLI calls the
-    conversation that its process has.
+    `model` is its full name. `ignored` names the parameters, as concepts, that the model cannot take. `usage` holds the
+    tokens of the prompt. `session` is the CLI's id of the conversation in its process.
     """
 
     model: str
@@ -229,21 +236,21 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of the answer's text."""
+    """A fragment of the answer's text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """A piece of the model's visible reasoning."""
+    """A fragment of the model's visible thinking."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of a client's tool begins. `index` counts the calls of this answer from 0."""
+    """A call of a client's tool has started. `index` counts the calls of this answer from 0."""
 
     index: int
     id: str
@@ -260,26 +267,27 @@ class ToolArguments:
 
 @dataclass(frozen=True, slots=True)
 class Retracted:
-    """All text so far is void: it did not follow the output schema and the model writes it again."""
+    """All text so far is void: it did not follow the output schema, and the model writes it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The model gave words instead of the structured output it was asked for."""
+    """The model wrote text instead of the structured output."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Nothing came for a while; the turn goes on. Lets a stream send a keep-alive."""
+    """Nothing has arrived for a while, but the turn goes on, so a stream can send a keep-alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer is complete. `stop_reason` is the Messages API's (end_turn, max_tokens, stop_sequence, …).
+    """The answer is complete.
 
-    `stop_sequence` is the one that was found.
+    `stop_reason` is the Messages API's (end_turn, max_tokens, stop_sequence, …), and `stop_sequence` the sequence that
+    ended the answer.
     """
 
     stop_reason: str
