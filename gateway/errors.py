@@ -55,8 +55,8 @@ from typing import Any
 class GatewayError(Exception):
     """An unexpected failure of the gateway, and the base of all errors.
 
-    `param` names the field of the request that caused the error. `retry_after` is in seconds. With `should_retry` False,
-    the header `x-should-retry` tells SDKs that another attempt cannot help.
+    `param` names the field of the request that caused the error. `retry_after` is in seconds. If `should_retry` is
+    False, the header `x-should-retry` tells SDKs that another attempt cannot help.
     """
 
     status = 500

@@ -193,8 +193,8 @@ class Turn:
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
     - `owner` identifies the client: a process that answered one owner is never used for another.
-    - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is set
-      if Claude Code itself works in it, with its own tools instead of the client's.
+    - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is
+      set if Claude Code itself works in the project, with its own tools instead of the client's.
     """
 
     messages: tuple[Message, ...]

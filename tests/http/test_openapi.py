@@ -145,10 +145,10 @@ def test_errors_are_in_their_dialects_form(described: Json) -> None:
 
 def test_errors_have_messages_of_their_own(described: Json) -> None:
     examples = described["components"]["examples"]
-    unforeseen = [
-        name for name, each in examples.items() if "unforeseen" in each["value"]["error"]["message"]
+    unexpected = [
+        name for name, each in examples.items() if "unexpected" in each["value"]["error"]["message"]
     ]
-    assert sorted(unforeseen) == ["AnthropicGatewayError", "GatewayError"]
+    assert sorted(unexpected) == ["AnthropicGatewayError", "GatewayError"]
     assert examples["ModelNotAllowed"]["value"]["error"]["code"] == "model_not_allowed"
 
 

@@ -246,7 +246,7 @@ def _sample(kind: type[GatewayError]) -> GatewayError:
 
 def _first_line(kind: type[GatewayError]) -> str:
     if kind is GatewayError:
-        return "The gateway failed in an unforeseen way."
+        return "The gateway failed unexpectedly."
     return (kind.__doc__ or "").partition("\n")[0]
 
 
