@@ -83,7 +83,6 @@ class Run:
         self._conversation: Conversation | None = None
         self._reader: AnswerReader | None = None
         self._holds_slot = False
-        self._has_begun = False
         self._has_ended = False
         limit = fleet.limits.turn_seconds
         timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
@@ -163,7 +162,9 @@ class Run:
         return Attempt(model, parked, is_without_sampling=is_without_sampling)
 
     def _next_attempt(self, attempt: Attempt, error: ProcessEnded | InvalidRequest) -> Attempt:
-        """Return what to try after a failed attempt. Raises `error` if another attempt cannot help.
+        """Return what to try after a failed attempt.
+
+        Raises `error` if another attempt cannot help, or if the client has already got a part of the answer.
 
         - If the process of a parked conversation was lost, seed a fresh process with the history.
         - If a warm process died before it was set up, take the next one.
@@ -171,10 +172,11 @@ class Run:
         - If the model rejected sampling parameters, ask it once more without them.
         """
         conversation = self._end_conversation()
-        if self._stop_reason or conversation is None:
+        has_started = self._reader is not None and self._reader.started
+        if self._stop_reason or conversation is None or has_started:
             raise error
         if isinstance(error, ProcessEnded):
-            return _replace_process(attempt, conversation, error, has_begun=self._has_begun)
+            return _replace_process(attempt, conversation, error, is_silent=self._reader is None)
         if isinstance(error, ModelNotSupported):
             return self._replace_model(attempt.model, error)
         if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
@@ -198,7 +200,6 @@ class Run:
         reader = conversation.expect_answer(attempt.model)
         try:
             for batch in conversation.read_answer(reader, self._fleet.limits.silence_seconds):
-                self._has_begun = True
                 self._reader = reader
                 if isinstance(batch[-1], Done):
                     self._complete(conversation, reader, attempt.model)
@@ -265,9 +266,9 @@ class Run:
 
 
 def _replace_process(
-    attempt: Attempt, conversation: Conversation, error: ProcessEnded, *, has_begun: bool
+    attempt: Attempt, conversation: Conversation, error: ProcessEnded, *, is_silent: bool
 ) -> Attempt:
-    if attempt.parked is not None and not has_begun:
+    if attempt.parked is not None and is_silent:
         log.warning("the process of a parked conversation was lost; a fresh one is seeded: %s", error)
         return replace(attempt, parked=None)
     if conversation.tuning is None and attempt.dead_processes + 1 < MAX_DEAD_PROCESSES:

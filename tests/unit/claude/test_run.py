@@ -209,6 +209,23 @@ def test_invalid_request_without_sampling_is_not_retried(
     assert refusals.models == [MODEL.id]
 
 
+def test_failure_after_the_start_of_the_answer_is_not_retried(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = AnswerReader.read
+
+    def fail_once_started(reader: AnswerReader, messages: Sequence[CliMessage]) -> Any:
+        if reader.started:
+            raise ModelNotSupported("too late")
+        return read(reader, messages)
+
+    monkeypatch.setattr(AnswerReader, "read", fail_once_started)
+    run = Run(fleet, turn("SLOW", model=Model("claude-a", fallbacks=("claude-b",))))
+    with pytest.raises(ModelNotSupported, match="too late"):
+        list(run)
+    run.close()
+
+
 def test_agent_that_does_not_start_is_not_retried(
     fleet: Fleet, cli: ScriptedCli, caplog: pytest.LogCaptureFixture
 ) -> None:
