@@ -138,7 +138,7 @@ def test_agent_loop_of_three_rounds_works(name: str, gateway: Gateway, standin: 
 
     seen = json.loads(seen_by(at(gateway, client.command())))
 
-    assert not standin.faults
+    assert not standin.script_errors
     for loop, rounds in seen["loops"].items():
         assert_seen(client, rounds, ["", "", json.dumps(FOUND)] if "report" in loop else TEXTS)
     assert seen["parsed"]

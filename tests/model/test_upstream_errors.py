@@ -208,7 +208,7 @@ def test_failure_in_mid_stream_is_the_last_event(
     standin.default(reply)
     said, problem = broken(gateway)
     assert said
-    assert SLOW.blocks[0].whole.startswith(said)
+    assert SLOW.blocks[0].text.startswith(said)
     assert problem["code"] == code
     assert problem.keys() == {"message", "type", "param", "code"}
     assert len(standin.messages) == 1

@@ -1,4 +1,12 @@
-"""A stand-in for Anthropic's Messages API, for tests that run the real Claude Code CLI without an account."""
+"""A stand-in for Anthropic's Messages API, so that tests can run the real Claude Code CLI without an account.
+
+It rejects what the real API rejects, sends scripted replies and records requests:
+
+    with StandIn() as standin:
+        standin.reply(text("Hello", delay=0.1), when="hi")
+        …  # run the CLI with ANTHROPIC_BASE_URL=standin.url
+        assert standin.messages.last.text == "hi"
+"""
 
 from .models import Model, describe
 from .records import Recorded, Records
@@ -20,7 +28,7 @@ from .replies import (
     tool_block,
     tool_calls,
 )
-from .rules import refusal
+from .rules import rejection
 from .server import StandIn
 from .signature import sign
 
@@ -39,7 +47,7 @@ __all__ = [
     "error",
     "hang",
     "raw",
-    "refusal",
+    "rejection",
     "sign",
     "stream_error",
     "text",

@@ -1,4 +1,4 @@
-"""A reply as the Messages API puts it on the wire: server-sent events, or one JSON message."""
+"""Encode a reply as the Messages API does: as server-sent events, or as one JSON message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .limits import limited
+from .limits import apply_limits
 from .prompt import Body, count_tokens, model_of, shows_thinking
 from .replies import Block, RawEvent, Reply
 from .signature import sign
@@ -22,7 +22,7 @@ _DELTAS = {
 
 @dataclass(frozen=True)
 class Event:
-    """One server-sent event, to be sent `wait` seconds after the one before."""
+    """One server-sent event, to be sent `wait` seconds after the previous one."""
 
     name: str
     payload: bytes
@@ -30,29 +30,29 @@ class Event:
 
     @property
     def is_delta(self) -> bool:
-        """It carries a piece of content."""
+        """Return whether the event carries a piece of content."""
         return self.name == "content_block_delta"
 
 
 def new_id(prefix: str) -> str:
-    """An id as the API makes them, such as `msg_…`."""
+    """Return a new id in the form of the API, for example `msg_01…`."""
     return f"{prefix}_01{uuid.uuid4().hex[:22]}"
 
 
 def stream(reply: Reply, body: Body) -> Iterator[Event]:
-    """The events of the reply to this request, up to where its ending breaks it off."""
+    """Yield the events of the reply to this request, up to the point where its ending interrupts it."""
     if reply.raw:
         yield from map(_raw, reply.raw, _waits(reply))
         return
-    yield from _broken_off(_whole(_prepared(reply, body), body), reply)
+    yield from _interrupted(_all_events(_prepared(reply, body), body), reply)
 
 
 def message(reply: Reply, body: Body) -> dict[str, Any]:
-    """The reply to a request that does not stream."""
+    """Return the body of the reply to a request that does not stream."""
     reply = _prepared(reply, body)
     return {
         **_envelope(body),
-        "content": [_content(block, block.whole, body) for block in reply.blocks],
+        "content": [_content(block, block.text, body) for block in reply.blocks],
         "stop_reason": reply.stop_reason,
         "stop_sequence": reply.stop_sequence,
         "usage": _usage(reply, body),
@@ -60,13 +60,13 @@ def message(reply: Reply, body: Body) -> dict[str, Any]:
 
 
 def duration(reply: Reply, body: Body) -> float:
-    """Seconds the deltas of the reply take, after its head delay."""
-    count = sum(len(block.deltas) for block in limited(reply, body).blocks)
+    """Return the seconds that the deltas of the reply take, after its head delay."""
+    count = sum(len(block.deltas) for block in apply_limits(reply, body).blocks)
     return reply.first_delay + reply.delay * max(0, count - 1)
 
 
 def event(name: str, data: dict[str, Any], wait: float = 0.0) -> Event:
-    """An event whose data carries its own name as `type`."""
+    """Return an event whose data repeats its name as `type`."""
     return Event(name, _encode(name, {"type": name, **data}), wait)
 
 
@@ -87,7 +87,7 @@ def _waits(reply: Reply) -> Iterator[float]:
 
 
 def _prepared(reply: Reply, body: Body) -> Reply:
-    reply = limited(reply, body)
+    reply = apply_limits(reply, body)
     with_ids = (
         replace(block, id=block.id or new_id("toolu")) if block.kind == "tool_use" else block
         for block in reply.blocks
@@ -95,7 +95,7 @@ def _prepared(reply: Reply, body: Body) -> Reply:
     return replace(reply, blocks=tuple(with_ids))
 
 
-def _whole(reply: Reply, body: Body) -> Iterator[Event]:
+def _all_events(reply: Reply, body: Body) -> Iterator[Event]:
     usage = _usage(reply, body)
     started = {**_envelope(body), "content": [], "stop_reason": None, "stop_sequence": None}
     yield event("message_start", {"message": {**started, "usage": {**usage, "output_tokens": 1}}})
@@ -117,7 +117,7 @@ def _block(index: int, block: Block, waits: Iterator[float], body: Body) -> Iter
         yield event("content_block_delta", {"index": index, "delta": {"type": kind, name: delta}}, wait)
         wait = next(waits)
     if block.kind == "thinking":
-        signature = {"type": "signature_delta", "signature": sign(block.whole)}
+        signature = {"type": "signature_delta", "signature": sign(block.text)}
         yield event("content_block_delta", {"index": index, "delta": signature})
     yield event("content_block_stop", {"index": index})
 
@@ -127,13 +127,13 @@ def _is_shown(block: Block, body: Body) -> bool:
 
 
 def _content(block: Block, written: str, body: Body) -> dict[str, Any]:
-    """A content block: with its whole text in a message, with none when a stream starts it."""
+    """Return a content block: with all of its text in a message, with no text at the start in a stream."""
     if block.kind == "text":
         return {"type": "text", "text": written}
     if block.kind == "thinking":
         shown = written if _is_shown(block, body) else ""
         return {"type": "thinking", "thinking": shown, "signature": sign(written) if written else ""}
-    # Cut short by `max_tokens` the pieces are no JSON; the API then leaves the input empty.
+    # Arguments truncated by `max_tokens` are not valid JSON; the API then leaves the input empty.
     return {"type": "tool_use", "id": block.id, "name": block.name, "input": _parsed(written)}
 
 
@@ -158,7 +158,7 @@ def _usage(reply: Reply, body: Body) -> dict[str, Any]:
     }
 
 
-def _broken_off(events: Iterator[Event], reply: Reply) -> Iterator[Event]:
+def _interrupted(events: Iterator[Event], reply: Reply) -> Iterator[Event]:
     ending, deltas = reply.ending, 0
     for item in events:
         is_due = deltas >= ending.after or item.name == "message_delta"

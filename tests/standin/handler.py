@@ -1,4 +1,4 @@
-"""HTTP: reads requests, records them, applies the rules and hands over to the player."""
+"""The HTTP handler: read requests, record them, apply the rules and let the player send the reply."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .player import fail, play
 from .prompt import count_tokens
 from .records import Recorded
 from .replies import ERROR_TYPES, Failure
-from .rules import refusal
+from .rules import rejection
 from .wire import ClientGone, Stopped, Wire
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MAX_REQUEST_BYTES = 32 * 1024 * 1024
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection. Subclassed for each stand-in, with `standin` set."""
+    """One connection. Each stand-in makes a subclass with `standin` set."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
     standin: StandIn
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def handle(self) -> None:
         """Serve requests until either side closes the connection."""
@@ -38,15 +38,15 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_POST(self) -> None:
-        """A message, a count of tokens, or a path the API does not have."""
+        """Answer a message, a count of tokens, or a path that the API does not have."""
         self._serve()
 
     def do_GET(self) -> None:
-        """Is it up?"""
+        """Answer a request that checks whether the server is up."""
         self._serve()
 
     def do_HEAD(self) -> None:
-        """Is it up? Some versions of the CLI ask so before their first request."""
+        """Answer a check of whether the server is up. Some versions of the CLI send one before their first request."""
         self._serve()
 
     def _serve(self) -> None:
@@ -67,31 +67,31 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, wire: Wire, record: Recorded) -> bool:
         if not record.is_message:
             return self._answer_other(wire, record)
-        failure = self._refuse(record)
+        failure = self._find_failure(record)
         if failure:
             return fail(wire, record, failure)
         try:
             reply = self.standin.script.reply_to(record.body)
         except Exception:
-            return self._answer_fault(wire, record)
+            return self._answer_script_error(wire, record)
         return play(wire, record, reply, record.body)
 
-    def _refuse(self, record: Recorded) -> Failure | None:
+    def _find_failure(self, record: Recorded) -> Failure | None:
         if not record.body:
-            return _failure(400, "The request body is not valid JSON: a JSON object was expected")
+            return _failure(400, "The request body is not a valid JSON object.")
         if len(record.raw) > MAX_REQUEST_BYTES:
             return _failure(413, "Request exceeds the maximum size")
         model = record.body.get("model")
         if self.standin.is_unknown(model):
             return _failure(404, f"model: {model}")
-        message = refusal(record.body, record.betas) if self.standin.strict else None
+        message = rejection(record.body, record.betas) if self.standin.strict else None
         return _failure(400, message) if message else None
 
-    def _answer_fault(self, wire: Wire, record: Recorded) -> bool:
-        """A test's own callable has failed: loudly, so that nobody looks for the mistake elsewhere."""
-        fault = traceback.format_exc()
-        self.standin.faults.append(fault)
-        return fail(wire, record, _failure(500, f"the stand-in's script failed: {fault}"))
+    def _answer_script_error(self, wire: Wire, record: Recorded) -> bool:
+        """Report an exception of a test's own callable, so that the mistake is not searched for elsewhere."""
+        error = traceback.format_exc()
+        self.standin.script_errors.append(error)
+        return fail(wire, record, _failure(500, f"The script of the stand-in failed: {error}"))
 
     def _answer_other(self, wire: Wire, record: Recorded) -> bool:
         path = record.path.partition("?")[0]

@@ -1,4 +1,4 @@
-"""What a request's own limits do to a reply: stop sequences, `max_tokens`, whether it thinks."""
+"""Apply the limits of a request to a reply: thinking, stop sequences and `max_tokens`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from .prompt import Body, model_of, thinks
 from .replies import Block, Reply
 
 
-def limited(reply: Reply, body: Body) -> Reply:
-    """The part of a reply this request gets; one delta counts as one token."""
+def apply_limits(reply: Reply, body: Body) -> Reply:
+    """Return the part of a reply that this request gets. One delta counts as one token."""
     if not thinks(body, model_of(body)):
         reply = replace(reply, blocks=tuple(block for block in reply.blocks if block.kind != "thinking"))
     return _up_to_limit(_up_to_stop(reply, body.get("stop_sequences") or []), body.get("max_tokens"))
@@ -18,15 +18,15 @@ def limited(reply: Reply, body: Body) -> Reply:
 
 def _up_to_stop(reply: Reply, sequences: Sequence[str]) -> Reply:
     for index, block in enumerate(reply.blocks):
-        found = _first(block.whole, sequences) if block.kind == "text" else None
+        found = _first(block.text, sequences) if block.kind == "text" else None
         if found is not None:
-            kept = (*reply.blocks[:index], _shortened(block, block.whole.index(found)))
-            return replace(reply, blocks=kept, stop_reason="stop_sequence", stop_sequence=found)
+            blocks = (*reply.blocks[:index], _shortened(block, block.text.index(found)))
+            return replace(reply, blocks=blocks, stop_reason="stop_sequence", stop_sequence=found)
     return reply
 
 
 def _first(text: str, sequences: Sequence[str]) -> str | None:
-    """The sequence that is complete first, as a model writing the text would meet it."""
+    """Return the sequence that is complete first, as a model that writes the text would meet it."""
     ends = ((text.find(item) + len(item), item) for item in sequences if item in text)
     return min(ends, default=(0, None))[1]
 

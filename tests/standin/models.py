@@ -1,7 +1,10 @@
-"""What the Messages API takes from each model, read off the model's id.
+"""The parameters that the Messages API accepts for each model, derived from the model's id.
 
-The families and limits follow Anthropic's published model tables and the catalogue inside the CLI; where the
-two differ the stricter one is kept, so that a request accepted here is accepted there.
+Families and limits follow Anthropic's published model tables and the catalog inside the CLI. Where the two differ, the
+stricter one applies, so that a request that is accepted here is accepted by the API.
+
+>>> describe("claude-opus-4-8").takes_sampling
+False
 """
 
 from __future__ import annotations
@@ -24,16 +27,16 @@ LONG_CONTEXT_BETA = "context-1m"
 STANDARD_WINDOW = 200_000
 LONG_WINDOW = 1_000_000
 
-# Nothing newer is known, so an id without a version ("sonnet") or of an unheard-of family counts as this.
+# The newest known version. An id without a version ("sonnet") or of an unknown family counts as this one.
 _NEWEST: Version = (5, 5)
-# First version of a family whose thinking cannot be turned off.
+# The first version of each family whose thinking cannot be turned off.
 _ALWAYS_THINKS: dict[str, Version] = {"fable": (5, 0), "mythos": (5, 0)}
 _ALWAYS_THINKS_ELSE: Version = (5, 5)
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model, known by family ("opus") and version ((4, 8)); `long_context`: 1M was asked for."""
+    """One model, for example of family "opus" and version (4, 8). `long_context`: a 1M window was requested."""
 
     id: str
     family: str
@@ -42,47 +45,47 @@ class Model:
 
     @property
     def takes_sampling(self) -> bool:
-        """`temperature`, `top_p` and `top_k` may be sent at all."""
+        """Return whether `temperature`, `top_p` and `top_k` are accepted."""
         return self.version < (4, 7)
 
     @property
     def both_sampling_ok(self) -> bool:
-        """`temperature` and `top_p` may be sent together."""
+        """Return whether `temperature` and `top_p` are accepted together."""
         return self.version < (4, 1)
 
     @property
     def thinking_enabled_ok(self) -> bool:
-        """`thinking: {"type": "enabled", "budget_tokens": N}` is accepted."""
+        """Return whether `thinking: {"type": "enabled", "budget_tokens": N}` is accepted."""
         return (3, 7) <= self.version < (4, 7)
 
     @property
     def adaptive_ok(self) -> bool:
-        """`thinking: {"type": "adaptive"}` is accepted."""
+        """Return whether `thinking: {"type": "adaptive"}` is accepted."""
         return self.version >= (4, 6)
 
     @property
     def thinking_off_ok(self) -> bool:
-        """`thinking: {"type": "disabled"}` is accepted."""
+        """Return whether `thinking: {"type": "disabled"}` is accepted."""
         return self.version < _ALWAYS_THINKS.get(self.family, _ALWAYS_THINKS_ELSE)
 
     @property
     def hides_thinking(self) -> bool:
-        """Thinking text is left out unless the request says `display: "summarized"`."""
+        """Return whether thinking text is omitted unless the request says `display: "summarized"`."""
         return self.version >= (4, 7)
 
     @property
     def prefill_ok(self) -> bool:
-        """The last message may be the assistant's."""
+        """Return whether the last message may be from the assistant."""
         return self.version < (4, 6)
 
     @property
     def system_turns_ok(self) -> bool:
-        """Messages of role "system" may stand between the others."""
+        """Return whether messages of role "system" may stand between the others."""
         return self.version >= (4, 8)
 
     @property
     def efforts(self) -> tuple[str, ...]:
-        """Values `output_config.effort` may have; empty when the model takes none."""
+        """Return the values that `output_config.effort` may have; none if the model does not accept it."""
         if self.version >= (4, 7):
             return ("low", "medium", "high", "xhigh", "max")
         if self.version >= (4, 6):
@@ -91,12 +94,12 @@ class Model:
 
     @property
     def caps_effort_without_thinking(self) -> bool:
-        """With thinking off, effort above "high" is refused."""
+        """Return whether efforts above "high" are rejected while thinking is off."""
         return (self.family, self.version) == ("opus", (5, 0))
 
     @cached_property
     def max_output(self) -> int:
-        """Most tokens `max_tokens` may ask for."""
+        """Return the largest value of `max_tokens`."""
         if self.version >= (4, 6):
             return 128_000
         if self.version < (3, 7):
@@ -105,17 +108,17 @@ class Model:
 
     @property
     def window(self) -> int:
-        """Context window in tokens."""
+        """Return the size of the context window in tokens."""
         has_choice = self.version >= ((4, 0) if self.family == "sonnet" else (4, 6))
         is_long = self.version >= (4, 7) or (has_choice and self.long_context)
         return LONG_WINDOW if is_long else STANDARD_WINDOW
 
 
 def describe(model_id: str, betas: Collection[str] = ()) -> Model:
-    """The model of that id; `betas` are the values of the `anthropic-beta` header.
+    """Return the model with this id. `betas` are the values of the `anthropic-beta` header.
 
-    A 1M window is asked for by the beta or by a `[1m]` suffix. Ids that cannot be parsed get the
-    properties of the newest model, which refuses the most.
+    The beta or a suffix `[1m]` requests a window of 1M tokens. An id that cannot be parsed gets the properties of the
+    newest model, which rejects most.
     """
     name = model_id.removesuffix("[1m]")
     long_context = name != model_id or any(beta.startswith(LONG_CONTEXT_BETA) for beta in betas)

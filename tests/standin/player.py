@@ -1,4 +1,4 @@
-"""Playing a reply to a client: the right bytes at the right time."""
+"""Send a reply to a client: the right bytes at the right time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .records import Recorded
 from .replies import Failure, Reply, failure_of
 from .wire import Wire, chunk
 
-# Events that are due together go out in one write, up to about this many bytes.
+# Events that are due at the same time are written together, up to about this many bytes.
 _BATCH = 16_384
 
 
 def play(wire: Wire, record: Recorded, reply: Reply, body: Body) -> bool:
-    """Answer one request; False when the connection cannot be used again.
+    """Answer one request. Return whether the connection can be reused.
 
-    Raises `ClientGone` or `Stopped`.
+    Raises ClientGone if the client disconnects, and Stopped if the stand-in stops.
     """
     due = time.monotonic() + reply.head_delay
     if reply.head_delay:
@@ -25,14 +25,14 @@ def play(wire: Wire, record: Recorded, reply: Reply, body: Body) -> bool:
     if reply.failure:
         return fail(wire, record, reply.failure)
     if reply.ending.kind != "end" and reply.ending.after < 0:
-        return _break(wire, record, reply)
+        return _interrupt(wire, record, reply)
     if body.get("stream"):
         return _play_stream(wire, record, reply, body, due)
     return _play_message(wire, record, reply, body, due)
 
 
 def fail(wire: Wire, record: Recorded, failure: Failure) -> bool:
-    """Answer with an HTTP error and the API's body for it."""
+    """Answer with an HTTP error and the body that the API sends with it. Return True."""
     request_id = new_id("req")
     error = {"type": failure.type, "message": failure.message}
     record.begin(failure.status)
@@ -45,11 +45,11 @@ def fail(wire: Wire, record: Recorded, failure: Failure) -> bool:
     return True
 
 
-def _break(wire: Wire, record: Recorded, reply: Reply) -> bool:
+def _interrupt(wire: Wire, record: Recorded, reply: Reply) -> bool:
     if reply.ending.kind == "error":
         return fail(wire, record, failure_of(reply.ending))
     if reply.ending.kind == "hang":
-        wire.wait_for_ever()
+        wire.wait_for_the_end()
     wire.drop()
     return False
 
@@ -57,7 +57,7 @@ def _break(wire: Wire, record: Recorded, reply: Reply) -> bool:
 def _play_message(wire: Wire, record: Recorded, reply: Reply, body: Body, due: float) -> bool:
     wire.wait_until(due + duration(reply, body))
     if reply.ending.kind != "end":
-        return _break(wire, record, reply)
+        return _interrupt(wire, record, reply)
     record.begin(200)
     wire.send_json(200, message(reply, body), {"request-id": new_id("req")}, is_head=False)
     return True
@@ -68,19 +68,19 @@ def _play_stream(wire: Wire, record: Recorded, reply: Reply, body: Body, due: fl
     for event in stream(reply, body):
         if event.wait:
             batch.flush()
-            # Counted from the start, not from the last delta: a late wake-up does not slow the whole stream.
+            # Counted from the start, so that one late wake-up does not delay all later deltas.
             due += event.wait
             wire.wait_until(due)
         batch.add(event)
     batch.flush()
     if reply.ending.kind in ("cut", "hang"):
-        return _break(wire, record, reply)
+        return _interrupt(wire, record, reply)
     wire.send(chunk(b""))
     return True
 
 
 class _Batch:
-    """Events waiting to be written together."""
+    """Events that wait to be written together."""
 
     def __init__(self, wire: Wire, record: Recorded) -> None:
         self._wire, self._record = wire, record
@@ -99,7 +99,7 @@ class _Batch:
             return
         if self._head:
             self._record.begin(200)
-        # Counted first: a test that has read a delta finds it counted.
+        # Counted before they are sent, so that a test that has read a delta finds it counted.
         self._record.count(sum(event.is_delta for event in self._events))
         self._wire.send(self._head + chunk(b"".join(event.payload for event in self._events)))
         self._head, self._events, self._size = b"", [], 0

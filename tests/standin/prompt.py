@@ -1,4 +1,4 @@
-"""Reading a request body: its texts, its size in tokens, whether it asks for thinking."""
+"""Read a request body: its texts, its size in tokens, and the thinking it asks for."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .models import Model, describe
 Body = dict[str, Any]
 
 CHARS_PER_TOKEN = 4
-# What a full-size image costs, by Anthropic's vision guide; a PDF page costs about as much.
+# The price of a full-size image, by Anthropic's vision guide. A PDF page costs about the same.
 TOKENS_PER_IMAGE = 1_600
 
 
 def model_of(body: Body) -> Model:
-    """The model a body asks for, whose id may be missing where the rules are turned off."""
+    """Return the model that a body asks for. The id may be missing if the rules are turned off."""
     return describe(str(body.get("model", "")))
 
 
 def texts(content: Any) -> Iterator[str]:
-    """Every text in a message's content (a string or a list of blocks), also inside tool results."""
+    """Yield every text of a message's content (a string or a list of blocks), those inside tool results too."""
     if isinstance(content, str):
         yield content
     for block in content if isinstance(content, list) else ():
@@ -31,7 +31,7 @@ def texts(content: Any) -> Iterator[str]:
 
 
 def last_user_texts(body: Body) -> list[str]:
-    """The texts of the last user message, one for each block; none when there is no such message."""
+    """Return the texts of the last user message, one per block; an empty list if there is no such message."""
     for message in reversed(body.get("messages") or []):
         if message.get("role") == "user":
             return list(texts(message.get("content")))
@@ -39,18 +39,18 @@ def last_user_texts(body: Body) -> list[str]:
 
 
 def last_user_text(body: Body) -> str:
-    """The text of the last user message, its blocks joined by newlines."""
+    """Return the text of the last user message, with its blocks joined by newlines."""
     return "\n".join(last_user_texts(body))
 
 
 def spoken_text(body: Body) -> str:
-    """What the person typed last: the last user text without the reminders the CLI puts around it."""
+    """Return the last user text without the reminders that the CLI puts around it."""
     spoken = [text.strip() for text in last_user_texts(body) if not text.startswith("<system-reminder>")]
     return spoken[-1] if spoken else ""
 
 
 def count_tokens(body: Body) -> int:
-    """Estimated size of the prompt in tokens, at least 1."""
+    """Return the estimated size of the prompt in tokens, at least 1."""
     parts = (body.get(name) for name in ("system", "messages", "tools"))
     return max(1, sum(map(_chars, parts)) // CHARS_PER_TOKEN)
 
@@ -70,18 +70,18 @@ def _is_opaque(source: Any) -> bool:
 
 
 def thinking_type(body: Body) -> str:
-    """What `thinking` says: "enabled", "adaptive", "disabled", or "" when it is left out."""
+    """Return the type of `thinking`: "enabled", "adaptive", "disabled", or "" if it is not set."""
     thinking = body.get("thinking")
     return str(thinking.get("type", "")) if isinstance(thinking, dict) else ""
 
 
 def thinks(body: Body, model: Model) -> bool:
-    """The model thinks before it answers this request."""
-    asked = thinking_type(body)
-    return asked in ("enabled", "adaptive") or (not asked and not model.thinking_off_ok)
+    """Return whether the model thinks before it answers this request."""
+    kind = thinking_type(body)
+    return kind in ("enabled", "adaptive") or (not kind and not model.thinking_off_ok)
 
 
 def shows_thinking(body: Body, model: Model) -> bool:
-    """The text of its thinking is sent, not only the signature."""
+    """Return whether the text of the thinking is sent, and not only its signature."""
     display = (body.get("thinking") or {}).get("display")
     return bool(display == "summarized") if display else not model.hides_thinking

@@ -1,4 +1,4 @@
-"""What the stand-in has been asked: one record for each request, shared between threads."""
+"""The requests that the stand-in received: one record per request, shared between threads."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from .prompt import Body, last_user_text
 
 T = TypeVar("T")
 
-# Predicates may look at what no record tells, so they are tried again at least this often (seconds).
-_RECHECK = 0.01
-
+# A predicate may depend on more than the records, so it is evaluated at least this often.
+_RECHECK_SECONDS = 0.01
 
 SESSION = "x-claude-code-session-id"
 
 
 @dataclass
 class Recorded:
-    """One request and what became of it; times are `time.monotonic()` seconds, None until they come.
+    """One request and its response so far. Times are `time.monotonic()` seconds, None until they are known.
 
-    `headers` have lower-case names. `body` is `{}` when the request had no JSON object. `deltas` counts the
-    content deltas sent. `aborted` turns true when the client hangs up before the end of the response.
-    `finished` and `aborted` are set just after the last byte: use `StandIn.wait_for` to look at them.
+    `headers` have lower-case names. `body` is `{}` if the request had no JSON object. `deltas` counts the content
+    deltas sent. `aborted` becomes true if the client disconnects before the end of the response. `finished` and
+    `aborted` are set just after the last byte, so use `StandIn.wait_for` to look at them.
     """
 
     method: str
@@ -44,32 +43,32 @@ class Recorded:
 
     @property
     def is_message(self) -> bool:
-        """It is a POST to /v1/messages."""
+        """Return whether it is a POST to /v1/messages."""
         return self.method == "POST" and self.path.partition("?")[0] == "/v1/messages"
 
     @property
     def betas(self) -> tuple[str, ...]:
-        """The values of its `anthropic-beta` header."""
+        """Return the values of the `anthropic-beta` header."""
         return tuple(filter(None, map(str.strip, self.headers.get("anthropic-beta", "").split(","))))
 
     @property
     def text(self) -> str:
-        """The text of the last user message."""
+        """Return the text of the last user message."""
         return last_user_text(self.body)
 
     def begin(self, status: int) -> None:
-        """The response's head is being sent."""
+        """Note that the head of the response is about to be sent."""
         self.status = status
         self.first_byte = time.monotonic()
         self.changed()
 
     def count(self, deltas: int) -> None:
-        """That many more deltas are being sent."""
+        """Note that this many deltas are about to be sent."""
         self.deltas += deltas
         self.changed()
 
     def end(self, aborted: bool = False) -> None:
-        """The response is over."""
+        """Note that the response is over."""
         self.aborted = aborted
         self.finished = time.monotonic()
         self.changed()
@@ -80,14 +79,14 @@ class Records(list[Recorded]):
 
     @property
     def last(self) -> Recorded:
-        """The latest; raises `LookupError` when there is none."""
+        """Return the latest request. Raises LookupError if the list is empty."""
         if not self:
             raise LookupError("no request has arrived")
         return self[-1]
 
 
 class Ledger:
-    """The records, safe to read while requests are served."""
+    """All records; they can be read while requests are served."""
 
     def __init__(self) -> None:
         self._records = Records()
@@ -95,7 +94,7 @@ class Ledger:
         self._change = threading.Condition()
 
     def open(self, method: str, path: str, headers: Mapping[str, str], raw: bytes) -> Recorded:
-        """Record a request that has just been read."""
+        """Record a request that has just been read, and return the record."""
         lowered = {name.lower(): value for name, value in headers.items()}
         record = Recorded(
             method, path, lowered, _json_object(raw), raw, time.monotonic(), changed=self.notify
@@ -107,35 +106,37 @@ class Ledger:
         return record
 
     def snapshot(self) -> Records:
-        """A copy of the list; its records go on changing."""
+        """Return a copy of the list. Its records continue to change."""
         with self._change:
             return Records(self._records)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all records."""
         with self._change:
             self._records.clear()
 
     def retire(self) -> None:
-        """Note no further requests of the CLI's sessions that are known: one that is ending may send another."""
+        """Ignore further requests of the CLI sessions seen so far: a session that is ending may send another one."""
         with self._change:
             self._retired |= {
                 record.headers[SESSION] for record in self._records if SESSION in record.headers
             }
 
     def notify(self) -> None:
-        """Wake those who wait for a change."""
+        """Wake all threads that wait for a change."""
         with self._change:
             self._change.notify_all()
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
-        """Return the predicate's first true value; raises `TimeoutError`."""
+        """Return the first true value of the predicate. Raises TimeoutError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not (value := predicate()):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not true within {timeout} s; requests: {self.snapshot()}")
+                raise TimeoutError(
+                    f"The condition was not true within {timeout} s. Requests: {self.snapshot()}"
+                )
             with self._change:
-                self._change.wait(_RECHECK)
+                self._change.wait(_RECHECK_SECONDS)
         return value
 
 

@@ -1,7 +1,9 @@
-"""Scripted replies: what the stand-in answers, as plain data, and the builders that tests write.
+"""Scripted replies as plain data, and the functions with which tests build them.
 
-A `Reply` is a list of content blocks, a pace and an ending. Every builder of a successful reply goes through
-`blocks`; every builder of a failing one changes the ending of another reply.
+A `Reply` has content blocks, a pace and an ending. Functions for successful replies call `blocks`; functions for
+failing ones change the ending of another reply. For example, a stream that breaks off after two words:
+
+    standin.default(cut(2, text("one two three", delay=0.1)))
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ _WORD = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
 
 @dataclass(frozen=True)
 class Block:
-    """One content block: its `deltas` (text, thinking or pieces of JSON) and, for a tool, name and id."""
+    """One content block: its `deltas` (text, thinking or pieces of JSON) and, for a tool call, name and id."""
 
     kind: Literal["text", "thinking", "tool_use"]
     deltas: tuple[str, ...]
@@ -49,16 +51,16 @@ class Block:
     id: str = ""
 
     @property
-    def whole(self) -> str:
-        """The deltas put together."""
+    def text(self) -> str:
+        """Return the deltas joined."""
         return "".join(self.deltas)
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a reply ends: in order ("end"), or, after that many deltas, by a cut, silence or an error event.
+    """The end of a reply: normal ("end"), or after `after` deltas a dropped connection, silence or an error event.
 
-    `after` -1 means before the response's first byte.
+    With `after` -1 it ends before the first byte of the response.
     """
 
     kind: Literal["end", "cut", "hang", "error"] = "end"
@@ -69,7 +71,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Failure:
-    """An HTTP error in place of a message."""
+    """An HTTP error that is sent instead of a message."""
 
     status: int
     type: str
@@ -79,10 +81,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Reply:
-    """A scripted answer. Times are seconds; `usage` overrides single figures of the default usage.
+    """A scripted reply. Times are seconds; `usage` overrides single figures of the default usage.
 
-    `first_delay` passes between `message_start` and the first block, `delay` between deltas, `head_delay`
-    before anything at all, as when a request waits in a queue.
+    `head_delay` passes before the first byte, as if the request waited in a queue, `first_delay` between
+    `message_start` and the first block, and `delay` between deltas.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -106,59 +108,62 @@ def blocks(
     stop_sequence: str | None = None,
     usage: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """A reply of any content blocks; `stop_reason` defaults to "tool_use" when one of them calls a tool."""
+    """Return a reply with these content blocks. `stop_reason` defaults to "tool_use" if one of them is a tool call."""
     calls_tool = any(part.kind == "tool_use" for part in parts)
     reason = stop_reason or ("tool_use" if calls_tool else "end_turn")
     return Reply(parts, delay, first_delay, head_delay, reason, stop_sequence, usage or {})
 
 
 def text_block(text: str = "", chunks: Sequence[str] | int | None = None) -> Block:
-    """A text block in one delta a word, in that many deltas, or in exactly those deltas."""
+    """Return a text block with one delta per word, with `chunks` deltas, or with exactly the deltas `chunks`.
+
+    Raises ValueError if the deltas do not add up to the text.
+    """
     if chunks is None:
         return Block("text", tuple(_WORD.findall(text)))
     if isinstance(chunks, int):
         return Block("text", split(text, chunks))
     if text and "".join(chunks) != text:
-        raise ValueError("chunks do not add up to the text")
+        raise ValueError("The chunks do not add up to the text.")
     return Block("text", tuple(chunks))
 
 
 def thinking_block(text: str, chunks: Sequence[str] | int | None = None) -> Block:
-    """A thinking block, split as `text_block` splits; its signature is added when it is sent."""
+    """Return a thinking block, split like a text block. Its signature is added when it is sent."""
     return replace(text_block(text, chunks), kind="thinking")
 
 
 def tool_block(name: str, input: Mapping[str, Any], id: str = "", fragments: int = 3) -> Block:
-    """A tool call whose JSON comes in that many pieces; without an `id` each sending makes a new one."""
+    """Return a tool call whose JSON is sent in `fragments` pieces. Without `id`, each reply gets a new id."""
     return Block("tool_use", split(json.dumps(dict(input)), fragments), name, id)
 
 
 def split(text: str, pieces: int) -> tuple[str, ...]:
-    """The text in that many pieces of nearly equal length, fewer when it is shorter than that."""
+    """Split a text into pieces of nearly equal length, or into fewer pieces if it has fewer characters."""
     pieces = max(1, min(pieces, len(text)))
     bounds = [len(text) * index // pieces for index in range(pieces + 1)]
     return tuple(text[start:end] for start, end in pairwise(bounds))
 
 
 def text(text: str = "", chunks: Sequence[str] | int | None = None, **options: Any) -> Reply:
-    """A reply of one text block; `options` are those of `blocks`."""
+    """Return a reply with one text block. `options` are passed on to `blocks`."""
     return blocks(text_block(text, chunks), **options)
 
 
 def thinking(text: str, then: Reply, chunks: Sequence[str] | int | None = None) -> Reply:
-    """Thinking before another reply.
+    """Return a reply that thinks before it does the same as `then`.
 
-    Sent as the API sends it: not at all when the request has no thinking, and with its text left out when
-    the model hides it and the request does not say `display: "summarized"`.
+    As with the API, the block is not sent if the request has no thinking, and it has no text if the model hides it and
+    the request does not say `display: "summarized"`.
     """
     return replace(then, blocks=(thinking_block(text, chunks), *then.blocks))
 
 
 def tool_calls(calls: Sequence[ToolCall], text: str = "", fragments: int = 3, **options: Any) -> Reply:
-    """Calls of tools, each (name, input) or (name, input, id), after an optional text."""
-    before = (text_block(text),) if text else ()
-    asked = (tool_block(call[0], call[1], call[2] if len(call) > 2 else "", fragments) for call in calls)
-    return blocks(*before, *asked, **options)
+    """Return a reply with tool calls, each (name, input) or (name, input, id), after an optional text."""
+    texts = (text_block(text),) if text else ()
+    uses = (tool_block(call[0], call[1], call[2] if len(call) > 2 else "", fragments) for call in calls)
+    return blocks(*texts, *uses, **options)
 
 
 def error(
@@ -167,37 +172,37 @@ def error(
     message: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
-    """An HTTP error with the API's body; type and message default to the API's own for the status."""
+    """Return an HTTP error with the body of the API. The API has a default type and message for each status."""
     kind = type or ERROR_TYPES.get(status, "api_error")
-    said = message or _MESSAGES.get(status, kind.replace("_", " "))
-    return Reply(failure=Failure(status, kind, said, headers or {}))
+    text = message or _MESSAGES.get(status, kind.replace("_", " "))
+    return Reply(failure=Failure(status, kind, text, headers or {}))
 
 
 def cut(after: int = 0, reply: Reply | None = None) -> Reply:
-    """Drop the TCP connection after that many deltas (-1: before the response)."""
+    """Return a reply that drops the TCP connection after this many deltas (-1: before the response)."""
     return replace(_long_enough(reply, after), ending=Ending("cut", after))
 
 
 def hang(after: int = 0, reply: Reply | None = None) -> Reply:
-    """Send that many deltas (-1: not even headers), then nothing till the client leaves or we stop."""
+    """Return a reply that falls silent after this many deltas (-1: before its headers), until the client leaves."""
     return replace(_long_enough(reply, after), ending=Ending("hang", after))
 
 
 def stream_error(
     after: int = 0, type: str = "overloaded_error", message: str | None = None, reply: Reply | None = None
 ) -> Reply:
-    """An `event: error` after that many deltas; without streaming, the HTTP error of that type."""
-    said = message or _MESSAGES.get(_STATUS_OF_TYPE.get(type, 500), type)
-    return replace(_long_enough(reply, after), ending=Ending("error", after, type, said))
+    """Return a reply that ends with `event: error` after this many deltas, or without streaming as an HTTP error."""
+    text = message or _MESSAGES.get(_STATUS_OF_TYPE.get(type, 500), type)
+    return replace(_long_enough(reply, after), ending=Ending("error", after, type, text))
 
 
 def failure_of(ending: Ending) -> Failure:
-    """The HTTP error that says the same as an error event."""
+    """Return the HTTP error that corresponds to an error event."""
     return Failure(_STATUS_OF_TYPE.get(ending.type, 500), ending.type, ending.message)
 
 
 def raw(events: Sequence[RawEvent], **options: Any) -> Reply:
-    """Exactly these events, each (name, data) or bytes as they are, `delay` seconds apart; streaming only."""
+    """Return a reply that streams exactly these events: pairs of name and data, or raw bytes."""
     return replace(blocks(**options), raw=tuple(events))
 
 

@@ -1,8 +1,11 @@
-"""The requests the Messages API refuses, as one pure function.
+"""The requests that the Messages API rejects, as one pure function.
 
-Every rule is a generator of messages over a body whose earlier rules have passed, so it may rely on the
-shapes checked before it. Sources: Anthropic's API reference, its pages on thinking, tool use, vision and
-migration, and the error texts users report. Where sources differ, the stricter one is kept.
+A rule is a generator of error messages. Rules run in order, so each may rely on the shapes that earlier rules checked.
+Sources: Anthropic's API reference, its pages on thinking, tool use, vision and migration, and error texts that users
+reported. Where sources differ, the stricter one applies.
+
+>>> rejection({"model": "claude-opus-4-8", "messages": []})
+'max_tokens: Field required'
 """
 
 from __future__ import annotations
@@ -21,10 +24,10 @@ _THINKING_ADVICE = ' Use "thinking.type.adaptive" and "output_config.effort" to 
 
 MIN_BUDGET = 1_024
 MIN_TOP_P_THINKING = 0.95
-# The API publishes no number; this is the largest that users report to have worked.
+# The API documents no number. This is the largest that worked for users who reported one.
 MAX_STOP_SEQUENCES = 8_191
 
-# Anything else is answered "Extra inputs are not permitted", as by the API.
+# For any other field the API answers "Extra inputs are not permitted".
 KNOWN_FIELDS = frozenset(
     (
         *("model", "messages", "max_tokens", "system", "stream", "stop_sequences"),
@@ -35,10 +38,10 @@ KNOWN_FIELDS = frozenset(
 )
 
 
-def refusal(body: Any, betas: Collection[str] = ()) -> str | None:
-    """The message of the 400 the API would answer to this body, or None when it would accept it.
+def rejection(body: Any, betas: Collection[str] = ()) -> str | None:
+    """Return the message of the API's 400 for this body, or None if the API would accept it.
 
-    `betas` are the values of the `anthropic-beta` header. An unknown model is a 404 and not judged here.
+    `betas` are the values of the `anthropic-beta` header. Unknown models, a 404, are not checked here.
     """
     if not isinstance(body, dict):
         return "Input should be a valid dictionary"

@@ -1,4 +1,4 @@
-"""What the API refuses about images and documents."""
+"""Rules for images and documents."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _DOCUMENT_SOURCES = ("base64", "text", "url", "content", "file")
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 
 
-def image_faults(where: str, block: dict[str, Any]) -> Iterator[str]:
-    """Messages about an `image` block: unknown source or type, not base64, above 5 MB, or mislabelled."""
+def check_image(where: str, block: dict[str, Any]) -> Iterator[str]:
+    """Yield errors of an `image` block: unknown source or type, invalid base64, more than 5 MB, or a wrong label."""
     source = block.get("source")
     if not isinstance(source, dict) or source.get("type") not in ("base64", "url", "file"):
         yield f"{where}.image.source: Input tag should be one of 'base64', 'url', 'file'"
@@ -46,8 +46,8 @@ def _sniff(data: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
 
 
-def document_faults(where: str, block: dict[str, Any]) -> Iterator[str]:
-    """Messages about a `document` block: unknown source, or base64 of something that is no PDF."""
+def check_document(where: str, block: dict[str, Any]) -> Iterator[str]:
+    """Yield errors of a `document` block: an unknown source, or base64 data that is not a PDF."""
     source = block.get("source")
     if not isinstance(source, dict) or source.get("type") not in _DOCUMENT_SOURCES:
         yield f"{where}.document.source: Input tag should be one of {', '.join(_DOCUMENT_SOURCES)}"

@@ -1,4 +1,4 @@
-"""What the API refuses about `system` and `messages`: shapes, content blocks, tool rounds, prefill."""
+"""Rules for `system` and `messages`: shapes, content blocks, tool rounds and prefill."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .models import Model
 from .prompt import Body, texts, thinking_type, thinks
-from .rules_media import document_faults, image_faults
+from .rules_media import check_document, check_image
 from .signature import is_signed
 
 Block = dict[str, Any]
@@ -82,7 +82,7 @@ def _role(where: str, message: Any, model: Model) -> Iterator[str]:
 def _contents(body: Body, _model: Model) -> Iterator[str]:
     for index, message in enumerate(body["messages"]):
         content = message.get("content")
-        # The CLI sends system turns without content, to change the effort or the tools in mid-conversation.
+        # The CLI sends system messages without content to change effort or tools within a conversation.
         if content != [] or message["role"] != "system":
             yield from _content(f"messages.{index}", content, _KNOWN_TYPES[message["role"]])
 
@@ -106,10 +106,10 @@ def _blocks(where: str, blocks: list[Any], known: frozenset[str]) -> Iterator[st
         elif kind not in known:
             yield f"{where}.{index}: `{kind}` is not allowed here"
         else:
-            yield from _CHECKS.get(kind, _anything)(f"{where}.{index}", block)
+            yield from _CHECKS.get(kind, _no_errors)(f"{where}.{index}", block)
 
 
-def _anything(_where: str, _block: Block) -> Iterator[str]:
+def _no_errors(_where: str, _block: Block) -> Iterator[str]:
     yield from ()
 
 
@@ -155,8 +155,8 @@ def _thought(where: str, block: Block) -> Iterator[str]:
 
 _CHECKS: dict[str, Callable[[str, Block], Iterator[str]]] = {
     "text": _text,
-    "image": image_faults,
-    "document": document_faults,
+    "image": check_image,
+    "document": check_document,
     "tool_use": _tool_use,
     "tool_result": _tool_result,
     "thinking": _thought,
@@ -164,7 +164,7 @@ _CHECKS: dict[str, Callable[[str, Block], Iterator[str]]] = {
 
 
 def _turns(body: Body) -> list[tuple[str, Block]]:
-    """The user's and the assistant's messages, each with its place; system turns are passed over."""
+    """Return the messages of user and assistant, each with its path. System messages are skipped."""
     numbered = enumerate(body["messages"])
     return [(f"messages.{index}", message) for index, message in numbered if message["role"] != "system"]
 
@@ -175,23 +175,23 @@ def _blocks_of(message: Block, kind: str) -> list[Block]:
 
 
 def _tool_rounds(body: Body, _model: Model) -> Iterator[str]:
-    asked: list[str] = []
-    seen: list[str] = []
+    call_ids: list[str] = []
+    all_ids: list[str] = []
     for where, message in _turns(body):
-        yield from _results(where, asked, message)
-        asked = [block["id"] for block in _blocks_of(message, "tool_use")]
-        seen += asked
-    yield from _unanswered(where, asked)
-    if len(set(seen)) < len(seen):
+        yield from _results(where, call_ids, message)
+        call_ids = [block["id"] for block in _blocks_of(message, "tool_use")]
+        all_ids += call_ids
+    yield from _unanswered(where, call_ids)
+    if len(set(all_ids)) < len(all_ids):
         yield "messages: `tool_use` ids must be unique"
 
 
-def _results(where: str, asked: list[str], message: Block) -> Iterator[str]:
+def _results(where: str, call_ids: list[str], message: Block) -> Iterator[str]:
     answered = [block["tool_use_id"] for block in _blocks_of(message, "tool_result")]
-    yield from _unanswered(where, [item for item in asked if item not in answered])
-    for item in answered:
-        if item not in asked:
-            yield f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {item}. {_NO_USE}"
+    yield from _unanswered(where, [call_id for call_id in call_ids if call_id not in answered])
+    for call_id in answered:
+        if call_id not in call_ids:
+            yield f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {call_id}. {_NO_USE}"
     if len(set(answered)) < len(answered):
         yield f"{where}: each `tool_use` must have a single result. Found multiple `tool_result` blocks."
     if answered and any(block["type"] != "tool_result" for block in message["content"][: len(answered)]):
@@ -208,9 +208,9 @@ def _thinking_first(body: Body, _model: Model) -> Iterator[str]:
     turns = _turns(body)
     if thinking_type(body) != "enabled" or not _blocks_of(turns[-1][1], "tool_result"):
         return
-    # The tool rounds have been checked: the turn before holds the `tool_use` answered here.
-    where, asking = turns[-2]
-    found = asking["content"][0]["type"]
+    # Tool rounds are checked already, so the previous turn holds the `tool_use` that is answered here.
+    where, calling = turns[-2]
+    found = calling["content"][0]["type"]
     if found not in ("thinking", "redacted_thinking"):
         yield (
             f"{where}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{found}`."
@@ -238,8 +238,9 @@ def _prefill(body: Body, model: Model) -> Iterator[str]:
 def _cache_breakpoints(body: Body, _model: Model) -> Iterator[str]:
     found = _count_breakpoints([body.get("tools"), body.get("system"), body["messages"]])
     if found > MAX_CACHE_BREAKPOINTS:
-        most = f"A maximum of {MAX_CACHE_BREAKPOINTS} blocks with cache_control may be provided."
-        yield f"{most} Found {found}."
+        yield (
+            f"A maximum of {MAX_CACHE_BREAKPOINTS} blocks with cache_control may be provided. Found {found}."
+        )
 
 
 def _count_breakpoints(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""What the API refuses about `tools` and `tool_choice`."""
+"""Rules for `tools` and `tool_choice`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _tool(where: str, tool: dict[str, Any]) -> Iterator[str]:
         yield f"{where}.custom.name: Field required"
     elif not TOOL_NAME.fullmatch(name):
         yield f"{where}.custom.name: String should match pattern '^{TOOL_NAME.pattern}$'"
-    # A type other than "custom" names one of Anthropic's own tools, which bring their own schema.
+    # Any type but "custom" names one of Anthropic's own tools, whose schema the API knows.
     if tool.get("type") in (None, "custom"):
         yield from _schema(f"{where}.custom.input_schema", tool.get("input_schema"))
 

@@ -1,4 +1,4 @@
-"""Which scripted reply a request gets."""
+"""Choose the scripted reply of each request."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ class _Entry:
 
 
 class Script:
-    """Rules tried newest first, and the answer when none applies. Safe to use from many threads."""
+    """Scripted answers and a default. The newest answer that applies is used. Several threads may use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
-        """Back to the built-in default alone."""
+        """Restore the built-in default and forget everything else."""
         self._entries: list[_Entry] = []
         self.default: Answer = DEFAULT
 
     def add(self, answer: Answer, when: When, times: int | None) -> None:
-        """Put a rule before all others; it goes after `times` uses."""
+        """Add an answer before all others. It is used up after `times` requests."""
         with self._lock:
             self._entries.insert(0, _Entry(answer, when, times))
 
     def reply_to(self, body: Body) -> Reply:
-        """The reply to this request, counted as used."""
+        """Return the reply to this request, and count it as used."""
         answer = self._choose(body)
-        # Outside the lock: a callable may block, to hold a request back until a test says so.
+        # Called outside the lock, because a callable may block until the test lets the request continue.
         return answer if isinstance(answer, Reply) else answer(body)
 
     def _choose(self, body: Body) -> Answer:

@@ -1,4 +1,4 @@
-"""The stand-in itself: a Messages API on a loopback port, scripted and questioned by tests."""
+"""The stand-in itself: a Messages API on a loopback port, which tests script and inspect."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _JOIN_SECONDS = 5.0
 
 
 class StandIn:
-    """A Messages API at `url`, refusing what the real one refuses and answering what a test has scripted.
+    """A Messages API at `url` that rejects the requests that the real one rejects, and sends scripted replies.
 
-    `strict=False` turns the refusals off. `unknown_models`, and every model with "nonexistent" in its name,
-    are answered 404. `faults` holds the tracebacks of scripted callables that failed. Use it as a context
-    manager, or call `start` and `stop`; a stopped one can be started again.
+    `strict=False` turns the rules off. `unknown_models`, and all models with "nonexistent" in their names, are answered
+    with 404. `script_errors` holds the tracebacks of scripted callables that failed. Use it as a context manager, or
+    call `start` and `stop`; it can be started again after it has stopped.
     """
 
     def __init__(self, *, strict: bool = True, unknown_models: Collection[str] = ()) -> None:
         self.strict = strict
         self.unknown_models = set(unknown_models)
-        self.faults: list[str] = []
+        self.script_errors: list[str] = []
         self.ledger = Ledger()
         self.script = Script()
         self.stopping = threading.Event()
@@ -45,9 +45,9 @@ class StandIn:
         self.stop()
 
     def start(self, port: int = 0) -> StandIn:
-        """Listen on 127.0.0.1, on any free port by default; raises `OSError` when the port is taken."""
+        """Listen on 127.0.0.1, by default on any free port. Raises OSError if the port is in use."""
         if self._server:
-            raise RuntimeError("already started")
+            raise RuntimeError("The stand-in has already started.")
         self.stopping.clear()
         handler = type("BoundHandler", (Handler,), {"standin": self})
         self._server = _Server(("127.0.0.1", port), handler)
@@ -56,7 +56,7 @@ class StandIn:
         return self
 
     def stop(self) -> None:
-        """Wake everything that waits, close every socket, end every thread. Does nothing when stopped."""
+        """Wake all waiting threads, close all sockets and end all threads. Does nothing if it has stopped."""
         if not self._server or not self._thread:
             return
         self.stopping.set()
@@ -68,55 +68,59 @@ class StandIn:
 
     @property
     def url(self) -> str:
-        """Where it listens, without a trailing slash: the value for ANTHROPIC_BASE_URL."""
+        """Return the URL without a trailing slash, which is the value for ANTHROPIC_BASE_URL."""
         if not self._server:
-            raise RuntimeError("not started")
+            raise RuntimeError("The stand-in has not started.")
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def requests(self) -> Records:
-        """All requests so far, in order of arrival: a copy of the list, of records that go on changing."""
+        """Return all requests so far in order of arrival. The list is a copy; its records continue to change."""
         return self.ledger.snapshot()
 
     @property
     def messages(self) -> Records:
-        """The requests to /v1/messages so far; `.last` is the latest."""
+        """Return the requests to /v1/messages so far. `.last` is the latest one."""
         return Records(record for record in self.requests if record.is_message)
 
     def reply(self, answer: Answer, when: When = None, times: int | None = None) -> None:
-        """Script an answer: a reply, or a function from the request body to one.
+        """Script an answer: a reply, or a function that returns one for the body of a request.
 
-        `when` limits it to requests whose last user message contains that text, or for whose body that
-        function is true; `times` to that many uses. The latest scripted rule that applies wins.
+        `when` is a text that the last user message has to contain, or a function of the body that has to be true.
+        `times` is the number of requests after which the answer is used up. If several answers apply, the newest one
+        is used.
         """
         self.script.add(answer, when, times)
 
     def default(self, answer: Answer) -> None:
-        """Script the answer to requests for which no rule applies."""
+        """Script the answer to requests to which no other answer applies."""
         self.script.default = answer
 
     def reset(self) -> None:
-        """Forget all requests, faults, rules and the default."""
+        """Forget all requests, answers and errors, and restore the default."""
         self.script.reset()
         self.ledger.clear()
-        self.faults.clear()
+        self.script_errors.clear()
 
     def begin(self) -> None:
-        """As `reset`, for another test: whatever still goes on has nothing to do with it."""
+        """Reset for the next test, and ignore further requests of CLI sessions that the previous test used."""
         self.ledger.retire()
         self.reset()
 
     def wait_for(self, predicate: Callable[[], T], timeout: float = 20.0) -> T:
-        """Return the predicate's first true value, looking after every change; raises `TimeoutError`."""
+        """Return the first true value of the predicate, which is evaluated after every change.
+
+        Raises TimeoutError after `timeout` seconds.
+        """
         return self.ledger.wait_for(predicate, timeout)
 
     def is_unknown(self, model: Any) -> bool:
-        """The API knows no such model."""
+        """Return whether the API does not know this model."""
         return isinstance(model, str) and (model in self.unknown_models or "nonexistent" in model)
 
 
 class _Server(socketserver.TCPServer):
-    """A thread for each connection, all of them remembered so that none outlives the server."""
+    """A server with one thread per connection, which remembers its threads so that none outlives it."""
 
     allow_reuse_address = True
     request_queue_size = 512
@@ -142,12 +146,12 @@ class _Server(socketserver.TCPServer):
         self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report a mistake in the stand-in; a client that went away is none."""
+        """Report a mistake in the stand-in, but not a client that disconnected."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
     def hang_up(self) -> None:
-        """Close all connections and wait for their threads; raises `RuntimeError` when one does not end."""
+        """Close all connections and wait for their threads. Raises RuntimeError if one does not end."""
         with self._lock:
             connections = dict(self._connections)
         for sock in connections:
@@ -156,4 +160,4 @@ class _Server(socketserver.TCPServer):
         for thread in connections.values():
             thread.join(max(0.0, deadline - time.monotonic()))
         if any(thread.is_alive() for thread in connections.values()):
-            raise RuntimeError("a scripted callable is still running")
+            raise RuntimeError("A scripted callable is still running.")

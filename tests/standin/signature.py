@@ -1,4 +1,4 @@
-"""Signatures of thinking blocks: only those made here are accepted back, as the API accepts only its own."""
+"""Signatures of thinking blocks. The stand-in accepts only its own signatures, as the API does."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _MARK = "StandIn"
 
 
 def sign(thinking: str) -> str:
-    """A signature for a thinking block of that text."""
+    """Return a signature for a thinking block with this text."""
     return _MARK + base64.b64encode(hashlib.sha256(thinking.encode()).digest()).decode()
 
 
 def is_signed(signature: str) -> bool:
-    """The signature was made here. Its text is not compared: the API hides it from some clients."""
+    """Return whether the signature was made here. The text is not compared: the API hides it from some clients."""
     return signature.startswith(_MARK)

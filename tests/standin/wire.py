@@ -1,4 +1,4 @@
-"""One client's connection: writing a response to it, and noticing at once when the client hangs up."""
+"""A connection to one client: write a response, and notice at once if the client disconnects."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-# Linux tells a hang-up from bytes sent ahead. Elsewhere such bytes hide it, and a wait looks up this often.
-_TELLS_HANG_UP = hasattr(select, "POLLRDHUP")
-_GLANCE = 0.01
+# Linux reports a disconnect even if the client has sent more bytes. Elsewhere such bytes hide it, so that a wait has to
+# look this often (seconds).
+_REPORTS_DISCONNECT = hasattr(select, "POLLRDHUP")
+_POLL_SECONDS = 0.01
 
 
 class ClientGone(Exception):
-    """The client hung up before the end of the response."""
+    """The client disconnected before the end of the response."""
 
 
 class Stopped(Exception):
@@ -26,14 +27,14 @@ class Stopped(Exception):
 
 
 class Wire:
-    """Writes responses to one socket. `stopping` tells a hang-up by the client from one by `StandIn.stop`."""
+    """Writes responses to one socket. `stopping` is set if `StandIn.stop` closed the socket, and not the client."""
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self._sock = sock
         self._stopping = stopping
 
     def send(self, data: bytes) -> None:
-        """Write everything; raises `ClientGone` or `Stopped`."""
+        """Write all of the data. Raises ClientGone or Stopped."""
         try:
             self._sock.sendall(data)
         except OSError:
@@ -42,13 +43,13 @@ class Wire:
     def send_json(
         self, status: int, body: Mapping[str, Any], headers: Mapping[str, str], is_head: bool
     ) -> None:
-        """A whole response with a JSON body (left out in the answer to HEAD)."""
+        """Write a complete response with a JSON body, or without the body for HEAD."""
         data = json.dumps(body).encode()
         fields = {"content-type": "application/json", "content-length": str(len(data)), **headers}
         self.send(_head(status, fields) + (b"" if is_head else data))
 
     def start_stream(self, headers: Mapping[str, str]) -> bytes:
-        """The head of a streamed response, to be sent together with its first chunk."""
+        """Return the head of a streamed response, to be sent together with its first chunk."""
         fields = {
             "content-type": "text/event-stream; charset=utf-8",
             "cache-control": "no-cache",
@@ -58,27 +59,27 @@ class Wire:
         return _head(200, fields)
 
     def wait_until(self, due: float) -> None:
-        """Sleep up to that `time.monotonic()`; raises `ClientGone` or `Stopped` as soon as either happens."""
+        """Sleep until this `time.monotonic()`. Raises ClientGone or Stopped as soon as either happens."""
         while (left := due - time.monotonic()) > 0:
-            if _stirs(self._sock, left):
+            if _has_input(self._sock, left):
                 self._check()
-                self._stopping.wait(min(left, _GLANCE))
+                self._stopping.wait(min(left, _POLL_SECONDS))
             if self._stopping.is_set():
                 raise Stopped
 
-    def wait_for_ever(self) -> None:
-        """Sleep until the client leaves (`ClientGone`) or the stand-in stops (`Stopped`)."""
+    def wait_for_the_end(self) -> None:
+        """Sleep until the client disconnects or the stand-in stops, and raise ClientGone or Stopped."""
         while True:
             self.wait_until(time.monotonic() + 3600)
 
     def drop(self) -> None:
-        """Close the connection in mid-response. What was sent before still arrives."""
+        """Close the connection within the response. The data sent before still arrives."""
         shut(self._sock)
 
     def _check(self) -> None:
-        """Raise unless the client has merely sent bytes ahead."""
+        """Raise ClientGone or Stopped unless the client has only sent more bytes."""
         with suppress(OSError):
-            if not _TELLS_HANG_UP and self._sock.recv(1, socket.MSG_PEEK):
+            if not _REPORTS_DISCONNECT and self._sock.recv(1, socket.MSG_PEEK):
                 return
         raise self._ended()
 
@@ -87,13 +88,13 @@ class Wire:
 
 
 def shut(sock: socket.socket) -> None:
-    """Wake whoever reads or writes the socket; it may be closed already."""
+    """Wake the thread that reads or writes the socket, which may be closed already."""
     with suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
 
 def chunk(data: bytes) -> bytes:
-    """Data framed as one chunk of a chunked response; no data is the last chunk."""
+    """Return the data as one chunk of a chunked response. No data is the last chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -106,11 +107,11 @@ def _head(status: int, headers: Mapping[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def _stirs(sock: socket.socket, timeout: float) -> bool:
-    """The client has hung up within the timeout, or, where the system cannot tell, has sent something."""
+def _has_input(sock: socket.socket, timeout: float) -> bool:
+    """Return whether the client disconnected in time or, where the system cannot tell these apart, sent something."""
     if not hasattr(select, "poll"):
         return bool(select.select([sock], [], [], timeout)[0])
-    # Not `select`, which cannot take descriptors above 1023.
+    # `select` does not work with descriptors above 1023.
     poll = select.poll()
     poll.register(sock, getattr(select, "POLLRDHUP", select.POLLIN))
     return bool(poll.poll(timeout * 1000))

@@ -1,4 +1,4 @@
-"""The stand-in Messages API is itself tested: how it streams."""
+"""The stand-in Messages API sends replies as the real API does, and at the scripted pace."""
 
 from __future__ import annotations
 
@@ -18,25 +18,23 @@ from tests.standin import (
     thinking,
     tool_calls,
 )
+from tests.support.recorded import Body, assistant, user
 from tests.support.standin_client import (
-    ADAPTIVE,
-    ALWAYS,
     AUTO,
-    BUDGET,
-    NEW,
+    FABLE_5,
+    HAIKU_4_5,
     OFF,
     ON,
-    Body,
-    ask,
-    assistant,
-    ended,
+    OPUS_4_6,
+    OPUS_4_8,
+    joined_deltas,
+    message_delta,
     open_stream,
     post,
-    result,
+    request,
     stream,
     tool,
-    user,
-    written,
+    tool_result,
 )
 
 
@@ -59,7 +57,7 @@ def test_stream_has_the_events_of_the_api(standin: StandIn) -> None:
     assert (start["type"], start["role"], start["model"], start["content"]) == (
         "message",
         "assistant",
-        NEW,
+        OPUS_4_8,
         [],
     )
     assert start["usage"]["input_tokens"] > 0
@@ -70,9 +68,9 @@ def test_stream_has_the_events_of_the_api(standin: StandIn) -> None:
         "index": 0,
         "content_block": {"type": "text", "text": ""},
     }
-    assert written(events) == "Good day to you"
-    assert ended(events)["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
-    assert ended(events)["usage"]["output_tokens"] == 4
+    assert joined_deltas(events) == "Good day to you"
+    assert message_delta(events)["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
+    assert message_delta(events)["usage"]["output_tokens"] == 4
 
 
 def test_default_reply_is_streamed_in_several_deltas(standin: StandIn) -> None:
@@ -82,7 +80,7 @@ def test_default_reply_is_streamed_in_several_deltas(standin: StandIn) -> None:
 
 def test_message_without_streaming_has_the_shape_of_the_api(standin: StandIn) -> None:
     standin.default(tool_calls([("look", {"at": "it"})], text="I look."))
-    status, message = post(standin, ask())
+    status, message = post(standin, request())
     assert status == 200
     assert message["type"] == "message"
     assert message["content"][0] == {"type": "text", "text": "I look."}
@@ -120,7 +118,7 @@ def test_tool_calls_stream_their_json_in_fragments(standin: StandIn) -> None:
     ]
     assert len(first) == 4
     assert json.loads("".join(first)) == {"at": "this"}
-    assert ended(events)["delta"]["stop_reason"] == "tool_use"
+    assert message_delta(events)["delta"]["stop_reason"] == "tool_use"
 
 
 def test_tool_call_ids_are_new_in_every_reply(standin: StandIn) -> None:
@@ -137,13 +135,13 @@ def test_tool_call_ids_are_new_in_every_reply(standin: StandIn) -> None:
 @pytest.mark.parametrize(
     ("model", "asked", "shown"),
     [
-        (BUDGET, ON, "so it is"),
-        (ADAPTIVE, AUTO, "so it is"),
-        (NEW, AUTO, ""),
-        (NEW, {"type": "adaptive", "display": "summarized"}, "so it is"),
-        (ALWAYS, None, ""),
-        (BUDGET, OFF, None),
-        (NEW, None, None),
+        (HAIKU_4_5, ON, "so it is"),
+        (OPUS_4_6, AUTO, "so it is"),
+        (OPUS_4_8, AUTO, ""),
+        (OPUS_4_8, {"type": "adaptive", "display": "summarized"}, "so it is"),
+        (FABLE_5, None, ""),
+        (HAIKU_4_5, OFF, None),
+        (OPUS_4_8, None, None),
     ],
 )
 def test_thinking_is_sent_as_the_request_asks(
@@ -153,54 +151,54 @@ def test_thinking_is_sent_as_the_request_asks(
     events = stream(standin, model, thinking=asked)
     kinds = [data["content_block"]["type"] for name, data in events if name == "content_block_start"]
     assert kinds == (["text"] if shown is None else ["thinking", "text"])
-    assert written(events, "thinking") == (shown or "")
-    assert written(events, "signature") == ("" if shown is None else sign("so it is"))
-    assert written(events) == "Yes."
+    assert joined_deltas(events, "thinking") == (shown or "")
+    assert joined_deltas(events, "signature") == ("" if shown is None else sign("so it is"))
+    assert joined_deltas(events) == "Yes."
 
 
 def test_signed_thinking_is_accepted_in_the_history(standin: StandIn) -> None:
     standin.reply(thinking("hm", tool_calls([("look", {}, "toolu_1")])), times=1)
-    _, first = post(standin, ask(BUDGET, thinking=ON, tools=[tool()]))
-    history = [user("hi"), assistant(first["content"]), user([result()])]
-    status, _ = post(standin, ask(BUDGET, thinking=ON, tools=[tool()], messages=history))
+    _, first = post(standin, request(HAIKU_4_5, thinking=ON, tools=[tool()]))
+    history = [user("hi"), assistant(first["content"]), user([tool_result()])]
+    status, _ = post(standin, request(HAIKU_4_5, thinking=ON, tools=[tool()], messages=history))
     assert status == 200
 
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_stop_sequence_cuts_the_text(standin: StandIn, streaming: bool) -> None:
     standin.default(blocks(text_block("one two END three"), text_block("four")))
-    _, got = post(standin, ask(stop_sequences=["three", "o EN"], stream=streaming))
-    end = ended(got)["delta"] if streaming else got
+    _, got = post(standin, request(stop_sequences=["three", "o EN"], stream=streaming))
+    end = message_delta(got)["delta"] if streaming else got
     assert end["stop_reason"] == "stop_sequence"
     assert end["stop_sequence"] == "o EN"
-    assert (written(got) if streaming else got["content"][0]["text"]) == "one tw"
+    assert (joined_deltas(got) if streaming else got["content"][0]["text"]) == "one tw"
 
 
 def test_stop_sequence_does_not_apply_to_thinking(standin: StandIn) -> None:
     standin.default(thinking("END", text("well")))
-    assert written(stream(standin, BUDGET, thinking=ON, stop_sequences=["END"])) == "well"
+    assert joined_deltas(stream(standin, HAIKU_4_5, thinking=ON, stop_sequences=["END"])) == "well"
 
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_max_tokens_truncates_the_reply(standin: StandIn, streaming: bool) -> None:
     standin.default(text("one two three four"))
-    _, got = post(standin, ask(max_tokens=2, stream=streaming))
-    end = ended(got) if streaming else {"delta": got, "usage": got["usage"]}
+    _, got = post(standin, request(max_tokens=2, stream=streaming))
+    end = message_delta(got) if streaming else {"delta": got, "usage": got["usage"]}
     assert end["delta"]["stop_reason"] == "max_tokens"
     assert end["usage"]["output_tokens"] == 2
-    assert (written(got) if streaming else got["content"][0]["text"]) == "one two"
+    assert (joined_deltas(got) if streaming else got["content"][0]["text"]) == "one two"
 
 
 def test_max_tokens_counts_thinking(standin: StandIn) -> None:
     standin.default(thinking("a b c", text("d e")))
-    events = stream(standin, NEW, thinking=AUTO, max_tokens=3)
-    assert written(events) == ""
-    assert ended(events)["delta"]["stop_reason"] == "max_tokens"
+    events = stream(standin, OPUS_4_8, thinking=AUTO, max_tokens=3)
+    assert joined_deltas(events) == ""
+    assert message_delta(events)["delta"]["stop_reason"] == "max_tokens"
 
 
 def test_tool_call_truncated_by_max_tokens_has_no_input(standin: StandIn) -> None:
     standin.default(tool_calls([("look", {"at": "this"}), ("touch", {})]))
-    _, message = post(standin, ask(max_tokens=1))
+    _, message = post(standin, request(max_tokens=1))
     assert [block["input"] for block in message["content"]] == [{}]
 
 
@@ -215,7 +213,7 @@ def test_deltas_are_spread_over_time(standin: StandIn) -> None:
     assert len(arrivals) == 5
     assert arrivals[0] >= 0.1
     assert arrivals[-1] - arrivals[0] >= 0.75 * 4 * 0.04
-    assert len(set(arrivals)) > 2  # and not at once
+    assert len(set(arrivals)) > 2  # not all at the same time
     record = standin.messages.last
     assert record.first_byte is not None
     assert record.first_byte - record.arrived < 2
@@ -233,14 +231,14 @@ def test_head_delay_delays_the_response(standin: StandIn) -> None:
 def test_message_without_streaming_takes_as_long_as_a_stream(standin: StandIn) -> None:
     standin.default(text("a b c", delay=0.05, first_delay=0.05))
     began = time.monotonic()
-    post(standin, ask())
+    post(standin, request())
     assert time.monotonic() - began >= 0.15
 
 
 def test_five_thousand_deltas_are_sent_quickly(standin: StandIn) -> None:
     standin.default(text(chunks=["word "] * 5000))
     began = time.monotonic()
-    assert len(written(stream(standin, max_tokens=9000))) == 25_000
+    assert len(joined_deltas(stream(standin, max_tokens=9000))) == 25_000
     assert time.monotonic() - began < 10
     record = standin.messages.last
     assert record.first_byte is not None

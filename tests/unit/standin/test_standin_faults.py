@@ -1,4 +1,4 @@
-"""What the stand-in Messages API notices, how it breaks off, what it records, and how it starts and stops."""
+"""The stand-in Messages API notices disconnects, sends errors, records requests, starts and stops."""
 
 from __future__ import annotations
 
@@ -34,25 +34,23 @@ from tests.standin import (
     text_block,
     thinking_block,
 )
+from tests.support.recorded import Body, assistant, user
 from tests.support.standin_client import (
-    BUDGET,
-    NEW,
+    HAIKU_4_5,
     ON,
-    Body,
-    ask,
-    assistant,
+    OPUS_4_8,
     connect,
+    joined_deltas,
     open_stream,
-    parse,
+    parse_events,
     post,
     receive_all,
     receive_until,
-    result,
-    round_of,
+    request,
     stream,
-    t,
-    user,
-    written,
+    text_part,
+    tool_result,
+    tool_round,
 )
 
 
@@ -75,10 +73,10 @@ def test_disconnect_is_noticed_during_silence(standin: StandIn, reply: Any, delt
         assert not record.aborted
         if hasattr(select, "POLLRDHUP"):
             sock.sendall(b"bytes sent ahead")
-    left = time.monotonic()
+    disconnected = time.monotonic()
     standin.wait_for(lambda: record.aborted)
     assert record.finished is not None
-    assert record.finished - left < 10
+    assert record.finished - disconnected < 10
     assert record.deltas == deltas
 
 
@@ -111,7 +109,7 @@ def test_cut_before_the_response_sends_nothing(standin: StandIn) -> None:
     with open_stream(standin) as sock:
         assert receive_all(sock) == b""
     with pytest.raises(http.client.RemoteDisconnected):
-        post(standin, ask())
+        post(standin, request())
 
 
 def test_stream_error_is_an_event_or_an_http_error(standin: StandIn) -> None:
@@ -122,7 +120,7 @@ def test_stream_error_is_an_event_or_an_http_error(standin: StandIn) -> None:
         "error",
         {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
     )
-    assert post(standin, ask())[0] == 529
+    assert post(standin, request())[0] == 529
 
 
 def test_raw_events_are_sent_unchanged(standin: StandIn) -> None:
@@ -145,7 +143,7 @@ def test_raw_events_are_sent_unchanged(standin: StandIn) -> None:
 )
 def test_http_error_has_the_type_of_its_status(standin: StandIn, status: int, kind: str) -> None:
     standin.default(error(status))
-    got, body = post(standin, ask(stream=True))
+    got, body = post(standin, request(stream=True))
     assert got == status
     assert body["type"] == "error"
     assert body["error"]["type"] == kind
@@ -155,7 +153,7 @@ def test_http_error_has_the_type_of_its_status(standin: StandIn, status: int, ki
 def test_http_error_may_set_type_message_and_headers(standin: StandIn) -> None:
     standin.default(error(429, "odd_error", "Not now", {"retry-after": "3"}))
     connection = connect(standin)
-    connection.request("POST", "/v1/messages", json.dumps(ask()))
+    connection.request("POST", "/v1/messages", json.dumps(request()))
     response = connection.getresponse()
     assert response.getheader("retry-after") == "3"
     assert json.load(response)["error"] == {"type": "odd_error", "message": "Not now"}
@@ -163,7 +161,7 @@ def test_http_error_may_set_type_message_and_headers(standin: StandIn) -> None:
 
 
 def test_rejected_request_is_answered_and_recorded(standin: StandIn) -> None:
-    status, body = post(standin, ask(temperature=0.2))
+    status, body = post(standin, request(temperature=0.2))
     assert status == 400
     assert body["error"] == {
         "type": "invalid_request_error",
@@ -174,20 +172,20 @@ def test_rejected_request_is_answered_and_recorded(standin: StandIn) -> None:
 
 def test_strict_rules_can_be_turned_off() -> None:
     with StandIn(strict=False) as standin:
-        assert post(standin, ask(temperature=0.2))[0] == 200
+        assert post(standin, request(temperature=0.2))[0] == 200
         assert post(standin, {"messages": []})[0] == 200
         assert post(standin, b"{nonsense")[0] == 400
 
 
 def test_request_over_32_mb_is_too_large(standin: StandIn) -> None:
-    status, body = post(standin, ask(said="x" * (32 << 20)))
+    status, body = post(standin, request(content="x" * (32 << 20)))
     assert (status, body["error"]["type"]) == (413, "request_too_large")
 
 
 @pytest.mark.parametrize("model", ["claude-retired", "claude-nonexistent-1"])
 def test_unknown_model_is_not_found(model: str) -> None:
     with StandIn(unknown_models={"claude-retired"}) as standin:
-        status, body = post(standin, ask(model))
+        status, body = post(standin, request(model))
     assert (status, body["error"]) == (404, {"type": "not_found_error", "message": f"model: {model}"})
 
 
@@ -195,39 +193,42 @@ def test_newest_rule_wins_and_is_used_up(standin: StandIn) -> None:
     standin.default(text("default"))
     standin.reply(text("old"), when="hi")
     standin.reply(text("new"), when="hi", times=2)
-    standin.reply(text("haiku"), when=lambda body: body["model"] == BUDGET)
-    assert [written(stream(standin)) for _ in range(3)] == ["new", "new", "old"]
-    assert written(stream(standin, said="ho")) == "default"
-    assert written(stream(standin, BUDGET)) == "haiku"
+    standin.reply(text("haiku"), when=lambda body: body["model"] == HAIKU_4_5)
+    assert [joined_deltas(stream(standin)) for _ in range(3)] == ["new", "new", "old"]
+    assert joined_deltas(stream(standin, content="ho")) == "default"
+    assert joined_deltas(stream(standin, HAIKU_4_5)) == "haiku"
     standin.reset()
     assert standin.requests == []
-    assert written(stream(standin)) not in ("old", "default")
+    assert joined_deltas(stream(standin)) not in ("old", "default")
 
 
 def test_rule_looks_at_the_last_user_message_only(standin: StandIn) -> None:
     standin.reply(text("yes"), when="apple")
     history = [user("apple"), assistant("ok"), user("pear")]
-    assert written(stream(standin, messages=history)) != "yes"
-    assert written(stream(standin, messages=[*round_of()[:2], user([result(content="apple")])])) == "yes"
+    assert joined_deltas(stream(standin, messages=history)) != "yes"
+    assert (
+        joined_deltas(stream(standin, messages=[*tool_round()[:2], user([tool_result(content="apple")])]))
+        == "yes"
+    )
 
 
 def test_reply_may_come_from_a_function(standin: StandIn) -> None:
     standin.reply(lambda body: text(f"{body['model']}!"))
-    assert written(stream(standin)) == f"{NEW}!"
+    assert joined_deltas(stream(standin)) == f"{OPUS_4_8}!"
 
 
 def test_exception_in_a_reply_function_is_reported(standin: StandIn) -> None:
     standin.default(lambda body: text(body["missing"]))
-    status, body = post(standin, ask())
+    status, body = post(standin, request())
     assert status == 500
     assert "KeyError" in body["error"]["message"]
-    assert "KeyError" in standin.faults[0]
+    assert "KeyError" in standin.script_errors[0]
 
 
 def test_every_request_is_recorded(standin: StandIn) -> None:
     with pytest.raises(LookupError):
         _ = standin.messages.last
-    post(standin, ask(said=[t("one"), t("two")]))
+    post(standin, request(content=[text_part("one"), text_part("two")]))
     post(standin, {"messages": [user("abcd" * 100)]}, "/v1/messages/count_tokens")
     record = standin.messages.last
     assert len(standin.requests) == 2
@@ -238,7 +239,7 @@ def test_every_request_is_recorded(standin: StandIn) -> None:
 
 
 def test_prompt_tokens_are_estimated(standin: StandIn) -> None:
-    body = {"model": NEW, "messages": [user("abcd" * 1000)]}
+    body = {"model": OPUS_4_8, "messages": [user("abcd" * 1000)]}
     status, counted = post(standin, body, "/v1/messages/count_tokens?beta=true")
     assert status == 200
     assert 1000 <= counted["input_tokens"] < 1010
@@ -261,10 +262,10 @@ def test_other_paths_are_answered_or_not_found(standin: StandIn, method: str, pa
 def test_connection_is_reused(standin: StandIn) -> None:
     connection = connect(standin)
     for _ in range(3):
-        connection.request("POST", "/v1/messages", json.dumps(ask(stream=True)))
-        assert written(parse(connection.getresponse().read()))
+        connection.request("POST", "/v1/messages", json.dumps(request(stream=True)))
+        assert joined_deltas(parse_events(connection.getresponse().read()))
     sock = connection.sock
-    connection.request("POST", "/v1/messages", json.dumps(ask(temperature=1)))
+    connection.request("POST", "/v1/messages", json.dumps(request(temperature=1)))
     assert connection.getresponse().read()
     assert connection.sock is sock
     connection.close()
@@ -284,7 +285,9 @@ def test_fifty_streams_run_in_parallel(standin: StandIn) -> None:
 
     standin.default(reply)
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda number: written(stream(standin, said=f"n{number}")), range(50)))
+        answers = list(
+            pool.map(lambda number: joined_deltas(stream(standin, content=f"n{number}")), range(50))
+        )
     assert answers == [f"n{number} a b c d" for number in range(50)]
     assert len(standin.messages) == 50
 
@@ -316,28 +319,28 @@ def test_standin_can_be_started_again() -> None:
     standin = StandIn()
     for _ in range(2):
         with standin:
-            assert post(standin, ask())[0] == 200
+            assert post(standin, request())[0] == 200
             with pytest.raises(RuntimeError):
                 standin.start()
 
 
 def test_thinking_blocks_may_stand_between_texts(standin: StandIn) -> None:
     standin.default(blocks(thinking_block("a"), text_block("b"), thinking_block("c"), text_block("d")))
-    assert written(stream(standin, BUDGET, thinking=ON)) == "bd"
+    assert joined_deltas(stream(standin, HAIKU_4_5, thinking=ON)) == "bd"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_standin_runs_as_a_program(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "tests.standin", "--instant"]
     root = Path(__file__).parents[3]
-    reminded = [t("<system-reminder>\nx\n</system-reminder>"), t("good day")]
+    reminded = [text_part("<system-reminder>\nx\n</system-reminder>"), text_part("good day")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=os.environ) as process:
         assert process.stdout
         url = process.stdout.readline().strip()
-        data = json.dumps(ask(said=reminded, stream=True)).encode()
+        data = json.dumps(request(content=reminded, stream=True)).encode()
         with urllib.request.urlopen(f"{url}/v1/messages", data, timeout=5) as response:
-            events = parse(response.read())
+            events = parse_events(response.read())
         process.send_signal(number)
         assert process.wait(5) == 0
-    assert written(events).startswith("You said: good day ")
+    assert joined_deltas(events).startswith("You said: good day ")
     assert [name for name, _ in events].count("content_block_delta") == 20
