@@ -113,7 +113,7 @@ class Settings:
 
     require_auth: bool = setting(
         False,
-        "Require a key from every client. If there is no key at all, the gateway does not start.",
+        "Require a key from every client. Without any key, the gateway does not start.",
         section="Keys and database",
     )
     api_keys: tuple[str, ...] = setting(

@@ -1,7 +1,9 @@
-"""Log lines: JSON in production, readable in development, one shape for every logger, one line a request.
+"""Logging: JSON or text, in the same form for every logger, with one line per request.
 
-No line has anything of a conversation, a key or a token in it, unless LOG_CONTENT is set; then the request's line has
-what was sent and said.
+No line contains any part of a conversation, a key or a token. If LOG_CONTENT is set, the request's line contains the
+request and the answer. For example, in JSON:
+
+    {"event": "request", "path": "/v1/messages", "status": 200, "seconds": 1.2, "outcome": "complete", …}
 """
 
 from __future__ import annotations
@@ -20,38 +22,38 @@ from gateway.record import Record
 
 log = logging.getLogger("gateway.requests")
 
-QUIET = ("/health", "/metrics", "/dashboard/live")  # asked for all the time
-MOST_OF_A_PATH = 200
-DIGITS = 4  # of seconds: a tenth of a millisecond
+QUIET_ROUTES = ("/health", "/metrics", "/dashboard/live")  # requested every few seconds
+MAX_PATH_LENGTH = 200
+SECONDS_DIGITS = 4  # a tenth of a millisecond
 
 
 def configure_logging(
     level: str, form: str, path: Path | None = None, *, max_bytes: int = 0, backups: int = 1
 ) -> None:
-    """Send all log records to stderr in `form` ("json" or "text"), from `level` up, and to the file `path`.
+    """Send all log records from `level` up to stderr, and to the file `path`. `form` is "json" or "text".
 
-    Raises OSError if the file cannot be written.
+    `max_bytes` and `backups` are passed to `open_log_file`. Raise OSError if the file cannot be written.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        _timestamp,
+        _add_timestamp,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form)],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_choose_renderer(form)],
     )
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if path is not None:
         handlers.append(open_log_file(path, max_bytes, backups))
     for handler in handlers:
         handler.setFormatter(formatter)
-    # Libraries tell everything at DEBUG: peewee each statement with its values, conversations and digests among them.
+    # At DEBUG, libraries log too much: peewee logs each statement with its values, conversations and digests included.
     logging.basicConfig(level="INFO" if level == "DEBUG" else level, handlers=handlers, force=True)
     logging.getLogger("gateway").setLevel(level)
-    _use_our_handlers("gunicorn.error")
+    _route_to_our_handlers("gunicorn.error")
 
 
 def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:
@@ -73,30 +75,34 @@ def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:
 
 
 def log_request(summary: RequestSummary) -> None:
-    """The request's line."""
-    level = logging.DEBUG if summary.route in QUIET else logging.INFO
+    """Log a finished request."""
+    level = logging.DEBUG if summary.route in QUIET_ROUTES else logging.INFO
     if log.isEnabledFor(level):
-        fields = _request(summary) | (_answer(summary.record) if summary.record else {}) | summary.content
+        fields = (
+            _request_fields(summary)
+            | (_answer_fields(summary.record) if summary.record else {})
+            | summary.content
+        )
         log.log(level, "request", extra={name: value for name, value in fields.items() if value is not None})
 
 
-def _request(summary: RequestSummary) -> dict[str, Any]:
+def _request_fields(summary: RequestSummary) -> dict[str, Any]:
     error = summary.error
     return {
         "request_id": summary.request_id,
         "method": summary.method,
-        "path": quote(summary.path)[:MOST_OF_A_PATH],
+        "path": quote(summary.path)[:MAX_PATH_LENGTH],
         "status": summary.status,
-        "seconds": round(summary.seconds, DIGITS),
+        "seconds": round(summary.seconds, SECONDS_DIGITS),
         "address": summary.address,
         "key": summary.key_name,
         "error": error.code if error else None,
-        # Faults of our own are told in our own words; those of clients may quote what they sent.
+        # Messages of server errors are our own words. Messages of client errors may quote the request.
         "reason": error.message if error and error.status >= 500 else None,
     }
 
 
-def _answer(record: Record) -> dict[str, Any]:
+def _answer_fields(record: Record) -> dict[str, Any]:
     first = record.first_seconds
     usage = record.usage
     return {
@@ -105,7 +111,7 @@ def _answer(record: Record) -> dict[str, Any]:
         "error": record.error,
         "stop_reason": record.stop_reason,
         "streamed": record.streamed,
-        "first_seconds": None if first is None else round(first, DIGITS),
+        "first_seconds": None if first is None else round(first, SECONDS_DIGITS),
         "input_tokens": usage.input_tokens,
         "cache_read_tokens": usage.cache_read_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
@@ -118,23 +124,23 @@ def _answer(record: Record) -> dict[str, Any]:
     }
 
 
-def _timestamp(_: Any, __: str, event: EventDict) -> EventDict:
-    """When it was logged, and not when it is written: the same in every place."""
+def _add_timestamp(_: Any, __: str, event: EventDict) -> EventDict:
+    """Add the time of the log call, so that the line is the same on stderr and in the file."""
     moment = datetime.fromtimestamp(event["_record"].created, timezone.utc)
     event["timestamp"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return event
 
 
-def _use_our_handlers(name: str) -> None:
-    """A logger that has handlers of its own, the server's: in the worker it speaks like the others."""
+def _route_to_our_handlers(name: str) -> None:
+    """Route a logger with handlers of its own, such as gunicorn's, through our handlers."""
     logger = logging.getLogger(name)
     logger.handlers.clear()
     logger.propagate = True
 
 
-def _rendering(form: str) -> list[Processor]:
+def _choose_renderer(form: str) -> list[Processor]:
     if form == "text":
-        # Its own choice of traceback would show local variables, clients' messages and secrets among them.
+        # The default traceback shows local variables, which include clients' messages and secrets.
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]

@@ -1,8 +1,10 @@
-"""Prometheus metrics, of all workers together.
+"""Prometheus metrics of all workers together.
 
-Each worker keeps its figures in files of a folder of the arbiter's (prometheus-client's multiprocess mode, chosen by
-PROMETHEUS_MULTIPROC_DIR before the package is imported); whichever worker is asked adds them up. Labels have few
-values: what clients may write freely (paths, model names) is no label.
+Each worker writes its values to files in a folder of gunicorn's arbiter. This is prometheus-client's multiprocess mode,
+which PROMETHEUS_MULTIPROC_DIR selects before the package is imported. The worker that serves /metrics adds up all
+files.
+
+Labels have few values: text that clients choose freely, such as paths and model names, is never a label.
 """
 
 from __future__ import annotations
@@ -29,33 +31,37 @@ from gateway.record import Record
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SAMPLE_SECONDS = 2.0
-TRIES = 20  # to read other workers' files
+READ_ATTEMPTS = 20  # to read other workers' files
 PAUSE_SECONDS = 0.01
 FIRST_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 SECONDS_BUCKETS = (0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 
-# Figures of `Claude.status()`: what is so now, and what only grows.
+# Values of `Claude.status()`: the gauges are current values, the counters only grow. The texts appear in /metrics.
 GAUGES = {
     "running": "Answers being written",
-    "queued": "Requests that wait for their turn",
+    "queued": "Requests that wait for a slot",
     "processes": "CLI processes",
     "warm": "CLI processes that are ready for a new conversation",
     "starting": "CLI processes that are starting",
-    "kept": "CLI processes that stay with their conversation",
-    "waiting_for_tools": "Kept CLI processes that wait for the results of tools",
+    "kept": "CLI processes that are parked with their conversation",
+    "waiting_for_tools": "Parked CLI processes that wait for tool results",
 }
 COUNTERS = {
-    "starts": "CLI processes that got warm",
-    "start_failures": "CLI processes that did not start",
-    "kept_hits": "Answers by a process that was kept for its conversation or prepared for it",
-    "warm_hits": "Conversations that found a warm process",
-    "warm_misses": "Conversations that had to wait for a process to start",
+    "starts": "CLI processes that became ready",
+    "start_failures": "CLI processes that failed to start",
+    "kept_hits": "Answers from a process that was parked with the conversation or prepared for it",
+    "warm_hits": "Conversations that got a ready process at once",
+    "warm_misses": "Conversations that waited for a process to start",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSnapshot:
-    """What is sampled. `status` has the names of GAUGES and COUNTERS; `windows` are utilisation and reset time."""
+    """The values of one sample.
+
+    `status` has the names of GAUGES and COUNTERS. `windows` maps each subscription limit to its utilization (a
+    fraction) and its reset time (seconds since 1970). `usage_waiting` counts the records that are not written yet.
+    """
 
     status: Mapping[str, Any]
     windows: Mapping[str, tuple[float | None, float | None]]
@@ -65,8 +71,8 @@ class MetricsSnapshot:
 class Metrics:
     """All metrics of a worker.
 
-    `folder` is that of the multiprocess mode, None outside of gunicorn. `look` gives the state of things, and
-    `label` a model's name as one of few.
+    `folder` is the folder of the multiprocess mode; None outside gunicorn. `take_snapshot` returns the current values.
+    `label_model` maps a model's name to one of few labels.
     """
 
     def __init__(
@@ -88,49 +94,49 @@ class Metrics:
             "gateway_answers", "Answers by model and outcome", ["model", "outcome"], registry=own
         )
         self._errors = Counter(
-            "gateway_answer_errors", "Answers that failed or were cut, by code", ["code"], registry=own
+            "gateway_answer_errors", "Answers that failed or were cut, by error code", ["code"], registry=own
         )
         self._tokens = Counter("gateway_tokens", "Tokens by model and kind", ["model", "kind"], registry=own)
         self._cost = Counter("gateway_cost_usd", "Cost in USD by model", ["model"], registry=own)
         self._first = Histogram(
             "gateway_first_token_seconds",
-            "From the request to the first of its answer",
+            "Time from the request to the first output of its answer",
             ["model"],
             buckets=FIRST_BUCKETS,
             registry=own,
         )
         self._seconds = Histogram(
             "gateway_answer_seconds",
-            "From the request to the end of its answer",
+            "Time from the request to the end of its answer",
             ["model"],
             buckets=SECONDS_BUCKETS,
             registry=own,
         )
-        self._gauges = {name: _gauge(f"gateway_{name}", text, own) for name, text in GAUGES.items()}
-        self._unwritten = _gauge(
-            "gateway_usage_unwritten", "Answers whose usage is not yet in the database", own
+        self._gauges = {name: _create_gauge(f"gateway_{name}", text, own) for name, text in GAUGES.items()}
+        self._unwritten = _create_gauge(
+            "gateway_usage_unwritten", "Answers whose usage is not in the database yet", own
         )
         self._counters = {
             name: Counter(f"gateway_{name}", text, registry=own) for name, text in COUNTERS.items()
         }
         self._seen = dict.fromkeys(COUNTERS, 0)
-        self._utilisation = _latest(
-            "gateway_limit_utilization", "Fraction of a subscription limit that is used", own
+        self._utilization = _create_window_gauge(
+            "gateway_limit_utilization", "Used fraction of a subscription limit", own
         )
-        self._resets = _latest(
-            "gateway_limit_reset_timestamp_seconds", "When a subscription limit resets", own
+        self._resets = _create_window_gauge(
+            "gateway_limit_reset_timestamp_seconds", "Time when a subscription limit resets", own
         )
 
     def open(self) -> None:
-        """Sample now and then: other workers may be the ones that are asked."""
+        """Start sampling at an interval, because another worker may serve /metrics."""
         gevent.spawn(self._sample_forever)
 
     def count_request(self, summary: RequestSummary) -> None:
-        """A request is over."""
+        """Count a finished request."""
         self._requests.labels(summary.route, summary.status).inc()
 
     def count_answer(self, record: Record) -> None:
-        """An answer is over."""
+        """Count a finished answer."""
         model = self._label_model(record.model)
         usage = record.usage
         self._answers.labels(model, record.outcome).inc()
@@ -146,20 +152,20 @@ class Metrics:
         self._seconds.labels(model).observe(record.seconds)
 
     def render(self) -> bytes:
-        """All metrics of all workers, as Prometheus reads them."""
+        """Return the metrics of all workers in Prometheus' text format."""
         self.sample()
-        for _ in range(TRIES):
-            with suppress(struct.error):  # another worker has made a file, but it is empty yet
-                return self._text()
+        for _ in range(READ_ATTEMPTS):
+            with suppress(struct.error):  # another worker has created a file and not written to it yet
+                return self._generate()
             gevent.sleep(PAUSE_SECONDS)
-        return self._text()
+        return self._generate()
 
-    def _text(self) -> bytes:
+    def _generate(self) -> bytes:
         text: bytes = generate_latest(self._shown)
         return text
 
     def sample(self) -> None:
-        """Take the state of things over."""
+        """Set the gauges and counters to the current values."""
         snapshot = self._take_snapshot()
         for name, gauge in self._gauges.items():
             gauge.set(snapshot.status[name])
@@ -167,9 +173,9 @@ class Metrics:
             counter.inc(snapshot.status[name] - self._seen[name])
             self._seen[name] = snapshot.status[name]
         self._unwritten.set(snapshot.usage_waiting)
-        for window, (utilisation, resets_at) in snapshot.windows.items():
-            if utilisation is not None:
-                self._utilisation.labels(window).set(utilisation)
+        for window, (utilization, resets_at) in snapshot.windows.items():
+            if utilization is not None:
+                self._utilization.labels(window).set(utilization)
             if resets_at is not None:
                 self._resets.labels(window).set(resets_at)
 
@@ -179,9 +185,9 @@ class Metrics:
             self.sample()
 
 
-def _gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
+def _create_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
     return Gauge(name, text, registry=registry, multiprocess_mode="livesum")
 
 
-def _latest(name: str, text: str, registry: CollectorRegistry) -> Gauge:
+def _create_window_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
     return Gauge(name, text, ["window"], registry=registry, multiprocess_mode="mostrecent")

@@ -1,4 +1,4 @@
-"""What is known of a request when its answer is over: for the log and the metrics."""
+"""The facts about a finished request, for the log and the metrics."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from gateway.record import Record
 
 @dataclass(frozen=True, slots=True)
 class RequestSummary:
-    """A request. `route` is the rule that its path matched, "unknown" for none; `seconds` lasts to the last byte.
+    """A finished request.
 
-    `error` is what it was answered with, `record` what came of its answer if it got so far. `content` is what was sent
-    and said, if that is to be logged.
+    `route` is the rule that its path matched, or "unknown". `seconds` is the time until the last byte was sent. `error`
+    is the error that the client got. `record` describes the answer, if it came that far. `content` has the request and
+    the answer if they are logged (LOG_CONTENT).
     """
 
     request_id: str

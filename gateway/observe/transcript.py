@@ -1,4 +1,10 @@
-"""The text of an answer, for the log (LOG_CONTENT)."""
+"""The text of an answer, for the log (LOG_CONTENT).
+
+>>> transcript = Transcript()
+>>> transcript.add(0, [Text("Hello")])
+>>> transcript.texts()
+['Hello']
+"""
 
 from __future__ import annotations
 
@@ -8,13 +14,13 @@ from gateway.turn import Event, Refusal, Retracted, Text, ToolArguments, ToolCal
 
 
 class Transcript:
-    """Collects the text of an answer and the calls in it, by choice."""
+    """Collects the text of each choice of an answer, tool calls included."""
 
     def __init__(self) -> None:
         self._parts: dict[int, list[str]] = {}
 
     def add(self, index: int, batch: Sequence[Event]) -> None:
-        """Take in a batch of choice `index`."""
+        """Add a batch of events of the choice `index`."""
         parts = self._parts.setdefault(index, [])
         for event in batch:
             if isinstance(event, (Text, Refusal)):
@@ -27,5 +33,5 @@ class Transcript:
                 parts.clear()
 
     def texts(self) -> list[str]:
-        """The answer's choices."""
+        """Return the texts of the choices, in order."""
         return ["".join(parts) for _, parts in sorted(self._parts.items())]

@@ -32,7 +32,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class LeaseKeeper(Generic[Key]):
-    """Renews leases, and reports the ones that are lost.
+    """Renews leases, and reports the lost ones.
 
     `renew(keys)` extends all leases in one call. `find_active(keys)` returns the keys whose leases are still this
     worker's; without it, no lease counts as lost. Both may raise StoreError: it is logged and they are called again at

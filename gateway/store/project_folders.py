@@ -1,8 +1,8 @@
-"""Projects' folders and the files in them. Nothing here ever leaves a project's folder.
+"""Projects' folders and the files in them. No operation ever leaves a project's folder.
 
-Every step below PROJECT_ROOT is taken from an open folder (openat) and follows no link, so that neither a name nor a
-link that somebody puts there in the very moment leads out. What is uploaded and what is deleted passes through hidden
-folders of PROJECT_ROOT, where no project can be.
+Every step below PROJECT_ROOT starts from an open folder (openat) and follows no link. Therefore neither a name nor a
+link that is created at the same moment can lead outside. Uploads and deleted projects pass through hidden folders of
+PROJECT_ROOT, whose names no project can have.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ T = TypeVar("T")
 UPLOADS = ".uploads"
 DELETED = ".deleted-"
 INSTRUCTIONS = "CLAUDE.md"
-MAX_INSTRUCTIONS_BYTES = 256 * 1024  # bytes
-MAX_DEPTH = 64  # folders within each other; what is deeper does not show
+MAX_INSTRUCTIONS_BYTES = 256 * 1024
+MAX_DEPTH = 64  # nested folders; deeper files are not listed
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OWN_FOLDER = _FOLDER | os.O_NOFOLLOW
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would stop everything
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # opening a pipe would block
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
-    """A file of a project: its path in it, size and time of change (UTC)."""
+    """A file of a project. `name` is its path in the project, `modified_at` is in UTC."""
 
     name: str
     bytes: int
@@ -52,18 +52,22 @@ class ProjectFile:
 
 
 class ProjectFolders:
-    """The folders in `root`, `max_bytes` in each. Names and paths are ones that `paths` has passed.
+    """The folders of all projects, in `root`. The files of one project have at most `max_bytes`.
 
-    Every method raises StoreError when the file system fails.
+    Names and paths must come from `project_paths`, which validates them. Every method raises StoreError when the file
+    system fails. For example:
+
+        folders.create("plans")
+        folders.write_file("plans", ("docs", "plan.md"), [b"# Plan"])
     """
 
     def __init__(self, root: Path, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._root = root
-        self._commit = RLock()
+        self._commit_lock = RLock()
 
     def create(self, name: str) -> None:
-        """Make a project's folder. Raises InvalidRequest if there is anything of that name."""
+        """Create a project's folder. Raise InvalidRequest if the name is taken."""
         with _store_errors():
             self._root.mkdir(parents=True, exist_ok=True)
             with self._folder() as root:
@@ -71,18 +75,18 @@ class ProjectFolders:
                     os.mkdir(name, 0o700, dir_fd=root)
                 except FileExistsError:
                     raise InvalidRequest(
-                        f"Invalid 'path': there is a folder '{name}' already.",
+                        f"Invalid 'path': a folder '{name}' exists already. Choose another path.",
                         param="path",
                         code="path_taken",
                     ) from None
 
     def remove(self, name: str) -> None:
-        """Delete a project's folder with all that is in it. What is no folder is left alone."""
+        """Delete a project's folder with its content. Something else of that name is left alone."""
         hidden = f"{DELETED}{secrets.token_hex(8)}"
         with _store_errors(), self._folder() as root:
             try:
                 if not stat.S_ISDIR(os.stat(name, dir_fd=root, follow_symlinks=False).st_mode):
-                    log.warning("the project's folder %s is none, and is left alone", name)
+                    log.warning("%s is not a project's folder and is not deleted", name)
                     return
                 os.rename(name, hidden, src_dir_fd=root, dst_dir_fd=root)
             except FileNotFoundError:
@@ -90,49 +94,53 @@ class ProjectFolders:
         assert shutil.rmtree.avoids_symlink_attacks
         _run_in_thread(lambda: shutil.rmtree(self._root / hidden, ignore_errors=True))
         if (self._root / hidden).exists():
-            log.warning("a part of a deleted project is left in %s", hidden)
+            log.warning("parts of a deleted project remain in %s", hidden)
 
     def locate(self, name: str) -> str:
-        """The absolute path of a project's folder."""
+        """Return the absolute path of a project's folder."""
         with _store_errors(), self._folder(name):
             return str(self._root.resolve() / name)
 
     def count_bytes(self, name: str) -> int:
-        """The sizes of all files of a project, in bytes."""
+        """Return the total size of a project's files in bytes."""
         with _store_errors():
-            return sum(found.st_size for _, found in _run_in_thread(lambda: self._listing(name)))
+            return sum(found.st_size for _, found in _run_in_thread(lambda: self._list_entries(name)))
 
     def list_files(self, name: str) -> list[ProjectFile]:
-        """All files of a project that have a name a client could give, by path. Links do not count."""
+        """Return a project's files, sorted by path. Links, and names that clients may not use, are left out."""
         with _store_errors():
-            listed = _run_in_thread(lambda: self._listing(name))
+            listed = _run_in_thread(lambda: self._list_entries(name))
         return sorted(
-            (_file(path, found) for path, found in listed if all(map(is_valid_name, path.split("/")))),
+            (
+                _describe_file(path, found)
+                for path, found in listed
+                if all(map(is_valid_name, path.split("/")))
+            ),
             key=lambda file: file.name,
         )
 
     def open_file(self, name: str, path: Sequence[str]) -> tuple[BinaryIO, ProjectFile]:
-        """A file to read, which the caller closes. Raises ProjectFileNotFound, also where a link is on the way."""
+        """Open a file, which the caller closes. Raise ProjectFileNotFound, also if the path contains a link."""
         with _store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
             descriptor = os.open(path[-1], _FILE, dir_fd=folder)
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 os.close(descriptor)
                 raise FileNotFoundError
-            return os.fdopen(descriptor, "rb"), _file("/".join(path), found)
+            return os.fdopen(descriptor, "rb"), _describe_file("/".join(path), found)
 
     def write_file(self, name: str, path: Sequence[str], chunks: Iterable[bytes]) -> ProjectFile:
-        """Put a file there, or in place of the one that is there, when all of it has come.
+        """Create or replace a file, once all of its content has arrived.
 
-        Raises ProjectTooLarge, or InvalidRequest where the path leads through a file or a link, or to a folder.
+        Raise ProjectTooLarge, or InvalidRequest if the path is a folder or leads through a file or a link.
         """
-        with _store_errors(), self._uploads() as uploads:
+        with _store_errors(), self._uploads_folder() as uploads:
             upload = secrets.token_hex(16)
             try:
-                size = self._receive(uploads, upload, chunks, self._room(name, path))
-                with self._commit:
+                size = self._save_upload(uploads, upload, chunks, self._count_room(name, path))
+                with self._commit_lock:
                     self._check_room(name, path, size)
-                    self._move(uploads, upload, name, path)
+                    self._move_upload(uploads, upload, name, path)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(upload, dir_fd=uploads)
@@ -141,14 +149,14 @@ class ProjectFolders:
         return written
 
     def delete_file(self, name: str, path: Sequence[str]) -> None:
-        """Delete a file. Raises ProjectFileNotFound; folders and links are none."""
+        """Delete a file. Raise ProjectFileNotFound, also for folders and links."""
         with _store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
             if not stat.S_ISREG(os.stat(path[-1], dir_fd=folder, follow_symlinks=False).st_mode):
                 raise FileNotFoundError
             os.unlink(path[-1], dir_fd=folder)
 
     def read_instructions(self, name: str) -> str:
-        """The text of the project's CLAUDE.md; "" if it has none. Raises InvalidRequest if it is too long."""
+        """Return the text of the project's CLAUDE.md, or "" without one. Raise InvalidRequest if it is too long."""
         try:
             file, _ = self.open_file(name, (INSTRUCTIONS,))
         except ProjectFileNotFound:
@@ -157,14 +165,14 @@ class ProjectFolders:
             text = file.read(MAX_INSTRUCTIONS_BYTES + 1)
         if len(text) > MAX_INSTRUCTIONS_BYTES:
             raise InvalidRequest(
-                f"The project's {INSTRUCTIONS} has more than {MAX_INSTRUCTIONS_BYTES} bytes.",
+                f"The project's {INSTRUCTIONS} has more than {MAX_INSTRUCTIONS_BYTES} bytes. Shorten it.",
                 param="project_id",
             )
         return text.decode("utf-8", "replace")
 
     @contextmanager
     def _folder(self, *names: str, make: bool = False) -> Iterator[int]:
-        """The folder behind these names, opened step by step; with `make` all but the first are made."""
+        """Yield a descriptor of the folder with these names, opened step by step. `make` creates all but the first."""
         folder = os.open(self._root, _FOLDER)
         try:
             for depth, name in enumerate(names):
@@ -178,19 +186,19 @@ class ProjectFolders:
         finally:
             os.close(folder)
 
-    def _listing(self, name: str) -> list[tuple[str, os.stat_result]]:
+    def _list_entries(self, name: str) -> list[tuple[str, os.stat_result]]:
         with self._folder(name) as folder:
             return list(_walk(folder))
 
     @contextmanager
-    def _uploads(self) -> Iterator[int]:
+    def _uploads_folder(self) -> Iterator[int]:
         with self._folder() as root, suppress(FileExistsError):
             os.mkdir(UPLOADS, 0o700, dir_fd=root)
         with self._folder(UPLOADS) as uploads:
             yield uploads
 
-    def _room(self, name: str, path: Sequence[str]) -> int:
-        """How large the file may be: what it replaces does not count."""
+    def _count_room(self, name: str, path: Sequence[str]) -> int:
+        """Return the number of bytes that the file may have. The file that it replaces does not count."""
         try:
             file, replaced = self.open_file(name, path)
         except ProjectFileNotFound:
@@ -199,10 +207,10 @@ class ProjectFolders:
         return self.max_bytes - self.count_bytes(name) + replaced.bytes
 
     def _check_room(self, name: str, path: Sequence[str], size: int) -> None:
-        if size > self._room(name, path):
+        if size > self._count_room(name, path):
             raise _too_large(self.max_bytes)
 
-    def _receive(self, uploads: int, upload: str, chunks: Iterable[bytes], room: int) -> int:
+    def _save_upload(self, uploads: int, upload: str, chunks: Iterable[bytes], room: int) -> int:
         size = 0
         with os.fdopen(os.open(upload, _NEW_FILE, 0o600, dir_fd=uploads), "wb") as file:
             for chunk in chunks:
@@ -212,7 +220,7 @@ class ProjectFolders:
                 file.write(chunk)
         return size
 
-    def _move(self, uploads: int, upload: str, name: str, path: Sequence[str]) -> None:
+    def _move_upload(self, uploads: int, upload: str, name: str, path: Sequence[str]) -> None:
         try:
             with self._folder(name, *path[:-1], make=True) as folder:
                 os.rename(upload, path[-1], src_dir_fd=uploads, dst_dir_fd=folder)
@@ -220,12 +228,12 @@ class ProjectFolders:
             if error.errno not in (errno.ENOTDIR, errno.EISDIR, errno.ELOOP):
                 raise
             raise InvalidRequest(
-                "Invalid 'path': it leads to a folder, or a part of it is a file or a link.", param="path"
+                "Invalid 'path': it is a folder, or a part of it is a file or a link.", param="path"
             ) from None
 
 
 def _walk(folder: int, before: str = "", depth: int = 0) -> Iterator[tuple[str, os.stat_result]]:
-    """The regular files below an open folder, with their paths. What vanishes or is closed to us is left out."""
+    """Yield the path and status of each regular file below an open folder. Unreadable ones are left out."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
     for name in names:
@@ -242,23 +250,24 @@ def _walk(folder: int, before: str = "", depth: int = 0) -> Iterator[tuple[str, 
 
 
 def _run_in_thread(work: Callable[[], T]) -> T:
-    """Do what may take long in a thread: it would stop every greenlet."""
+    """Run work that may take long in a thread, because it would block every greenlet."""
     return gevent.get_hub().threadpool.apply(work)
 
 
-def _file(name: str, found: os.stat_result) -> ProjectFile:
+def _describe_file(name: str, found: os.stat_result) -> ProjectFile:
     return ProjectFile(name, found.st_size, datetime.fromtimestamp(found.st_mtime, timezone.utc))
 
 
 def _too_large(max_bytes: int) -> ProjectTooLarge:
     return ProjectTooLarge(
-        f"The project may have {max_bytes} bytes in all (MAX_PROJECT_SIZE_MB).", param="file"
+        f"The project may have at most {max_bytes} bytes in total (MAX_PROJECT_SIZE_MB). Delete files first.",
+        param="file",
     )
 
 
 @contextmanager
 def _missing_as_not_found(path: Sequence[str]) -> Iterator[None]:
-    """A part that is missing, or is no folder or file of its own, means that there is no such file."""
+    """Raise ProjectFileNotFound if a part of the path is missing, or is not a folder or regular file."""
     try:
         yield
     except OSError as error:
@@ -269,9 +278,9 @@ def _missing_as_not_found(path: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """Errors of the file system become ours. The client is told no detail, the log is."""
+    """Turn errors of the file system into StoreError. Details go to the log, not to the client."""
     try:
         yield
     except OSError as error:
-        log.warning("a project's folder failed: %s", error)
-        raise StoreError("The project's folder is not available now.") from error
+        log.warning("the file system failed in a project's folder: %s", error)
+        raise StoreError("The project's folder is not available now. Try again later.") from error

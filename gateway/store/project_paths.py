@@ -64,7 +64,7 @@ def _invalid(param: str, problem: str) -> InvalidRequest:
 
 
 def _find_problem(name: str) -> str | None:
-    """Describe the problem with one part of a path; None if there is none."""
+    """Describe the problem with one part of a path. Return None if the part is valid."""
     if name in ("", ".", ".."):
         return "it has to be relative, without empty parts, '.' and '..'"
     if any(unicodedata.category(character)[0] == "C" or character in _REFUSED for character in name):

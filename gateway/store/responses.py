@@ -57,7 +57,7 @@ class Responses:
     def add(
         self, owner: str, body: Body, input_items: Sequence[Item], *, is_background: bool = False
     ) -> None:
-        """Store a response with the items of its own input, without those of the responses it follows."""
+        """Store a response with the items of its own input, without the items of the responses it follows."""
         now = utc_now()
         row = {
             "id": body["id"],

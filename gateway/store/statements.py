@@ -4,7 +4,8 @@ These statements run for every request or answer, and peewee takes much longer t
 run it: adding to a counter takes 16 µs by hand and 320 µs through peewee, inserting a session 31 µs and 242 µs. peewee
 builds all other queries.
 
-Values are written as `?`, whatever the driver's own placeholder is. All statements run on SQLite and on PostgreSQL.
+Values are written as `?`, which `execute` replaces by the driver's own placeholder. All statements run on SQLite and
+on PostgreSQL. For example:
 
     fetch_rows(db, LEASE_SLOTS, "key_1", 1e9)  # [(0,), (1,)]
 """

@@ -53,7 +53,7 @@ class Budgets:
         return BudgetState(name, limit, self._storage.get(key) / UNITS[unit], ends_at - now, ends_at)
 
     def find_exhausted(self, client: str, allowance: Allowance) -> BudgetState | None:
-        """Return the exhausted limit. If several are exhausted, return the one that resets last."""
+        """Return the exhausted limit. If several are exhausted, return the last to reset."""
         limits = ((name, getattr(allowance, name)) for name in BUDGET_NAMES)
         states = [self.get_state(client, name, limit) for name, limit in limits if limit]
         exhausted = (state for state in states if state.used >= state.limit)

@@ -1,4 +1,4 @@
-"""Keys. The columns are written out, as this file has to mean the same for ever."""
+"""Add the table of keys. The columns are written out because a migration must never change."""
 
 from __future__ import annotations
 

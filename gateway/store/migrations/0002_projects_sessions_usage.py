@@ -1,4 +1,4 @@
-"""Projects, sessions with their messages, and a row for every answer. Written out, as this file never changes."""
+"""Add projects, sessions, messages and usage. The columns are written out because a migration must never change."""
 
 from __future__ import annotations
 

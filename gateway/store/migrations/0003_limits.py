@@ -1,4 +1,4 @@
-"""Counters of what each client used, and leases of the answers that are being written."""
+"""Add the counters of the limits, and leases for running answers."""
 
 from __future__ import annotations
 

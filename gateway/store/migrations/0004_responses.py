@@ -1,4 +1,4 @@
-"""Stored responses and their items. Written out, as this file never changes."""
+"""Add stored responses and their items. The columns are written out because a migration must never change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A column of sessions that those who read the table expect. Written out, as this file never changes."""
+"""Add a column to sessions that other programs expect. It is written out because a migration must never change."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from peewee import SQL, BooleanField
 
 
 def up(migrator: Any, db: Any) -> None:
-    """Add the column, true for all. Workers of before, who do not know it, may still add sessions."""
+    """Add the column, which is true everywhere. It has a default, because old workers may still add sessions."""
     column = BooleanField(default=True, constraints=[SQL("DEFAULT TRUE")])
     migrator.migrate(migrator.add_column("sessions", "is_active", column))

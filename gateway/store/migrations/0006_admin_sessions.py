@@ -1,4 +1,4 @@
-"""Who is signed in to the dashboard. Written out, as this file never changes."""
+"""Add sessions of the dashboard. The columns are written out because a migration must never change."""
 
 from __future__ import annotations
 
