@@ -24,6 +24,9 @@ MAX_CHOICES = 8
 #: The levels of effort, from the least thinking to the most.
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
+#: The smallest thinking budget that the API accepts, in tokens.
+MIN_THINKING_BUDGET = 1024
+
 #: A content block of the Messages API.
 Block = dict[str, Any]
 Role = Literal["user", "assistant"]

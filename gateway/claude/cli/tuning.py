@@ -21,9 +21,8 @@ from typing import Any
 
 from gateway.claude.cli.protocol import ControlRequest, FlagSettings
 from gateway.claude.cli.tools import model_name
-from gateway.turn import EFFORTS, Model, Sampling, ToolChoice, Turn
+from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, Model, Sampling, ToolChoice, Turn
 
-MIN_BUDGET = 1024  # tokens; the API rejects smaller thinking budgets
 SMALL_MAX_TOKENS = 4096  # below this a model that always thinks gets its lowest effort
 MIN_TOP_P_THINKING = 0.95
 # Thinking budgets in tokens for models without efforts. Higher efforts leave the budget to the CLI.
@@ -108,7 +107,7 @@ def _should_not_think(turn: Turn, model: Model) -> bool:
     max_tokens = turn.sampling.max_tokens
     return (
         turn.thinking is False
-        or (max_tokens is not None and max_tokens < 2 * MIN_BUDGET)
+        or (max_tokens is not None and max_tokens < 2 * MIN_THINKING_BUDGET)
         or (not turn.thinking and _forbids_thinking(turn.sampling, model))
     )
 

@@ -20,9 +20,7 @@ from gateway.dialects.common.text import is_blank, well_formed
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.tools import read_tool, refuse_repeated
 from gateway.dialects.messages.content import read_content
-from gateway.turn import Message, Sampling, Tool, ToolChoice, Turn
-
-MIN_BUDGET = 1024  # tokens
+from gateway.turn import MIN_THINKING_BUDGET, Message, Sampling, Tool, ToolChoice, Turn
 
 _HONORED = frozenset({
     "messages", "model", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "tools",
@@ -160,8 +158,8 @@ def _budget(body: dict[str, Any]) -> int | None:
     if thinking.get("type") != "enabled" or given is None:
         return None
     budget = given if isinstance(given, int) and not isinstance(given, bool) else 0
-    if budget < MIN_BUDGET:
-        raise invalid("thinking.budget_tokens", f"Expected an integer of {MIN_BUDGET} or more.")
+    if budget < MIN_THINKING_BUDGET:
+        raise invalid("thinking.budget_tokens", f"Expected an integer of {MIN_THINKING_BUDGET} or more.")
     if "max_tokens" in body and budget >= body["max_tokens"]:
         raise invalid("max_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`.")
     return budget
