@@ -1,4 +1,4 @@
-"""gunicorn with gevent workers. Nothing of the app may be imported here but settings: the workers patch first."""
+"""gunicorn with gevent workers. Only the settings may be imported here: gevent has not patched the arbiter."""
 
 import gc
 import mmap
@@ -13,14 +13,16 @@ from pathlib import Path
 
 from gateway.settings import SettingsError, load
 
-DRAIN_MARGIN_SECONDS = 2.0  # the arbiter KILLs a worker at graceful_timeout: be done before
-LAST_BYTES_SECONDS = 0.5  # for answers that are complete but not yet written
-COLLECT_AFTER = 10_000  # new objects; a request makes hundreds, and few of them in cycles
-LINGER_SECONDS = 10.0  # longer than clients keep idle connections: nginx as shipped none, OpenAI's SDKs 5 s
+DRAIN_MARGIN_SECONDS = 2.0  # a worker must end this long before graceful_timeout, when the arbiter kills it
+LAST_BYTES_SECONDS = 0.5  # time to send the rest of answers that are complete
+COLLECT_AFTER = (
+    10_000  # new objects per garbage collection: a request makes hundreds, and few of them in cycles
+)
+LINGER_SECONDS = 10.0  # longer than clients keep idle connections: OpenAI's SDKs 5 s, the shipped nginx none
 
-os.umask(0o077)  # the database and whatever else is written are for the gateway's user alone
+os.umask(0o077)  # the database and all other files are for the gateway's user alone
 
-# Else gevent notes the stack of whoever spawns a greenlet, for debugging, several times a request.
+# By default gevent records the stack of every spawn for debugging, several times per request.
 os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
 
 try:
@@ -28,7 +30,7 @@ try:
 except SettingsError as error:
     sys.exit(f"gateway: {error}")
 for _name in [name for name in sys.modules if name.partition(".")[0] == "gateway"]:
-    del sys.modules[_name]  # workers that a reload forks must not inherit the code of before
+    del sys.modules[_name]  # workers that a reload forks must import the new code
 
 bind = f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
@@ -43,18 +45,18 @@ control_socket_disable = True
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]
-    """An empty folder for the workers' metrics; not an inherited one, which another arbiter may still use."""
+    """Create an empty folder for the workers' metrics. An inherited one may still belong to another arbiter."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-")
 
 
 def on_exit(server):  # type: ignore[no-untyped-def]
-    """The metrics end with the arbiter."""
+    """Remove the folder of the metrics."""
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def pre_fork(server, worker):  # type: ignore[no-untyped-def]
-    """A worker that boots still has the arbiter's signal handlers, and would queue a TERM that nobody reads."""
-    worker.is_replaced = mmap.mmap(-1, 1)  # shared: a TERM does not say whether others take over
+    """Let a booting worker end at TERM. It still has the arbiter's handlers, which would only queue the signal."""
+    worker.is_replaced = mmap.mmap(-1, 1)  # shared memory: a TERM does not say whether new workers take over
     arbiter = os.getpid()
 
     def handle(number, frame):  # type: ignore[no-untyped-def]
@@ -67,46 +69,49 @@ def pre_fork(server, worker):  # type: ignore[no-untyped-def]
 
 
 def on_reload(server):  # type: ignore[no-untyped-def]
-    """At HUP new workers take over: let those of before know."""
+    """Tell the old workers that new ones take over."""
     for worker in server.WORKERS.values():
         worker.is_replaced[0] = 1
 
 
 def post_fork(server, worker):  # type: ignore[no-untyped-def]
-    """Room for many streams: each has a socket, and three descriptors of its process."""
+    """Make room for many streams: each has a socket, and three descriptors of its CLI process."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
-    """Watch for the end of the worker: generators' `finally` do not run when the arbiter kills it."""
+    """Drain the worker when it ends, because generators' `finally` blocks do not run when the arbiter kills it."""
     import gevent
 
     gevent.spawn(_drain, worker)
     gc.collect()
-    gc.freeze()  # what the app is made of stays: not to be looked through again and again
+    gc.freeze()  # the app itself is permanent, so the collector need not scan it
     gc.set_threshold(COLLECT_AFTER)
 
 
 def _drain(worker):  # type: ignore[no-untyped-def]
+    """Wait for the worker's end, then for its running answers."""
     import gevent
+
+    from gateway.api.http.context import services_of
 
     while worker.alive:
         gevent.sleep(0.2)
-    claude = worker.wsgi.extensions["claude"]
+    claude = services_of(worker.wsgi).claude
     deadline = time.monotonic() + graceful_timeout - DRAIN_MARGIN_SECONDS
     if worker.is_replaced[0]:
         _linger(claude, deadline)
     claude.drain(deadline - time.monotonic())
     gevent.sleep(LAST_BYTES_SECONDS)
-    sys.exit(0)  # else a kept-alive connection that nobody uses holds the worker until it is KILLed
+    sys.exit(0)  # an idle keep-alive connection would hold the worker until it is killed
 
 
 def _linger(claude, deadline):  # type: ignore[no-untyped-def]
-    """Answer what still comes over connections that are open; each is closed after its next answer.
+    """Answer the requests that still come over open connections. gunicorn closes each after its next response.
 
-    Refusing it would be a failure that the client sees, though others are there to answer. When all connections are
-    closed, gunicorn ends the worker by itself.
+    A rejected request would be a failure for the client, although new workers could answer it. When all connections
+    are closed, gunicorn ends the worker.
     """
     import gevent
 
@@ -119,20 +124,22 @@ def _linger(claude, deadline):  # type: ignore[no-untyped-def]
 
 
 def worker_exit(server, worker):  # type: ignore[no-untyped-def]
-    """No CLI process outlives its worker, and no usage is lost with it."""
+    """Kill the worker's CLI processes, and write its usage."""
     from gateway.claude.cli.process import kill_all
 
     kill_all()
-    app = getattr(worker, "wsgi", None)  # none if it did not boot
-    for end in app.extensions["on_exit"] if app else ():
-        end()
+    app = getattr(worker, "wsgi", None)
+    if app is not None:  # the worker has booted
+        from gateway.api.http.context import services_of
+
+        services_of(app).close()
 
 
 def child_exit(server, worker):  # type: ignore[no-untyped-def]
-    """What a worker was doing is no longer so; what it counted stays.
+    """Drop the dead worker's live gauges but keep its counters.
 
-    As prometheus_client's mark_process_dead, without importing the package here: later workers would inherit it as it
-    was before gevent has patched, and its 0.1 s hold up the end.
+    This is prometheus_client's mark_process_dead. Importing the package here takes 0.1 s, and later workers would
+    inherit it unpatched by gevent.
     """
     for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob(f"gauge_live*_{worker.pid}.db"):
         file.unlink()

@@ -1,17 +1,16 @@
-"""What gunicorn serves: `gunicorn -c gunicorn.conf.py wsgi:app`."""
+"""The WSGI app for gunicorn: `gunicorn -c gunicorn.conf.py wsgi:app`."""
 
 import sys
 
+from gateway.api.http.context import services_of
 from gateway.app import create_app
 from gateway.settings import SettingsError
 
-BOOT_ERROR = 3  # gunicorn's own: it stops, where after any other it would start the worker again and again
+BOOT_ERROR = 3  # gunicorn stops at this status; after any other it would start the worker again and again
 
 try:
     app = create_app()
 except SettingsError as error:
     sys.stderr.write(f"gateway: {error}\n")
     sys.exit(BOOT_ERROR)
-app.extensions["claude"].open()
-for start in app.extensions["on_start"]:
-    start()
+services_of(app).open()

@@ -6,16 +6,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
-class _Nothing:
+class _NoClaude:
     def drain(self, seconds: float) -> None:
-        """Nothing runs."""
+        """Drain nothing: nothing runs."""
+
+
+class _NoServices:
+    claude = _NoClaude()
+
+    def close(self) -> None:
+        """Close nothing."""
 
 
 class Bare:
     """`extensions` is what gunicorn.conf.py expects of the gateway."""
 
     def __init__(self) -> None:
-        self.extensions = {"claude": _Nothing()}
+        self.extensions = {"gateway": _NoServices()}
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterator[bytes]:
         environ["wsgi.input"].read()

@@ -1,185 +1,121 @@
-"""The one way from a view to the CLI: who may ask is checked here, and what came of it is recorded.
+"""The one way from a view to the CLI: turns go in, a metered answer comes out.
 
-Whatever wants to know about answers (usage, limits, metrics) is a function in `app.extensions["on_record"]`, called
-once with the Record of every answer, when it is over; or in `g.on_record`, for the request at hand only. None may
-raise, or wait for anything. `app.extensions["live"]` are the answers that this worker is giving now.
+The answer is composed of iterators of batches: MeteredAnswer meters the run, and PersistedAnswer wraps it in a session.
 """
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from flask import Flask, current_app, g, request
-
-from gateway.answering import project_policy as workplaces
-from gateway.api.hooks import auth
-from gateway.api.http import context as current
-from gateway.api.http import owner
-from gateway.claude.merged_runs import MergedRuns
-from gateway.errors import ClientGone, GatewayError, ShuttingDown, TurnStopped
+from gateway.answering.caller import Caller
+from gateway.answering.limits import Admission
+from gateway.answering.metering import MeteredAnswer, RunningAnswer
+from gateway.answering.model_access import resolve_model
+from gateway.answering.project_policy import find_workspace
+from gateway.answering.services import Services
+from gateway.answering.sessions import ClaimedTurn
+from gateway.dialects.chat.request import ChatRequest
 from gateway.observe.transcript import Transcript
 from gateway.record import Record
-from gateway.turn import Done, Event, Idle, Started, Turn, Usage
+from gateway.store.projects import ProjectRecord
+from gateway.turn import Turn
 
-log = logging.getLogger(__name__)
-
-Batch = list[Event]
-OnRecord = Callable[[Record], None]
-Listener = Callable[[int, Batch], None]
-
-MOST_OF_A_NAME = 200
+MAX_NAME_LENGTH = 200
 
 
-def run(
-    turn: Turn, *others: Turn, n: int = 1, stream: bool = False, project_id: str | None = None
-) -> Metered:
-    """`n` answers to `turn` for whoever sent the request at hand; nothing runs before they are iterated.
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The URL path that asked for an answer, and the admission by the client's limits, if it needed one."""
 
-    `others` are more turns with the same parameters, each answered `n` times as well, in their order.
-    Raises ModelNotSupported, ModelNotAllowed or ClaudeUnavailable, and what `workplaces.place` raises.
+    path: str
+    admission: Admission | None = None
+
+
+def answer(
+    *turns: Turn,
+    caller: Caller,
+    services: Services,
+    endpoint: Endpoint,
+    n: int = 1,
+    stream: bool = False,
+    project: ProjectRecord | None = None,
+) -> RunningAnswer:
+    """Return `n` answers to each of the turns, in their order. Nothing runs before the result is iterated.
+
+    The turns have the same parameters. The result must be closed. Raises ModelNotSupported, ModelNotAllowed,
+    ClaudeUnavailable, and in a project AgentsNotAllowed, ProjectTooLarge or UnsupportedParameter.
     """
-    turn = workplaces.place(turn, project_id)
-    turns = _prepared(turn, *others)  # first: runs that are made have to be closed
-    fan = current.claude().answer(*turns, n=n)
-    record = _record(turns[0], stream)
-    on_record = [*current_app.extensions["on_record"], *g.get("on_record", ())]
-    metered = Metered(fan, record, on_record, live())
-    g.record = record
-    if current.settings().log_content:
-        g.transcript = Transcript()
-        metered.listeners.append(g.transcript.note)
+    prepared = prepare_turns(turns, caller, services, project)
+
+    def report(record: Record) -> None:
+        """Hand the record of the answer, which is over, to everything that needs it."""
+        services.live_answers.discard(record)
+        services.usage_writer.put(record)
+        if endpoint.admission is not None:
+            endpoint.admission.settle(record.usage)
+        if services.metrics is not None:
+            services.metrics.count_answer(record)
+
+    record = _new_record(prepared[0], caller, endpoint, stream)
+    transcript = Transcript() if services.settings.log_content else None
+    metered = MeteredAnswer(services.claude.answer(*prepared, n=n), record, report, transcript)
+    services.live_answers.add(metered)
     return metered
 
 
-def count_tokens(turn: Turn) -> int:
-    """The tokens of what `turn` would send. Raises as `run` does, and TooManyTurns or UpstreamError."""
-    return current.claude().count_tokens(*_prepared(turn))
+def answer_in_session(
+    request: ChatRequest, claimed: ClaimedTurn, caller: Caller, services: Services, endpoint: Endpoint
+) -> RunningAnswer:
+    """Return the answer to a turn of a session. Raises what `answer` raises."""
+    metered = answer(
+        request.turn,
+        caller=caller,
+        services=services,
+        endpoint=endpoint,
+        n=request.n,
+        stream=request.stream,
+        project=claimed.project,
+    )
+    persisted = services.session_turns.persist(metered, claimed, request)
+    services.live_answers.add(persisted)
+    return persisted
 
 
-def live() -> set[Metered]:
-    """The answers that this worker is giving now."""
-    running: set[Metered] = current_app.extensions["live"]
-    return running
+def count_tokens(turn: Turn, caller: Caller, services: Services) -> int:
+    """Return the number of tokens that `turn` would send. Raises what `answer` raises, TooManyTurns, UpstreamError."""
+    return services.claude.count_tokens(*prepare_turns([turn], caller, services))
 
 
-def end_all(app: Flask) -> None:
-    """Record the answers that the end of the worker cuts off, of clients that do not read among them."""
-    for metered in list(app.extensions["live"]):
-        metered.stop(ShuttingDown())
-        metered.give_up(ShuttingDown())
+def prepare_turns(
+    turns: Sequence[Turn], caller: Caller, services: Services, project: ProjectRecord | None = None
+) -> list[Turn]:
+    """Return the turns with their owner, their project and the model that their model's name stands for."""
+    workspace = (
+        find_workspace(turns[0], project, services.settings, services.folders)
+        if project is not None
+        else None
+    )
+    services.claude.await_ready()  # the CLI's models are known only then
+    model = resolve_model(turns[0].requested_model, caller, services.claude.catalog)
+    project_id = project.id if project is not None else ""
+    return [
+        replace(turn, owner=caller.owner_id, model=model, project=project_id, agent_workspace=workspace)
+        for turn in turns
+    ]
 
 
-class Metered:
-    """A Fan that is watched: what goes through it makes its Record, which is passed on at `close`.
-
-    `listeners` get every batch before the client does; `on_record` gets the Record at the end. It is in `live` while
-    it runs.
-    """
-
-    def __init__(
-        self, fan: MergedRuns, record: Record, on_record: Sequence[OnRecord], live: set[Metered]
-    ) -> None:
-        self.record = record
-        self.listeners: list[Listener] = []
-        self.on_record = [*on_record]
-        self._live = live
-        self._fan = fan
-        self._began = time.monotonic()
-        self._open = True
-
-    def __iter__(self) -> Iterator[tuple[int, Batch]]:
-        self._live.add(self)
-        try:
-            for index, batch in self._fan:
-                self._note(batch)
-                for listener in self.listeners:
-                    listener(index, batch)
-                yield index, batch
-            self.record.outcome = "complete"
-        except GatewayError as error:
-            self.record.error = error.code
-            self.record.outcome = "cut" if isinstance(error, (ClientGone, TurnStopped)) else "failed"
-            raise
-        except Exception:
-            self.record.error = GatewayError.code
-            raise
-
-    def stop(self, reason: GatewayError) -> None:
-        """End all answers from outside."""
-        self._fan.stop(reason)
-
-    @property
-    def seconds(self) -> float:
-        """How long ago it was asked for."""
-        return time.monotonic() - self._began
-
-    def used(self) -> Usage:
-        """What the answer has used until now; its output is an estimate while it runs."""
-        return self._fan.usage_so_far()[0]
-
-    def close(self) -> None:
-        """Free everything and pass the record on. May be repeated."""
-        self._fan.close()
-        self._finish()
-
-    def give_up(self, reason: GatewayError) -> None:
-        """Pass the record of an answer on that nobody will close any more."""
-        self.record.error = self.record.error or reason.code
-        self._finish()
-
-    def _note(self, batch: Batch) -> None:
-        record = self.record
-        if record.first_seconds is None:
-            for event in batch:
-                if isinstance(event, Started):
-                    record.model = event.model
-                elif not isinstance(event, Idle):
-                    record.first_seconds = self.seconds
-                    break
-        if isinstance(batch[-1], Done):
-            record.stop_reason = batch[-1].stop_reason
-
-    def _finish(self) -> None:
-        if not self._open:
-            return
-        self._open = False
-        self._live.discard(self)
-        record = self.record
-        record.seconds = self.seconds
-        record.usage, record.is_estimated = self._fan.usage_so_far()
-        if record.outcome == "failed" and record.error is None:
-            record.outcome, record.error = "cut", ClientGone.code  # closed before its end, without an error
-        for on_record in self.on_record:
-            try:
-                on_record(record)
-            except Exception:
-                log.exception("an answer could not be recorded")
-
-
-def _prepared(*turns: Turn) -> list[Turn]:
-    """The turns with their owner, and with the model that their name stands for."""
-    current.claude().await_ready()  # only then are the CLI's models known
-    name = turns[0].requested_model
-    model = current.claude().catalog.resolve(name)
-    auth.require_model(name)
-    return [replace(turn, owner=owner.current(), model=model) for turn in turns]
-
-
-def _record(turn: Turn, stream: bool) -> Record:
-    who = auth.identity()
+def _new_record(turn: Turn, caller: Caller, endpoint: Endpoint, stream: bool) -> Record:
     return Record(
-        request_id=g.get("request_id", ""),
-        endpoint=request.path,
+        request_id=caller.request_id,
+        endpoint=endpoint.path,
         started_at=datetime.now(timezone.utc),
-        model=turn.resolved_model.id[:MOST_OF_A_NAME],
-        key_id=who.id if who else None,
-        key_name=who.name if who else None,
+        model=turn.resolved_model.id[:MAX_NAME_LENGTH],
+        key_id=caller.key_id,
+        key_name=caller.key_name,
         project_id=turn.project or None,
-        client=request.headers.get("user-agent", "")[:MOST_OF_A_NAME],
-        address=request.remote_addr or "",
+        client=caller.user_agent[:MAX_NAME_LENGTH],
+        address=caller.address,
         streamed=stream,
     )

@@ -1,6 +1,7 @@
-"""Responses that are written while nobody waits for them, each by a greenlet of this worker.
+"""Responses that are written in the background, each by a greenlet of this worker.
 
-The database is where others meet it: it is read there, and there it is cancelled, by whichever worker is asked.
+The database is the meeting point: clients poll it for the response, and any worker may cancel the response there. The
+writing worker holds a lease on it and stops when the lease is lost.
 """
 
 from __future__ import annotations
@@ -11,37 +12,53 @@ from collections.abc import Iterator, Sequence
 import gevent
 from gevent.queue import Queue
 
-from gateway.answering.answer import Metered
+from gateway.answering.metering import RunningAnswer
 from gateway.dialects.responses.builder import ResponseBuilder
 from gateway.errors import GatewayError, StoreError, TurnStopped
-from gateway.store.lease_keeper import LEASE_SECONDS
+from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.responses import Responses
-from gateway.turn import Event, Started
+from gateway.turn import Batch, Started
 
 log = logging.getLogger(__name__)
 
-Batch = list[Event]
-
-LOOK_SECONDS = 0.5  # how soon a cancelled response ends
-UPDATE_PAUSES = (0.5, 1, 2, 5, 10, 30)  # between attempts to store the whole response, in seconds
-RENEW_EVERY = int(LEASE_SECONDS / LOOK_SECONDS / 3)  # looks: a third of the lease
+FINAL_PAUSES = (0.5, 1, 2, 5, 10, 30)  # seconds between attempts to store the complete response
 
 
-class Task:
-    """Writes `answer`, which is stored already, from what `run` yields. It begins at once.
+class BackgroundResponses:
+    """The responses that this worker writes in the background. There is one per app."""
 
-    Iterate for the batches, as they come. Leaving off does not end it.
+    def __init__(self, responses: Responses) -> None:
+        self._responses = responses
+        self._keeper = LeaseKeeper(responses.renew_leases, responses.find_active)
+
+    def start(self, answer: RunningAnswer, builder: ResponseBuilder, owner_id: str) -> BackgroundAnswer:
+        """Begin to write `answer` into the response of `builder`, which is stored already."""
+        return BackgroundAnswer(answer, builder, owner_id, self._responses, self._keeper)
+
+
+class BackgroundAnswer:
+    """Writes a response from an answer's batches, and passes the batches on to a client that follows it.
+
+    It begins at once. A client that stops following it does not end it.
     """
 
-    def __init__(self, run: Metered, answer: ResponseBuilder, kept: Responses, owner: str) -> None:
-        self.record = run.record
-        self._run = run
+    def __init__(
+        self,
+        answer: RunningAnswer,
+        builder: ResponseBuilder,
+        owner_id: str,
+        responses: Responses,
+        keeper: LeaseKeeper[str],
+    ) -> None:
+        self.record = answer.record
         self._answer = answer
-        self._kept = kept
-        self._owner = owner
+        self._builder = builder
+        self._owner_id = owner_id
+        self._responses = responses
+        self._keeper = keeper
         self._batches: Queue[tuple[int, Batch] | GatewayError | None] = Queue()
-        self._is_read = True
-        gevent.spawn(self._work)
+        self._has_follower = True
+        gevent.spawn(self._run)
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
         while True:
@@ -53,70 +70,58 @@ class Task:
             yield batch
 
     def stop(self, reason: GatewayError) -> None:
-        """Whoever reads the batches gets `reason` raised; the writing goes on."""
-        self._tell(reason)
+        """Raise `reason` in the iterator of the follower. The writing goes on."""
+        self._pass_on(reason)
+
+    def fail(self, error: GatewayError) -> None:
+        """Record a failure to send the events."""
+        self._answer.fail(error)
 
     def close(self) -> None:
-        """Nobody reads the batches any more; the writing goes on."""
-        self._is_read = False
+        """Pass no more batches on. The writing goes on."""
+        self._has_follower = False
 
-    def _tell(self, what: tuple[int, Batch] | GatewayError | None) -> None:
-        if self._is_read:
-            self._batches.put(what)
+    def _pass_on(self, item: tuple[int, Batch] | GatewayError | None) -> None:
+        if self._has_follower:
+            self._batches.put(item)
 
-    def _work(self) -> None:
-        watcher = gevent.spawn(self._watch)
+    def _run(self) -> None:
+        response_id = str(self._builder.response["id"])
+        self._keeper.add(response_id, lambda: self._answer.stop(TurnStopped()))
         try:
             self._write()
         except GatewayError as error:
-            self._fail(error)
+            self._end_with_error(error)
         except Exception:
-            log.exception("a response in the background failed in an unforeseen way")
-            self._fail(GatewayError())
+            log.exception("a background response failed unexpectedly")
+            self._end_with_error(GatewayError())
         finally:
-            watcher.kill(block=False)
-            self._run.close()
-            self._tell(None)
+            self._keeper.remove(response_id)
+            self._answer.close()
+            self._pass_on(None)
 
     def _write(self) -> None:
-        for index, batch in self._run:
+        for index, batch in self._answer:
             for event in batch:
-                self._answer.add(event)
-            if self._answer.is_over:
-                self._keep(UPDATE_PAUSES)
+                self._builder.add(event)
+            if self._builder.is_over:
+                self._store(FINAL_PAUSES)
             elif any(isinstance(event, Started) for event in batch):
-                self._keep()
-            self._tell((index, batch))
+                self._store()
+            self._pass_on((index, batch))
 
-    def _fail(self, error: GatewayError) -> None:
-        self._tell(error)
-        self._answer.fail(error)
-        self._keep()
+    def _end_with_error(self, error: GatewayError) -> None:
+        self._pass_on(error)
+        self._builder.fail(error)
+        self._store()
 
-    def _keep(self, pauses: Sequence[float] = ()) -> None:
-        """A locked or full database does not end the response: what is not kept now is kept after one of the pauses."""
+    def _store(self, pauses: Sequence[float] = ()) -> None:
+        """Update the stored response. If the database is unavailable, try again after each of the pauses."""
         for pause in (*pauses, None):
             try:
-                self._kept.update(self._owner, self._answer.response)
+                self._responses.update(self._owner_id, self._builder.response)
                 return
             except StoreError:
-                log.warning("how a response in the background goes on could not be stored")
+                log.warning("a background response could not be updated in the database")
             if pause is not None:
                 gevent.sleep(pause)
-
-    def _watch(self) -> None:
-        """Look whether the response was cancelled, and renew the lease."""
-        looks = 0
-        while True:
-            gevent.sleep(LOOK_SECONDS)
-            looks += 1
-            try:
-                if not self._is_wanted(renew=looks % RENEW_EVERY == 0):
-                    self._run.stop(TurnStopped())
-                    return
-            except StoreError:
-                log.warning("nobody can see now whether a response in the background was cancelled")
-
-    def _is_wanted(self, renew: bool) -> bool:
-        look = self._kept.renew if renew else self._kept.is_wanted
-        return look(self._owner, str(self._answer.response["id"]))

@@ -1,56 +1,47 @@
-"""Which projects whoever asks may see, and change.
+"""The projects that a caller may see and change.
 
-A key sees the projects that it has made; an admin's key sees all. One that is made for certain projects (`keys create
---project ID`) works in those, whoever made them, and in no others; it neither makes, changes nor deletes any.
-Everything else is not there for it: 404.
+A key sees the projects that it created; an admin key sees all of them. A key for certain projects (`keys create
+--project ID`) works in these, no matter who created them, and in no others; it cannot create, change or delete any.
+All other projects answer 404, as if they did not exist.
 """
 
 from __future__ import annotations
 
-from gateway.api.hooks import auth
-from gateway.api.http import context as current
-from gateway.api.http import owner
+from gateway.answering.caller import Caller
 from gateway.errors import ProjectNotAllowed, ProjectNotFound
-from gateway.store.projects import ProjectRecord
+from gateway.store.projects import ProjectRecord, Projects
 
 
-def scope() -> str | None:
-    """The owner whose projects may be seen; None for all."""
-    who = auth.identity()
-    return None if who and (who.is_admin or who.allowed_projects is not None) else owner.current()
+def visible_owner(caller: Caller) -> str | None:
+    """Return the owner whose projects the caller may see; None for all owners."""
+    return None if allowed_ids(caller) is not None else caller.visible_owner
 
 
-def only() -> tuple[str, ...] | None:
-    """The ids that the key is limited to; None for no such limit."""
-    who = auth.identity()
-    return who.allowed_projects if who else None
+def allowed_ids(caller: Caller) -> tuple[str, ...] | None:
+    """Return the ids of the projects that the key is limited to; None without such a limit."""
+    return caller.identity.allowed_projects if caller.identity else None
 
 
-def find(project_id: str) -> ProjectRecord:
-    """A project to work in. Raises ProjectNotFound."""
-    allowed = only()
+def find_project(project_id: str, caller: Caller, projects: Projects) -> ProjectRecord:
+    """Return a project to work in. Raises ProjectNotFound."""
+    allowed = allowed_ids(caller)
     if allowed is not None and project_id not in allowed:
         raise ProjectNotFound(f"There is no project '{project_id}'.", param="project_id")
-    return current.projects().get(project_id, scope())
+    return projects.get(project_id, visible_owner(caller))
 
 
-def require(project_id: str | None) -> None:
-    """Raises as `find` does; no id asks for nothing."""
-    if project_id:
-        find(project_id)
-
-
-def find_own(project_id: str) -> ProjectRecord:
-    """A project to change or delete. Raises ProjectNotFound or ProjectNotAllowed."""
-    record = find(project_id)
-    require_unlimited()
+def find_changeable_project(project_id: str, caller: Caller, projects: Projects) -> ProjectRecord:
+    """Return a project to change or delete. Raises ProjectNotFound or ProjectNotAllowed."""
+    record = find_project(project_id, caller, projects)
+    require_unlimited(caller)
     return record
 
 
-def require_unlimited() -> None:
-    """Raises ProjectNotAllowed if the key is for certain projects only."""
-    allowed = only()
+def require_unlimited(caller: Caller) -> None:
+    """Raise ProjectNotAllowed if the key is limited to certain projects."""
+    allowed = allowed_ids(caller)
     if allowed is not None:
         raise ProjectNotAllowed(
-            f"This API key can only work in its projects: {', '.join(allowed) or 'none'}.", param="project_id"
+            f"This API key can only work in its own projects: {', '.join(allowed) or 'none'}.",
+            param="project_id",
         )

@@ -1,75 +1,84 @@
-"""What is wrong with a chat body, without an answer to it: every fault, where a real request is told the first."""
+"""Validate a chat body without answering it. All errors are reported, not just the first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from marshmallow import ValidationError
 
-from gateway.answering import project_access
-from gateway.api.hooks import auth
-from gateway.api.http import context as current
-from gateway.api.http import owner
-from gateway.api.http.blueprints import loads
-from gateway.dialects.chat import parameters as chat_parameters
-from gateway.dialects.chat import replay
+from gateway.answering.caller import Caller
+from gateway.answering.model_access import resolve_model
+from gateway.answering.project_access import find_project
+from gateway.answering.services import Services
+from gateway.dialects.chat import cursor, parameters, replay
 from gateway.dialects.chat import request as chat
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.errors import field_errors
+from gateway.schemas.json_body import parse_json
 
 Body = dict[str, Any]
 
 
-def check(data: bytes) -> dict[str, Any]:
-    """CheckSchema's values for a request body. Raises StoreError."""
+def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[str, Any]:
+    """Return the values of CheckSchema for a request body: its errors, ignored parameters and model.
+
+    Raises StoreError.
+    """
     try:
-        body: Body = ChatCompletionSchema().load(loads(data))
+        body: Body = ChatCompletionSchema().load(parse_json(data))
     except ValidationError as error:
         return _result(list(field_errors(error.messages)))
     except ValueError:
         return _result([InvalidRequest("Invalid request body: it is not JSON.")])
-    faults: list[GatewayError] = []
-    _note(faults, lambda: project_access.require(body.get("project_id")))
-    body, history = _note(faults, lambda: _continued(body)) or (body, ())
-    faults += chat.find_errors(body, history)
-    model = _note(faults, lambda: _model(body.get("model")))
-    return _result(faults, chat_parameters.find_ignored(body), model)
+    errors: list[GatewayError] = []
+    model = None
+    with _collect(errors):
+        if body.get("project_id"):
+            find_project(body["project_id"], caller, services.projects)
+    stored: list[Body] = []
+    with _collect(errors):
+        body, stored = _add_session(body, caller, services)
+    with _collect(errors):
+        plain = cursor.as_chat(body)
+        history = replay.continue_conversation(stored, plain.messages).history if stored else ()
+        errors += chat.find_errors(plain, history)
+    with _collect(errors):
+        model = resolve_model(body.get("model"), caller, services.claude.catalog).id
+    return _result(errors, parameters.find_ignored(body), model)
 
 
-def _note(faults: list[GatewayError], action: Callable[[], Any]) -> Any:
-    """What `action` returns; None if it fails, which goes to `faults`."""
+@contextmanager
+def _collect(errors: list[GatewayError]) -> Iterator[None]:
+    """Add an error that the client can correct to `errors` instead of raising it."""
     try:
-        return action()
+        yield
     except (InvalidRequest, NotFound, Forbidden) as error:
-        faults.append(error)
-        return None
+        errors.append(error)
 
 
-def _continued(body: Body) -> tuple[Body, Sequence[dict[str, Any]]]:
-    """The body with what its session adds, and the messages before its own. Raises SessionNotFound."""
+def _add_session(body: Body, caller: Caller, services: Services) -> tuple[Body, list[Body]]:
+    """Return the body with the model of its session, and the messages that the session has stored.
+
+    Raises SessionNotFound.
+    """
     if not body.get("session_id"):
-        return body, ()
-    sessions = current.session_turns().sessions
-    session = sessions.get(body["session_id"], owner.scope())
+        return body, []
+    session = services.sessions.get(body["session_id"], caller.visible_owner)
     if not session.is_stored:
-        return body, ()
-    stored = [stored.message for stored in sessions.list_messages(session.id)]
-    return {"model": session.model, **body}, replay.continue_conversation(
-        stored, chat.read_messages(body)
-    ).history
-
-
-def _model(name: str | None) -> str | None:
-    """Raises ModelNotSupported and ModelNotAllowed."""
-    model: str | None = current.claude().catalog.resolve(name).id
-    auth.require_model(name)
-    return model
+        return body, []
+    stored = [one.message for one in services.sessions.list_messages(session.id)]
+    return {"model": session.model, **body}, stored
 
 
 def _result(
-    faults: list[GatewayError], ignored: Sequence[str] = (), model: str | None = None
+    errors: Sequence[GatewayError], ignored: Sequence[str] = (), model: str | None = None
 ) -> dict[str, Any]:
-    errors = [fault.body()["error"] for fault in faults]
-    return {"valid": not errors, "errors": errors, "ignored_parameters": ignored, "model": model}
+    return {
+        "valid": not errors,
+        "errors": [error.body()["error"] for error in errors],
+        "ignored_parameters": ignored,
+        "model": model,
+    }

@@ -11,7 +11,8 @@ import httpx2 as httpx
 import pytest
 from flask import Flask
 
-from gateway.api.http import owner
+from gateway.api.http.context import get_caller, services_of
+from gateway.api.views import chat
 from gateway.errors import StoreError
 from gateway.store.keys import Keys
 from tests.support.api_client import Api, bearer, error_of
@@ -155,7 +156,7 @@ def test_owner_is_the_key_in_either_header_and_after_rotation(app: Flask, keys: 
     def owner_of(headers: dict[str, str]) -> str:
         with app.test_request_context("/v1/models", headers=headers):
             app.preprocess_request()
-            return owner.current()
+            return get_caller().owner_id
 
     assert owner_of(bearer(plain)) == owner_of({"x-api-key": plain}) == key.id
     assert owner_of(bearer(keys.rotate(key.id)[1])) == key.id
@@ -183,9 +184,9 @@ def ask(app: Flask, api: Api, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> As
         _, plain = keys.create("alice", allowed_models=allowed)
         return api.with_key(plain).chat(model=model)
 
-    monkeypatch.setattr(app.extensions["claude"], "await_ready", lambda: None)
-    monkeypatch.setattr(app.extensions["claude"], "run", lambda *_, **__: None)
-    monkeypatch.setattr("gateway.api.http.streaming.whole", reach)
+    monkeypatch.setattr(services_of(app).claude, "await_ready", lambda: None)
+    monkeypatch.setattr(services_of(app).claude, "answer", lambda *_, **__: None)
+    monkeypatch.setattr(chat, "send_answer", reach)
     app.testing = True
     return ask
 
@@ -219,7 +220,7 @@ def test_rejected_model_leaves_no_run(
 ) -> None:
     """A run that stays open would keep a worker from ending."""
     _, plain = keys.create("alice", allowed_models=["haiku"])
-    claude = app.extensions["claude"]
+    claude = services_of(app).claude
     monkeypatch.setattr(claude, "await_ready", lambda: None)
     assert api.with_key(plain).chat(model="opus").status_code == 403
     assert claude.runs == set()

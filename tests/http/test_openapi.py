@@ -16,6 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from gateway.api.dashboard import views as dashboard
+from gateway.api.http.context import services_of
 from gateway.api.views import not_served
 from gateway.app import create_app
 from gateway.settings import Settings
@@ -40,7 +41,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     folder = tmp_path_factory.mktemp("openapi")
     app = create_app(Settings(database_url=f"sqlite:///{folder}/gateway.db"))
     yield app
-    app.extensions["store"].close()
+    services_of(app).store.close()
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,7 @@ def test_keys_are_asked_for_where_the_gateway_asks(tmp_path: Path, described: Js
     settings = Settings(require_auth=True, api_keys=("k",), database_url=f"sqlite:///{tmp_path}/gateway.db")
     guarded = create_app(settings)
     with_keys = guarded.test_client().get("/openapi.json").get_json()
-    guarded.extensions["store"].close()
+    services_of(guarded).store.close()
     schemes: list[Json] = [{"bearer": []}, {"x-api-key": []}]
     assert with_keys["components"]["securitySchemes"].keys() == {"bearer", "x-api-key"}
     assert (described["security"], with_keys["security"]) == ([{}, *schemes], schemes)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api.http.context import services_of
 from gateway.app import create_app
 from gateway.settings import VERSION, Settings
 from tests.support.gateway import ROOT
@@ -94,7 +95,7 @@ def test_every_endpoint_is_in_the_table(tmp_path: Path) -> None:
         paths = re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", row)
         listed |= {(method, path) for method in methods for path in paths}
     app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/gateway.db"))
-    app.extensions["store"].close()
+    services_of(app).store.close()
     served = {
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()

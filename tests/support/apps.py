@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 
+from gateway.api.http.context import services_of
 from gateway.app import create_app
 from gateway.settings import Settings
 from tests.support.api_client import Api
@@ -34,4 +35,4 @@ def open_app(*, now: Callable[[], float] = time.time, **settings: Any) -> Flask:
 
 def close_app(app: Flask) -> None:
     """Close the app's database."""
-    app.extensions["store"].close()
+    services_of(app).store.close()

@@ -1,7 +1,7 @@
-"""Who may see the dashboard: whoever sends an admin's key, or has signed in with one; everybody without REQUIRE_AUTH.
+"""Access to the dashboard: with an admin key, with a session that one opened, or for everyone without REQUIRE_AUTH.
 
-After the sign-in the browser has a cookie with a random token; the key itself is kept nowhere. The cookie counts for
-the dashboard only, never for the API.
+Signing in sets a cookie with a random token; the key itself is not stored. The cookie is valid for the dashboard only,
+never for the API.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from flask import Response, g, request
+from flask import Response, request
 
+from gateway.answering.caller import Identity
 from gateway.api.hooks import auth
-from gateway.api.hooks.auth import Identity
-from gateway.api.http import context as current
+from gateway.api.http.context import get_caller, get_services, get_state
 from gateway.errors import Forbidden
 from gateway.store.admin_sessions import LIFETIME
 
@@ -23,37 +23,34 @@ CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
 
 
-def signed_in() -> Identity | None:
-    """Whose session the request's cookie is, if any."""
+def find_signed_in_identity() -> Identity | None:
+    """Return the identity that the request's session cookie belongs to, if it has a valid one."""
     token = request.cookies.get(COOKIE)
-    key = current.admin_sessions().find(token) if token else None
-    if key is None:
+    key = get_services().admin_sessions.find(token) if token else None
+    if token is None or key is None:
         return None
-    g.dashboard_token = token
+    get_state().dashboard_token = token
     return auth.identity_of(key)
 
 
-def check() -> None:
-    """Raises AdminRequired, and Forbidden for what another site's page had the browser send."""
-    auth.require_admin()
-    if request.method == "POST" and not _is_ours():
-        raise Forbidden("This did not come from the dashboard itself. Reload the page.", code="csrf_failed")
+def check_access() -> None:
+    """Raise AdminRequired, or Forbidden for a POST that another site's page made the browser send."""
+    if request.method == "OPTIONS":
+        return  # a preflight brings no key, and its response shows nothing
+    get_caller().require_admin()
+    if request.method == "POST" and not _is_same_site():
+        raise Forbidden("The request did not come from the dashboard. Reload the page.", code="csrf_failed")
 
 
-def has_session() -> bool:
-    """Whether it was the cookie that told who asks."""
-    return "dashboard_token" in g
-
-
-def csrf_token() -> str:
-    """What a page of this session has to send back with a POST; "" without a session."""
-    token: str = g.get("dashboard_token", "")
+def make_csrf_token() -> str:
+    """Return the token that a page of this session must send with a POST; "" without a session."""
+    token = get_state().dashboard_token
     return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest() if token else ""
 
 
 def open_session(response: Response) -> Response:
-    """Sign in whoever sent this request's key."""
-    token = current.admin_sessions().open(auth.sent_key())
+    """Sign in the sender of this request's key."""
+    token = get_services().admin_sessions.open(auth.find_sent_key())
     response.set_cookie(
         COOKIE,
         token,
@@ -61,7 +58,7 @@ def open_session(response: Response) -> Response:
         path=PATH,
         httponly=True,
         samesite="Strict",
-        # A proxy that TRUSTED_PROXIES does not tell of may only make the cookie stricter.
+        # Any client can send this header, but all it can do is to make its own cookie stricter.
         secure=request.is_secure or request.headers.get("x-forwarded-proto") == "https",
     )
     return response
@@ -69,17 +66,18 @@ def open_session(response: Response) -> Response:
 
 def close_session(response: Response) -> Response:
     """Sign out."""
-    if has_session():
-        current.admin_sessions().close(g.dashboard_token)
+    token = get_state().dashboard_token
+    if token:
+        get_services().admin_sessions.close(token)
     response.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="Strict")
     return response
 
 
-def _is_ours() -> bool:
-    """SameSite keeps the cookie from other sites; the token does so for sister domains and old browsers, too."""
+def _is_same_site() -> bool:
+    """Check where a POST came from. SameSite covers other sites; the token also sister domains and old browsers."""
     if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False
-    if not has_session():
+    if not get_state().dashboard_token:
         return True
     sent = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
-    return hmac.compare_digest(csrf_token().encode(), sent.encode())
+    return hmac.compare_digest(make_csrf_token().encode(), sent.encode())

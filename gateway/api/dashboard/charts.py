@@ -1,4 +1,8 @@
-"""Figures for people: numbers in a few characters, and the geometry of charts. Knows nothing of what is shown."""
+"""Numbers in a few characters, and the geometry of charts.
+
+>>> compact(1_234_567)
+'1.23M'
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)  # ends of axes, times a power of ten
-GAP = 0.25  # of a column's place
+STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)  # an axis ends at one of these times a power of ten
+GAP = 0.25  # the empty fraction of a column's slot
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A rectangle in per cent of the chart, `y` from its top; `series` counts from 0."""
+    """A rectangle in percent of the chart, with `y` measured from its top. `series` counts from 0."""
 
     series: int
     x: float
@@ -23,7 +27,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A chart of stacked columns. `top` is the value at its upper end; `step` is the width of a column's place."""
+    """A chart of stacked columns. `top` is the value at its upper end, `step` the width of a slot in percent."""
 
     top: float
     step: float
@@ -31,11 +35,11 @@ class Columns:
 
 
 def columns(stacks: Sequence[Sequence[float]]) -> Columns:
-    """A column for each stack of values, the first at the bottom. None may be negative."""
+    """Return a column for each stack of values, which must not be negative. The first value is at the bottom."""
     top = round_up(max(map(sum, stacks), default=0.0))
     step = 100 / max(1, len(stacks))
     segments = [
-        segment for place, stack in enumerate(stacks) for segment in _column(stack, place * step, step, top)
+        segment for index, stack in enumerate(stacks) for segment in _column(stack, index * step, step, top)
     ]
     return Columns(top, step, tuple(segments))
 
@@ -50,20 +54,20 @@ def _column(stack: Sequence[float], x: float, step: float, top: float) -> Iterat
 
 
 def round_up(value: float) -> float:
-    """The end of an axis that has room for `value`; 1 for nothing."""
+    """Return the end of an axis that has room for `value`; 1 if there is nothing to show."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in STEPS if step * power >= value * (1 - 1e-9))
 
 
-def share(value: float, most: float) -> float:
-    """`value` in per cent of `most`, not more than 100."""
-    return round(min(100.0, 100 * value / most), 2) if most > 0 else 0.0
+def share(value: float, total: float) -> float:
+    """Return `value` in percent of `total`, at most 100."""
+    return round(min(100.0, 100 * value / total), 2) if total > 0 else 0.0
 
 
 def compact(number: float) -> str:
-    """1234567 as 1.23M; up to 9999 in full."""
+    """Format a number: up to 9999 in full, then as 12.3k, 1.23M and so on."""
     if number < 10_000:
         return f"{number:,.0f}"
     power = next(power for power in (1, 2, 3, 4) if number < 999.5 * 1000**power or power == 4)
@@ -72,7 +76,7 @@ def compact(number: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """USD with as many places as it takes to be more than nothing, up to four."""
+    """Format an amount of USD, with as many decimals as a small amount needs, at most four."""
     if 0 < amount < 0.0001:
         return "<$0.0001"
     places = 2 if amount == 0 or amount >= 1 else 4 if amount < 0.01 else 3
@@ -80,7 +84,7 @@ def dollars(amount: float) -> str:
 
 
 def seconds(number: float) -> str:
-    """0.35 s, 12 s, 3 min 20 s, 2 h 5 min."""
+    """Format a duration: 0.3 s, 12 s, 3 min 20 s, 2 h 5 min."""
     if number < 10:
         return f"{number:.1f} s"
     minutes, rest = divmod(round(number), 60)

@@ -1,4 +1,4 @@
-"""What the dashboard shows, as plain values for its templates."""
+"""The values that the dashboard's templates show."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from dataclasses import Field, dataclass, fields
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from gateway.answering import answer as running
-from gateway.answering.answer import Metered
-from gateway.api.dashboard import access as dashboard_access
+from gateway.answering.metering import RunningAnswer
 from gateway.api.dashboard import charts
+from gateway.api.dashboard.access import make_csrf_token
 from gateway.api.dashboard.charts import Columns
-from gateway.api.hooks import auth
-from gateway.api.http import context as current
+from gateway.api.http.context import get_caller, get_services
 from gateway.errors import StoreError
 from gateway.record import Record
 from gateway.settings import VERSION, Settings
@@ -24,8 +22,8 @@ from gateway.store.usage import FailedAnswer, UsageFigures, UsageGroup, sum_figu
 DAYS = 30
 FAILURES = 20
 HIDDEN = "set, not shown"
-NOTHING = "\u2013"
-#: Kinds of tokens, from the bottom of a column to its top.
+NO_VALUE = "\u2013"
+#: The kinds of tokens, from the bottom of a column to its top.
 KINDS = (
     ("output_tokens", "Output"),
     ("input_tokens", "Prompt"),
@@ -36,7 +34,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class LiveAnswer:
-    """An answer that is being written. `rate` is in output tokens a second; None before its first one."""
+    """An answer that is being written. `rate` is in output tokens per second; None before the first one."""
 
     record: Record
     seconds: float
@@ -46,7 +44,7 @@ class LiveAnswer:
 
 @dataclass(frozen=True, slots=True)
 class UsageView:
-    """The answers of the last days: in all, day by day, and by key and model."""
+    """The usage of the last days: in total, by day, by key and by model."""
 
     total: UsageFigures
     days: tuple[UsageGroup, ...]
@@ -58,35 +56,35 @@ class UsageView:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting by the name it has in the environment."""
+    """A setting under its name in the environment."""
 
     name: str
     value: str
     is_default: bool
 
 
-def page() -> dict[str, Any]:
-    """All that is looked up once."""
-    settings = current.settings()
+def show_page() -> dict[str, Any]:
+    """Return the values that are looked up once, when the page loads."""
+    settings = get_services().settings
     return {
         "version": VERSION,
         "is_open": not settings.require_auth,
-        "identity": auth.identity(),
-        "csrf_token": dashboard_access.csrf_token(),
+        "identity": get_caller().identity,
+        "csrf_token": make_csrf_token(),
         "usage": _usage(),
         "kinds": KINDS,
         "settings": settings_in_force(settings),
-        "models": current.claude().catalog.all(),
+        "models": get_services().claude.catalog.all(),
     }
 
 
-def live() -> dict[str, Any]:
-    """All that changes from one second to the next."""
-    claude = current.claude()
+def show_live_state() -> dict[str, Any]:
+    """Return the values that change from one second to the next."""
+    claude = get_services().claude
     return {
         "now": datetime.now(timezone.utc),
         "pid": os.getpid(),
-        "workers": current.settings().web_concurrency,
+        "workers": get_services().settings.web_concurrency,
         "problem": claude.problem,
         "status": claude.status(),
         "most_answers": claude.limits.running_turns,
@@ -94,12 +92,14 @@ def live() -> dict[str, Any]:
             (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
             for name, seen in claude.rate_limit_windows.items()
         ],
-        "answers": sorted(map(_answer, running.live()), key=lambda answer: answer.record.started_at),
+        "answers": sorted(
+            map(_show_answer, get_services().live_answers), key=lambda answer: answer.record.started_at
+        ),
     }
 
 
 def settings_in_force(settings: Settings) -> list[Setting]:
-    """Every setting, secrets hidden: those are the ones that Settings itself does not show."""
+    """Return all settings. The ones that the repr of Settings hides are secrets, and are hidden here, too."""
     known = Settings()
     return [
         Setting(field.name.upper(), _shown(field, value), value == getattr(known, field.name))
@@ -111,7 +111,7 @@ def settings_in_force(settings: Settings) -> list[Setting]:
 
 def _shown(field: Field[Any], value: Any) -> str:
     if value is None or value == ():
-        return NOTHING
+        return NO_VALUE
     if not field.repr:
         return _without_secrets(value) if field.name.endswith("_url") else HIDDEN
     if isinstance(value, bool):
@@ -124,11 +124,11 @@ def _without_secrets(url: str) -> str:
     return url if url.startswith("sqlite:") else re.sub(r"(?<=://).*@", "…@", url).partition("?")[0]
 
 
-def _answer(metered: Metered) -> LiveAnswer:
-    first, seconds = metered.record.first_seconds, metered.seconds
-    tokens = metered.used().output_tokens
+def _show_answer(answer: RunningAnswer) -> LiveAnswer:
+    first, seconds = answer.record.first_seconds, answer.seconds
+    tokens = answer.used().output_tokens
     writing = 0.0 if first is None else seconds - first
-    return LiveAnswer(metered.record, seconds, tokens, tokens / writing if writing > 0 else None)
+    return LiveAnswer(answer.record, seconds, tokens, tokens / writing if writing > 0 else None)
 
 
 def _moment(timestamp: float | None) -> datetime | None:
@@ -136,10 +136,10 @@ def _moment(timestamp: float | None) -> datetime | None:
 
 
 def _usage() -> UsageView | None:
-    """None while the database is not available: the page is for finding out, so it comes nevertheless."""
+    """Return the usage; None while the database is unavailable, because the page must still show what is wrong."""
     last = datetime.now(timezone.utc).date()
     first = last - timedelta(days=DAYS - 1)
-    usage = current.usage()
+    usage = get_services().usage
     try:
         by_day = usage.sum_by("day", first, last)
         groups = ("Key", usage.sum_by("key", first, last)), ("Model", usage.sum_by("model", first, last))
@@ -158,7 +158,7 @@ def _usage() -> UsageView | None:
 
 
 def _every_day(known: Sequence[UsageGroup], first: date) -> tuple[UsageGroup, ...]:
-    """The oldest first, days without answers too."""
+    """Return a summary for each day, the oldest first, also for days without answers."""
     figures = {day.name: day.figures for day in known}
     names = [f"{first + timedelta(days=number):%Y-%m-%d}" for number in range(DAYS)]
     return tuple(UsageGroup(name, None, figures.get(name, UsageFigures())) for name in names)

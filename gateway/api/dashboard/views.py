@@ -1,7 +1,7 @@
-"""`/dashboard`: the state of things as a page, and a chat to try a model.
+"""`/dashboard`: a page with the state of the gateway, and a chat to try a model.
 
-Three blueprints, as they differ in who may ask: the page, the chat (whose POSTs are answers like any others, to limits
-and budgets as well), and the page's scripts and styles, which are public.
+The three blueprints differ in their access: the page, the chat, whose POSTs count as requests, and the scripts and
+styles of the page, which are public.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from gateway.api.dashboard import access as dashboard_access
-from gateway.api.dashboard import charts
-from gateway.api.dashboard import page as dashboard_view
-from gateway.api.hooks import auth, errors
-from gateway.api.http import context as current
+from gateway.api.dashboard import access, charts
+from gateway.api.dashboard.page import show_live_state, show_page
+from gateway.api.hooks.errors import respond_with_error
+from gateway.api.http.context import get_caller, get_services
 from gateway.api.views import chat
 from gateway.errors import GatewayError
 
@@ -23,7 +22,7 @@ assets = Blueprint(
     "dashboard-assets",
     __name__,
     static_folder="../../static/dashboard",
-    static_url_path=f"{dashboard_access.PATH}/assets",
+    static_url_path=f"{access.PATH}/assets",
 )
 
 SECURITY_HEADERS = {
@@ -35,10 +34,10 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-SIGN_IN_STATUSES = (401, 403, 429)  # another key, or some patience, may help
+SIGN_IN_STATUSES = (401, 403, 429)  # the statuses for which the page offers to sign in with another key
 
-blueprint.before_request(dashboard_access.check)
-trial.before_request(dashboard_access.check)
+blueprint.before_request(access.check_access)
+trial.before_request(access.check_access)
 trial.add_url_rule("/dashboard/chat", view_func=chat.create, methods=["POST"])
 for _name in ("compact", "dollars", "seconds", "share"):
     blueprint.add_app_template_filter(getattr(charts, _name), _name)
@@ -46,35 +45,35 @@ for _name in ("compact", "dollars", "seconds", "share"):
 
 @blueprint.get("/dashboard")
 def page() -> str:
-    """The whole page."""
-    return render_template("dashboard/page.html", **dashboard_view.page(), **dashboard_view.live())
+    """Show the whole page."""
+    return render_template("dashboard/page.html", **show_page(), **show_live_state())
 
 
 @blueprint.get("/dashboard/live")
 def live() -> str:
-    """The part of the page that changes all the time."""
-    return render_template("dashboard/live.html", **dashboard_view.live())
+    """Show the part of the page that changes all the time."""
+    return render_template("dashboard/live.html", **show_live_state())
 
 
 @blueprint.post("/dashboard")
 def sign_in() -> AnyResponse:
-    """Open a session for the key in the form, which auth has checked by now."""
-    response = _to_the_page()
-    return dashboard_access.open_session(response) if auth.identity() else response
+    """Open a session for the key in the form, which the auth hook has checked."""
+    response = _redirect_to_page()
+    return access.open_session(response) if get_caller().identity else response
 
 
 @blueprint.post("/dashboard/sign-out")
 def sign_out() -> AnyResponse:
     """End the session."""
-    return dashboard_access.close_session(_to_the_page())
+    return access.close_session(_redirect_to_page())
 
 
 @blueprint.errorhandler(GatewayError)
-def refuse(error: GatewayError) -> Response:
-    """The error as a page for browsers: the one to sign in at, where that may help."""
-    response = errors.respond(error)
+def show_error(error: GatewayError) -> Response:
+    """Show the error to browsers as a page: the sign-in page, if another key may help."""
+    response = respond_with_error(error)
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        asks = error.status in SIGN_IN_STATUSES and current.settings().require_auth
+        asks = error.status in SIGN_IN_STATUSES and get_services().settings.require_auth
         page = render_template("dashboard/sign_in.html", error=error, asks=asks)
         response.set_data(page)
         response.content_type = "text/html; charset=utf-8"
@@ -84,13 +83,13 @@ def refuse(error: GatewayError) -> Response:
 @blueprint.after_request
 @trial.after_request
 @assets.after_request
-def secure(response: Response) -> Response:
-    """Nothing from elsewhere runs in the page, and nobody frames, caches or reads it."""
+def add_security_headers(response: Response) -> Response:
+    """Keep scripts of other sites out of the page, and the page out of frames and caches."""
     response.headers.update(SECURITY_HEADERS)
     if request.blueprint != assets.name:
         response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _to_the_page() -> Response:
+def _redirect_to_page() -> Response:
     return redirect(url_for("dashboard.page"), 303, Response=Response)  # type: ignore[return-value]

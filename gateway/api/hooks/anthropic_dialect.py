@@ -1,50 +1,42 @@
-"""What is common to all answers in Anthropic's dialect: when it is spoken, its errors, its headers."""
+"""The parts of Anthropic's dialect that are common to all its responses: the form of errors, and headers."""
 
 from __future__ import annotations
 
-from typing import Any
+from flask import Flask, Response, request
 
-from flask import Flask, Response, g, request
-
-from gateway.api.hooks import errors
-from gateway.dialects.common import sse
-from gateway.dialects.messages import errors as anthropic_errors
-from gateway.errors import GatewayError
+from gateway.api.http.context import get_state
+from gateway.api.http.error_format import ANTHROPIC
 
 VERSION_HEADER = "anthropic-version"
 REQUEST_ID_HEADER = "request-id"
-MESSAGES = "/v1/messages"
+MESSAGES_PATH = "/v1/messages"
 
-# OpenAI's dialect, whatever headers come with it.
-_OPENAI = ("/v1/chat/", "/v1/completions", "/v1/responses")
+# These paths speak OpenAI's dialect, whatever headers the client sends.
+_OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/responses")
 
 
 def init_app(app: Flask) -> None:
-    """Speak Anthropic's dialect where it is asked for."""
-    errors.add_shape(app, is_asked, _error)
-    app.after_request(_identify)
+    """Speak Anthropic's dialect to its clients."""
+    app.before_request(_choose_error_format)
+    app.after_request(_add_headers)
 
 
-def is_asked() -> bool:
-    """Whether the request is for the Messages API, or comes from a client of it to a URL that both APIs have."""
-    if request.path == MESSAGES or request.path.startswith(f"{MESSAGES}/"):
-        return True
-    return VERSION_HEADER in request.headers and not request.path.startswith(_OPENAI)
+def is_anthropic_request() -> bool:
+    """True if the request is for the Messages API, or comes from its client to a URL that both APIs have."""
+    return get_state().error_format is ANTHROPIC
 
 
-def answer(body: dict[str, Any]) -> Response:
-    """A body in Anthropic's shape, at a URL that both APIs have."""
-    return Response(sse.dumps(body), mimetype="application/json")
+def _choose_error_format() -> None:
+    path = request.path
+    is_messages = path == MESSAGES_PATH or path.startswith(f"{MESSAGES_PATH}/")
+    if is_messages or (VERSION_HEADER in request.headers and not path.startswith(_OPENAI_PATHS)):
+        get_state().error_format = ANTHROPIC
 
 
-def _error(error: GatewayError) -> tuple[int, dict[str, Any]]:
-    return anthropic_errors.status(error), anthropic_errors.body(error, g.get("request_id", ""))
-
-
-def _identify(response: Response) -> Response:
-    """Anthropic's SDKs look for the request's id under their own name."""
-    if is_asked():
-        response.headers[REQUEST_ID_HEADER] = g.get("request_id", "")
+def _add_headers(response: Response) -> Response:
+    """Send the request's id also under the name that Anthropic's SDKs read."""
+    if is_anthropic_request():
+        response.headers[REQUEST_ID_HEADER] = get_state().request_id
     if request.path.startswith("/v1/models"):
         response.vary.add(VERSION_HEADER)
     return response

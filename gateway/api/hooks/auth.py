@@ -1,102 +1,82 @@
-"""Who may ask. With REQUIRE_AUTH every route needs a key, but those of blueprints that app.py calls public."""
+"""Authentication. With REQUIRE_AUTH every view needs a key, unless app.py lists its blueprint as public."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
-from flask import Flask, g, request
+from flask import Flask, request
 
-from gateway.api.http import context as current
-from gateway.errors import AdminRequired, InvalidKey, MissingKey, ModelNotAllowed, ModelNotSupported
-from gateway.settings import Settings, SettingsError
+from gateway.answering.caller import Caller, Identity, derive_owner_id
+from gateway.answering.services import Services
+from gateway.api.http.context import get_state
+from gateway.errors import InvalidKey, MissingKey
+from gateway.settings import SettingsError
 from gateway.store import key_secrets
 from gateway.store.keys import Key, Keys
 
-SIGN_IN = "dashboard.sign_in"  # the one endpoint that takes a key from a form
+SIGN_IN = "dashboard.sign_in"  # the only endpoint that takes a key from a form
 
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose key it is. None for `allowed_models` and `allowed_projects` allows all."""
-
-    id: str
-    name: str
-    is_admin: bool = False
-    allowed_models: tuple[str, ...] | None = None
-    allowed_projects: tuple[str, ...] | None = None
-    limits: dict[str, Any] = field(default_factory=dict)
-
-
-SignedIn = Callable[[], "Identity | None"]
+#: Identifies the caller of a request that brings no key, for example by a cookie.
+Fallback = Callable[[], "Identity | None"]
 
 
 def init_app(
-    app: Flask, settings: Settings, keys: Keys, public: Collection[str], signed_in: Mapping[str, SignedIn]
+    app: Flask, services: Services, public: Collection[str], fallbacks: Mapping[str, Fallback]
 ) -> None:
-    """Ask for keys from now on. `public` are names of blueprints. Raises SettingsError where no key could pass.
+    """Authenticate every request from now on. Raises SettingsError if no key could pass.
 
-    `signed_in` tells by a blueprint's name how else it knows who asks, where the request brings no key.
+    `public` are names of blueprints; `fallbacks` maps a blueprint's name to its way to identify callers without a key.
     """
-    if not settings.require_auth:
-        return
-    if not settings.api_keys and not keys.has_active():
+    settings, keys = services.settings, services.keys
+    if settings.require_auth and not settings.api_keys and not keys.has_active():
         raise SettingsError(
             "REQUIRE_AUTH is true, but there is no key. Set API_KEYS, or run: python -m gateway keys create NAME"
         )
     configured = {key_secrets.digest_key(key) for key in settings.api_keys}
 
-    def check() -> None:
-        is_unknown = request.endpoint is None  # a 404 or 405
+    def authenticate() -> None:
+        is_unknown = request.endpoint is None  # the response will be a 404 or 405
         if is_unknown or request.method == "OPTIONS" or request.blueprint in public:
             return
-        known = None if sent_key() else signed_in.get(request.blueprint or "")
-        g.identity = (known and known()) or _identify(configured, keys)
+        identity = None
+        if settings.require_auth:
+            fallback = None if find_sent_key() else fallbacks.get(request.blueprint or "")
+            identity = (fallback and fallback()) or _identify(configured, keys)
+        get_state().caller = _make_caller(identity)
 
-    app.before_request(check)
+    app.before_request(authenticate)
 
 
-def sent_key() -> str:
-    """The key in `x-api-key` or `Authorization: Bearer`, or in the form that signs in; "" for none."""
+def find_sent_key() -> str:
+    """Return the key in `x-api-key`, in `Authorization: Bearer`, or in the sign-in form; "" if there is none."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     key = request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
     return key or (request.form.get("key", "").strip() if request.endpoint == SIGN_IN else "")
 
 
-def identity() -> Identity | None:
-    """Whose request this is; None where no key is asked for."""
-    who: Identity | None = g.get("identity")
-    return who
+def identity_of(key: Key) -> Identity:
+    """Return the identity of a key in the database."""
+    return Identity(
+        key.id, key.name, key.is_admin, key.allowed_models, key.allowed_projects, dict(key.limits)
+    )
 
 
-def sees_all() -> bool:
-    """Whether the request may see what all keys did: an admin's, or any where no key is asked for."""
-    who = identity()
-    return who is None or who.is_admin
-
-
-def require_admin() -> None:
-    """Raises AdminRequired, unless the request may see everything."""
-    if not sees_all():
-        raise AdminRequired
-
-
-def require_model(name: str | None) -> None:
-    """Raises ModelNotAllowed if the key is not for this model. Names and aliases stand for the model they lead to."""
-    who = identity()
-    if who is None or who.allowed_models is None or name in who.allowed_models:
-        return
-    if _model_id(name) not in {_model_id(allowed) for allowed in who.allowed_models} - {None}:
-        allowed = ", ".join(who.allowed_models) or "none"
-        raise ModelNotAllowed(
-            f"This API key is not for the model '{name or 'default'}'. Its models: {allowed}.", param="model"
-        )
+def _make_caller(identity: Identity | None) -> Caller:
+    headers = request.headers
+    # Without REQUIRE_AUTH, clients may send the credential of another server under any scheme.
+    credential = headers.get("x-api-key") or headers.get("authorization", "").partition(" ")[2].strip()
+    return Caller(
+        identity=identity,
+        owner_id=derive_owner_id(identity, credential),
+        address=request.remote_addr or "",
+        user_agent=headers.get("user-agent", ""),
+        request_id=get_state().request_id,
+    )
 
 
 def _identify(configured: Collection[str], keys: Keys) -> Identity:
-    key = sent_key()
+    key = find_sent_key()
     if not key:
         raise MissingKey
     digest = key_secrets.digest_key(key)
@@ -106,17 +86,3 @@ def _identify(configured: Collection[str], keys: Keys) -> Identity:
     if found is None:
         raise InvalidKey
     return identity_of(found)
-
-
-def identity_of(key: Key) -> Identity:
-    """Whose key it is."""
-    return Identity(
-        key.id, key.name, key.is_admin, key.allowed_models, key.allowed_projects, dict(key.limits)
-    )
-
-
-def _model_id(name: str | None) -> str | None:
-    try:
-        return current.claude().catalog.resolve(name).id
-    except ModelNotSupported:
-        return None

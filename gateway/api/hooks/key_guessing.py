@@ -1,7 +1,7 @@
-"""A brake on guessing keys: an address that sent too many bad ones is refused for the rest of a minute.
+"""A brake on guessing keys: an address that sent too many bad keys is rejected for the rest of the minute.
 
-Only public addresses: a private one may be that of a proxy which TRUSTED_PROXIES does not tell of, and then one bad
-client would shut out all.
+Only public addresses are counted. A private one may belong to a proxy that TRUSTED_PROXIES does not list; blocking it
+would lock everyone out.
 """
 
 from __future__ import annotations
@@ -15,45 +15,43 @@ from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
 
-from gateway.api.hooks import auth
+from gateway.answering.services import Services
+from gateway.api.hooks.auth import find_sent_key
 from gateway.errors import LimitReached, StoreError
-from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SCOPE = "failed-auth"
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Count refused keys from now on. Has to come before auth's own check."""
-    most = settings.rate_limit_failed_auth_per_minute
-    if not (settings.require_auth and most):
+def init_app(app: Flask, services: Services) -> None:
+    """Count rejected keys from now on."""
+    limit = services.settings.rate_limit_failed_auth_per_minute
+    if not (services.settings.require_auth and limit):
         return
-    item = RateLimitItemPerMinute(most)
+    item = RateLimitItemPerMinute(limit)
+    limiter = FixedWindowRateLimiter(services.limits.storage)
 
-    def window() -> FixedWindowRateLimiter:
-        return FixedWindowRateLimiter(app.extensions["limits"].storage)
-
-    def check() -> None:
-        if _is_counted() and not window().test(item, SCOPE, _address()):
-            wait = max(1.0, window().get_window_stats(item, SCOPE, _address()).reset_time - time.time())
+    def check_address() -> None:
+        if _is_counted() and not limiter.test(item, SCOPE, _address()):
+            wait = max(1.0, limiter.get_window_stats(item, SCOPE, _address()).reset_time - time.time())
             raise LimitReached("Too many bad API keys came from your address.", retry_after=wait)
 
-    def count(response: Response) -> Response:
+    def count_bad_key(response: Response) -> Response:
         if response.status_code == 401 and _is_counted():
             try:
-                window().hit(item, SCOPE, _address())
+                limiter.hit(item, SCOPE, _address())
             except (StoreError, StorageError):
                 log.warning("a bad API key could not be counted")
         return response
 
-    app.before_request(check)
-    app.after_request(count)
+    app.before_request(check_address)
+    app.after_request(count_bad_key)
 
 
 def _is_counted() -> bool:
     try:
-        return bool(auth.sent_key()) and ip_address(_address()).is_global
+        return bool(find_sent_key()) and ip_address(_address()).is_global
     except ValueError:  # a Unix socket has no address
         return False
 

@@ -1,71 +1,65 @@
-"""Tell the log and the metrics of each request, when the last byte of its answer is sent or its client has left."""
+"""Reports each request to the log and the metrics when its last byte has been sent, or its client has left."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
-from gateway.api.hooks import auth
-from gateway.api.http import context as current
+from gateway.answering.services import Services
+from gateway.api.http.context import RequestState, get_state
 from gateway.observe.request_summary import RequestSummary
 
-UNKNOWN = "unknown"
-
-Observer = Callable[[RequestSummary], None]
+UNKNOWN_ROUTE = "unknown"
 
 
-def init_app(app: Flask, observers: Sequence[Observer]) -> None:
-    """Call each of `observers` with every request. To be the first, so that refusals are seen as well."""
+def init_app(app: Flask, services: Services) -> None:
+    """Give each of the services' request observers the summary of every request."""
 
-    def finish(response: Response) -> Response:
-        report = _report(response.status_code, observers)
+    def report_at_end(response: Response) -> Response:
+        report = _make_report(response.status_code, services)
         if response.direct_passthrough:  # a file; its response is not closed
             report()
         else:
             response.call_on_close(report)
         return response
 
-    app.before_request(_begin)
-    app.after_request(finish)
+    app.after_request(report_at_end)
 
 
-def _begin() -> None:
-    g.began = time.monotonic()
-
-
-def _report(status: int, observers: Sequence[Observer]) -> Callable[[], None]:
-    """The call to make at the end, when there is no request context any more."""
-    known = _known()
-    began, transcript = g.began, g.get("transcript")
+def _make_report(status: int, services: Services) -> Callable[[], None]:
+    """Return the function to call at the end, when the request context is gone."""
+    state = get_state()
+    method, path, address = request.method, request.path, request.remote_addr or ""
+    route = request.url_rule.rule if request.url_rule else UNKNOWN_ROUTE
 
     def report() -> None:
-        if transcript is not None:
-            known["content"]["answer"] = transcript.texts()
-        handled = RequestSummary(status=status, seconds=time.monotonic() - began, **known)
-        for observer in observers:
-            observer(handled)
+        summary = RequestSummary(
+            request_id=state.request_id,
+            method=method,
+            path=path,
+            route=route,
+            status=status,
+            seconds=time.monotonic() - state.started_at,
+            address=address,
+            key_name=state.caller.key_name if state.caller else None,
+            error=state.error,
+            record=state.answer.record if state.answer else None,
+            content=_find_content(state) if services.settings.log_content else {},
+        )
+        for observer in services.request_observers:
+            observer(summary)
 
     return report
 
 
-def _known() -> dict[str, Any]:
-    who = auth.identity()
-    return {
-        "request_id": g.request_id,
-        "method": request.method,
-        "path": request.path,
-        "route": request.url_rule.rule if request.url_rule else UNKNOWN,
-        "address": request.remote_addr or "",
-        "key_name": who.name if who else None,
-        "error": g.get("error"),
-        "record": g.get("record"),
-        "content": _content(),
-    }
-
-
-def _content() -> dict[str, Any]:
-    body: bytes | None = g.get("body") if current.settings().log_content else None
-    return {} if body is None else {"body": body.decode("utf-8", "replace")}
+def _find_content(state: RequestState) -> dict[str, object]:
+    """Return what was sent and answered."""
+    transcript = state.answer.transcript if state.answer else None
+    content: dict[str, object] = {}
+    if state.body is not None:
+        content["body"] = state.body.decode("utf-8", "replace")
+    if transcript is not None:
+        content["answer"] = transcript.texts()
+    return content

@@ -1,4 +1,4 @@
-"""A request's id: in every log line of the request and in the `x-request-id` of its answer."""
+"""The id of each request: in every log line of the request, and in the `x-request-id` header of its response."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import re
 import secrets
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
+
+from gateway.api.http.context import begin_request, get_state
 
 HEADER = "x-request-id"
-_ACCEPTABLE = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_VALID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 
 def init_app(app: Flask) -> None:
-    """Give each request an id, its client's own where that is fit for a header and a log."""
-    app.before_request(_begin)
-    app.after_request(_finish)
+    """Give each request an id: the client's own, if it is safe in a header and a log, otherwise a random one."""
+    app.before_request(_assign_id)
+    app.after_request(_add_header)
 
 
-def _begin() -> None:
+def _assign_id() -> None:
     offered = request.headers.get(HEADER, "")
-    g.request_id = offered if _ACCEPTABLE.fullmatch(offered) else f"req_{secrets.token_hex(16)}"
-    # One greenlet serves all requests of a connection: nothing of the last one may stay.
+    request_id = offered if _VALID.fullmatch(offered) else f"req_{secrets.token_hex(16)}"
+    begin_request(request_id)
+    # One greenlet serves all requests of a connection, so the last request's variables must go.
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
-def _finish(response: Response) -> Response:
-    response.headers[HEADER] = g.request_id
+def _add_header(response: Response) -> Response:
+    response.headers[HEADER] = get_state().request_id
     return response

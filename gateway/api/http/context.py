@@ -1,64 +1,116 @@
-"""What the views work with, found by way of the running app."""
+"""The services of the app, and the state of the request at hand.
+
+Only this module reads `app.extensions` and `flask.g`, and each holds one typed object. There is no other way: Flask
+calls a view with nothing but the variables of its URL. Everything below the views gets what it needs as parameters.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, cast
 
-from flask import current_app
+from flask import Flask, current_app, g, request
 
-from gateway.claude.service import Claude
-from gateway.observe.metrics import Metrics
-from gateway.settings import Settings
-from gateway.store.admin_sessions import AdminSessions
-from gateway.store.project_folders import ProjectFolders
-from gateway.store.projects import Projects
-from gateway.store.responses import Responses
-from gateway.store.usage import UsageTable
+from gateway.answering import answer as answering
+from gateway.answering.answer import Endpoint
+from gateway.answering.caller import Caller
+from gateway.answering.limits import Admission, ClientLimits
+from gateway.answering.metering import RunningAnswer
+from gateway.answering.services import Services
+from gateway.answering.sessions import ClaimedTurn
+from gateway.api.http.error_format import OPENAI, ErrorFormat
+from gateway.dialects.chat.request import ChatRequest
+from gateway.errors import GatewayError
+from gateway.store.projects import ProjectRecord
+from gateway.turn import Turn
 
-if TYPE_CHECKING:
-    from gateway.answering.sessions import SessionTurns
-
-
-def claude() -> Claude:
-    """The CLI."""
-    return cast(Claude, current_app.extensions["claude"])
-
-
-def responses() -> Responses:
-    """The responses that are kept."""
-    return cast(Responses, current_app.extensions["responses"])
+_EXTENSION = "gateway"
 
 
-def settings() -> Settings:
-    """The settings in force."""
-    return cast(Settings, current_app.extensions["settings"])
+@dataclass(slots=True)
+class RequestState:
+    """What the hooks and views know of the request at hand. `started_at` is in monotonic seconds.
+
+    `caller` is None until the request is authenticated. `dashboard_token` is the session cookie that authenticated it;
+    "" for a key.
+    """
+
+    request_id: str
+    started_at: float = field(default_factory=monotonic)
+    error_format: ErrorFormat = OPENAI
+    caller: Caller | None = None
+    dashboard_token: str = ""
+    client_limits: ClientLimits | None = None
+    admission: Admission | None = None
+    body: bytes | None = None
+    answer: RunningAnswer | None = None
+    error: GatewayError | None = None
 
 
-def projects() -> Projects:
-    """The projects in the database."""
-    return cast(Projects, current_app.extensions["projects"])
+def attach_services(app: Flask, services: Services) -> None:
+    """Make the services available to the app's views and to the server."""
+    app.extensions[_EXTENSION] = services
 
 
-def folders() -> ProjectFolders:
-    """The projects' folders."""
-    return cast(ProjectFolders, current_app.extensions["folders"])
+def services_of(app: Flask) -> Services:
+    """Return the services of an app."""
+    return cast(Services, app.extensions[_EXTENSION])
 
 
-def usage() -> UsageTable:
-    """What every answer has used."""
-    return cast(UsageTable, current_app.extensions["usage"])
+def find_smorest_api() -> Any:
+    """Return the app's flask_smorest.Api, which its library keeps nowhere else."""
+    return current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
 
 
-def admin_sessions() -> AdminSessions:
-    """Who is signed in to the dashboard."""
-    return cast(AdminSessions, current_app.extensions["admin_sessions"])
+def get_services() -> Services:
+    """Return the services of the running app."""
+    return services_of(current_app)
 
 
-def metrics() -> Metrics:
-    """The metrics of this worker, and through its files those of all."""
-    return cast(Metrics, current_app.extensions["metrics"])
+def begin_request(request_id: str) -> None:
+    """Create the state of the request. The first hook calls this."""
+    g.state = RequestState(request_id)
 
 
-def session_turns() -> SessionTurns:
-    """The turns of sessions in this worker."""
-    return cast("SessionTurns", current_app.extensions["session_turns"])
+def get_state() -> RequestState:
+    """Return the state of the request."""
+    return cast(RequestState, g.state)
+
+
+def find_state() -> RequestState | None:
+    """Return the state of the request; None if it failed before the first hook."""
+    return cast("RequestState | None", g.get("state"))
+
+
+def get_caller() -> Caller:
+    """Return the caller of the request. Raises RuntimeError in views that need no authentication."""
+    caller = get_state().caller
+    if caller is None:
+        raise RuntimeError("The request was not authenticated.")
+    return caller
+
+
+def start_answer(
+    *turns: Turn, n: int = 1, stream: bool = False, project: ProjectRecord | None = None
+) -> RunningAnswer:
+    """Return `n` answers to each turn for the caller of the request. See `answering.answer.answer`."""
+    state = get_state()
+    state.answer = answering.answer(
+        *turns,
+        caller=get_caller(),
+        services=get_services(),
+        endpoint=Endpoint(request.path, state.admission),
+        n=n,
+        stream=stream,
+        project=project,
+    )
+    return state.answer
+
+
+def start_session_answer(chat_request: ChatRequest, claimed: ClaimedTurn) -> RunningAnswer:
+    """Return the answer to a turn of a session for the caller of the request."""
+    state = get_state()
+    endpoint = Endpoint(request.path, state.admission)
+    state.answer = answering.answer_in_session(chat_request, claimed, get_caller(), get_services(), endpoint)
+    return state.answer

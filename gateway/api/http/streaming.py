@@ -1,4 +1,4 @@
-"""A run as an HTTP response: streamed or whole, with the client watched all the way."""
+"""Running answers as HTTP responses, streamed or as one JSON body. The client is watched until the end."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import contextlib
 import logging
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
-from typing import Protocol
+from typing import Any
 
 from flask import Response, request
 
-from gateway.api.http.disconnect import watch
+from gateway.answering.metering import AnswerStream
+from gateway.api.http.disconnect import watch_client
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import Collector, StreamEncoder
 from gateway.dialects.common.field_errors import FieldNames, translate_names, translated_errors
 from gateway.errors import ClientGone, GatewayError, UpstreamError
-from gateway.record import Record
-from gateway.turn import Event, Started
+from gateway.turn import Batch, Started
 
 log = logging.getLogger(__name__)
 
-Batch = list[Event]
-Batches = Iterable[tuple[int, Batch]]
+Batches = Iterator[tuple[int, Batch]]
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 IGNORED_HEADER = "x-ignored-parameters"
@@ -29,78 +28,73 @@ SESSION_HEADER = "X-Session-ID"
 PROJECT_HEADER = "X-Project-ID"
 
 
-class Source(Protocol):
-    """Where the events come from: a Metered run, or what follows one."""
-
-    record: Record
-
-    def __iter__(self) -> Iterator[tuple[int, Batch]]:
-        """Batches with the index of their choice. Raises GatewayError."""
-
-    def stop(self, reason: GatewayError) -> None:
-        """End it from outside."""
-
-    def close(self) -> None:
-        """Free everything. May be repeated."""
-
-
-def stream(run: Source, encoder: StreamEncoder, ignored: Iterable[str]) -> Response:
-    """The answer as it is written. Raises what goes wrong before its first event, as a real status."""
+def stream_answer(answer: AnswerStream, encoder: StreamEncoder, ignored: Iterable[str]) -> Response:
+    """Send the answer while it is written. An error before its first event is raised, and gets its own HTTP status."""
+    batches = iter(answer)
     with translated_errors(encoder.field_names), contextlib.ExitStack() as stack:
-        first = _begin(run, stack)
-        headers = STREAM_HEADERS | _headers(run, first, ignored, encoder.field_names)
-        held = stack.pop_all()
-    encoded = _encoded(chain([first], run), encoder, run.record)
+        first = _await_start(answer, batches, stack)
+        headers = STREAM_HEADERS | _answer_headers(answer, first, ignored, encoder.field_names)
+        clean_up = stack.pop_all()
+    encoded = _encode_batches(chain([first], batches), encoder, answer)
     response = Response(encoded, mimetype="text/event-stream", headers=headers)
-    response.call_on_close(held.close)  # runs even if the stream is never begun
+    response.call_on_close(clean_up.close)  # runs even if the client leaves before the first byte
     return response
 
 
-def ignored_header(names: Collection[str]) -> dict[str, str]:
-    """The header that names parameters without effect; none where there are none."""
-    return {IGNORED_HEADER: ", ".join(sorted(names))} if names else {}
-
-
-def whole(run: Source, collector: Collector, ignored: Iterable[str]) -> Response:
-    """The answer in one piece."""
+def send_answer(answer: AnswerStream, collector: Collector, ignored: Iterable[str]) -> Response:
+    """Wait for the whole answer and send it as one JSON body."""
+    batches = iter(answer)
     with translated_errors(collector.field_names), contextlib.ExitStack() as stack:
-        first = _begin(run, stack)
-        for index, batch in chain([first], run):
+        first = _await_start(answer, batches, stack)
+        for index, batch in chain([first], batches):
             collector.add(batch, index)
-    headers = _headers(run, first, ignored, collector.field_names)
+    headers = _answer_headers(answer, first, ignored, collector.field_names)
     return Response(sse.dumps(collector.body()), mimetype="application/json", headers=headers)
 
 
-def _begin(run: Source, stack: contextlib.ExitStack) -> tuple[int, Batch]:
-    """Wait for the model to begin; on the stack is what the end of the answer has to undo."""
-    stack.callback(run.close)
-    stack.enter_context(watch(request.environ, lambda: run.stop(ClientGone())))
-    for index, batch in run:
+def json_response(body: dict[str, Any]) -> Response:
+    """Return a body as JSON that may hold half of a surrogate pair, which Flask's own encoder rejects."""
+    return Response(sse.dumps(body), mimetype="application/json")
+
+
+def ignored_header(names: Collection[str]) -> dict[str, str]:
+    """Return the header that names the parameters without effect; {} if there are none."""
+    return {IGNORED_HEADER: ", ".join(sorted(names))} if names else {}
+
+
+def _await_start(answer: AnswerStream, batches: Batches, stack: contextlib.ExitStack) -> tuple[int, Batch]:
+    """Return the batch with which the model starts. The clean-up for the end of the answer is pushed onto `stack`."""
+    stack.callback(answer.close)
+    stack.enter_context(watch_client(request.environ, lambda: answer.stop(ClientGone())))
+    for index, batch in batches:
         if any(isinstance(event, Started) for event in batch):
             return index, batch
     raise UpstreamError("The Claude Code CLI gave no answer.")
 
 
-def _encoded(batches: Batches, encoder: StreamEncoder, record: Record) -> Iterator[bytes]:
-    """The bytes of the stream. The record has to know of failures to encode, too: no client has left then."""
+def _encode_batches(
+    batches: Iterable[tuple[int, Batch]], encoder: StreamEncoder, answer: AnswerStream
+) -> Iterator[bytes]:
+    """Yield the bytes of the stream. Encoding errors are recorded here; the record would say that the client left."""
     try:
         for index, batch in batches:
             data = encoder.encode(batch, index)
             if data:
                 yield data
     except GatewayError as error:
-        record.error = record.error or error.code
+        answer.fail(error)
         yield encoder.error(error)
     except Exception:
-        log.exception("a stream failed in an unforeseen way")
-        record.error = record.error or GatewayError.code
+        log.exception("a stream failed unexpectedly")
+        answer.fail(GatewayError())
         yield encoder.error(GatewayError())
 
 
-def _headers(
-    run: Source, first: tuple[int, Batch], ignored: Iterable[str], names: FieldNames
+def _answer_headers(
+    answer: AnswerStream, first: tuple[int, Batch], ignored: Iterable[str], names: FieldNames
 ) -> dict[str, str]:
     started = next(event for event in first[1] if isinstance(event, Started))
-    places = {SESSION_HEADER: run.record.session_id, PROJECT_HEADER: run.record.project_id}
-    known = {name: value for name, value in places.items() if value}
-    return ignored_header({*translate_names(started.ignored, names), *ignored}) | known
+    ids = {SESSION_HEADER: answer.record.session_id, PROJECT_HEADER: answer.record.project_id}
+    return ignored_header({*translate_names(started.ignored, names), *ignored}) | {
+        name: value for name, value in ids.items() if value
+    }

@@ -1,4 +1,4 @@
-"""What `/openapi.json` says of an operation besides its schemas and docstring: its errors, headers, ids and keys.
+"""Adds to `/openapi.json` what flask-smorest does not know of an operation: its errors, headers, ids and keys.
 
 https://spec.openapis.org/oas/v3.1.0
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -18,7 +17,7 @@ from werkzeug.routing import Rule
 
 from gateway import errors
 from gateway.api.http.blueprints import Blueprint
-from gateway.dialects.messages import errors as anthropic_errors
+from gateway.api.http.error_format import ANTHROPIC, OPENAI, ErrorFormat
 from gateway.errors import GatewayError
 from gateway.schemas.answers import AnthropicErrorSchema, ErrorSchema, StreamEventSchema
 from gateway.settings import Settings
@@ -28,21 +27,22 @@ Errors = Iterable[type[GatewayError]]
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+SAMPLE_REQUEST_ID = "req_0123456789abcdef"
 
-ABOUT = """An OpenAI-compatible API in front of the Claude Code CLI; Anthropic's Messages API as well.
+ABOUT = """OpenAI's API and Anthropic's Messages API in front of the Claude Code CLI.
 
 * **Keys.** {keys} Send one as `Authorization: Bearer KEY` or as `x-api-key: KEY`.
 * **Unknown fields** of a request for an answer are accepted and named in the header `x-ignored-parameters`.
-* **Content types.** Bodies are taken for JSON whatever their `Content-Type`.
-* **Not here.** What else OpenAI's API has (embeddings, audio, images, files, batches and so on) is refused with 501
-  `not_implemented`; trying again does not help.
+* **Content types.** Bodies are read as JSON, whatever their `Content-Type` is.
+* **Not served.** The other parts of OpenAI's API (embeddings, audio, images, files, batches and so on) are rejected
+  with 501 `not_implemented`. Trying again does not help.
 """
 
-# What may befall every request, one that needs a key, one with a body, and one for an answer.
+# The errors of every request, of those that need a key, of those with a body, and of those for an answer.
 _ANY = (GatewayError,)
 _GUARDED = (errors.MissingKey, errors.InvalidKey, errors.LimitReached, errors.StoreError)
 _WITH_BODY = (errors.InvalidRequest, errors.RequestTooLarge)
-ANSWERING = (
+ANSWER_ERRORS = (
     errors.UnsupportedParameter,
     errors.ContextLengthExceeded,
     errors.ModelNotSupported,
@@ -61,16 +61,16 @@ ANSWERING = (
 _PARAMETERS = {
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
-    "path": ("A file's path in the project, with `/` between its parts.", "docs/readme.md"),
+    "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),
     "response_id": ("A response's id.", None),
-    "session_id": ("A session's id, or the CLI's own for it.", None),
+    "session_id": ("A session's id, or the id that the CLI gave it.", None),
 }
 
 _HEADERS = {
-    "x-request-id": "The request's id, as in the log; the client's own if it sent one.",
-    "retry-after": "After how many seconds trying again makes sense.",
+    "x-request-id": "The id of the request in the log: the client's own, if it sent one.",
+    "retry-after": "The seconds after which the client can try again.",
     "x-should-retry": "`false`: trying again cannot help.",
-    "x-ignored-parameters": "Parameters of the request that had no effect.",
+    "x-ignored-parameters": "The parameters of the request that had no effect.",
     "x-session-id": "The session that the answer belongs to.",
     "x-project-id": "The project that the answer belongs to.",
 }
@@ -79,41 +79,22 @@ _RETRY_HEADERS = ("retry-after", "x-should-retry")
 _RETRIED = ("429", "503", "529")
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """How errors are written. `prefix` is put before the names of their examples."""
+def document_errors(*kinds: type[GatewayError]) -> Callable[[View], View]:
+    """Document the errors of a view. The decorator goes directly below `blueprint.route`."""
 
-    schema: str
-    prefix: str
-    status: Callable[[GatewayError], int]
-    body: Callable[[GatewayError], dict[str, Any]]
-
-
-OPENAI = Dialect("Error", "", lambda error: error.status, lambda error: error.body())
-ANTHROPIC = Dialect(
-    "AnthropicError",
-    "Anthropic",
-    anthropic_errors.status,
-    lambda error: anthropic_errors.body(error, "req_0123456789abcdef"),
-)
-
-
-def raises(*kinds: type[GatewayError]) -> Callable[[View], View]:
-    """Describe the errors of a view. Goes right below `blueprint.route`."""
-
-    def mark(view: View) -> View:
-        view.raises = kinds  # type: ignore[attr-defined]
+    def attach_errors(view: View) -> View:
+        view.documented_errors = kinds  # type: ignore[attr-defined]
         return view
 
-    return mark
+    return attach_errors
 
 
-def answered(
+def document_answer(
     blueprint: Blueprint, schema: type[Schema], example: dict[str, Any], stream: str
 ) -> Callable[[Any], Any]:
-    """Describe a view that answers like `example`, or streams events that begin like `stream`."""
+    """Document a view that answers like `example`, or streams events that begin like `stream`."""
     headers: dict[str, Any] = {name: name for name in ANSWER_HEADERS}
-    whole = blueprint.response(200, schema, description="An answer", example=example, headers=headers)
+    body = blueprint.response(200, schema, description="An answer", example=example, headers=headers)
     events = blueprint.alt_response(
         200,
         schema=StreamEventSchema,
@@ -122,15 +103,15 @@ def answered(
         example=stream,
         success=True,
     )
-    return lambda view: whole(events(view))
+    return lambda view: body(events(view))
 
 
-def options(settings: Settings) -> dict[str, Any]:
-    """What the description says of the API as a whole."""
+def make_options(settings: Settings) -> dict[str, Any]:
+    """Return the part of the description that is about the API as a whole."""
     keys = (
-        "Every request needs one, but those for the gateway itself."
+        "Every request needs a key, except requests about the gateway itself."
         if settings.require_auth
-        else "None is needed."
+        else "This gateway needs no key."
     )
     schemes: list[dict[str, list[str]]] = [{"bearer": []}, {"x-api-key": []}]
     return {
@@ -142,15 +123,19 @@ def options(settings: Settings) -> dict[str, Any]:
     }
 
 
-class Describe(BasePlugin):
-    """Completes every operation. `public` are names of blueprints whose views need no key."""
+class CompleteOperations(BasePlugin):
+    """Completes the description of every operation.
+
+    `public`, `anthropic` and `both` are names of blueprints. Views of `public` ones need no key; errors of `anthropic`
+    ones have Anthropic's form, and errors of `both` the form that the client asks for.
+    """
 
     def __init__(
         self, app: Flask, public: Collection[str], anthropic: Collection[str], both: Collection[str]
     ) -> None:
         self._app = app
         self._public = public
-        self._dialects = {
+        self._formats = {
             **dict.fromkeys(anthropic, (ANTHROPIC,)),
             **dict.fromkeys(both, (OPENAI, ANTHROPIC)),
         }
@@ -164,15 +149,16 @@ class Describe(BasePlugin):
         known.schema("AnthropicError", schema=AnthropicErrorSchema)
         for name, text in _HEADERS.items():
             known.header(name, {"description": text, "schema": {"type": "string"}})
-        for dialect in (OPENAI, ANTHROPIC):
-            for kind in _tree(GatewayError):
-                example = {"summary": _first_line(kind), "value": dialect.body(_sample(kind))}
-                known.example(dialect.prefix + kind.__name__, example, lazy=True)
+        for form in (OPENAI, ANTHROPIC):
+            for kind in _subtree(GatewayError):
+                body = form.make_body(_sample_error(kind), SAMPLE_REQUEST_ID)
+                example = {"summary": _first_line(kind), "value": body}
+                known.example(form.prefix + kind.__name__, example, lazy=True)
 
     def path_helper(
         self, path: str | None = None, operations: Any = None, parameters: Any = None, **kwargs: Any
     ) -> None:
-        """Say what the variables in a path are."""
+        """Describe the variables in a path."""
         for parameter in parameters:
             text, example = _PARAMETERS[parameter["name"]]
             parameter["description"] = text
@@ -183,19 +169,19 @@ class Describe(BasePlugin):
         """Complete the operations of a path."""
         rule: Rule = kwargs["rule"]
         blueprint = rule.endpoint.partition(".")[0]
-        own = getattr(self._app.view_functions[rule.endpoint], "raises", ())
+        own = getattr(self._app.view_functions[rule.endpoint], "documented_errors", ())
         for method, operation in operations.items():
-            operation["operationId"] = _identifier(method, str(path))
+            operation["operationId"] = _operation_id(method, str(path))
             if blueprint in self._public:
                 operation["security"] = []
             responses = _by_code(operation.get("responses", {}))
-            responses.update(self._failures(blueprint, [*own, *self._usual(blueprint, operation)]))
+            responses.update(self._failures(blueprint, [*own, *self._common_errors(blueprint, operation)]))
             for code, response in responses.items():
                 headers = ("x-request-id", *(_RETRY_HEADERS if code in _RETRIED else ()))
                 response["headers"] = {**{name: name for name in headers}, **response.get("headers", {})}
             operation["responses"] = responses
 
-    def _usual(self, blueprint: str, operation: dict[str, Any]) -> Iterator[type[GatewayError]]:
+    def _common_errors(self, blueprint: str, operation: dict[str, Any]) -> Iterator[type[GatewayError]]:
         if "requestBody" in operation:
             yield from _WITH_BODY
         elif any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
@@ -205,17 +191,17 @@ class Describe(BasePlugin):
         yield from _ANY
 
     def _failures(self, blueprint: str, kinds: Errors) -> dict[str, Any]:
-        dialects = self._dialects.get(blueprint, (OPENAI,))
+        formats = self._formats.get(blueprint, (OPENAI,))
         found = sorted(
-            {kind.__name__: kind for kind in kinds}.values(), key=lambda kind: _code(dialects[0], kind)
+            {kind.__name__: kind for kind in kinds}.values(), key=lambda kind: _code(formats[0], kind)
         )
-        grouped = groupby(found, key=lambda kind: _code(dialects[0], kind))
-        return {code: _response(dialects, list(group)) for code, group in grouped}
+        grouped = groupby(found, key=lambda kind: _code(formats[0], kind))
+        return {code: _error_response(formats, list(group)) for code, group in grouped}
 
 
-def _response(dialects: Sequence[Dialect], kinds: Sequence[type[GatewayError]]) -> dict[str, Any]:
-    schemas = [dialect.schema for dialect in dialects]
-    examples = {kind.__name__: dialects[0].prefix + kind.__name__ for kind in kinds}
+def _error_response(formats: Sequence[ErrorFormat], kinds: Sequence[type[GatewayError]]) -> dict[str, Any]:
+    schemas = [form.schema for form in formats]
+    examples = {kind.__name__: formats[0].prefix + kind.__name__ for kind in kinds}
     return {
         "description": "\n".join(f"- `{kind.code}`: {_first_line(kind)}" for kind in kinds),
         "content": {
@@ -225,22 +211,22 @@ def _response(dialects: Sequence[Dialect], kinds: Sequence[type[GatewayError]]) 
 
 
 def _by_code(responses: dict[Any, Any]) -> dict[str, Any]:
-    """Without flask-smorest's references to errors that it documents by itself."""
+    """Return the responses by code, without flask-smorest's references to its own errors."""
     return {str(int(code)): response for code, response in responses.items() if isinstance(response, dict)}
 
 
-def _code(dialect: Dialect, kind: type[GatewayError]) -> str:
-    return str(dialect.status(kind()))
+def _code(form: ErrorFormat, kind: type[GatewayError]) -> str:
+    return str(form.find_status(kind()))
 
 
-def _tree(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
+def _subtree(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
     yield kind
     for inner in kind.__subclasses__():
-        yield from _tree(inner)
+        yield from _subtree(inner)
 
 
-def _sample(kind: type[GatewayError]) -> GatewayError:
-    """With the kind's own message, if it has one: mostly that is written where the error is raised."""
+def _sample_error(kind: type[GatewayError]) -> GatewayError:
+    """Return an error of this kind. If it has no message of its own, the docstring stands in."""
     return kind() if "default_message" in vars(kind) else kind(_first_line(kind))
 
 
@@ -250,7 +236,7 @@ def _first_line(kind: type[GatewayError]) -> str:
     return (kind.__doc__ or "").partition("\n")[0]
 
 
-def _identifier(method: str, path: str) -> str:
-    """`get_v1_models_by_model_id`"""
+def _operation_id(method: str, path: str) -> str:
+    """Return an operation's id, for example `get_v1_models_by_model_id`."""
     words = re.sub(r"\{(\w+)\}", r"by_\1", path)
     return "_".join([method, *re.findall(r"\w+", words.replace("/", " "))])

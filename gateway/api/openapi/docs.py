@@ -1,4 +1,4 @@
-"""`/docs`, which shows `/openapi.json`. All that the page loads comes from here, so it works without a network."""
+"""`/docs`, which shows `/openapi.json`. The page loads nothing from other servers, so it works without a network."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import secrets
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Response, current_app, redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from gateway.api.http.blueprints import Blueprint
-from gateway.dialects.common import sse
+from gateway.api.http.context import find_smorest_api
 from gateway.settings import TITLE
 
 HTML = {"type": "string"}
 
-# "Try it out" calls the gateway itself; nobody else is ever called.
+# "Try it out" calls the gateway itself, so no other host needs to be allowed.
 POLICY = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -32,13 +32,9 @@ blueprint = Blueprint(
 
 @blueprint.route("/openapi.json")
 @blueprint.response(200, {"type": "object"}, description="An OpenAPI 3.1 document")
-def description() -> Response:
-    """This description, for programs."""
-    cached: dict[str, bytes] = current_app.extensions["description"]
-    if "json" not in cached:
-        api = current_app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
-        cached["json"] = sse.dumps(api.spec.to_dict())
-    response = Response(cached["json"], mimetype="application/json")
+def openapi_json() -> Response:
+    """Return this description as JSON."""
+    response = Response(find_smorest_api().description, mimetype="application/json")
     response.add_etag()
     return response.make_conditional(request)  # type: ignore[return-value]
 
@@ -46,7 +42,7 @@ def description() -> Response:
 @blueprint.route("/docs", strict_slashes=False)
 @blueprint.response(200, HTML, content_type="text/html; charset=utf-8", description="A page")
 def page() -> Response:
-    """This description, for reading and trying."""
+    """Show this description as a page that can try the API out."""
     nonce = secrets.token_urlsafe(16)
     response = Response(render_template("docs.html", title=TITLE, nonce=nonce), mimetype="text/html")
     response.headers["Content-Security-Policy"] = POLICY.format(nonce=nonce)
@@ -56,5 +52,5 @@ def page() -> Response:
 @blueprint.route("/redoc", strict_slashes=False)
 @blueprint.response(302, description="To `/docs`")
 def redoc() -> Redirect:
-    """Where other gateways have theirs."""
+    """Redirect to `/docs`: other gateways have their description here."""
     return redirect(url_for("docs.page"))

@@ -1,4 +1,4 @@
-"""Requests that work and what comes of them, for the API's description. The dialects themselves write the answers."""
+"""Example requests and answers for the OpenAPI description. The dialects themselves write the answers."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _PICTURE = (
 )
 
 
-def named(**bodies: Any) -> dict[str, Any]:
-    """Examples by name."""
+def name_examples(**bodies: Any) -> dict[str, Any]:
+    """Return the examples in the form that OpenAPI asks for, by name."""
     return {
         name: {"summary": name.replace("_", " ").capitalize(), "value": body} for name, body in bodies.items()
     }
 
 
-CHAT = named(
-    whole={"model": "haiku", "messages": _HELLO},
+CHAT = name_examples(
+    simple={"model": "haiku", "messages": _HELLO},
     streamed={
         "model": "haiku",
         "messages": _HELLO,
@@ -64,12 +64,12 @@ CHAT = named(
         ],
     },
 )
-COMPLETION = named(
-    whole={"model": "haiku", "prompt": "Say hello."},
+COMPLETION = name_examples(
+    simple={"model": "haiku", "prompt": "Say hello."},
     streamed={"model": "haiku", "prompt": "Say hello.", "stream": True},
 )
-RESPONSE = named(
-    whole={"model": "haiku", "input": "Say hello."},
+RESPONSE = name_examples(
+    simple={"model": "haiku", "input": "Say hello."},
     streamed={"model": "haiku", "input": "Say hello.", "stream": True},
     in_the_background={"model": "haiku", "input": "Say hello.", "background": True},
     with_a_tool={
@@ -78,8 +78,8 @@ RESPONSE = named(
         "tools": [{"type": "function", **_FUNCTION}],
     },
 )
-MESSAGE = named(
-    whole={"model": "haiku", "max_tokens": 1024, "messages": _HELLO},
+MESSAGE = name_examples(
+    simple={"model": "haiku", "max_tokens": 1024, "messages": _HELLO},
     streamed={"model": "haiku", "max_tokens": 1024, "messages": _HELLO, "stream": True},
     with_a_tool={
         "model": "haiku",
@@ -95,27 +95,27 @@ PROJECT = {"name": "Garden", "description": "What grows where."}
 PROJECT_CHANGE = {"description": "What grows where, and when."}
 
 
-def _whole(collector: Any) -> dict[str, Any]:
+def _collect(collector: Any) -> dict[str, Any]:
     collector.add(_TURN, 0)
     body: dict[str, Any] = collector.body()
     return body
 
 
 def _stream(encoder: Any) -> str:
-    """The first events."""
+    """Return the first events of a stream."""
     written: bytes = b"".join(encoder.encode([event], 0) for event in _TURN)
     events = written.decode().split("\n\n")[:-1]
     more = [": and so on"] if len(events) > SHOWN_EVENTS else []
     return "\n\n".join([*events[:SHOWN_EVENTS], *more, ""])
 
 
-def _forget(response: dict[str, Any]) -> None:
-    """Nothing is stored."""
+def _discard(response: dict[str, Any]) -> None:
+    """Store nothing."""
 
 
 def _response() -> dict[str, Any]:
-    wanted = responses.parse_request({"input": "Say hello."}, [{"role": "user", "content": "Say hello."}], [])
-    echoed = {**wanted.echoed, "store": True}
+    parsed = responses.parse_request({"input": "Say hello."}, [{"role": "user", "content": "Say hello."}], [])
+    echoed = {**parsed.echoed, "store": True}
     return {
         **new_response(f"resp_{_ID}", "claude-haiku-4-5-20251001", echoed),
         "created_at": _CREATED,
@@ -124,18 +124,18 @@ def _response() -> dict[str, Any]:
 
 _CHAT_ID, _COMPLETION_ID, _MESSAGE_ID = f"chatcmpl-{_ID}", f"cmpl-{_ID}", f"msg_{_ID}"
 
-CHAT_ANSWER = _whole(
+CHAT_ANSWER = _collect(
     chat_answers.Collector(_CHAT_ID, _CREATED, extra={"session_id": _ID, "project_id": None})
 )
 CHAT_STREAM = _stream(chat_answers.StreamEncoder(_CHAT_ID, _CREATED, include_usage=True))
-COMPLETION_ANSWER = _whole(completions_answers.Collector(_COMPLETION_ID, _CREATED, [""]))
+COMPLETION_ANSWER = _collect(completions_answers.Collector(_COMPLETION_ID, _CREATED, [""]))
 COMPLETION_STREAM = _stream(completions_answers.StreamEncoder(_COMPLETION_ID, _CREATED, [""], False))
 RESPONSE_ANSWER = {
-    **_whole(responses_answers.Collector(_response(), False, _forget)),
+    **_collect(responses_answers.Collector(_response(), False, _discard)),
     "completed_at": _CREATED + 2,
 }
-RESPONSE_STREAM = _stream(responses_answers.StreamEncoder(_response(), False, _forget))
-MESSAGE_ANSWER = _whole(anthropic_answers.Collector(_MESSAGE_ID))
+RESPONSE_STREAM = _stream(responses_answers.StreamEncoder(_response(), False, _discard))
+MESSAGE_ANSWER = _collect(anthropic_answers.Collector(_MESSAGE_ID))
 MESSAGE_STREAM = _stream(anthropic_answers.StreamEncoder(_MESSAGE_ID, f"req_{_ID}"))
 METRICS = """# HELP gateway_requests_total Requests by route and status
 # TYPE gateway_requests_total counter

@@ -8,17 +8,16 @@ from typing import Any
 
 from flask import Response, request
 
-from gateway.answering import answer as running
-from gateway.answering import sessions as session_turns
-from gateway.answering import validation as checking
-from gateway.api.http import context as current
-from gateway.api.http import owner
-from gateway.api.http import streaming as answers
+from gateway.answering.validation import validate_chat_body
 from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.context import get_caller, get_services, start_session_answer
+from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWERING, answered, raises
-from gateway.dialects.chat import request as chat
+from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.chat.answers import Collector, StreamEncoder
+from gateway.dialects.chat.field_names import FIELD_NAMES
+from gateway.dialects.chat.request import parse_plain_body
+from gateway.dialects.common.field_errors import translated_errors
 from gateway.errors import (
     AgentsNotAllowed,
     ProjectNotFound,
@@ -40,54 +39,58 @@ blueprint = Blueprint(
 )
 
 ANY_BODY = {
-    "description": "Anything that may be a body of `POST /v1/chat/completions`.",
+    "description": "Anything that could be a body of `POST /v1/chat/completions`.",
     "content": {"application/json": {"schema": {}, "examples": examples.CHAT}},
 }
 
 
 @blueprint.route("", methods=["POST"])
-@raises(
-    *ANSWERING, SessionNotFound, ProjectNotFound, AgentsNotAllowed, ProjectTooLarge, SessionBusy, TurnStopped
+@document_errors(
+    *ANSWER_ERRORS,
+    SessionNotFound,
+    ProjectNotFound,
+    AgentsNotAllowed,
+    ProjectTooLarge,
+    SessionBusy,
+    TurnStopped,
 )
 @blueprint.arguments(ChatCompletionSchema(), examples=examples.CHAT)
-@answered(blueprint, ChatAnswerSchema, examples.CHAT_ANSWER, examples.CHAT_STREAM)
+@document_answer(blueprint, ChatAnswerSchema, examples.CHAT_ANSWER, examples.CHAT_STREAM)
 def create(body: dict[str, Any]) -> Response:
-    """Answer a conversation, streamed or whole."""
-    with session_turns.begun(body) as turn:
-        wanted = chat.parse_request(turn.body, turn.history)
-        project_id = turn.body.get("project_id")
-        run = running.run(wanted.turn, n=wanted.n, stream=wanted.stream, project_id=project_id)
-        turn.follow(run, wanted)
+    """Answer a conversation, streamed or as one body."""
+    session_turns = get_services().session_turns
+    with translated_errors(FIELD_NAMES), session_turns.claim(body, get_caller()) as claimed:
+        parsed = parse_plain_body(claimed.plain, claimed.history)
+        answer = start_session_answer(parsed, claimed)
     answer_id, created = f"chatcmpl-{secrets.token_hex(16)}", int(time.time())
-    if wanted.stream:
-        encoder = StreamEncoder(answer_id, created, wanted.include_usage, wanted.n, wanted.tool_call_format)
-        return answers.stream(run, encoder, wanted.ignored)
-    ids = {"session_id": run.record.session_id, "project_id": run.record.project_id}
-    return answers.whole(
-        run, Collector(answer_id, created, wanted.n, wanted.tool_call_format, ids), wanted.ignored
-    )
+    if parsed.stream:
+        encoder = StreamEncoder(answer_id, created, parsed.include_usage, parsed.n, parsed.tool_call_format)
+        return stream_answer(answer, encoder, parsed.ignored)
+    ids = {"session_id": answer.record.session_id, "project_id": answer.record.project_id}
+    collector = Collector(answer_id, created, parsed.n, parsed.tool_call_format, ids)
+    return send_answer(answer, collector, parsed.ignored)
 
 
 @blueprint.route("/debug", methods=["POST"])
 @blueprint.doc(requestBody=ANY_BODY)
 @blueprint.response(200, CheckSchema)
 def debug() -> dict[str, Any]:
-    """Whether a body is valid, and everything that is wrong with it; nothing is answered."""
-    return checking.check(request.get_data())
+    """Validate a body without answering it, and list all its errors."""
+    return validate_chat_body(request.get_data(), get_caller(), get_services())
 
 
 @blueprint.route("/<session_id>/status")
-@raises(SessionNotFound)
+@document_errors(SessionNotFound)
 @blueprint.response(200, StatusSchema)
 def status(session_id: str) -> SessionRecord:
-    """Whether an answer of the session is being written, and what it has used."""
-    return current.session_turns().sessions.get(session_id, owner.scope())
+    """Show whether an answer of the session is being written, and what the session has used."""
+    return get_services().sessions.get(session_id, get_caller().visible_owner)
 
 
 @blueprint.route("/<session_id>", methods=["DELETE"])
-@raises(SessionNotFound)
+@document_errors(SessionNotFound)
 @blueprint.response(200, DeletedSessionSchema)
 def stop(session_id: str) -> dict[str, str]:
     """Stop the answer that is being written."""
-    session = session_turns.stop(session_id)
+    session = get_services().session_turns.stop_session(session_id, get_caller())
     return {"session_id": session.id, "status": "stopped"}

@@ -1,4 +1,4 @@
-"""`/v1/completions`, OpenAI's legacy form."""
+"""`/v1/completions`, OpenAI's legacy API."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from flask import Response
 
-from gateway.answering import answer as running
-from gateway.api.http import streaming as answers
 from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.context import start_answer
+from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWERING, answered, raises
-from gateway.dialects.completions import request as completions
+from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.completions.answers import Collector, StreamEncoder
+from gateway.dialects.completions.request import parse_request
 from gateway.schemas.chat_answers import CompletionAnswerSchema
 from gateway.schemas.completions import CompletionSchema
 
@@ -24,15 +24,15 @@ blueprint = Blueprint(
 
 
 @blueprint.route("", methods=["POST"])
-@raises(*ANSWERING)
+@document_errors(*ANSWER_ERRORS)
 @blueprint.arguments(CompletionSchema(), examples=examples.COMPLETION)
-@answered(blueprint, CompletionAnswerSchema, examples.COMPLETION_ANSWER, examples.COMPLETION_STREAM)
+@document_answer(blueprint, CompletionAnswerSchema, examples.COMPLETION_ANSWER, examples.COMPLETION_STREAM)
 def create(body: dict[str, Any]) -> Response:
-    """Answer one prompt or several, streamed or whole."""
-    wanted = completions.parse_request(body)
-    run = running.run(*wanted.turns, n=wanted.n, stream=wanted.stream)
+    """Answer one or more prompts, streamed or as one body."""
+    parsed = parse_request(body)
+    answer = start_answer(*parsed.turns, n=parsed.n, stream=parsed.stream)
     answer_id, created = f"cmpl-{secrets.token_hex(16)}", int(time.time())
-    if wanted.stream:
-        encoder = StreamEncoder(answer_id, created, wanted.echoes, wanted.include_usage)
-        return answers.stream(run, encoder, wanted.ignored)
-    return answers.whole(run, Collector(answer_id, created, wanted.echoes), wanted.ignored)
+    if parsed.stream:
+        encoder = StreamEncoder(answer_id, created, parsed.echoes, parsed.include_usage)
+        return stream_answer(answer, encoder, parsed.ignored)
+    return send_answer(answer, Collector(answer_id, created, parsed.echoes), parsed.ignored)

@@ -5,48 +5,47 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 
-from gateway.answering import answer as running
-from gateway.api.hooks import anthropic_dialect as anthropic
-from gateway.api.http import streaming as answers
+from gateway.answering.answer import count_tokens as count_turn_tokens
+from gateway.api.hooks.anthropic_dialect import MESSAGES_PATH
 from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.context import get_caller, get_services, start_answer
+from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWERING, answered, raises
-from gateway.dialects.messages import request as dialect
+from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.messages.answers import Collector, StreamEncoder
+from gateway.dialects.messages.request import parse_request
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
 from gateway.schemas.messages_answers import MessageSchema, TokenCountSchema
 
 ESTIMATED_HEADER = "x-estimated"
-_ESTIMATED = {"description": "That it is no exact count.", "schema": {"type": "string", "enum": ["true"]}}
+_ESTIMATED = {"description": "The count is not exact.", "schema": {"type": "string", "enum": ["true"]}}
 
-blueprint = Blueprint(
-    "messages", __name__, url_prefix=anthropic.MESSAGES, description="Anthropic's Messages API"
-)
+blueprint = Blueprint("messages", __name__, url_prefix=MESSAGES_PATH, description="Anthropic's Messages API")
 
 
 @blueprint.route("", methods=["POST"])
-@raises(*ANSWERING)
+@document_errors(*ANSWER_ERRORS)
 @blueprint.arguments(MessagesSchema(), examples=examples.MESSAGE)
-@answered(blueprint, MessageSchema, examples.MESSAGE_ANSWER, examples.MESSAGE_STREAM)
+@document_answer(blueprint, MessageSchema, examples.MESSAGE_ANSWER, examples.MESSAGE_STREAM)
 def create(body: dict[str, Any]) -> Response:
-    """Answer a conversation, streamed or whole."""
-    wanted = dialect.parse_request(body)
-    run = running.run(wanted.turn, stream=wanted.stream)
+    """Answer a conversation, streamed or as one body."""
+    parsed = parse_request(body)
+    answer = start_answer(parsed.turn, stream=parsed.stream)
     answer_id = f"msg_{secrets.token_hex(16)}"
-    if wanted.stream:
-        return answers.stream(run, StreamEncoder(answer_id, g.get("request_id", "")), wanted.ignored)
-    return answers.whole(run, Collector(answer_id), wanted.ignored)
+    if parsed.stream:
+        return stream_answer(answer, StreamEncoder(answer_id, get_caller().request_id), parsed.ignored)
+    return send_answer(answer, Collector(answer_id), parsed.ignored)
 
 
 @blueprint.route("/count_tokens", methods=["POST"])
-@raises(*ANSWERING)
+@document_errors(*ANSWER_ERRORS)
 @blueprint.arguments(CountTokensSchema(), example=examples.COUNT)
 @blueprint.response(
     200, TokenCountSchema, example={"input_tokens": 12}, headers={ESTIMATED_HEADER: _ESTIMATED}
 )
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """About how many tokens a request would send: a sum of what Anthropic's counter says of its parts."""
-    counted = running.count_tokens(dialect.parse_request(body).turn)
+    """Estimate the tokens that a request would send: the sum of what Anthropic's counter returns for its parts."""
+    counted = count_turn_tokens(parse_request(body).turn, get_caller(), get_services())
     return {"input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from gateway.api.http import context as current
 from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.context import get_services
 from gateway.schemas.meta import HealthSchema, IndexSchema
 from gateway.settings import TITLE, VERSION
 
@@ -16,7 +16,7 @@ blueprint = Blueprint("meta", __name__, description="The gateway itself")
 @blueprint.route("/")
 @blueprint.response(200, IndexSchema)
 def index() -> dict[str, Any]:
-    """What this is and where things are."""
+    """Describe the gateway and list its endpoints."""
     return {
         "name": TITLE,
         "version": VERSION,
@@ -33,20 +33,20 @@ def index() -> dict[str, Any]:
             "health": "/health",
             "docs": "/docs",
             "openapi": "/openapi.json",
-            **({"metrics": "/metrics"} if current.settings().metrics else {}),
+            **({"metrics": "/metrics"} if get_services().settings.metrics else {}),
         },
     }
 
 
 @blueprint.route("/health")
 @blueprint.response(200, HealthSchema)
-@blueprint.alt_response(503, schema=HealthSchema, description="No answers can be given; `error` says why")
+@blueprint.alt_response(503, schema=HealthSchema, description="The gateway cannot answer; `error` says why")
 def health() -> tuple[dict[str, Any], int]:
-    """Whether answers can be given, and if not, what to do."""
-    claude = current.claude()
+    """Report whether the gateway can answer, and if not, what to do about it."""
+    claude = get_services().claude
     status = claude.status()
     problem = claude.problem
-    pid = os.getpid()  # of the worker whose figures these are
+    pid = os.getpid()  # tells apart the workers, whose figures these are
     if problem:
         return {
             "status": "unhealthy",

@@ -1,4 +1,4 @@
-"""`/v1/models`: answered from memory, no process is asked."""
+"""`/v1/models`, answered from memory: no CLI process is involved."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from gateway.api.hooks import anthropic_dialect as anthropic
-from gateway.api.http import context as current
+from gateway.api.hooks.anthropic_dialect import VERSION_HEADER, is_anthropic_request
 from gateway.api.http.blueprints import Blueprint
-from gateway.api.openapi.description import raises
+from gateway.api.http.context import get_services
+from gateway.api.http.streaming import json_response
+from gateway.api.openapi.description import document_errors
 from gateway.dialects.messages import models as anthropic_models
 from gateway.errors import ModelNotFound
 from gateway.schemas.models import (
@@ -26,43 +27,43 @@ blueprint = Blueprint(
     "models", __name__, url_prefix="/v1/models", description="The models, their aliases, limits and prices"
 )
 
-ANTHROPIC = {
-    "name": anthropic.VERSION_HEADER,
+VERSION_PARAMETER = {
+    "name": VERSION_HEADER,
     "in": "header",
-    "description": "Asks for Anthropic's shape.",
+    "description": "Selects the format of Anthropic's API.",
     "schema": {"type": "string"},
 }
 
 
 @blueprint.route("")
 @blueprint.response(200, {"anyOf": [ModelListSchema, AnthropicModelListSchema]})
-@blueprint.doc(parameters=[ANTHROPIC])
+@blueprint.doc(parameters=[VERSION_PARAMETER])
 def listing() -> Response:
-    """All known models and the aliases that lead to them. Anthropic's clients get them in their shape."""
-    models = current.claude().catalog.all()
-    if anthropic.is_asked():
-        entries = [_for_anthropic(model, name) for name, model in _by_name(models).items()]
-        return anthropic.answer(anthropic_models.listing(entries))
+    """List all known models and their aliases. Clients of Anthropic's API get them in its format."""
+    models = get_services().claude.catalog.all()
+    if is_anthropic_request():
+        entries = [_anthropic_entry(model, name) for name, model in _by_name(models).items()]
+        return json_response(anthropic_models.listing(entries))
     return jsonify({"object": "list", "data": [_entry(name) for name in _by_name(models)]})
 
 
 @blueprint.route("/capabilities")
 @blueprint.response(200, CapabilitiesSchema)
 def capabilities() -> dict[str, Any]:
-    """What each model can do and costs."""
-    models = [_capabilities(model) for model in current.claude().catalog.all()]
+    """List the features and prices of each model."""
+    models = [_capabilities(model) for model in get_services().claude.catalog.all()]
     return {"models": models, "total": len(models), "provider": "anthropic", "adapter": "claude-code"}
 
 
 @blueprint.route("/<path:model_id>")
-@raises(ModelNotFound)
+@document_errors(ModelNotFound)
 @blueprint.response(200, {"anyOf": [ModelSchema, AnthropicModelSchema]})
-@blueprint.doc(parameters=[ANTHROPIC])
+@blueprint.doc(parameters=[VERSION_PARAMETER])
 def retrieve(model_id: str) -> Response:
-    """One model, by id or alias."""
-    model = current.claude().catalog.find(model_id)
-    if anthropic.is_asked():
-        return anthropic.answer(_for_anthropic(model, model.id))
+    """Return one model by its id or alias."""
+    model = get_services().claude.catalog.find(model_id)
+    if is_anthropic_request():
+        return json_response(_anthropic_entry(model, model.id))
     return jsonify(_entry(model.id))
 
 
@@ -70,7 +71,7 @@ def _by_name(models: Iterable[Model]) -> dict[str, Model]:
     return {name: model for model in models for name in (model.id, *model.aliases)}
 
 
-def _for_anthropic(model: Model, name: str) -> dict[str, Any]:
+def _anthropic_entry(model: Model, name: str) -> dict[str, Any]:
     return anthropic_models.entry(name, model.name or name, model.max_tokens)
 
 
@@ -103,4 +104,4 @@ def _features(model: Model) -> list[str]:
         "thinking": model.thinking != "none",
         "temperature": model.sampling != "none",
     }
-    return [name for name, has in features.items() if has]
+    return [name for name, is_supported in features.items() if is_supported]

@@ -1,4 +1,4 @@
-"""Parts of OpenAI's and Anthropic's APIs that are known and not there: a clear 501 in place of a 404."""
+"""The parts of OpenAI's and Anthropic's APIs that the gateway does not serve: a clear 501 instead of a 404."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.errors import NotServed
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-#: First parts of the paths below /v1, and in words what they would be.
+#: The first part of each path below /v1, and its API in words.
 FAMILIES = {
     "assistants": "assistants",
     "audio": "speech and transcriptions",
@@ -44,16 +44,16 @@ FAMILIES = {
 blueprint = Blueprint("not_served", __name__, url_prefix="/v1")
 
 
-def refuse(family: str, rest: str = "") -> NoReturn:
-    """Say what is not served, and what is."""
+def reject(family: str, rest: str = "") -> NoReturn:
+    """Raise NotServed, which names the API that is missing and the ones that are served."""
     raise NotServed(
-        f"The gateway does not serve {FAMILIES[family]} (/v1/{family}). It serves: {', '.join(_served())}.",
+        f"The gateway does not serve {FAMILIES[family]} (/v1/{family}). It serves: {', '.join(_served_urls())}.",
         should_retry=False,
     )
 
 
-def _served() -> list[str]:
-    """The URLs without variables that other blueprints have below /v1."""
+def _served_urls() -> list[str]:
+    """Return the URLs below /v1 that the other blueprints serve, except the ones with variables."""
     rules = current_app.url_map.iter_rules()
     return sorted(
         {
@@ -68,4 +68,4 @@ def _served() -> list[str]:
 
 for _family in FAMILIES:
     for _rule in (f"/{_family}", f"/{_family}/<path:rest>"):
-        blueprint.add_url_rule(_rule, _family, refuse, methods=METHODS, defaults={"family": _family})
+        blueprint.add_url_rule(_rule, _family, reject, methods=METHODS, defaults={"family": _family})

@@ -9,10 +9,10 @@ from urllib.parse import quote
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from gateway.answering import project_access
-from gateway.api.http import context as current
+from gateway.answering.project_access import find_project
 from gateway.api.http.blueprints import Blueprint
-from gateway.api.openapi.description import raises
+from gateway.api.http.context import get_caller, get_services
+from gateway.api.openapi.description import document_errors
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectNotFound, ProjectTooLarge
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import DeletedFileSchema, FileListSchema, FileSchema
@@ -23,7 +23,7 @@ blueprint = Blueprint(
     "project-files",
     __name__,
     url_prefix="/v1/projects/<project_id>/files",
-    description="What is in a project's folder",
+    description="The files in a project's folder",
 )
 
 BINARY = "application/octet-stream"
@@ -38,7 +38,7 @@ FORM = {
                     "file": {"type": "string", "format": "binary"},
                     "path": {
                         "type": "string",
-                        "description": "Its path in the project; left out, the file's name.",
+                        "description": "The path in the project. Default: the file's name.",
                     },
                 },
                 "required": ["file"],
@@ -48,9 +48,9 @@ FORM = {
 }
 
 CHUNK = 64 * 1024
-FORM_BYTES = 64 * 1024  # what a form may be larger than the file in it
+FORM_BYTES = 64 * 1024  # room for the parts of a form around its file
 
-# What a project holds is anybody's: no browser may take it for a page of the gateway's.
+# A project may hold files from anywhere: browsers must not show them as pages of the gateway.
 DOWNLOAD_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -59,12 +59,12 @@ DOWNLOAD_HEADERS = {
 
 
 @blueprint.route("", methods=["GET"])
-@raises(ProjectNotFound)
+@document_errors(ProjectNotFound)
 @blueprint.arguments(PageQuerySchema(), location="query")
 @blueprint.response(200, FileListSchema)
 def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
-    """The project's files, by path."""
-    files = current.folders().list_files(project_access.find(project_id).path)
+    """List the project's files by path."""
+    files = get_services().folders.list_files(_find_folder(project_id))
     first = (query["page"] - 1) * query["per_page"]
     return {
         "data": files[first : first + query["per_page"]],
@@ -73,51 +73,49 @@ def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
-@raises(ProjectNotFound, ProjectTooLarge)
+@document_errors(ProjectNotFound, ProjectTooLarge)
 @blueprint.doc(requestBody=FORM)
 @blueprint.response(200, FileSchema)
 def upload_form(project_id: str) -> ProjectFile:
-    """Upload a file as a form: `file`, and `path` if it is not to have the file's own name."""
-    folder = project_access.find(project_id).path
-    request.max_content_length = current.folders().max_bytes + FORM_BYTES
+    """Upload a file as a form with the field `file`. `path` replaces the file's own name."""
+    folder = _find_folder(project_id)
+    request.max_content_length = get_services().folders.max_bytes + FORM_BYTES
     try:
         file, path = request.files.get("file"), request.form.get("path")
     except RequestEntityTooLarge:
         raise _too_large() from None
     if file is None:
         raise InvalidRequest(
-            "Invalid 'file': expected a form (multipart/form-data) with a file.", param="file"
+            "Invalid 'file': expected a form (multipart/form-data) with this field.", param="file"
         )
     parts = project_paths.split_file_path(
         file.filename or "" if path is None else path, "file" if path is None else "path"
     )
-    return current.folders().write_file(folder, parts, _chunks(file.stream))
+    return get_services().folders.write_file(folder, parts, _chunks(file.stream))
 
 
 @blueprint.route("/<path:path>", methods=["PUT", "POST"])
-@raises(ProjectNotFound, ProjectTooLarge)
+@document_errors(ProjectNotFound, ProjectTooLarge)
 @blueprint.doc(requestBody=CONTENT)
 @blueprint.response(200, FileSchema)
 def upload(project_id: str, path: str) -> ProjectFile:
-    """Upload a file: the body is its content. One that is there is replaced."""
-    folder = project_access.find(project_id).path
+    """Upload a file, whose content is the body. An existing file is replaced."""
+    folder = _find_folder(project_id)
     parts = project_paths.split_file_path(path)
-    most = current.folders().max_bytes
-    if (request.content_length or 0) > most:
+    max_bytes = get_services().folders.max_bytes
+    if (request.content_length or 0) > max_bytes:
         raise _too_large()
-    request.max_content_length = (
-        most + FORM_BYTES
-    )  # else that of other requests; the file's own limit comes first
-    return current.folders().write_file(folder, parts, _chunks(request.stream))
+    request.max_content_length = max_bytes + FORM_BYTES  # MAX_REQUEST_BYTES does not apply to files
+    return get_services().folders.write_file(folder, parts, _chunks(request.stream))
 
 
 @blueprint.route("/<path:path>", methods=["GET"])
-@raises(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
+@document_errors(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
 @blueprint.response(200, {"type": "string", "format": "binary"}, content_type=BINARY)
 def download(project_id: str, path: str) -> Response:
-    """The file's content."""
-    file, found = current.folders().open_file(
-        project_access.find(project_id).path, project_paths.split_file_path(path)
+    """Return the content of a file."""
+    file, found = get_services().folders.open_file(
+        _find_folder(project_id), project_paths.split_file_path(path)
     )
     response = Response(_chunks(file), mimetype=BINARY, headers=DOWNLOAD_HEADERS)
     response.call_on_close(file.close)
@@ -129,12 +127,17 @@ def download(project_id: str, path: str) -> Response:
 
 
 @blueprint.route("/<path:path>", methods=["DELETE"])
-@raises(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
+@document_errors(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
 @blueprint.response(200, DeletedFileSchema)
 def delete(project_id: str, path: str) -> dict[str, Any]:
     """Delete a file."""
-    current.folders().delete_file(project_access.find(project_id).path, project_paths.split_file_path(path))
+    get_services().folders.delete_file(_find_folder(project_id), project_paths.split_file_path(path))
     return {"name": path}
+
+
+def _find_folder(project_id: str) -> str:
+    """Return the folder of a project that the caller may see. Raises ProjectNotFound."""
+    return find_project(project_id, get_caller(), get_services().projects).path
 
 
 def _chunks(stream: Any) -> Iterator[bytes]:
@@ -143,4 +146,6 @@ def _chunks(stream: Any) -> Iterator[bytes]:
 
 
 def _too_large() -> ProjectTooLarge:
-    return ProjectTooLarge("The file is larger than a project may be (MAX_PROJECT_SIZE_MB).", param="file")
+    return ProjectTooLarge(
+        "The file is larger than a whole project may be (MAX_PROJECT_SIZE_MB).", param="file"
+    )

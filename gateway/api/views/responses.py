@@ -1,4 +1,4 @@
-"""`/v1/responses`."""
+"""`/v1/responses`, OpenAI's Responses API."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import Any
 
 from flask import Response, request
 
-from gateway.answering import answer as running
-from gateway.answering.answer import Metered
-from gateway.answering.background import Task
-from gateway.api.http import context as current
-from gateway.api.http import owner
-from gateway.api.http import streaming as answers
+from gateway.answering.metering import RunningAnswer
+from gateway.answering.stored_responses import (
+    find_earlier_items,
+    find_input_items,
+    is_to_be_stored,
+    store_at_end,
+    store_nothing,
+)
 from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.context import get_caller, get_services, start_answer
+from gateway.api.http.streaming import ignored_header, json_response, send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWERING, answered, raises
-from gateway.dialects.common import sse
+from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.common.field_errors import invalid, unsupported
-from gateway.dialects.common.input_items import Item, as_list
-from gateway.dialects.responses import request as responses
+from gateway.dialects.common.input_items import Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
-from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_response
+from gateway.dialects.responses.builder import ResponseBuilder, new_response
 from gateway.dialects.responses.items import complete_items
-from gateway.dialects.responses.references import find_references, replace_references
-from gateway.dialects.responses.request import ResponsesRequest
+from gateway.dialects.responses.request import ResponsesRequest, parse_request
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
 from gateway.schemas.responses import InputItemsQuerySchema, ResponsesSchema
 from gateway.schemas.responses_answers import DeletedResponseSchema, InputItemListSchema, ResponseSchema
@@ -33,79 +34,78 @@ blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", descrip
 
 Body = dict[str, Any]
 
-PREVIOUS = "previous_response_id"
 STREAM = {
     "name": "stream",
     "in": "query",
-    "description": "`true` is refused: ask again until the response is finished.",
+    "description": "`true` is rejected. Poll until the response is finished.",
     "schema": {"type": "boolean"},
 }
 
 
 @blueprint.route("", methods=["POST"])
-@raises(*ANSWERING, ResponseNotFound)
+@document_errors(*ANSWER_ERRORS, ResponseNotFound)
 @blueprint.arguments(ResponsesSchema(), examples=examples.RESPONSE)
-@answered(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
+@document_answer(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
 def create(body: Body) -> Response:
-    """Answer input, streamed, whole, or in the background."""
-    stores = _stores(body)
-    given = _given(body)
-    wanted = responses.parse_request(body, given, _earlier(body))
+    """Answer input: streamed, as one body, or in the background."""
+    services, caller = get_services(), get_caller()
+    is_stored = is_to_be_stored(body, services.settings)
+    given = find_input_items(body, caller, services)
+    parsed = parse_request(body, given, find_earlier_items(body, caller, services))
     items = complete_items(given)
     is_streamed = bool(body.get("stream"))
-    run = running.run(wanted.turn, stream=is_streamed)
-    response = new_response(
-        f"resp_{secrets.token_hex(16)}", run.record.model, {**wanted.echoed, "store": stores}
-    )
+    answer = start_answer(parsed.turn, stream=is_streamed)
+    echoed = {**parsed.echoed, "store": is_stored}
+    response = new_response(f"resp_{secrets.token_hex(16)}", answer.record.model, echoed)
     if body.get("background"):
-        return _in_background(run, response, items, wanted, is_streamed)
-    keep = _keeper(items) if stores else _forget
+        return _answer_in_background(answer, response, items, parsed, is_streamed)
+    on_end = store_at_end(items, caller, services) if is_stored else store_nothing
     if is_streamed:
-        return answers.stream(run, StreamEncoder(response, wanted.with_summary, keep), wanted.ignored)
-    return answers.whole(run, Collector(response, wanted.with_summary, keep), wanted.ignored)
+        return stream_answer(answer, StreamEncoder(response, parsed.with_summary, on_end), parsed.ignored)
+    return send_answer(answer, Collector(response, parsed.with_summary, on_end), parsed.ignored)
 
 
 @blueprint.route("/<response_id>", methods=["GET"])
-@raises(ResponseNotFound, UnsupportedParameter)
+@document_errors(ResponseNotFound, UnsupportedParameter)
 @blueprint.doc(parameters=[STREAM])
 @blueprint.response(200, ResponseSchema, example=examples.RESPONSE_ANSWER)
 def show(response_id: str) -> Response:
-    """A stored response, as it is now."""
+    """Return a stored response as it is now."""
     if request.args.get("stream", "").lower() in ("true", "1"):
-        raise unsupported("stream", "A stored response is sent whole; ask again until it is finished.")
-    return _json(current.responses().get(owner.current(), response_id).body)
+        raise unsupported("stream", "A stored response is sent as one body; ask again until it is finished.")
+    return json_response(get_services().responses.get(get_caller().owner_id, response_id).body)
 
 
 @blueprint.route("/<response_id>", methods=["DELETE"])
-@raises(ResponseNotFound)
+@document_errors(ResponseNotFound)
 @blueprint.response(200, DeletedResponseSchema)
 def delete(response_id: str) -> Response:
-    """Forget a response. One that is still written ends."""
-    current.responses().delete(owner.current(), response_id)
-    return _json({"id": response_id, "object": "response", "deleted": True})
+    """Delete a response, and stop it if it is still being written."""
+    get_services().responses.delete(get_caller().owner_id, response_id)
+    return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
 @blueprint.route("/<response_id>/cancel", methods=["POST"])
-@raises(ResponseNotFound, InvalidRequest)
+@document_errors(ResponseNotFound, InvalidRequest)
 @blueprint.response(200, ResponseSchema)
 def cancel(response_id: str) -> Response:
-    """End a response in the background. One that is finished stays as it is."""
-    return _json(current.responses().cancel(owner.current(), response_id).body)
+    """Cancel a background response. A finished response stays as it is."""
+    return json_response(get_services().responses.cancel(get_caller().owner_id, response_id).body)
 
 
 @blueprint.route("/<response_id>/input_items", methods=["GET"])
-@raises(ResponseNotFound)
+@document_errors(ResponseNotFound)
 @blueprint.arguments(InputItemsQuerySchema(), location="query")
 @blueprint.response(200, InputItemListSchema)
 def input_items(query: Body, response_id: str) -> Response:
-    """What a response had for its input, the newest item first."""
-    items = current.responses().list_input_items(owner.current(), response_id)
+    """List the input items of a response, the newest first."""
+    items = get_services().responses.list_input_items(get_caller().owner_id, response_id)
     if query["order"] == "desc":
         items = items[::-1]
-    items = items[_after(items, query["after"]) :]
+    items = items[_find_start(items, query["after"]) :]
     page = items[: query["limit"]]
     first, last = (page[0]["id"], page[-1]["id"]) if page else ("", "")
-    return _json(
+    return json_response(
         {
             "object": "list",
             "data": page,
@@ -116,85 +116,32 @@ def input_items(query: Body, response_id: str) -> Response:
     )
 
 
-def _json(body: Body) -> Response:
-    return Response(sse.dumps(body), mimetype="application/json")
-
-
-def _after(items: list[Item], item_id: str | None) -> int:
-    if item_id is None:
+def _find_start(items: list[Item], after: str | None) -> int:
+    """Return the index behind the item `after`. Raises InvalidRequest."""
+    if after is None:
         return 0
     for index, item in enumerate(items):
-        if item["id"] == item_id:
+        if item["id"] == after:
             return index + 1
     raise invalid("after", "There is no such item.")
 
 
-def _stores(body: Body) -> bool:
-    """Whether the response is to be kept."""
-    stores = current.settings().store_responses and body.get("store", True)
-    if body.get("background") and not stores:
-        raise unsupported("background", "A response in the background has to be stored, and this one is not.")
-    return bool(stores)
-
-
-def _given(body: Body) -> list[Item]:
-    """The request's input as items, those it refers to among them."""
-    items = as_list(body.get("input", []))
-    referred = find_references(items)
-    if not referred:
-        return items
-    return replace_references(items, current.responses().find_items(owner.current(), referred))
-
-
-def _earlier(body: Body) -> list[Item]:
-    """The items of the responses that the request follows."""
-    previous = body.get(PREVIOUS)
-    if not previous:
-        return []
-    stored, own = current.responses(), owner.current()
-    try:
-        if not stored.get(own, previous).is_finished:
-            raise invalid(PREVIOUS, "That response is not finished yet.")
-        return stored.list_chain(own, previous)
-    except ResponseNotFound as error:
-        problem = f"{error.message} It was not stored, is expired or deleted, or belongs to another key."
-        raise InvalidRequest(problem, param=PREVIOUS, code="previous_response_not_found") from error
-
-
-def _in_background(
-    run: Metered, response: Body, items: list[Item], wanted: ResponsesRequest, is_streamed: bool
+def _answer_in_background(
+    answer: RunningAnswer, response: Body, items: list[Item], parsed: ResponsesRequest, is_streamed: bool
 ) -> Response:
+    services, owner_id = get_services(), get_caller().owner_id
     response["status"] = "queued"
-    stored, own = current.responses(), owner.current()
     try:
-        stored.add(own, response, items, is_background=True)
+        services.responses.add(owner_id, response, items, is_background=True)
     except StoreError:
-        run.close()
+        answer.close()
         raise
-    follower = StreamEncoder({**response, "output": []}, wanted.with_summary, _forget)
-    answer = _json(response)
-    answer.headers.update(answers.ignored_header(wanted.ignored))
-    task = Task(
-        run, ResponseBuilder(response, with_summary=wanted.with_summary, can_retract=True), stored, own
-    )
+    follower = StreamEncoder({**response, "output": []}, parsed.with_summary, store_nothing)
+    queued = json_response(response)
+    queued.headers.update(ignored_header(parsed.ignored))
+    builder = ResponseBuilder(response, with_summary=parsed.with_summary, can_retract=True)
+    background = services.background.start(answer, builder, owner_id)
     if is_streamed:
-        return answers.stream(task, follower, wanted.ignored)
-    task.close()
-    return answer
-
-
-def _keeper(items: list[Item]) -> OnEnd:
-    """Stores a response that is over. The request's context is gone by then."""
-    stored, own = current.responses(), owner.current()
-
-    def keep(response: Body) -> None:
-        try:
-            stored.add(own, response, items)
-        except StoreError:  # logged by the store; the answer is there all the same, and says so
-            response["store"] = False
-
-    return keep
-
-
-def _forget(response: Body) -> None:
-    """Stores nothing."""
+        return stream_answer(background, follower, parsed.ignored)
+    background.close()
+    return queued

@@ -1,17 +1,16 @@
-"""`/v1/sessions`. The turns of sessions are in `session_turns`."""
+"""`/v1/sessions`. The turns of sessions run through `/v1/chat/completions`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from gateway.answering import project_access
-from gateway.api.hooks import auth
-from gateway.api.http import context as current
-from gateway.api.http import owner
+from gateway.answering.model_access import resolve_model
+from gateway.answering.project_access import find_project
 from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.context import get_caller, get_services
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import raises
+from gateway.api.openapi.description import document_errors
 from gateway.errors import ModelNotAllowed, ModelNotSupported, ProjectNotFound, SessionNotFound
 from gateway.schemas.pages import pagination
 from gateway.schemas.sessions import (
@@ -27,7 +26,7 @@ from gateway.schemas.sessions import (
 from gateway.store.sessions import SessionRecord
 
 blueprint = Blueprint(
-    "sessions", __name__, url_prefix="/v1/sessions", description="Conversations that the gateway keeps"
+    "sessions", __name__, url_prefix="/v1/sessions", description="Conversations that the gateway stores"
 )
 
 
@@ -35,61 +34,62 @@ blueprint = Blueprint(
 @blueprint.arguments(SessionQuerySchema, location="query")
 @blueprint.response(200, SessionListSchema)
 def listing(query: dict[str, Any]) -> dict[str, Any]:
-    """The sessions of whoever asks."""
+    """List the caller's sessions, the newest first."""
     page, per_page = query["page"], query["per_page"]
-    sessions = current.session_turns().sessions
-    data, total = sessions.list_page(owner.scope(), query.get("project_id"), page, per_page)
+    sessions = get_services().sessions
+    data, total = sessions.list_page(get_caller().visible_owner, query.get("project_id"), page, per_page)
     return {"data": data, "pagination": pagination(page, per_page, total)}
 
 
 @blueprint.route("", methods=["POST"])
-@raises(ProjectNotFound, ModelNotSupported, ModelNotAllowed)
+@document_errors(ProjectNotFound, ModelNotSupported, ModelNotAllowed)
 @blueprint.arguments(NewSessionSchema, required=False, example=examples.SESSION)
 @blueprint.response(200, SessionSchema)
 def create(body: dict[str, Any]) -> SessionRecord:
-    """A new conversation that will be stored."""
-    project_access.require(body.get("project_id"))
+    """Create a session that stores its conversation."""
+    services, caller = get_services(), get_caller()
+    if body.get("project_id"):
+        find_project(body["project_id"], caller, services.projects)
     if body.get("model"):
-        current.claude().catalog.resolve(body["model"])
-        auth.require_model(body["model"])
-    return current.session_turns().sessions.create(owner.current(), **body)
+        resolve_model(body["model"], caller, services.claude.catalog)
+    return services.sessions.create(caller.owner_id, **body)
 
 
 @blueprint.route("/stats")
 @blueprint.response(200, StatsSchema)
 def stats() -> dict[str, Any]:
-    """Sums of all sessions of whoever asks."""
-    figures = current.session_turns().sessions.compute_stats(owner.scope())
+    """Return totals over the caller's sessions."""
+    figures = get_services().sessions.compute_stats(get_caller().visible_owner)
     running = figures["running"]
     return {"session_stats": figures, "active_claude_sessions": len(running), "claude_sessions": running}
 
 
 @blueprint.route("/<session_id>", methods=["GET"])
-@raises(SessionNotFound)
+@document_errors(SessionNotFound)
 @blueprint.response(200, SessionWithMessagesSchema)
 def retrieve(session_id: str) -> dict[str, Any]:
-    """One session with its messages."""
-    sessions = current.session_turns().sessions
-    session = sessions.get(session_id, owner.scope())
+    """Return a session with its messages."""
+    sessions = get_services().sessions
+    session = sessions.get(session_id, get_caller().visible_owner)
     messages = [stored.message for stored in sessions.list_messages(session.id)]
     return {**asdict(session), "is_running": session.is_running, "messages": messages}
 
 
 @blueprint.route("/<session_id>", methods=["PATCH"])
-@raises(SessionNotFound)
+@document_errors(SessionNotFound)
 @blueprint.arguments(RenameSchema, example=examples.TITLE)
 @blueprint.response(200, SessionSchema)
 def rename(body: dict[str, Any], session_id: str) -> SessionRecord:
-    """Give a session another title."""
-    return current.session_turns().sessions.rename(session_id, owner.scope(), body["title"])
+    """Change the title of a session."""
+    return get_services().sessions.rename(session_id, get_caller().visible_owner, body["title"])
 
 
 @blueprint.route("/<session_id>", methods=["DELETE"])
-@raises(SessionNotFound)
+@document_errors(SessionNotFound)
 @blueprint.response(200, DeletedSessionSchema)
 def delete(session_id: str) -> dict[str, str]:
-    """Delete a session with its messages, and stop its turn."""
-    turns = current.session_turns()
-    session = turns.sessions.delete(session_id, owner.scope())
-    turns.stop(session.id)
+    """Delete a session with its messages, and stop its running answer."""
+    services = get_services()
+    session = services.sessions.delete(session_id, get_caller().visible_owner)
+    services.session_turns.stop_local_turn(session.id)
     return {"session_id": session.id, "status": "deleted"}

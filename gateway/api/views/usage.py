@@ -1,4 +1,4 @@
-"""`/v1/usage`: what answers have used. A key sees its own, an admin's key everybody's."""
+"""`/v1/usage`: requests, tokens and cost. A key sees its own usage, an admin key sees that of all keys."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from gateway.api.hooks import auth
-from gateway.api.http import context as current
+from gateway.answering.caller import Caller
 from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.context import get_caller, get_services
 from gateway.record import GroupBy
 from gateway.schemas.pages import pagination
 from gateway.schemas.usage import UsageQuerySchema, UsageSchema
 from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
 
-blueprint = Blueprint(
-    "usage", __name__, url_prefix="/v1/usage", description="What answers have used: requests, tokens, cost"
-)
+blueprint = Blueprint("usage", __name__, url_prefix="/v1/usage", description="Requests, tokens and cost")
 
 DAYS = timedelta(days=30)
 
@@ -25,10 +23,10 @@ DAYS = timedelta(days=30)
 @blueprint.arguments(UsageQuerySchema, location="query")
 @blueprint.response(200, UsageSchema)
 def summary(query: dict[str, Any]) -> dict[str, Any]:
-    """Requests, tokens and cost by day, key, model or project."""
+    """Sum up requests, tokens and cost by day, key, model or project."""
     by, page, per_page = query["group_by"], query["page"], query["per_page"]
     first, last = _days(query)
-    groups = current.usage().sum_by(by, first, last, _whose())
+    groups = get_services().usage.sum_by(by, first, last, _visible_key(get_caller()))
     begin = (page - 1) * per_page
     return {
         "group_by": by,
@@ -41,16 +39,15 @@ def summary(query: dict[str, Any]) -> dict[str, Any]:
 
 
 def _days(query: dict[str, Any]) -> tuple[date, date]:
-    """Up to today, and for 30 days, where the request does not say."""
+    """Return the first and last day. By default they are the 30 days that end today."""
     today = datetime.now(timezone.utc).date()
     last: date = query.get("last") or max(today, query.get("first", today))
     return query.get("first") or last - DAYS + timedelta(days=1), last
 
 
-def _whose() -> str | None:
-    """The key whose usage is shown; None for all."""
-    who = auth.identity()
-    return None if who is None or who.is_admin else who.id
+def _visible_key(caller: Caller) -> str | None:
+    """Return the key whose usage the caller may see; None for all keys."""
+    return None if caller.sees_everything else caller.key_id
 
 
 def _row(by: GroupBy, group: UsageGroup) -> dict[str, Any]:

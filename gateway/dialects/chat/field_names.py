@@ -4,4 +4,7 @@ from __future__ import annotations
 
 from gateway.dialects.common.field_errors import FieldNames
 
-FIELD_NAMES: FieldNames = {"output_schema": "response_format.json_schema.schema"}
+FIELD_NAMES: FieldNames = {
+    "output_schema": "response_format.json_schema.schema",
+    "structured_output": "response_format",
+}

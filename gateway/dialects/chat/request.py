@@ -55,18 +55,8 @@ def parse_plain_body(plain: PlainBody, history: Sequence[Body] = ()) -> ChatRequ
     )
 
 
-def read_messages(body: Body) -> list[Body]:
-    """Return the messages of a body as chat messages. Raises InvalidRequest and UnsupportedParameter."""
-    return as_chat(body).messages
-
-
-def find_errors(body: Body, history: Sequence[Body] = ()) -> Iterator[InvalidRequest]:
-    """Yield every error for which `parse_request` would reject the body, not only the first."""
-    try:
-        plain = as_chat(body)
-    except InvalidRequest as error:
-        yield error
-        return
+def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[InvalidRequest]:
+    """Yield every error for which `parse_plain_body` would reject the body, not only the first."""
     body = plain.body
     checks: list[Callable[[], object]] = [
         *(partial(parameters.refuse_unsupported, {name: value}) for name, value in body.items()),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from flask import Response, g
+from flask import Response
 
-from gateway.api.hooks.limits import ClientLimits, duration, network
+from gateway.answering.limits import ClientLimits, client_network, format_duration
+from gateway.api.http.context import get_state
 from gateway.store.limits.allowance import Allowance
 from gateway.store.limits.sliding_window import RateLimitWindow
 from tests.support.apps import close_app, open_app
@@ -18,7 +19,9 @@ def test_headers_report_the_time_left_when_a_long_answer_ends(database_url: str)
     with app.test_request_context("/v1/models"):
         app.preprocess_request()
         window = RateLimitWindow(13, 60, 0, 1, 30)
-        g.account = ClientLimits("me", Allowance(requests_per_minute=3), window, time.monotonic() - 19.5)
+        get_state().client_limits = ClientLimits(
+            "me", Allowance(requests_per_minute=3), window, time.monotonic() - 19.5
+        )
         headers = app.process_response(Response()).headers
     reported = {name: value for name, value in headers.items() if name.startswith("x-ratelimit")}
     assert list(reported.values()) == ["3", "2", "1m11s"]
@@ -38,12 +41,12 @@ def test_headers_report_the_time_left_when_a_long_answer_ends(database_url: str)
     ],
 )
 def test_durations_are_written_as_openai_writes_them(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.mark.parametrize(
-    ("address", "client_network"),
+    ("address", "network"),
     [("1.2.3.4", "1.2.3.4"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("", "unknown"), ("x", "x")],
 )
-def test_addresses_of_one_ipv6_subscriber_are_one_client(address: str, client_network: str) -> None:
-    assert network(address) == client_network
+def test_addresses_of_one_ipv6_subscriber_are_one_client(address: str, network: str) -> None:
+    assert client_network(address) == network

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.api.http.context import services_of
 from gateway.app import create_app
 from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
@@ -153,13 +154,13 @@ def test_sessions_of_a_project(sessions: Sessions) -> None:
 def test_an_admin_key_sees_all(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/gateway.db"
     app = create_app(Settings(require_auth=True, api_keys=("plain",), database_url=url))
-    _, admin = app.extensions["keys"].create("boss", is_admin=True)
+    _, admin = services_of(app).keys.create("boss", is_admin=True)
     client = app.test_client()
     session = client.post("/v1/sessions", json={}, headers={"x-api-key": "plain"}).get_json()["id"]
     assert client.get(f"/v1/sessions/{session}", headers={"x-api-key": admin}).status_code == 200
     (listed,) = client.get("/v1/sessions", headers={"x-api-key": admin}).get_json()["data"]
     assert listed["id"] == session
-    app.extensions["store"].close()
+    services_of(app).store.close()
 
 
 # When they end

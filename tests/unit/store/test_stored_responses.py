@@ -12,16 +12,10 @@ from typing import Any
 
 import pytest
 
-from gateway.answering import background
-from gateway.api.views import responses as views
-from gateway.app import create_app
-from gateway.dialects.responses.builder import ResponseBuilder, new_response
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
-from gateway.settings import Settings
 from gateway.store import responses as module
 from gateway.store.database import Store
 from gateway.store.responses import Responses
-from gateway.turn import Done, Started, Text, Usage
 from tests.support.fake_cli import GREETING
 from tests.support.gateway import Gateway, wait_for
 from tests.support.scripted import ScriptedCli
@@ -233,64 +227,6 @@ def test_a_locked_database_is_a_503(store: Store, kept: Responses, path: Path, m
         other.execute("rollback")
     assert (error.value.status, error.value.code) == (503, "store_unavailable")
     calls(kept)[method]()
-
-
-def test_an_answer_that_cannot_be_stored_says_so(
-    store: Store, monkeypatch: pytest.MonkeyPatch, path: Path
-) -> None:
-    app = create_app(Settings(database_url=f"sqlite:///{path}"))
-
-    def broken(*args: object, **fields: object) -> None:
-        raise StoreError
-
-    monkeypatch.setattr(Responses, "add", broken)
-    response = {"id": "resp_1", "store": True}
-    with app.test_request_context():
-        keep = views._keeper([])
-    keep(response)
-    assert response["store"] is False
-    app.extensions["store"].close()
-
-
-class FakeRun(list[Any]):
-    record = None
-
-    def close(self) -> None: ...
-
-
-def test_a_response_in_the_background_outlives_a_database_that_fails(
-    kept: Responses, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(background, "UPDATE_PAUSES", (0, 0))
-    response = new_response("a", "m", {"previous_response_id": None}) | {"status": "queued"}
-    kept.add(OWN, response, [], is_background=True)
-    failures = iter([StoreError(), StoreError(), StoreError()])  # as it begins, and twice when it is over
-    update = kept.update
-
-    def failing(owner: str, response: dict[str, Any]) -> bool:
-        for error in failures:
-            raise error
-        return update(owner, response)
-
-    monkeypatch.setattr(kept, "update", failing)
-    batches = [(0, [Started("m")]), (0, [Text("hi"), Done("end_turn", Usage())])]
-    answer = ResponseBuilder(response, with_summary=False, can_retract=True)
-    task = background.Task(FakeRun(batches), answer, kept, OWN)  # type: ignore[arg-type]
-    assert [*task] == batches
-    task.close()
-    shown = kept.get(OWN, "a").body
-    assert (shown["status"], shown["output"][0]["content"][0]["text"]) == ("completed", "hi")
-
-
-def test_nothing_is_stored_where_that_is_the_setting(path: Path) -> None:
-    app = create_app(Settings(database_url=f"sqlite:///{path}", store_responses=False))
-    for field, value in {"background": True, "previous_response_id": "resp_1"}.items():
-        answer = app.test_client().post("/v1/responses", json={"input": "hi", field: value})
-        assert answer.status_code == 400
-        assert answer.get_json()["error"]["param"] == field
-    with app.test_request_context():
-        assert not views._stores({"store": True})
-    app.extensions["store"].close()
 
 
 def test_a_worker_that_is_killed_leaves_no_response_in_progress(

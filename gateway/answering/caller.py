@@ -1,0 +1,77 @@
+"""The caller of a request. A hook builds it once; everything below the views gets it as a parameter.
+
+>>> caller = Caller(None, owner_id="", address="203.0.113.7", user_agent="curl/8.5", request_id="req_1")
+>>> caller.sees_everything
+True
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.errors import AdminRequired
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The API key of a caller. `allowed_models` and `allowed_projects` are None if the key may use all of them.
+
+    `limits` overrides the gateway's own limits by name (see Allowance).
+    """
+
+    id: str
+    name: str
+    is_admin: bool = False
+    allowed_models: tuple[str, ...] | None = None
+    allowed_projects: tuple[str, ...] | None = None
+    limits: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request. `identity` is None if the gateway asks for no keys.
+
+    `owner_id` owns the sessions, projects and processes of the caller: owners never share them.
+    """
+
+    identity: Identity | None
+    owner_id: str
+    address: str
+    user_agent: str
+    request_id: str
+
+    @property
+    def sees_everything(self) -> bool:
+        """True for an admin key, and for every caller of a gateway that asks for no keys."""
+        return self.identity is None or self.identity.is_admin
+
+    @property
+    def visible_owner(self) -> str | None:
+        """The owner whose sessions the caller may see; None (all owners) for an admin key."""
+        return None if self.identity is not None and self.identity.is_admin else self.owner_id
+
+    @property
+    def key_id(self) -> str | None:
+        """The id of the caller's key; None if the gateway asks for no keys."""
+        return self.identity.id if self.identity else None
+
+    @property
+    def key_name(self) -> str | None:
+        """The name of the caller's key; None if the gateway asks for no keys."""
+        return self.identity.name if self.identity else None
+
+    def require_admin(self) -> None:
+        """Raise AdminRequired unless the caller may see everything."""
+        if not self.sees_everything:
+            raise AdminRequired
+
+
+def derive_owner_id(identity: Identity | None, credential: str) -> str:
+    """Return the id of the key, or a digest of the credential if the gateway asks for no keys ("" without one)."""
+    if identity is not None:
+        return identity.id
+    if not credential:
+        return ""
+    return hashlib.sha256(credential.encode("utf-8", "surrogateescape")).hexdigest()

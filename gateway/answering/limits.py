@@ -1,0 +1,202 @@
+"""The limits of each client: requests and tokens per minute, answers at once, and budgets per day and month.
+
+A client is a key, or an address if the gateway asks for no keys. If the counters fail, requests are answered with 503:
+the limits guard money, and counters in the database fail only when the keys cannot be read either.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Any, cast
+
+from limits import RateLimitItemPerMinute
+from limits.errors import StorageError
+from limits.storage import Storage
+
+from gateway.answering.caller import Caller
+from gateway.errors import LimitReached, QuotaExceeded, StoreError
+from gateway.settings import Settings
+from gateway.store.limits import sliding_window
+from gateway.store.limits.allowance import LIMIT_NAMES, Allowance
+from gateway.store.limits.budgets import BUDGET_NAMES, Budgets, BudgetState
+from gateway.store.limits.leases import HeldLeases
+from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
+from gateway.turn import Usage
+
+log = logging.getLogger(__name__)
+
+SCOPE = "answers"
+SLOT_SECONDS = 1.0  # the end of a running answer cannot be predicted, so clients look again soon
+
+
+@dataclass(slots=True)
+class ClientLimits:
+    """A client and the limits that apply to it.
+
+    `window` is the state of the rate limit at the moment when this request was counted: `counted_at`, in monotonic
+    seconds. It is None for requests that do not count.
+    """
+
+    client_id: str
+    allowance: Allowance
+    window: RateLimitWindow | None = None
+    counted_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The permission to answer one request, which has to be settled: its cost is charged and its slot released."""
+
+    client: ClientLimits
+    budgets: Budgets
+    release_slot: Callable[[], None] | None = None
+
+    def settle(self, usage: Usage) -> None:
+        """Charge an answer that is over to the client's budgets, and release its slot."""
+        try:
+            self.budgets.charge(self.client.client_id, self.client.allowance, usage)
+        except (StoreError, StorageError):
+            log.exception("the cost of an answer could not be charged to the client's budgets")
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Release the slot of a request that got no answer."""
+        if self.release_slot is not None:
+            self.release_slot()
+
+
+class RequestLimits:
+    """Applies the limits to requests. `storage` has the counters, `leases` the slots of answers at once."""
+
+    def __init__(self, settings: Settings, storage: Storage, leases: HeldLeases) -> None:
+        self.storage = storage
+        self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in LIMIT_NAMES})
+        self._burst = settings.rate_limit_burst
+        self._windows = cast(WindowStorage, storage)
+        self._budgets = Budgets(storage)
+        self._leases = leases
+
+    def find_client(self, caller: Caller) -> ClientLimits:
+        """Return the client that the caller is, with its limits."""
+        identity = caller.identity
+        if identity is None:
+            return ClientLimits(f"address:{client_network(caller.address)}", self._default)
+        return ClientLimits(identity.id, self._default.with_overrides(identity.limits))
+
+    def check_budgets(self, client: ClientLimits) -> None:
+        """Raise LimitReached or QuotaExceeded if a budget of the client is used up."""
+        if any(getattr(client.allowance, name) for name in BUDGET_NAMES):
+            exhausted = self._budgets.find_exhausted(client.client_id, client.allowance)
+            if exhausted:
+                raise _budget_error(exhausted)
+
+    def count_request(self, client: ClientLimits) -> None:
+        """Count a request, and remember the window in `client`. Raises LimitReached if there is no room."""
+        limit = client.allowance.requests_per_minute
+        if not limit:
+            return
+        item = _per_minute(limit + self._burst)
+        has_room, client.window = sliding_window.count_request(self._windows, item, client.client_id, SCOPE)
+        client.counted_at = time.monotonic()
+        if not has_room:
+            wait = client.window.wait
+            burst = f" (plus a burst of {self._burst})" if self._burst else ""
+            raise LimitReached(
+                f"Rate limit reached: {limit} requests per minute{burst}. Try again in {format_duration(wait)}.",
+                retry_after=max(1.0, wait),
+            )
+
+    def admit_answer(self, client: ClientLimits) -> Admission:
+        """Take one of the client's slots for an answer. Raises LimitReached if all of them are taken."""
+        limit = client.allowance.answers_at_once
+        if not limit:
+            return Admission(client, self._budgets)
+        release = self._leases.acquire(client.client_id, limit)
+        if release is None:
+            raise LimitReached(
+                f"Rate limit reached: {limit} answers at once. Try again when one of them is complete.",
+                retry_after=SLOT_SECONDS,
+            )
+        return Admission(client, self._budgets, release)
+
+    def make_headers(self, client: ClientLimits) -> dict[str, str]:
+        """Return the `x-ratelimit-*` headers: what the client has left. Raises what the counters raise."""
+        headers: dict[str, str] = {}
+        requests = client.allowance.requests_per_minute
+        if requests:
+            window, reset = self._window(client, requests + self._burst)
+            # The burst is not advertised, so that clients that pace themselves by the headers never need it.
+            headers |= _limit_headers("requests", requests, window.remaining - self._burst, reset)
+        tokens = client.allowance.tokens_per_minute
+        if tokens:
+            state = self._budgets.get_state(client.client_id, "tokens_per_minute", tokens)
+            reset = state.seconds if state.used else 0
+            headers |= _limit_headers("tokens", tokens, tokens - state.used, reset)
+        return headers
+
+    def _window(self, client: ClientLimits, limit: int) -> tuple[RateLimitWindow, float]:
+        """Return the window as of the moment the request was counted, and the seconds until it is empty."""
+        window = client.window
+        if window is None:
+            window = sliding_window.read_window(self._windows, _per_minute(limit), client.client_id, SCOPE)
+            return window, window.reset
+        return window, max(0.0, window.reset - (time.monotonic() - client.counted_at))
+
+
+@lru_cache(maxsize=1024)
+def client_network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the IPv6 /64 network that one subscriber has.
+
+    >>> client_network("2001:db8::1")
+    '2001:db8::/64'
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:  # a Unix socket has no address
+        return address or "unknown"
+    return str(parsed if parsed.version == 4 else ip_network((parsed, 64), strict=False))
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration as OpenAI's headers do: 850ms, 12s, 6m0s, 3h0m0s."""
+    if seconds < 1:
+        return f"{math.ceil(seconds * 1000)}ms" if seconds > 0 else "0s"
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+_per_minute: Any = lru_cache(maxsize=64)(RateLimitItemPerMinute)
+
+
+def _limit_headers(unit: str, limit: float, remaining: float, reset: float) -> dict[str, str]:
+    return {
+        f"x-ratelimit-limit-{unit}": f"{limit:.0f}",
+        f"x-ratelimit-remaining-{unit}": f"{max(0, remaining):.0f}",
+        f"x-ratelimit-reset-{unit}": format_duration(reset),
+    }
+
+
+def _budget_error(state: BudgetState) -> LimitReached | QuotaExceeded:
+    unit, _, span = state.name.partition("_per_")
+    if span == "minute":
+        return LimitReached(
+            f"Rate limit reached: {state.limit} tokens per minute, {state.used:.0f} are used. "
+            f"Try again in {format_duration(state.seconds)}.",
+            retry_after=state.seconds,
+        )
+    limit, used = (f"${x:.2f}" if unit == "usd" else f"{x:.0f} tokens" for x in (state.limit, state.used))
+    ends_at = datetime.fromtimestamp(state.ends_at, timezone.utc)
+    return QuotaExceeded(
+        f"Your budget of {limit} per {span} is used up ({used}). It is renewed at {ends_at:%Y-%m-%d %H:%M} UTC.",
+        retry_after=state.seconds,
+        should_retry=False,
+    )

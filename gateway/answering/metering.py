@@ -1,0 +1,170 @@
+"""Running answers: the metering of a run, and the list of the answers that this worker is writing.
+
+A RunningAnswer is an iterator of batches of events that can be stopped and closed. MeteredAnswer is the innermost one;
+others wrap it, for example `PersistedAnswer(MeteredAnswer(run, …), …)` for an answer in a session.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from gateway.claude.merged_runs import MergedRuns
+from gateway.errors import ClientGone, GatewayError, TurnStopped
+from gateway.observe.transcript import Transcript
+from gateway.record import Record
+from gateway.turn import Batch, Done, Idle, Started, Usage
+
+log = logging.getLogger(__name__)
+
+
+class AnswerStream(Protocol):
+    """The batches of one answer, for the layer that sends them to the client."""
+
+    record: Record
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        """Yield batches of events, each with the index of its choice. Raises GatewayError if the answer fails."""
+
+    def stop(self, reason: GatewayError) -> None:
+        """End the answer from outside: the iterator raises `reason`."""
+
+    def fail(self, error: GatewayError) -> None:
+        """Record a failure that the run knows nothing of, for example while its events were encoded."""
+
+    def close(self) -> None:
+        """Free everything. Closing again has no effect."""
+
+
+class RunningAnswer(AnswerStream, Protocol):
+    """An answer that this worker is writing."""
+
+    @property
+    def transcript(self) -> Transcript | None:
+        """The text so far; None unless LOG_CONTENT is set."""
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since the request."""
+
+    def used(self) -> Usage:
+        """Return the usage so far. While the answer is running, its output tokens are an estimate."""
+
+    def abandon(self, reason: GatewayError) -> None:
+        """Stop the answer and record it now, because its client's greenlet will not get to close it."""
+
+
+class LiveAnswers:
+    """The answers that this worker is writing, for the dashboard and for the end of the worker."""
+
+    def __init__(self) -> None:
+        self._answers: dict[
+            int, RunningAnswer
+        ] = {}  # by the identity of the record, which all wrappers share
+
+    def __iter__(self) -> Iterator[RunningAnswer]:
+        return iter(list(self._answers.values()))
+
+    def add(self, answer: RunningAnswer) -> None:
+        """Add an answer. One that wraps an answer of this list replaces it."""
+        self._answers[id(answer.record)] = answer
+
+    def discard(self, record: Record) -> None:
+        """Remove the answer with this record, if it is there."""
+        self._answers.pop(id(record), None)
+
+    def abandon_all(self, reason: GatewayError) -> None:
+        """Record the answers that the end of the worker cuts off, even those whose clients do not read."""
+        for answer in self:
+            answer.abandon(reason)
+
+
+class MeteredAnswer:
+    """Fills the record of a run while its batches pass, and calls `report` with it once, when the answer is over."""
+
+    def __init__(
+        self,
+        run: MergedRuns,
+        record: Record,
+        report: Callable[[Record], None],
+        transcript: Transcript | None = None,
+    ) -> None:
+        self.record = record
+        self.transcript = transcript
+        self._run = run
+        self._report = report
+        self._started_at = time.monotonic()
+        self._is_over = False
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        try:
+            for index, batch in self._run:
+                self._meter(batch)
+                if self.transcript is not None:
+                    self.transcript.add(index, batch)
+                yield index, batch
+            self.record.outcome = "complete"
+        except GatewayError as error:
+            self.fail(error)
+            raise
+        except Exception:
+            self.fail(GatewayError())
+            raise
+
+    def stop(self, reason: GatewayError) -> None:
+        """End all runs of the answer."""
+        self._run.stop(reason)
+
+    def fail(self, error: GatewayError) -> None:
+        """Record the error that ended the answer. The first one counts."""
+        if self.record.error is None:
+            self.record.error = error.code
+            self.record.outcome = "cut" if isinstance(error, (ClientGone, TurnStopped)) else "failed"
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since the request."""
+        return time.monotonic() - self._started_at
+
+    def used(self) -> Usage:
+        """Return the usage so far. While the answer is running, its output tokens are an estimate."""
+        return self._run.usage_so_far()[0]
+
+    def close(self) -> None:
+        """Free everything and report the record."""
+        self._run.close()
+        self._finish()
+
+    def abandon(self, reason: GatewayError) -> None:
+        """Stop the run and report the record, without closing the run: another greenlet may be in it."""
+        self._run.stop(reason)
+        self.record.error = self.record.error or reason.code
+        self._finish()
+
+    def _meter(self, batch: Batch) -> None:
+        record = self.record
+        if record.first_seconds is None:
+            for event in batch:
+                if isinstance(event, Started):
+                    record.model = event.model
+                elif not isinstance(event, Idle):
+                    record.first_seconds = self.seconds
+                    break
+        if isinstance(batch[-1], Done):
+            record.stop_reason = batch[-1].stop_reason
+
+    def _finish(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        record = self.record
+        record.seconds = self.seconds
+        record.usage, record.is_estimated = self._run.usage_so_far()
+        if record.outcome == "failed" and record.error is None:
+            self.fail(ClientGone())  # closed before its end, without an error
+        try:
+            self._report(record)
+        except Exception:
+            log.exception("an answer could not be recorded")

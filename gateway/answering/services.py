@@ -1,0 +1,188 @@
+"""Everything that answering a request needs, in one typed container.
+
+`build_services` opens the database and connects the parts; `Services.open` starts what runs in the background, and
+`Services.close` ends it together with the worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from gateway.answering.background import BackgroundResponses
+from gateway.answering.limits import RequestLimits
+from gateway.answering.metering import LiveAnswers
+from gateway.answering.sessions import SessionTurns
+from gateway.claude.catalog import ModelCatalog
+from gateway.claude.launcher import Launcher
+from gateway.claude.limits import Limits
+from gateway.claude.service import Claude
+from gateway.errors import ModelNotFound, ShuttingDown, StoreError
+from gateway.observe import logs
+from gateway.observe.metrics import Metrics, MetricsSnapshot
+from gateway.observe.request_summary import RequestSummary
+from gateway.settings import Settings, SettingsError
+from gateway.store.admin_sessions import AdminSessions
+from gateway.store.backends import hide_password
+from gateway.store.database import Store
+from gateway.store.keys import Keys
+from gateway.store.limits.counters import DatabaseCounters
+from gateway.store.limits.leases import DatabaseLeases, HeldLeases
+from gateway.store.limits.redis_counters import RedisCounters
+from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.project_folders import ProjectFolders
+from gateway.store.projects import Projects
+from gateway.store.responses import Responses
+from gateway.store.session_claims import SessionClaims
+from gateway.store.sessions import SessionExpiry, Sessions
+from gateway.store.sweeper import Sweeper
+from gateway.store.usage import UsageTable
+from gateway.store.usage_writer import UsageWriter
+
+REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one app. `metrics` is None if METRICS is off.
+
+    Each function in `request_observers` gets the summary of every request when its last byte has been sent.
+    """
+
+    settings: Settings
+    store: Store
+    claude: Claude
+    keys: Keys
+    admin_sessions: AdminSessions
+    projects: Projects
+    folders: ProjectFolders
+    responses: Responses
+    background: BackgroundResponses
+    sessions: Sessions
+    session_turns: SessionTurns
+    limits: RequestLimits
+    usage: UsageTable
+    usage_writer: UsageWriter
+    metrics: Metrics | None
+    live_answers: LiveAnswers
+    sweeper: Sweeper
+    request_observers: tuple[Callable[[RequestSummary], None], ...]
+
+    def open(self) -> None:
+        """Start the CLI processes and the background work. Call this once, in the process that serves."""
+        self.claude.open()
+        self.sweeper.open()
+        if self.metrics is not None:
+            self.metrics.open()
+
+    def close(self) -> None:
+        """Record the answers that are cut off, and write the usage. Takes a fraction of a second."""
+        self.live_answers.abandon_all(ShuttingDown())
+        self.usage_writer.close()
+
+
+def build_services(settings: Settings, now: Callable[[], float] = time.time) -> Services:
+    """Build the services of an app. Raises SettingsError if the database cannot be used.
+
+    `now` is the clock of the rate limits in the database, in seconds since 1970; tests replace it.
+    """
+    store = _open_store(settings.database_url)
+    claude = _build_claude(settings)
+    projects = Projects(store)
+    responses = Responses(store, timedelta(days=settings.responses_ttl_days))
+    minutes = settings.session_timeout_minutes
+    expiry = SessionExpiry(timedelta(minutes=minutes) if minutes else None)
+    sessions = Sessions(store, expiry)
+    usage = UsageTable(store)
+    usage_writer = UsageWriter(usage)
+    metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
+    sweeps = {"sessions": sessions.delete_expired, "responses": responses.delete_expired}
+    return Services(
+        settings=settings,
+        store=store,
+        claude=claude,
+        keys=Keys(store),
+        admin_sessions=AdminSessions(store),
+        projects=projects,
+        folders=ProjectFolders(settings.project_root, settings.max_project_size_mb * 1024 * 1024),
+        responses=responses,
+        background=BackgroundResponses(responses),
+        sessions=sessions,
+        session_turns=SessionTurns(
+            sessions, SessionClaims(store, expiry), projects, store_all=settings.store_conversations
+        ),
+        limits=_build_limits(settings, store, now),
+        usage=usage,
+        usage_writer=usage_writer,
+        metrics=metrics,
+        live_answers=LiveAnswers(),
+        sweeper=Sweeper(sweeps, settings.cleanup_interval_minutes * 60),
+        request_observers=(logs.log_request, *([metrics.count_request] if metrics else [])),
+    )
+
+
+def _open_store(url: str) -> Store:
+    store = Store(url)
+    try:
+        store.open()
+    except StoreError as error:
+        reason = f"DATABASE_URL={hide_password(url)}: {error.__cause__}" if error.__cause__ else error.message
+        raise SettingsError(f"The database cannot be used. {reason}") from error
+    return store
+
+
+def _build_claude(settings: Settings) -> Claude:
+    return Claude(
+        ModelCatalog(settings.claude_code_api_models_path, settings.default_model),
+        Limits(
+            turns=settings.max_concurrent_sessions,
+            queue=settings.max_queued_requests,
+            queue_seconds=settings.queue_timeout_seconds,
+            start_seconds=settings.start_timeout_seconds,
+            silence_seconds=settings.streaming_timeout_seconds,
+            turn_seconds=settings.turn_timeout_seconds,
+            tool_seconds=settings.tool_wait_seconds,
+            park_seconds=settings.keep_seconds,
+            processes=settings.max_processes,
+            warm_processes=settings.warm_processes,
+            max_warm_processes=settings.max_warm_processes,
+        ),
+        Launcher(
+            work_dir=settings.claude_work_dir,
+            environ=settings.environ,
+            binary_path=settings.claude_binary_path,
+            api_key=settings.claude_api_key,
+            max_retries=settings.claude_max_retries,
+        ),
+    )
+
+
+def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) -> RequestLimits:
+    """Keep the counters and leases in Redis if there is one, otherwise in the database."""
+    url = settings.rate_limit_storage_url
+    if url is None:
+        return RequestLimits(
+            settings, DatabaseCounters(store=store, now=now), HeldLeases(DatabaseLeases(store))
+        )
+    storage = RedisCounters(url, wrap_exceptions=True, **REDIS_TIMEOUTS)
+    return RequestLimits(settings, storage, HeldLeases(RedisLeases(url, **REDIS_TIMEOUTS)))
+
+
+def _build_metrics(settings: Settings, claude: Claude, writer: UsageWriter) -> Metrics:
+    def take_snapshot() -> MetricsSnapshot:
+        windows = {
+            name: (window.utilization, window.resets_at) for name, window in claude.rate_limit_windows.items()
+        }
+        return MetricsSnapshot(claude.status(), windows, len(writer))
+
+    def label_model(model: str) -> str:
+        """Map a model to one of a few labels: clients may send any name."""
+        try:
+            return claude.catalog.find(model).id
+        except ModelNotFound:
+            return "other"
+
+    return Metrics(settings.environ.get("PROMETHEUS_MULTIPROC_DIR"), take_snapshot, label_model)

@@ -1,0 +1,33 @@
+"""The hooks that every request passes, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from flask import Blueprint, Flask
+
+from gateway.answering.services import Services
+from gateway.api.hooks import anthropic_dialect, auth, key_guessing, limits, reporting, request_ids
+
+
+def install_hooks(
+    app: Flask,
+    services: Services,
+    *,
+    answering: Iterable[Blueprint],
+    public: Collection[str],
+    fallbacks: Mapping[str, auth.Fallback],
+) -> None:
+    """Install the hooks. Requests pass them from first to last, responses from last to first.
+
+    `public` are names of blueprints that need no key, `answering` the blueprints whose POSTs are limited. Raises
+    SettingsError if no key could pass `auth`.
+    """
+    request_ids.init_app(app)  # first, so that errors of the other hooks have an id and are reported
+    anthropic_dialect.init_app(app)
+    reporting.init_app(app, services)
+    key_guessing.init_app(
+        app, services
+    )  # before auth, so that a blocked address is not told whether its key is good
+    auth.init_app(app, services, public, fallbacks)
+    limits.init_app(app, services, answering, public)  # after auth: the limits are those of the caller

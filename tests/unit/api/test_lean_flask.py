@@ -1,0 +1,77 @@
+"""The tricks of lean_flask, each against the library that it relies on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask, session
+
+from gateway.api.http.lean_flask import LeanFlask, add_cors
+
+PAGE = {"Origin": "https://page.example"}
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = LeanFlask("test", static_folder=None)
+    app.add_url_rule("/v1/x", view_func=lambda: "x")
+    app.add_url_rule("/dashboard", view_func=lambda: "page", endpoint="page")
+    add_cors(app, r"^/(?!dashboard)", ["*"], ["x-request-id"])
+    return app
+
+
+def test_flask_asks_the_session_interface_once_per_request(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    interface = type(app.session_interface)
+    open_session = interface.open_session
+
+    def count(self: Any, app: Flask, request: Any) -> Any:
+        opened.append(request.path)
+        return open_session(self, app, request)
+
+    monkeypatch.setattr(interface, "open_session", count)
+    assert app.test_client().get("/v1/x").text == "x"
+    assert opened == ["/v1/x"]
+
+
+def test_the_session_takes_no_values(app: Flask) -> None:
+    with app.test_request_context(), pytest.raises(RuntimeError):
+        session["x"] = 1
+
+
+def test_flask_passes_views_and_hooks_through_ensure_sync(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[str] = []
+
+    def count(self: Flask, func: object) -> object:
+        passed.append(type(func).__name__)
+        return func
+
+    monkeypatch.setattr(LeanFlask, "ensure_sync", count)
+    app.before_request(lambda: None)
+    app.test_client().get("/v1/x")
+    assert len(passed) == 3  # the view, the hook, and the hook for CORS
+
+
+def test_flask_cors_has_exactly_one_hook_which_is_replaced(app: Flask) -> None:
+    (hook,) = app.after_request_funcs[None]
+    assert hook.__module__ == "gateway.api.http.lean_flask"
+    plain = Flask("plain")
+    assert not plain.after_request_funcs.get(None)
+    from flask_cors import CORS
+
+    CORS(plain)
+    assert len(plain.after_request_funcs[None]) == 1
+
+
+def test_browsers_get_cors_headers_for_the_api_only(app: Flask) -> None:
+    client = app.test_client()
+    answer = client.get("/v1/x", headers=PAGE)
+    assert answer.headers["Access-Control-Allow-Origin"] in ("*", PAGE["Origin"])
+    assert answer.headers["Access-Control-Expose-Headers"] == "x-request-id"
+    assert "Access-Control-Allow-Origin" not in client.get("/dashboard", headers=PAGE).headers
+    assert "Access-Control-Allow-Origin" not in client.get("/v1/x").headers
