@@ -1,4 +1,4 @@
-"""Events to chunks and completions."""
+"""Events become chat completion chunks, or one chat completion."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def deltas(*events: Event) -> list[dict[str, Any]]:
     return [payload["choices"][0]["delta"] for payload in payloads(stream([START, *events]))]
 
 
-def test_stream_of_text_to_the_byte() -> None:
+def test_text_stream_is_exact_to_the_byte() -> None:
     head = (
         b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,'
         b'"model":"claude-test-1","choices":[{"index":0,"delta":'
@@ -81,7 +81,7 @@ def test_stream_of_text_to_the_byte() -> None:
     )
 
 
-def test_stream_as_the_sdk_reads_it() -> None:
+def test_sdk_reads_the_stream() -> None:
     got = chunks([START], [Thinking("hm"), Text("a")], [Text("b")], [], [END], include_usage=True)
 
     assert {(chunk.id, chunk.created, chunk.model) for chunk in got} == {
@@ -97,36 +97,36 @@ def test_stream_as_the_sdk_reads_it() -> None:
     assert got[-1].usage.model_dump(exclude_unset=True) == WIRE_USAGE
 
 
-def test_batches_do_not_change_the_stream() -> None:
+def test_stream_does_not_depend_on_the_size_of_batches() -> None:
     events: list[Event] = [START, Thinking("t"), Text("x"), Text("y"), *TOOLS, END]
 
     assert stream(events) == stream(*[[event] for event in events])
 
 
-def test_nothing_to_send() -> None:
+def test_event_without_a_chunk_encodes_to_nothing() -> None:
     assert stream([]) == b""
     assert stream([ToolArguments(0, "")]) == b""
 
 
-def test_the_role_is_sent_once() -> None:
+def test_role_is_sent_once() -> None:
     assert [delta.get("role") for delta in deltas(START, Text("a"))] == ["assistant", None]
 
 
-def test_usage_only_when_asked_for() -> None:
+def test_usage_is_sent_only_on_request() -> None:
     assert b'"usage"' not in stream([START, Text("a"), END])
 
 
-def test_no_null_error_in_any_chunk() -> None:
+def test_chunks_have_no_error_field() -> None:
     assert b'"error"' not in stream([START, Text("a"), *TOOLS, END], include_usage=True)
 
 
-def test_keep_alive() -> None:
+def test_idle_becomes_a_keep_alive() -> None:
     assert stream([Idle()]) == b": keep-alive\n\n"
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(st.characters(), min_size=1), max_size=5))
-def test_any_text_survives(texts: list[str]) -> None:
+def test_any_text_survives_the_stream(texts: list[str]) -> None:
     raw = stream([START], [Text(text) for text in texts], [END])
 
     assert raw.decode().splitlines() == raw.decode().split("\n")[:-1]
@@ -135,11 +135,11 @@ def test_any_text_survives(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["naïve 日本 😀", "a\u2028b\u2029c\x85d", "\r\n\t\0\x1c", '"\\', "\ud83d"])
-def test_odd_text_survives(text: str) -> None:
+def test_unusual_text_survives_the_stream(text: str) -> None:
     assert deltas(Text(text), Thinking(text))[1:] == [{"content": text}, {"reasoning_content": text}]
 
 
-def test_tool_call_deltas() -> None:
+def test_tool_calls_are_sent_as_deltas() -> None:
     def call(index: int, arguments: str, **first: str) -> dict[str, Any]:
         name = {"name": first.pop("name")} if first else {}
         kind = {"type": "function"} if first else {}
@@ -157,7 +157,7 @@ def test_tool_call_deltas() -> None:
     ]
 
 
-def test_tool_calls_as_the_sdk_reads_them() -> None:
+def test_sdk_reads_tool_calls() -> None:
     got = chunks([START, *TOOLS], [Done("tool_use", USAGE)])
 
     assert got[-1].choices[0].finish_reason == "tool_calls"
@@ -188,7 +188,7 @@ def test_arguments_of_the_next_call_end_a_call() -> None:
         ("something_new", "stop"),
     ],
 )
-def test_finish_reasons(stop_reason: str, expected: str) -> None:
+def test_stop_reasons_become_finish_reasons(stop_reason: str, expected: str) -> None:
     done = Done(stop_reason, USAGE)
 
     assert chunks([START, done])[-1].choices[0].finish_reason == expected
@@ -196,7 +196,7 @@ def test_finish_reasons(stop_reason: str, expected: str) -> None:
     assert stop_reason in FINISH_REASONS or expected == "stop"
 
 
-def test_an_error_in_mid_stream() -> None:
+def test_error_ends_the_stream_without_done() -> None:
     raw = StreamEncoder("chatcmpl-1", 1).error(Overloaded("busy\u2028now"))
 
     assert len(raw.decode().splitlines()) == 2
@@ -216,7 +216,7 @@ def whole(*batches: list[Event]) -> ChatCompletion:
     return ChatCompletion.model_validate(collected(*batches), strict=True)
 
 
-def test_completion() -> None:
+def test_events_are_collected_as_one_completion() -> None:
     assert collected([START], [Idle(), Text("a")], [], [Text("b"), END]) == {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -234,7 +234,7 @@ def test_completion() -> None:
     }
 
 
-def test_completion_as_the_sdk_reads_it() -> None:
+def test_sdk_reads_the_completion() -> None:
     got = whole([START, Thinking("h"), Thinking("m"), *TOOLS, Done("tool_use", Usage())])
 
     message = got.choices[0].message
@@ -259,16 +259,16 @@ def test_text_beside_tool_calls_is_kept() -> None:
     assert whole([START, Text("Let me see."), *TOOLS, END]).choices[0].message.content == "Let me see."
 
 
-def test_an_empty_answer_is_an_empty_string() -> None:
+def test_empty_answer_is_an_empty_string() -> None:
     assert whole([START, END]).choices[0].message.content == ""
 
 
-def test_a_broken_off_answer_is_an_error() -> None:
+def test_incomplete_answer_is_an_error() -> None:
     with pytest.raises(UpstreamError):
         collected([START, Text("a")])
 
 
-def test_sse_framing() -> None:
+def test_events_and_comments_are_framed() -> None:
     assert sse.data(b"{}") == b"data: {}\n\n"
     assert sse.comment("hello") == b": hello\n\n"
     assert sse.DONE == b"data: [DONE]\n\n"

@@ -1,4 +1,4 @@
-"""Several answers to one request, and the forms of tool calls."""
+"""Several answers to one request, and the formats of tool calls."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def whole(pairs: Pairs, n: int = 1, call_format: ToolCallFormat | None = None) -
     return body
 
 
-def test_merged_stream() -> None:
+def test_chunks_of_choices_are_interleaved() -> None:
     raw = stream(INTERLEAVED, n=2, include_usage=True)
     got = chunks(raw)
 
@@ -79,11 +79,11 @@ def test_merged_stream() -> None:
     assert got[-1].choices == []
 
 
-def test_one_of_several_is_done() -> None:
+def test_stream_goes_on_until_the_last_choice_ends() -> None:
     assert b"[DONE]" not in stream(INTERLEAVED[:-1], n=2, include_usage=True)
 
 
-def test_usage_of_several_is_summed() -> None:
+def test_usage_of_choices_is_summed() -> None:
     last = chunks(stream(INTERLEAVED, n=2, include_usage=True))[-1].usage
     summed = whole(INTERLEAVED, n=2)["usage"]
 
@@ -102,11 +102,11 @@ def test_usage_of_several_is_summed() -> None:
 @pytest.mark.parametrize(
     ("costs", "summed"), [([None, None], None), ([0.5, None], 0.5), ([0.5, 0.25], 0.75), ([0.0], 0.0)]
 )
-def test_costs(costs: list[float | None], summed: float | None) -> None:
+def test_costs_are_summed_if_any_is_known(costs: list[float | None], summed: float | None) -> None:
     assert sum_usage([Usage(cost_usd=cost) for cost in costs]).cost_usd == summed
 
 
-def test_merged_completion() -> None:
+def test_choices_are_collected_in_one_completion() -> None:
     body = whole(INTERLEAVED, n=2)
 
     assert body["model"] == "claude-test-1"
@@ -115,12 +115,12 @@ def test_merged_completion() -> None:
     ] == [(0, "a", "stop"), (1, "xy", "length")]
 
 
-def test_every_answer_must_end() -> None:
+def test_completion_needs_the_end_of_every_choice() -> None:
     with pytest.raises(UpstreamError):
         whole(INTERLEAVED[:-1], n=2)
 
 
-def test_calls_of_several_choices() -> None:
+def test_choices_number_their_tool_calls_separately() -> None:
     pairs: Pairs = [
         (0, [START, ToolCall(0, "a", "f")]),
         (1, [START, ToolCall(0, "b", "g")]),
@@ -149,7 +149,7 @@ CALLS: list[Event] = [
 ]
 
 
-def test_the_deprecated_form() -> None:
+def test_deprecated_functions_get_a_function_call() -> None:
     got = chunks(stream([(0, CALLS)], call_format=DEPRECATED))
     deltas = [chunk.choices[0].delta for chunk in got]
     called = [delta.function_call for delta in deltas if delta.function_call]
@@ -165,7 +165,7 @@ def test_the_deprecated_form() -> None:
     assert choice["finish_reason"] == "function_call"
 
 
-def test_the_deprecated_form_without_a_call() -> None:
+def test_deprecated_functions_without_a_call_end_normally() -> None:
     assert chunks(stream([(0, [START, END])], call_format=DEPRECATED))[-1].choices[0].finish_reason == "stop"
 
 
@@ -180,7 +180,7 @@ def test_the_deprecated_form_without_a_call() -> None:
         ([], ""),
     ],
 )
-def test_free_text_is_sent_bare(fragments: list[str], expected: str) -> None:
+def test_free_text_arguments_are_sent_bare(fragments: list[str], expected: str) -> None:
     written: list[Event] = [ToolArguments(0, fragment) for fragment in fragments]
     after: list[Event] = [ToolCall(1, "b", "now"), ToolArguments(1, '{"input":"x"}'), CALLED]
     pairs: Pairs = [(0, [START, ToolCall(0, "a", "patch"), *written, *after])]

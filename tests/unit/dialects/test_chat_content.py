@@ -1,4 +1,4 @@
-"""Images and files in messages."""
+"""Images and files in messages become blocks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def block(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def fault(part: dict[str, Any]) -> tuple[str | None, bool]:
-    """Which field of the part is blamed, and whether it is called unsupported."""
+    """Return the field that the error names, and True if the error says that it is unsupported."""
     error = refused({"role": "user", "content": [part]})
     assert error.param is not None
     assert error.param in error.message
@@ -70,13 +70,13 @@ def file(data: Any, name: str | None = None) -> dict[str, Any]:
         image(f"data:image/png,{quote(base64.b64decode(PNG))}"),
     ],
 )
-def test_images(part: dict[str, Any]) -> None:
+def test_images_become_image_blocks(part: dict[str, Any]) -> None:
     assert block(part) == PNG_BLOCK
 
 
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("label", [*IMAGES, "image/jpg", "application/octet-stream"])
-def test_the_first_bytes_tell_the_type(kind: str, label: str) -> None:
+def test_first_bytes_decide_the_type_of_an_image(kind: str, label: str) -> None:
     assert block(image(data_url(IMAGES[kind], label)))["source"]["media_type"] == kind
 
 
@@ -111,7 +111,7 @@ def test_image_urls_are_passed_on(part: dict[str, Any]) -> None:
         data_url(b"RIFF....WAVE", "image/webp"),
     ],
 )
-def test_wrong_images_are_named(url: Any) -> None:
+def test_error_names_the_invalid_image(url: Any) -> None:
     assert fault(image(url)) == ("image_url.url", False)
 
 
@@ -132,11 +132,11 @@ def test_wrong_images_are_named(url: Any) -> None:
         ({"type": "input_file", "file_url": "file:///etc/passwd"}, "file_url", False),
     ],
 )
-def test_wrong_parts_are_named(part: dict[str, Any], param: str, unsupported: bool) -> None:
+def test_error_names_the_invalid_part(part: dict[str, Any], param: str, unsupported: bool) -> None:
     assert fault(part) == (param, unsupported)
 
 
-def test_image_size() -> None:
+def test_image_size_is_limited() -> None:
     png = IMAGES["image/png"].ljust(MAX_IMAGE_BYTES, b"\0")
 
     assert block(image(data_url(png, "image/png")))["source"]["data"] == b64(png)
@@ -157,7 +157,7 @@ def test_image_size() -> None:
         },
     ],
 )
-def test_pdf(part: dict[str, Any]) -> None:
+def test_pdf_becomes_a_document(part: dict[str, Any]) -> None:
     assert block(part) == {
         "type": "document",
         "source": {"type": "base64", "media_type": "application/pdf", "data": PDF},
@@ -175,7 +175,7 @@ def test_pdf(part: dict[str, Any]) -> None:
         {"type": "document", "title": "a.md", "source": {"type": "text", "data": "naïve\n"}},
     ],
 )
-def test_text_files(part: dict[str, Any]) -> None:
+def test_text_file_becomes_a_document(part: dict[str, Any]) -> None:
     assert block(part) == {
         "type": "document",
         "source": {"type": "text", "media_type": "text/plain", "data": "naïve\n"},
@@ -183,7 +183,7 @@ def test_text_files(part: dict[str, Any]) -> None:
     }
 
 
-def test_documents_by_url() -> None:
+def test_document_url_is_passed_on() -> None:
     source = {"type": "url", "url": "https://example.com/a.pdf"}
 
     assert block({"type": "input_file", "file_url": source["url"]}) == {"type": "document", "source": source}
@@ -191,7 +191,7 @@ def test_documents_by_url() -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", " "])
-def test_files_without_a_name(name: str | None) -> None:
+def test_file_name_is_optional(name: str | None) -> None:
     assert "title" not in block(file(PDF, name))
 
 
@@ -208,11 +208,11 @@ def test_files_without_a_name(name: str | None) -> None:
         PNG_URL,
     ],
 )
-def test_wrong_files_are_named(data: str | None) -> None:
+def test_error_names_the_invalid_file(data: str | None) -> None:
     assert fault(file(data, "a")) == ("file.file_data", False)
 
 
-def test_file_size() -> None:
+def test_file_size_is_limited() -> None:
     pdf = b"%PDF-1.4".ljust(MAX_FILE_BYTES, b"\0")
 
     assert block(file(b64(pdf)))["source"]["media_type"] == "application/pdf"

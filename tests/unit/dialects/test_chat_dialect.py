@@ -1,4 +1,4 @@
-"""Chat completions to Turn; the way back is in tests/unit/dialects/test_chat_answers.py."""
+"""Chat completion requests become turns. test_chat_answers.py tests the way back."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def parts(*texts: str) -> list[dict[str, Any]]:
 
 
 def payloads(raw: bytes) -> list[Any]:
-    """The JSON of every event, in a stream of nothing but `data:` lines."""
+    """Return the JSON of every event; the stream may hold only `data:` lines."""
     *events, rest = raw.decode().split("\n\n")
     assert rest == ""
     assert all(event.startswith("data: ") and len(event.splitlines()) == 1 for event in events)
@@ -54,11 +54,11 @@ def payloads(raw: bytes) -> list[Any]:
 # The conversation
 
 
-def test_plain_question() -> None:
+def test_question_becomes_one_user_message() -> None:
     assert said(request(HELLO).turn.messages) == [("user", ["hello"])]
 
 
-def test_system_messages_are_hoisted_in_order() -> None:
+def test_system_messages_are_moved_to_the_front_in_order() -> None:
     turn = request(
         {"role": "developer", "content": "one\n"},
         HELLO,
@@ -104,7 +104,7 @@ def test_half_an_emoji_is_replaced() -> None:
     assert turn.system == ("\ufffd whole 😀",)
 
 
-def test_refusals_are_the_assistants_text() -> None:
+def test_replayed_refusal_is_assistant_text() -> None:
     turn = request(
         HELLO,
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
@@ -115,7 +115,7 @@ def test_refusals_are_the_assistants_text() -> None:
     assert said(turn.messages)[1] == ("assistant", ["No.", "Never."])
 
 
-def test_replayed_extras_are_ignored() -> None:
+def test_extra_fields_of_replayed_answers_are_ignored() -> None:
     extras: dict[str, Any] = {"name": "bob", "tool_calls": [], "function_call": None, "audio": None}
     answer = {"role": "assistant", "content": "hi", "reasoning_content": "hm", "annotations": [], **extras}
     part = {
@@ -132,7 +132,7 @@ def test_replayed_extras_are_ignored() -> None:
     assert parsed.ignored == ()
 
 
-def test_assistant_first_and_last() -> None:
+def test_assistant_may_speak_first_and_last() -> None:
     turn = request({"role": "assistant", "content": "Once upon"}).turn
 
     assert said(turn.messages) == [("user", [OPENING]), ("assistant", ["Once upon"]), ("user", [NUDGE])]
@@ -146,7 +146,7 @@ def test_assistant_first_and_last() -> None:
         [{"role": "user"}, {"role": "assistant", "content": ""}],
     ],
 )
-def test_nobody_says_anything(messages: list[dict[str, Any]]) -> None:
+def test_conversation_without_user_content_is_an_error(messages: list[dict[str, Any]]) -> None:
     error = refused(*messages)
 
     assert (error.code, error.param) == ("missing_user_message", "messages")
@@ -167,7 +167,7 @@ def texts_of(message: dict[str, Any]) -> list[str]:
 
 @settings(deadline=None)
 @given(st.lists(MESSAGES, min_size=1, max_size=8))
-def test_any_conversation(messages: list[dict[str, Any]]) -> None:
+def test_any_conversation_alternates_from_user_to_user(messages: list[dict[str, Any]]) -> None:
     spoken = [(message["role"], text) for message in messages for text in texts_of(message)]
     if not spoken:
         assert refused(*messages).code == "missing_user_message"
@@ -197,7 +197,7 @@ def test_spoken_answers_are_not_supported() -> None:
         *[(role, kind) for role in ("assistant", "system") for kind in ("image_url", "file", "input_audio")],
     ],
 )
-def test_parts_not_supported(role: str, kind: str) -> None:
+def test_unsupported_parts_are_named(role: str, kind: str) -> None:
     error = refused(HELLO, {"role": role, "content": [*parts("see"), {"type": kind, kind: {}}]})
 
     assert isinstance(error, UnsupportedParameter)
@@ -217,7 +217,7 @@ def test_parts_not_supported(role: str, kind: str) -> None:
         ({"type": "text", "text": 7}, "text"),
     ],
 )
-def test_wrong_parts_are_named(part: dict[str, Any], param: str) -> None:
+def test_error_names_the_invalid_part(part: dict[str, Any], param: str) -> None:
     error = refused(HELLO, {"role": "user", "content": [*parts("ok"), part]})
 
     assert not isinstance(error, UnsupportedParameter)
@@ -249,7 +249,7 @@ def test_wrong_parts_are_named(part: dict[str, Any], param: str) -> None:
         ({"stop": ["END", "\n\n", " "]}, Sampling(stop=("END", "\n\n", " "))),
     ],
 )
-def test_sampling(fields: dict[str, Any], sampling: Sampling) -> None:
+def test_sampling_parameters_are_translated(fields: dict[str, Any], sampling: Sampling) -> None:
     parsed = request(**fields)
 
     assert parsed.turn.sampling == sampling
@@ -257,7 +257,7 @@ def test_sampling(fields: dict[str, Any], sampling: Sampling) -> None:
 
 
 @pytest.mark.parametrize(("model", "expected"), [("opus", "opus"), (None, None), ("", None)])
-def test_model(model: str | None, expected: str | None) -> None:
+def test_model_name_is_passed_on(model: str | None, expected: str | None) -> None:
     assert request(model=model).turn.requested_model == expected
 
 
@@ -275,7 +275,7 @@ def test_model(model: str | None, expected: str | None) -> None:
         ),
     ],
 )
-def test_streaming(fields: dict[str, Any], stream: bool, include_usage: bool) -> None:
+def test_stream_options_are_read(fields: dict[str, Any], stream: bool, include_usage: bool) -> None:
     parsed = request(**fields)
 
     assert (parsed.stream, parsed.include_usage, parsed.ignored) == (stream, include_usage, ())
@@ -309,7 +309,7 @@ SILENT = {
 
 
 @pytest.mark.parametrize("name", SILENT)
-def test_what_asks_for_nothing_is_silent(name: str) -> None:
+def test_default_values_are_not_named_as_ignored(name: str) -> None:
     assert request(**{name: SILENT[name]}) == request()
 
 
@@ -337,7 +337,7 @@ def test_ignored_parameters_are_named_in_order() -> None:
     assert request(**ignored).ignored == tuple(sorted(ignored))
 
 
-def test_ignored_names_fit_a_header() -> None:
+def test_names_of_ignored_parameters_fit_a_header() -> None:
     names = request(**{"a\r\nb: c": 1, "é,": 1, "\ud83d": 1, "x" * 5000: 1}).ignored
 
     assert all(name.isascii() and name.isprintable() and "," not in name for name in names)

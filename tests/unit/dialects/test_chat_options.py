@@ -27,7 +27,7 @@ def json_schema(schema: Any) -> dict[str, Any]:
         (json_schema({"type": "object", "title": "\ud83d"}), {"type": "object", "title": "\ufffd"}),
     ],
 )
-def test_response_formats(wanted: Any, expected: Any) -> None:
+def test_response_format_becomes_an_output_schema(wanted: Any, expected: Any) -> None:
     parsed = request(response_format=wanted)
 
     assert (parsed.turn.output_schema, parsed.ignored) == (expected, ())
@@ -48,7 +48,7 @@ def test_response_formats(wanted: Any, expected: Any) -> None:
         (json_schema({"anyOf": [SCHEMA]}), "response_format.json_schema.schema"),
     ],
 )
-def test_wrong_response_formats_are_named(wanted: Any, param: str) -> None:
+def test_error_names_the_invalid_response_format(wanted: Any, param: str) -> None:
     error = refused(response_format=wanted)
 
     assert not isinstance(error, UnsupportedParameter)
@@ -78,7 +78,9 @@ def test_wrong_response_formats_are_named(wanted: Any, param: str) -> None:
         ({"thinking": {"type": "enabled"}, "reasoning_effort": "none"}, "low", True),
     ],
 )
-def test_reasoning(fields: dict[str, Any], effort: str | None, thinking: bool | None) -> None:
+def test_reasoning_becomes_effort_and_thinking(
+    fields: dict[str, Any], effort: str | None, thinking: bool | None
+) -> None:
     parsed = request(**fields)
 
     assert (parsed.turn.effort, parsed.turn.thinking, parsed.ignored) == (effort, thinking, ())
@@ -96,11 +98,11 @@ def test_reasoning(fields: dict[str, Any], effort: str | None, thinking: bool | 
         ({"thinking": {"type": []}}, "thinking.type"),
     ],
 )
-def test_wrong_reasoning_is_named(fields: dict[str, Any], param: str) -> None:
+def test_error_names_the_invalid_reasoning(fields: dict[str, Any], param: str) -> None:
     assert refused(**fields).param == param
 
 
-def test_reasoning_that_cannot_be_honoured_is_ignored() -> None:
+def test_reasoning_options_without_effect_are_ignored() -> None:
     parsed = request(
         thinking={"type": "enabled", "budget_tokens": 2048, "display": None},
         reasoning={"effort": "low", "max_tokens": 5, "generate_summary": "auto"},
@@ -111,5 +113,5 @@ def test_reasoning_that_cannot_be_honoured_is_ignored() -> None:
 
 
 @pytest.mark.parametrize(("n", "expected"), [(None, 1), (1, 1), (MAX_CHOICES, MAX_CHOICES)])
-def test_n(n: int | None, expected: int) -> None:
+def test_n_is_the_number_of_answers(n: int | None, expected: int) -> None:
     assert (request(n=n).n, request(n=n).ignored) == (expected, ())

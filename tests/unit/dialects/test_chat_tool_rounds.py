@@ -41,7 +41,7 @@ def blocks(*messages: dict[str, Any]) -> list[list[dict[str, Any]]]:
     return [list(message.content) for message in turn.messages[1:]]
 
 
-def test_a_round() -> None:
+def test_tool_calls_and_results_become_blocks() -> None:
     text = {"type": "text", "text": "Let me see."}
 
     assert blocks(
@@ -56,13 +56,13 @@ def test_a_round() -> None:
     ]
 
 
-def test_results_come_before_text_said_in_between() -> None:
+def test_results_come_before_text_in_between() -> None:
     got = blocks(asked("a", "b"), answered("a"), {"role": "user", "content": "wait"}, answered("b"))
 
     assert [block["type"] for block in got[1]] == ["tool_result", "tool_result", "text"]
 
 
-def test_calls_of_several_messages_in_a_row() -> None:
+def test_calls_of_consecutive_messages_are_merged() -> None:
     got = blocks(asked("a", content="one"), asked("b", content="two"), answered("a"), answered("b"))
 
     assert [block["type"] for block in got[0]] == ["text", "text", "tool_use", "tool_use"]
@@ -81,7 +81,7 @@ def test_calls_of_several_messages_in_a_row() -> None:
         ({"a": "\ud83d"}, {"a": "\ufffd"}),
     ],
 )
-def test_arguments(arguments: Any, expected: dict[str, Any]) -> None:
+def test_arguments_are_parsed(arguments: Any, expected: dict[str, Any]) -> None:
     asking = {"role": "assistant", "tool_calls": [tool_call("a", "f", arguments)]}
 
     assert blocks(asking, answered("a"))[0] == [use("a", "f", expected)]
@@ -90,7 +90,7 @@ def test_arguments(arguments: Any, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "arguments", ["[]", "7", '"{}"', "{", "{'a': 1}", '{"a": NaN}', '{"a": 1} x', [], 7, "[" * 100_000]
 )
-def test_wrong_arguments_are_named(arguments: Any) -> None:
+def test_error_names_the_invalid_arguments(arguments: Any) -> None:
     asking = {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}"), tool_call("b", "f", arguments)]}
     error = refused(HELLO, asking, answered("a"), answered("b"))
 
@@ -109,7 +109,7 @@ def test_wrong_arguments_are_named(arguments: Any) -> None:
         ({"function": {"name": " "}}, "function.name"),
     ],
 )
-def test_wrong_calls_are_named(wrong: dict[str, Any], param: str) -> None:
+def test_error_names_the_invalid_call(wrong: dict[str, Any], param: str) -> None:
     error = refused(
         HELLO, {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}") | wrong]}, answered("a")
     )
@@ -118,14 +118,14 @@ def test_wrong_calls_are_named(wrong: dict[str, Any], param: str) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", " \n", [], [{"type": "text", "text": ""}]])
-def test_empty_results(content: Any) -> None:
+def test_result_may_be_empty(content: Any) -> None:
     assert blocks(asked("a"), answered("a", content))[1] == [result("a")]
     assert blocks(asked("a"), answered("a", content, is_error=True))[1] == [
         {**result("a", NO_MESSAGE), "is_error": True}
     ]
 
 
-def test_results_of_parts() -> None:
+def test_result_may_consist_of_parts() -> None:
     image = {"type": "image_url", "image_url": {"url": PNG_URL}}
     (got,) = blocks(asked("a"), answered("a", [{"type": "text", "text": "see"}, image]))[1]
 
@@ -135,14 +135,14 @@ def test_results_of_parts() -> None:
     assert error.param == "messages[2].content[0].type"
 
 
-def test_failed_results() -> None:
+def test_failed_result_is_marked_as_error() -> None:
     assert blocks(asked("a"), answered("a", "boom", is_error=True))[1] == [
         {**result("a", "boom"), "is_error": True}
     ]
     assert blocks(asked("a"), answered("a", "fine", is_error=False))[1] == [result("a", "fine")]
 
 
-def test_ids_and_names_stay_as_they_are() -> None:
+def test_ids_and_names_are_not_changed() -> None:
     odd = "functions.get weather:0|é"
 
     assert blocks({"role": "assistant", "tool_calls": [tool_call(odd, odd, "{}")]}, answered(odd))[0] == [
@@ -172,7 +172,7 @@ SEQUENCES: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
-def test_wrong_sequences_are_named(sequence: str) -> None:
+def test_error_names_the_message_that_breaks_the_order(sequence: str) -> None:
     messages, param = SEQUENCES[sequence]
     error = refused(HELLO, *messages)
 
@@ -180,7 +180,7 @@ def test_wrong_sequences_are_named(sequence: str) -> None:
     assert f"'{param}'" in error.message
 
 
-def test_missing_results_are_listed() -> None:
+def test_error_lists_calls_without_results() -> None:
     message = refused(HELLO, asked("a", "b", "c"), answered("b")).message
 
     assert "'a', 'c'" in message
@@ -188,13 +188,13 @@ def test_missing_results_are_listed() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations("abc")))
-def test_results_in_any_order(order: tuple[str, ...]) -> None:
+def test_results_are_put_in_the_order_of_calls(order: tuple[str, ...]) -> None:
     got = blocks(asked("a", "b", "c"), *[answered(call_id) for call_id in order])[1]
 
     assert [block["tool_use_id"] for block in got] == ["a", "b", "c"]
 
 
-def test_function_calls() -> None:
+def test_deprecated_function_calls_get_ids() -> None:
     def asking(arguments: str) -> dict[str, Any]:
         return {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": arguments}}
 
@@ -210,7 +210,7 @@ def test_function_calls() -> None:
     assert refused(HELLO, asking("[]"), answer("x")).param == "messages[1].function_call.arguments"
 
 
-def test_a_call_first_and_an_answer_last() -> None:
+def test_conversation_may_start_with_a_call_and_end_with_an_answer() -> None:
     turn = request(asked("a"), answered("a"), {"role": "assistant", "content": "done"}).turn
 
     assert turn.messages[0] == Message("user", ({"type": "text", "text": OPENING},))
@@ -224,7 +224,9 @@ STEPS = st.lists(
 
 @settings(deadline=None)
 @given(STEPS, st.randoms(use_true_random=False))
-def test_any_rounds(steps: list[tuple[list[int], bool, bool]], random: Any) -> None:
+def test_any_tool_rounds_follow_the_rules_of_the_api(
+    steps: list[tuple[list[int], bool, bool]], random: Any
+) -> None:
     messages: list[dict[str, Any]] = [HELLO]
     for round_number, (calls, says, goes_on) in enumerate(steps):
         ids = [f"{round_number}-{index}" for index in range(len(calls))]

@@ -23,7 +23,7 @@ def named(name: str) -> dict[str, Any]:
 # Definitions
 
 
-def test_tools_as_written() -> None:
+def test_tools_are_passed_on_as_written() -> None:
     schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "null"}}}
     tool = {"type": "function", "function": {"name": "a.b c/é", "parameters": schema, "strict": True}}
     flat = {"name": "flat", "description": "d", "parameters": schema}
@@ -42,7 +42,7 @@ def test_tools_as_written() -> None:
         {"parameters": {"type": None, "properties": None, "required": None}},
     ],
 )
-def test_tools_without_parameters(kind: dict[str, Any], parameters: dict[str, Any]) -> None:
+def test_tool_may_have_no_parameters(kind: dict[str, Any], parameters: dict[str, Any]) -> None:
     tool = {**kind, "function": {"name": "f", "description": None, **parameters}}
 
     assert request(tools=[tool]).turn.tools == (Tool("f", "", NOTHING),)
@@ -75,7 +75,7 @@ def test_half_an_emoji_in_a_tool_is_replaced() -> None:
         ({"function": {"name": "f"}}, "tools[1]"),
     ],
 )
-def test_wrong_tools_are_named(tool: dict[str, Any], param: str) -> None:
+def test_error_names_the_invalid_tool(tool: dict[str, Any], param: str) -> None:
     error = refused(tools=[F, tool])
 
     assert not isinstance(error, UnsupportedParameter)
@@ -98,7 +98,7 @@ def test_other_types_of_tools_are_not_supported(tool: dict[str, Any]) -> None:
     assert (error.code, error.param) == ("unsupported_parameter", "tools[1]")
 
 
-def test_deep_schemas_are_refused_not_fatal() -> None:
+def test_deeply_nested_schema_is_rejected() -> None:
     schema: dict[str, Any] = {"type": "object"}
     for _ in range(5000):
         schema = {"type": "object", "properties": {"a": schema}}
@@ -106,7 +106,7 @@ def test_deep_schemas_are_refused_not_fatal() -> None:
     assert refused(tools=[function_tool("f", schema)]).param == "tools[0].function.parameters"
 
 
-def test_functions() -> None:
+def test_deprecated_functions_are_tools() -> None:
     parsed = request(functions=[{"name": "f"}, {"name": "g"}], function_call={"name": "g"})
 
     assert parsed.turn.tools == (Tool("f", "", NOTHING), Tool("g", "", NOTHING))
@@ -132,7 +132,7 @@ def test_functions() -> None:
     ],
 )
 @pytest.mark.parametrize("parallel", [None, True, False])
-def test_choices(choice: Any, expected: ToolChoice, parallel: bool | None) -> None:
+def test_tool_choice_is_translated(choice: Any, expected: ToolChoice, parallel: bool | None) -> None:
     turn = request(tools=[F, G], tool_choice=choice, parallel_tool_calls=parallel).turn
 
     assert turn.tool_choice == ToolChoice(expected.mode, expected.name, parallel is not False)
@@ -141,7 +141,7 @@ def test_choices(choice: Any, expected: ToolChoice, parallel: bool | None) -> No
 
 @pytest.mark.parametrize(("mode", "expected"), [("auto", "auto"), ("required", "any")])
 @pytest.mark.parametrize("nested", [True, False])
-def test_allowed_tools(mode: str, expected: str, nested: bool) -> None:
+def test_allowed_tools_limit_the_tools(mode: str, expected: str, nested: bool) -> None:
     allowed = {"mode": mode, "tools": [named("g")]}
     choice = {"type": "allowed_tools", **({"allowed_tools": allowed} if nested else allowed)}
 
@@ -169,14 +169,14 @@ def test_allowed_tools(mode: str, expected: str, nested: bool) -> None:
         ({"type": "allowed_tools", "tools": [named("f"), named("x")]}, "tool_choice"),
     ],
 )
-def test_wrong_choices_are_named(choice: Any, param: str) -> None:
+def test_error_names_the_invalid_choice(choice: Any, param: str) -> None:
     assert refused(tools=[F, G], tool_choice=choice).param == param
 
 
 @pytest.mark.parametrize("choice", ["required", named("f"), {"type": "allowed_tools"}])
-def test_no_tools_to_choose_from(choice: Any) -> None:
+def test_choice_without_tools_is_an_error(choice: Any) -> None:
     assert refused(tool_choice=choice).param == "tool_choice"
 
 
-def test_choices_without_tools_say_nothing() -> None:
+def test_automatic_choice_needs_no_tools() -> None:
     assert request(tool_choice="none", parallel_tool_calls=False, tools=[]) == request()

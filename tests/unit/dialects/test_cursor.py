@@ -41,7 +41,7 @@ def refused(body: dict[str, Any]) -> InvalidRequest:
 
 
 @pytest.mark.parametrize("sent", (BODIES | CURSOR_BODIES).values(), ids=BODIES | CURSOR_BODIES)
-def test_every_client_is_understood(sent: dict[str, Any]) -> None:
+def test_bodies_of_known_clients_are_accepted(sent: dict[str, Any]) -> None:
     body = deepcopy(sent)
     got = parsed(body)
 
@@ -55,7 +55,7 @@ def test_every_client_is_understood(sent: dict[str, Any]) -> None:
     orjson.dumps([message.content for message in got.turn.messages])
 
 
-def test_a_responses_body() -> None:
+def test_responses_body_is_read_as_chat() -> None:
     got = parsed(CURSOR_RESPONSES)
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
@@ -86,7 +86,7 @@ def test_a_responses_body() -> None:
     assert got.ignored == ("include", "metadata", "prompt_cache_retention", "user", "verbosity")
 
 
-def test_custom_tools_are_functions_of_one_text() -> None:
+def test_custom_tool_becomes_a_function_of_one_text() -> None:
     _, patch = parsed(CURSOR_RESPONSES).turn.tools
 
     assert patch.input_schema["required"] == ["input"]
@@ -102,7 +102,7 @@ def test_custom_tools_are_functions_of_one_text() -> None:
         {"type": "custom", "name": "t", "description": None, "format": {"type": "text"}},
     ],
 )
-def test_custom_tools_without_a_grammar(tool: dict[str, Any]) -> None:
+def test_custom_tool_needs_no_grammar(tool: dict[str, Any]) -> None:
     (got,) = parsed({"input": "hi", "tools": [tool]}).turn.tools
 
     assert (got.name, got.description) == ("t", "")
@@ -117,14 +117,14 @@ def test_custom_tools_without_a_grammar(tool: dict[str, Any]) -> None:
         {"id": "c", "type": "custom", "custom": {"name": "ApplyPatch", "input": PATCH}},
     ],
 )
-def test_calls_with_free_text_in_the_history(sent: dict[str, Any]) -> None:
+def test_free_text_calls_in_the_history_are_wrapped(sent: dict[str, Any]) -> None:
     messages = [HELLO, {"role": "assistant", "tool_calls": [sent]}, {"role": "tool", "tool_call_id": "c"}]
     turn = parsed({**CURSOR_ASK, "messages": messages}).turn
 
     assert turn.messages[1].content[0]["input"] == {"input": PATCH}
 
 
-def test_input_as_a_string() -> None:
+def test_input_may_be_a_string() -> None:
     turn = parsed({"input": "hi", "instructions": "a", "system_prompt": "b"}).turn
 
     assert [list(message.content) for message in turn.messages] == [[{"type": "text", "text": "hi"}]]
@@ -138,7 +138,7 @@ def test_input_beside_messages_is_ignored() -> None:
     assert got.ignored == ("input",)
 
 
-def test_chat_messages_as_input() -> None:
+def test_input_may_hold_chat_messages() -> None:
     messages = [*CURSOR_ASK["messages"], {"role": "user", "content": "on", "type": "message"}]
     tools = CURSOR_ASK["tools"]
 
@@ -170,7 +170,7 @@ def test_chat_messages_as_input() -> None:
         ([{"type": "reasoning"}], "input"),
     ],
 )
-def test_wrong_items_are_named(given: Any, param: str) -> None:
+def test_error_names_the_invalid_item(given: Any, param: str) -> None:
     error = refused({"input": given})
 
     assert error.param == param
@@ -178,7 +178,7 @@ def test_wrong_items_are_named(given: Any, param: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["previous_response_id", "conversation"])
-def test_nothing_is_stored(name: str) -> None:
+def test_references_to_stored_conversations_are_rejected(name: str) -> None:
     assert (refused({"input": "hi", name: "x"}).code, refused({"input": "hi", name: "x"}).param) == (
         "unsupported_parameter",
         name,
@@ -195,15 +195,15 @@ def test_nothing_is_stored(name: str) -> None:
         ({"type": "json_schema", "json_schema": {"name": "x", "schema": READ}}, READ),
     ],
 )
-def test_text_format(wanted: dict[str, Any], expected: Any) -> None:
+def test_text_format_becomes_a_response_format(wanted: dict[str, Any], expected: Any) -> None:
     assert parsed({"input": "hi", "text": {"format": wanted}}).turn.output_schema == expected
 
 
-def test_wrong_text_format() -> None:
+def test_error_names_the_invalid_text_format() -> None:
     assert refused({"input": "hi", "text": {"format": "json"}}).param == "text.format"
 
 
-def test_an_anthropic_body() -> None:
+def test_messages_body_is_read_as_chat() -> None:
     got = parsed(CURSOR_ANTHROPIC)
     text = {"type": "text", "text": "Reading both."}
 
@@ -254,7 +254,7 @@ def test_an_anthropic_body() -> None:
         ),
     ],
 )
-def test_choices_of_other_apis(choice: dict[str, Any], expected: ToolChoice) -> None:
+def test_tool_choices_of_other_apis_are_translated(choice: dict[str, Any], expected: ToolChoice) -> None:
     tools = [
         {"name": "Read", "input_schema": READ},
         APPLY_PATCH,
@@ -264,7 +264,7 @@ def test_choices_of_other_apis(choice: dict[str, Any], expected: ToolChoice) -> 
     assert parsed({"messages": [HELLO], "tools": tools, "tool_choice": choice}).turn.tool_choice == expected
 
 
-def test_mixed_shapes() -> None:
+def test_shapes_may_be_mixed() -> None:
     asking = {
         "role": "assistant",
         "tool_calls": [tool_call("a", "f", "{}")],
@@ -290,17 +290,17 @@ def test_mixed_shapes() -> None:
         ([{"type": "tool_use", "id": "x", "name": "f"}], "messages[1].content[0].type"),
     ],
 )
-def test_wrong_blocks_are_named(content: list[dict[str, Any]], param: str) -> None:
+def test_error_names_the_invalid_block(content: list[dict[str, Any]], param: str) -> None:
     assert refused({"messages": [HELLO, {"role": "user", "content": content}]}).param == param
 
 
-def test_system_blocks_hold_text() -> None:
+def test_system_blocks_must_hold_text() -> None:
     assert parsed({"messages": [HELLO], "system": "a"}).turn.system == ("a",)
     error = refused({"messages": [HELLO], "system": [{"type": "image"}]})
     assert error.param == "system[0].image"
 
 
-def test_custom_tools_of_chat_are_refused() -> None:
+def test_custom_tools_of_chat_are_rejected() -> None:
     body = {
         "messages": [HELLO],
         "tools": [function_tool("f", READ), {"type": "custom", "custom": {"name": "x"}}],
@@ -333,6 +333,6 @@ FIELDS = st.sampled_from(
 @given(
     st.dictionaries(FIELDS, JSON | st.lists(st.dictionaries(KEYS, JSON, max_size=5), max_size=3), max_size=4)
 )
-def test_any_body_is_understood_or_refused(body: dict[str, Any]) -> None:
+def test_any_body_is_accepted_or_rejected_with_a_field(body: dict[str, Any]) -> None:
     with suppress(ValidationError, InvalidRequest):
         parsed({"messages": [HELLO], **body} if "input" not in body else body)

@@ -125,7 +125,7 @@ ANSWERS: dict[str, tuple[list[Event], list[Body], Body]] = {
 
 
 @pytest.mark.parametrize(("events", "content", "more"), ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_streamed_and_whole(events: list[Event], content: list[Body], more: Body) -> None:
+def test_answer_streamed_and_whole(events: list[Event], content: list[Body], more: Body) -> None:
     usage = {
         "input_tokens": 1,
         "cache_read_input_tokens": 2,
@@ -157,7 +157,7 @@ CALLS = st.lists(st.dictionaries(PIECES, st.integers() | st.text(max_size=3), ma
     CALLS,
     st.integers(1, 5),
 )
-def test_streamed_and_whole_say_the_same(said: list[Event], calls: list[Body], size: int) -> None:
+def test_stream_and_whole_answer_are_equal(said: list[Event], calls: list[Body], size: int) -> None:
     events: list[Event] = [START, *said]
     for index, arguments in enumerate(calls):
         written = json.dumps(arguments)
@@ -167,7 +167,7 @@ def test_streamed_and_whole_say_the_same(said: list[Event], calls: list[Body], s
     assert put_together(stream(*events)) == whole(*events)
 
 
-def test_the_prompts_tokens_come_first() -> None:
+def test_stream_starts_with_the_tokens_of_the_prompt() -> None:
     first = stream(START)[0]
     assert first["message"]["usage"]["input_tokens"] == 1
     assert first["message"]["stop_reason"] is None
@@ -181,12 +181,12 @@ def test_the_prompts_tokens_come_first() -> None:
         (Done("something_new", USAGE), {"stop_reason": "end_turn", "stop_sequence": None}),
     ],
 )
-def test_how_it_ended(done: Done, expected: Body) -> None:
+def test_stop_reason_is_passed_on(done: Done, expected: Body) -> None:
     assert stream(START, done)[-2]["delta"] == expected
     assert whole(START, done).items() >= expected.items()
 
 
-def test_arguments_that_were_cut_off() -> None:
+def test_arguments_that_were_cut_off_are_empty() -> None:
     events: list[Event] = [
         START,
         ToolCall(0, "t0", "f"),
@@ -196,13 +196,13 @@ def test_arguments_that_were_cut_off() -> None:
     assert whole(*events)["content"][0]["input"] == {}
 
 
-def test_text_taken_back() -> None:
+def test_retracted_text_is_dropped_or_ends_the_stream() -> None:
     assert whole(START, Text("wrong"), Retracted(), Text("right"), END)["content"] == [text("right")]
     with pytest.raises(UpstreamError):
         stream(START, Text("wrong"), Retracted())
 
 
-def test_an_answer_without_end() -> None:
+def test_incomplete_answer_is_an_error() -> None:
     answer = Collector("msg_1")
     answer.add([START, Text("a")])
     with pytest.raises(UpstreamError):
@@ -237,7 +237,7 @@ TYPES = {
 @pytest.mark.parametrize(
     ("kind", "expected"), TYPES.items(), ids=lambda value: getattr(value, "__name__", "")
 )
-def test_types_of_errors(kind: type[GatewayError], expected: tuple[int, str]) -> None:
+def test_errors_have_the_types_of_anthropic(kind: type[GatewayError], expected: tuple[int, str]) -> None:
     error = kind("Why.")
     body = {"type": "error", "error": {"type": expected[1], "message": "Why."}, "request_id": "req_1"}
     assert anthropic_errors.status(error) == expected[0]
@@ -248,13 +248,13 @@ def test_types_of_errors(kind: type[GatewayError], expected: tuple[int, str]) ->
 
 
 @pytest.mark.parametrize("kind", list(every_error()))
-def test_every_error_is_one_of_anthropics(kind: type[GatewayError]) -> None:
+def test_every_error_has_the_shape_of_anthropic(kind: type[GatewayError]) -> None:
     body = anthropic_errors.body(kind("Why."), "req_1")
     if body["error"]["type"] != "request_too_large":  # documented, and not in the SDK's types
         ErrorResponse.model_validate(body)
 
 
-def test_words_that_clients_look_for() -> None:
+def test_messages_contain_the_words_that_clients_look_for() -> None:
     too_long = errors.ContextLengthExceeded("It does not fit.", param="messages")
     assert "prompt is too long" in anthropic_errors.body(too_long, "")["error"]["message"]
     unfit = InvalidRequest("It is unfit.", param="output_schema")

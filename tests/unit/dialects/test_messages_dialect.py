@@ -181,7 +181,7 @@ MEANT: dict[str, tuple[Body, Turn]] = {
 
 
 @pytest.mark.parametrize(("fields", "turn"), MEANT.values(), ids=MEANT)
-def test_what_a_request_means(fields: Body, turn: Turn) -> None:
+def test_request_becomes_a_turn(fields: Body, turn: Turn) -> None:
     wanted = request(**fields)
     assert wanted.turn == turn
     assert wanted.ignored == ()
@@ -264,14 +264,14 @@ REFUSED: dict[str, tuple[Body, str]] = {
 
 
 @pytest.mark.parametrize(("fields", "where"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_and_where(fields: Body, where: str) -> None:
+def test_error_names_the_rejected_field(fields: Body, where: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         request(**fields)
     assert refused.value.param == where
     assert where in anthropic_errors.body(refused.value, "")["error"]["message"]
 
 
-def test_what_is_ignored_is_named() -> None:
+def test_ignored_fields_are_named() -> None:
     wanted = request(
         top_k=5,
         metadata={"user_id": "u"},
@@ -295,7 +295,7 @@ def test_what_is_ignored_is_named() -> None:
     )
 
 
-def test_counting_needs_no_limit_and_minds_nothing_else() -> None:
+def test_counting_needs_no_max_tokens_and_ignores_other_fields() -> None:
     body = CountTokensSchema().load({"messages": HELLO, "max_tokens": "many", "temperature": "hot"})
     assert anthropic.parse_request(body).turn == Turn(HI)
 
@@ -340,7 +340,7 @@ MESSAGES = st.fixed_dictionaries(
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.lists(MESSAGES, min_size=1, max_size=4))
-def test_any_body_is_understood_or_refused(fields: Body, messages: list[Body]) -> None:
+def test_any_body_is_accepted_or_rejected_with_a_field(fields: Body, messages: list[Body]) -> None:
     try:
         turn = request(**{"messages": messages, **fields}).turn
     except InvalidRequest:

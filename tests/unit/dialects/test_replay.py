@@ -20,18 +20,18 @@ CALL = assistant_calls(tool_call("f", {"x": 1, "y": 2}, "id1"))
 REFUSED = {"role": "assistant", "content": None, "refusal": "No."}
 
 
-def test_new_messages_come_after_all_that_is_stored() -> None:
+def test_new_messages_follow_the_stored_ones() -> None:
     found = continue_conversation(STORED, [NEW])
     assert (found.history, found.conversation, found.unchanged) == (STORED, [*STORED, NEW], 4)
 
 
 @pytest.mark.parametrize("sent", [[NEW], [A], [A, B, C, D, NEW], [system("s"), NEW]])
-def test_a_conversation_begins(sent: list[Message]) -> None:
+def test_first_request_starts_a_conversation(sent: list[Message]) -> None:
     found = continue_conversation([], sent)
     assert (found.history, found.conversation, found.unchanged) == ([], sent, 0)
 
 
-def test_a_replay_is_all_of_it() -> None:
+def test_replay_adds_only_the_new_message() -> None:
     found = continue_conversation(STORED, [*STORED, NEW])
     assert (found.history, found.conversation, found.unchanged) == ([], [*STORED, NEW], 4)
 
@@ -44,31 +44,31 @@ def test_a_replay_is_all_of_it() -> None:
         ([A, assistant("another"), NEW], 1),
     ],
 )
-def test_an_edited_replay_is_all_of_it(sent: list[Message], known: int) -> None:
+def test_edited_replay_replaces_the_conversation(sent: list[Message], known: int) -> None:
     found = continue_conversation(STORED, sent)
     assert (found.history, found.conversation, found.unchanged) == ([], sent, known)
 
 
 @pytest.mark.parametrize("sent", [[D, NEW], [C, D, NEW]])
-def test_the_last_messages_are_not_doubled(sent: list[Message]) -> None:
+def test_repeated_last_messages_are_not_stored_twice(sent: list[Message]) -> None:
     found = continue_conversation(STORED, sent)
     assert found.history == STORED[: 5 - len(sent)]
     assert (found.conversation, found.unchanged) == ([*STORED, NEW], 4)
 
 
 @pytest.mark.parametrize("sent", [[A], [C], [user("c"), NEW]])
-def test_a_repeated_question_is_asked_again(sent: list[Message]) -> None:
+def test_repeated_question_is_a_new_message(sent: list[Message]) -> None:
     assert continue_conversation(STORED, sent).conversation == [*STORED, *sent]
 
 
-def test_results_follow_their_calls_whether_these_are_sent_or_not() -> None:
+def test_results_follow_stored_or_repeated_calls() -> None:
     stored, answer = [A, CALL], tool_result("id1", "r")
     assert continue_conversation(stored, [answer]).conversation == [A, CALL, answer]
     assert continue_conversation(stored, [CALL, answer]).conversation == [A, CALL, answer]
     assert continue_conversation(stored, [A, CALL, answer]).conversation == [A, CALL, answer]
 
 
-def test_system_messages_replace_the_earlier_ones() -> None:
+def test_system_messages_replace_the_stored_ones() -> None:
     stored = [system("old"), A, B]
     assert continue_conversation(stored, [NEW]).history == stored
     found = continue_conversation(stored, [system("new"), NEW])
@@ -89,7 +89,7 @@ def test_system_messages_replace_the_earlier_ones() -> None:
         (REFUSED, assistant("No.")),
     ],
 )
-def test_rewriting_without_meaning_does_not_show(stored: Message, sent: Message) -> None:
+def test_harmless_rewriting_leaves_a_message_equal(stored: Message, sent: Message) -> None:
     after = assistant("end")
     assert continue_conversation([stored, after], [sent, after]).unchanged == 2
 
@@ -104,7 +104,7 @@ def test_rewriting_without_meaning_does_not_show(stored: Message, sent: Message)
         tool_result("id1", "a"),
     ],
 )
-def test_another_message_is_another(sent: Message) -> None:
+def test_changed_message_is_different(sent: Message) -> None:
     assert continue_conversation([A], [sent, B]).unchanged == 1
     assert continue_conversation([A], [sent, B]).conversation == [A, sent, B]
 
@@ -127,7 +127,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES, MESSAGES)
-def test_nothing_that_is_sent_gets_lost(stored: list[Any], sent: list[Any]) -> None:
+def test_no_sent_message_is_lost(stored: list[Any], sent: list[Any]) -> None:
     found = continue_conversation(stored, sent)
     assert all(any(message is kept for kept in found.conversation) for message in sent)
     assert all(any(message is old for old in stored) for message in found.history)

@@ -61,7 +61,7 @@ def kinds(events: list[Body]) -> list[str]:
     return [event["type"].removeprefix("response.") for event in events]
 
 
-def test_a_stream_of_text() -> None:
+def test_text_is_streamed() -> None:
     events = streamed(STARTED, Text("Hel"), Idle(), Text("lo\u2028"), DONE)
     assert kinds(events) == [
         "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
@@ -75,7 +75,7 @@ def test_a_stream_of_text() -> None:
     assert events[-2]["item"]["content"][0]["text"] == "Hello\u2028"
 
 
-def test_a_stream_with_thinking_and_calls() -> None:
+def test_thinking_and_calls_are_streamed() -> None:
     events = streamed(STARTED, *CALLS, summary=True)
     assert kinds(events)[2:] == [
         "output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta",
@@ -102,21 +102,21 @@ def test_a_stream_with_thinking_and_calls() -> None:
     assert all(event["item_id"] == items[event["output_index"]]["id"] for event in placed)
 
 
-def test_thinking_is_told_only_on_request() -> None:
+def test_thinking_is_sent_only_on_request() -> None:
     events = streamed(STARTED, *CALLS)
     assert not any("reasoning_summary" in kind for kind in kinds(events))
     assert events[-1]["response"]["output"][0]["summary"] == []
     assert "First" not in str(events)
 
 
-def test_whole_and_stream_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_and_whole_answer_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1e9)
     for summary in (True, False):
         last = streamed(STARTED, *CALLS, summary=summary)[-1]["response"]
         assert whole(STARTED, *CALLS, summary=summary) == last
 
 
-def test_usage() -> None:
+def test_usage_includes_cached_tokens() -> None:
     assert whole(STARTED, DONE)["usage"] == {
         "input_tokens": 33,
         "input_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 3},
@@ -138,20 +138,20 @@ def test_usage() -> None:
         ("refusal", "incomplete", "content_filter"),
     ],
 )
-def test_how_a_response_ends(stop_reason: str, status: str, reason: str | None) -> None:
+def test_stop_reason_sets_the_status(stop_reason: str, status: str, reason: str | None) -> None:
     last = streamed(STARTED, Text("a"), Done(stop_reason, USAGE))[-1]
     assert last["type"] == f"response.{status}"
     assert last["response"]["status"] == last["response"]["output"][0]["status"] == status
     assert (last["response"]["incomplete_details"] or {}).get("reason") == reason
 
 
-def test_a_refusal() -> None:
+def test_refusal_is_a_part_of_the_message() -> None:
     events = streamed(STARTED, Refusal("I won't."), DONE)
     assert kinds(events)[3:7] == ["content_part.added", "refusal.delta", "refusal.done", "content_part.done"]
     assert events[-1]["response"]["output"][0]["content"] == [{"type": "refusal", "refusal": "I won't."}]
 
 
-def test_void_text_is_dropped_or_ends_the_stream() -> None:
+def test_retracted_text_is_dropped_or_ends_the_stream() -> None:
     body = whole(STARTED, Text("{bad"), Retracted(), Text("{}"), DONE)
     assert [item["content"][0]["text"] for item in body["output"]] == ["{}"]
     encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, lambda response: None)
@@ -169,7 +169,7 @@ def test_void_text_is_dropped_or_ends_the_stream() -> None:
         (TurnStopped(), "cancelled", None),
     ],
 )
-def test_a_stream_that_fails(error: GatewayError, status: str, code: str | None) -> None:
+def test_failed_stream_ends_with_the_error(error: GatewayError, status: str, code: str | None) -> None:
     ended: list[Body] = []
     encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, ended.append)
     events = shapes.check_stream(encoder.encode([STARTED, Text("so ")]) + encoder.error(error))
@@ -181,12 +181,12 @@ def test_a_stream_that_fails(error: GatewayError, status: str, code: str | None)
     assert ended == [response]
 
 
-def test_an_answer_without_an_end_is_none() -> None:
+def test_incomplete_answer_is_an_error() -> None:
     with pytest.raises(UpstreamError):
         whole(STARTED, Text("a"))
 
 
-def test_the_end_is_told_before_the_last_event_is_handed_out() -> None:
+def test_on_end_is_called_before_the_last_event_is_sent() -> None:
     ended: list[Body] = []
     encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, ended.append)
     encoder.encode([STARTED, Text("a")])

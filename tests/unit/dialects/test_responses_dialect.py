@@ -71,14 +71,14 @@ def text(said: str) -> Body:
 # Requests
 
 
-def test_a_string() -> None:
+def test_input_may_be_a_string() -> None:
     got = parsed({"input": "hi", "instructions": "Be brief."})
     assert got.turn.messages == (Message("user", (text("hi"),)),)
     assert got.turn.system == ("Be brief.",)
     assert got.ignored == ()
 
 
-def test_items_of_every_kind() -> None:
+def test_items_of_every_type_are_read() -> None:
     items: list[Body] = [
         {"role": "developer", "content": "Be kind."},
         {
@@ -128,7 +128,7 @@ def test_items_of_every_kind() -> None:
     ]
 
 
-def test_what_a_request_follows_comes_first() -> None:
+def test_earlier_items_come_first() -> None:
     earlier = complete_items([{"role": "system", "content": "Rhyme."}, {"role": "user", "content": "one"}])
     earlier += complete_items([{"role": "assistant", "content": "two"}])
     got = parsed({"input": "three", "instructions": "New."}, earlier)
@@ -141,7 +141,7 @@ def test_what_a_request_follows_comes_first() -> None:
     assert contents(parsed({}, earlier))[-1] == ("user", [text(NUDGE)])
 
 
-def test_faults_of_what_came_earlier_do_not_shift_the_names_of_fields() -> None:
+def test_error_names_ignore_earlier_items() -> None:
     earlier = [{"role": "user", "content": "one"}]
     with pytest.raises(InvalidRequest) as caught:
         parsed({"input": [{"role": "user", "content": [{"type": "sound"}]}]}, earlier)
@@ -151,7 +151,7 @@ def test_faults_of_what_came_earlier_do_not_shift_the_names_of_fields() -> None:
     assert caught.value.param == "input"
 
 
-def test_parameters() -> None:
+def test_parameters_are_translated() -> None:
     body: Body = {
         "input": "hi",
         "model": "haiku",
@@ -196,7 +196,7 @@ def test_parameters() -> None:
         ),
     ],
 )  # fmt: skip
-def test_the_choice_is_echoed(sent: Any, echoed: Any) -> None:
+def test_tool_choice_is_echoed(sent: Any, echoed: Any) -> None:
     got = parsed({"input": "hi", "tools": [WEATHER], "tool_choice": sent})
     assert got.echoed["tool_choice"] == echoed
     shapes.check_response(new_response("resp_1", "m", got.echoed))
@@ -231,18 +231,18 @@ def test_the_choice_is_echoed(sent: Any, echoed: Any) -> None:
         ({"input": "hi", "max_output_tokens": 0}, "max_output_tokens", "invalid_request"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(body: Body, param: str, code: str | None) -> None:
+def test_error_names_the_invalid_field(body: Body, param: str, code: str | None) -> None:
     error = refused(body)
     assert error.param == param
     assert code in (None, error.code)
     assert "messages[" not in error.message
 
 
-def test_zero_logprobs_and_null_ask_for_nothing() -> None:
+def test_zero_logprobs_and_null_are_accepted() -> None:
     assert parsed({"input": "hi", "top_logprobs": 0, "prompt": None, "conversation": None}).ignored == ()
 
 
-def test_references() -> None:
+def test_references_are_replaced_by_stored_items() -> None:
     said = {"id": "msg_1", "type": "message", "role": "assistant", "content": "yes"}
     given: list[Any] = [
         {"role": "user", "content": "a"},
@@ -277,7 +277,7 @@ ITEMS = st.lists(st.dictionaries(KEYS, JSON, max_size=5), max_size=3)
 
 @settings(deadline=None, max_examples=300)
 @given(st.dictionaries(FIELDS, JSON | ITEMS, max_size=4))
-def test_any_body_is_understood_or_refused(body: Body) -> None:
+def test_any_body_is_accepted_or_rejected_with_a_field(body: Body) -> None:
     with suppress(ValidationError, GatewayError):
         loaded = SCHEMA.load({"input": "hi", **body})
         items = as_list(loaded.get("input", []))
@@ -287,7 +287,7 @@ def test_any_body_is_understood_or_refused(body: Body) -> None:
         sse.dumps(complete_items(items))
 
 
-def test_kept_items_say_the_same() -> None:
+def test_stored_items_become_the_same_turn() -> None:
     items: list[Body] = [
         {
             "role": "user",

@@ -29,7 +29,7 @@ def refused(body: Any) -> InvalidRequest:
 @pytest.mark.parametrize(
     "body", [{}, {"messages": None}, {"messages": []}, {"model": "opus"}, {"messages": [], "input": []}]
 )
-def test_messages_are_needed(body: dict[str, Any]) -> None:
+def test_messages_are_required(body: dict[str, Any]) -> None:
     error = refused(body)
 
     assert (error.status, error.code, error.param) == (400, "missing_messages", "messages")
@@ -57,7 +57,7 @@ def test_messages_are_needed(body: dict[str, Any]) -> None:
         ([{"role": "assistant", "refusal": 1}], "messages[0].refusal"),
     ],
 )
-def test_wrong_messages_are_named(messages: Any, param: str) -> None:
+def test_error_names_the_invalid_message(messages: Any, param: str) -> None:
     error = refused({"messages": messages})
 
     assert (error.code, error.param) == ("invalid_request", param)
@@ -66,14 +66,14 @@ def test_wrong_messages_are_named(messages: Any, param: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("content", ["hi", "", " ", [], [{"type": "text", "text": "hi"}]])
-def test_roles_and_contents(role: str, content: Any) -> None:
+def test_roles_and_contents_are_accepted(role: str, content: Any) -> None:
     message = {"role": role, "content": content, "name": "x", "reasoning_content": "hm", "cache_control": {}}
 
     assert load(messages=[message])["messages"] == [message]
 
 
 @pytest.mark.parametrize("message", [{"role": "assistant"}, {"role": "assistant", "content": None}])
-def test_content_may_be_left_out(message: dict[str, Any]) -> None:
+def test_content_is_optional(message: dict[str, Any]) -> None:
     message |= {"tool_calls": None, "function_call": None, "refusal": None}
 
     assert load(messages=[message])["messages"] == [{"role": "assistant"}]
@@ -115,7 +115,7 @@ def test_content_may_be_left_out(message: dict[str, Any]) -> None:
         ("with.dots", 1),
     ],
 )
-def test_values_come_through(field: str, value: Any) -> None:
+def test_valid_values_are_unchanged(field: str, value: Any) -> None:
     assert load(**{field: value})[field] == value
 
 
@@ -162,7 +162,7 @@ def test_null_in_stream_options_counts_as_absent() -> None:
         ("thinking", True),
     ],
 )
-def test_wrong_values_are_named(field: str, value: Any) -> None:
+def test_error_names_the_invalid_value(field: str, value: Any) -> None:
     error = refused({"messages": HELLO, field: value})
 
     assert (error.status, error.code, error.param) == (400, "invalid_request", field)
@@ -179,12 +179,12 @@ def test_wrong_values_are_named(field: str, value: Any) -> None:
         ("modalities", ["text", 1], "modalities[1]"),
     ],
 )
-def test_wrong_items_are_named(field: str, value: Any, param: str) -> None:
+def test_error_names_the_invalid_list_item(field: str, value: Any, param: str) -> None:
     assert refused({"messages": HELLO, field: value}).param == param
 
 
 @pytest.mark.parametrize("body", [[], "hello", 1, None, [HELLO]])
-def test_a_body_must_be_an_object(body: Any) -> None:
+def test_body_must_be_an_object(body: Any) -> None:
     error = refused(body)
 
     assert (error.code, error.param) == ("invalid_request", None)
@@ -207,24 +207,24 @@ def test_a_body_must_be_an_object(body: Any) -> None:
         ({}, None, "Invalid request body: The request is not valid."),
     ],
 )
-def test_field_error(messages: Any, param: str | None, text: str) -> None:
+def test_field_error_has_param_and_message(messages: Any, param: str | None, text: str) -> None:
     error = field_error(messages)
 
     assert (error.param, error.message) == (param, text)
 
 
-def test_missing_messages_inside_a_location() -> None:
+def test_missing_messages_have_a_code_inside_a_location() -> None:
     error = field_error({"json": ChatCompletionSchema().validate({})})
 
     assert (error.code, error.param) == ("missing_messages", "messages")
 
 
 @pytest.mark.parametrize("given", ["hello", [{"role": "user"}]])
-def test_input_may_stand_for_messages(given: Any) -> None:
+def test_input_may_replace_messages(given: Any) -> None:
     assert ChatCompletionSchema().load({"input": given}) == {"input": given}
 
 
-def test_problems_lists_them_all() -> None:
+def test_problems_are_listed_in_order() -> None:
     wrong = ChatCompletionSchema().validate({"messages": [{"role": "x"}], "n": 0, "stream": 1})
 
     assert {param for param, _ in problems(wrong)} == {"messages[0].role", "n", "stream"}
