@@ -1,1 +1,1 @@
-"""How fast the gateway is: `python -m bench`. See docs/performance.md."""
+"""Measure how fast the gateway is: `python -m bench`. See docs/performance.md."""

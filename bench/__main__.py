@@ -1,4 +1,4 @@
-"""The command: starts what is to be measured, prints one table, cleans up."""
+"""The command: start the servers to measure, print one table and clean up."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from gateway.claude.cli.binary import find_binary
 from gateway.errors import ClaudeUnavailable
 
 MODEL = "claude-sonnet-4-5"
-WARM = 8  # processes ready, for all rows but the one that needs more
+WARM = 8  # warm processes in all rows but the one with 32 conversations
 FAST_DELTAS = 200_000
 
 Work = Callable[[Row], None]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure and print; 1 when a row failed or nothing could be started."""
+    """Measure and print. Return 1 if a row failed or the gateway could not start."""
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _raise_file_limit()
@@ -48,7 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     print(table(done))
-    if (warning := disturbance(done)) and not options.url:  # that server may be one of the others
+    if (
+        warning := disturbance(done)
+    ) and not options.url:  # the measured server may be one of the other programs
         print(f"\n{warning}")
     if options.json:
         _write(options.json, done)
@@ -57,17 +59,23 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure latency and throughput.")
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions, less than a minute")
-    parser.add_argument("--only", metavar="NAME", action="append", help="only rows with this in their name")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all figures to a file too")
-    parser.add_argument("--url", help="measure this server instead: its answers alone, and at its cost")
-    parser.add_argument("--model", help=f"model to ask for (default: {MODEL}, or the first the server lists)")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions; takes about a minute")
+    parser.add_argument(
+        "--only", metavar="NAME", action="append", help="measure only rows with NAME in their names"
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write all figures to a file")
+    parser.add_argument(
+        "--url", help="measure this server instead, by its answers only; requests may cost money"
+    )
+    parser.add_argument(
+        "--model", help=f"model to request (default: {MODEL}, or the first that the server lists)"
+    )
     parser.add_argument("--api-key", metavar="K", help="key for --url")
     return parser
 
 
 def _lab_rows(lab: Lab, quick: bool) -> dict[str, Work]:
-    """Every row by name, in the order of the table."""
+    """Return the rows by name, in the order of the table."""
     streams, length = (100, 30) if quick else (500, 100)
     times = 30 if quick else 100
     return {
@@ -86,7 +94,7 @@ def _lab_rows(lab: Lab, quick: bool) -> dict[str, Work]:
 
 
 def _server_rows(target: Callable[[int], Target], quick: bool) -> dict[str, Work]:
-    """The rows that make sense for every server. `target` gives one with so many processes warm."""
+    """Return the rows that suit any server. `target` returns a server with this many warm processes."""
     times, rounds = (4, 1) if quick else (20, 5)
 
     def on(warm: int, measure: Callable[[Target, Row, int], None], count: int) -> Work:
@@ -106,7 +114,7 @@ def _server_rows(target: Callable[[int], Target], quick: bool) -> dict[str, Work
         "32 new conversations at once": at_once(32, 32, 2),
     }
     if quick:
-        del named["32 new conversations at once"]  # so many processes take half a minute to start
+        del named["32 new conversations at once"]  # 32 processes take half a minute to start
     return named
 
 
@@ -121,7 +129,7 @@ def _measure(named: dict[str, Work], only: list[str] | None) -> list[Row]:
             work(row)
         except NotSupported as error:
             row = Row(name, remark=str(error))
-        except (RowFailed, AssertionError, httpx.HTTPError) as error:  # the latter: no gateway (any more)
+        except (RowFailed, AssertionError, httpx.HTTPError) as error:  # HTTPError: the gateway is gone
             row = Row(name, remark=f"failed: {error}", failed=True)
         row.others = others.share()
         done.append(row)
@@ -129,7 +137,7 @@ def _measure(named: dict[str, Work], only: list[str] | None) -> list[Row]:
 
 
 def _raise_file_limit() -> None:
-    """The client's sockets and, inherited, the gateway's pipes to hundreds of processes."""
+    """Allow many files: sockets here, and in the gateway, which inherits the limit, pipes to hundreds of processes."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

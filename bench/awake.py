@@ -1,7 +1,7 @@
-"""Keep the CPUs from falling asleep while something is timed.
+"""Keep the CPUs awake during a measurement.
 
-One that has nothing to do halts, and to wake it takes time, 0.1 ms and more in a virtual machine. A request wakes the
-gateway and the CLI several times, and how deep they sleep depends on how busy the machine happens to be.
+An idle CPU halts, and waking it takes 0.1 ms and more in a virtual machine. A request wakes the gateway and the CLI
+several times, and the depth of their sleep depends on the other load of the machine.
 https://docs.kernel.org/power/pm_qos_interface.html
 """
 
@@ -12,19 +12,19 @@ import os
 from collections.abc import Iterator
 
 DEVICE = "/dev/cpu_dma_latency"
-AT_ONCE = b"\0" * 4  # microseconds
+NO_LATENCY = b"\0" * 4  # microseconds
 
 
 @contextlib.contextmanager
 def awake() -> Iterator[bool]:
-    """Whether it could be done: only Linux has this, and it takes root."""
+    """Keep the CPUs awake in the block. Yield False if that is impossible: it needs Linux and root."""
     try:
         device = os.open(DEVICE, os.O_WRONLY)
     except OSError:
         yield False
         return
     try:
-        os.write(device, AT_ONCE)
+        os.write(device, NO_LATENCY)
         yield True
     finally:
         os.close(device)

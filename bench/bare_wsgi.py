@@ -1,4 +1,4 @@
-"""A WSGI app that answers at once with one delta: what the server itself, gunicorn with gevent, takes for a stream."""
+"""A WSGI app that streams one delta at once, to measure the share of the server itself (gunicorn with gevent)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _NoServices:
 
 
 class Bare:
-    """`extensions` is what gunicorn.conf.py expects of the gateway."""
+    """The app. `extensions` is the part of the gateway that gunicorn.conf.py uses."""
 
     def __init__(self) -> None:
         self.extensions = {"gateway": _NoServices()}

@@ -1,7 +1,7 @@
-"""The benchmark's client: raw sockets that only note what arrives when.
+"""The benchmark's client: raw sockets that only record when which bytes arrive.
 
-Connections are made before the clock starts, and what came is taken apart after it has stopped, so the client costs
-next to nothing while it measures. All times are `time.monotonic()` seconds, which processes of one machine share.
+It connects before the clock starts and parses the responses after the clock has stopped, so it uses very little CPU
+while it measures. All times are `time.monotonic()` seconds, which the processes of one machine share.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """A streamed answer: when its request was sent, when each delta came, when its last byte came.
+    """A streamed answer with the times at which its request was sent and its deltas and its last byte arrived.
 
-    `calls` are the tool calls in it, in OpenAI's form. `error` is what went wrong, `code` the error's code.
+    `calls` are its tool calls in OpenAI's form. `error` is the message of an error, "" without one; `code` is its code.
     """
 
     status: int
@@ -49,28 +49,30 @@ class Answer:
 
     @property
     def first(self) -> float:
-        """Seconds to the first delta."""
+        """Return the seconds until the first delta."""
         return self.deltas[0][0] - self.sent
 
     @property
     def last(self) -> float:
-        """Seconds to the end."""
+        """Return the seconds until the end."""
         return self.ended - self.sent
 
     @property
     def text(self) -> str:
-        """All of its text."""
+        """Return the text of all deltas."""
         return "".join(text for _, text in self.deltas)
 
 
 def exchange(requests: Sequence[Request], on_begun: Callable[[], None] | None = None) -> list[Answer]:
-    """Send all requests at once and read all answers. `on_begun` is called when each has begun to answer.
+    """Send all requests at once and read all answers. Call `on_begun` as soon as every answer has begun.
 
-    Raises TimeoutError when nothing comes for two minutes, OSError when there is no connection.
+    Raises TimeoutError if no data arrives for two minutes, and OSError if a connection fails.
     """
     connections: list[_Connection] = []
     try:
-        connections.extend(map(_Connection, requests))  # one after the other: those made are closed below
+        connections.extend(
+            map(_Connection, requests)
+        )  # added one by one, so that all of them are closed below
         for connection in connections:
             connection.send()
         _receive(connections, on_begun)
@@ -81,7 +83,7 @@ def exchange(requests: Sequence[Request], on_begun: Callable[[], None] | None = 
 
 
 class _Connection:
-    """One request's connection, and what has come over it."""
+    """The connection of one request, and the data that arrived over it."""
 
     def __init__(self, request: Request) -> None:
         parts = urlsplit(request.url)
@@ -104,7 +106,7 @@ class _Connection:
         self.sock.setblocking(False)
 
     def receive(self) -> bool:
-        """Take what has come; False at the end of the answer."""
+        """Read the data that has arrived. Return False at the end of the answer."""
         while True:
             try:
                 data = self.sock.recv(RECEIVE)
@@ -161,7 +163,7 @@ def _receive(connections: Sequence[_Connection], on_begun: Callable[[], None] | 
         while selector.get_map():
             ready = selector.select(SILENCE_SECONDS)
             if not ready:
-                raise TimeoutError(f"nothing came for {SILENCE_SECONDS:g} seconds")
+                raise TimeoutError(f"no data arrived for {SILENCE_SECONDS:g} seconds")
             for key, _ in ready:
                 silent -= not key.data.arrivals
                 if not key.data.receive():
@@ -184,12 +186,12 @@ def _answer(connection: _Connection) -> Answer:
         if line.startswith(b"data:"):
             _read_event(answer, when, line[5:].strip())
     if not answer.deltas and not answer.error:
-        answer.error = "the answer holds no delta"
+        answer.error = "the answer has no delta"
     return answer
 
 
 def _body(connection: _Connection) -> Arrivals:
-    """The arrivals without the head and, where there are any, without the frames of the chunked encoding."""
+    """Return the arrivals without the head and without the frames of a chunked encoding."""
     left = len(connection.head) + 4
     body: Arrivals = []
     for when, data in connection.arrivals:
@@ -200,7 +202,7 @@ def _body(connection: _Connection) -> Arrivals:
 
 
 def _unchunked(arrivals: Arrivals) -> Iterator[tuple[float, bytes]]:
-    rest, left = b"", 0  # `left` bytes of the current chunk are still to come, its line end included
+    rest, left = b"", 0  # the current chunk lacks `left` bytes, including its line end
     for when, data in arrivals:
         rest += data
         while rest:
@@ -217,10 +219,10 @@ def _unchunked(arrivals: Arrivals) -> Iterator[tuple[float, bytes]]:
 
 
 def _lines(arrivals: Arrivals) -> Iterator[tuple[float, bytes]]:
-    """Whole lines, each with the moment its last byte came."""
-    held = b""
+    """Yield complete lines, each with the time at which its last byte arrived."""
+    rest = b""
     for when, data in arrivals:
-        *lines, held = (held + data).split(b"\n")
+        *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             yield when, line
 

@@ -1,4 +1,4 @@
-"""What the gateway is compared with: the model's side alone, and a new `claude -p` for each request."""
+"""Rows to compare the gateway with: the stand-in alone, and a new `claude -p` per request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.claude.cli.launch import CHAT_ARGUMENTS, child_environment
 
 
 def standin(lab: Lab, row: Row, times: int) -> None:
-    """A streamed Messages API request, straight to the stand-in."""
+    """Measure a streamed Messages API request straight to the stand-in."""
     body = {
         "model": lab.model,
         "max_tokens": 1024,
@@ -33,7 +33,7 @@ def standin(lab: Lab, row: Row, times: int) -> None:
 
 
 def cold_claude(lab: Lab, row: Row, times: int) -> None:
-    """`claude -p` started for each request, with the arguments and the environment the gateway gives it."""
+    """Measure a new `claude -p` per request, with the arguments and environment that the gateway uses."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(lab.folder),
@@ -48,9 +48,9 @@ def cold_claude(lab: Lab, row: Row, times: int) -> None:
 
 
 def follow_up(lab: Lab, row: Row, times: int) -> None:
-    """Follow-up turns, with cold starts in between: how quick the machine is may change within seconds.
+    """Measure follow-up turns, with cold starts in between because the speed of the machine changes within seconds.
 
-    With two warm processes, as the gateway has them unless told otherwise: those that merely wait use CPU, too.
+    Two processes are warm, as by default, because idle processes use CPU too.
     """
     cold = Row("")
     rows.follow_up(lab.gateway(2), row, times, lambda: cold_claude(lab, cold, 2))

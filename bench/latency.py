@@ -1,6 +1,6 @@
-"""What the gateway adds to a first delta, measured with a CLI that costs next to nothing (scripted_cli.py).
+"""Measure the time that the gateway adds to a first delta, with a CLI that uses almost no CPU (scripted_cli.py).
 
-What the server takes for any stream, and the CLI for these lines, is measured apart and subtracted.
+The time that the server needs for any stream, and the CLI for the same lines, is measured separately and subtracted.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ WARM = 4
 PLAY = "play 3 0.02"  # a few deltas at the pace of a model
 WORDS = "word " * 200
 TURNS = 10
-UNMEASURED = 5  # the first ones import and compile
-REST_SECONDS = 0.03  # between turns: a gateway that has something to do
+UNMEASURED = 5  # the first turns import and compile
+REST_SECONDS = 0.03  # between turns, as in a gateway that is in use
 
 
 def new_conversations(lab: Lab, row: Row, times: int) -> None:
-    """First turns with a set-up that nobody has seen before."""
+    """Measure first turns, each with a new system prompt."""
     with awake() as is_awake:
         floors = _floors(lab, times, is_new=True)
         turns = _Turns(lab, row)
         for number in range(times + UNMEASURED):
-            system = _said("system", f"You are number {number}.")
-            turns.ask([system, _said("user", PLAY)], is_timed=number >= UNMEASURED)
+            system = _message("system", f"You are number {number}.")
+            turns.ask([system, _message("user", PLAY)], is_timed=number >= UNMEASURED)
             _await_warm(turns.target)
     turns.sum_up(*floors, is_awake)
 
 
 def follow_ups(lab: Lab, row: Row, times: int, messages: int) -> None:
-    """The later ones of ten turns of a conversation that has `messages` messages before."""
+    """Measure the later turns of conversations of ten turns that start with `messages` messages."""
     with awake() as is_awake:
         floors = _floors(lab, times, is_new=False)
         turns = _Turns(lab, row)
-        before = [_said(role, WORDS) for _ in range(messages // 2) for role in ("user", "assistant")]
+        before = [_message(role, WORDS) for _ in range(messages // 2) for role in ("user", "assistant")]
         while len(row.first) < times:
             said = [*before]
             for number in range(TURNS):
-                said.append(_said("user", PLAY))
-                said.append(_said("assistant", turns.ask(said, is_timed=number > 0)))
+                said.append(_message("user", PLAY))
+                said.append(_message("assistant", turns.ask(said, is_timed=number > 0)))
                 time.sleep(REST_SECONDS)
     turns.sum_up(*floors, is_awake)
 
 
 class _Turns:
-    """Turns of the gateway with the scripted CLI, which tells when it got the message and wrote the first delta."""
+    """Turns through the scripted CLI, whose answer says when the message arrived and the first delta was written."""
 
     def __init__(self, lab: Lab, row: Row) -> None:
         self.target = lab.scripted(warm=WARM)
@@ -66,7 +66,7 @@ class _Turns:
         self._ways: list[tuple[float, float]] = []
 
     def ask(self, messages: Messages, *, is_timed: bool) -> str:
-        """The answer's text."""
+        """Send a turn and return the text of the answer."""
         (answer,) = ask([self.target.chat(messages)])
         came, written = map(float, answer.text.split()[:2])
         if is_timed:
@@ -76,40 +76,40 @@ class _Turns:
         return answer.text
 
     def sum_up(self, server: float, cli: float, is_awake: bool) -> None:
-        """What is left without the floors, in seconds."""
+        """Fill in the row. `server` and `cli` are the seconds to subtract."""
         row = self._row
         way_in, way_out = (statistics.median(way) for way in zip(*self._ways, strict=True))
         figures = {"added": statistics.median(row.first) - server - cli, "server": server, "cli": cli}
         figures |= {"way_in": way_in, "way_out": way_out}
         row.figures |= {f"{name}_ms": seconds * 1000 for name, seconds in figures.items()}
         row.remark = (
-            "{added_ms:.2f} ms over what gunicorn takes for any stream ({server_ms:.2f}) and the CLI for the same "
-            "lines ({cli_ms:.2f}); {way_in_ms:.2f} ms to the CLI's stdin, {way_out_ms:.2f} ms back"
+            "adds {added_ms:.2f} ms to gunicorn's time for any stream ({server_ms:.2f}) and the CLI's time for the "
+            "same lines ({cli_ms:.2f}); {way_in_ms:.2f} ms to the CLI's stdin, {way_out_ms:.2f} ms back"
         ).format(**row.figures)
         if not is_awake:
-            row.remark += "; the CPUs may have slept in between"
+            row.remark += "; CPUs may have slept (needs root)"
         row.gateway_memory, row.cli_memory = self.target.memory()
 
 
-def _said(role: str, text: str) -> dict[str, str]:
+def _message(role: str, text: str) -> dict[str, str]:
     return {"role": role, "content": text}
 
 
 def _floors(lab: Lab, times: int, *, is_new: bool) -> tuple[float, float]:
-    """Seconds of the server for any stream, and of the CLI for the lines of such a turn."""
-    cli = list(_alone(lab, times, is_new=is_new))
+    """Return the seconds of the server for any stream, and of the CLI for the lines of such a turn."""
+    cli = list(_time_cli_alone(lab, times, is_new=is_new))
     target, server = lab.bare(), []
     for _ in range(times):
-        (answer,) = ask([target.chat([_said("user", PLAY)])])
+        (answer,) = ask([target.chat([_message("user", PLAY)])])
         server.append(answer.first)
         time.sleep(PAUSE_SECONDS)
     return statistics.median(server), statistics.median(cli)
 
 
-def _alone(lab: Lab, times: int, *, is_new: bool) -> Iterator[float]:
-    """The same lines that the gateway exchanges with a process, without a gateway: what it cannot be below."""
+def _time_cli_alone(lab: Lab, times: int, *, is_new: bool) -> Iterator[float]:
+    """Yield the seconds for the lines that the gateway exchanges with a process: a lower limit for any gateway."""
     for _ in range(times):
-        with _bare(lab.launcher()) as process:
+        with _running(lab.launcher()) as process:
             _control(process, {"subtype": "list_models"})
             if not is_new:
                 _turn(process)
@@ -122,7 +122,7 @@ def _alone(lab: Lab, times: int, *, is_new: bool) -> Iterator[float]:
 
 
 def _turn(process: subprocess.Popen[bytes]) -> float:
-    """When the first delta came."""
+    """Send a message and return the time at which the first delta arrived."""
     _send(process, {"type": "user", "message": {"role": "user", "content": PLAY}})
     _await_line(process, b"text_delta")
     came = time.monotonic()
@@ -131,7 +131,7 @@ def _turn(process: subprocess.Popen[bytes]) -> float:
 
 
 @contextlib.contextmanager
-def _bare(program: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _running(program: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield process
@@ -158,11 +158,11 @@ def _await_line(process: subprocess.Popen[bytes], mark: bytes) -> None:
     assert process.stdout
     while mark not in (line := process.stdout.readline()):
         if not line:
-            raise RowFailed("the scripted CLI ended")
+            raise RowFailed("the scripted CLI exited")
 
 
 def _await_warm(target: OwnGateway) -> None:
-    """`settle` looks at CPU figures for 0.3 s; a scripted CLI is ready sooner."""
+    """Wait for warm processes, without the 0.3 s for which `settle` watches the CPU."""
     while target.status()["warm"] < WARM:
         time.sleep(0.02)
     time.sleep(0.03)

@@ -1,4 +1,4 @@
-"""Figures of one row, and the table of all rows."""
+"""The figures of a row, and the table of all rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FLOOR = "stand-in itself"
-MOST_OTHERS = 0.15  # share of the machine
+MAX_SHARE_OF_OTHERS = 0.15  # of the CPU time of the machine
 HEADS = (
     "",
     "n",
@@ -26,18 +26,18 @@ UNITS = ("", "", "ms", "ms", "ms", "ms", "ms", "/request", "MiB RSS", "MiB priv.
 
 
 class RowFailed(Exception):
-    """A row could not be measured; the message says why."""
+    """A row could not be measured. The message says why."""
 
 
 class NotSupported(RowFailed):
-    """The server says that it cannot do this."""
+    """The server does not support the feature that the row measures."""
 
 
 @dataclass(slots=True)
 class Row:
-    """What one row shows. Times are seconds, one for each request; `cpu` is CPU seconds in all; memory is MiB.
+    """The figures of one row. Times are seconds, one per request; `cpu` is the sum of CPU seconds; memory is in MiB.
 
-    `figures` are further numbers by name; `remark` is for people.
+    `figures` are further numbers by name. `remark` is a text for the table.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Row:
     figures: dict[str, float] = field(default_factory=dict)
     remark: str = ""
     failed: bool = False
-    others: float = 0.0  # share of the machine that other programs took meanwhile
+    others: float = 0.0  # the share of the CPU time that other programs used
 
     def as_json(self) -> dict[str, Any]:
-        """The row for a file; times in milliseconds."""
+        """Return the row as JSON. Times are milliseconds."""
         return {
             "name": self.name,
             "requests": len(self.first),
@@ -69,18 +69,18 @@ class Row:
 
     @property
     def cpu_per_request(self) -> float | None:
-        """CPU seconds for one request."""
+        """Return the CPU seconds per request."""
         return self.cpu / len(self.first) if self.cpu is not None and self.first else None
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of all do not exceed; the nearest rank."""
+    """Return the value that a share (0 to 1) of all values does not exceed, by the nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def median(values: Iterable[float | None]) -> float | None:
-    """The median of those that are known; None when none is."""
+    """Return the median of the known values, or None without any."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
@@ -92,7 +92,7 @@ def _summary(seconds: Sequence[float]) -> dict[str, float] | None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """All rows, in columns, with a line for each."""
+    """Return all rows in columns, one line per row."""
     floor = next((median(row.first) for row in rows if row.name == FLOOR), None)
     cells = [HEADS, UNITS, *(_cells(row, floor) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEADS))]
@@ -107,12 +107,12 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def disturbance(rows: Sequence[Row]) -> str:
-    """A warning when other programs kept the machine busy during some rows; "" when they did not."""
-    disturbed = [f"{row.name} ({row.others:.0%})" for row in rows if row.others > MOST_OTHERS]
+    """Return a warning if other programs kept the machine busy during some rows, else ""."""
+    disturbed = [f"{row.name} ({row.others:.0%})" for row in rows if row.others > MAX_SHARE_OF_OTHERS]
     if not disturbed:
         return ""
     return (
-        f"Not to be compared: other programs took a good part of the machine during {', '.join(disturbed)}."
+        f"Do not compare these rows, because other programs used much of the machine: {', '.join(disturbed)}."
     )
 
 

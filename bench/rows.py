@@ -1,4 +1,4 @@
-"""The rows that any OpenAI-compatible server can be measured by: a function for each."""
+"""Rows that measure any OpenAI-compatible server, one function per row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ Messages = list[dict[str, Any]]
 SYSTEM = "You are a helpful assistant. Answer with one short sentence."
 QUESTION = "Say hello."
 FOLLOW_UPS = 10  # later turns of one conversation
-REFILL_SECONDS = 2.0  # by then a server has begun to start what takes the place of a process it gave away
+REFILL_SECONDS = (
+    2.0  # after this time, a server has begun to start a replacement for the process that it used
+)
 TOOLS = [
     {
         "type": "function",
@@ -36,7 +38,7 @@ TOOLS = [
 
 
 def ask(requests: Sequence[Request], on_begun: Callable[[], None] | None = None) -> list[Answer]:
-    """The answers. Raises RowFailed, or NotSupported when the server says so."""
+    """Send requests and return the answers. Raises RowFailed, or NotSupported if the server says so."""
     try:
         answers = exchange(requests, on_begun)
     except OSError as error:
@@ -50,18 +52,18 @@ def ask(requests: Sequence[Request], on_begun: Callable[[], None] | None = None)
 
 
 def timed(row: Row, target: Target, requests: Sequence[Request]) -> list[Answer]:
-    """Ask at once, and add times and CPU to the row. `target` is settled before and after.
+    """Send requests at once, and add times and CPU to the row. The target is settled before and after.
 
-    What happens in the background because of these requests counts, such as the start of the next warm process.
+    Work in the background that the requests cause counts, such as the start of the next warm process.
     """
     with _counted(row, target):
-        answers = noted(row, requests)
+        answers = timed_without_cpu(row, requests)
         target.settle(len(requests))
     return answers
 
 
-def noted(row: Row, requests: Sequence[Request]) -> list[Answer]:
-    """Ask at once, and add times to the row."""
+def timed_without_cpu(row: Row, requests: Sequence[Request]) -> list[Answer]:
+    """Send requests at once, and add times to the row."""
     answers = ask(requests)
     row.first += [answer.first for answer in answers]
     row.last += [answer.last for answer in answers]
@@ -79,29 +81,29 @@ def _counted(row: Row, target: Target) -> Iterator[None]:
 
 
 def opening(system: str) -> Messages:
-    """A new conversation."""
+    """Return the messages of a new conversation."""
     return [{"role": "system", "content": system}, {"role": "user", "content": QUESTION}]
 
 
-def unlike_any() -> str:
-    """A system prompt that no server has seen before."""
+def new_system_prompt() -> str:
+    """Return a system prompt that no server has seen before."""
     return f"{SYSTEM} Conversation {uuid.uuid4()}."
 
 
 def new_conversation(target: Target, row: Row, times: int) -> None:
-    """First turns; each system prompt is a new one, so nothing can be prepared for it."""
+    """Measure first turns with new system prompts, for which a server cannot prepare."""
     target.settle(1)
-    ask([target.chat(opening(unlike_any()))])  # the first of all imports and compiles
+    ask([target.chat(opening(new_system_prompt()))])  # the first request imports and compiles
     target.settle(1)
     for _ in range(times):
-        timed(row, target, [target.chat(opening(unlike_any()))])
+        timed(row, target, [target.chat(opening(new_system_prompt()))])
     row.gateway_memory, row.cli_memory = target.memory()
 
 
 def known_set_up(target: Target, row: Row, times: int) -> None:
-    """First turns of conversations that all have the same system prompt, as an application's have."""
-    system = unlike_any()
-    for _ in range(2):  # two to learn from
+    """Measure first turns that all have the same system prompt, as in one application."""
+    system = new_system_prompt()
+    for _ in range(2):  # the gateway prepares processes after two equal setups
         target.settle(1)
         ask([target.chat(opening(system))])
     target.settle(1)
@@ -111,30 +113,30 @@ def known_set_up(target: Target, row: Row, times: int) -> None:
 
 
 def follow_up(target: Target, row: Row, times: int, between: Callable[[], None] = lambda: None) -> None:
-    """The conversation with its answer sent again, and one more message; `between` is called before each conversation.
+    """Measure later turns, which send the conversation and one more message. Call `between` before each conversation.
 
-    What the first turn makes the server do in the background is over before: none of it counts here.
+    The work in the background that a first turn causes is over by then and does not count.
     """
     while len(row.first) < times:
-        messages = opening(unlike_any())
+        messages = opening(new_system_prompt())
         target.settle(1)
         (answer,) = ask([target.chat(messages)])
         time.sleep(REFILL_SECONDS)
         target.settle(1)
         between()
-        with _counted(row, target):  # idle processes use CPU, too: no waiting in between
+        with _counted(row, target):  # no pauses, because idle processes use CPU too
             for _ in range(min(FOLLOW_UPS, times - len(row.first))):
-                said = {"role": "assistant", "content": answer.text}
-                messages = [*messages, said, {"role": "user", "content": QUESTION}]
-                (answer,) = noted(row, [target.chat(messages)])
+                reply = {"role": "assistant", "content": answer.text}
+                messages = [*messages, reply, {"role": "user", "content": QUESTION}]
+                (answer,) = timed_without_cpu(row, [target.chat(messages)])
     row.gateway_memory, row.cli_memory = target.memory()
 
 
 def tool_round_trip(target: Target, row: Row, times: int) -> None:
-    """From the results of a tool call to the final answer; the request that led to the call is not timed."""
+    """Measure from sending a tool result to the final answer. The request that led to the call is not timed."""
     for _ in range(times):
         messages: Messages = [
-            {"role": "system", "content": unlike_any()},
+            {"role": "system", "content": new_system_prompt()},
             {"role": "user", "content": "Ask the tool for the weather in Paris, then tell me."},
         ]
         target.settle(1)
@@ -152,11 +154,11 @@ def tool_round_trip(target: Target, row: Row, times: int) -> None:
 
 
 def at_once(target: Target, row: Row, times: int, count: int) -> None:
-    """`count` new conversations in the same moment, `times` rounds of them."""
+    """Measure `times` rounds of `count` new conversations that start at the same moment."""
     target.settle(count)
     spreads = []
     for _ in range(times):
-        answers = timed(row, target, [target.chat(opening(unlike_any())) for _ in range(count)])
+        answers = timed(row, target, [target.chat(opening(new_system_prompt())) for _ in range(count)])
         starts = [answer.deltas[0][0] for answer in answers]
         spreads.append(max(starts) - min(starts))
     row.gateway_memory, row.cli_memory = target.memory()

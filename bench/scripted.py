@@ -1,4 +1,4 @@
-"""How much the gateway carries, measured with a CLI that costs next to nothing (scripted_cli.py)."""
+"""Measure the throughput of the gateway, with a CLI that uses almost no CPU (scripted_cli.py)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PAUSE_SECONDS = 0.1  # between the deltas of a slow stream
 
 
 def play(target: OwnGateway, script: str) -> Request:
-    """A request that the scripted CLI answers by `script`."""
+    """Return a request that makes the scripted CLI play `script`."""
     return target.chat([{"role": "user", "content": f"play {script}"}])
 
 
 def fast_stream(lab: Lab, row: Row, times: int, deltas: int) -> None:
-    """One stream, written as fast as it is read; memory before, at its highest, and after."""
+    """Measure one stream that is written as fast as it is read, and the memory before, at the peak and after."""
     target = lab.scripted(warm=4)
     ask([play(target, f"{deltas // 10} 0")])
     target.settle(1)
@@ -37,18 +37,18 @@ def fast_stream(lab: Lab, row: Row, times: int, deltas: int) -> None:
         target.settle(1)
         row.cpu = (row.cpu or 0.0) + (target.cpu() or 0.0) - used
     row.figures["events_per_second"] = statistics.median(rates)
-    row.remark = f"{row.figures['events_per_second']:,.0f} token events a second, of {deltas:,}"
+    row.remark = f"{row.figures['events_per_second']:,.0f} token events per second, of {deltas:,}"
     row.gateway_memory, row.cli_memory = target.memory()
     after, peak = row.gateway_memory, usage.peak(target.worker)
     if before is not None and after is not None and peak is not None:
         row.figures |= {"rss_before_mib": before, "rss_peak_mib": peak, "rss_after_mib": after}
-        row.remark += f"; gateway {before:.1f} MiB before, {peak:.1f} at most, {after:.1f} after"
+        row.remark += f"; gateway {before:.1f} MiB before, {peak:.1f} at its peak, {after:.1f} after"
 
 
 def slow_streams(lab: Lab, row: Row, streams: int, deltas: int) -> None:
-    """Many streams at once, 10 deltas a second each; how late each delta reaches the client.
+    """Measure the delay of each delta in many streams at once, with 10 deltas per second in each.
 
-    They begin when all of them have a process: starting those is not what is measured here.
+    The streams begin when all of them have a process, because the start of processes is not measured here.
     """
     target = lab.scripted(warm=2)
     target.settle(2)
@@ -63,23 +63,23 @@ def slow_streams(lab: Lab, row: Row, streams: int, deltas: int) -> None:
 
     def open_gate() -> None:
         started.append(time.monotonic() - begun)
-        gates.append(os.open(gate, os.O_RDWR))  # kept open: a reader that comes late does not wait
+        gates.append(os.open(gate, os.O_RDWR))  # stays open, so that no late reader waits
 
     try:
         answers = ask([play(target, script) for script in scripts], open_gate)
     finally:
         for descriptor in gates:
             os.close(descriptor)
-    _note_lateness(row, answers)
+    _add_lateness(row, answers)
     row.gateway_memory, row.cli_memory = usage.rss(target.worker), None
     row.figures |= {"streams": streams, "seconds_to_start_all": started[0]}
     row.remark += f"; {streams} streams, started in {started[0]:.1f} s"
     if before is not None and row.gateway_memory is not None:
         row.figures["gateway_kib_per_stream"] = (row.gateway_memory - before) * 1024 / streams
-        row.remark += f"; {row.figures['gateway_kib_per_stream']:.0f} KiB of the gateway a stream"
+        row.remark += f"; {row.figures['gateway_kib_per_stream']:.0f} KiB of the gateway per stream"
 
 
-def _note_lateness(row: Row, answers: list[Answer]) -> None:
+def _add_lateness(row: Row, answers: list[Answer]) -> None:
     late = []
     for answer in answers:
         for when, text in answer.deltas:

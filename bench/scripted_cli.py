@@ -1,12 +1,12 @@
-"""A Claude Code CLI that costs next to nothing, so that what is left is the gateway's share.
+"""A Claude Code CLI that uses almost no CPU, so that a measurement shows the gateway's share.
 
-It speaks the stream-json protocol as far as the gateway needs it. A user message "play COUNT PAUSE" is answered with
-COUNT text deltas, PAUSE seconds apart or, with no pause, as fast as they can be written; "play COUNT PAUSE DELAY GATE"
-first waits until somebody opens the named pipe GATE for writing, then DELAY seconds. Each delta is the time it was
-written at (monotonic seconds); the first is led by the time the message came. Without a pause only the first delta
-tells the time, the rest is written from one buffer.
+It speaks the part of the stream-json protocol that the gateway uses. It answers the user message "play COUNT PAUSE"
+with COUNT text deltas, PAUSE seconds apart or, if PAUSE is 0, as fast as possible. With "play COUNT PAUSE DELAY GATE"
+it first waits until the named pipe GATE is opened for writing, and then DELAY seconds. The text of a delta is the time
+at which it was written (monotonic seconds). The first delta begins with the time at which the message arrived. Without
+a pause, only the first delta has times; the others are written from one buffer.
 
-Only built-in modules: it is started with `python -I -S`, in some ten milliseconds, and hundreds run at once.
+It imports built-in modules only: `python -I -S` starts it in about ten milliseconds, and hundreds run at once.
 """
 
 import posix
@@ -21,12 +21,12 @@ BATCH = 1000
 
 
 def event(body: bytes) -> bytes:
-    """A `stream_event` line."""
+    """Return a `stream_event` line."""
     return b'{"type":"stream_event","event":{' + body + b"}" + COMMON
 
 
 def delta(text: bytes) -> bytes:
-    """A line with one text delta."""
+    """Return a line with one text delta."""
     body = b'"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"' + text + b'"}'
     return event(body)
 
@@ -47,34 +47,34 @@ WORD_SIZE = len(WORDS) // BATCH
 
 
 def write(data: bytes) -> None:
-    """Write all of it."""
+    """Write all of the data."""
     left = memoryview(data)
     while left:
         left = left[posix.write(1, left) :]
 
 
 def now() -> bytes:
-    """The time, as deltas tell it."""
+    """Return the time as it stands in deltas."""
     return b"%.6f " % time.monotonic()
 
 
 def between(line: bytes, before: bytes, after: bytes) -> bytes:
-    """What stands between two marks."""
+    """Return the text between two marks."""
     return line.partition(before)[2].partition(after)[0]
 
 
 def play(line: bytes) -> None:
     """Answer a user message."""
-    came = now()
+    arrived = now()
     words = between(line, b"play ", b'"').split() or [b"20", b"0"]
     count, pause = int(words[0]), float(words[1])
     if len(words) > 2:
         write(START)
         posix.close(posix.open(words[3], posix.O_RDONLY))
         time.sleep(float(words[2]))
-        write(delta(came + now()))
+        write(delta(arrived + now()))
     else:
-        write(START + delta(came + now()))
+        write(START + delta(arrived + now()))
     if pause:
         paced(count - 1, pause)
     else:
@@ -83,7 +83,7 @@ def play(line: bytes) -> None:
 
 
 def paced(count: int, pause: float) -> None:
-    """Deltas at a steady pace: a late one does not move those behind it."""
+    """Write deltas at a steady pace, so that one late delta does not delay the next."""
     due = time.monotonic()
     for _ in range(count):
         due += pause
@@ -92,14 +92,14 @@ def paced(count: int, pause: float) -> None:
 
 
 def fast(count: int) -> None:
-    """Deltas as fast as they are read."""
+    """Write deltas as fast as they are read."""
     for _ in range(count // BATCH):
         write(WORDS)
     write(WORDS[: count % BATCH * WORD_SIZE])
 
 
 def serve(line: bytes) -> None:
-    """Answer one line of the gateway's."""
+    """Answer one line from the gateway."""
     if line.startswith(b'{"type":"control_request"'):
         number = between(line, b'"request_id":"', b'"')
         write(
@@ -114,13 +114,13 @@ def serve(line: bytes) -> None:
 
 
 def main() -> None:
-    """Serve standard input to its end."""
+    """Answer lines until the end of standard input."""
     if "--version" in sys.argv:
         write(VERSION)
         return
-    held = b""
+    rest = b""
     while data := posix.read(0, 1 << 16):
-        *lines, held = (held + data).split(b"\n")
+        *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             serve(line)
 

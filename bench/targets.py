@@ -1,4 +1,4 @@
-"""What is measured: the gateway started here, or any OpenAI-compatible server."""
+"""The servers to measure: a gateway that the benchmark starts, or any OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class Target(Protocol):
     """An OpenAI-compatible server under test."""
 
     def chat(self, messages: list[dict[str, Any]], **fields: Any) -> Request:
-        """A streamed chat completion."""
+        """Return a request for a streamed chat completion."""
 
     def settle(self, warm: int) -> None:
-        """Wait until `warm` new conversations find a process ready and nothing goes on in the background."""
+        """Wait until `warm` processes are ready for new conversations and no work goes on in the background."""
 
     def cpu(self) -> float | None:
-        """CPU seconds used so far, all processes together; None when it cannot be seen."""
+        """Return the CPU seconds that all processes have used so far, or None if unknown."""
 
     def memory(self) -> tuple[float | None, float | None]:
-        """MiB: resident of the server, private of one CLI process (the median)."""
+        """Return the resident memory of the server and the median private memory of a CLI process, in MiB."""
 
 
 class Server:
-    """A server that somebody else runs: only its answers can be seen."""
+    """A server that the benchmark did not start. Only its answers can be measured."""
 
     def __init__(self, url: str, model: str | None, api_key: str | None) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
@@ -73,7 +73,7 @@ class Server:
 
 
 class OwnGateway(Server):
-    """A gateway that the benchmark started, and may look into."""
+    """A gateway that the benchmark started, and can inspect."""
 
     def __init__(self, gateway: Gateway, model: str | None) -> None:
         super().__init__(gateway.url, model or "", API_KEY)
@@ -89,7 +89,7 @@ class OwnGateway(Server):
         usage.await_quiet(self._gateway.process.pid)
 
     def status(self) -> dict[str, Any]:
-        """What /health says of the CLI processes."""
+        """Return the section of /health about CLI processes."""
         status: dict[str, Any] = self._gateway.api.health()["claude"]
         return status
 
@@ -102,7 +102,7 @@ class OwnGateway(Server):
 
 
 class Lab:
-    """Starts what rows need when they first need it. One gateway at a time, so that none disturbs another."""
+    """Starts the servers that rows need, when they need them. Only one gateway runs at a time."""
 
     def __init__(self, claude: str, model: str) -> None:
         self.claude = claude
@@ -123,13 +123,13 @@ class Lab:
 
     @property
     def upstream(self) -> str:
-        """The URL of the stand-in for Anthropic's API."""
+        """Return the URL of the stand-in for Anthropic's API."""
         if self._upstream is None:
             self._upstream = self._start_upstream()
         return self._upstream
 
     def gateway(self, warm: int) -> OwnGateway:
-        """A gateway with the real CLI before the stand-in, `warm` processes ready."""
+        """Return a gateway with `warm` processes of the real CLI, which use the stand-in."""
         environ = {
             "CLAUDE_BINARY_PATH": self.claude,
             "ANTHROPIC_BASE_URL": self.upstream,
@@ -140,7 +140,7 @@ class Lab:
         return self._start_gateway(environ, self.model)
 
     def scripted(self, warm: int) -> OwnGateway:
-        """A gateway with the scripted CLI."""
+        """Return a gateway with the scripted CLI."""
         environ = {
             "CLAUDE_BINARY_PATH": str(self.launcher()),
             "WARM_PROCESSES": str(warm),
@@ -149,12 +149,12 @@ class Lab:
             "MAX_QUEUED_REQUESTS": "600",
             "QUEUE_TIMEOUT_SECONDS": "120",
             "START_TIMEOUT_SECONDS": "120",
-            "RATE_LIMIT_REQUESTS_PER_MINUTE": "1000000",  # never reached, but counted as the default one is
+            "RATE_LIMIT_REQUESTS_PER_MINUTE": "1000000",  # counted as by default, but never reached
         }
         return self._start_gateway(environ, None)
 
     def bare(self) -> OwnGateway:
-        """The gateway's server with an app that does nothing."""
+        """Return the gateway's server with an app that does nothing."""
         return self._start_gateway({}, None, "bench.bare_wsgi:app")
 
     def _start_gateway(
@@ -176,7 +176,7 @@ class Lab:
             usage.Others.unaccounted += max(0.0, used - usage.cpu_seconds(os.getpid()))
 
     def launcher(self) -> Path:
-        """The scripted CLI as a program with a path of its own."""
+        """Write a program that runs the scripted CLI, and return its path."""
         path = self.folder / "claude"
         command = shlex.join([sys.executable, "-I", "-S", str(Path(scripted_cli.__file__).resolve())])
         path.write_text(f'#!/bin/sh\nexec {command} "$@"\n', "utf-8")
@@ -188,7 +188,7 @@ class Lab:
             [sys.executable, "-m", "bench.upstream"],
             cwd=ROOT,
             env=_minimal(os.environ),
-            stdin=subprocess.PIPE,  # it ends with its standard input
+            stdin=subprocess.PIPE,  # the process exits at the end of its standard input
             stdout=subprocess.PIPE,
             start_new_session=True,
             text=True,
@@ -209,12 +209,12 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back: half-started servers would be left behind."""
-    held: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    """Delay Ctrl-C until the end of the block, so that no server is left half-started."""
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if held:
+    if received:
         raise KeyboardInterrupt

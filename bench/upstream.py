@@ -1,7 +1,7 @@
-"""The model's side: the tests' stand-in for the Messages API, answering at once. Run as a process of its own.
+"""The model: the tests' stand-in for the Messages API, which answers at once. It runs as its own process.
 
-It answers 20 words, or a call of the tool TOOL where a request offers it and holds no result yet. The first line
-printed is the URL.
+It answers with 20 words, or with a call of TOOL if the request offers that tool and has no result yet. The first line
+that it prints is the URL.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ WORDS = [f"word{number} " for number in range(20)]
 
 
 def answer(body: dict[str, Any]) -> Reply:
-    """The scripted answer to a request."""
+    """Return the scripted answer to a request."""
     tool = next((tool["name"] for tool in body.get("tools") or () if tool["name"].endswith(TOOL)), None)
     if tool and not _has_result(body["messages"]):
-        # Thinking comes first, as a real model's would: without it the turn could not be continued everywhere.
+        # A real model thinks first, and some servers cannot continue a turn without that.
         return thinking("The tool knows.", tool_calls([(tool, {"city": "Paris"})]))
     return text(chunks=WORDS)
 
@@ -39,7 +39,7 @@ def _await_end(done: threading.Event) -> None:
 
 
 def main() -> None:
-    """Serve until SIGINT or SIGTERM, or until whoever started it is gone."""
+    """Serve until SIGINT, SIGTERM or the end of the parent process."""
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())

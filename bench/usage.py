@@ -1,5 +1,7 @@
-"""What processes cost: CPU seconds of a whole tree, resident and private memory. Memory is in MiB, None where the
-system does not tell."""
+"""The CPU seconds of process trees, and the resident and private memory of processes.
+
+Memory is in MiB, or None if the system does not report it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ QUIET_SHARE = 0.1  # of one core
 
 
 def tree(root: int) -> list[psutil.Process]:
-    """The process and its descendants; none when it is gone."""
+    """Return the process and its descendants, or an empty list if it is gone."""
     try:
         process = psutil.Process(root)
         return [process, *process.children(recursive=True)]
@@ -27,7 +29,7 @@ def tree(root: int) -> list[psutil.Process]:
 
 
 def cpu_seconds(root: int) -> float:
-    """CPU time the process and its descendants have used so far, those that have ended and been reaped included."""
+    """Return the CPU seconds of the process and its descendants so far, including reaped ones."""
     total = 0.0
     for process in tree(root):
         with contextlib.suppress(psutil.Error):
@@ -37,7 +39,7 @@ def cpu_seconds(root: int) -> float:
 
 
 def await_quiet(root: int, timeout: float = 8.0) -> None:
-    """Wait until the tree is idle: what was started in the background is done. Gives up after `timeout` seconds."""
+    """Wait until the tree is idle, so that its work in the background is done, but at most `timeout` seconds."""
     deadline = time.monotonic() + timeout
     used = cpu_seconds(root)
     while time.monotonic() < deadline:
@@ -48,9 +50,9 @@ def await_quiet(root: int, timeout: float = 8.0) -> None:
 
 
 class Others:
-    """How much of the machine is taken by processes that this one has not started, since it was made.
+    """The share of the CPU time that other programs have used since the object was created.
 
-    `unaccounted` are CPU seconds of own processes that ended without being waited for, as a stopped gateway's CLIs.
+    `unaccounted` are the CPU seconds of own processes that were not reaped here, such as the CLIs of a stopped gateway.
     """
 
     unaccounted: ClassVar[float] = 0.0
@@ -59,7 +61,7 @@ class Others:
         self._begun, self._foreign = time.monotonic(), self._seconds()
 
     def share(self) -> float:
-        """0 to 1, of all cores."""
+        """Return the share of all cores, 0 to 1."""
         elapsed = (time.monotonic() - self._begun) * (psutil.cpu_count() or 1)
         return min(1.0, max(0.0, self._seconds() - self._foreign) / elapsed)
 
@@ -67,12 +69,14 @@ class Others:
     def _seconds() -> float:
         machine = psutil.cpu_times()
         idle = machine.idle + getattr(machine, "iowait", 0.0)
-        guests = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)  # counted as user too
+        guests = getattr(machine, "guest", 0.0) + getattr(
+            machine, "guest_nice", 0.0
+        )  # user time includes these
         return float(sum(machine) - guests - idle) - cpu_seconds(os.getpid()) - Others.unaccounted
 
 
 def rss(pid: int) -> float | None:
-    """Resident memory of one process."""
+    """Return the resident memory of one process."""
     try:
         return psutil.Process(pid).memory_info().rss / MIB
     except psutil.Error:
@@ -80,7 +84,7 @@ def rss(pid: int) -> float | None:
 
 
 def private(pid: int) -> float | None:
-    """Memory that is the process's own: what one more of its kind costs."""
+    """Return the private memory of a process, which is the price of one more process."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
     except OSError:
@@ -90,13 +94,13 @@ def private(pid: int) -> float | None:
 
 
 def reset_peak(pid: int) -> None:
-    """Let `peak` count from now on."""
+    """Restart the measurement of `peak`."""
     with contextlib.suppress(OSError):
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def peak(pid: int) -> float | None:
-    """The most resident memory the process has had at once since `reset_peak`."""
+    """Return the highest resident memory of the process since `reset_peak`."""
     try:
         text = Path(f"/proc/{pid}/status").read_text("ascii")
     except OSError:

@@ -1,7 +1,7 @@
-"""The gateway at work without an account: `make demo`.
+"""Show the gateway without an account: `make demo`.
 
-The real Claude Code CLI runs, but the model behind it is scripted: the tests' stand-in for Anthropic's API repeats what
-it was told. Prints how to try the gateway, asks one question itself, and serves until Ctrl-C.
+The real Claude Code CLI runs, but the model is scripted: the tests' stand-in for Anthropic's API repeats the question.
+The demo prints commands to try, asks one question itself, and serves until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.errors import ClaudeUnavailable
 from tests.support.gateway import ROOT, Gateway
 
 MODEL = "claude-sonnet-4-5"
-API_KEY = "sk-ant-dummy"  # for the CLI; nobody checks it
+API_KEY = "sk-ant-dummy"  # for the CLI; the stand-in does not check it
 WARM_PROCESSES = 2
 WARM_SECONDS = 60.0
 DELAY_SECONDS = 0.05  # between words
@@ -32,7 +32,7 @@ QUESTION = "Hello! Are you a real model?"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demonstration; 1 when it could not be started or the answer failed."""
+    """Run the demo. Return 1 if it could not start or the answer failed."""
     options = _parser().parse_args(argv)
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -40,16 +40,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         claude = find_binary(os.environ.get("CLAUDE_BINARY_PATH"))
         print(
-            f"Starting the gateway with Claude Code {claude.version_text}. The model is scripted: a stand-in for"
+            f"Starting the gateway with Claude Code {claude.version_text}. The model is scripted: on this machine,"
         )
-        print(
-            "Anthropic's API on this machine answers. No account is used, and nothing leaves this machine.\n"
-        )
+        print("a stand-in for Anthropic's API answers. No account is used and no data leaves this machine.\n")
         with _standin() as api, _gateway(claude.path, api, options.port) as gateway:
-            return _show(gateway, done, options.once)
+            return _run_demo(gateway, done, options.once)
     except ClaudeUnavailable as error:
         print(error.message, file=sys.stderr)
-    except AssertionError as error:  # the gateway did not start: it says why
+    except AssertionError as error:  # the gateway did not start; the message says why
         print(error, file=sys.stderr)
     except OpenAIError as error:
         print(f"The gateway did not answer: {error}", file=sys.stderr)
@@ -61,15 +59,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m scripts.demo", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--port", type=int, default=0, help="port of the gateway (default: any free one)")
-    parser.add_argument("--once", action="store_true", help="end after the answer")
+    parser.add_argument("--once", action="store_true", help="exit after the answer")
     return parser
 
 
-def _show(gateway: Gateway, done: threading.Event, once: bool) -> int:
+def _run_demo(gateway: Gateway, done: threading.Event, once: bool) -> int:
     if not _await_warm(gateway, done):
-        return _stopped(done)
-    _explain(f"{gateway.url}/v1")
-    _ask(f"{gateway.url}/v1", done)
+        return _exit_code_without_processes(done)
+    _print_examples(f"{gateway.url}/v1")
+    _ask_question(f"{gateway.url}/v1", done)
     if not once and not done.is_set():
         print(f"\nServing at {gateway.url} until Ctrl-C.", flush=True)
         done.wait()
@@ -78,7 +76,7 @@ def _show(gateway: Gateway, done: threading.Event, once: bool) -> int:
 
 
 def _await_warm(gateway: Gateway, done: threading.Event) -> bool:
-    """Wait until the CLI processes are ready; False when that takes too long or somebody stops the demonstration."""
+    """Wait until the CLI processes are ready. Return False if that takes too long or the demo is stopped."""
     deadline = time.monotonic() + WARM_SECONDS
     while time.monotonic() < deadline and not done.wait(0.1):
         if gateway.api.health()["claude"]["warm"] >= WARM_PROCESSES:
@@ -86,17 +84,17 @@ def _await_warm(gateway: Gateway, done: threading.Event) -> bool:
     return False
 
 
-def _stopped(done: threading.Event) -> int:
+def _exit_code_without_processes(done: threading.Event) -> int:
     if done.is_set():
         return 0
-    print(f"No CLI process got ready within {WARM_SECONDS:g} seconds.", file=sys.stderr)
+    print(f"No CLI process was ready within {WARM_SECONDS:g} seconds.", file=sys.stderr)
     return 1
 
 
-def _explain(base_url: str) -> None:
+def _print_examples(base_url: str) -> None:
     body = f'{{"model": "{MODEL}", "stream": true, "messages": [{{"role": "user", "content": "Hi"}}]}}'
-    print(f"Base URL: {base_url}    API key: anything\n")
-    print("Try it from another terminal, with curl:\n")
+    print(f"Base URL: {base_url}    API key: any\n")
+    print("Try it from another terminal with curl:\n")
     print(f"  curl -N {base_url}/chat/completions -d '{body}'\n")
     print("or with the openai package:\n")
     print("  from openai import OpenAI")
@@ -106,8 +104,8 @@ def _explain(base_url: str) -> None:
     print("  print(answer.choices[0].message.content)\n", flush=True)
 
 
-def _ask(base_url: str, done: threading.Event) -> None:
-    """One streamed chat completion, printed as it comes."""
+def _ask_question(base_url: str, done: threading.Event) -> None:
+    """Stream one chat completion and print it as it arrives."""
     print(f"You:    {QUESTION}")
     print("Answer: ", end="", flush=True)
     first, deltas = 0.0, 0
@@ -130,7 +128,7 @@ def _ask(base_url: str, done: threading.Event) -> None:
 
 @contextlib.contextmanager
 def _standin() -> Iterator[str]:
-    """The scripted model, in a process and session of its own so that Ctrl-C does not reach it; yields its URL."""
+    """Run the scripted model and yield its URL. Its own session keeps Ctrl-C away from its process."""
     process = subprocess.Popen(
         [
             sys.executable,
