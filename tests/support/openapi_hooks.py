@@ -1,4 +1,4 @@
-"""Hooks of schemathesis, loaded by `tests/http/test_openapi.py`."""
+"""Hooks of schemathesis for tests/ops/test_openapi_contract.py, which names this module in its environment."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import schemathesis
 
-LONGEST_QUERY = 300  # characters before they are escaped; gunicorn refuses request lines over 4094
+MAX_QUERY = 300  # characters before escaping; gunicorn rejects request lines of more than 4094
 
 
 @schemathesis.hook
 def filter_query(context: Any, query: Any) -> bool:
-    """Whether a query gets as far as the gateway."""
-    return len(str(query)) < LONGEST_QUERY
+    """Return whether gunicorn passes such a query on to the gateway."""
+    return len(str(query)) < MAX_QUERY
