@@ -192,7 +192,7 @@ def test_stop_reasons_become_finish_reasons(stop_reason: str, expected: str) -> 
     done = Done(stop_reason, USAGE)
 
     assert chunks([START, done])[-1].choices[0].finish_reason == expected
-    assert whole([START, Text("a"), done]).choices[0].finish_reason == expected
+    assert completion([START, Text("a"), done]).choices[0].finish_reason == expected
     assert stop_reason in FINISH_REASONS or expected == "stop"
 
 
@@ -205,19 +205,19 @@ def test_error_ends_the_stream_without_done() -> None:
     ]
 
 
-def collected(*batches: list[Event]) -> dict[str, Any]:
+def collect(*batches: list[Event]) -> dict[str, Any]:
     collector = Collector("chatcmpl-1", 1700000000)
     for batch in batches:
         collector.add(batch)
     return collector.body()
 
 
-def whole(*batches: list[Event]) -> ChatCompletion:
-    return ChatCompletion.model_validate(collected(*batches), strict=True)
+def completion(*batches: list[Event]) -> ChatCompletion:
+    return ChatCompletion.model_validate(collect(*batches), strict=True)
 
 
 def test_events_are_collected_as_one_completion() -> None:
-    assert collected([START], [Idle(), Text("a")], [], [Text("b"), END]) == {
+    assert collect([START], [Idle(), Text("a")], [], [Text("b"), END]) == {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1700000000,
@@ -235,7 +235,7 @@ def test_events_are_collected_as_one_completion() -> None:
 
 
 def test_sdk_reads_the_completion() -> None:
-    got = whole([START, Thinking("h"), Thinking("m"), *TOOLS, Done("tool_use", Usage())])
+    got = completion([START, Thinking("h"), Thinking("m"), *TOOLS, Done("tool_use", Usage())])
 
     message = got.choices[0].message
     assert message.content is None
@@ -256,16 +256,16 @@ def test_sdk_reads_the_completion() -> None:
 
 
 def test_text_beside_tool_calls_is_kept() -> None:
-    assert whole([START, Text("Let me see."), *TOOLS, END]).choices[0].message.content == "Let me see."
+    assert completion([START, Text("Let me see."), *TOOLS, END]).choices[0].message.content == "Let me see."
 
 
 def test_empty_answer_is_an_empty_string() -> None:
-    assert whole([START, END]).choices[0].message.content == ""
+    assert completion([START, END]).choices[0].message.content == ""
 
 
 def test_incomplete_answer_is_an_error() -> None:
     with pytest.raises(UpstreamError):
-        collected([START, Text("a")])
+        collect([START, Text("a")])
 
 
 def test_events_and_comments_are_framed() -> None:

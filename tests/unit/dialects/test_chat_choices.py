@@ -53,7 +53,7 @@ def chunks(raw: bytes) -> list[ChatCompletionChunk]:
     return [ChatCompletionChunk.model_validate(payload, strict=True) for payload in payloads(data)]
 
 
-def whole(pairs: Pairs, n: int = 1, call_format: ToolCallFormat | None = None) -> dict[str, Any]:
+def collect(pairs: Pairs, n: int = 1, call_format: ToolCallFormat | None = None) -> dict[str, Any]:
     completion = Collector("chatcmpl-1", 1700000000, n, call_format or ToolCallFormat())
     for index, batch in pairs:
         completion.add(batch, index)
@@ -85,7 +85,7 @@ def test_stream_goes_on_until_the_last_choice_ends() -> None:
 
 def test_usage_of_choices_is_summed() -> None:
     last = chunks(stream(INTERLEAVED, n=2, include_usage=True))[-1].usage
-    summed = whole(INTERLEAVED, n=2)["usage"]
+    summed = collect(INTERLEAVED, n=2)["usage"]
 
     assert last is not None
     assert last.model_dump(exclude_unset=True) == summed
@@ -107,7 +107,7 @@ def test_costs_are_summed_if_any_is_known(costs: list[float | None], summed: flo
 
 
 def test_choices_are_collected_in_one_completion() -> None:
-    body = whole(INTERLEAVED, n=2)
+    body = collect(INTERLEAVED, n=2)
 
     assert body["model"] == "claude-test-1"
     assert [
@@ -117,7 +117,7 @@ def test_choices_are_collected_in_one_completion() -> None:
 
 def test_completion_needs_the_end_of_every_choice() -> None:
     with pytest.raises(UpstreamError):
-        whole(INTERLEAVED[:-1], n=2)
+        collect(INTERLEAVED[:-1], n=2)
 
 
 def test_choices_number_their_tool_calls_separately() -> None:
@@ -135,7 +135,7 @@ def test_choices_number_their_tool_calls_separately() -> None:
                 arguments[choice.index] += (call.function and call.function.arguments) or ""
 
     assert arguments == {0: '{"x":1}', 1: "{}"}
-    calls = [choice["message"]["tool_calls"][0] for choice in whole(pairs, n=2)["choices"]]
+    calls = [choice["message"]["tool_calls"][0] for choice in collect(pairs, n=2)["choices"]]
     assert [(call["id"], call["function"]["arguments"]) for call in calls] == [("a", '{"x":1}'), ("b", "{}")]
 
 
@@ -158,7 +158,7 @@ def test_deprecated_functions_get_a_function_call() -> None:
     assert "".join(call.arguments or "" for call in called) == '{"zone":"utc"}'
     assert all(delta.tool_calls is None for delta in deltas)
     assert got[-1].choices[0].finish_reason == "function_call"
-    choice = whole([(0, CALLS)], call_format=DEPRECATED)["choices"][0]
+    choice = collect([(0, CALLS)], call_format=DEPRECATED)["choices"][0]
     assert choice["message"]["function_call"] == {"name": "now", "arguments": '{"zone":"utc"}'}
     assert choice["message"]["content"] is None
     assert "tool_calls" not in choice["message"]
@@ -189,7 +189,7 @@ def test_free_text_arguments_are_sent_bare(fragments: list[str], expected: str) 
     for chunk in chunks(stream(pairs, call_format=RAW)):
         for call in chunk.choices[0].delta.tool_calls or []:
             arguments[call.index] += (call.function and call.function.arguments) or ""
-    calls = whole(pairs, call_format=RAW)["choices"][0]["message"]["tool_calls"]
+    calls = collect(pairs, call_format=RAW)["choices"][0]["message"]["tool_calls"]
 
     assert arguments == {0: expected, 1: '{"input":"x"}'}
     assert [call["function"]["arguments"] for call in calls] == [expected, '{"input":"x"}']

@@ -11,7 +11,7 @@ import pytest
 from gateway.dialects.common.media import MAX_FILE_BYTES, MAX_IMAGE_BYTES
 from gateway.errors import UnsupportedParameter
 from tests.support.client_bodies import PDF, PNG, PNG_URL
-from tests.unit.dialects.test_chat_dialect import refused, request
+from tests.unit.dialects.test_chat_dialect import error_of, request
 
 IMAGES = {
     "image/png": b"\x89PNG\r\n\x1a\n....",
@@ -36,9 +36,9 @@ def block(part: dict[str, Any]) -> dict[str, Any]:
     return got
 
 
-def fault(part: dict[str, Any]) -> tuple[str | None, bool]:
+def blamed_field(part: dict[str, Any]) -> tuple[str | None, bool]:
     """Return the field that the error names, and True if the error says that it is unsupported."""
-    error = refused({"role": "user", "content": [part]})
+    error = error_of({"role": "user", "content": [part]})
     assert error.param is not None
     assert error.param in error.message
     return error.param.removeprefix("messages[0].content[0]."), isinstance(error, UnsupportedParameter)
@@ -112,7 +112,7 @@ def test_image_urls_are_passed_on(part: dict[str, Any]) -> None:
     ],
 )
 def test_error_names_the_invalid_image(url: Any) -> None:
-    assert fault(image(url)) == ("image_url.url", False)
+    assert blamed_field(image(url)) == ("image_url.url", False)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_error_names_the_invalid_image(url: Any) -> None:
     ],
 )
 def test_error_names_the_invalid_part(part: dict[str, Any], param: str, unsupported: bool) -> None:
-    assert fault(part) == (param, unsupported)
+    assert blamed_field(part) == (param, unsupported)
 
 
 def test_image_size_is_limited() -> None:
     png = IMAGES["image/png"].ljust(MAX_IMAGE_BYTES, b"\0")
 
     assert block(image(data_url(png, "image/png")))["source"]["data"] == b64(png)
-    assert fault(image(data_url(png + b"\0", "image/png"))) == ("image_url.url", False)
+    assert blamed_field(image(data_url(png + b"\0", "image/png"))) == ("image_url.url", False)
 
 
 @pytest.mark.parametrize(
@@ -209,14 +209,14 @@ def test_file_name_is_optional(name: str | None) -> None:
     ],
 )
 def test_error_names_the_invalid_file(data: str | None) -> None:
-    assert fault(file(data, "a")) == ("file.file_data", False)
+    assert blamed_field(file(data, "a")) == ("file.file_data", False)
 
 
 def test_file_size_is_limited() -> None:
     pdf = b"%PDF-1.4".ljust(MAX_FILE_BYTES, b"\0")
 
     assert block(file(b64(pdf)))["source"]["media_type"] == "application/pdf"
-    assert fault(file(b64(pdf + b"\0"))) == ("file.file_data", False)
+    assert blamed_field(file(b64(pdf + b"\0"))) == ("file.file_data", False)
 
 
 def test_parts_keep_their_order() -> None:

@@ -29,13 +29,13 @@ def request(*messages: dict[str, Any], **fields: Any) -> ChatRequest:
     return parse_request(SCHEMA.load(body))
 
 
-def refused(*messages: dict[str, Any], **fields: Any) -> InvalidRequest:
+def error_of(*messages: dict[str, Any], **fields: Any) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         request(*messages, **fields)
     return caught.value
 
 
-def said(messages: tuple[Message, ...]) -> list[tuple[str, list[str]]]:
+def roles_and_texts(messages: tuple[Message, ...]) -> list[tuple[str, list[str]]]:
     return [(message.role, [block["text"] for block in message.content]) for message in messages]
 
 
@@ -55,7 +55,7 @@ def payloads(raw: bytes) -> list[Any]:
 
 
 def test_question_becomes_one_user_message() -> None:
-    assert said(request(HELLO).turn.messages) == [("user", ["hello"])]
+    assert roles_and_texts(request(HELLO).turn.messages) == [("user", ["hello"])]
 
 
 def test_system_messages_are_moved_to_the_front_in_order() -> None:
@@ -71,7 +71,7 @@ def test_system_messages_are_moved_to_the_front_in_order() -> None:
     ).turn
 
     assert turn.system == ("zero", "one\n", "two, and more", "three")
-    assert said(turn.messages) == [("user", ["hello", "again"])]
+    assert roles_and_texts(turn.messages) == [("user", ["hello", "again"])]
 
 
 @pytest.mark.parametrize("content", [None, "", " ", "\n\t", [], parts(""), parts(" ", "\n")])
@@ -80,7 +80,7 @@ def test_blank_messages_are_dropped(role: str, content: Any) -> None:
     turn = request(HELLO, {"role": role, "content": content}, {"role": "user", "content": "again"}).turn
 
     assert turn.system == ()
-    assert said(turn.messages) == [("user", ["hello", "again"])]
+    assert roles_and_texts(turn.messages) == [("user", ["hello", "again"])]
 
 
 def test_text_is_kept_as_sent() -> None:
@@ -90,7 +90,7 @@ def test_text_is_kept_as_sent() -> None:
         {"role": "user", "content": "\u2028é\0"},
     ).turn
 
-    assert said(turn.messages) == [
+    assert roles_and_texts(turn.messages) == [
         ("user", [" a ", "\r\nb\n"]),
         ("assistant", ["trailing \n"]),
         ("user", ["\u2028é\0"]),
@@ -100,7 +100,7 @@ def test_text_is_kept_as_sent() -> None:
 def test_half_an_emoji_is_replaced() -> None:
     turn = request({"role": "user", "content": "cut \ud83d"}, system_prompt="\ude00 whole 😀").turn
 
-    assert said(turn.messages) == [("user", ["cut \ufffd"])]
+    assert roles_and_texts(turn.messages) == [("user", ["cut \ufffd"])]
     assert turn.system == ("\ufffd whole 😀",)
 
 
@@ -112,7 +112,7 @@ def test_replayed_refusal_is_assistant_text() -> None:
         {"role": "user", "content": "why?"},
     ).turn
 
-    assert said(turn.messages)[1] == ("assistant", ["No.", "Never."])
+    assert roles_and_texts(turn.messages)[1] == ("assistant", ["No.", "Never."])
 
 
 def test_extra_fields_of_replayed_answers_are_ignored() -> None:
@@ -127,7 +127,11 @@ def test_extra_fields_of_replayed_answers_are_ignored() -> None:
 
     parsed = request(HELLO, answer, {"role": "user", "content": [part]})
 
-    assert said(parsed.turn.messages) == [("user", ["hello"]), ("assistant", ["hi"]), ("user", ["on"])]
+    assert roles_and_texts(parsed.turn.messages) == [
+        ("user", ["hello"]),
+        ("assistant", ["hi"]),
+        ("user", ["on"]),
+    ]
     assert parsed.turn.messages[2].content == ({"type": "text", "text": "on"},)
     assert parsed.ignored == ()
 
@@ -135,7 +139,11 @@ def test_extra_fields_of_replayed_answers_are_ignored() -> None:
 def test_assistant_may_speak_first_and_last() -> None:
     turn = request({"role": "assistant", "content": "Once upon"}).turn
 
-    assert said(turn.messages) == [("user", [OPENING]), ("assistant", ["Once upon"]), ("user", [NUDGE])]
+    assert roles_and_texts(turn.messages) == [
+        ("user", [OPENING]),
+        ("assistant", ["Once upon"]),
+        ("user", [NUDGE]),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +155,7 @@ def test_assistant_may_speak_first_and_last() -> None:
     ],
 )
 def test_conversation_without_user_content_is_an_error(messages: list[dict[str, Any]]) -> None:
-    error = refused(*messages)
+    error = error_of(*messages)
 
     assert (error.code, error.param) == ("missing_user_message", "messages")
 
@@ -170,21 +178,21 @@ def texts_of(message: dict[str, Any]) -> list[str]:
 def test_any_conversation_alternates_from_user_to_user(messages: list[dict[str, Any]]) -> None:
     spoken = [(message["role"], text) for message in messages for text in texts_of(message)]
     if not spoken:
-        assert refused(*messages).code == "missing_user_message"
+        assert error_of(*messages).code == "missing_user_message"
         return
 
     turn = request(*messages).turn
 
     expected = [("user", OPENING)] * (spoken[0][0] == "assistant") + spoken
     expected += [("user", NUDGE)] * (spoken[-1][0] == "assistant")
-    assert [(role, text) for role, texts in said(turn.messages) for text in texts] == expected
+    assert [(role, text) for role, texts in roles_and_texts(turn.messages) for text in texts] == expected
     roles = [message.role for message in turn.messages]
     assert roles == [role for role, _ in groupby(roles)]
     assert roles[0] == roles[-1] == "user"
 
 
 def test_spoken_answers_are_not_supported() -> None:
-    error = refused(HELLO, {"role": "assistant", "audio": {"id": "x"}})
+    error = error_of(HELLO, {"role": "assistant", "audio": {"id": "x"}})
 
     assert isinstance(error, UnsupportedParameter)
     assert (error.code, error.param) == ("unsupported_parameter", "messages[1].audio")
@@ -198,7 +206,7 @@ def test_spoken_answers_are_not_supported() -> None:
     ],
 )
 def test_unsupported_parts_are_named(role: str, kind: str) -> None:
-    error = refused(HELLO, {"role": role, "content": [*parts("see"), {"type": kind, kind: {}}]})
+    error = error_of(HELLO, {"role": role, "content": [*parts("see"), {"type": kind, kind: {}}]})
 
     assert isinstance(error, UnsupportedParameter)
     assert error.param == f"messages[1].content[1].{kind}"
@@ -218,7 +226,7 @@ def test_unsupported_parts_are_named(role: str, kind: str) -> None:
     ],
 )
 def test_error_names_the_invalid_part(part: dict[str, Any], param: str) -> None:
-    error = refused(HELLO, {"role": "user", "content": [*parts("ok"), part]})
+    error = error_of(HELLO, {"role": "user", "content": [*parts("ok"), part]})
 
     assert not isinstance(error, UnsupportedParameter)
     assert error.param == f"messages[1].content[1].{param}"
@@ -355,7 +363,7 @@ def test_names_of_ignored_parameters_fit_a_header() -> None:
     ],
 )
 def test_unsupported_parameters_are_named(name: str, value: Any) -> None:
-    error = refused(**{name: value})
+    error = error_of(**{name: value})
 
     assert isinstance(error, UnsupportedParameter)
     assert (error.status, error.code, error.param) == (400, "unsupported_parameter", name)

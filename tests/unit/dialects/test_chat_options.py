@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import UnsupportedParameter
 from gateway.turn import MAX_CHOICES
-from tests.unit.dialects.test_chat_dialect import refused, request
+from tests.unit.dialects.test_chat_dialect import error_of, request
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 
@@ -49,7 +49,7 @@ def test_response_format_becomes_an_output_schema(wanted: Any, expected: Any) ->
     ],
 )
 def test_error_names_the_invalid_response_format(wanted: Any, param: str) -> None:
-    error = refused(response_format=wanted)
+    error = error_of(response_format=wanted)
 
     assert not isinstance(error, UnsupportedParameter)
     assert error.param == param
@@ -99,7 +99,7 @@ def test_reasoning_becomes_effort_and_thinking(
     ],
 )
 def test_error_names_the_invalid_reasoning(fields: dict[str, Any], param: str) -> None:
-    assert refused(**fields).param == param
+    assert error_of(**fields).param == param
 
 
 def test_reasoning_options_without_effect_are_ignored() -> None:

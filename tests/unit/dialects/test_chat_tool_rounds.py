@@ -13,7 +13,7 @@ from gateway.dialects.common.conversation import NUDGE, OPENING
 from gateway.dialects.common.openai_messages import NO_MESSAGE
 from gateway.turn import Message
 from tests.support.client_bodies import PNG_URL, tool_call
-from tests.unit.dialects.test_chat_dialect import HELLO, refused, request
+from tests.unit.dialects.test_chat_dialect import HELLO, error_of, request
 
 
 def use(call_id: str, name: str = "f", given: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def test_arguments_are_parsed(arguments: Any, expected: dict[str, Any]) -> None:
 )
 def test_error_names_the_invalid_arguments(arguments: Any) -> None:
     asking = {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}"), tool_call("b", "f", arguments)]}
-    error = refused(HELLO, asking, answered("a"), answered("b"))
+    error = error_of(HELLO, asking, answered("a"), answered("b"))
 
     assert error.param == "messages[1].tool_calls[1].function.arguments"
 
@@ -110,7 +110,7 @@ def test_error_names_the_invalid_arguments(arguments: Any) -> None:
     ],
 )
 def test_error_names_the_invalid_call(wrong: dict[str, Any], param: str) -> None:
-    error = refused(
+    error = error_of(
         HELLO, {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}") | wrong]}, answered("a")
     )
 
@@ -131,7 +131,7 @@ def test_result_may_consist_of_parts() -> None:
 
     assert [block["type"] for block in got["content"]] == ["text", "image"]
     assert "is_error" not in got
-    error = refused(HELLO, asked("a"), answered("a", [{"type": "video"}]))
+    error = error_of(HELLO, asked("a"), answered("a", [{"type": "video"}]))
     assert error.param == "messages[2].content[0].type"
 
 
@@ -174,14 +174,14 @@ SEQUENCES: dict[str, tuple[list[dict[str, Any]], str]] = {
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_error_names_the_message_that_breaks_the_order(sequence: str) -> None:
     messages, param = SEQUENCES[sequence]
-    error = refused(HELLO, *messages)
+    error = error_of(HELLO, *messages)
 
     assert (error.status, error.code, error.param) == (400, "invalid_request", param)
     assert f"'{param}'" in error.message
 
 
 def test_error_lists_calls_without_results() -> None:
-    message = refused(HELLO, asked("a", "b", "c"), answered("b")).message
+    message = error_of(HELLO, asked("a", "b", "c"), answered("b")).message
 
     assert "'a', 'c'" in message
     assert "'b'" not in message
@@ -207,7 +207,7 @@ def test_deprecated_function_calls_get_ids() -> None:
         [use("call_message_3")],
         [result("call_message_3", "two")],
     ]
-    assert refused(HELLO, asking("[]"), answer("x")).param == "messages[1].function_call.arguments"
+    assert error_of(HELLO, asking("[]"), answer("x")).param == "messages[1].function_call.arguments"
 
 
 def test_conversation_may_start_with_a_call_and_end_with_an_answer() -> None:

@@ -1,4 +1,4 @@
-"""Functions and the choice among them; calls and results are in tests/unit/dialects/test_chat_tool_rounds.py."""
+"""Tools and the choice among them. test_chat_tool_rounds.py tests calls and results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.dialects.common.tools import MAX_NAME_LENGTH
 from gateway.errors import UnsupportedParameter
 from gateway.turn import Tool, ToolChoice
 from tests.support.client_bodies import function_tool
-from tests.unit.dialects.test_chat_dialect import refused, request
+from tests.unit.dialects.test_chat_dialect import error_of, request
 
 F, G = function_tool("f", {"type": "object"}), function_tool("g", {"type": "object"})
 NOTHING = {"type": "object", "properties": {}}
@@ -76,7 +76,7 @@ def test_half_an_emoji_in_a_tool_is_replaced() -> None:
     ],
 )
 def test_error_names_the_invalid_tool(tool: dict[str, Any], param: str) -> None:
-    error = refused(tools=[F, tool])
+    error = error_of(tools=[F, tool])
 
     assert not isinstance(error, UnsupportedParameter)
     assert error.param == param
@@ -93,7 +93,7 @@ def test_error_names_the_invalid_tool(tool: dict[str, Any], param: str) -> None:
     ],
 )
 def test_other_types_of_tools_are_not_supported(tool: dict[str, Any]) -> None:
-    error = refused(tools=[F, tool])
+    error = error_of(tools=[F, tool])
 
     assert (error.code, error.param) == ("unsupported_parameter", "tools[1]")
 
@@ -103,7 +103,7 @@ def test_deeply_nested_schema_is_rejected() -> None:
     for _ in range(5000):
         schema = {"type": "object", "properties": {"a": schema}}
 
-    assert refused(tools=[function_tool("f", schema)]).param == "tools[0].function.parameters"
+    assert error_of(tools=[function_tool("f", schema)]).param == "tools[0].function.parameters"
 
 
 def test_deprecated_functions_are_tools() -> None:
@@ -112,8 +112,8 @@ def test_deprecated_functions_are_tools() -> None:
     assert parsed.turn.tools == (Tool("f", "", NOTHING), Tool("g", "", NOTHING))
     assert parsed.turn.tool_choice == ToolChoice("tool", "g", parallel=False)
     assert parsed.tool_call_format.deprecated
-    assert refused(tools=[F], functions=[{"name": "f"}]).param == "functions[0]"
-    assert refused(functions=[{"name": "f"}], function_call={"name": "x"}).param == "function_call"
+    assert error_of(tools=[F], functions=[{"name": "f"}]).param == "functions[0]"
+    assert error_of(functions=[{"name": "f"}], function_call={"name": "x"}).param == "function_call"
     assert not request(tools=[F], functions=[{"name": "g"}]).tool_call_format.deprecated
 
 
@@ -170,12 +170,12 @@ def test_allowed_tools_limit_the_tools(mode: str, expected: str, nested: bool) -
     ],
 )
 def test_error_names_the_invalid_choice(choice: Any, param: str) -> None:
-    assert refused(tools=[F, G], tool_choice=choice).param == param
+    assert error_of(tools=[F, G], tool_choice=choice).param == param
 
 
 @pytest.mark.parametrize("choice", ["required", named("f"), {"type": "allowed_tools"}])
 def test_choice_without_tools_is_an_error(choice: Any) -> None:
-    assert refused(tool_choice=choice).param == "tool_choice"
+    assert error_of(tool_choice=choice).param == "tool_choice"
 
 
 def test_automatic_choice_needs_no_tools() -> None:

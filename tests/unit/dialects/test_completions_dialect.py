@@ -85,7 +85,7 @@ def test_stream_interleaves_choices_and_ends_with_usage() -> None:
     ]
     encoder = StreamEncoder("cmpl-1", 1700000000, ["p", ""], include_usage=True)
     raw = b"".join(encoder.encode(batch, index) for index, batch in batches)
-    # OpenAI's API sends null in all chunks of a choice but the last; its SDK's type does not say so.
+    # OpenAI's API sends null in all chunks of a choice except the last, but the type in its SDK forbids it.
     chunks = [Completion.construct(**payload) for payload in payloads(raw)]
     assert [(chunk.choices[0].index, chunk.choices[0].text) for chunk in chunks[:-1]] == [
         (0, "p"),

@@ -1,4 +1,4 @@
-"""Bodies of other APIs' shapes, and what each client sends."""
+"""Chat bodies in the shapes of other APIs, as Cursor and other clients send them."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from tests.unit.dialects.test_chat_dialect import HELLO
 SCHEMA = ChatCompletionSchema()
 
 
-def parsed(body: dict[str, Any]) -> ChatRequest:
+def parse(body: dict[str, Any]) -> ChatRequest:
     return parse_request(SCHEMA.load(body))
 
 
-def refused(body: dict[str, Any]) -> InvalidRequest:
+def error_of(body: dict[str, Any]) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
-        parsed(body)
+        parse(body)
     return caught.value
 
 
 @pytest.mark.parametrize("sent", (BODIES | CURSOR_BODIES).values(), ids=BODIES | CURSOR_BODIES)
 def test_bodies_of_known_clients_are_accepted(sent: dict[str, Any]) -> None:
     body = deepcopy(sent)
-    got = parsed(body)
+    got = parse(body)
 
     assert body == sent
     assert got.stream is bool(body.get("stream"))
@@ -56,7 +56,7 @@ def test_bodies_of_known_clients_are_accepted(sent: dict[str, Any]) -> None:
 
 
 def test_responses_body_is_read_as_chat() -> None:
-    got = parsed(CURSOR_RESPONSES)
+    got = parse(CURSOR_RESPONSES)
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
     assert [list(message.content) for message in got.turn.messages] == [
@@ -87,7 +87,7 @@ def test_responses_body_is_read_as_chat() -> None:
 
 
 def test_custom_tool_becomes_a_function_of_one_text() -> None:
-    _, patch = parsed(CURSOR_RESPONSES).turn.tools
+    _, patch = parse(CURSOR_RESPONSES).turn.tools
 
     assert patch.input_schema["required"] == ["input"]
     assert patch.input_schema["properties"]["input"]["type"] == "string"
@@ -103,7 +103,7 @@ def test_custom_tool_becomes_a_function_of_one_text() -> None:
     ],
 )
 def test_custom_tool_needs_no_grammar(tool: dict[str, Any]) -> None:
-    (got,) = parsed({"input": "hi", "tools": [tool]}).turn.tools
+    (got,) = parse({"input": "hi", "tools": [tool]}).turn.tools
 
     assert (got.name, got.description) == ("t", "")
 
@@ -119,22 +119,22 @@ def test_custom_tool_needs_no_grammar(tool: dict[str, Any]) -> None:
 )
 def test_free_text_calls_in_the_history_are_wrapped(sent: dict[str, Any]) -> None:
     messages = [HELLO, {"role": "assistant", "tool_calls": [sent]}, {"role": "tool", "tool_call_id": "c"}]
-    turn = parsed({**CURSOR_ASK, "messages": messages}).turn
+    turn = parse({**CURSOR_ASK, "messages": messages}).turn
 
     assert turn.messages[1].content[0]["input"] == {"input": PATCH}
 
 
 def test_input_may_be_a_string() -> None:
-    turn = parsed({"input": "hi", "instructions": "a", "system_prompt": "b"}).turn
+    turn = parse({"input": "hi", "instructions": "a", "system_prompt": "b"}).turn
 
     assert [list(message.content) for message in turn.messages] == [[{"type": "text", "text": "hi"}]]
     assert turn.system == ("b\n\na",)
 
 
 def test_input_beside_messages_is_ignored() -> None:
-    got = parsed({"messages": [HELLO], "input": "hi"})
+    got = parse({"messages": [HELLO], "input": "hi"})
 
-    assert got.turn == parsed({"messages": [HELLO]}).turn
+    assert got.turn == parse({"messages": [HELLO]}).turn
     assert got.ignored == ("input",)
 
 
@@ -142,7 +142,7 @@ def test_input_may_hold_chat_messages() -> None:
     messages = [*CURSOR_ASK["messages"], {"role": "user", "content": "on", "type": "message"}]
     tools = CURSOR_ASK["tools"]
 
-    assert parsed({"input": messages, "tools": tools}) == parsed({"messages": messages, "tools": tools})
+    assert parse({"input": messages, "tools": tools}) == parse({"messages": messages, "tools": tools})
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_input_may_hold_chat_messages() -> None:
     ],
 )
 def test_error_names_the_invalid_item(given: Any, param: str) -> None:
-    error = refused({"input": given})
+    error = error_of({"input": given})
 
     assert error.param == param
     assert "messages[" not in error.message
@@ -179,11 +179,11 @@ def test_error_names_the_invalid_item(given: Any, param: str) -> None:
 
 @pytest.mark.parametrize("name", ["previous_response_id", "conversation"])
 def test_references_to_stored_conversations_are_rejected(name: str) -> None:
-    assert (refused({"input": "hi", name: "x"}).code, refused({"input": "hi", name: "x"}).param) == (
+    assert (error_of({"input": "hi", name: "x"}).code, error_of({"input": "hi", name: "x"}).param) == (
         "unsupported_parameter",
         name,
     )
-    assert parsed({"messages": [HELLO], name: "x"}).ignored == (name,)
+    assert parse({"messages": [HELLO], name: "x"}).ignored == (name,)
 
 
 @pytest.mark.parametrize(
@@ -196,15 +196,15 @@ def test_references_to_stored_conversations_are_rejected(name: str) -> None:
     ],
 )
 def test_text_format_becomes_a_response_format(wanted: dict[str, Any], expected: Any) -> None:
-    assert parsed({"input": "hi", "text": {"format": wanted}}).turn.output_schema == expected
+    assert parse({"input": "hi", "text": {"format": wanted}}).turn.output_schema == expected
 
 
 def test_error_names_the_invalid_text_format() -> None:
-    assert refused({"input": "hi", "text": {"format": "json"}}).param == "text.format"
+    assert error_of({"input": "hi", "text": {"format": "json"}}).param == "text.format"
 
 
 def test_messages_body_is_read_as_chat() -> None:
-    got = parsed(CURSOR_ANTHROPIC)
+    got = parse(CURSOR_ANTHROPIC)
     text = {"type": "text", "text": "Reading both."}
 
     assert [list(message.content) for message in got.turn.messages[1:]] == [
@@ -261,7 +261,7 @@ def test_tool_choices_of_other_apis_are_translated(choice: dict[str, Any], expec
         {"type": "custom", "name": "x", "input_schema": READ},
     ]
 
-    assert parsed({"messages": [HELLO], "tools": tools, "tool_choice": choice}).turn.tool_choice == expected
+    assert parse({"messages": [HELLO], "tools": tools, "tool_choice": choice}).turn.tool_choice == expected
 
 
 def test_shapes_may_be_mixed() -> None:
@@ -274,7 +274,7 @@ def test_shapes_may_be_mixed() -> None:
         "role": "tool",
         "content": [{"type": "tool_result", "tool_use_id": "b", "content": [{"type": "text", "text": "B"}]}],
     }
-    turn = parsed(
+    turn = parse(
         {"messages": [HELLO, asking, {"role": "tool", "tool_call_id": "a", "content": "A"}, answers]}
     ).turn
 
@@ -291,12 +291,12 @@ def test_shapes_may_be_mixed() -> None:
     ],
 )
 def test_error_names_the_invalid_block(content: list[dict[str, Any]], param: str) -> None:
-    assert refused({"messages": [HELLO, {"role": "user", "content": content}]}).param == param
+    assert error_of({"messages": [HELLO, {"role": "user", "content": content}]}).param == param
 
 
 def test_system_blocks_must_hold_text() -> None:
-    assert parsed({"messages": [HELLO], "system": "a"}).turn.system == ("a",)
-    error = refused({"messages": [HELLO], "system": [{"type": "image"}]})
+    assert parse({"messages": [HELLO], "system": "a"}).turn.system == ("a",)
+    error = error_of({"messages": [HELLO], "system": [{"type": "image"}]})
     assert error.param == "system[0].image"
 
 
@@ -306,7 +306,7 @@ def test_custom_tools_of_chat_are_rejected() -> None:
         "tools": [function_tool("f", READ), {"type": "custom", "custom": {"name": "x"}}],
     }
 
-    assert (refused(body).code, refused(body).param) == ("unsupported_parameter", "tools[1]")
+    assert (error_of(body).code, error_of(body).param) == ("unsupported_parameter", "tools[1]")
 
 
 WORDS = st.sampled_from(
@@ -335,4 +335,4 @@ FIELDS = st.sampled_from(
 )
 def test_any_body_is_accepted_or_rejected_with_a_field(body: dict[str, Any]) -> None:
     with suppress(ValidationError, InvalidRequest):
-        parsed({"messages": [HELLO], **body} if "input" not in body else body)
+        parse({"messages": [HELLO], **body} if "input" not in body else body)

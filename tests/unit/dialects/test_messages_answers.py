@@ -1,4 +1,4 @@
-"""Events as the Messages API writes them, whole, streamed, and its errors."""
+"""Events become Messages API streams and messages, and errors get Anthropic's shape."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 def stream(*events: Event) -> list[Body]:
-    """The data of all events, each valid and named after its type; pings are checked and left out."""
+    """Return the data of all events after checking types and names. Pings are checked and left out."""
     encoder = StreamEncoder("msg_1", "req_1")
     return list(parsed(b"".join(encoder.encode([event]) for event in events)))
 
@@ -58,7 +58,7 @@ def parsed(raw: bytes) -> Iterator[Body]:
             yield payload
 
 
-def whole(*events: Event) -> Body:
+def collect(*events: Event) -> Body:
     answer = Collector("msg_1")
     answer.add(events)
     body = answer.body()
@@ -66,8 +66,8 @@ def whole(*events: Event) -> Body:
     return body
 
 
-def put_together(events: list[Body]) -> Body:
-    """What a client makes of a stream, which has to be in order."""
+def build_message(events: list[Body]) -> Body:
+    """Return the message that a client builds from a stream, and check the order of its events."""
     first, *middle, delta, last = events
     assert (first["type"], delta["type"], last["type"]) == ("message_start", "message_delta", "message_stop")
     content: list[Body] = []
@@ -81,14 +81,14 @@ def put_together(events: list[Body]) -> Body:
             assert event["index"] == closed == len(content) - 1
             closed += 1
         else:
-            put_in(content, event["index"], event["delta"], written)
+            apply_delta(content, event["index"], event["delta"], written)
     assert closed == len(content)
     for index, fragments in written.items():
         content[index]["input"] = json.loads(fragments)
     return {**first["message"], **delta["delta"], "content": content, "usage": delta["usage"]}
 
 
-def put_in(content: list[Body], index: int, delta: Body, written: dict[int, str]) -> None:
+def apply_delta(content: list[Body], index: int, delta: Body, written: dict[int, str]) -> None:
     key = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}.get(
         delta["type"]
     )
@@ -125,7 +125,7 @@ ANSWERS: dict[str, tuple[list[Event], list[Body], Body]] = {
 
 
 @pytest.mark.parametrize(("events", "content", "more"), ANSWERS.values(), ids=ANSWERS)
-def test_answer_streamed_and_whole(events: list[Event], content: list[Body], more: Body) -> None:
+def test_answer_streamed_and_collect(events: list[Event], content: list[Body], more: Body) -> None:
     usage = {
         "input_tokens": 1,
         "cache_read_input_tokens": 2,
@@ -144,8 +144,8 @@ def test_answer_streamed_and_whole(events: list[Event], content: list[Body], mor
         "usage": usage,
         **more,
     }
-    assert whole(START, *events, END) == expected
-    assert put_together(stream(START, *events, END)) == expected
+    assert collect(START, *events, END) == expected
+    assert build_message(stream(START, *events, END)) == expected
 
 
 PIECES = st.text(min_size=1, max_size=5)
@@ -164,7 +164,7 @@ def test_stream_and_whole_answer_are_equal(said: list[Event], calls: list[Body],
         events.append(ToolCall(index, f"t{index}", "f"))
         events += [ToolArguments(index, written[at : at + size]) for at in range(0, len(written), size)]
     events.append(Done("tool_use" if calls else "end_turn", USAGE))
-    assert put_together(stream(*events)) == whole(*events)
+    assert build_message(stream(*events)) == collect(*events)
 
 
 def test_stream_starts_with_the_tokens_of_the_prompt() -> None:
@@ -183,7 +183,7 @@ def test_stream_starts_with_the_tokens_of_the_prompt() -> None:
 )
 def test_stop_reason_is_passed_on(done: Done, expected: Body) -> None:
     assert stream(START, done)[-2]["delta"] == expected
-    assert whole(START, done).items() >= expected.items()
+    assert collect(START, done).items() >= expected.items()
 
 
 def test_arguments_that_were_cut_off_are_empty() -> None:
@@ -193,11 +193,11 @@ def test_arguments_that_were_cut_off_are_empty() -> None:
         ToolArguments(0, '{"a": "b'),
         Done("max_tokens", USAGE),
     ]
-    assert whole(*events)["content"][0]["input"] == {}
+    assert collect(*events)["content"][0]["input"] == {}
 
 
 def test_retracted_text_is_dropped_or_ends_the_stream() -> None:
-    assert whole(START, Text("wrong"), Retracted(), Text("right"), END)["content"] == [text("right")]
+    assert collect(START, Text("wrong"), Retracted(), Text("right"), END)["content"] == [text("right")]
     with pytest.raises(UpstreamError):
         stream(START, Text("wrong"), Retracted())
 
@@ -212,10 +212,10 @@ def test_incomplete_answer_is_an_error() -> None:
 # Errors
 
 
-def every_error(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
+def error_types(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
     yield kind
     for narrower in kind.__subclasses__():
-        yield from every_error(narrower)
+        yield from error_types(narrower)
 
 
 TYPES = {
@@ -247,10 +247,10 @@ def test_errors_have_the_types_of_anthropic(kind: type[GatewayError], expected: 
     assert json.loads(data.removeprefix("data: ")) == body
 
 
-@pytest.mark.parametrize("kind", list(every_error()))
+@pytest.mark.parametrize("kind", list(error_types()))
 def test_every_error_has_the_shape_of_anthropic(kind: type[GatewayError]) -> None:
     body = anthropic_errors.body(kind("Why."), "req_1")
-    if body["error"]["type"] != "request_too_large":  # documented, and not in the SDK's types
+    if body["error"]["type"] != "request_too_large":  # documented, but not in the types of the SDK
         ErrorResponse.model_validate(body)
 
 

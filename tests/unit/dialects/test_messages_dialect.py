@@ -1,6 +1,6 @@
-"""Anthropic's Messages dialect without a gateway: what a body means, and what the client is sent.
+"""Messages API requests become turns, and errors name the field.
 
-All that is sent validates against the types of Anthropic's own SDK.
+All valid bodies validate against the types of Anthropic's own SDK.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LIMIT = Sampling(max_tokens=9000)
 
 
 def load(body: Body) -> Body:
-    """The body as the view gets it."""
+    """Return the body as the view gets it."""
     schema = MessagesSchema()
     problems = schema.validate(body)
     if problems:

@@ -1,4 +1,4 @@
-"""What a request adds to a stored conversation."""
+"""A request is merged into a stored conversation."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_replay_adds_only_the_new_message() -> None:
 @pytest.mark.parametrize(
     ("sent", "known"),
     [
-        ([A, B, NEW], 2),  # edited
-        ([A, B, C], 3),  # to be answered again
+        ([A, B, NEW], 2),  # edited history
+        ([A, B, C], 3),  # an answer to be written again
         ([A, assistant("another"), NEW], 1),
     ],
 )

@@ -1,4 +1,4 @@
-"""Events as the Responses API writes them, whole and streamed."""
+"""Events become Responses API streams and response objects."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from gateway.turn import (
     ToolCall,
 )
 from tests.support import responses_shapes as shapes
-from tests.unit.dialects.test_responses_dialect import DONE, USAGE, WEATHER, Body, parsed
+from tests.unit.dialects.test_responses_dialect import DONE, USAGE, WEATHER, Body, parse
 
 # Answers
 
 STARTED = Started("claude-x")
-ECHOED = parsed({"input": "hi", "tools": [WEATHER]}).echoed
+ECHOED = parse({"input": "hi", "tools": [WEATHER]}).echoed
 CALLS: list[Event] = [
     Thinking("First "),
     Thinking("this."),
@@ -44,12 +44,12 @@ CALLS: list[Event] = [
 ]
 
 
-def streamed(*events: Event, summary: bool = False) -> list[Body]:
+def stream(*events: Event, summary: bool = False) -> list[Body]:
     encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), summary, lambda response: None)
     return shapes.check_stream(b"".join(encoder.encode([event]) for event in events))
 
 
-def whole(*events: Event, summary: bool = False) -> Body:
+def collect(*events: Event, summary: bool = False) -> Body:
     answer = Collector(new_response("resp_1", "m", ECHOED), summary, lambda response: None)
     answer.add(events)
     body = answer.body()
@@ -61,8 +61,8 @@ def kinds(events: list[Body]) -> list[str]:
     return [event["type"].removeprefix("response.") for event in events]
 
 
-def test_text_is_streamed() -> None:
-    events = streamed(STARTED, Text("Hel"), Idle(), Text("lo\u2028"), DONE)
+def test_text_is_stream() -> None:
+    events = stream(STARTED, Text("Hel"), Idle(), Text("lo\u2028"), DONE)
     assert kinds(events) == [
         "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
         "output_text.done", "content_part.done", "output_item.done", "completed",
@@ -75,8 +75,8 @@ def test_text_is_streamed() -> None:
     assert events[-2]["item"]["content"][0]["text"] == "Hello\u2028"
 
 
-def test_thinking_and_calls_are_streamed() -> None:
-    events = streamed(STARTED, *CALLS, summary=True)
+def test_thinking_and_calls_are_stream() -> None:
+    events = stream(STARTED, *CALLS, summary=True)
     assert kinds(events)[2:] == [
         "output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta",
         "reasoning_summary_text.delta", "reasoning_summary_text.done", "reasoning_summary_part.done",
@@ -103,7 +103,7 @@ def test_thinking_and_calls_are_streamed() -> None:
 
 
 def test_thinking_is_sent_only_on_request() -> None:
-    events = streamed(STARTED, *CALLS)
+    events = stream(STARTED, *CALLS)
     assert not any("reasoning_summary" in kind for kind in kinds(events))
     assert events[-1]["response"]["output"][0]["summary"] == []
     assert "First" not in str(events)
@@ -112,12 +112,12 @@ def test_thinking_is_sent_only_on_request() -> None:
 def test_stream_and_whole_answer_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1e9)
     for summary in (True, False):
-        last = streamed(STARTED, *CALLS, summary=summary)[-1]["response"]
-        assert whole(STARTED, *CALLS, summary=summary) == last
+        last = stream(STARTED, *CALLS, summary=summary)[-1]["response"]
+        assert collect(STARTED, *CALLS, summary=summary) == last
 
 
 def test_usage_includes_cached_tokens() -> None:
-    assert whole(STARTED, DONE)["usage"] == {
+    assert collect(STARTED, DONE)["usage"] == {
         "input_tokens": 33,
         "input_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 3},
         "output_tokens": 7,
@@ -139,20 +139,20 @@ def test_usage_includes_cached_tokens() -> None:
     ],
 )
 def test_stop_reason_sets_the_status(stop_reason: str, status: str, reason: str | None) -> None:
-    last = streamed(STARTED, Text("a"), Done(stop_reason, USAGE))[-1]
+    last = stream(STARTED, Text("a"), Done(stop_reason, USAGE))[-1]
     assert last["type"] == f"response.{status}"
     assert last["response"]["status"] == last["response"]["output"][0]["status"] == status
     assert (last["response"]["incomplete_details"] or {}).get("reason") == reason
 
 
 def test_refusal_is_a_part_of_the_message() -> None:
-    events = streamed(STARTED, Refusal("I won't."), DONE)
+    events = stream(STARTED, Refusal("I won't."), DONE)
     assert kinds(events)[3:7] == ["content_part.added", "refusal.delta", "refusal.done", "content_part.done"]
     assert events[-1]["response"]["output"][0]["content"] == [{"type": "refusal", "refusal": "I won't."}]
 
 
 def test_retracted_text_is_dropped_or_ends_the_stream() -> None:
-    body = whole(STARTED, Text("{bad"), Retracted(), Text("{}"), DONE)
+    body = collect(STARTED, Text("{bad"), Retracted(), Text("{}"), DONE)
     assert [item["content"][0]["text"] for item in body["output"]] == ["{}"]
     encoder = StreamEncoder(new_response("resp_1", "m", ECHOED), False, lambda response: None)
     with pytest.raises(UpstreamError) as caught:
@@ -183,7 +183,7 @@ def test_failed_stream_ends_with_the_error(error: GatewayError, status: str, cod
 
 def test_incomplete_answer_is_an_error() -> None:
     with pytest.raises(UpstreamError):
-        whole(STARTED, Text("a"))
+        collect(STARTED, Text("a"))
 
 
 def test_on_end_is_called_before_the_last_event_is_sent() -> None:

@@ -1,4 +1,4 @@
-"""Responses API requests as turns, and events as response objects and streams."""
+"""Responses API requests become turns."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ USAGE = Usage(10, 20, 3, 7, 2, 0.5)
 DONE = Done("end_turn", USAGE)
 
 
-def parsed(body: Body, earlier: list[Body] | None = None) -> ResponsesRequest:
+def parse(body: Body, earlier: list[Body] | None = None) -> ResponsesRequest:
     loaded = SCHEMA.load(body)
     return responses.parse_request(loaded, as_list(loaded.get("input", [])), earlier or [])
 
 
-def refused(body: Body) -> InvalidRequest:
+def error_of(body: Body) -> InvalidRequest:
     with pytest.raises((InvalidRequest, ValidationError)) as caught:
-        parsed(body)
+        parse(body)
     error: Exception = caught.value
     if isinstance(error, ValidationError):
         return field_error(error.messages)
@@ -72,7 +72,7 @@ def text(said: str) -> Body:
 
 
 def test_input_may_be_a_string() -> None:
-    got = parsed({"input": "hi", "instructions": "Be brief."})
+    got = parse({"input": "hi", "instructions": "Be brief."})
     assert got.turn.messages == (Message("user", (text("hi"),)),)
     assert got.turn.system == ("Be brief.",)
     assert got.ignored == ()
@@ -103,7 +103,7 @@ def test_items_of_every_type_are_read() -> None:
         {"type": "function_call_output", "call_id": "a", "output": "A"},
         {"role": "user", "content": "Go on"},
     ]
-    got = parsed({"input": items})
+    got = parse({"input": items})
 
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
     assert got.turn.system == ("Be kind.",)
@@ -131,23 +131,23 @@ def test_items_of_every_type_are_read() -> None:
 def test_earlier_items_come_first() -> None:
     earlier = complete_items([{"role": "system", "content": "Rhyme."}, {"role": "user", "content": "one"}])
     earlier += complete_items([{"role": "assistant", "content": "two"}])
-    got = parsed({"input": "three", "instructions": "New."}, earlier)
+    got = parse({"input": "three", "instructions": "New."}, earlier)
     assert got.turn.system == ("New.", "Rhyme.")
     assert contents(got) == [
         ("user", [text("one")]),
         ("assistant", [text("two")]),
         ("user", [text("three")]),
     ]
-    assert contents(parsed({}, earlier))[-1] == ("user", [text(NUDGE)])
+    assert contents(parse({}, earlier))[-1] == ("user", [text(NUDGE)])
 
 
 def test_error_names_ignore_earlier_items() -> None:
     earlier = [{"role": "user", "content": "one"}]
     with pytest.raises(InvalidRequest) as caught:
-        parsed({"input": [{"role": "user", "content": [{"type": "sound"}]}]}, earlier)
+        parse({"input": [{"role": "user", "content": [{"type": "sound"}]}]}, earlier)
     assert caught.value.param == "input[0].content[0].type"
     with pytest.raises(InvalidRequest) as caught:
-        parsed({"input": "x"}, [*earlier, {"type": "function_call", "call_id": "c", "name": "f"}])
+        parse({"input": "x"}, [*earlier, {"type": "function_call", "call_id": "c", "name": "f"}])
     assert caught.value.param == "input"
 
 
@@ -171,7 +171,7 @@ def test_parameters_are_translated() -> None:
         "max_tool_calls": 3,
         "news": 1,
     }
-    got = parsed(body)
+    got = parse(body)
     assert got.turn.requested_model == "haiku"
     assert got.turn.sampling == Sampling(max_tokens=50, temperature=1.0)
     assert (got.turn.effort, got.turn.thinking, got.with_summary) == ("high", True, True)
@@ -197,7 +197,7 @@ def test_parameters_are_translated() -> None:
     ],
 )  # fmt: skip
 def test_tool_choice_is_echoed(sent: Any, echoed: Any) -> None:
-    got = parsed({"input": "hi", "tools": [WEATHER], "tool_choice": sent})
+    got = parse({"input": "hi", "tools": [WEATHER], "tool_choice": sent})
     assert got.echoed["tool_choice"] == echoed
     shapes.check_response(new_response("resp_1", "m", got.echoed))
 
@@ -232,14 +232,14 @@ def test_tool_choice_is_echoed(sent: Any, echoed: Any) -> None:
     ],
 )  # fmt: skip
 def test_error_names_the_invalid_field(body: Body, param: str, code: str | None) -> None:
-    error = refused(body)
+    error = error_of(body)
     assert error.param == param
     assert code in (None, error.code)
     assert "messages[" not in error.message
 
 
 def test_zero_logprobs_and_null_are_accepted() -> None:
-    assert parsed({"input": "hi", "top_logprobs": 0, "prompt": None, "conversation": None}).ignored == ()
+    assert parse({"input": "hi", "top_logprobs": 0, "prompt": None, "conversation": None}).ignored == ()
 
 
 def test_references_are_replaced_by_stored_items() -> None:
@@ -305,7 +305,7 @@ def test_stored_items_become_the_same_turn() -> None:
         {"role": "user", "content": "d"},
     ]
     kept = complete_items(items)
-    assert parsed({"input": kept}).turn == parsed({"input": items}).turn
+    assert parse({"input": kept}).turn == parse({"input": items}).turn
     assert len({item["id"] for item in kept}) == len(kept)
     ends = {"first_id": kept[0]["id"], "last_id": kept[-1]["id"]}
     shapes.check_items({"object": "list", "data": kept, "has_more": False, **ends})

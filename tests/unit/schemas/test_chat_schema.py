@@ -1,4 +1,4 @@
-"""The chat completion schema: what it takes, what it refuses, and in which words."""
+"""The chat completion schema accepts valid bodies, and names the field of an error."""
 
 from __future__ import annotations
 
