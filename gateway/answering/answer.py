@@ -13,9 +13,9 @@ from gateway.answering.caller import Caller
 from gateway.answering.limits import Admission
 from gateway.answering.metering import MeteredAnswer, RunningAnswer
 from gateway.answering.model_access import resolve_model
+from gateway.answering.persisted_answer import ClaimedTurn
 from gateway.answering.project_policy import find_workspace
 from gateway.answering.services import Services
-from gateway.answering.sessions import ClaimedTurn
 from gateway.dialects.chat.request import ChatRequest
 from gateway.observe.transcript import Transcript
 from gateway.record import Record

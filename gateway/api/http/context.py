@@ -17,8 +17,8 @@ from gateway.answering.answer import Endpoint
 from gateway.answering.caller import Caller
 from gateway.answering.limits import Admission, ClientLimits
 from gateway.answering.metering import RunningAnswer
+from gateway.answering.persisted_answer import ClaimedTurn
 from gateway.answering.services import Services
-from gateway.answering.sessions import ClaimedTurn
 from gateway.api.http.error_format import OPENAI, ErrorFormat
 from gateway.dialects.chat.request import ChatRequest
 from gateway.errors import GatewayError

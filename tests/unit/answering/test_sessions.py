@@ -9,8 +9,10 @@ from typing import Any
 import gevent
 import pytest
 
+from gateway.answering import persisted_answer
 from gateway.answering import sessions as module
-from gateway.answering.sessions import ClaimedTurn, PersistedAnswer, SessionTurns
+from gateway.answering.persisted_answer import ClaimedTurn, PersistedAnswer
+from gateway.answering.sessions import SessionTurns
 from gateway.dialects.chat.request import parse_plain_body
 from gateway.errors import (
     ClientGone,
@@ -80,7 +82,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
     monkeypatch.setattr(module, "BUSY_PAUSE", 0.01)
     monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
-    monkeypatch.setattr(module, "FINISH_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(persisted_answer, "FINISH_PAUSES", (0.01, 0.01))
 
 
 def finish(answer: PersistedAnswer) -> None:
