@@ -1,4 +1,4 @@
-"""What is known of one answer when it is over: the same for usage, limits, logs and metrics."""
+"""The outcome of one answer, for usage, limits, logs and metrics."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from gateway.turn import Usage
 
 Outcome = Literal["complete", "cut", "failed"]
 
-#: The properties of records that usage can be grouped by.
+#: The properties by which usage can be summed up.
 GroupBy = Literal["day", "key", "model", "project"]
 GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 
 
 @dataclass(slots=True)
 class Record:
-    """One request for an answer. With `n` choices it is one record, its usage summed.
+    """One request for an answer, complete when the answer is over. With `n` choices, `usage` is their sum.
 
-    `outcome` is "cut" when the client left or stopped it, "failed" when `error` (an error code) ended it. Times are
-    seconds from `started_at`; `first_seconds` is None if nothing of the answer came. `is_estimated` says that the
-    output tokens of an answer that broke off were counted by its length. `key_id` is None without authentication.
+    `outcome` is "cut" if the client left or stopped the answer, and "failed" if `error` (an error code) ended it.
+    `first_seconds` and `seconds` count from `started_at` to the first content and to the end; `first_seconds` is None
+    if there was no content. `is_estimated` is True if the answer broke off, so that its output tokens were estimated
+    from its length. `key_id` is None if the gateway asks for no keys.
     """
 
     request_id: str

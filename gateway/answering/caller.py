@@ -31,7 +31,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request. `identity` is None if the gateway asks for no keys.
+    """The sender of a request. `identity` is None if the gateway asks for no keys.
 
     `owner_id` owns the sessions, projects and processes of the caller: owners never share them.
     """

@@ -59,7 +59,7 @@ class ClaimedTurn:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The chat messages that go before those of the request."""
+        """The chat messages that go before the messages of the request."""
         return self.continuation.history if self.continuation else []
 
 
@@ -193,7 +193,7 @@ class PersistedAnswer:
             self._finish_later(self._result(self.record.usage, answer))
 
     def _result(self, usage: Usage, answer: dict[str, Any] | None = None) -> TurnResult:
-        """Return what is stored of the turn; without an `answer` only sums change."""
+        """Return the changes to the session. Without an `answer`, only its totals change."""
         result = TurnResult(
             model=self._started.model or None,
             claude_session_id=self._started.session or None,

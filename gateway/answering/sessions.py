@@ -79,7 +79,7 @@ class SessionTurns:
         return persisted
 
     def stop_session(self, session_id: str, caller: Caller) -> SessionRecord:
-        """Stop the session's turn in whatever worker it runs, and wait a little for its end.
+        """Stop the session's turn in any worker, and wait up to STOP_SECONDS for its end.
 
         Raises SessionNotFound.
         """

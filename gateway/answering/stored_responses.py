@@ -1,4 +1,4 @@
-"""What stored responses add to a request of the Responses API, and the storing of its own response."""
+"""The stored responses that a request continues or refers to, and the storing of its own response."""
 
 from __future__ import annotations
 

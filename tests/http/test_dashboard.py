@@ -56,7 +56,7 @@ def test_every_setting_is_shown_without_its_secrets() -> None:
 def test_page_of_an_unused_gateway_says_that_there_is_nothing(api: Api) -> None:
     shown = dashboard_page(api)
     for words in (
-        "None now.",
+        "No answer is being written.",
         "No answers in the last 30 days",
         "No answer has failed",
         "The gateway is starting.",
@@ -105,4 +105,4 @@ def test_page_is_shown_when_the_database_fails(api: Api, monkeypatch: pytest.Mon
         raise StoreError
 
     monkeypatch.setattr(UsageTable, "sum_by", fail)
-    assert "The database is not available now" in dashboard_page(api)
+    assert "The database is unavailable" in dashboard_page(api)

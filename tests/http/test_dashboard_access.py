@@ -139,7 +139,7 @@ def test_failing_database_is_a_page(browser: Api, admins_key: str, monkeypatch: 
 
 
 def test_dashboard_is_open_without_authentication_and_says_so(open_browser: Api) -> None:
-    assert "No keys are asked for" in dashboard_page(open_browser)
+    assert "The gateway asks for no keys" in dashboard_page(open_browser)
     assert open_browser.post("/dashboard", data={"key": "x"}).status_code == 303
     assert open_browser.post("/dashboard/chat", json={}).status_code == 400
     cross_site = {"Sec-Fetch-Site": "cross-site"}

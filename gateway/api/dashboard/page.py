@@ -34,7 +34,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class LiveAnswer:
-    """An answer that is being written. `rate` is in output tokens per second; None before the first one."""
+    """An answer that is being written. `rate` is in output tokens per second; None before the first token."""
 
     record: Record
     seconds: float
@@ -99,7 +99,7 @@ def show_live_state() -> dict[str, Any]:
 
 
 def settings_in_force(settings: Settings) -> list[Setting]:
-    """Return all settings. The ones that the repr of Settings hides are secrets, and are hidden here, too."""
+    """Return all settings. Values that the repr of Settings hides are secrets, and are hidden here, too."""
     known = Settings()
     return [
         Setting(field.name.upper(), _shown(field, value), value == getattr(known, field.name))
@@ -120,7 +120,7 @@ def _shown(field: Field[Any], value: Any) -> str:
 
 
 def _without_secrets(url: str) -> str:
-    """User, password and options of an address are left out; a file's has none."""
+    """Return a URL without user, password and options. The URL of an SQLite file has none of them."""
     return url if url.startswith("sqlite:") else re.sub(r"(?<=://).*@", "…@", url).partition("?")[0]
 
 
@@ -136,7 +136,7 @@ def _moment(timestamp: float | None) -> datetime | None:
 
 
 def _usage() -> UsageView | None:
-    """Return the usage; None while the database is unavailable, because the page must still show what is wrong."""
+    """Return the usage; None while the database is unavailable, because the page must still show the problem."""
     last = datetime.now(timezone.utc).date()
     first = last - timedelta(days=DAYS - 1)
     usage = get_services().usage

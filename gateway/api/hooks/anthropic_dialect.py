@@ -11,7 +11,7 @@ VERSION_HEADER = "anthropic-version"
 REQUEST_ID_HEADER = "request-id"
 MESSAGES_PATH = "/v1/messages"
 
-# These paths speak OpenAI's dialect, whatever headers the client sends.
+# These paths always speak OpenAI's dialect, even if the client sends Anthropic's headers.
 _OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/responses")
 
 

@@ -49,7 +49,7 @@ def init_app(
 
 
 def find_sent_key() -> str:
-    """Return the key in `x-api-key`, in `Authorization: Bearer`, or in the sign-in form; "" if there is none."""
+    """Return the key in `x-api-key`, in `Authorization: Bearer`, or in the sign-in form; "" without a key."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     key = request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
     return key or (request.form.get("key", "").strip() if request.endpoint == SIGN_IN else "")

@@ -30,4 +30,4 @@ def install_hooks(
         app, services
     )  # before auth, so that a blocked address is not told whether its key is good
     auth.init_app(app, services, public, fallbacks)
-    limits.init_app(app, services, answering, public)  # after auth: the limits are those of the caller
+    limits.init_app(app, services, answering, public)  # after auth, which finds the caller whose limits apply

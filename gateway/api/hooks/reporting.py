@@ -55,7 +55,7 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
 
 
 def _find_content(state: RequestState) -> dict[str, object]:
-    """Return what was sent and answered."""
+    """Return the request's body and the answer's text."""
     transcript = state.answer.transcript if state.answer else None
     content: dict[str, object] = {}
     if state.body is not None:

@@ -1,4 +1,4 @@
-"""Blueprints that read request bodies as JSON, whatever Content-Type the client sends."""
+"""Blueprints that read request bodies as JSON and ignore the Content-Type."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _EXTENSION = "gateway"
 
 @dataclass(slots=True)
 class RequestState:
-    """What the hooks and views know of the request at hand. `started_at` is in monotonic seconds.
+    """The facts about the request at hand that hooks and views share. `started_at` is in monotonic seconds.
 
     `caller` is None until the request is authenticated. `dashboard_token` is the session cookie that authenticated it;
     "" for a key.

@@ -1,4 +1,4 @@
-"""The form that errors take on the wire: OpenAI's, or that of Anthropic's Messages API."""
+"""The formats of errors on the wire: OpenAI's, and the format of Anthropic's Messages API."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def json_response(body: dict[str, Any]) -> Response:
 
 
 def ignored_header(names: Collection[str]) -> dict[str, str]:
-    """Return the header that names the parameters without effect; {} if there are none."""
+    """Return the header that names the parameters without effect; {} if all of them have one."""
     return {IGNORED_HEADER: ", ".join(sorted(names))} if names else {}
 
 

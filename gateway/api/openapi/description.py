@@ -33,7 +33,7 @@ ABOUT = """OpenAI's API and Anthropic's Messages API in front of the Claude Code
 
 * **Keys.** {keys} Send one as `Authorization: Bearer KEY` or as `x-api-key: KEY`.
 * **Unknown fields** of a request for an answer are accepted and named in the header `x-ignored-parameters`.
-* **Content types.** Bodies are read as JSON, whatever their `Content-Type` is.
+* **Content types.** Bodies are read as JSON with any `Content-Type`.
 * **Not served.** The other parts of OpenAI's API (embeddings, audio, images, files, batches and so on) are rejected
   with 501 `not_implemented`. Trying again does not help.
 """

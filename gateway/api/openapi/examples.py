@@ -57,7 +57,7 @@ CHAT = name_examples(
             {
                 "role": "user",
                 "content": [
-                    {"type": "text", "text": "What colour is this?"},
+                    {"type": "text", "text": "What color is this?"},
                     {"type": "image_url", "image_url": {"url": _PICTURE}},
                 ],
             }

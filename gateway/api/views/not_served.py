@@ -45,7 +45,7 @@ blueprint = Blueprint("not_served", __name__, url_prefix="/v1")
 
 
 def reject(family: str, rest: str = "") -> NoReturn:
-    """Raise NotServed, which names the API that is missing and the ones that are served."""
+    """Raise NotServed, which names the missing API and the served URLs."""
     raise NotServed(
         f"The gateway does not serve {FAMILIES[family]} (/v1/{family}). It serves: {', '.join(_served_urls())}.",
         should_retry=False,

@@ -1,4 +1,4 @@
-"""`/v1/usage`: requests, tokens and cost. A key sees its own usage, an admin key sees that of all keys."""
+"""`/v1/usage`: requests, tokens and cost. A key sees its own usage, an admin key the usage of all keys."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-// A small chat with one model: streamed, with an image, and with a tool that is answered here in the browser.
-const MOST_ROUNDS = 5;
+// A small chat with one model: streamed, with images, and with a tool that runs in the browser.
+const MAX_ROUNDS = 5;
 const GET_TIME = {
   type: "function",
   function: {
@@ -28,9 +28,9 @@ function element(parent, tag, className, text = "") {
   return made;
 }
 
-function bubble(who) {
-  const made = element(log, "article", `message ${who}`);
-  element(made, "h4", "", { user: "You", assistant: "Model", tool: "Tool" }[who]);
+function addBubble(role) {
+  const made = element(log, "article", `message ${role}`);
+  element(made, "h4", "", { user: "You", assistant: "Model", tool: "Tool" }[role]);
   return made;
 }
 
@@ -45,7 +45,7 @@ function fileUrl(file) {
 
 async function ask() {
   const parts = [{ type: "text", text: question.value }];
-  const shown = bubble("user");
+  const shown = addBubble("user");
   element(shown, "div", "text", question.value);
   if (image.files[0]) {
     const url = await fileUrl(image.files[0]);
@@ -54,13 +54,13 @@ async function ask() {
   }
   messages.push({ role: "user", content: parts });
   question.value = image.value = "";
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const message = await answer();
     messages.push(message);
     if (!message.tool_calls) return;
     for (const call of message.tool_calls) messages.push(useTool(call));
   }
-  throw new Error(`The model called tools ${MOST_ROUNDS} times in a row; that is enough here.`);
+  throw new Error(`The model called tools ${MAX_ROUNDS} times in a row. The chat stops here.`);
 }
 
 function useTool(call) {
@@ -71,7 +71,7 @@ function useTool(call) {
   } catch (error) {
     result = `Error: ${error.message}`;
   }
-  element(bubble("tool"), "div", "text", result);
+  element(addBubble("tool"), "div", "text", result);
   return { role: "tool", tool_call_id: call.id, content: result };
 }
 
@@ -83,7 +83,7 @@ async function answer() {
     body: JSON.stringify(request()),
     signal: running.signal,
   });
-  if (!response.ok) throw new Error(await refusal(response));
+  if (!response.ok) throw new Error(await errorText(response));
   const view = new AnswerView(began);
   for await (const chunk of chunks(response.body)) {
     if (chunk.error) throw new Error(chunk.error.message);
@@ -100,7 +100,7 @@ function request() {
   return body;
 }
 
-async function refusal(response) {
+async function errorText(response) {
   if (response.status === 401) return "You are signed out. Reload the page to sign in.";
   const text = await response.text();
   try {
@@ -125,13 +125,13 @@ async function* chunks(stream) {
   }
 }
 
-// What has come of an answer: as a message to send back, and on the page.
+// Shows an answer while it arrives, and collects it as a message to send back.
 class AnswerView {
   constructor(began) {
     this.message = { role: "assistant", content: "" };
     this.began = began;
     this.first = null;
-    this.box = bubble("assistant");
+    this.box = addBubble("assistant");
   }
 
   add(chunk) {
@@ -164,12 +164,12 @@ class AnswerView {
   figures({ model: by, usage }) {
     const now = performance.now();
     const cached = usage.prompt_tokens_details.cached_tokens;
-    const told = [by, `${usage.prompt_tokens} prompt tokens${cached ? ` (${cached} cached)` : ""}`];
-    told.push(`${usage.completion_tokens} of the answer`);
-    if (usage.cost !== undefined) told.push(`$${usage.cost.toFixed(4)}`);
-    if (this.first) told.push(`began after ${((this.first - this.began) / 1000).toFixed(2)} s`);
-    told.push(`${((now - this.began) / 1000).toFixed(1)} s in all`);
-    return told.join(" · ");
+    const facts = [by, `${usage.prompt_tokens} prompt tokens${cached ? ` (${cached} cached)` : ""}`];
+    facts.push(`${usage.completion_tokens} answer tokens`);
+    if (usage.cost !== undefined) facts.push(`$${usage.cost.toFixed(4)}`);
+    if (this.first) facts.push(`first token after ${((this.first - this.began) / 1000).toFixed(2)} s`);
+    facts.push(`${((now - this.began) / 1000).toFixed(1)} s in total`);
+    return facts.join(" · ");
   }
 }
 
@@ -187,7 +187,7 @@ form.addEventListener("submit", async (event) => {
   try {
     await ask();
   } catch (error) {
-    messages.length = before; // what failed was not said: the next message goes on from what is complete
+    messages.length = before; // a failed message is dropped, so that the next one continues a valid conversation
     const text = error.name === "AbortError" ? "Stopped." : error.message;
     element(log, "p", "notice bad", text).setAttribute("role", "alert");
   } finally {
@@ -205,4 +205,4 @@ clear.addEventListener("click", () => {
   messages = [];
   log.replaceChildren();
 });
-setBusy(false); // not before: without this script the form would send the message in the page's address
+setBusy(false); // The button is enabled only now: without this script the form would put the message into the URL

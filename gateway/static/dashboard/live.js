@@ -1,9 +1,9 @@
-// Keeps the part of the page up to date that changes all the time. Without it the page shows the state at its loading.
+// Refreshes the part of the page that changes all the time. Without this script the page shows the state when it loaded.
 const PAUSE_MS = 2000;
 const live = document.getElementById("live");
 const stale = document.getElementById("stale");
 
-function tell(text) {
+function showNotice(text) {
   stale.textContent = text;
   stale.hidden = !text;
 }
@@ -13,17 +13,17 @@ async function refresh() {
   try {
     response = await fetch(live.dataset.url);
   } catch {
-    return tell("The gateway cannot be reached. The figures below are old.");
+    return showNotice("The gateway cannot be reached. The figures below are old.");
   }
-  if (response.status === 401) return tell("You are signed out. Reload the page to sign in.");
-  if (!response.ok) return tell(`The gateway answered ${response.status}. The figures below are old.`);
+  if (response.status === 401) return showNotice("You are signed out. Reload the page to sign in.");
+  if (!response.ok) return showNotice(`The gateway answered ${response.status}. The figures below are old.`);
   live.innerHTML = await response.text(); // made by the gateway's own template, which escapes all values
-  tell("");
+  showNotice("");
 }
 
-async function keepUp() {
+async function refreshForever() {
   if (!document.hidden) await refresh();
-  setTimeout(keepUp, PAUSE_MS);
+  setTimeout(refreshForever, PAUSE_MS);
 }
 
-setTimeout(keepUp, PAUSE_MS);
+setTimeout(refreshForever, PAUSE_MS);
