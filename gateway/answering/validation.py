@@ -15,9 +15,9 @@ from gateway.answering.services import Services
 from gateway.dialects.chat import cursor, parameters, replay
 from gateway.dialects.chat import request as chat
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
+from gateway.lenient_json import loads
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.errors import field_errors
-from gateway.schemas.json_body import parse_json
 
 Body = dict[str, Any]
 
@@ -28,7 +28,7 @@ def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[
     Raises StoreError.
     """
     try:
-        body: Body = ChatCompletionSchema().load(parse_json(data))
+        body: Body = ChatCompletionSchema().load(loads(data))
     except ValidationError as error:
         return _result(list(field_errors(error.messages)))
     except ValueError:

@@ -14,7 +14,6 @@ from werkzeug.exceptions import MethodNotAllowed as HTTPMethodNotAllowed
 
 from gateway.api.http.context import get_state
 from gateway.api.http.streaming import json_response
-from gateway.dialects.common import sse
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -23,6 +22,7 @@ from gateway.errors import (
     RequestTooLarge,
     StoreError,
 )
+from gateway.lenient_json import dumps
 from gateway.schemas.answers import ErrorSchema
 from gateway.schemas.errors import field_error
 
@@ -43,7 +43,7 @@ class OpenAIApi(Api):
     @cached_property
     def description(self) -> bytes:
         """The OpenAPI description as JSON. It is built once, because that takes a second."""
-        return sse.dumps(self.spec.to_dict())
+        return dumps(self.spec.to_dict())
 
     def _register_pagination_header(self) -> None:
         """Leave out flask-smorest's header: pages are described in the bodies."""

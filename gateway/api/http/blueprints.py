@@ -11,7 +11,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.api.http.context import get_state
-from gateway.schemas.json_body import parse_json
+from gateway.lenient_json import loads
 
 
 class AnyTypeParser(FlaskParser):
@@ -23,7 +23,7 @@ class AnyTypeParser(FlaskParser):
         body = get_state().body = req.get_data()
         if req.content_length is None and len(body) == req.max_content_length:
             raise RequestEntityTooLarge  # werkzeug silently truncates a chunked body at the limit
-        return parse_json(body) if body.strip() else missing
+        return loads(body) if body.strip() else missing
 
 
 class Blueprint(flask_smorest.Blueprint):

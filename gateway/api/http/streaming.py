@@ -12,10 +12,10 @@ from flask import Response, request
 
 from gateway.answering.metering import AnswerStream
 from gateway.api.http.disconnect import watch_client
-from gateway.dialects.common import sse
 from gateway.dialects.common.answers import Collector, StreamEncoder
 from gateway.dialects.common.field_errors import FieldNames, translate_names, translated_errors
 from gateway.errors import ClientGone, GatewayError, UpstreamError
+from gateway.lenient_json import dumps
 from gateway.turn import Batch, Started
 
 log = logging.getLogger(__name__)
@@ -49,12 +49,12 @@ def send_answer(answer: AnswerStream, collector: Collector, ignored: Iterable[st
         for index, batch in chain([first], batches):
             collector.add(batch, index)
     headers = _answer_headers(answer, first, ignored, collector.field_names)
-    return Response(sse.dumps(collector.body()), mimetype="application/json", headers=headers)
+    return Response(dumps(collector.body()), mimetype="application/json", headers=headers)
 
 
 def json_response(body: dict[str, Any]) -> Response:
     """Return a body as JSON that may hold half of a surrogate pair, which Flask's own encoder rejects."""
-    return Response(sse.dumps(body), mimetype="application/json")
+    return Response(dumps(body), mimetype="application/json")
 
 
 def ignored_header(names: Collection[str]) -> dict[str, str]:

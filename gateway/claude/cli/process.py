@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-import json
 import logging
 import os
 import signal
@@ -36,6 +35,7 @@ from gateway.claude.cli.protocol import (
     ControlResult,
 )
 from gateway.claude.cli.spawn import Child
+from gateway.lenient_json import dumps
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Process:
 
     def send(self, *messages: Mapping[str, object]) -> None:
         """Write messages, one per line. Wait while the pipe is full. Raises ProcessEnded if the pipe is broken."""
-        data = memoryview(b"".join(_dump(message) + b"\n" for message in messages))
+        data = memoryview(b"".join(dumps(message) + b"\n" for message in messages))
         while data:
             try:
                 data = data[os.write(self._stdin, data) :]
@@ -339,13 +339,6 @@ def _parse(line: bytes) -> CliMessage | None:
         log.warning("skipped a line of the CLI that is not a message (%d bytes)", len(line))
         return None
     return message
-
-
-def _dump(message: Mapping[str, object]) -> bytes:
-    try:
-        return orjson.dumps(message)
-    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON can only escape
-        return json.dumps(message).encode()
 
 
 def _unwrap(response: ControlResponse) -> ControlResult:

@@ -8,12 +8,10 @@ trimmed or joined assistant text and reformatted JSON arguments.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import astuple
 from typing import Any
 
-import orjson
-
+from gateway.lenient_json import dumps
 from gateway.turn import Message, Tool, Turn
 
 
@@ -37,15 +35,7 @@ def extend_digest(digest: bytes, message: Message) -> bytes:
 
 
 def _digest(previous: bytes, value: Any) -> bytes:
-    return hashlib.blake2b(previous + _dump(value), digest_size=16).digest()
-
-
-def _dump(value: Any) -> bytes:
-    """Serialize deterministically."""
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # half of a surrogate pair, or an integer of more than 64 bits
-        return json.dumps(value, sort_keys=True).encode()
+    return hashlib.blake2b(previous + dumps(value, sort_keys=True), digest_size=16).digest()
 
 
 def _canonical_tool(tool: Tool) -> list[Any]:

@@ -16,6 +16,7 @@ from gateway.dialects.common.field_errors import translate_error
 from gateway.dialects.common.openai_usage import completion_usage
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError
+from gateway.lenient_json import dumps
 from gateway.turn import (
     Done,
     Event,
@@ -72,11 +73,11 @@ class StreamEncoder:
 
     def error(self, error: GatewayError) -> bytes:
         """Return the error alone: a failed stream has no `[DONE]`."""
-        return sse.one_line(sse.data(sse.dumps(translate_error(error, FIELD_NAMES).body())))
+        return sse.one_line(sse.data(dumps(translate_error(error, FIELD_NAMES).body())))
 
     def _set_model(self, model: str, n: int) -> None:
         self._common["model"] = model
-        self._head = sse.DATA + sse.dumps(self._common)[:-1] + b',"choices":['
+        self._head = sse.DATA + dumps(self._common)[:-1] + b',"choices":['
         self._choices = [_ChoiceEncoder(index, self._head, self._format) for index in range(n)]
 
     def _encode(self, event: Event, index: int) -> bytes:
@@ -95,7 +96,7 @@ class StreamEncoder:
         if not self._include_usage:
             return b""
         usage = completion_usage(sum_usage(self._usages.values()))
-        return self._head + b'],"usage":' + sse.dumps(usage) + b"}" + sse.END
+        return self._head + b'],"usage":' + dumps(usage) + b"}" + sse.END
 
 
 class _ChoiceEncoder:
@@ -137,13 +138,13 @@ class _ChoiceEncoder:
         return self._delta + b'"role":"assistant","content":""' + self._after_delta
 
     def _text(self, event: Text) -> bytes:
-        return self._before_text + sse.dumps(event.text) + self._after_delta
+        return self._before_text + dumps(event.text) + self._after_delta
 
     def _thinking(self, event: Thinking) -> bytes:
-        return self._before_thinking + sse.dumps(event.text) + self._after_delta
+        return self._before_thinking + dumps(event.text) + self._after_delta
 
     def _refusal(self, event: Refusal) -> bytes:
-        return self._delta + b'"refusal":' + sse.dumps(event.text) + self._after_delta
+        return self._delta + b'"refusal":' + dumps(event.text) + self._after_delta
 
     def _retracted(self, event: Retracted) -> bytes:
         raise retracted_answer()
@@ -185,13 +186,13 @@ class _ChoiceEncoder:
 
     def _call_delta(self, index: int, call: dict[str, Any], function: dict[str, str]) -> bytes:
         if not self._format.deprecated:
-            return self._delta + b'"tool_calls":[' + sse.dumps(call) + b"]" + self._after_delta
+            return self._delta + b'"tool_calls":[' + dumps(call) + b"]" + self._after_delta
         if index:
             return b""  # the deprecated format has room for one call
-        return self._delta + b'"function_call":' + sse.dumps(function) + self._after_delta
+        return self._delta + b'"function_call":' + dumps(function) + self._after_delta
 
     def _done(self, event: Done) -> bytes:
-        reason = sse.dumps(finish_reason(event.stop_reason, self._format))
+        reason = dumps(finish_reason(event.stop_reason, self._format))
         finish = self._before + b'{},"logprobs":null,"finish_reason":' + reason + b"}]}" + sse.END
         return self._end_call() + finish
 

@@ -15,7 +15,8 @@ from gateway.dialects.common.content import (
     skip_part,
 )
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.common.text import is_blank, read_json, well_formed, well_formed_json
+from gateway.dialects.common.text import is_blank, well_formed, well_formed_json
+from gateway.lenient_json import loads
 from gateway.turn import Block
 
 #: The text of a failed tool's result that has none: the API rejects an error without content.
@@ -132,8 +133,8 @@ def _parse(text: str, where: str) -> Any:
     if is_blank(text):
         return None
     try:
-        return read_json(text)
-    except (ValueError, RecursionError):
+        return loads(text)
+    except ValueError:
         raise invalid(where, "Expected a JSON object, but the text is not valid JSON.") from None
 
 

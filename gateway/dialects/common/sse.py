@@ -1,17 +1,12 @@
-r"""Frame server-sent events and write their JSON.
+r"""Frame server-sent events.
 
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
->>> data(dumps({"text": "Hi"}))
+>>> data(b'{"text":"Hi"}')
 b'data: {"text":"Hi"}\n\n'
 """
 
 from __future__ import annotations
-
-import json
-from typing import Any
-
-import orjson
 
 DATA = b"data: "
 END = b"\n\n"
@@ -38,15 +33,6 @@ def comment(text: str) -> bytes:
 # Some clients take a comment that starts with ": ping" for the end of the stream.
 KEEP_ALIVE = comment("keep-alive")
 DONE = data(b"[DONE]")
-
-
-def dumps(value: Any) -> bytes:
-    """Return `value` as JSON in UTF-8."""
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        # Half of a surrogate pair has no UTF-8 form, so JSON must escape it.
-        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def one_line(stream: bytes) -> bytes:

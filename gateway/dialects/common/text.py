@@ -39,24 +39,9 @@ def well_formed_json(value: Any, where: str) -> Any:
     return value
 
 
-def read_json(text: str) -> Any:
-    """Return the value of a JSON text. Raises ValueError or RecursionError.
-
-    orjson rejects lone halves of surrogate pairs, which the standard library accepts; NaN and Infinity are not JSON.
-    """
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text, parse_constant=_refuse_constant)
-
-
 def read_string(holder: dict[str, Any], key: str, where: str) -> str:
     """Return the text under `key` of the object at `where`. Raises InvalidRequest if it is not a string."""
     text = holder.get(key)
     if not isinstance(text, str):
         raise invalid(f"{where}.{key}", "Expected a string.")
     return well_formed(text)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

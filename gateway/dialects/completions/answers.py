@@ -15,6 +15,7 @@ from gateway.dialects.common.finish_reasons import finish_reason
 from gateway.dialects.common.openai_usage import completion_usage
 from gateway.dialects.completions.field_names import FIELD_NAMES
 from gateway.errors import GatewayError
+from gateway.lenient_json import dumps
 from gateway.turn import Done, Event, Idle, Started, Text, sum_usage
 
 
@@ -49,7 +50,7 @@ class StreamEncoder(_Answers):
 
     def error(self, error: GatewayError) -> bytes:
         """Return the error alone: a failed stream has no `[DONE]`."""
-        return sse.one_line(sse.data(sse.dumps(translate_error(error, FIELD_NAMES).body())))
+        return sse.one_line(sse.data(dumps(translate_error(error, FIELD_NAMES).body())))
 
     def _encode(self, event: Event, index: int) -> bytes:
         if isinstance(event, Text):
@@ -63,7 +64,7 @@ class StreamEncoder(_Answers):
 
     def _chunk(self, text: str, index: int, reason: str | None = None) -> bytes:
         choice = {"text": text, "index": index, "logprobs": None, "finish_reason": reason}
-        return sse.data(sse.dumps({**self._common, "choices": [choice]}))
+        return sse.data(dumps({**self._common, "choices": [choice]}))
 
     def _end(self, event: Done, index: int) -> bytes:
         self._done[index] = event
@@ -71,7 +72,7 @@ class StreamEncoder(_Answers):
         if len(self._done) < len(self._echoes):
             return last
         counted = {**self._common, "choices": [], "usage": self._usage()}
-        usage = sse.data(sse.dumps(counted)) if self._include_usage else b""
+        usage = sse.data(dumps(counted)) if self._include_usage else b""
         return last + usage + sse.DONE
 
 

@@ -15,6 +15,7 @@ from gateway.dialects.common.answers import incomplete_answer, retracted_answer
 from gateway.dialects.messages import errors
 from gateway.dialects.messages.field_names import FIELD_NAMES
 from gateway.errors import GatewayError
+from gateway.lenient_json import dumps
 from gateway.turn import (
     Done,
     Event,
@@ -98,19 +99,19 @@ class StreamEncoder:
 
     def error(self, error: GatewayError) -> bytes:
         """Return the error event that ends a failed stream."""
-        return sse.one_line(sse.event("error", sse.dumps(errors.body(error, self._request_id))))
+        return sse.one_line(sse.event("error", dumps(errors.body(error, self._request_id))))
 
     def _started(self, event: Started) -> bytes:
         started = {"type": "message_start", "message": new_message(self._id, event.model, event.usage)}
-        return sse.event("message_start", sse.dumps(started)) + _PING
+        return sse.event("message_start", dumps(started)) + _PING
 
     def _text(self, event: Text) -> bytes:
         opened = self._open_block("text", {"type": "text", "text": ""})
-        return opened + self._delta(b'{"type":"text_delta","text":' + sse.dumps(event.text) + b"}")
+        return opened + self._delta(b'{"type":"text_delta","text":' + dumps(event.text) + b"}")
 
     def _thinking(self, event: Thinking) -> bytes:
         opened = self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
-        return opened + self._delta(b'{"type":"thinking_delta","thinking":' + sse.dumps(event.text) + b"}")
+        return opened + self._delta(b'{"type":"thinking_delta","thinking":' + dumps(event.text) + b"}")
 
     def _tool_call(self, event: ToolCall) -> bytes:
         block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
@@ -119,7 +120,7 @@ class StreamEncoder:
         return opened
 
     def _tool_arguments(self, event: ToolArguments) -> bytes:
-        delta = b'{"type":"input_json_delta","partial_json":' + sse.dumps(event.fragment) + b"}"
+        delta = b'{"type":"input_json_delta","partial_json":' + dumps(event.fragment) + b"}"
         return self._delta(delta, self._call_blocks[event.index])
 
     def _refusal(self, event: Refusal) -> bytes:
@@ -138,7 +139,7 @@ class StreamEncoder:
             "delta": _stop_fields(event, self._is_refusal),
             "usage": usage_object(event.usage),
         }
-        ended = sse.event("message_delta", sse.dumps(delta))
+        ended = sse.event("message_delta", dumps(delta))
         return self._close_block() + ended + sse.event("message_stop", b'{"type":"message_stop"}')
 
     def _open_block(self, kind: str, block: dict[str, Any]) -> bytes:
@@ -149,7 +150,7 @@ class StreamEncoder:
         self._open_type = kind
         self._block_count += 1
         started = {"type": "content_block_start", "index": self._block_count - 1, "content_block": block}
-        return closed + sse.event("content_block_start", sse.dumps(started))
+        return closed + sse.event("content_block_start", dumps(started))
 
     def _close_block(self) -> bytes:
         if not self._open_type:

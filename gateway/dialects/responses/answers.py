@@ -13,6 +13,7 @@ from gateway.dialects.responses.builder import OnEnd, Response, ResponseBuilder
 from gateway.dialects.responses.field_names import FIELD_NAMES
 from gateway.dialects.responses.output import StreamEvent
 from gateway.errors import GatewayError
+from gateway.lenient_json import dumps
 from gateway.turn import Event, Idle
 
 
@@ -50,7 +51,7 @@ class StreamEncoder:
     def _frame_event(self, event: StreamEvent) -> bytes:
         event["sequence_number"] = self._number
         self._number += 1
-        return sse.event(event["type"], sse.dumps(event))
+        return sse.event(event["type"], dumps(event))
 
 
 class Collector:

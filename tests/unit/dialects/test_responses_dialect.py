@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from gateway.dialects.common import sse
 from gateway.dialects.common.conversation import NUDGE
 from gateway.dialects.common.input_items import as_list
 from gateway.dialects.responses import request as responses
@@ -23,6 +22,7 @@ from gateway.errors import (
     InvalidRequest,
     NotFound,
 )
+from gateway.lenient_json import dumps
 from gateway.schemas.errors import field_error
 from gateway.schemas.responses import ResponsesSchema
 from gateway.turn import (
@@ -283,8 +283,8 @@ def test_any_body_is_accepted_or_rejected_with_a_field(body: Body) -> None:
         items = as_list(loaded.get("input", []))
         items = replace_references(items, {})
         got = responses.parse_request(loaded, items)
-        sse.dumps(new_response("resp_1", "m", got.echoed))
-        sse.dumps(complete_items(items))
+        dumps(new_response("resp_1", "m", got.echoed))
+        dumps(complete_items(items))
 
 
 def test_stored_items_become_the_same_turn() -> None:
