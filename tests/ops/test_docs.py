@@ -173,6 +173,19 @@ def test_changelog_has_the_current_version() -> None:
     assert headings[:2] == ["Unreleased", VERSION]
 
 
+@pytest.mark.parametrize("page", DESIGN_NOTES, ids=lambda page: page.name)
+def test_methods_that_design_notes_name_exist(page: Path) -> None:
+    """Find names such as `Fleet.park` and `park(digest, conversation)`."""
+    named = re.findall(r"`(?:([A-Z]\w+)\.)?(\w+)(?:\([^`]*\))?`", page.read_text("utf-8"))
+    sources = [*(ROOT / "gateway").rglob("*.py"), ROOT / "gunicorn.conf.py"]
+    code = "\n".join(path.read_text("utf-8") for path in sources)
+    methods = {(owner, name) for owner, name in named if owner}
+    assert [pair for pair in methods if not re.search(rf"class {pair[0]}\b", code)] == []
+    assert [pair for pair in methods if not re.search(rf"def {pair[1]}\b", code)] == []
+    called = re.findall(r"`([a-z_]+)\([^`]*\)`", page.read_text("utf-8"))
+    assert [name for name in called if not re.search(rf"\b{name}\b", code)] == []
+
+
 def test_every_make_target_exists_and_has_a_description() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     explained = re.findall(r"^([a-z-]+):.*## \S", makefile, re.M)
