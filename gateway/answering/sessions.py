@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import gevent
 
@@ -24,14 +23,13 @@ from gateway.answering.persisted_answer import ClaimedTurn, PersistedAnswer, fin
 from gateway.answering.project_access import find_project
 from gateway.dialects.chat import cursor, replay
 from gateway.dialects.chat.request import ChatRequest
+from gateway.dialects.common.json_types import Body
 from gateway.errors import InvalidRequest, SessionBusy
 from gateway.store.clock import utc_now
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord, Projects
 from gateway.store.session_claims import SessionClaims, TurnResult
 from gateway.store.sessions import SessionRecord, Sessions, new_session_id
-
-Body = dict[str, Any]
 
 BUSY_SECONDS = 1.0  # a client may send its next turn just before the claim of its last one is released
 BUSY_PAUSE = 0.1

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.answering.caller import Caller
 from gateway.answering.services import Services
 from gateway.dialects.common.field_errors import invalid, unsupported
-from gateway.dialects.common.input_items import Item, as_list
+from gateway.dialects.common.input_items import as_list
+from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.builder import OnEnd
 from gateway.dialects.responses.references import find_references, replace_references
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.settings import Settings
-
-Body = dict[str, Any]
 
 PREVIOUS = "previous_response_id"
 

@@ -14,12 +14,11 @@ from gateway.answering.project_access import find_project
 from gateway.answering.services import Services
 from gateway.dialects.chat import cursor, parameters, replay
 from gateway.dialects.chat import request as chat
+from gateway.dialects.common.json_types import Body
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
 from gateway.lenient_json import loads
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.errors import field_errors
-
-Body = dict[str, Any]
 
 
 def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[str, Any]:

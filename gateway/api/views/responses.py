@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 from flask import Response, request
 
@@ -21,7 +20,7 @@ from gateway.api.http.streaming import ignored_header, json_response, send_answe
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.common.field_errors import invalid, unsupported
-from gateway.dialects.common.input_items import Item
+from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import ResponseBuilder, new_response
 from gateway.dialects.responses.items import complete_items
@@ -31,8 +30,6 @@ from gateway.schemas.responses import InputItemsQuerySchema, ResponsesSchema
 from gateway.schemas.responses_answers import DeletedResponseSchema, InputItemListSchema, ResponseSchema
 
 blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="OpenAI's Responses API")
-
-Body = dict[str, Any]
 
 STREAM = {
     "name": "stream",

@@ -16,8 +16,7 @@ from gateway.dialects.chat import cursor_tools
 from gateway.dialects.common import content
 from gateway.dialects.common.field_errors import invalid, unsupported
 from gateway.dialects.common.input_items import as_messages
-
-Body = dict[str, Any]
+from gateway.dialects.common.json_types import Body
 
 # Fields of the other APIs that have another name in chat.
 _RENAMED = {"max_output_tokens": "max_completion_tokens", "stop_sequences": "stop"}

@@ -18,9 +18,8 @@ from typing import Any
 import orjson
 
 from gateway.dialects.common.conversation import SYSTEM_ROLES
+from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.text import is_blank
-
-Message = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,12 @@ class Continuation:
     `unchanged` messages are stored already; all later stored messages are void.
     """
 
-    history: list[Message]
-    conversation: list[Message]
+    history: list[Body]
+    conversation: list[Body]
     unchanged: int
 
 
-def continue_conversation(stored: Sequence[Message], sent: Sequence[Message]) -> Continuation:
+def continue_conversation(stored: Sequence[Body], sent: Sequence[Body]) -> Continuation:
     """Merge the messages of a request into the stored ones.
 
     - A request that contains an answer and starts like the stored conversation replaces it: the client has edited the
@@ -54,7 +53,7 @@ def continue_conversation(stored: Sequence[Message], sent: Sequence[Message]) ->
     return Continuation(history, conversation, _count_unchanged(stored, conversation))
 
 
-def _is_replay(stored: Sequence[Message], dialog: Sequence[Message]) -> bool:
+def _is_replay(stored: Sequence[Body], dialog: Sequence[Body]) -> bool:
     """Return True if the request replays the conversation from its start."""
     first = next((message for message in stored if not _is_system(message)), None)
     if first is None or not _has_answer(dialog):
@@ -62,7 +61,7 @@ def _is_replay(stored: Sequence[Message], dialog: Sequence[Message]) -> bool:
     return bool(_canonical(first) == _canonical(dialog[0]))
 
 
-def _count_repeated(history: Sequence[Message], dialog: Sequence[Message]) -> int:
+def _count_repeated(history: Sequence[Body], dialog: Sequence[Body]) -> int:
     """Return how many of the last messages of `history` the request repeats. One of them must be an answer."""
     earlier = [_canonical(message) for message in history if not _is_system(message)]
     later = [_canonical(message) for message in dialog]
@@ -71,13 +70,13 @@ def _count_repeated(history: Sequence[Message], dialog: Sequence[Message]) -> in
     return next((length for length in repeated if _has_answer(dialog[:length])), 0)
 
 
-def _without_last(history: Sequence[Message], count: int) -> list[Message]:
+def _without_last(history: Sequence[Body], count: int) -> list[Body]:
     dialog = [index for index, message in enumerate(history) if not _is_system(message)]
     dropped = set(dialog[len(dialog) - count :])
     return [message for index, message in enumerate(history) if index not in dropped]
 
 
-def _count_unchanged(stored: Sequence[Message], conversation: Sequence[Message]) -> int:
+def _count_unchanged(stored: Sequence[Body], conversation: Sequence[Body]) -> int:
     count = 0
     for old, new in zip(stored, conversation, strict=False):
         if old is not new and _canonical(old) != _canonical(new):
@@ -86,15 +85,15 @@ def _count_unchanged(stored: Sequence[Message], conversation: Sequence[Message])
     return count
 
 
-def _has_answer(messages: Sequence[Message]) -> bool:
+def _has_answer(messages: Sequence[Body]) -> bool:
     return any(message["role"] == "assistant" for message in messages)
 
 
-def _is_system(message: Message) -> bool:
+def _is_system(message: Body) -> bool:
     return message["role"] in SYSTEM_ROLES
 
 
-def _canonical(message: Message) -> Any:
+def _canonical(message: Body) -> Any:
     """Return the parts of a message that matter, in comparable form. The message may still be malformed."""
     role, (texts, others) = message["role"], _split_content(message.get("content"))
     if role in SYSTEM_ROLES:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gateway.dialects.chat import output_format, parameters
-from gateway.dialects.chat.cursor import Body, PlainBody, as_chat
+from gateway.dialects.chat.cursor import PlainBody, as_chat
 from gateway.dialects.common import conversation, tools
+from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.openai_parameters import read_sampling
 from gateway.dialects.common.reasoning import read_reasoning
 from gateway.dialects.common.tool_call_format import ToolCallFormat

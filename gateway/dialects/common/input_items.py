@@ -14,9 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid, quoted, unsupported
+from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import RAW_INPUT
-
-Item = dict[str, Any]
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 

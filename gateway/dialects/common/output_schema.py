@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.json_types import Schema
 from gateway.dialects.common.text import well_formed_json
-
-Schema = dict[str, Any]
 
 
 def read_described_schema(described: Any, where: str) -> Schema:

@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterable
 
-from gateway.dialects.common.input_items import Item
+from gateway.dialects.common.json_types import Item
 
 
 def complete_items(items: Iterable[Item]) -> list[Item]:

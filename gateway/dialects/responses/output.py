@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects.common.input_items import Item
+from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import NO_ARGUMENTS
 
 #: An event of the stream, such as `{"type": "response.output_item.added", …}`.

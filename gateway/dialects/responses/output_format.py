@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid
-from gateway.dialects.common.output_schema import Schema, read_described_schema, read_simple_format
+from gateway.dialects.common.json_types import Schema
+from gateway.dialects.common.output_schema import read_described_schema, read_simple_format
 
 _FIELD = "text.format"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid, quoted
-from gateway.dialects.common.input_items import Item
+from gateway.dialects.common.json_types import Item
 from gateway.errors import NotFound
 
 REFERENCE = "item_reference"

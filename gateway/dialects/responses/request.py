@@ -11,15 +11,14 @@ from typing import Any
 
 from gateway.dialects.common.conversation import read_conversation
 from gateway.dialects.common.field_errors import invalid
-from gateway.dialects.common.input_items import Item, as_messages
+from gateway.dialects.common.input_items import as_messages
+from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.common.openai_parameters import cap_temperature
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import read_reasoning
 from gateway.dialects.common.tools import read_tools, unsupported_tool
 from gateway.dialects.responses import output_format, parameters
 from gateway.turn import Sampling, Turn
-
-Body = dict[str, Any]
 
 SUMMARIES = ("auto", "concise", "detailed")
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.chat.replay import Message, continue_conversation
+from gateway.dialects.chat.replay import continue_conversation
+from gateway.dialects.common.json_types import Body
 from tests.support.recorded import assistant, system, user
 from tests.support.tool_bodies import assistant_calls, tool_call, tool_result
 
@@ -26,7 +27,7 @@ def test_new_messages_follow_the_stored_ones() -> None:
 
 
 @pytest.mark.parametrize("sent", [[NEW], [A], [A, B, C, D, NEW], [system("s"), NEW]])
-def test_first_request_starts_a_conversation(sent: list[Message]) -> None:
+def test_first_request_starts_a_conversation(sent: list[Body]) -> None:
     found = continue_conversation([], sent)
     assert (found.history, found.conversation, found.unchanged) == ([], sent, 0)
 
@@ -44,20 +45,20 @@ def test_replay_adds_only_the_new_message() -> None:
         ([A, assistant("another"), NEW], 1),
     ],
 )
-def test_edited_replay_replaces_the_conversation(sent: list[Message], known: int) -> None:
+def test_edited_replay_replaces_the_conversation(sent: list[Body], known: int) -> None:
     found = continue_conversation(STORED, sent)
     assert (found.history, found.conversation, found.unchanged) == ([], sent, known)
 
 
 @pytest.mark.parametrize("sent", [[D, NEW], [C, D, NEW]])
-def test_repeated_last_messages_are_not_stored_twice(sent: list[Message]) -> None:
+def test_repeated_last_messages_are_not_stored_twice(sent: list[Body]) -> None:
     found = continue_conversation(STORED, sent)
     assert found.history == STORED[: 5 - len(sent)]
     assert (found.conversation, found.unchanged) == ([*STORED, NEW], 4)
 
 
 @pytest.mark.parametrize("sent", [[A], [C], [user("c"), NEW]])
-def test_repeated_question_is_a_new_message(sent: list[Message]) -> None:
+def test_repeated_question_is_a_new_message(sent: list[Body]) -> None:
     assert continue_conversation(STORED, sent).conversation == [*STORED, *sent]
 
 
@@ -89,7 +90,7 @@ def test_system_messages_replace_the_stored_ones() -> None:
         (REFUSED, assistant("No.")),
     ],
 )
-def test_harmless_rewriting_leaves_a_message_equal(stored: Message, sent: Message) -> None:
+def test_harmless_rewriting_leaves_a_message_equal(stored: Body, sent: Body) -> None:
     after = assistant("end")
     assert continue_conversation([stored, after], [sent, after]).unchanged == 2
 
@@ -104,7 +105,7 @@ def test_harmless_rewriting_leaves_a_message_equal(stored: Message, sent: Messag
         tool_result("id1", "a"),
     ],
 )
-def test_changed_message_is_different(sent: Message) -> None:
+def test_changed_message_is_different(sent: Body) -> None:
     assert continue_conversation([A], [sent, B]).unchanged == 1
     assert continue_conversation([A], [sent, B]).conversation == [A, sent, B]
 
