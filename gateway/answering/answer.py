@@ -1,22 +1,22 @@
 """The one way from a view to the CLI: turns go in, a metered answer comes out.
 
-The answer is composed of iterators of batches: MeteredAnswer meters the run, and PersistedAnswer wraps it in a session.
+An answer is composed of iterators of batches: MeteredAnswer meters the run of the CLI, and in a session PersistedAnswer
+wraps the MeteredAnswer (see SessionTurns.persist).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 
 from gateway.answering.caller import Caller
 from gateway.answering.limits import Admission
-from gateway.answering.metering import MeteredAnswer, RunningAnswer
+from gateway.answering.metering import MeteredAnswer
 from gateway.answering.model_access import resolve_model
-from gateway.answering.persisted_answer import ClaimedTurn
 from gateway.answering.project_policy import find_workspace
 from gateway.answering.services import Services
-from gateway.dialects.chat.request import ChatRequest
 from gateway.observe.transcript import Transcript
 from gateway.record import Record
 from gateway.store.projects import ProjectRecord
@@ -25,62 +25,39 @@ from gateway.turn import Turn
 MAX_NAME_LENGTH = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The URL path that asked for an answer, and the admission by the client's limits, if it needed one."""
-
-    path: str
-    admission: Admission | None = None
-
-
 def answer(
     *turns: Turn,
     caller: Caller,
     services: Services,
-    endpoint: Endpoint,
+    path: str,
+    admission: Admission | None = None,
     n: int = 1,
     stream: bool = False,
     project: ProjectRecord | None = None,
-) -> RunningAnswer:
+) -> MeteredAnswer:
     """Return `n` answers to each of the turns, in their order. Nothing runs before the result is iterated.
 
-    The turns have the same parameters. The result must be closed. Raises ModelNotSupported, ModelNotAllowed,
+    The turns have the same parameters. `path` is the URL path of the request, and `admission` its permission by the
+    client's limits, if it needed one. The result must be closed. Raises ModelNotSupported, ModelNotAllowed,
     ClaudeUnavailable, and in a project AgentsNotAllowed, ProjectTooLarge or UnsupportedParameter.
     """
     prepared = prepare_turns(turns, caller, services, project)
-
-    def report(record: Record) -> None:
-        """Hand the record of the answer, which is over, to everything that needs it."""
-        services.live_answers.discard(record)
-        services.usage_writer.put(record)
-        if endpoint.admission is not None:
-            endpoint.admission.settle(record.usage)
-        if services.metrics is not None:
-            services.metrics.count_answer(record)
-
-    record = _new_record(prepared[0], caller, endpoint, stream)
+    record = _new_record(prepared[0], caller, path, stream)
     transcript = Transcript() if services.settings.log_content else None
+    report = partial(report_answer, services=services, admission=admission)
     metered = MeteredAnswer(services.claude.answer(*prepared, n=n), record, report, transcript)
     services.live_answers.add(metered)
     return metered
 
 
-def answer_in_session(
-    request: ChatRequest, claimed: ClaimedTurn, caller: Caller, services: Services, endpoint: Endpoint
-) -> RunningAnswer:
-    """Return the answer to a turn of a session. Raises what `answer` raises."""
-    metered = answer(
-        request.turn,
-        caller=caller,
-        services=services,
-        endpoint=endpoint,
-        n=request.n,
-        stream=request.stream,
-        project=claimed.project,
-    )
-    persisted = services.session_turns.persist(metered, claimed, request)
-    services.live_answers.add(persisted)
-    return persisted
+def report_answer(answer: MeteredAnswer, services: Services, admission: Admission | None) -> None:
+    """Hand the record of an answer that is over to everything that needs it."""
+    services.live_answers.discard(answer)
+    services.usage_writer.put(answer.record)
+    if admission is not None:
+        admission.settle(answer.record.usage)
+    if services.metrics is not None:
+        services.metrics.count_answer(answer.record)
 
 
 def count_tokens(turn: Turn, caller: Caller, services: Services) -> int:
@@ -106,10 +83,10 @@ def prepare_turns(
     ]
 
 
-def _new_record(turn: Turn, caller: Caller, endpoint: Endpoint, stream: bool) -> Record:
+def _new_record(turn: Turn, caller: Caller, path: str, stream: bool) -> Record:
     return Record(
         request_id=caller.request_id,
-        endpoint=endpoint.path,
+        endpoint=path,
         started_at=datetime.now(timezone.utc),
         model=turn.resolved_model.id[:MAX_NAME_LENGTH],
         key_id=caller.key_id,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import gevent
 from gevent.queue import Queue
 
-from gateway.answering.metering import RunningAnswer
+from gateway.answering.metering import AnswerStream
 from gateway.dialects.responses.builder import ResponseBuilder
 from gateway.errors import GatewayError, StoreError, TurnStopped
 from gateway.store.lease_keeper import LeaseKeeper
@@ -31,7 +31,7 @@ class BackgroundResponses:
         self._responses = responses
         self._keeper = LeaseKeeper(responses.renew_leases, responses.find_active)
 
-    def start(self, answer: RunningAnswer, builder: ResponseBuilder, owner_id: str) -> BackgroundAnswer:
+    def start(self, answer: AnswerStream, builder: ResponseBuilder, owner_id: str) -> BackgroundAnswer:
         """Begin to write `answer` into the response of `builder`, which is stored already."""
         return BackgroundAnswer(answer, builder, owner_id, self._responses, self._keeper)
 
@@ -44,7 +44,7 @@ class BackgroundAnswer:
 
     def __init__(
         self,
-        answer: RunningAnswer,
+        answer: AnswerStream,
         builder: ResponseBuilder,
         owner_id: str,
         responses: Responses,

@@ -1,6 +1,6 @@
-"""Running answers: the metering of a run, and the list of the answers that this worker is writing.
+"""The metering of a run, and the interface of everything that wraps it.
 
-A RunningAnswer is an iterator of batches of events that can be stopped and closed. MeteredAnswer is the innermost one;
+An AnswerStream is an iterator of batches of events that can be stopped and closed. MeteredAnswer is the innermost one;
 others wrap it, for example `PersistedAnswer(MeteredAnswer(run, …), …)` for an answer in a session.
 """
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class AnswerStream(Protocol):
-    """The batches of one answer, for the layer that sends them to the client."""
+    """The batches of events of one answer."""
 
     record: Record
 
@@ -38,57 +38,17 @@ class AnswerStream(Protocol):
         """Free everything. Closing again has no effect."""
 
 
-class RunningAnswer(AnswerStream, Protocol):
-    """An answer that this worker is writing."""
-
-    @property
-    def transcript(self) -> Transcript | None:
-        """The text so far; None unless LOG_CONTENT is set."""
-
-    @property
-    def seconds(self) -> float:
-        """The seconds since the request."""
-
-    def used(self) -> Usage:
-        """Return the usage so far. While the answer is running, its output tokens are an estimate."""
-
-    def abandon(self, reason: GatewayError) -> None:
-        """Stop the answer and record it now, because its client's greenlet will not get to close it."""
-
-
-class LiveAnswers:
-    """The answers that this worker is writing, for the dashboard and for the end of the worker."""
-
-    def __init__(self) -> None:
-        self._answers: dict[
-            int, RunningAnswer
-        ] = {}  # by the identity of the record, which all wrappers share
-
-    def __iter__(self) -> Iterator[RunningAnswer]:
-        return iter(list(self._answers.values()))
-
-    def add(self, answer: RunningAnswer) -> None:
-        """Add an answer. One that wraps an answer of this list replaces it."""
-        self._answers[id(answer.record)] = answer
-
-    def discard(self, record: Record) -> None:
-        """Remove the answer with this record, if it is there."""
-        self._answers.pop(id(record), None)
-
-    def abandon_all(self, reason: GatewayError) -> None:
-        """Record the answers that the end of the worker cuts off, even those whose clients do not read."""
-        for answer in self:
-            answer.abandon(reason)
-
-
 class MeteredAnswer:
-    """Fills the record of a run while its batches pass, and calls `report` with it once, when the answer is over."""
+    """Fills the record of a run while its batches pass, and calls `report` once, when the answer is over.
+
+    `transcript` collects the text of the answer; it is None unless LOG_CONTENT is set.
+    """
 
     def __init__(
         self,
         run: MergedRuns,
         record: Record,
-        report: Callable[[Record], None],
+        report: Callable[[MeteredAnswer], None],
         transcript: Transcript | None = None,
     ) -> None:
         self.record = record
@@ -165,6 +125,6 @@ class MeteredAnswer:
         if record.outcome == "failed" and record.error is None:
             self.fail(ClientGone())  # closed before its end, without an error
         try:
-            self._report(record)
+            self._report(self)
         except Exception:
             log.exception("an answer could not be recorded")

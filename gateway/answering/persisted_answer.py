@@ -14,14 +14,13 @@ from typing import Any
 import gevent
 from gevent.lock import RLock
 
-from gateway.answering.metering import RunningAnswer
+from gateway.answering.metering import AnswerStream
 from gateway.dialects.chat.answers import ChoiceCollector
 from gateway.dialects.chat.cursor import PlainBody
 from gateway.dialects.chat.replay import Continuation
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError, StoreError, TurnStopped
-from gateway.observe.transcript import Transcript
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord
 from gateway.store.session_claims import SessionClaims, TurnResult
@@ -71,7 +70,7 @@ class PersistedAnswer:
 
     def __init__(
         self,
-        answer: RunningAnswer,
+        answer: AnswerStream,
         claimed: ClaimedTurn,
         request: ChatRequest,
         claims: SessionClaims,
@@ -86,9 +85,7 @@ class PersistedAnswer:
         self._claims = claims
         self._keeper = keeper
         self._on_end = on_end
-        self._choices = request.n
-        messages = claimed.continuation.conversation if claimed.continuation else request.turn.messages
-        self._message_count = len(messages) + 1
+        self._request = request
         self._collector = ChoiceCollector(ToolCallFormat(request.tool_call_format.deprecated))
         self._started = Started("")
         self._usages: list[Usage] = []
@@ -105,7 +102,7 @@ class PersistedAnswer:
             self._collect(index, batch)
             if isinstance(batch[-1], Done):
                 self._usages.append(batch[-1].usage)
-                if len(self._usages) == self._choices:
+                if len(self._usages) == self._request.n:
                     self._store_complete_answer()
             yield index, batch
 
@@ -113,20 +110,6 @@ class PersistedAnswer:
     def session_id(self) -> str:
         """The id of the session."""
         return self._claimed.session.id
-
-    @property
-    def transcript(self) -> Transcript | None:
-        """The text so far; None unless LOG_CONTENT is set."""
-        return self._answer.transcript
-
-    @property
-    def seconds(self) -> float:
-        """The seconds since the request."""
-        return self._answer.seconds
-
-    def used(self) -> Usage:
-        """Return the usage so far. While the answer is running, its output tokens are an estimate."""
-        return self._answer.used()
 
     def stop(self, reason: GatewayError) -> None:
         """End the answer from outside."""
@@ -141,14 +124,9 @@ class PersistedAnswer:
         self._answer.fail(error)
 
     def close(self) -> None:
-        """Free everything, and update the session in the background if the answer did not come to its end."""
+        """Free everything, and update the session in the background."""
         self._answer.close()
-        self._end()
-
-    def abandon(self, reason: GatewayError) -> None:
-        """Stop the answer and record it now."""
-        self._answer.abandon(reason)
-        self._end()
+        self.end()
 
     def _collect(self, index: int, batch: Batch) -> None:
         if not self._has_begun:
@@ -180,7 +158,8 @@ class PersistedAnswer:
             self.fail(error)
             raise
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Free the session, and store what its client has seen of an answer that did not come to its end."""
         if self._is_over:
             return
         self._is_over = True
@@ -194,15 +173,16 @@ class PersistedAnswer:
 
     def _result(self, usage: Usage, answer: dict[str, Any] | None = None) -> TurnResult:
         """Return the changes to the session. Without an `answer`, only its totals change."""
+        continuation = self._claimed.continuation
+        messages = continuation.conversation if continuation else self._request.turn.messages
         result = TurnResult(
             model=self._started.model or None,
             claude_session_id=self._started.session or None,
-            message_count=self._message_count,
+            message_count=len(messages) + 1,
             input_tokens=usage.prompt_tokens,
             output_tokens=usage.output_tokens,
             cost=usage.cost_usd or 0.0,
         )
-        continuation = self._claimed.continuation
         if continuation is None:
             return result
         if answer is None:
@@ -212,7 +192,7 @@ class PersistedAnswer:
             result,
             keep_until=self._claimed.stored[known - 1].id if known else 0,
             messages=[*continuation.conversation[known:], answer],
-            about={"model": self._started.model, "is_complete": len(self._usages) == self._choices},
+            about={"model": self._started.model, "is_complete": len(self._usages) == self._request.n},
         )
 
     def _insert_early(self) -> None:

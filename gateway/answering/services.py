@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.answering.background import BackgroundResponses
 from gateway.answering.limits import RequestLimits
-from gateway.answering.metering import LiveAnswers
+from gateway.answering.metering import MeteredAnswer
 from gateway.answering.sessions import SessionTurns
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.launcher import Launcher
@@ -49,7 +49,8 @@ REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout
 class Services:
     """The parts of one app. `metrics` is None if METRICS is off.
 
-    Each function in `request_observers` gets the summary of every request when its last byte has been sent.
+    `live_answers` are the answers that this worker is writing. Each function in `request_observers` gets the summary
+    of every request when its last byte has been sent.
     """
 
     settings: Settings
@@ -67,20 +68,25 @@ class Services:
     usage: UsageTable
     usage_writer: UsageWriter
     metrics: Metrics | None
-    live_answers: LiveAnswers
-    sweeper: Sweeper
+    live_answers: set[MeteredAnswer]
     request_observers: tuple[Callable[[RequestSummary], None], ...]
 
     def open(self) -> None:
         """Start the CLI processes and the background work. Call this once, in the process that serves."""
         self.claude.open()
-        self.sweeper.open()
+        expiring = {"sessions": self.sessions.delete_expired, "responses": self.responses.delete_expired}
+        Sweeper(expiring, self.settings.cleanup_interval_minutes * 60).open()
         if self.metrics is not None:
             self.metrics.open()
 
     def close(self) -> None:
-        """Record the answers that are cut off, and write the usage. Takes a fraction of a second."""
-        self.live_answers.abandon_all(ShuttingDown())
+        """Record the answers that are cut off, and write the usage. Takes a fraction of a second.
+
+        This includes answers whose clients do not read: their greenlets will not get to close them.
+        """
+        for answer in list(self.live_answers):
+            answer.abandon(ShuttingDown())
+        self.session_turns.end_all()
         self.usage_writer.close()
 
 
@@ -93,13 +99,11 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
     claude = _build_claude(settings)
     projects = Projects(store)
     responses = Responses(store, timedelta(days=settings.responses_ttl_days))
-    minutes = settings.session_timeout_minutes
-    expiry = SessionExpiry(timedelta(minutes=minutes) if minutes else None)
-    sessions = Sessions(store, expiry)
+    expiry = _session_expiry(settings)
+    sessions, claims = Sessions(store, expiry), SessionClaims(store, expiry)
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
     metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
-    sweeps = {"sessions": sessions.delete_expired, "responses": responses.delete_expired}
     return Services(
         settings=settings,
         store=store,
@@ -111,17 +115,19 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
         responses=responses,
         background=BackgroundResponses(responses),
         sessions=sessions,
-        session_turns=SessionTurns(
-            sessions, SessionClaims(store, expiry), projects, store_all=settings.store_conversations
-        ),
+        session_turns=SessionTurns(sessions, claims, projects, store_all=settings.store_conversations),
         limits=_build_limits(settings, store, now),
         usage=usage,
         usage_writer=usage_writer,
         metrics=metrics,
-        live_answers=LiveAnswers(),
-        sweeper=Sweeper(sweeps, settings.cleanup_interval_minutes * 60),
+        live_answers=set(),
         request_observers=(logs.log_request, *([metrics.count_request] if metrics else [])),
     )
+
+
+def _session_expiry(settings: Settings) -> SessionExpiry:
+    minutes = settings.session_timeout_minutes
+    return SessionExpiry(timedelta(minutes=minutes) if minutes else None)
 
 
 def _open_store(url: str) -> Store:

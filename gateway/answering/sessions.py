@@ -18,7 +18,7 @@ from dataclasses import replace
 import gevent
 
 from gateway.answering.caller import Caller
-from gateway.answering.metering import RunningAnswer
+from gateway.answering.metering import AnswerStream
 from gateway.answering.persisted_answer import ClaimedTurn, PersistedAnswer, finish_patiently
 from gateway.answering.project_access import find_project
 from gateway.dialects.chat import cursor, replay
@@ -70,7 +70,7 @@ class SessionTurns:
                 gevent.spawn(finish_patiently, lambda: self._claims.finish(turn_id, TurnResult()), session.id)
             raise
 
-    def persist(self, answer: RunningAnswer, claimed: ClaimedTurn, request: ChatRequest) -> PersistedAnswer:
+    def persist(self, answer: AnswerStream, claimed: ClaimedTurn, request: ChatRequest) -> PersistedAnswer:
         """Return the answer with its session: the claim is kept while it runs, and its end is stored."""
         persisted = PersistedAnswer(answer, claimed, request, self._claims, self._keeper, self._forget)
         self._running[claimed.id] = persisted
@@ -95,6 +95,11 @@ class SessionTurns:
         for answer in list(self._running.values()):
             if answer.session_id == session_id:
                 answer.stop_on_request()
+
+    def end_all(self) -> None:
+        """Free the sessions whose answers the end of the worker cuts off."""
+        for answer in list(self._running.values()):
+            answer.end()
 
     def delete_project(self, project_id: str) -> None:
         """Delete a project's sessions and stop their turns. Other workers stop theirs within a second."""

@@ -9,7 +9,7 @@ from dataclasses import Field, dataclass, fields
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from gateway.answering.metering import RunningAnswer
+from gateway.answering.metering import MeteredAnswer
 from gateway.api.dashboard import charts
 from gateway.api.dashboard.access import make_csrf_token
 from gateway.api.dashboard.charts import Columns
@@ -124,7 +124,7 @@ def _without_secrets(url: str) -> str:
     return url if url.startswith("sqlite:") else re.sub(r"(?<=://).*@", "…@", url).partition("?")[0]
 
 
-def _show_answer(answer: RunningAnswer) -> LiveAnswer:
+def _show_answer(answer: MeteredAnswer) -> LiveAnswer:
     first, seconds = answer.record.first_seconds, answer.seconds
     tokens = answer.used().output_tokens
     writing = 0.0 if first is None else seconds - first

@@ -7,11 +7,13 @@ own URL, which starts an answer: a client over its budget can still cancel one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 from flask import Blueprint, Flask, Response, request
 from limits.errors import StorageError
 
+from gateway.answering.limits import RequestLimits
 from gateway.answering.services import Services
 from gateway.api.http.context import find_state, get_caller, get_state
 from gateway.errors import StoreError
@@ -21,35 +23,37 @@ log = logging.getLogger(__name__)
 
 def init_app(app: Flask, services: Services, answering: Iterable[Blueprint], public: Collection[str]) -> None:
     """Limit POSTs to the `answering` blueprints, and add the headers in all blueprints but those named `public`."""
-    limits = services.limits
     answer_paths = {blueprint.name: blueprint.url_prefix for blueprint in answering}
-
-    def admit() -> None:
-        if request.endpoint is None or request.method == "OPTIONS" or request.blueprint in public:
-            return
-        state = get_state()
-        client = state.client_limits = limits.find_client(get_caller())
-        if request.method != "POST" or request.blueprint not in answer_paths:
-            return
-        starts_answer = request.path == answer_paths[request.blueprint]
-        if starts_answer:
-            limits.check_budgets(client)
-        limits.count_request(client)
-        if starts_answer:
-            state.admission = limits.admit_answer(client)
-
-    def add_headers(response: Response) -> Response:
-        client = get_state().client_limits
-        if client is not None:
-            try:
-                response.headers.update(limits.make_headers(client))
-            except (StoreError, StorageError):
-                log.warning("a response has no x-ratelimit headers: the counters cannot be read")
-        return response
-
-    app.before_request(admit)
-    app.after_request(add_headers)
+    app.before_request(partial(_admit, services.limits, answer_paths, public))
+    app.after_request(partial(_add_headers, services.limits))
     app.teardown_request(_release_unused_slot)
+
+
+def _admit(limits: RequestLimits, answer_paths: Mapping[str, str | None], public: Collection[str]) -> None:
+    """Count the request, and take a slot if it starts an answer. Raises LimitReached or QuotaExceeded."""
+    if request.endpoint is None or request.method == "OPTIONS" or request.blueprint in public:
+        return
+    state = get_state()
+    client = state.client_limits = limits.find_client(get_caller())
+    blueprint = request.blueprint or ""
+    if request.method != "POST" or blueprint not in answer_paths:
+        return
+    starts_answer = request.path == answer_paths[blueprint]
+    if starts_answer:
+        limits.check_budgets(client)
+    limits.count_request(client)
+    if starts_answer:
+        state.admission = limits.admit_answer(client)
+
+
+def _add_headers(limits: RequestLimits, response: Response) -> Response:
+    client = get_state().client_limits
+    if client is not None:
+        try:
+            response.headers.update(limits.make_headers(client))
+        except (StoreError, StorageError):
+            log.warning("a response has no x-ratelimit headers: the counters cannot be read")
+    return response
 
 
 def _release_unused_slot(_: BaseException | None) -> None:

@@ -13,14 +13,11 @@ from typing import Any, cast
 from flask import Flask, current_app, g, request
 
 from gateway.answering import answer as answering
-from gateway.answering.answer import Endpoint
 from gateway.answering.caller import Caller
 from gateway.answering.limits import Admission, ClientLimits
-from gateway.answering.metering import RunningAnswer
-from gateway.answering.persisted_answer import ClaimedTurn
+from gateway.answering.metering import MeteredAnswer
 from gateway.answering.services import Services
 from gateway.api.http.error_format import OPENAI, ErrorFormat
-from gateway.dialects.chat.request import ChatRequest
 from gateway.errors import GatewayError
 from gateway.store.projects import ProjectRecord
 from gateway.turn import Turn
@@ -44,7 +41,7 @@ class RequestState:
     client_limits: ClientLimits | None = None
     admission: Admission | None = None
     body: bytes | None = None
-    answer: RunningAnswer | None = None
+    answer: MeteredAnswer | None = None
     error: GatewayError | None = None
 
 
@@ -93,24 +90,17 @@ def get_caller() -> Caller:
 
 def start_answer(
     *turns: Turn, n: int = 1, stream: bool = False, project: ProjectRecord | None = None
-) -> RunningAnswer:
+) -> MeteredAnswer:
     """Return `n` answers to each turn for the caller of the request. See `answering.answer.answer`."""
     state = get_state()
     state.answer = answering.answer(
         *turns,
         caller=get_caller(),
         services=get_services(),
-        endpoint=Endpoint(request.path, state.admission),
+        path=request.path,
+        admission=state.admission,
         n=n,
         stream=stream,
         project=project,
     )
-    return state.answer
-
-
-def start_session_answer(chat_request: ChatRequest, claimed: ClaimedTurn) -> RunningAnswer:
-    """Return the answer to a turn of a session for the caller of the request."""
-    state = get_state()
-    endpoint = Endpoint(request.path, state.admission)
-    state.answer = answering.answer_in_session(chat_request, claimed, get_caller(), get_services(), endpoint)
     return state.answer

@@ -10,7 +10,7 @@ from flask import Response, request
 
 from gateway.answering.validation import validate_chat_body
 from gateway.api.http.blueprints import Blueprint
-from gateway.api.http.context import get_caller, get_services, start_session_answer
+from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
@@ -61,7 +61,8 @@ def create(body: dict[str, Any]) -> Response:
     session_turns = get_services().session_turns
     with translated_errors(FIELD_NAMES), session_turns.claim(body, get_caller()) as claimed:
         parsed = parse_plain_body(claimed.plain, claimed.history)
-        answer = start_session_answer(parsed, claimed)
+        metered = start_answer(parsed.turn, n=parsed.n, stream=parsed.stream, project=claimed.project)
+        answer = session_turns.persist(metered, claimed, parsed)
     answer_id, created = f"chatcmpl-{secrets.token_hex(16)}", int(time.time())
     if parsed.stream:
         encoder = StreamEncoder(answer_id, created, parsed.include_usage, parsed.n, parsed.tool_call_format)

@@ -6,7 +6,7 @@ import secrets
 
 from flask import Response, request
 
-from gateway.answering.metering import RunningAnswer
+from gateway.answering.metering import MeteredAnswer
 from gateway.answering.stored_responses import (
     find_earlier_items,
     find_input_items,
@@ -124,7 +124,7 @@ def _find_start(items: list[Item], after: str | None) -> int:
 
 
 def _answer_in_background(
-    answer: RunningAnswer, response: Body, items: list[Item], parsed: ResponsesRequest, is_streamed: bool
+    answer: MeteredAnswer, response: Body, items: list[Item], parsed: ResponsesRequest, is_streamed: bool
 ) -> Response:
     services, owner_id = get_services(), get_caller().owner_id
     response["status"] = "queued"

@@ -54,7 +54,8 @@ def new_record(**fields: Any) -> Record:
 def meter(
     run: FakeRun, report: Callable[[Record], None] = lambda _: None, streamed: bool = True
 ) -> MeteredAnswer:
-    return MeteredAnswer(run, new_record(streamed=streamed), report)  # type: ignore[arg-type]
+    record = new_record(streamed=streamed)
+    return MeteredAnswer(run, record, lambda answer: report(answer.record))  # type: ignore[arg-type]
 
 
 def caller(owner_id: str = "me", address: str = "203.0.113.7", **identity: Any) -> Caller:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.answering.metering import LiveAnswers, MeteredAnswer
+from gateway.answering.metering import MeteredAnswer
 from gateway.errors import ClientGone, GatewayError, ShuttingDown, TurnStopped, UpstreamError
 from gateway.observe.transcript import Transcript
 from gateway.record import Record
@@ -70,28 +70,14 @@ def test_an_answer_that_could_not_be_sent_has_failed() -> None:
     assert [(record.outcome, record.error) for record in seen] == [("failed", "upstream_error")]
 
 
-def test_the_end_of_the_worker_records_all_live_answers_without_closing_their_runs() -> None:
+def test_an_abandoned_answer_is_recorded_without_closing_its_run() -> None:
     run = FakeRun(BEGIN)
     answer, seen = metered(run)
-    live = LiveAnswers()
-    live.add(answer)
     next(iter(answer))
-    live.abandon_all(ShuttingDown())
+    answer.abandon(ShuttingDown())
     assert (run.closed, type(run.stopped)) == (0, ShuttingDown)
     answer.close()
     assert [(record.outcome, record.error) for record in seen] == [("failed", "shutting_down")]
-
-
-def test_a_wrapped_answer_replaces_the_one_inside_in_the_live_answers() -> None:
-    inner, _ = metered(FakeRun())
-    outer = MeteredAnswer(FakeRun(), inner.record, lambda _: None)  # type: ignore[arg-type]
-    live = LiveAnswers()
-    live.add(inner)
-    live.add(outer)
-    assert list(live) == [outer]
-    live.discard(inner.record)
-    live.discard(inner.record)
-    assert not list(live)
 
 
 def test_a_failing_report_does_not_harm_the_answer(caplog: pytest.LogCaptureFixture) -> None:
