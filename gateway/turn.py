@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import add, sub
 from typing import Any, Literal
 
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
@@ -121,25 +122,19 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         """Add tokens and costs. A cost that is unknown counts as zero, unless both are unknown."""
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
-        return self._combine(other, 1, sum(costs) if costs else None)
+        return Usage(*map(add, self._tokens(), other._tokens())).with_cost(sum(costs) if costs else None)
 
     def __sub__(self, other: Usage) -> Usage:
         """Subtract tokens. The cost of the difference is unknown."""
-        return self._combine(other, -1, None)
+        return Usage(*map(sub, self._tokens(), other._tokens()))
 
     def with_cost(self, cost_usd: float | None) -> Usage:
         """Return a copy with this cost."""
         return replace(self, cost_usd=cost_usd)
 
-    def _combine(self, other: Usage, sign: int, cost_usd: float | None) -> Usage:
-        return Usage(
-            input_tokens=self.input_tokens + sign * other.input_tokens,
-            cache_read_tokens=self.cache_read_tokens + sign * other.cache_read_tokens,
-            cache_write_tokens=self.cache_write_tokens + sign * other.cache_write_tokens,
-            output_tokens=self.output_tokens + sign * other.output_tokens,
-            thinking_tokens=self.thinking_tokens + sign * other.thinking_tokens,
-            cost_usd=cost_usd,
-        )
+    def _tokens(self) -> tuple[int, int, int, int, int]:
+        prompt = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens)
+        return (*prompt, self.output_tokens, self.thinking_tokens)
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -24,6 +25,7 @@ _PDF_MAGIC_WITHIN = 1024  # bytes; PDF readers accept this much before the magic
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 Source = dict[str, str]
+SourceReader = Callable[[str, str], Source]
 
 
 def image_part(part: dict[str, Any], where: str) -> Block:
@@ -38,14 +40,7 @@ def image_part(part: dict[str, Any], where: str) -> Block:
 
 def image_block(part: dict[str, Any], where: str) -> Block:
     """Read an `image` block of the Messages API, with a base64 or url source."""
-    kind, source, where = _source(part, where)
-    if kind == "base64":
-        encoded = _text(source.get("data"), f"{where}.data")
-        return {"type": "image", "source": _encoded_image(encoded, f"{where}.data")}
-    if kind == "url":
-        url = _text(source.get("url"), f"{where}.url")
-        return {"type": "image", "source": _image_source(url, f"{where}.url")}
-    raise unsupported(f"{where}.type", "Images must have a source of type base64 or url.")
+    return {"type": "image", "source": _source(part, where, _IMAGE_SOURCES)}
 
 
 def file_part(part: dict[str, Any], where: str) -> Block:
@@ -61,24 +56,15 @@ def input_file_part(file: dict[str, Any], where: str) -> Block:
     _refuse_file_id(file, where)
     title = file.get("filename")
     if file.get("file_data") is None and file.get("file_url") is not None:
-        return _document(
-            _url_source(_text(file["file_url"], f"{where}.file_url"), f"{where}.file_url"), title
-        )
+        where = f"{where}.file_url"
+        return _document(_url_source(_text(file["file_url"], where), where), title)
     where = f"{where}.file_data"
     return _document(_file_source(_text(file.get("file_data"), where), where), title)
 
 
 def document_block(part: dict[str, Any], where: str) -> Block:
     """Read a `document` block of the Messages API, with a base64, url or text source."""
-    kind, source, where = _source(part, where)
-    title = part.get("title")
-    if kind == "base64":
-        return _document(_file_source(_text(source.get("data"), f"{where}.data"), f"{where}.data"), title)
-    if kind == "url":
-        return _document(_url_source(_text(source.get("url"), f"{where}.url"), f"{where}.url"), title)
-    if kind == "text":
-        return _document(_text_source(_text(source.get("data"), f"{where}.data"), f"{where}.data"), title)
-    raise unsupported(f"{where}.type", "Documents must have a source of type base64, url or text.")
+    return _document(_source(part, where, _DOCUMENT_SOURCES), part.get("title"))
 
 
 def _refuse_file_id(part: dict[str, Any], where: str) -> None:
@@ -86,11 +72,15 @@ def _refuse_file_id(part: dict[str, Any], where: str) -> None:
         raise unsupported(f"{where}.file_id", "Uploaded files are not supported. Send the content instead.")
 
 
-def _source(part: dict[str, Any], where: str) -> tuple[Any, dict[str, Any], str]:
-    source = part.get("source")
+def _source(part: dict[str, Any], where: str, readers: Mapping[str, SourceReader]) -> Source:
+    source, where = part.get("source"), f"{where}.source"
     if not isinstance(source, dict):
-        raise invalid(f"{where}.source", "Expected an object.")
-    return source.get("type"), source, f"{where}.source"
+        raise invalid(where, "Expected an object.")
+    kind = source.get("type")
+    if not isinstance(kind, str) or kind not in readers:
+        raise unsupported(f"{where}.type", f"The type must be one of: {', '.join(readers)}.")
+    field = "url" if kind == "url" else "data"
+    return readers[kind](_text(source.get(field), f"{where}.{field}"), f"{where}.{field}")
 
 
 def _text(value: Any, where: str) -> str:
@@ -188,3 +178,11 @@ def _b64decode(encoded: str) -> bytes | None:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+_IMAGE_SOURCES: dict[str, SourceReader] = {"base64": _encoded_image, "url": _image_source}
+_DOCUMENT_SOURCES: dict[str, SourceReader] = {
+    "base64": _file_source,
+    "url": _url_source,
+    "text": _text_source,
+}
