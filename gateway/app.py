@@ -59,9 +59,8 @@ EXPOSED_HEADERS = (
         for kind in ("limit", "remaining", "reset")
     ),
 )
-API_PATHS = (
-    r"^/(?!dashboard(/|$))"  # pages of other sites may call these; the dashboard is for its own page only
-)
+# Pages of other sites may call these paths. The dashboard is for its own page only.
+API_PATHS = r"^/(?!dashboard(/|$))"
 
 
 def create_app(settings: Settings | None = None, *, now: Callable[[], float] = time.time) -> Flask:

@@ -68,7 +68,7 @@ def count_tokens(turn: Turn, caller: Caller, services: Services) -> int:
 def prepare_turns(
     turns: Sequence[Turn], caller: Caller, services: Services, project: ProjectRecord | None = None
 ) -> list[Turn]:
-    """Return the turns with their owner, their project and the model that their model's name stands for."""
+    """Return the turns with their owner, project and resolved model. Raises what `answer` raises."""
     workspace = (
         find_workspace(turns[0], project, services.settings, services.folders)
         if project is not None

@@ -32,7 +32,7 @@ class BackgroundResponses:
         self._keeper = LeaseKeeper(responses.renew_leases, responses.find_active)
 
     def start(self, answer: AnswerStream, builder: ResponseBuilder, owner_id: str) -> BackgroundAnswer:
-        """Begin to write `answer` into the response of `builder`, which is stored already."""
+        """Begin to write `answer` into the response of `builder`, which must already be stored."""
         return BackgroundAnswer(answer, builder, owner_id, self._responses, self._keeper)
 
 
@@ -78,7 +78,7 @@ class BackgroundAnswer:
         self._answer.fail(error)
 
     def close(self) -> None:
-        """Pass no more batches on. The writing goes on."""
+        """Stop passing batches on. The writing goes on."""
         self._has_follower = False
 
     def _pass_on(self, item: tuple[int, Batch] | GatewayError | None) -> None:

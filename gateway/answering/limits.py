@@ -52,7 +52,7 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The permission to answer one request, which has to be settled: its cost is charged and its slot released."""
+    """The permission to answer one request. Settle it when the answer is over, or release it if no answer was started."""
 
     client: ClientLimits
     budgets: Budgets
@@ -85,7 +85,7 @@ class RequestLimits:
         self._leases = leases
 
     def find_client(self, caller: Caller) -> ClientLimits:
-        """Return the client that the caller is, with its limits."""
+        """Return the client whose limits apply to the caller."""
         identity = caller.identity
         if identity is None:
             return ClientLimits(f"address:{client_network(caller.address)}", self._default)

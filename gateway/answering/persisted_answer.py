@@ -29,14 +29,8 @@ from gateway.turn import Batch, Done, Started, Usage, sum_usage
 
 log = logging.getLogger(__name__)
 
-FINISH_PAUSES = (
-    1,
-    2,
-    5,
-    10,
-    30,
-    60,
-)  # seconds between attempts to store a turn while the database is unavailable
+# Seconds between attempts to store a turn while the database is unavailable.
+FINISH_PAUSES = (1, 2, 5, 10, 30, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +125,7 @@ class PersistedAnswer:
     def _collect(self, index: int, batch: Batch) -> None:
         if not self._has_begun:
             self._has_begun = True
-            if (
-                not self._is_claimed
-            ):  # while this batch goes to the client, which does not know the session yet
+            if not self._is_claimed:  # the client does not know the session before it has this batch
                 gevent.spawn(self._insert_early)
         if not self._started.model:
             found = (event for event in batch if isinstance(event, Started))

@@ -16,7 +16,7 @@ PREVIOUS = "previous_response_id"
 
 
 def is_to_be_stored(body: Body, settings: Settings) -> bool:
-    """True if the response will be stored. Raises UnsupportedParameter for a background response that will not."""
+    """Return True if the response will be stored. Raises UnsupportedParameter if it cannot be, but has to."""
     is_stored = bool(settings.store_responses and body.get("store", True))
     if body.get("background") and not is_stored:
         raise unsupported("background", "A background response must be stored, but this one is not.")
@@ -59,4 +59,4 @@ def store_at_end(items: list[Item], caller: Caller, services: Services) -> OnEnd
 
 
 def store_nothing(response: Body) -> None:
-    """Take a response that is over and is not stored."""
+    """Discard a response that is over."""

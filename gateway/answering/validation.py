@@ -1,4 +1,4 @@
-"""Validate a chat body without answering it. All errors are reported, not just the first."""
+"""Validate a chat body without answering it, and report all its errors, not just the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of Anthropic's dialect that are common to all its responses: the form of errors, and headers."""
+"""The parts of Anthropic's dialect that are common to all its responses: the format of errors, and headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def init_app(app: Flask) -> None:
 
 
 def is_anthropic_request() -> bool:
-    """True if the request is for the Messages API, or comes from its client to a URL that both APIs have."""
+    """Return True for the Messages API, and for its clients at a URL that both APIs have."""
     return get_state().error_format is ANTHROPIC
 
 

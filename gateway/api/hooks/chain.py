@@ -23,11 +23,12 @@ def install_hooks(
     `public` are names of blueprints that need no key, `answering` the blueprints whose POSTs are limited. Raises
     SettingsError if no key could pass `auth`.
     """
-    request_ids.init_app(app)  # first, so that errors of the other hooks have an id and are reported
+    # First, so that errors of the other hooks have an id and are reported.
+    request_ids.init_app(app)
     anthropic_dialect.init_app(app)
     reporting.init_app(app, services)
-    key_guessing.init_app(
-        app, services
-    )  # before auth, so that a blocked address is not told whether its key is good
+    # Before auth, so that a blocked address does not learn whether its key is good.
+    key_guessing.init_app(app, services)
     auth.init_app(app, services, public, fallbacks)
-    limits.init_app(app, services, answering, public)  # after auth, which finds the caller whose limits apply
+    # After auth, which finds the caller whose limits apply.
+    limits.init_app(app, services, answering, public)

@@ -29,7 +29,7 @@ PROJECT_HEADER = "X-Project-ID"
 
 
 def stream_answer(answer: AnswerStream, encoder: StreamEncoder, ignored: Iterable[str]) -> Response:
-    """Send the answer while it is written. An error before its first event is raised, and gets its own HTTP status."""
+    """Send the answer while it is written. Raises an error before the first event, so that it gets its own status."""
     batches = iter(answer)
     with translated_errors(encoder.field_names), contextlib.ExitStack() as stack:
         first = _await_start(answer, batches, stack)
@@ -75,7 +75,7 @@ def _await_start(answer: AnswerStream, batches: Batches, stack: contextlib.ExitS
 def _encode_batches(
     batches: Iterable[tuple[int, Batch]], encoder: StreamEncoder, answer: AnswerStream
 ) -> Iterator[bytes]:
-    """Yield the bytes of the stream. Encoding errors are recorded here; the record would say that the client left."""
+    """Yield the bytes of the stream. Record encoding errors, which would look like disconnects otherwise."""
     try:
         for index, batch in batches:
             data = encoder.encode(batch, index)

@@ -8,7 +8,7 @@ from gateway.api.dashboard import charts
 from gateway.api.dashboard.charts import Segment
 
 
-def test_columns_stand_on_each_other() -> None:
+def test_values_of_a_column_are_stacked() -> None:
     chart = charts.columns([[1, 2], [0, 0], [0, 4], [1, 0]])
     assert (chart.top, chart.step) == (4, 25)
     assert chart.segments == (
@@ -20,7 +20,7 @@ def test_columns_stand_on_each_other() -> None:
 
 
 @pytest.mark.parametrize("stacks", [[], [[0]], [[0, 0], [0, 0]]])
-def test_nothing_is_an_empty_chart(stacks: list[list[float]]) -> None:
+def test_chart_without_values_has_no_segments(stacks: list[list[float]]) -> None:
     chart = charts.columns(stacks)
     assert (chart.top, chart.segments) == (1, ())
 
@@ -29,19 +29,19 @@ def test_nothing_is_an_empty_chart(stacks: list[list[float]]) -> None:
     ("value", "top"),
     [(0, 1), (1, 1), (1.01, 1.5), (7, 8), (8.01, 10), (9.99, 10), (10, 10), (1234, 1500), (0.021, 0.03)],
 )
-def test_an_axis_ends_above_its_values(value: float, top: float) -> None:
+def test_axis_ends_at_a_round_number_above_its_values(value: float, top: float) -> None:
     assert charts.round_up(value) == pytest.approx(top)
 
 
 @pytest.mark.parametrize("power", range(-9, 16))
 @pytest.mark.parametrize("factor", [1, 1.0000001, 2.5, 9.9999999])
-def test_an_axis_has_room_for_any_value(power: int, factor: float) -> None:
+def test_axis_has_room_for_any_value(power: int, factor: float) -> None:
     value = factor * 10.0**power
     assert value * (1 - 1e-8) <= charts.round_up(value) <= 2 * value
 
 
 @pytest.mark.parametrize(("value", "most", "share"), [(1, 4, 25), (0, 4, 0), (0, 0, 0), (1.2, 1, 100)])
-def test_a_share_is_in_per_cent(value: float, most: float, share: float) -> None:
+def test_share_is_in_percent(value: float, most: float, share: float) -> None:
     assert charts.share(value, most) == share
 
 
@@ -58,7 +58,7 @@ def test_a_share_is_in_per_cent(value: float, most: float, share: float) -> None
         (10**16, "10,000T"),
     ],
 )
-def test_large_numbers_are_short(number: float, text: str) -> None:
+def test_large_numbers_are_abbreviated(number: float, text: str) -> None:
     assert charts.compact(number) == text
 
 
@@ -73,12 +73,12 @@ def test_large_numbers_are_short(number: float, text: str) -> None:
         (12_345, "$12,345.00"),
     ],
 )
-def test_small_amounts_are_not_nothing(amount: float, text: str) -> None:
+def test_small_amounts_are_not_rounded_to_zero(amount: float, text: str) -> None:
     assert charts.dollars(amount) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(0.35, "0.3 s"), (12.4, "12 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
 )
-def test_durations_are_read_at_a_glance(number: float, text: str) -> None:
+def test_durations_have_at_most_two_units(number: float, text: str) -> None:
     assert charts.seconds(number) == text

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from flask import Flask, session
+from flask import Flask
+from flask_cors import CORS
 
 from gateway.api.http.lean_flask import LeanFlask, add_cors
 
@@ -19,27 +18,6 @@ def app() -> Flask:
     app.add_url_rule("/dashboard", view_func=lambda: "page", endpoint="page")
     add_cors(app, r"^/(?!dashboard)", ["*"], ["x-request-id"])
     return app
-
-
-def test_flask_asks_the_session_interface_once_per_request(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
-    interface = type(app.session_interface)
-    open_session = interface.open_session
-
-    def count(self: Any, app: Flask, request: Any) -> Any:
-        opened.append(request.path)
-        return open_session(self, app, request)
-
-    monkeypatch.setattr(interface, "open_session", count)
-    assert app.test_client().get("/v1/x").text == "x"
-    assert opened == ["/v1/x"]
-
-
-def test_the_session_takes_no_values(app: Flask) -> None:
-    with app.test_request_context(), pytest.raises(RuntimeError):
-        session["x"] = 1
 
 
 def test_flask_passes_views_and_hooks_through_ensure_sync(
@@ -57,15 +35,15 @@ def test_flask_passes_views_and_hooks_through_ensure_sync(
     assert len(passed) == 3  # the view, the hook, and the hook for CORS
 
 
-def test_flask_cors_has_exactly_one_hook_which_is_replaced(app: Flask) -> None:
-    (hook,) = app.after_request_funcs[None]
-    assert hook.__module__ == "gateway.api.http.lean_flask"
+def test_flask_cors_adds_exactly_one_hook() -> None:
     plain = Flask("plain")
-    assert not plain.after_request_funcs.get(None)
-    from flask_cors import CORS
-
     CORS(plain)
     assert len(plain.after_request_funcs[None]) == 1
+
+
+def test_hook_of_flask_cors_is_replaced(app: Flask) -> None:
+    (hook,) = app.after_request_funcs[None]
+    assert hook.__module__ == "gateway.api.http.lean_flask"
 
 
 def test_browsers_get_cors_headers_for_the_api_only(app: Flask) -> None:
@@ -74,4 +52,7 @@ def test_browsers_get_cors_headers_for_the_api_only(app: Flask) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] in ("*", PAGE["Origin"])
     assert answer.headers["Access-Control-Expose-Headers"] == "x-request-id"
     assert "Access-Control-Allow-Origin" not in client.get("/dashboard", headers=PAGE).headers
-    assert "Access-Control-Allow-Origin" not in client.get("/v1/x").headers
+
+
+def test_other_clients_get_no_cors_headers(app: Flask) -> None:
+    assert "Access-Control-Allow-Origin" not in app.test_client().get("/v1/x").headers
