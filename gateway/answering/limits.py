@@ -52,7 +52,7 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The permission to answer one request. Settle it when the answer is over, or release it if no answer was started."""
+    """The permission to answer one request. Settle it after the answer, or release it if there was no answer."""
 
     client: ClientLimits
     budgets: Budgets
