@@ -25,10 +25,10 @@ def _day(name: str) -> fields.Date:
     )
 
 
-def _number(default: int, most: int | None = None) -> fields.Integer:
+def _number(default: int, high: int | None = None) -> fields.Integer:
     return fields.Integer(
         load_default=default,
-        validate=validate.Range(min=1, max=most),
+        validate=validate.Range(min=1, max=high),
         error_messages={"invalid": "Expected an integer.", "too_large": "Expected a smaller number."},
     )
 
