@@ -1,4 +1,4 @@
-# Everything runs in the project's own virtual environment, made on first use. `make` alone lists the targets.
+# Everything runs in the project's own virtual environment, which is created on first use. `make` lists the targets.
 
 PYTHON ?= python3
 WORKERS ?= auto
@@ -20,62 +20,62 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	test-clients test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
 	check-claude models info demo bench requirements clean distclean claude ready ready-dev
 
-help: ## Show this list
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-install: ready ## Set up everything: virtual environment, pinned packages, the Claude Code CLI
+install: ready ## Install everything: virtual environment, pinned packages, the Claude Code CLI
 	@echo "Installed. Start the gateway with: make start"
 
-dev-setup: ready-dev ## The same for working on the gateway itself, with a .env of your own
-	@[ -e .env ] || { install -m 600 .env.example .env && echo "Made .env: uncomment what you change."; }
+dev-setup: ready-dev ## Install everything for development, and create .env
+	@[ -e .env ] || { install -m 600 .env.example .env && echo "Created .env. Uncomment the settings that you change."; }
 	@echo "Ready. Try: make start, make test-fast, make demo"
 
-start: ready ## Run for development: reloads when the code changes
+start: ready ## Run for development, with a reload when the code changes
 	@exec $(SERVER) --reload wsgi:app
 
 start-prod: ready ## Run for production, in the foreground
 	@mkdir -p $(dir $(PID_FILE)) && exec $(SERVER) --pid $(PID_FILE) wsgi:app
 
-start-prod-bg: ready ## Run for production, in the background; it survives the shell
+start-prod-bg: ready ## Run for production, in the background
 	@$(SERVE) start
 
-stop: $(VENV)/.installed ## Stop the gateway; running answers may finish
+stop: $(VENV)/.installed ## Stop the gateway after its running answers
 	@$(SERVE) stop
 
-restart: ready ## Take up new code and settings without cutting an answer or refusing a request
+restart: ready ## Apply new code and settings without losing an answer or a request
 	@$(SERVE) restart
 
-status: $(VENV)/.installed ## Say whether the gateway runs and how it is, with the end of its log
+status: $(VENV)/.installed ## Show the state of the gateway and the end of its log
 	@$(SERVE) status
 
 logs: $(VENV)/.installed ## Follow the log of start-prod-bg
 	@$(SERVE) logs
 
-kill: $(BIN)/python ## End whatever listens on a port (PORT=8000)
-	@[ -n "$(PORT)" ] || { echo "Which port? make kill PORT=8000" >&2; exit 2; }
+kill: $(BIN)/python ## End the processes that listen on a port (PORT=8000)
+	@[ -n "$(PORT)" ] || { echo "Name the port: make kill PORT=8000" >&2; exit 2; }
 	@$(BIN)/python scripts/kill_port.py $(PORT)
 
-# Both run even if the first fails, and pytest speaks last.
+# Both run even if the first fails. pytest runs last, so that its summary is at the end.
 test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stream")
 	@$(MAKE) --no-print-directory lint; lint=$$?; \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
 	[ $$lint -eq 0 ] || echo "make lint failed: see above the tests." >&2; \
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
 
-test-fast: ready-dev ## Run the tests that need no gateway and no CLI: a minute
+test-fast: ready-dev ## Run the tests that need no gateway and no CLI (one minute)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not clients and not cli" $(ARGS)
 
-test-all: ready-dev ## Run every test: more cases of each kind, then those that take the machine to themselves
+test-all: ready-dev ## Run all tests: more cases of each kind, then the ones that need a quiet machine
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients" $(ARGS)
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-clients: ready-dev ## Run agent loops through LangChain, litellm, the AI SDK and others; installs them first
+test-clients: ready-dev ## Install LangChain, litellm, the AI SDK and others, and run agent loops through them
 	@$(BIN)/python -m pytest -n 2 -m clients $(ARGS)
 
-test-health: $(VENV)/.installed ## Ask the running gateway for its health (BASE_URL=, API_KEY= for another)
+test-health: $(VENV)/.installed ## Get the health of the running gateway (or of BASE_URL, with API_KEY)
 	@$(TRY) health
 
-test-models: $(VENV)/.installed ## See whether it lists its models
+test-models: $(VENV)/.installed ## Check that it lists its models
 	@$(TRY) models
 
 test-hello: $(VENV)/.installed ## Have a hello-world chat with Haiku
@@ -84,7 +84,7 @@ test-hello: $(VENV)/.installed ## Have a hello-world chat with Haiku
 test-chat: $(VENV)/.installed ## Have a streamed chat with the default model
 	@$(TRY) chat
 
-quick-test: $(VENV)/.installed ## Health, models and hello in one go
+quick-test: $(VENV)/.installed ## Run test-health, test-models and test-hello
 	@$(TRY) health models hello
 
 lint: $(VENV)/.installed-dev ## Check style, types, the direction of imports, and the dependencies
@@ -94,22 +94,22 @@ lint: $(VENV)/.installed-dev ## Check style, types, the direction of imports, an
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry --no-ansi .
 
-format: $(VENV)/.installed-dev ## Mend the style
+format: $(VENV)/.installed-dev ## Fix the style
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
-fmt: format ## The same as format
+fmt: format ## Fix the style, like format
 
 type-check: $(VENV)/.installed-dev ## Check the types
 	@$(BIN)/mypy $(CODE)
 
-coverage: ready-dev ## Run the tests and show what they do not reach
+coverage: ready-dev ## Run the tests, and list the lines that they do not reach
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
-deploy-check: $(VENV)/.installed ## Say what to change before the gateway goes on the network
+deploy-check: $(VENV)/.installed ## List what to change before the gateway goes on the network
 	@$(BIN)/python scripts/deploy_check.py
 
-check-claude: $(BIN)/python ## Say which Claude Code CLI is used, and whether it is new enough
+check-claude: $(BIN)/python ## Show the Claude Code CLI in use, and check its version
 	@$(BIN)/python scripts/get_claude.py --check
 
 models: $(VENV)/.installed ## List the models of the running gateway
@@ -118,13 +118,13 @@ models: $(VENV)/.installed ## List the models of the running gateway
 info: $(VENV)/.installed ## Show versions, paths and settings
 	@$(BIN)/python scripts/show.py info
 
-demo: ready-dev ## See the gateway at work, without an account
+demo: ready-dev ## Show the gateway at work, without an account
 	@$(BIN)/python -m scripts.demo $(ARGS)
 
 bench: ready-dev ## Measure latency and throughput
 	@$(BIN)/python -m bench $(ARGS)
 
-requirements: $(BIN)/python ## Pin the packages anew after a change of requirements*.in (ARGS=--upgrade for the newest)
+requirements: $(BIN)/python ## Pin the packages of requirements*.in again (ARGS=--upgrade for the newest)
 	@$(PIP) uv
 	@$(UV_COMPILE) $(ARGS) requirements.in -o requirements.txt >/dev/null
 	@$(UV_COMPILE) $(ARGS) --constraints requirements.txt requirements-dev.in -o requirements-dev.txt >/dev/null
@@ -133,10 +133,10 @@ clean: ## Remove caches and reports
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@find . \( -name $(VENV) -o -name .git \) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
-distclean: clean ## Remove the virtual environment and the project's own CLI as well
+distclean: clean ## Also remove the virtual environment and the project's own CLI
 	@rm -rf $(VENV) .claude-cli
 
-# What the targets above stand on. Stamps are younger than the requirements they were installed from.
+# Prerequisites of the targets above. A stamp is newer than the requirements that were installed from it.
 ready: $(VENV)/.installed claude
 ready-dev: $(VENV)/.installed-dev claude
 
@@ -153,14 +153,14 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@$(PIP) -r $<
 	@touch $@
 
-# Debian's Python may come without ensurepip (package python3-venv): then its pip puts one into the environment.
+# Debian's Python may lack ensurepip (package python3-venv). Then its pip installs pip into the environment.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-		echo "Python 3.10 or newer is needed. Name one: make PYTHON=python3.12 install" >&2; exit 1; }
+		echo "Python 3.10 or newer is required. Name one, for example: make PYTHON=python3.12 install" >&2; exit 1; }
 	@echo "Creating $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
 		$(PYTHON) -m venv --clear --without-pip $(VENV) && PIP_ROOT_USER_ACTION=ignore $(PYTHON) -m pip install --quiet --target \
 		"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" pip; } || { \
 		rm -rf $(VENV); \
-		echo "$(PYTHON) cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; \
+		echo "$(PYTHON) cannot create a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; \
 		exit 1; }

@@ -1,5 +1,5 @@
 @echo off
-rem The main make targets for Windows. gunicorn does not run there: start and start-prod send you to WSL.
+rem The main make targets for Windows. gunicorn does not run on Windows, so start and start-prod use WSL.
 setlocal
 cd /d "%~dp0"
 set "VENV=.venv-win"
@@ -7,17 +7,17 @@ set "BIN=%VENV%\Scripts"
 set "TARGET=%~1"
 if "%TARGET%"=="" set "TARGET=help"
 for %%T in (help install install-dev start start-prod test fmt lint) do if /i "%TARGET%"=="%%T" goto %%T
-echo There is no target %TARGET%. 1>&2
+echo Unknown target: %TARGET% 1>&2
 call :help
 exit /b 2
 
 :help
-echo   make install      Set up: virtual environment, pinned packages, the Claude Code CLI
-echo   make install-dev  The same, with what tests and checks need
+echo   make install      Install everything: virtual environment, pinned packages, the Claude Code CLI
+echo   make install-dev  Also install the packages for tests and checks
 echo   make start        Run for development (in WSL)
 echo   make start-prod   Run for production (in WSL)
 echo   make test         Check the style and run the tests that need no server
-echo   make fmt          Mend the style
+echo   make fmt          Fix the style
 echo   make lint         Check style, types, the direction of imports, and the dependencies
 exit /b 0
 
@@ -66,7 +66,7 @@ exit /b %errorlevel%
 
 :wsl
 where wsl >nul 2>nul || (
-    echo gunicorn does not run on Windows itself. Install WSL with: wsl --install 1>&2
+    echo gunicorn does not run on Windows. Install WSL with: wsl --install 1>&2
     exit /b 1
 )
 wsl make %1

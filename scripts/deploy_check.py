@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Look at this installation as it would be put on the network, and say what to change. Behind `make deploy-check`.
+"""Check this installation before it goes on the network, and print what to change, for `make deploy-check`.
 
-Reads the settings and the files, and asks the running gateway for its health; no chat is made. nginx's configuration is
-looked at where it is readable. Ends with 1 when something is wrong that must not stay so.
+The checks read the settings and files, ask the running gateway for its health, and read nginx's configuration if
+possible. They start no chat. The exit code is 1 if something has to be changed.
 """
 
 from __future__ import annotations
@@ -26,60 +26,66 @@ from gateway.store.database import Store  # noqa: E402
 from gateway.store.keys import Keys  # noqa: E402
 from scripts.client import Client, NoAnswer, Refused  # noqa: E402
 
-LEAST_KEY = 24
-LEAST_DISK = 1 << 30
+MIN_KEY_LENGTH = 24
+MIN_FREE_BYTES = 1 << 30
 PROCESS_BYTES = 100_000_000
 WORKER_BYTES = 50_000_000
-DESCRIPTORS_A_TURN = 4
+DESCRIPTORS_PER_TURN = 4
 SPARE_DESCRIPTORS = 256
 BUDGETS = ("tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
-REACHING = ("Bash", "WebFetch", "WebSearch")  # beyond the project's folder
+TOOLS_BEYOND_FOLDER = ("Bash", "WebFetch", "WebSearch")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 OK, NOTE, WRONG = "ok", "note", "WRONG"
 Finding = tuple[str, str]
 
 
-def auth(settings: Settings) -> Iterator[Finding]:
-    """Whether strangers are kept out."""
+def check_auth(settings: Settings) -> Iterator[Finding]:
+    """Check that strangers cannot use the gateway."""
     if settings.require_auth:
-        yield OK, "every client is asked for a key"
+        yield OK, "every client needs a key"
     elif settings.host in LOOPBACK:
-        yield NOTE, "no key is asked for; anybody on this machine may use the gateway: REQUIRE_AUTH=true"
+        yield (
+            NOTE,
+            "no key is required, so every user of this machine can use the gateway: set REQUIRE_AUTH=true",
+        )
     else:
         yield (
             WRONG,
-            f"no key is asked for, and HOST={settings.host} is open to the network: REQUIRE_AUTH=true",
+            f"no key is required, and HOST={settings.host} is open to the network: set REQUIRE_AUTH=true",
         )
     if settings.host not in LOOPBACK:
-        yield NOTE, f"HOST={settings.host}: behind nginx on this machine HOST=127.0.0.1 is enough"
+        yield NOTE, f"HOST={settings.host}: behind nginx on this machine, HOST=127.0.0.1 is enough"
     if "*" in settings.allowed_origins:
-        yield NOTE, "web pages of any origin may use a key they know: name yours in ALLOWED_ORIGINS"
+        yield NOTE, "web pages of any origin may call the gateway with a key: set ALLOWED_ORIGINS to yours"
     if settings.metrics and not settings.require_auth:
         yield (
             NOTE,
-            "GET /metrics is open to everybody who reaches the port: REQUIRE_AUTH=true, or METRICS=false",
+            "GET /metrics is open to every client that can reach the port: set REQUIRE_AUTH=true or METRICS=false",
         )
     if settings.debug:
-        yield WRONG, "DEBUG=true logs too much: take it out"
+        yield WRONG, "DEBUG=true logs too much: remove it"
     if settings.log_content:
-        yield WRONG, "LOG_CONTENT=true writes all conversations to the log: take it out"
+        yield WRONG, "LOG_CONTENT=true writes all conversations to the log: remove it"
 
 
-def keys(settings: Settings) -> Iterator[Finding]:
-    """Whether there are keys, and good ones."""
-    if any(len(key) < LEAST_KEY for key in settings.api_keys):
-        yield WRONG, f"a key in API_KEYS is shorter than {LEAST_KEY}: scripts/generate_api_keys.py --env"
-    stored = _stored_keys(settings.database_url)
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Check that there are keys, and that they are long enough."""
+    if any(len(key) < MIN_KEY_LENGTH for key in settings.api_keys):
+        yield (
+            WRONG,
+            f"a key in API_KEYS has fewer than {MIN_KEY_LENGTH} characters: scripts/generate_api_keys.py --env",
+        )
+    stored = _count_stored_keys(settings.database_url)
     count = len(settings.api_keys) + stored
     if not count and settings.require_auth:
-        yield WRONG, "there is no key, so the gateway will not start: python -m gateway keys create NAME"
+        yield WRONG, "there is no key, so the gateway does not start: python -m gateway keys create NAME"
     elif count:
         yield OK, f"{len(settings.api_keys)} keys in API_KEYS, {stored} in the database"
 
 
-def claude(settings: Settings) -> Iterator[Finding]:
-    """Whether the CLI is there and the running gateway finds it logged in."""
+def check_claude(settings: Settings) -> Iterator[Finding]:
+    """Check that the CLI is installed, and that the running gateway finds it logged in."""
     try:
         found = find_binary(settings.claude_binary_path)
     except ClaudeUnavailable as error:
@@ -90,147 +96,164 @@ def claude(settings: Settings) -> Iterator[Finding]:
     try:
         Client(settings, timeout=10).get("/health")
     except NoAnswer:
-        yield NOTE, "the login is not known as the gateway does not run: make start-prod-bg, and look again"
+        yield (
+            NOTE,
+            "the login was not checked because the gateway is not running: make start-prod-bg, then check again",
+        )
     except Refused as error:
-        yield WRONG, f"the running gateway is not healthy: {error}"
+        yield WRONG, f"the running gateway is unhealthy: {error}"
     else:
         yield OK, "the running gateway is healthy and logged in"
 
 
-def limits(settings: Settings) -> Iterator[Finding]:
-    """Whether memory and descriptors suffice for what the settings allow."""
+def check_limits(settings: Settings) -> Iterator[Finding]:
+    """Check that memory and file descriptors suffice for the limits in the settings."""
     workers = settings.web_concurrency
     needed = workers * (settings.max_processes * PROCESS_BYTES + WORKER_BYTES)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    sizes = f"{needed / 1e9:.1f} GB for {workers} x MAX_PROCESSES={settings.max_processes}, {there / 1e9:.1f} GB there"
-    yield (OK if needed < 0.8 * there else WRONG), f"memory: up to {sizes}"
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    sizes = f"{needed / 1e9:.1f} of {available / 1e9:.1f} GB"
+    mark = OK if needed < 0.8 * available else WRONG
+    yield mark, f"memory: up to {sizes} for {workers} x MAX_PROCESSES={settings.max_processes}"
     if settings.max_concurrent_sessions > settings.max_processes:
         yield (
             NOTE,
-            "MAX_CONCURRENT_SESSIONS is more than MAX_PROCESSES: raise that, each answer needs a process",
+            "each answer needs a process: raise MAX_PROCESSES to MAX_CONCURRENT_SESSIONS or more",
         )
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS_A_TURN * settings.max_processes + settings.max_queued_requests + SPARE_DESCRIPTORS
-    enough = most == resource.RLIM_INFINITY or most >= wanted
-    yield (OK if enough else WRONG), f"file descriptors: {most}, at least {wanted} are wanted (ulimit -Hn)"
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS_PER_TURN * settings.max_processes + settings.max_queued_requests + SPARE_DESCRIPTORS
+    enough = limit == resource.RLIM_INFINITY or limit >= wanted
+    yield (OK if enough else WRONG), f"file descriptors: {limit} allowed, {wanted} needed (ulimit -Hn)"
 
 
-def usage(settings: Settings) -> Iterator[Finding]:
-    """Whether one client can use up what is there for all."""
+def check_usage(settings: Settings) -> Iterator[Finding]:
+    """Check that one client cannot use up the capacity of all."""
     requests = settings.rate_limit_requests_per_minute
     if requests:
-        yield OK, f"{requests} requests a minute for each client, in a burst {settings.rate_limit_burst} more"
+        yield OK, f"{requests} requests per minute and client, plus a burst of {settings.rate_limit_burst}"
     else:
-        yield NOTE, "no client is limited by default: RATE_LIMIT_REQUESTS_PER_MINUTE, or keys limit ID"
+        yield (
+            NOTE,
+            "clients have no request limit: set RATE_LIMIT_REQUESTS_PER_MINUTE",
+        )
     if not any(getattr(settings, f"rate_limit_{name}") for name in BUDGETS):
         yield (
             NOTE,
-            "no budget holds for keys that have none of their own: RATE_LIMIT_USD_PER_DAY, …_PER_MONTH",
+            "keys have no budget by default: set RATE_LIMIT_USD_PER_DAY or RATE_LIMIT_USD_PER_MONTH",
         )
     if settings.require_auth and not settings.rate_limit_failed_auth_per_minute:
-        yield WRONG, "keys can be guessed without end: RATE_LIMIT_FAILED_AUTH_PER_MINUTE=60"
+        yield WRONG, "the number of guessed keys is not limited: set RATE_LIMIT_FAILED_AUTH_PER_MINUTE=60"
     if settings.trusted_proxies and settings.host not in LOOPBACK:
         yield (
             NOTE,
-            f"TRUSTED_PROXIES={settings.trusted_proxies}: whoever reaches port {settings.port} past the proxies"
-            " chooses the address he is counted by; keep the port closed to others",
+            f"TRUSTED_PROXIES={settings.trusted_proxies}: a client that reaches port {settings.port} directly"
+            " can forge its address; open the port to the proxies only",
         )
 
 
-def agents(settings: Settings) -> Iterator[Finding]:
-    """Whether clients can make Claude Code act on this machine."""
+def check_agents(settings: Settings) -> Iterator[Finding]:
+    """Check what clients can make Claude Code do on this machine."""
     if not settings.allow_agent_projects:
-        yield OK, "Claude Code's own tools are off"
+        yield OK, "clients cannot use Claude Code's own tools"
         return
-    reaching = [tool for tool in settings.agent_tools if tool in REACHING]
+    reaching = [tool for tool in settings.agent_tools if tool in TOOLS_BEYOND_FOLDER]
     if reaching:
         yield (
             NOTE,
-            f"AGENT_TOOLS has {', '.join(reaching)}: only for clients you would give a shell (docs/projects.md)",
+            f"AGENT_TOOLS contains {', '.join(reaching)}: only for clients that you trust (docs/projects.md)",
         )
     if settings.require_auth:
-        yield NOTE, "every key may have Claude Code work with files here: ALLOW_AGENT_PROJECTS=true"
+        yield NOTE, "every key can use Claude Code's tools on files here (ALLOW_AGENT_PROJECTS=true)"
     else:
-        yield WRONG, "anybody may have Claude Code work with files here: REQUIRE_AUTH=true"
+        yield (
+            WRONG,
+            "every client can use Claude Code's tools on files here: set REQUIRE_AUTH=true",
+        )
 
 
-def disk(settings: Settings) -> Iterator[Finding]:
-    """Whether there is room where the gateway writes."""
-    for folder in {_existing(path) for path in _data_folders(settings)}:
+def check_disk(settings: Settings) -> Iterator[Finding]:
+    """Check the free disk space in the folders that the gateway writes to."""
+    for folder in {_find_existing(path) for path in _list_data_folders(settings)}:
         free = shutil.disk_usage(folder).free
-        yield (OK if free > LEAST_DISK else WRONG), f"{free / 1e9:.1f} GB free at {folder}"
+        yield (OK if free > MIN_FREE_BYTES else WRONG), f"{free / 1e9:.1f} GB free in {folder}"
 
 
-def permissions(settings: Settings) -> Iterator[Finding]:
-    """Whether secrets are for the gateway's user alone, who is not root."""
+def check_permissions(settings: Settings) -> Iterator[Finding]:
+    """Check that only the gateway's user can read secrets, and that it is not root."""
     if os.geteuid() == 0:
-        yield NOTE, "this runs as root: give the gateway a user of its own (deploy/claude-gateway.service)"
+        yield (
+            NOTE,
+            "this check runs as root: give the gateway a user of its own (deploy/claude-gateway.service)",
+        )
     secret = [Path(os.environ.get("CLAUDE_CODE_API_ENV_FILE") or ".env")]
-    secret += [Path(path) for path in _sqlite_files(settings.database_url)]
+    secret += [Path(path) for path in _list_sqlite_files(settings.database_url)]
     for path in filter(Path.exists, secret):
         is_open = path.stat().st_mode & stat.S_IRWXO
-        yield (WRONG, f"others may read {path}: chmod o= {path}") if is_open else (OK, f"{path} is private")
-    for folder in _data_folders(settings):
-        if not os.access(_existing(folder), os.W_OK):
+        yield (
+            (WRONG, f"other users can read {path}: chmod o= {path}")
+            if is_open
+            else (OK, f"{path} is private")
+        )
+    for folder in _list_data_folders(settings):
+        if not os.access(_find_existing(folder), os.W_OK):
             yield WRONG, f"{folder} cannot be written to"
 
 
-def nginx(settings: Settings) -> Iterator[Finding]:
-    """Whether nginx, if it is there, lets streams through as they come."""
+def check_nginx(settings: Settings) -> Iterator[Finding]:
+    """Check that nginx, if it is installed, passes streams on without delay."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
-        yield NOTE, "no nginx on this machine; whatever stands in front must not buffer (docs/deploy.md)"
+        yield NOTE, "nginx is not installed; another proxy in front must not buffer (docs/deploy.md)"
         return
     dumped = subprocess.run([program, "-T"], capture_output=True, text=True, check=False)
     if dumped.returncode:
         yield (
             NOTE,
-            "nginx's configuration is not for this user to read: see yourself that it says proxy_buffering off",
+            "this user cannot read nginx's configuration: check that it contains proxy_buffering off",
         )
         return
     lines = [line.split("#")[0].strip() for line in dumped.stdout.splitlines()]
     if not any(f":{settings.port}" in line for line in lines):
-        yield NOTE, f"nginx does not pass anything to port {settings.port}: deploy/nginx/claude-gateway.conf"
+        yield NOTE, f"nginx passes nothing to port {settings.port}: see deploy/nginx/claude-gateway.conf"
         return
     yield (
-        (OK, "nginx does not buffer")
+        (OK, "nginx does not buffer answers")
         if "proxy_buffering off;" in lines
         else (
             WRONG,
-            "nginx buffers answers: proxy_buffering off;",
+            "nginx buffers answers: set proxy_buffering off;",
         )
     )
     if settings.trusted_proxies:
-        yield OK, "clients are told apart by the address that nginx passes on"
+        yield OK, "nginx passes on the clients' addresses"
     else:
-        yield WRONG, "all clients have nginx's address, and share the limits of one: TRUSTED_PROXIES=1"
+        yield WRONG, "all clients have nginx's address and share one client's limits: set TRUSTED_PROXIES=1"
     waits = any(line.startswith("proxy_read_timeout") for line in lines)
     yield (
-        (OK, "nginx waits for long answers")
+        (OK, "nginx waits for slow answers")
         if waits
         else (
             WRONG,
-            "nginx gives up after 60 s of silence: proxy_read_timeout 1h;",
+            "nginx cuts answers off after 60 s of silence: set proxy_read_timeout 1h;",
         )
     )
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-    auth,
-    keys,
-    claude,
-    limits,
-    usage,
-    agents,
-    disk,
-    permissions,
-    nginx,
+    check_auth,
+    check_keys,
+    check_claude,
+    check_limits,
+    check_usage,
+    check_agents,
+    check_disk,
+    check_permissions,
+    check_nginx,
 )
 
 
-def _stored_keys(url: str) -> int:
-    if any(not Path(path).exists() for path in _sqlite_files(url)):
-        return 0  # opening it would make it, perhaps for the wrong user
+def _count_stored_keys(url: str) -> int:
+    if any(not Path(path).exists() for path in _list_sqlite_files(url)):
+        return 0  # opening the database would create it, perhaps as the wrong user
     store = Store(url)
     store.open()
     try:
@@ -239,35 +262,39 @@ def _stored_keys(url: str) -> int:
         store.close()
 
 
-def _sqlite_files(url: str) -> list[str]:
+def _list_sqlite_files(url: str) -> list[str]:
     return [url.removeprefix("sqlite:///")] if url.startswith("sqlite:///") else []
 
 
-def _data_folders(settings: Settings) -> list[Path]:
-    files = [Path(path) for path in _sqlite_files(settings.database_url)]
+def _list_data_folders(settings: Settings) -> list[Path]:
+    files = [Path(path) for path in _list_sqlite_files(settings.database_url)]
     files += [settings.log_file_path] if settings.log_file_path else []
     return [settings.claude_work_dir, settings.project_root, *(file.parent for file in files)]
 
 
-def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+def _find_existing(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that exists."""
     path = path.absolute()
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def main() -> int:
-    """The command line; the exit code."""
+    """Run all checks. Return the exit code."""
     os.chdir(PROJECT)
     wrong = 0
     try:
         settings = load()
         for check in CHECKS:
-            for mark, told in check(settings):
-                print(f"{check.__name__:12} {mark:6} {told}", flush=True)
+            for mark, finding in check(settings):
+                print(f"{check.__name__.removeprefix('check_'):12} {mark:6} {finding}", flush=True)
                 wrong += mark == WRONG
     except (SettingsError, GatewayError) as error:
         sys.exit(f"{error} {error.__cause__ or ''}")
-    print(f"{wrong} to change before this goes on the network." if wrong else "Nothing has to be changed.")
+    print(
+        f"{wrong} problem(s) to fix before this goes on the network."
+        if wrong
+        else "Nothing has to be changed."
+    )
     return 1 if wrong else 0
 
 

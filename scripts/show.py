@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show what is set up (`info`), or the models of the running gateway (`models`). Behind `make info`, `make models`."""
+"""Show the installation, or the models of the running gateway, for `make info` and `make models`."""
 
 from __future__ import annotations
 
@@ -19,61 +19,61 @@ from gateway.settings import VERSION, Settings, SettingsError, load  # noqa: E40
 from gateway.store.backends import hide_password  # noqa: E402
 from scripts.client import Client, NoAnswer, Refused, url_of  # noqa: E402
 
-URLS = ("database_url", "rate_limit_storage_url")  # may have a password
+URLS = ("database_url", "rate_limit_storage_url")  # may contain a password
 PACKAGES = ("Flask", "gevent", "gunicorn", "flask-smorest", "marshmallow")
 
 
-def info(settings: Settings) -> None:
-    """Versions, paths and settings; secrets are left out."""
+def show_info(settings: Settings) -> None:
+    """Print versions, paths and settings, without secrets."""
     rows = [("gateway", VERSION), ("Python", f"{platform.python_version()}, {sys.executable}")]
     rows += [(name, version(name)) for name in PACKAGES]
     rows += [("project", str(PROJECT)), ("address", url_of(settings))]
     for field in dataclasses.fields(settings):
         if field.name != "environ":
-            rows.append((field.name.upper(), shown(settings, field.name, field.repr)))
+            rows.append((field.name.upper(), format_setting(settings, field.name, field.repr)))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:{width}} {value}")
-    # In a process of its own: it has its own opinion on what to print and how to end.
+    # In a process of its own, because the script prints its result and sets the exit code.
     sys.stdout.flush()
     subprocess.run([sys.executable, PROJECT / "scripts/get_claude.py", "--check"], check=False)
 
 
-def shown(settings: Settings, name: str, is_open: bool) -> str:
-    """A setting as one writes it; of those that are not open only what is no secret."""
+def format_setting(settings: Settings, name: str, is_public: bool) -> str:
+    """Return a setting in the form of `.env`. Secrets are hidden."""
     value = getattr(settings, name)
     if value is None or value == ():
         return "-"
     if name in URLS:
         return hide_password(value)
-    if not is_open:
+    if not is_public:
         return f"{len(value)}, not shown" if isinstance(value, tuple) else "not shown"
     if isinstance(value, tuple):
         return ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 
-def models(settings: Settings) -> None:
-    """The running gateway's models. Exits with a hint when it is not running or refuses the key."""
+def show_models(settings: Settings) -> None:
+    """Print the models of the running gateway. Exit with a hint if it is not running or rejects the key."""
     try:
         listed = Client(settings, timeout=10).get("/v1/models")["data"]
     except (NoAnswer, Refused) as error:
-        sys.exit(f"The models cannot be listed. {error}")
+        sys.exit(f"The models could not be listed. {error}")
     for model in listed:
         print(f"{model['id']:40} {model.get('owned_by', '')}")
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["info", "models"])
-    what = parser.parse_args().what
+    parser.add_argument("command", choices=["info", "models"])
+    command = parser.parse_args().command
     os.chdir(PROJECT)
     try:
         settings = load()
     except SettingsError as error:
         sys.exit(str(error))
-    {"info": info, "models": models}[what](settings)
+    {"info": show_info, "models": show_models}[command](settings)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Try the running gateway from outside. Behind `make test-health`, `test-models`, `test-hello` and so on.
+"""Try the running gateway as a client, for `make test-health`, `test-models`, `test-hello` and `test-chat`.
 
-BASE_URL and API_KEY in the environment choose another gateway, and the key. Chats cost what they cost.
+BASE_URL and API_KEY in the environment select another gateway and the key. Chats use the account and cost money.
 """
 
 from __future__ import annotations
@@ -25,67 +25,67 @@ CHAT = "/v1/chat/completions"
 
 
 class Failed(Exception):
-    """The gateway answered, but not as it should."""
+    """The gateway answered, but the answer is wrong."""
 
 
-def health(client: Client) -> str:
-    """Whether answers can be given."""
+def check_health(client: Client) -> str:
+    """Check that the gateway can answer."""
     found = client.get("/health")
     return f"{found['status']}, Claude Code {found['claude_version']}"
 
 
-def models(client: Client) -> str:
-    """The list of models, and the first by its name."""
+def check_models(client: Client) -> str:
+    """List the models, and get the first one by its name."""
     listed = client.get("/v1/models")["data"]
     if not listed:
         raise Failed("no models are listed")
     first = client.get(f"/v1/models/{listed[0]['id']}")
     if first["id"] != listed[0]["id"]:
-        raise Failed(f"{first['id']} is not {listed[0]['id']}")
-    return f"{len(listed)} models, {first['id']} among them"
+        raise Failed(f"asked for {listed[0]['id']}, got {first['id']}")
+    return f"{len(listed)} models, e.g. {first['id']}"
 
 
-def hello(client: Client) -> str:
-    """A hello-world chat with Haiku."""
-    answer = client.post(CHAT, _ask("Say hello world, nothing else.", model="haiku"))
-    return _said(answer["choices"][0]["message"]["content"], answer)
+def check_hello(client: Client) -> str:
+    """Have a hello-world chat with Haiku."""
+    answer = client.post(CHAT, _create_body("Say hello world, nothing else.", model="haiku"))
+    return _describe_answer(answer["choices"][0]["message"]["content"], answer)
 
 
-def chat(client: Client) -> str:
-    """A streamed chat with the default model, token by token."""
+def check_chat(client: Client) -> str:
+    """Stream a chat with the default model."""
     begun = time.monotonic()
-    first, pieces = 0.0, []
+    first_seconds, chunks = 0.0, []
     event = ""
-    for event in client.stream(CHAT, _ask("Count from 1 to 10.", stream=True)):
+    for event in client.stream(CHAT, _create_body("Count from 1 to 10.", stream=True)):
         for choice in json.loads(event).get("choices", []) if event != "[DONE]" else ():
             if choice["delta"].get("content"):
-                first = first or time.monotonic() - begun
-                pieces.append(choice["delta"]["content"])
-    if event != "[DONE]" or not pieces:
-        raise Failed(f"the stream ends with {event or 'nothing'}")
-    return f"{''.join(pieces)!r} in {len(pieces)} pieces, the first after {first:.1f} s"
+                first_seconds = first_seconds or time.monotonic() - begun
+                chunks.append(choice["delta"]["content"])
+    if event != "[DONE]" or not chunks:
+        raise Failed(f"the stream ended with {event or 'nothing'}")
+    return f"{''.join(chunks)!r} in {len(chunks)} chunks, the first after {first_seconds:.1f} s"
 
 
 CHECKS: dict[str, Callable[[Client], str]] = {
-    "health": health,
-    "models": models,
-    "hello": hello,
-    "chat": chat,
+    "health": check_health,
+    "models": check_models,
+    "hello": check_hello,
+    "chat": check_chat,
 }
 
 
-def _ask(text: str, **fields: Any) -> dict[str, Any]:
+def _create_body(text: str, **fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}], **fields}
 
 
-def _said(text: str, answer: dict[str, Any]) -> str:
+def _describe_answer(text: str, answer: dict[str, Any]) -> str:
     if not text:
         raise Failed("the answer has no text")
     return f"{answer['model']} said {text!r}, {answer['usage']['total_tokens']} tokens"
 
 
 def main() -> None:
-    """The command line; ends with 1 when a check fails."""
+    """Run the command line. Exit with 1 if a check fails."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("what", choices=list(CHECKS), nargs="+")
     names = parser.parse_args().what
@@ -97,10 +97,10 @@ def main() -> None:
     for name in names:
         begun = time.monotonic()
         try:
-            told = CHECKS[name](client)
+            result = CHECKS[name](client)
         except (NoAnswer, Refused, Failed) as error:
             sys.exit(f"{name:8} FAILED  {error}")
-        print(f"{name:8} ok      {told} ({time.monotonic() - begun:.1f} s)", flush=True)
+        print(f"{name:8} ok      {result} ({time.monotonic() - begun:.1f} s)", flush=True)
 
 
 if __name__ == "__main__":

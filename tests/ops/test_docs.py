@@ -122,7 +122,7 @@ def test_messages_that_the_troubleshooting_page_quotes_exist() -> None:
     """Leave out messages of gunicorn. Sources split long messages over several literals."""
     page = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
     quoted = re.findall(r"^\| `([A-Z]\w+ [^`…]+?)(?: …)?` \|", page, re.M) + [
-        "cannot make a virtual environment"
+        "cannot create a virtual environment"
     ]
     sources = [*(ROOT / "gateway").rglob("*.py"), *(ROOT / "scripts").glob("*.py"), ROOT / "Makefile"]
     text = "\n".join(re.sub(r'"\n\s*f?"', "", path.read_text("utf-8")) for path in sources)

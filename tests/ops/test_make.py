@@ -127,7 +127,7 @@ def running(project: Project) -> Project:
 def test_background_start_status_and_stop(stopped: Project) -> None:
     status = stopped.make("status")
     assert status.returncode != 0
-    assert "does not run" in status.stdout
+    assert "is not running" in status.stdout
     started = stopped.make("start-prod-bg")
     assert started.returncode == 0, started.stdout
     assert stopped.url in started.stdout
@@ -137,7 +137,7 @@ def test_background_start_status_and_stop(stopped: Project) -> None:
         os.getsid(server.pid) == server.pid
     )  # in its own session, where the end of a terminal does not reach it
     again = stopped.make("start-prod-bg")
-    assert "runs already" in again.stdout
+    assert "is already running" in again.stdout
     assert stopped.pid == server.pid
     status = stopped.make("status")
     assert status.returncode == 0
@@ -165,7 +165,7 @@ def test_pid_file_of_another_program_is_ignored(stopped: Project) -> None:
     (stopped.folder / "data/gateway.pid").write_text(f"{os.getpid()}\n")
     status = stopped.make("status")
     (stopped.folder / "data/gateway.pid").unlink()
-    assert "does not run" in status.stdout
+    assert "is not running" in status.stdout
 
 
 def test_running_gateway_passes_the_quick_tests(running: Project) -> None:
@@ -225,7 +225,7 @@ def test_restart_that_would_fail_leaves_the_gateway_alone(running: Project) -> N
     refused = running.make("restart")
     code.write_text(original)
     assert refused.returncode != 0
-    assert "left as it is" in refused.stdout
+    assert "was not changed" in refused.stdout
     assert running.health()["version"]
 
 
@@ -251,7 +251,7 @@ def test_logs_follows_the_log(running: Project) -> None:
 
 def test_deploy_check_says_what_to_change(running: Project) -> None:
     good = running.make("deploy-check")
-    assert "every client is asked for a key" in good.stdout
+    assert "every client needs a key" in good.stdout
     assert "healthy and logged in" in good.stdout
     assert f"{running.folder}/.env" not in good.stdout
     assert KEY not in good.stdout
@@ -268,7 +268,7 @@ def test_deploy_check_says_what_to_change(running: Project) -> None:
     wrong = [line.split()[0] for line in bad.stdout.splitlines() if " WRONG " in line]
     assert set(wrong) >= {"auth", "keys", "limits", "agents", "permissions"}
     assert "LOG_CONTENT" in bad.stdout
-    assert "AGENT_TOOLS has Bash" in bad.stdout
+    assert "AGENT_TOOLS contains Bash" in bad.stdout
 
 
 def test_info_shows_settings_but_no_secrets(project: Project) -> None:
@@ -295,8 +295,8 @@ def test_info_shows_settings_but_no_secrets(project: Project) -> None:
 
 
 def test_kill_frees_a_port(stopped: Project) -> None:
-    assert "Which port" in stopped.make("kill").stdout
-    assert "Nobody listens" in stopped.make("kill", f"PORT={free_port()}").stdout
+    assert "Name the port" in stopped.make("kill").stdout
+    assert "No process listens" in stopped.make("kill", f"PORT={free_port()}").stdout
     started = stopped.make("start-prod-bg")
     assert started.returncode == 0, started.stdout
     killed = stopped.make("kill", f"PORT={stopped.port}")
