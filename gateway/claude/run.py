@@ -293,4 +293,4 @@ def _process_lost(error: ProcessEnded) -> GatewayError:
     log.error("a claude process was lost during a turn: %s", error)
     if "not logged in" in error.stderr.lower():
         return NotLoggedIn("The gateway's Claude Code CLI is not logged in.", should_retry=False)
-    return UpstreamError("The Claude Code process ended in the middle of the turn.")
+    return UpstreamError("The Claude Code process ended in the middle of the turn. Try again.")

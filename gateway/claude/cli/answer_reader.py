@@ -20,6 +20,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
+from typing import cast
 
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
 from gateway.claude.cli.protocol import (
@@ -52,7 +53,7 @@ from gateway.turn import (
 # The CLI continues on its own after these stop reasons.
 CONTINUES_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
 CHARACTERS_PER_TOKEN = 4  # a rough average for English, to estimate the usage of an answer that was cut off
-BROKEN = "The connection to Anthropic's API broke in the middle of the answer."
+BROKEN = "The connection to Anthropic's API broke in the middle of the answer. Try again."
 
 
 @dataclass(slots=True)
@@ -266,9 +267,8 @@ class AnswerReader:
             self.finish_early(self._stop_reason or "end_turn", events)
 
     def _update_usage(self, event: MessageDelta) -> None:
-        self._usage.update(
-            {name: value for name, value in event.get("usage", {}).items() if value is not None}  # type: ignore[typeddict-item]
-        )
+        reported = {name: value for name, value in event.get("usage", {}).items() if value is not None}
+        self._usage = cast(ApiUsage, {**self._usage, **reported})
         self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
 
     def _would_continue(self) -> bool:

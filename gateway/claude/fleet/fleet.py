@@ -43,7 +43,7 @@ SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
 REMEMBERED_SETUPS = 64
 PREPARE_SECONDS = 0.5  # let the conversation that has just begun start first
 PREPARE_TRIES = 10
-ROOM_SECONDS = 1.0
+ROOM_SECONDS = 1.0  # the longest wait for a process that makes room
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
 
 
@@ -66,7 +66,7 @@ class Fleet:
     def __init__(self, catalog: ModelCatalog, limits: Limits, launcher: Launcher) -> None:
         self.catalog = catalog
         self.limits = limits
-        self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # the latest that the CLI has reported
+        self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # as last reported by the CLI
         self._launcher = launcher
         self._login = Login()
         self._slots = Slots(limits.running_turns, limits.queue, limits.queue_seconds)
@@ -86,7 +86,7 @@ class Fleet:
         self._opener: gevent.Greenlet[..., None] | None = None
         self._first_search_done = Event()
 
-    # Life
+    # Life cycle
 
     def open(self) -> None:
         """Search for the CLI and fill the warm pool, in the background. Problems are logged."""
