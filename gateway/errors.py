@@ -103,7 +103,7 @@ class UnsupportedParameter(InvalidRequest):
 class ContextLengthExceeded(InvalidRequest):
     """The prompt exceeds the model's context window."""
 
-    code = "context_length_exceeded"
+    code = "context_length_exceeded"  # clients look for this code
 
 
 class ModelNotSupported(InvalidRequest):

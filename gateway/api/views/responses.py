@@ -50,14 +50,13 @@ def create(body: Body) -> Response:
     given = find_input_items(body, caller, services)
     parsed = parse_request(body, given, find_earlier_items(body, caller, services))
     items = complete_items(given)
-    is_streamed = bool(body.get("stream"))
-    answer = start_answer(parsed.turn, stream=is_streamed)
+    answer = start_answer(parsed.turn, stream=parsed.stream)
     echoed = {**parsed.echoed, "store": is_stored}
     response = new_response(f"resp_{secrets.token_hex(16)}", answer.record.model, echoed)
     if body.get("background"):
-        return _answer_in_background(answer, response, items, parsed, is_streamed)
+        return _answer_in_background(answer, response, items, parsed)
     on_end = store_at_end(items, caller, services) if is_stored else store_nothing
-    if is_streamed:
+    if parsed.stream:
         return stream_answer(answer, StreamEncoder(response, parsed.with_summary, on_end), parsed.ignored)
     return send_answer(answer, Collector(response, parsed.with_summary, on_end), parsed.ignored)
 
@@ -124,7 +123,7 @@ def _find_start(items: list[Item], after: str | None) -> int:
 
 
 def _answer_in_background(
-    answer: MeteredAnswer, response: Body, items: list[Item], parsed: ResponsesRequest, is_streamed: bool
+    answer: MeteredAnswer, response: Body, items: list[Item], parsed: ResponsesRequest
 ) -> Response:
     services, owner_id = get_services(), get_caller().owner_id
     response["status"] = "queued"
@@ -138,7 +137,7 @@ def _answer_in_background(
     queued.headers.update(ignored_header(parsed.ignored))
     builder = ResponseBuilder(response, with_summary=parsed.with_summary, can_retract=True)
     background = services.background.start(answer, builder, owner_id)
-    if is_streamed:
+    if parsed.stream:
         return stream_answer(background, follower, parsed.ignored)
     background.close()
     return queued

@@ -25,15 +25,16 @@ SUMMARIES = ("auto", "concise", "detailed")
 
 @dataclass(frozen=True, slots=True)
 class ResponsesRequest:
-    """A translated request: the turn to run, and the parameters without effect.
+    """A translated request: the turn to run, and how to send the answer. `ignored` names parameters without effect.
 
     `echoed` holds the fields of the response object that repeat the request. With `with_summary`, the client wants to
     read the model's thinking.
     """
 
     turn: Turn
-    echoed: Body
+    stream: bool
     ignored: tuple[str, ...]
+    echoed: Body
     with_summary: bool = False
 
 
@@ -48,8 +49,9 @@ def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = (
     summary = _read_summary(body.get("reasoning") or {})
     return ResponsesRequest(
         turn=_turn(body, given, earlier),
-        echoed=_echo(body, summary),
+        stream=bool(body.get("stream")),
         ignored=parameters.find_ignored(body),
+        echoed=_echo(body, summary),
         with_summary=summary is not None,
     )
 
