@@ -1,4 +1,4 @@
-"""Projects in which Claude Code's own tools work: the real CLI, with a scripted model."""
+"""Agent projects, in which Claude Code uses its own tools: the real CLI with a scripted model."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ import pytest
 
 from tests.standin import Recorded, StandIn, text, thinking, tool_calls
 from tests.support.gateway import Gateway, wait_for
-from tests.support.recorded import Body, assistant, chunks_of, system, user
-from tests.support.recorded import streamed_text as text_of
+from tests.support.recorded import Body, assistant, chunks_of, process_of, streamed_text, system, user
 from tests.support.tool_bodies import CLOCK
 
-SLEEP = "86399"  # how long the program sleeps that a test looks for
+SLEEP_SECONDS = "86399"  # identifies a program that an agent runs
 SECRET = "THE-OTHER-PROJECT-S-SECRET"
-ALL = ["Bash", "Glob", "Grep", "Read", "Write"]
+TOOLS = ["Bash", "Glob", "Grep", "Read", "Write"]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +31,7 @@ def _agents(cli_environ: dict[str, str], agents_root: Path) -> Iterator[Gateway]
     settings = {
         "PROJECT_ROOT": str(agents_root),
         "ALLOW_AGENT_PROJECTS": "true",
-        "AGENT_TOOLS": ",".join([*ALL, "Edit"]),
+        "AGENT_TOOLS": ",".join([*TOOLS, "Edit"]),
         "MAX_PROJECT_SIZE_MB": "1",
         "WARM_PROCESSES": "0",
         "MAX_PROCESSES": "4",
@@ -44,24 +43,23 @@ def _agents(cli_environ: dict[str, str], agents_root: Path) -> Iterator[Gateway]
 
 @pytest.fixture
 def agents(_agents: Gateway, standin: StandIn) -> Gateway:
-    """A gateway whose operator allows agents, Bash included."""
+    """Return a gateway whose operator allows agents and all of their tools."""
     return _agents
 
 
-def make(gateway: Gateway, path: str, files: dict[str, str] | None = None, **policy: Any) -> str:
-    """The id of a new agent project in the folder `path`."""
+def create_agent_project(
+    gateway: Gateway, path: str, files: dict[str, str] | None = None, **policy: Any
+) -> str:
+    """Create an agent project with files in the folder `path`, and return its id."""
     body = {"name": path, "path": path, "policy": {"mode": "agent", "tools": ["Read"], **policy}}
-    answer = gateway.api.post("/v1/projects", json=body)
-    assert answer.status_code == 200, answer.text
-    project: str = answer.json()["id"]
+    project: str = gateway.api.create_project(**body)["id"]
     for name, content in (files or {}).items():
-        put = gateway.api.put(f"/v1/projects/{project}/files/{name}", content=content)
-        assert put.status_code == 200, put.text
+        gateway.api.upload_file(project, name, content)
     return project
 
 
-def results(record: Recorded) -> list[tuple[bool, str]]:
-    """Of each tool result that reached the model whether it failed, and its text."""
+def tool_results(record: Recorded) -> list[tuple[bool, str]]:
+    """Return, for each tool result that reached the model, whether it is an error, and its text."""
     found: list[Body] = []
     for message in record.body["messages"]:
         blocks = message["content"] if isinstance(message["content"], list) else []
@@ -69,38 +67,36 @@ def results(record: Recorded) -> list[tuple[bool, str]]:
     return [(bool(block.get("is_error")), json.dumps(block["content"])) for block in found]
 
 
-def session(record: Recorded) -> str:
-    return record.headers["x-claude-code-session-id"]
-
-
-# What a client sees
+# The view of the client
 
 
 def test_agent_streams_text_and_hides_its_own_tool_calls(agents: Gateway, standin: StandIn) -> None:
-    project = make(agents, "streams", {"a.txt": "The sea is calm tonight."})
+    project = create_agent_project(agents, "streams", {"a.txt": "The sea is calm tonight."})
     standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Let me look. "), times=1)
     standin.reply(text("The tide is full."), when=lambda body: bool(len(body["messages"]) > 2), times=1)
     parsed = chunks_of(
         agents.api.stream_chat("What is in it?", project_id=project, stream_options={"include_usage": True})
     )
     deltas = [choice["delta"] for chunk in parsed for choice in chunk["choices"]]
-    assert text_of(parsed) == "Let me look. \n\nThe tide is full."
+    assert streamed_text(parsed) == "Let me look. \n\nThe tide is full."
     assert not any("tool_calls" in delta or delta.get("reasoning_content") for delta in deltas)
     assert {choice["finish_reason"] for chunk in parsed for choice in chunk["choices"]} == {None, "stop"}
     first, second = standin.messages
     assert [tool["name"] for tool in first.body["tools"]] == ["Read"]
-    ((failed, result),) = results(second)
+    ((failed, result),) = tool_results(second)
     assert not failed
     assert "The sea is calm tonight." in result
     usage = parsed[-1]["usage"]
-    assert usage["prompt_tokens"] > 2 * len(json.dumps(first.body["system"])) / 8  # both messages' prompts
+    assert (
+        usage["prompt_tokens"] > 2 * len(json.dumps(first.body["system"])) / 8
+    )  # the prompts of both messages
     assert usage["cost"] > 0
 
 
 def test_tool_activity_is_reported_as_reasoning_when_the_project_asks(
     agents: Gateway, standin: StandIn, agents_root: Path
 ) -> None:
-    project = make(agents, "reports", {"src/a.py": "print(1)"}, report_activity=True)
+    project = create_agent_project(agents, "reports", {"src/a.py": "print(1)"}, report_activity=True)
     calls = [
         ("Read", {"file_path": str(agents_root / "reports/src/a.py")}),
         ("Read", {"file_path": str(agents_root / "none")}),
@@ -116,7 +112,7 @@ def test_tool_activity_is_reported_as_reasoning_when_the_project_asks(
 
 
 def test_reaching_max_turns_finishes_with_length(agents: Gateway, standin: StandIn) -> None:
-    project = make(agents, "endless", {"a.txt": "x"}, max_turns=2)
+    project = create_agent_project(agents, "endless", {"a.txt": "x"}, max_turns=2)
     standin.default(tool_calls([("Read", {"file_path": "a.txt"})], text="Again."))
     answer = agents.api.chat("Go", project_id=project).json()
     assert answer["choices"][0]["finish_reason"] == "length"
@@ -132,14 +128,14 @@ def test_reaching_max_turns_finishes_with_length(agents: Gateway, standin: Stand
     ],
 )
 def test_agent_project_rejects_parameters_for_plain_chat(agents: Gateway, param: str, fields: Body) -> None:
-    project = make(agents, f"refuses-{param}")
+    project = create_agent_project(agents, f"refuses-{param}")
     answer = agents.api.chat("Go", project_id=project, **fields)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
     assert answer.json()["error"]["code"] == "unsupported_parameter"
 
 
-# What the model is told, and what is not read
+# Instructions of the model
 
 
 def test_agent_reads_only_the_instructions_of_its_own_project(
@@ -157,7 +153,7 @@ def test_agent_reads_only_the_instructions_of_its_own_project(
         ".claude/settings.json": json.dumps(allow),
         ".mcp.json": json.dumps({"mcpServers": {"bad": {"command": "touch", "args": [str(hook)]}}}),
     }
-    project = make(agents, "instructed", files, tools=["Bash", "Read", "Write"])
+    project = create_agent_project(agents, "instructed", files, tools=["Bash", "Read", "Write"])
     (agents_root / "CLAUDE.md").write_text("MEMORY-OF-A-FOLDER-ABOVE")
     (agents_root / "secret.txt").write_text(SECRET)
     standin.reply(
@@ -166,21 +162,21 @@ def test_agent_reads_only_the_instructions_of_its_own_project(
     )
     answer = agents.api.chat("Go", project_id=project, messages=[system("Be terse."), user("Go")])
     assert answer.status_code == 200
-    said = json.dumps(standin.messages[-1].body)
-    assert "Answer like a pirate." in said
-    assert "Be terse." in said
-    assert "MEMORY-OF" not in said
-    assert SECRET not in said
-    assert [failed for failed, _ in results(standin.messages[-1])] == [True, True]
+    received = json.dumps(standin.messages[-1].body)
+    assert "Answer like a pirate." in received
+    assert "Be terse." in received
+    assert "MEMORY-OF" not in received
+    assert SECRET not in received
+    assert [failed for failed, _ in tool_results(standin.messages[-1])] == [True, True]
     assert not hook.exists()
 
 
-# What an agent may do
+# Permissions
 
 
 def test_file_tools_cannot_leave_the_project(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
-    make(agents, "neighbour", {"secret.txt": SECRET})
-    project = make(
+    create_agent_project(agents, "neighbour", {"secret.txt": SECRET})
+    project = create_agent_project(
         agents,
         "confined",
         {"a.txt": "mine"},
@@ -206,7 +202,7 @@ def test_file_tools_cannot_leave_the_project(agents: Gateway, standin: StandIn, 
     ]
     standin.reply(tool_calls(calls), times=1)
     assert agents.api.chat("Go", project_id=project).status_code == 200
-    outcomes = results(standin.messages.last)
+    outcomes = tool_results(standin.messages.last)
     assert len(outcomes) == len(calls)
     assert SECRET not in json.dumps(outcomes)
     assert not (other / "new.txt").exists()
@@ -215,7 +211,9 @@ def test_file_tools_cannot_leave_the_project(agents: Gateway, standin: StandIn, 
 
 
 def test_tools_that_need_permission_are_denied(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
-    project = make(agents, "denied", tools=["Bash", "Write"], allowed_tools=["Bash(python3 -c *)"])
+    project = create_agent_project(
+        agents, "denied", tools=["Bash", "Write"], allowed_tools=["Bash(python3 -c *)"]
+    )
     calls: list[tuple[str, Body]] = [
         ("Write", {"file_path": "x", "content": "x"}),
         ("Bash", {"command": "touch y"}),
@@ -223,20 +221,20 @@ def test_tools_that_need_permission_are_denied(agents: Gateway, standin: StandIn
     ]
     standin.reply(tool_calls(calls), times=1)
     assert agents.api.chat("Go", project_id=project).status_code == 200
-    assert sorted(failed for failed, _ in results(standin.messages.last)) == [False, True, True]
-    assert (False, '"42"') in results(standin.messages.last)
+    assert sorted(failed for failed, _ in tool_results(standin.messages.last)) == [False, True, True]
+    assert (False, '"42"') in tool_results(standin.messages.last)
     assert not list((agents_root / "denied").iterdir())
 
 
 def test_program_run_by_the_agent_ends_when_its_answer_is_stopped(
     agents: Gateway, standin: StandIn, agents_root: Path
 ) -> None:
-    project = make(agents, "runs", tools=["Bash"], allowed_tools=["Bash"])
-    program = f"import time; time.sleep({SLEEP})"
+    project = create_agent_project(agents, "runs", tools=["Bash"], allowed_tools=["Bash"])
+    program = f"import time; time.sleep({SLEEP_SECONDS})"
     standin.reply(tool_calls([("Bash", {"command": f'python3 -c "{program}"'})], text="Running."), times=1)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(lambda: list(agents.api.stream_chat("Go", project_id=project)))
-        pids = wait_for(sleepers, 20)
+        pids = wait_for(find_sleeping_programs, 20)
         assert agents.api.delete(f"/v1/projects/{project}").status_code == 200
         events = answer.result(20)
     assert json.loads(events[-1])["error"]["code"] == "stopped"
@@ -244,12 +242,16 @@ def test_program_run_by_the_agent_ends_when_its_answer_is_stopped(
     assert not (agents_root / "runs").exists()
 
 
-def sleepers() -> list[int]:
-    """The programs that the agent runs."""
+def find_sleeping_programs() -> list[int]:
+    """Return the pids of the programs that the agent runs."""
     found = []
     for process in psutil.process_iter(["cmdline", "name"]):
         words = process.info["cmdline"] or []
-        if words and any(SLEEP in word for word in words) and "python" in (process.info["name"] or ""):
+        if (
+            words
+            and any(SLEEP_SECONDS in word for word in words)
+            and "python" in (process.info["name"] or "")
+        ):
             found.append(process.pid)
     return found
 
@@ -259,7 +261,10 @@ def sleepers() -> list[int]:
 
 def test_agent_process_is_reused_only_by_its_own_project(agents: Gateway, standin: StandIn) -> None:
     standin.default(text("Aye."))
-    one, two = make(agents, "one", {"a.txt": "x"}), make(agents, "two", {"a.txt": "x"})
+    one, two = (
+        create_agent_project(agents, "one", {"a.txt": "x"}),
+        create_agent_project(agents, "two", {"a.txt": "x"}),
+    )
     standin.reply(tool_calls([("Read", {"file_path": "a.txt"})], text="Look."), times=1)
     first = agents.api.chat("Go", project_id=one).json()["choices"][0]["message"]["content"]
     history = [user("Go"), assistant(first), user("And now?")]
@@ -267,10 +272,10 @@ def test_agent_process_is_reused_only_by_its_own_project(agents: Gateway, standi
         fields = {"project_id": project} if project else {}
         assert agents.api.chat(messages=history, **fields).status_code == 200
     begun, _, again, other, plain = standin.messages
-    assert session(begun) == session(again)
-    assert len({session(record) for record in (again, other, plain)}) == 3
-    assert results(again)  # the true turns, not only the text that the client has of them
-    assert not results(other)
+    assert process_of(begun) == process_of(again)
+    assert len({process_of(record) for record in (again, other, plain)}) == 3
+    assert tool_results(again)  # the process has the tool rounds, which the client never saw
+    assert not tool_results(other)
     assert agents.api.health()["claude"]["processes"] <= 4
 
 
@@ -286,7 +291,7 @@ def test_project_with_a_forbidden_tool_is_rejected(agents: Gateway) -> None:
 
 
 def test_agent_is_rejected_when_its_project_is_too_large(agents: Gateway, agents_root: Path) -> None:
-    project = make(agents, "full")
+    project = create_agent_project(agents, "full")
     (agents_root / "full" / "big").write_bytes(bytes(1024 * 1024 + 1))
     answer = agents.api.chat("Go", project_id=project)
     assert answer.status_code == 413

@@ -1,6 +1,6 @@
-"""What clients post is answered in their form, and all that they said reaches the model.
+"""Bodies of real clients are answered in their form, and all of their content reaches the model.
 
-Each body is sent as its client sends it, and in `make test-all` the other way too, streamed or whole.
+Each body is sent as its client sends it, streamed or not. `make test-all` also sends it the other way.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ ANSWER = "Gern! 🌍"
 OUTPUT = "StructuredOutput"
 IMAGES = ("image", "image_url", "input_image")
 EXAMPLES = {"string": "x", "integer": 1, "boolean": True}
-#: Where clients put what is said, each a text or a list of parts.
-SAID_IN = ("messages", "input", "content", "text", "output", "system", "instructions")
+#: Fields in which clients send text, each a string or a list of parts.
+TEXT_FIELDS = ("messages", "input", "content", "text", "output", "system", "instructions")
 
 
 BODIES = CLIENT_BODIES | CURSOR_BODIES
 STREAMED = [name for name in BODIES if BODIES[name].get("stream")]
-WHOLE = [name for name in BODIES if name not in STREAMED]
+NOT_STREAMED = [name for name in BODIES if name not in STREAMED]
 
 
-def whole(name: str) -> Body:
-    """A client's body, asking for an answer in one piece."""
+def body_of_client(name: str) -> Body:
+    """Return the body of a client without its fields for streaming."""
     return {key: value for key, value in BODIES[name].items() if key not in ("stream", "stream_options")}
 
 
 def model(body: Body) -> Reply:
-    """The model: it calls a tool where it has to."""
+    """Answer as the model: call a tool if the request forces a call."""
     tools = {tool["name"]: tool["input_schema"] for tool in body.get("tools", ())}
     choice = body.get("tool_choice") or {}
     if OUTPUT not in tools and choice.get("type") not in ("any", "tool"):
@@ -53,9 +53,9 @@ def model(body: Body) -> Reply:
     return tool_calls([(forced, {name: EXAMPLES[kind["type"]] for name, kind in properties.items()})])
 
 
-@pytest.mark.parametrize("name", wide_except(BODIES, *WHOLE))
+@pytest.mark.parametrize("name", wide_except(BODIES, *NOT_STREAMED))
 def test_client_body_gets_a_complete_answer(gateway: Gateway, standin: StandIn, name: str) -> None:
-    body = whole(name)
+    body = body_of_client(name)
     standin.default(model)
     answer = gateway.api.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200, answer.text
@@ -67,7 +67,7 @@ def test_client_body_gets_a_complete_answer(gateway: Gateway, standin: StandIn, 
 
 @pytest.mark.parametrize("name", wide_except(BODIES, *STREAMED))
 def test_client_body_gets_a_streamed_answer(gateway: Gateway, standin: StandIn, name: str) -> None:
-    body = whole(name)
+    body = body_of_client(name)
     standin.default(model)
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
     with gateway.api.stream("POST", "/v1/chat/completions", json=streamed) as answer:
@@ -80,32 +80,33 @@ def test_client_body_gets_a_streamed_answer(gateway: Gateway, standin: StandIn, 
     deltas = [chunk.choices[0].delta for chunk in parsed]
     functions = [call.function for delta in deltas for call in delta.tool_calls or ()]
     made = [function.name for function in functions if function and function.name]
-    said = "".join(delta.content or "" for delta in deltas)
-    assert_answer(body, said, made, parsed[-1].choices[0].finish_reason)
+    written = "".join(delta.content or "" for delta in deltas)
+    assert_answer(body, written, made, parsed[-1].choices[0].finish_reason)
     assert_all_arrived(body, standin)
 
 
-def assert_answer(body: Body, said: str, called: list[str], finish: str | None) -> None:
+def assert_answer(body: Body, written: str, called: list[str], finish: str | None) -> None:
+    """Assert that the text, the called tools and the finish reason fit the request."""
     if body.get("response_format"):
-        assert isinstance(json.loads(said), dict)
+        assert isinstance(json.loads(written), dict)
         assert finish == "stop"
     elif body.get("tool_choice") == "required" or "function" in (body.get("tool_choice") or ()):
         assert called
-        assert set(called) <= set(names(body))
+        assert set(called) <= set(tool_names(body))
         assert finish == "tool_calls"
     else:
-        assert (said, called, finish) == (ANSWER, [], "stop")
+        assert (written, called, finish) == (ANSWER, [], "stop")
 
 
 def assert_all_arrived(body: Body, standin: StandIn) -> None:
-    """The model has all tools, texts, images and files of the body, in one request that the API accepts."""
+    """Assert that one request with all tools, texts, images and files of the body reached the model."""
     (record,) = standin.messages
     assert record.status == 200
     tools = {tool["name"] for tool in record.body.get("tools", ())}
-    assert tools - {OUTPUT} == {model_name(name) for name in names(body)}
+    assert tools - {OUTPUT} == {model_name(name) for name in tool_names(body)}
     assert (OUTPUT in tools) == bool(body.get("response_format"))
-    heard = said_in(record)
-    assert [said for said in all_said(body) if said.strip() and said not in heard] == []
+    received = received_text(record)
+    assert [text for text in texts_of(body) if text.strip() and text not in received] == []
     blocks = list(blocks_in(record.body["messages"]))
     assert [block["source"] for block in blocks if block["type"] == "image"] == list(
         map(source, images(body))
@@ -116,24 +117,24 @@ def assert_all_arrived(body: Body, standin: StandIn) -> None:
     assert [document["data"] for document in documents] == [PDF] * json.dumps(body).count("application/pdf")
 
 
-def names(body: Body) -> list[str]:
-    """The names of the functions a client offers."""
+def tool_names(body: Body) -> list[str]:
+    """Return the names of the functions that a client offers."""
     return [
         tool.get("function", tool)["name"] for tool in [*body.get("tools", ()), *body.get("functions", ())]
     ]
 
 
-def all_said(value: Any) -> Iterator[str]:
-    """Every text a client has put anywhere."""
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield every text in a client's body."""
     if isinstance(value, str):
         yield value
     for part in value if isinstance(value, list) else [value]:
         if isinstance(part, dict) and part.get("type") != "custom_tool_call":
-            yield from (said for key in SAID_IN for said in all_said(part.get(key)))
+            yield from (text for key in TEXT_FIELDS for text in texts_of(part.get(key)))
 
 
 def images(value: Any) -> Iterator[Body]:
-    """Every image part of a client's."""
+    """Yield every image part of a client's body."""
     if isinstance(value, dict) and value.get("type") in IMAGES:
         yield value
     elif isinstance(value, (dict, list)):
@@ -142,7 +143,7 @@ def images(value: Any) -> Iterator[Body]:
 
 
 def results(body: Body) -> Iterator[Body]:
-    """Every result of a tool, in any of the forms that clients use."""
+    """Yield every tool result of a client's body, in any of the forms that clients use."""
     for item in [*body.get("messages", ()), *body.get("input", ())]:
         if item.get("role") in ("tool", "function") or str(item.get("type")).endswith("_call_output"):
             yield item
@@ -150,7 +151,7 @@ def results(body: Body) -> Iterator[Body]:
 
 
 def source(part: Body) -> Body:
-    """Where the model finds an image part's image."""
+    """Return the source of the image block that the model has to receive for an image part."""
     url = part.get("image_url", "data:")
     url = url["url"] if isinstance(url, dict) else url
     if url.startswith("https:"):
@@ -158,14 +159,14 @@ def source(part: Body) -> Body:
     return {"type": "base64", "media_type": "image/png", "data": PNG}
 
 
-def said_in(record: Recorded) -> str:
-    """Every text that reached the model."""
+def received_text(record: Recorded) -> str:
+    """Return all texts that reached the model, joined by newlines."""
     contents = [record.body["system"], *(message["content"] for message in record.body["messages"])]
-    return "\n".join(said for content in contents for said in texts(content))
+    return "\n".join(text for content in contents for text in texts(content))
 
 
 def blocks_in(messages: list[Body]) -> Iterator[Body]:
-    """Every content block, those inside of tool results too."""
+    """Yield every content block, those inside tool results too."""
     for message in messages:
         content = message.get("content")
         for block in content if isinstance(content, list) else ():

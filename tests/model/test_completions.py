@@ -22,8 +22,8 @@ def openai(gateway: Gateway) -> Iterator[Any]:
         yield client
 
 
-def echoing(body: Body) -> Any:
-    """The model says the prompt in capitals."""
+def repeat_in_capitals(body: Body) -> Any:
+    """Answer as the model, with the prompt in capitals."""
     return text(last_user_text(body).upper())
 
 
@@ -41,7 +41,7 @@ def test_prompt_reaches_the_model_verbatim(openai: Any, standin: StandIn) -> Non
 
 
 def test_each_prompt_gets_n_choices(openai: Any, standin: StandIn) -> None:
-    standin.default(echoing)
+    standin.default(repeat_in_capitals)
     answer = openai.completions.create(model="haiku", prompt=["one", "two"], n=2)
     assert [(choice.index, choice.text) for choice in answer.choices] == [
         (0, "ONE"),
@@ -53,14 +53,14 @@ def test_each_prompt_gets_n_choices(openai: Any, standin: StandIn) -> None:
 
 
 def test_several_prompts_share_one_stream(openai: Any, standin: StandIn) -> None:
-    standin.default(echoing)
-    said = {0: "", 1: ""}
+    standin.default(repeat_in_capitals)
+    texts = {0: "", 1: ""}
     finished = []
     for chunk in openai.completions.create(model="haiku", prompt=["one", "two"], stop=["W"], stream=True):
         (choice,) = chunk.choices
-        said[choice.index] += choice.text
+        texts[choice.index] += choice.text
         finished += [choice.finish_reason] if choice.finish_reason else []
-    assert said == {0: "ONE", 1: "T"}
+    assert texts == {0: "ONE", 1: "T"}
     assert finished == ["stop", "stop"]
 
 

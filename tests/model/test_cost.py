@@ -1,4 +1,4 @@
-"""What an answer has used and costs is what the model says."""
+"""Usage and cost of an answer are the figures that the model reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNTED = {
 COST = (100 + 0.1 * 2000 + 1.25 * 300 + 5 * 40) / 1e6
 
 
-@pytest.mark.parametrize("limit", [None, 3], ids=["to the end", "cut short"])
+@pytest.mark.parametrize("limit", [None, 3], ids=["complete", "truncated"])
 def test_usage_and_cost_come_from_the_model(gateway: Gateway, standin: StandIn, limit: int | None) -> None:
     standin.default(text(WORDS, usage=COUNTED))
     usage = gateway.api.chat(model=BUDGET, max_tokens=limit).json()["usage"]
@@ -46,14 +46,14 @@ def test_truncated_answer_costs_as_much_as_a_complete_one(
     gateway: Gateway, standin: StandIn, model: str
 ) -> None:
     standin.default(text(WORDS, usage=COUNTED))
-    whole, cut = (
+    complete, truncated = (
         gateway.api.chat(model=model, max_tokens=limit).json()["usage"]["cost"] for limit in (None, 3)
     )
-    assert cut == pytest.approx(whole)
-    assert cut > 0
+    assert truncated == pytest.approx(complete)
+    assert truncated > 0
 
 
-@pytest.mark.parametrize("limit", [None, 3], ids=["to the end", "cut short"])
+@pytest.mark.parametrize("limit", [None, 3], ids=["complete", "truncated"])
 def test_stream_usage_comes_once_in_the_last_chunk(
     gateway: Gateway, standin: StandIn, limit: int | None
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import struct
 import time
 import zlib
@@ -14,8 +15,15 @@ import pytest
 from tests.standin import StandIn, blocks, text, text_block, thinking, thinking_block, tool_calls
 from tests.support.api_client import error_of
 from tests.support.gateway import Gateway
-from tests.support.tool_bodies import ASKED, CLOCK, Body, assistant_calls, tool_call, tool_result
-from tests.support.tool_bodies import recorded_blocks as recorded
+from tests.support.tool_bodies import (
+    ASKED,
+    CLOCK,
+    Body,
+    assistant_calls,
+    recorded_blocks,
+    tool_call,
+    tool_result,
+)
 from tests.support.wide import wide_except
 
 PDF = base64.b64encode(b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n").decode()
@@ -30,9 +38,7 @@ PERSON = {"name": "Ada 漢字", "age": 36}
 
 
 def png(width: int, height: int, noise: int = 0) -> str:
-    """A picture in base64; `noise` seeds pixels that do not compress."""
-    import random
-
+    """Return a PNG image in base64. `noise` other than 0 seeds pixels that do not compress."""
     pixels = random.Random(noise).randbytes(width * height * 3) if noise else bytes(width * height * 3)
     rows = b"".join(b"\0" + pixels[row * width * 3 : (row + 1) * width * 3] for row in range(height))
 
@@ -53,7 +59,8 @@ def user(*parts: Any) -> list[Body]:
     return [{"role": "user", "content": list(parts)}]
 
 
-def delta(events: list[str], name: str) -> str:
+def streamed(events: list[str], name: str) -> str:
+    """Return the joined values of a field of the deltas."""
     chunks = [json.loads(event) for event in events if event != "[DONE]"]
     return "".join(c["delta"].get(name) or "" for chunk in chunks for c in chunk["choices"])
 
@@ -65,13 +72,15 @@ def test_image_reaches_the_model(gateway: Gateway, standin: StandIn) -> None:
     mislabeled = {"type": "image_url", "image_url": {"url": DATA_URL.replace("image/png", "image/jpeg")}}
     answer = gateway.api.chat(messages=user({"type": "text", "text": "What is this?"}, mislabeled))
     assert answer.status_code == 200, answer.text
-    assert recorded(standin.messages.last, 0) == [{"type": "text", "text": "What is this?"}, BLOCK]
+    assert recorded_blocks(standin.messages.last, 0) == [{"type": "text", "text": "What is this?"}, BLOCK]
 
 
 def test_image_url_is_passed_on_without_being_fetched(gateway: Gateway, standin: StandIn) -> None:
     url = "https://example.com/cat.png"
     gateway.api.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
-    assert recorded(standin.messages.last, 0) == [{"type": "image", "source": {"type": "url", "url": url}}]
+    assert recorded_blocks(standin.messages.last, 0) == [
+        {"type": "image", "source": {"type": "url", "url": url}}
+    ]
 
 
 def test_images_in_history_and_tool_results_reach_the_model(gateway: Gateway, standin: StandIn) -> None:
@@ -82,8 +91,8 @@ def test_images_in_history_and_tool_results_reach_the_model(gateway: Gateway, st
         tool_result("a", [{"type": "text", "text": "see"}, image]),
     ]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    assert recorded(standin.messages.last, 0) == [BLOCK]
-    (given,) = recorded(standin.messages.last, 2)
+    assert recorded_blocks(standin.messages.last, 0) == [BLOCK]
+    (given,) = recorded_blocks(standin.messages.last, 2)
     assert given["content"] == [{"type": "text", "text": "see"}, BLOCK]
 
 
@@ -96,7 +105,7 @@ def test_image_in_a_tool_result_reaches_the_waiting_process_unchanged(
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png(2400, 40)}"}}
     messages = [*ASKED, assistant_calls(tool_call("now", {}, "toolu_i")), tool_result("toolu_i", [image])]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    (given,) = recorded(standin.messages.last, 2)
+    (given,) = recorded_blocks(standin.messages.last, 2)
     assert given["content"][0]["source"]["data"] == png(2400, 40)
 
 
@@ -106,7 +115,7 @@ def test_image_of_almost_5_mb_is_accepted(gateway: Gateway, standin: StandIn) ->
     url = f"data:image/png;base64,{data}"
     answer = gateway.api.chat(messages=user({"type": "image_url", "image_url": {"url": url}}))
     assert answer.status_code == 200, answer.text
-    assert recorded(standin.messages.last, 0)[0]["type"] == "image"
+    assert recorded_blocks(standin.messages.last, 0)[0]["type"] == "image"
 
 
 def test_files_reach_the_model_as_documents(gateway: Gateway, standin: StandIn) -> None:
@@ -115,7 +124,7 @@ def test_files_reach_the_model_as_documents(gateway: Gateway, standin: StandIn) 
     parts = [{"type": "file", "file": file} for file in (pdf, plain)]
     answer = gateway.api.chat(messages=user(*parts, {"type": "text", "text": "Read."}))
     assert answer.status_code == 200, answer.text
-    *documents, _ = recorded(standin.messages.last, 0)
+    *documents, _ = recorded_blocks(standin.messages.last, 0)
     assert [(document["type"], document["source"]) for document in documents] == [
         ("document", {"type": "base64", "media_type": "application/pdf", "data": PDF}),
         ("document", {"type": "text", "media_type": "text/plain", "data": "grüß"}),
@@ -161,7 +170,7 @@ def test_output_that_violates_the_schema_is_regenerated(gateway: Gateway, standi
     body = gateway.api.chat(response_format=AS_SCHEMA).json()
     assert json.loads(body["choices"][0]["message"]["content"]) == PERSON
     assert len(standin.messages) == 2
-    assert body["usage"]["completion_tokens"] >= 4  # of both attempts
+    assert body["usage"]["completion_tokens"] >= 4  # the tokens of both attempts
 
 
 def test_stream_ends_with_an_error_when_output_violates_the_schema(
@@ -177,7 +186,9 @@ def test_plain_text_in_place_of_structured_output_is_a_refusal(gateway: Gateway,
     standin.default(text("I cannot do that."))
     message = gateway.api.chat(response_format=AS_SCHEMA).json()["choices"][0]["message"]
     assert (message["content"], message["refusal"]) == (None, "I cannot do that.")
-    assert delta(list(gateway.api.stream_chat(response_format=AS_SCHEMA)), "refusal") == "I cannot do that."
+    assert (
+        streamed(list(gateway.api.stream_chat(response_format=AS_SCHEMA)), "refusal") == "I cannot do that."
+    )
 
 
 def test_structured_output_works_together_with_tools(gateway: Gateway, standin: StandIn) -> None:
@@ -186,7 +197,7 @@ def test_structured_output_works_together_with_tools(gateway: Gateway, standin: 
     standin.reply(tool_calls([("mcp__client__now", {}, "toolu_s")], text="Wait."), times=1)
     first = gateway.api.chat(messages=ASKED, **fields).json()["choices"][0]
     assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", None)
-    assert first["message"]["reasoning_content"] == "Wait."  # as content clients would parse it
+    assert first["message"]["reasoning_content"] == "Wait."  # clients would parse content as JSON
     messages = [*ASKED, assistant_calls(tool_call("now", {}, "toolu_s")), tool_result("toolu_s", "noon")]
     second = gateway.api.chat(messages=messages, **fields).json()["choices"][0]
     assert json.loads(second["message"]["content"]) == PERSON
@@ -207,7 +218,7 @@ def test_invalid_schema_is_rejected(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("model", "effort", "sent"),
     [
-        # One row for each way to say it; tests/unit/claude/test_tuning.py has the table.
+        # One row per way in which the CLI passes it on; tests/unit/claude/test_tuning.py has the table.
         (None, "high", {"thinking": {"type": "adaptive", "display": "summarized"}, "effort": "high"}),
         ("claude-opus-4-6", "none", {"thinking": {"type": "disabled"}, "effort": "low"}),
         ("claude-haiku-4-5", "none", {"thinking": {"type": "disabled"}, "effort": None}),
@@ -237,8 +248,8 @@ def test_thinking_is_returned_as_reasoning_content(gateway: Gateway, standin: St
         )
     )
     events = list(gateway.api.stream_chat(reasoning_effort="high", stream_options={"include_usage": True}))
-    assert delta(events, "reasoning_content") == "Let me think about it."
-    assert delta(events, "content") == "42"
+    assert streamed(events, "reasoning_content") == "Let me think about it."
+    assert streamed(events, "content") == "42"
     assert json.loads(events[-2])["usage"]["completion_tokens_details"] == {"reasoning_tokens": 6}
     message = gateway.api.chat(reasoning_effort="high").json()["choices"][0]["message"]
     assert (message["reasoning_content"], message["content"]) == ("Let me think about it.", "42")
@@ -250,7 +261,7 @@ def test_disabled_thinking_returns_no_reasoning_content(gateway: Gateway, standi
     assert "reasoning_content" not in answer.json()["choices"][0]["message"]
 
 
-# Choices
+# Several choices
 
 
 def test_n_choices_are_parallel_turns(gateway: Gateway, standin: StandIn) -> None:
@@ -280,7 +291,7 @@ def test_n_choices_share_one_stream(gateway: Gateway, standin: StandIn) -> None:
     assert chunks[-1]["usage"]["completion_tokens"] == 6
 
 
-# Stops that the API would not watch for
+# Stop sequences that the API does not support
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -290,7 +301,7 @@ def test_whitespace_stop_sequence_is_enforced_by_the_gateway(
     standin.default(text(chunks=["first", " line", "\n", "\nsecond", " more"]))
     if stream:
         events = list(gateway.api.stream_chat(stop="\n\n"))
-        assert delta(events, "content") == "first line"
+        assert streamed(events, "content") == "first line"
         assert json.loads(events[-2])["choices"][0]["finish_reason"] == "stop"
     else:
         body = gateway.api.chat(stop="\n\n").json()
@@ -306,7 +317,7 @@ def test_stop_sequence_cuts_structured_output(gateway: Gateway, standin: StandIn
     assert choice["finish_reason"] == "stop"
 
 
-# Much at once
+# Long conversations
 
 
 def test_conversation_of_200_messages_starts_soon(gateway: Gateway, standin: StandIn) -> None:

@@ -1,4 +1,4 @@
-"""The client's tools are the model's tools: definitions, choice, calls and results, through the real CLI."""
+"""The client's tools are the model's tools: definitions, choice, calls and results pass through the real CLI."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.standin import Recorded, StandIn, text, tool_calls
-from tests.support.api_client import error_of
+from tests.standin import StandIn, text, tool_calls
+from tests.support.api_client import body_of, error_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
+from tests.support.recorded import process_of
 from tests.support.single_answer import single_answer
 from tests.support.sockets import kill_all_processes
 from tests.support.tool_bodies import (
@@ -29,7 +30,7 @@ from tests.support.tool_bodies import (
 )
 from tests.support.wide import wide_except
 
-# One of today's, one that thinks within a budget; the others are like one of them here.
+# The default model and one that thinks within a budget stand for all others.
 MODELS = wide_except(
     [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-sonnet-4-20250514", "claude-3-5-haiku-20241022"],
     None,
@@ -37,7 +38,7 @@ MODELS = wide_except(
 )
 
 
-def named(name: str, **fields: Any) -> Body:
+def function_tool(name: str, **fields: Any) -> Body:
     return {"type": "function", "function": {"name": name, **fields}}
 
 
@@ -53,7 +54,7 @@ def test_tool_definitions_reach_the_model(gateway: Gateway, standin: StandIn, mo
     answer = gateway.api.chat(tools=[WEATHER, CLOCK], model=model)
     assert answer.status_code == 200, answer.text
     tools = sent_tools(standin)
-    assert set(tools) == {"mcp__client__get_weather", "mcp__client__now"}  # and none of the CLI's own
+    assert set(tools) == {"mcp__client__get_weather", "mcp__client__now"}  # and no tool of the CLI
     weather = tools["mcp__client__get_weather"]
     assert weather["description"] == "The weather of a city."
     assert weather["input_schema"] == WEATHER["function"]["parameters"]
@@ -63,7 +64,9 @@ def test_tool_definitions_reach_the_model(gateway: Gateway, standin: StandIn, mo
 def test_long_descriptions_and_large_schemas_are_not_truncated(gateway: Gateway, standin: StandIn) -> None:
     properties = {f"p{i}": {"type": "string", "description": "x" * 300} for i in range(50)}
     tools = [
-        named(f"tool_{i}", description="d" * 5000, parameters={"type": "object", "properties": properties})
+        function_tool(
+            f"tool_{i}", description="d" * 5000, parameters={"type": "object", "properties": properties}
+        )
         for i in range(60)
     ]
     assert gateway.api.chat(tools=tools).status_code == 200
@@ -75,24 +78,24 @@ def test_long_descriptions_and_large_schemas_are_not_truncated(gateway: Gateway,
 
 @pytest.mark.parametrize(
     "name",
-    # What they are mapped to: tests/unit/claude/test_tool_names.py. The CLI has a tool of the last name itself.
+    # tests/unit/claude/test_tool_names.py shows the mapping. The CLI has its own tool named StructuredOutput.
     ["ünïcode", "x" * 200, "StructuredOutput"],
 )
 def test_tool_names_the_api_rejects_are_mapped_and_restored(
     gateway: Gateway, standin: StandIn, name: str
 ) -> None:
     standin.default(lambda body: tool_calls([(body["tools"][0]["name"], {"a": 1})]))
-    answer = gateway.api.chat(tools=[named(name)]).json()
+    answer = gateway.api.chat(tools=[function_tool(name)]).json()
     (made,) = answer["choices"][0]["message"]["tool_calls"]
     assert made["function"]["name"] == name
     standin.default(text("done"))
     messages = [*ASKED, assistant_calls(made), tool_result(made["id"], "r")]
-    assert gateway.api.chat(messages=messages, tools=[named(name)]).status_code == 200
+    assert gateway.api.chat(messages=messages, tools=[function_tool(name)]).status_code == 200
     (use,) = recorded_blocks(standin.messages.last, 1)
     assert use["name"] in sent_tools(standin)
 
 
-# Choice
+# Tool choice
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,7 @@ def test_tool_names_the_api_rejects_are_mapped_and_restored(
 )  # the second may not think when a call is forced
 def test_tool_choice_reaches_the_model(gateway: Gateway, standin: StandIn, model: str | None) -> None:
     answer = gateway.api.chat(
-        tools=[WEATHER, CLOCK], model=model, tool_choice=named("now"), parallel_tool_calls=False
+        tools=[WEATHER, CLOCK], model=model, tool_choice=function_tool("now"), parallel_tool_calls=False
     )
     assert answer.status_code == 200, answer.text
     choice = {"type": "tool", "name": "mcp__client__now", "disable_parallel_tool_use": True}
@@ -135,7 +138,7 @@ def test_tool_calls_stream_as_they_are_written(gateway: Gateway, standin: StandI
     ]
     fragments = [[p["function"]["arguments"] for p in parts if p["index"] == i] for i in (0, 1)]
     assert [json.loads("".join(texts)) for texts in fragments] == [{"city": "Rome 😀"}, {"city": "Oslo"}]
-    assert all(len(texts) > 2 for texts in fragments)  # as fragments, not at once
+    assert all(len(texts) > 2 for texts in fragments)  # in fragments
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
@@ -156,8 +159,8 @@ def test_deprecated_functions_make_a_round_trip(gateway: Gateway, standin: Stand
     assert body["choices"][0]["message"]["function_call"] == {"name": "now", "arguments": "{}"}
     assert body["choices"][0]["finish_reason"] == "function_call"
     standin.default(text("noon"))
-    said = {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}}
-    messages = [*ASKED, said, {"role": "function", "name": "now", "content": "12:00"}]
+    calling = {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}}
+    messages = [*ASKED, calling, {"role": "function", "name": "now", "content": "12:00"}]
     assert gateway.api.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
     (use,), (given,) = recorded_blocks(standin.messages.last, 1), recorded_blocks(standin.messages.last, 2)
     assert (use["name"], use["id"]) == ("mcp__client__now", given["tool_use_id"])
@@ -212,10 +215,10 @@ def test_long_and_empty_tool_results_arrive_unchanged(gateway: Gateway, standin:
         {"role": "user", "content": "/clear"},
     ]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    first, second, said = recorded_blocks(standin.messages.last, 2)
+    first, second, last = recorded_blocks(standin.messages.last, 2)
     assert first["content"] == [{"type": "text", "text": long}]
     assert not second.get("content")
-    assert said == {"type": "text", "text": "/clear"}
+    assert last == {"type": "text", "text": "/clear"}
 
 
 def test_call_ids_the_api_rejects_are_mapped(gateway: Gateway, standin: StandIn) -> None:
@@ -232,24 +235,17 @@ def test_invalid_tool_sequence_names_the_message(gateway: Gateway, standin: Stan
     assert not standin.messages
 
 
-# The round trip
+# The round trip: a process waits for the results of its calls
 
 
-def waiting(gateway: Gateway) -> int:
+def waiting_processes(gateway: Gateway) -> int:
     count: int = gateway.api.health()["claude"]["waiting_for_tools"]
     return count
 
 
-def session(record: Recorded) -> str:
-    """The CLI process that made a request."""
-    return record.headers["x-claude-code-session-id"]
-
-
-def said_to(gateway: Gateway, key: str, **body: Any) -> Body:
-    """The answer for whoever has that key."""
-    headers = {"Authorization": f"Bearer {key}"}
-    answer = gateway.api.post("/v1/chat/completions", json=body, headers=headers)
-    choice: Body = answer.json()["choices"][0]
+def choice_for(gateway: Gateway, key: str, **body: Any) -> Body:
+    """Ask with this API key and return the first choice."""
+    choice: Body = body_of(gateway.api.with_key(key).chat(**body))["choices"][0]
     return choice
 
 
@@ -259,12 +255,12 @@ def test_live_and_seeded_tool_rounds_send_the_same_request(
 ) -> None:
     fields = {"tools": [WEATHER, CLOCK], "model": model, "max_tokens": 9000, "system_prompt": "Be brief."}
     records = []
-    for second in ("ann", "bob"):  # the process that waits is Ann's: Bob gets another
+    for second in ("ann", "bob"):  # the waiting process belongs to Ann, so Bob gets another one
         script_weather(standin)
-        assert said_to(gateway, "ann", messages=ASKED, **fields)["finish_reason"] == "tool_calls"
-        choice = said_to(gateway, second, messages=ANSWERED, **fields)
+        assert choice_for(gateway, "ann", messages=ASKED, **fields)["finish_reason"] == "tool_calls"
+        choice = choice_for(gateway, second, messages=ANSWERED, **fields)
         assert choice["message"]["content"] == "Sun in Rome, snow in Oslo."
-        first, last = session(standin.messages[-2]), session(standin.messages.last)
+        first, last = process_of(standin.messages[-2]), process_of(standin.messages.last)
         assert (first == last) == (second == "ann")
         records.append(comparable_body(standin.messages.last))
     live, seeded = records
@@ -279,8 +275,8 @@ def test_tool_results_go_to_the_waiting_process(gateway: Gateway, standin: Stand
     script_weather(standin)
     first = gateway.api.chat(messages=ASKED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
     second = gateway.api.chat(messages=ANSWERED, tools=[WEATHER], system_prompt="Live.").json()["usage"]
-    assert second["prompt_tokens"] < 2 * first["prompt_tokens"]  # of this round alone
-    assert session(standin.messages[0]) == session(standin.messages.last)
+    assert second["prompt_tokens"] < 2 * first["prompt_tokens"]  # the usage of this round only
+    assert process_of(standin.messages[0]) == process_of(standin.messages.last)
 
 
 def test_process_killed_between_call_and_result_is_replaced(gateway: Gateway, standin: StandIn) -> None:
@@ -321,6 +317,6 @@ def test_process_stops_waiting_for_tool_results_after_a_while(
     gateway = start_gateway(**NOTHING_KEPT, TOOL_WAIT_SECONDS="3", WARM_PROCESSES="1")
     standin.default(two_calls())
     gateway.api.chat(messages=ASKED, tools=[WEATHER])
-    wait_for(lambda: waiting(gateway) == 1, 2)
-    wait_for(lambda: waiting(gateway) == 0, 10)
+    wait_for(lambda: waiting_processes(gateway) == 1, 2)
+    wait_for(lambda: waiting_processes(gateway) == 0, 10)
     wait_for(lambda: gateway.api.health()["claude"]["processes"] == 1, 10)

@@ -1,4 +1,4 @@
-"""Anthropic's Messages API through the real CLI, with Anthropic's own SDK: what the client and the model see."""
+"""Anthropic's Messages API through the real CLI, with Anthropic's own SDK."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CACHED: Any = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 
 
 def sdk(url: str, **options: Any) -> Anthropic:
-    """Anthropic's SDK as a user sets it up; nothing of this process's environment goes into it."""
+    """Return a client of Anthropic's SDK, as users set it up, that ignores the environment of this process."""
     client = httpx.Client(trust_env=False, timeout=60)
     return Anthropic(
         base_url=url, api_key="unused", auth_token=None, max_retries=0, http_client=client, **options
@@ -43,12 +43,12 @@ def sdk(url: str, **options: Any) -> Anthropic:
 
 @pytest.fixture
 def claude(gateway: Gateway) -> Iterator[Any]:
-    """Loosely typed: the tests pass what the SDK's types would take as well as what they would not."""
+    """Yield a client without types, because tests also pass values that the types of the SDK forbid."""
     with sdk(gateway.url) as client:
         yield client
 
 
-def refusal(call: Callable[[], Any]) -> APIStatusError:
+def error_from(call: Callable[[], Any]) -> APIStatusError:
     with pytest.raises(APIStatusError) as raised:
         call()
     assert raised.value.request_id == raised.value.body["request_id"]  # type: ignore[index]
@@ -93,7 +93,7 @@ def test_stream_helper_collects_thinking_and_text(claude: Any, standin: StandIn)
 
 
 def test_stream_has_the_events_of_the_messages_api(claude: Any, standin: StandIn) -> None:
-    """The SDK's helper adds events of its own; these are the ones on the wire."""
+    """These are the events on the wire; the SDK's stream helper adds others."""
     standin.default(text(chunks=["Hello"], usage={"input_tokens": 50}))
     events = list(claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO, stream=True))
     assert [event.type for event in events if event.type != "ping"] == [
@@ -109,8 +109,8 @@ def test_stream_has_the_events_of_the_messages_api(claude: Any, standin: StandIn
 
 def test_tool_loop_returns_every_result_to_the_model(claude: Any, standin: StandIn) -> None:
     standin.default(text("Sun in Rome, snow in Oslo."))
-    asked = thinking("Two cities.", tool_calls([CALL_ROME, CALL_OSLO], text="Let me look."))
-    standin.reply(asked, when=lambda body: "tool_result" not in json.dumps(body["messages"]))
+    calls = thinking("Two cities.", tool_calls([CALL_ROME, CALL_OSLO], text="Let me look."))
+    standin.reply(calls, when=lambda body: "tool_result" not in json.dumps(body["messages"]))
     messages: list[Any] = [{"role": "user", "content": "Weather in Rome and Oslo?"}]
     common = {"model": MODEL, "max_tokens": LIMIT, "tools": [WEATHER | CACHED]}
     with claude.messages.stream(messages=messages, **common) as stream:
@@ -143,7 +143,7 @@ def test_structured_output_follows_the_schema(claude: Any, standin: StandIn) -> 
     assert answer.stop_reason == "end_turn"
 
 
-@pytest.mark.parametrize("stop", ["END", "\n\n"])  # the second one the gateway watches for
+@pytest.mark.parametrize("stop", ["END", "\n\n"])  # the gateway enforces the second one
 def test_answer_names_the_stop_sequence(claude: Any, standin: StandIn, stop: str) -> None:
     standin.default(text(f"one{stop}two"))
     answer = claude.messages.create(
@@ -202,7 +202,7 @@ def test_counting_tokens_runs_no_model(claude: Any, standin: StandIn) -> None:
 
 
 def test_counting_tokens_rejects_an_unknown_model(claude: Any) -> None:
-    refused = refusal(lambda: claude.messages.count_tokens(model="gpt-4", messages=HELLO))
+    refused = error_from(lambda: claude.messages.count_tokens(model="gpt-4", messages=HELLO))
     assert refused.status_code == 400
     assert "gpt-4" in refused.message
 
@@ -217,14 +217,14 @@ def test_models_are_listed_and_retrieved(claude: Any, gateway: Gateway) -> None:
     assert listed["sonnet"].display_name
     assert all(model.type == "model" for model in listed.values())
     assert claude.models.retrieve("claude-haiku-4-5").id == "claude-haiku-4-5-20251001"
-    assert refusal(lambda: claude.models.retrieve("gpt-4")).body["error"]["type"] == "not_found_error"  # type: ignore[index]
+    assert error_from(lambda: claude.models.retrieve("gpt-4")).body["error"]["type"] == "not_found_error"  # type: ignore[index]
 
 
 # Errors
 
 
 def test_gateway_errors_have_the_shape_of_anthropic(gateway: Gateway) -> None:
-    def sent(method: str, path: str, **options: Any) -> tuple[int, str, str]:
+    def error_for(method: str, path: str, **options: Any) -> tuple[int, str, str]:
         answer = gateway.api.request(method, path, **options)
         body = answer.json()
         assert set(body) == {"type", "error", "request_id"}
@@ -232,15 +232,15 @@ def test_gateway_errors_have_the_shape_of_anthropic(gateway: Gateway) -> None:
         return answer.status_code, body["error"]["type"], body["error"]["message"]
 
     invalid = "invalid_request_error"
-    assert sent("POST", "/v1/messages", json={"messages": HELLO})[:2] == (400, invalid)
-    assert "max_tokens" in sent("POST", "/v1/messages", json={"messages": HELLO})[2]
-    assert sent("POST", "/v1/messages?beta=true", content="{no json")[:2] == (400, invalid)
-    assert sent("GET", "/v1/messages")[:2] == (405, invalid)
-    assert sent("POST", "/v1/messages/nothing")[:2] == (404, "not_found_error")
-    assert sent("POST", "/v1/messages/batches")[:2] == (501, invalid)
+    assert error_for("POST", "/v1/messages", json={"messages": HELLO})[:2] == (400, invalid)
+    assert "max_tokens" in error_for("POST", "/v1/messages", json={"messages": HELLO})[2]
+    assert error_for("POST", "/v1/messages?beta=true", content="{no json")[:2] == (400, invalid)
+    assert error_for("GET", "/v1/messages")[:2] == (405, invalid)
+    assert error_for("POST", "/v1/messages/nothing")[:2] == (404, "not_found_error")
+    assert error_for("POST", "/v1/messages/batches")[:2] == (501, invalid)
     anthropic_client = {"anthropic-version": "2023-06-01"}
-    assert sent("GET", "/v1/nothing", headers=anthropic_client)[:2] == (404, "not_found_error")
-    # Chat stays OpenAI's, whatever headers come with it.
+    assert error_for("GET", "/v1/nothing", headers=anthropic_client)[:2] == (404, "not_found_error")
+    # Chat completions keep the shape of OpenAI, even with the header of an Anthropic client.
     chat = gateway.api.post("/v1/chat/completions", json={}, headers=anthropic_client)
     assert chat.json()["error"]["code"] == "missing_messages"
     assert "request-id" not in chat.headers
@@ -253,7 +253,7 @@ def test_authentication_and_size_errors_have_the_shape_of_anthropic(
         REQUIRE_AUTH="true", API_KEYS="right", MAX_REQUEST_BYTES="2000", WARM_PROCESSES="0"
     )
     with sdk(gateway.url) as client:
-        wrong = refusal(lambda: client.messages.create(model=MODEL, max_tokens=9, messages=HELLO))
+        wrong = error_from(lambda: client.messages.create(model=MODEL, max_tokens=9, messages=HELLO))
         assert (wrong.status_code, wrong.type) == (401, "authentication_error")
         assert gateway.api.get("/v1/models", headers={"x-api-key": "right"}).status_code == 200
     large = {"max_tokens": 9, "messages": [{"role": "user", "content": "x" * 3000}]}
@@ -276,25 +276,25 @@ def test_model_errors_have_status_and_type_of_anthropic(
     claude: Any, standin: StandIn, status: int, expected: tuple[int, str]
 ) -> None:
     standin.default(error(status))
-    refused = refusal(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
+    refused = error_from(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
     assert (refused.status_code, refused.type) == expected
 
 
 def test_too_long_prompt_is_reported(claude: Any, standin: StandIn) -> None:
     standin.default(error(400, message="prompt is too long: 250000 tokens > 200000 maximum"))
-    refused = refusal(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
+    refused = error_from(lambda: claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO))
     assert "prompt is too long" in refused.message
 
 
 def test_failure_in_mid_stream_is_an_error_event(claude: Any, standin: StandIn) -> None:
     standin.default(stream_error(3, reply=text(chunks=["one ", "two ", "three ", "four"], delay=0.2)))
-    said: list[str] = []
+    received: list[str] = []
     events = claude.messages.create(model=MODEL, max_tokens=LIMIT, messages=HELLO, stream=True)
     with pytest.raises(APIStatusError) as raised:
-        said.extend(event.type for event in events)
+        received.extend(event.type for event in events)
     assert raised.value.body["type"] == "error"  # type: ignore[index]
-    assert "content_block_delta" in said
-    assert "message_stop" not in said
+    assert "content_block_delta" in received
+    assert "message_stop" not in received
 
 
 def test_chat_and_messages_send_the_model_the_same_request(gateway: Gateway, standin: StandIn) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of a request's parameters: what the model is sent, what is ignored and named so, what is refused."""
+"""Parameters of a request: the model receives them, or the gateway lists them as ignored or rejects them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ BUDGET = "claude-haiku-4-5-20251001"
 TAKES_BOTH = "claude-sonnet-4-20250514"
 NO_THINKING = "claude-3-5-haiku-20241022"
 FALLBACK = "claude-opus-4-5-20251101"
-MINE = "claude-opus-4-7"
+OPERATORS_MODEL = "claude-opus-4-7"
 
 WORDS = "one two three four five six seven"
 PATH = "/v1/chat/completions"
 
 
 def recorded(standin: StandIn, *names: str) -> dict[str, Any]:
-    """Those fields of the first request that reached the API, where they are there."""
+    """Return these fields of the first request that reached the API, as far as it has them."""
     body = standin.messages[0].body
     return {name: body[name] for name in names if name in body}
 
@@ -44,9 +44,9 @@ def test_any_max_tokens_yields_an_answer(gateway: Gateway, standin: StandIn, mod
     answer = gateway.api.chat(model=model, max_tokens=limit)
     assert answer.status_code == 200, answer.text
     choice = answer.json()["choices"][0]
-    short = limit == 1
-    assert choice["finish_reason"] == ("length" if short else "stop")
-    assert choice["message"]["content"] == ("one" if short else WORDS)
+    is_truncated = limit == 1
+    assert choice["finish_reason"] == ("length" if is_truncated else "stop")
+    assert choice["message"]["content"] == ("one" if is_truncated else WORDS)
     assert recorded(standin, "model", "max_tokens") == {"model": model, "max_tokens": limit}
     assert "x-ignored-parameters" not in answer.headers
 
@@ -57,7 +57,7 @@ def test_max_tokens_is_capped_at_the_maximum_of_the_model(gateway: Gateway, stan
 
 
 @pytest.mark.parametrize(
-    ("model", "stream"), [(ALWAYS_THINKS, False), (BUDGET, True)], ids=["whole", "stream"]
+    ("model", "stream"), [(ALWAYS_THINKS, False), (BUDGET, True)], ids=["complete", "stream"]
 )
 def test_cli_does_not_continue_after_max_tokens(
     gateway: Gateway, standin: StandIn, model: str, stream: bool
@@ -163,7 +163,7 @@ def test_gateway_learns_that_an_unlisted_model_rejects_temperature(
         standin.reset()
 
 
-# What has no effect, and what is refused
+# Ignored and rejected parameters
 
 
 def test_parameters_without_effect_are_listed_as_ignored(gateway: Gateway, standin: StandIn) -> None:
@@ -234,7 +234,7 @@ def test_model_name_resolves_to_its_id(gateway: Gateway, standin: StandIn, name:
     assert recorded(standin, "model") == {"model": model}
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("stream", [False, True], ids=["complete", "stream"])
 def test_unknown_model_is_rejected_with_the_list_of_models(
     gateway: Gateway, standin: StandIn, stream: bool
 ) -> None:
@@ -284,7 +284,12 @@ def test_models_and_default_of_the_operator_are_used(
     start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path
 ) -> None:
     file = tmp_path / "models.json"
-    model = {"id": MINE, "aliases": ["mine", "opus"], "input_cost_per_1k": 1, "output_cost_per_1k": 2}
+    model = {
+        "id": OPERATORS_MODEL,
+        "aliases": ["mine", "opus"],
+        "input_cost_per_1k": 1,
+        "output_cost_per_1k": 2,
+    }
     file.write_text(json.dumps({"aliases": {"gpt-4o": "mine"}, "models": [model]}))
     gateway = start_gateway(
         CLAUDE_CODE_API_MODELS_PATH=str(file), DEFAULT_MODEL="mine", **NOTHING_KEPT, WARM_PROCESSES="1"
@@ -293,9 +298,9 @@ def test_models_and_default_of_the_operator_are_used(
         standin.reset()
         answer = gateway.api.chat(model=name)
         assert answer.status_code == 200, answer.text
-        assert answer.json()["model"] == MINE
-        assert recorded(standin, "model") == {"model": MINE}
+        assert answer.json()["model"] == OPERATORS_MODEL
+        assert recorded(standin, "model") == {"model": OPERATORS_MODEL}
     listed = gateway.api.get("/v1/models/capabilities").json()["models"]
-    mine = next(entry for entry in listed if entry["id"] == MINE)
+    mine = next(entry for entry in listed if entry["id"] == OPERATORS_MODEL)
     assert mine["aliases"] == ["gpt-4o", "mine", "opus"]
     assert mine["pricing"]["output_cost_per_1k_tokens"] == 2

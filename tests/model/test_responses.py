@@ -1,4 +1,4 @@
-"""The Responses API through the real CLI, by OpenAI's own SDK: whole, streamed, followed, and in the background."""
+"""The Responses API through the real CLI, with OpenAI's own SDK: answers, streams, chains and background responses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from tests.model.test_parked_conversations import as_blocks, hits, session, unmarked
+from tests.model.test_parked_conversations import as_blocks, count_reuses, without_cache_marks
 from tests.model.test_upstream_errors import SLOW
 from tests.standin import Recorded, StandIn, error, hang, stream_error, text, thinking, tool_calls
 from tests.support import responses_shapes as shapes
+from tests.support.api_client import error_of
 from tests.support.gateway import Gateway, wait_for
-from tests.support.recorded import system_texts_of, turns_of
+from tests.support.recorded import process_of, system_texts_of, turns_of
 from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, comparable_body, recorded_blocks
 from tests.unit.dialects.test_same_turn import CHAT_AND_RESPONSES
 
@@ -46,36 +47,28 @@ def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def created(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Response:
-    """A response, checked."""
-    return shapes.check_response(asked(gateway, given, key, **fields))
-
-
-def asked(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Body:
-    answer = post(gateway, given, key, **fields)
-    assert answer.status_code == 200, answer.text
-    body: Body = answer.json()
-    return body
+def create(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Response:
+    """Create a response, validate its shape and return it."""
+    return shapes.check_response(body_of(post(gateway, given, key, **fields)))
 
 
 def post(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> httpx.Response:
-    body = {"model": MODEL, "input": given, **fields}
-    return gateway.api.post(PATH, json=body, headers={"Authorization": f"Bearer {key}"})
+    """Ask for a response with this API key."""
+    return gateway.api.with_key(key).create_response(given, model=MODEL, **fields)
 
 
-def fault(answer: httpx.Response) -> tuple[int, str, str | None]:
-    said = answer.json()["error"]
-    return answer.status_code, said["code"], said["param"]
+def status_code_and_param(answer: httpx.Response) -> tuple[int, str, str | None]:
+    return error_of(answer)[:3]
 
 
-def finished(client: openai.OpenAI, response_id: str, timeout: float = 30.0) -> Response:
-    """The response once it is over."""
+def wait_until_finished(client: openai.OpenAI, response_id: str, timeout: float = 30.0) -> Response:
+    """Wait until a background response has finished, and return it."""
 
-    def look() -> Response | None:
+    def finished_response() -> Response | None:
         found = client.responses.retrieve(response_id)
         return None if found.status in ("queued", "in_progress") else found
 
-    done: Response = wait_for(look, timeout)
+    done: Response = wait_for(finished_response, timeout)
     return done
 
 
@@ -114,13 +107,13 @@ def test_streamed_response_is_stored(gateway: Gateway, client: openai.OpenAI, st
 
 def test_sdk_stream_helper_parses_structured_output(client: openai.OpenAI, standin: StandIn) -> None:
     standin.default(lambda body: tool_calls([("StructuredOutput", {"city": "Rome"})]))
-    asked: Any = {"model": MODEL, "input": "Where?", "text": {"format": SCHEMA}}
-    with client.responses.stream(**asked) as stream:
+    request: Any = {"model": MODEL, "input": "Where?", "text": {"format": SCHEMA}}
+    with client.responses.stream(**request) as stream:
         deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
         final = stream.get_final_response()
     assert "".join(deltas) == final.output_text
     assert json.loads(final.output_text) == {"city": "Rome"}
-    whole = client.responses.create(**asked)
+    whole = client.responses.create(**request)
     assert json.loads(whole.output_text) == {"city": "Rome"}
 
 
@@ -128,13 +121,13 @@ def test_invalid_schema_names_the_field_of_responses(gateway: Gateway) -> None:
     broken = {**SCHEMA, "schema": {**PARAMETERS, "properties": {"a": {"type": "nothing"}}}}
     for stream in (False, True):
         answer = post(gateway, "hi", text={"format": broken}, stream=stream)
-        assert fault(answer) == (400, "invalid_json_schema", "text.format.schema")
+        assert status_code_and_param(answer) == (400, "invalid_json_schema", "text.format.schema")
         assert "response_format" not in answer.text
 
 
 def test_token_limit_makes_the_response_incomplete(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("cut o", stop_reason="max_tokens"))
-    response = created(gateway, "hi", max_output_tokens=5)
+    response = create(gateway, "hi", max_output_tokens=5)
     assert response.status == "incomplete"
     assert response.incomplete_details is not None
     assert response.incomplete_details.reason == "max_output_tokens"
@@ -144,8 +137,8 @@ def test_token_limit_makes_the_response_incomplete(gateway: Gateway, standin: St
 def test_failure_before_the_first_event_has_a_real_status(gateway: Gateway, standin: StandIn) -> None:
     standin.default(error(429, headers={"retry-after": "3600", "x-should-retry": "false"}))
     for stream in (False, True):
-        assert fault(post(gateway, "hi", stream=stream))[:2] == (429, "rate_limit_exceeded")
-    assert fault(post(gateway, "hi", model="gpt-none"))[:2] == (400, "model_not_supported")
+        assert status_code_and_param(post(gateway, "hi", stream=stream))[:2] == (429, "rate_limit_exceeded")
+    assert status_code_and_param(post(gateway, "hi", model="gpt-none"))[:2] == (400, "model_not_supported")
 
 
 def test_failure_in_mid_stream_stores_a_failed_response(
@@ -181,11 +174,11 @@ def test_tool_round_continues_from_the_previous_response(
         ("get_weather", {"city": "Rome 😀"}),
         ("get_weather", {"city": "Oslo"}),
     ]
-    before = hits(gateway)
+    before = count_reuses(gateway)
     results = [{"type": "function_call_output", "call_id": call.call_id, "output": "r"} for call in calls]
     second = ask(results, previous_response_id=first.id)
     assert second.output_text == "Sun and snow."
-    assert hits(gateway) == before + 1
+    assert count_reuses(gateway) == before + 1
     assert [block["tool_use_id"] for block in recorded_blocks(standin.messages.last, 2)] == [
         "toolu_rome",
         "toolu_oslo",
@@ -203,7 +196,7 @@ def test_chat_and_responses_send_the_model_the_same_request(gateway: Gateway, st
     assert requests[0] == requests[1]
 
 
-# What is kept
+# Stored responses
 
 
 def test_chained_responses_share_one_process_and_one_growing_prompt(
@@ -212,23 +205,23 @@ def test_chained_responses_share_one_process_and_one_growing_prompt(
     standin.default(lambda body: text(f"Answer {len(body['messages'])}"))
     last = None
     for turn in range(4):
-        response = created(keeping_gateway, f"turn {turn}", previous_response_id=last)
+        response = create(keeping_gateway, f"turn {turn}", previous_response_id=last)
         assert response.previous_response_id == last
         last = response.id
     records = list(standin.messages)
-    assert len({session(record) for record in records}) == 1
+    assert len({process_of(record) for record in records}) == 1
     for earlier, later in itertools.pairwise(records):
-        before = unmarked(as_blocks(earlier.body["messages"]))
-        assert unmarked(as_blocks(later.body["messages"]))[: len(before)] == before
-    assert [said for role, said in turns_of(records[-1]) if role == "user"] == [
+        before = without_cache_marks(as_blocks(earlier.body["messages"]))
+        assert without_cache_marks(as_blocks(later.body["messages"]))[: len(before)] == before
+    assert [texts for role, texts in turns_of(records[-1]) if role == "user"] == [
         [f"turn {n}"] for n in range(4)
     ]
 
 
 def test_instructions_are_not_inherited(gateway: Gateway, standin: StandIn) -> None:
-    first = created(gateway, [{"role": "developer", "content": "Rhyme."}, {"role": "user", "content": "a"}],
+    first = create(gateway, [{"role": "developer", "content": "Rhyme."}, {"role": "user", "content": "a"}],
                     instructions="Be brief.")  # fmt: skip
-    created(gateway, "b", previous_response_id=first.id)
+    create(gateway, "b", previous_response_id=first.id)
     assert system_texts_of(standin.messages.last) == ["Rhyme."]
 
 
@@ -253,7 +246,7 @@ def test_stored_response_can_be_retrieved_and_deleted(client: openai.OpenAI, gat
         client.responses.retrieve(first.id)
     assert gone.value.code == "response_not_found"
     broken = post(gateway, "three", previous_response_id=second.id)
-    assert fault(broken) == (400, "previous_response_not_found", "previous_response_id")
+    assert status_code_and_param(broken) == (400, "previous_response_not_found", "previous_response_id")
 
 
 def test_responses_of_another_key_are_not_found(client: openai.OpenAI, gateway: Gateway) -> None:
@@ -264,9 +257,9 @@ def test_responses_of_another_key_are_not_found(client: openai.OpenAI, gateway: 
         answer = gateway.api.request(method, f"{PATH}/{mine.id}{path}", headers=other)
         assert answer.status_code == 404, (method, path)
     follow = post(gateway, "and?", "two", previous_response_id=mine.id)
-    assert fault(follow) == (400, "previous_response_not_found", "previous_response_id")
+    assert status_code_and_param(follow) == (400, "previous_response_not_found", "previous_response_id")
     refer = post(gateway, [{"type": "item_reference", "id": item}], "two")
-    assert fault(refer) == (404, "item_not_found", "input[0].id")
+    assert status_code_and_param(refer) == (404, "item_not_found", "input[0].id")
     assert client.responses.retrieve(mine.id).id == mine.id
 
 
@@ -274,12 +267,12 @@ def test_input_may_reference_stored_items(client: openai.OpenAI, gateway: Gatewa
     standin.default(thinking("Hm.", text("Because.")))
     first = client.responses.create(model=MODEL, input="Why?")
     references = [{"type": "item_reference", "id": item.id} for item in first.output]
-    created(gateway, [{"role": "user", "content": "Why?"}, *references, {"role": "user", "content": "So?"}])
-    assert [said for _, said in spoken_texts(standin.messages.last)] == [["Why?"], ["Because."], ["So?"]]
+    create(gateway, [{"role": "user", "content": "Why?"}, *references, {"role": "user", "content": "So?"}])
+    assert [texts for _, texts in spoken_texts(standin.messages.last)] == [["Why?"], ["Because."], ["So?"]]
 
 
 def spoken_texts(record: Recorded) -> list[tuple[str, list[str]]]:
-    """Who said what; what the model thought is left out."""
+    """Return role and texts of each message, without the thinking of the model."""
     return [
         (message["role"], [block["text"] for block in message["content"] if block["type"] == "text"])
         for message in as_blocks(record.body["messages"])
@@ -288,14 +281,14 @@ def spoken_texts(record: Recorded) -> list[tuple[str, list[str]]]:
 
 
 def test_store_false_stores_nothing(client: openai.OpenAI, gateway: Gateway) -> None:
-    response = created(gateway, "hi", store=False)
+    response = create(gateway, "hi", store=False)
     assert response.model_extra == {"store": False}
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(response.id)
     streamed = shapes.check_stream(post(gateway, "hi", store=False, stream=True).content)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(streamed[-1]["response"]["id"])
-    assert fault(post(gateway, "hi", store=False, background=True)) == (
+    assert status_code_and_param(post(gateway, "hi", store=False, background=True)) == (
         400,
         "unsupported_parameter",
         "background",
@@ -305,19 +298,19 @@ def test_store_false_stores_nothing(client: openai.OpenAI, gateway: Gateway) -> 
 def test_stored_response_cannot_be_streamed(client: openai.OpenAI, gateway: Gateway) -> None:
     kept = client.responses.create(model=MODEL, input="hi")
     answer = gateway.api.get(f"{PATH}/{kept.id}?stream=true", headers={"x-api-key": "one"})
-    assert fault(answer) == (400, "unsupported_parameter", "stream")
+    assert status_code_and_param(answer) == (400, "unsupported_parameter", "stream")
     answer = gateway.api.get(f"{PATH}/{kept.id}/input_items?limit=0", headers={"x-api-key": "one"})
-    assert fault(answer) == (400, "invalid_request", "limit")
+    assert status_code_and_param(answer) == (400, "invalid_request", "limit")
 
 
-# In the background
+# Background responses
 
 
 def test_background_response_completes(client: openai.OpenAI, gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("Done."))
-    first = created(gateway, "hi", background=True)
+    first = create(gateway, "hi", background=True)
     assert first.status == "queued"
-    done = finished(client, first.id)
+    done = wait_until_finished(client, first.id)
     assert (done.status, done.output_text) == ("completed", "Done.")
     assert client.responses.cancel(first.id).to_dict() == done.to_dict()
     follow = client.responses.create(model=MODEL, input="and?", previous_response_id=first.id)
@@ -330,18 +323,21 @@ def test_background_response_can_be_cancelled(
     standin.default(hang(1))
     running = client.responses.create(model=MODEL, input="hi", background=True)
     wait_for(lambda: client.responses.retrieve(running.id).status == "in_progress", 30)
-    assert fault(post(gateway, "x", previous_response_id=running.id))[2] == "previous_response_id"
+    assert (
+        status_code_and_param(post(gateway, "x", previous_response_id=running.id))[2]
+        == "previous_response_id"
+    )
     assert client.responses.cancel(running.id).status == "cancelled"
     standin.wait_for(lambda: standin.messages.last.aborted, timeout=30)
     assert client.responses.retrieve(running.id).status == "cancelled"
     standin.default(text("Hello"))
-    with pytest.raises(openai.BadRequestError):  # it was not in the background
-        client.responses.cancel(created(gateway, "hi").id)
+    with pytest.raises(openai.BadRequestError):  # it is not a background response
+        client.responses.cancel(create(gateway, "hi").id)
 
 
 def test_failure_in_the_background_is_stored(client: openai.OpenAI, standin: StandIn) -> None:
     standin.default(error(400, message="messages: something is wrong with it"))
-    failed = finished(client, client.responses.create(model=MODEL, input="hi", background=True).id)
+    failed = wait_until_finished(client, client.responses.create(model=MODEL, input="hi", background=True).id)
     assert failed.status == "failed"
     assert failed.error is not None
     assert failed.error.code == "invalid_prompt"
@@ -355,7 +351,7 @@ def test_background_stream_outlives_its_client(
     with gateway.api.stream("POST", PATH, json=body, headers={"x-api-key": "one"}) as answer:
         first = next(shapes.named_events(answer.iter_lines()))
     assert first["type"] == "response.created"
-    done = finished(client, first["response"]["id"])
+    done = wait_until_finished(client, first["response"]["id"])
     assert (done.status, done.output_text) == ("completed", "one two three four")
     assert not standin.messages.last.aborted
 

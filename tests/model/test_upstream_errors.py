@@ -1,5 +1,4 @@
-"""What goes wrong behind the gateway, and what the client is told: each failure has its own error, and the next
-request works."""
+"""Each failure of the API, the login and the CLI has its own error for the client, and the next request works."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.standin import Reply, StandIn, blocks, cut, error, hang, raw, stream_error, text
+from tests.support.api_client import error_of, reply_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.recorded import Body, chunks_of, streamed_text
 from tests.support.single_answer import single_answer
@@ -25,42 +25,38 @@ OAUTH = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dum
 
 
 @pytest.fixture(scope="module")
-def _impatient_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+def _gateway_without_retries(cli_environ: dict[str, str]) -> Iterator[Gateway]:
     gateway = Gateway({**cli_environ, **NOTHING_KEPT, "CLAUDE_MAX_RETRIES": "1"})
     yield gateway
     gateway.close()
 
 
 @pytest.fixture
-def impatient(_impatient_gateway: Gateway, standin: StandIn) -> Gateway:
-    """A gateway whose CLI does not try again by itself, which takes seconds."""
-    return _impatient_gateway
+def gateway_without_retries(_gateway_without_retries: Gateway, standin: StandIn) -> Gateway:
+    """Return a gateway whose CLI does not retry failed requests, which would take seconds."""
+    return _gateway_without_retries
 
 
-def failed(answer: httpx.Response, status: int, code: str) -> str:
-    """The message of an error with that status and code, in OpenAI's shape."""
+def message_of_error(answer: httpx.Response, status: int, code: str) -> str:
+    """Assert that the response is this error, in the shape of OpenAI, and return its message."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"]
-    body = answer.json()
-    assert body.keys() == {"error"}
-    assert body["error"].keys() == {"message", "type", "param", "code"}
-    assert body["error"]["code"] == code
-    assert body["error"]["message"]
-    return str(body["error"]["message"])
+    error = error_of(answer)
+    assert error.code == code
+    assert error.message
+    return error.message
 
 
-def works(gateway: Gateway, standin: StandIn) -> None:
-    """The next request gets its answer."""
+def assert_next_request_works(gateway: Gateway, standin: StandIn) -> None:
+    """Send a request and assert that it is answered."""
     standin.reset()
     standin.default(text("All is well."))
-    answer = gateway.api.chat()
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["choices"][0]["message"]["content"] == "All is well."
+    assert reply_of(gateway.api.chat()) == "All is well."
 
 
-def broken(gateway: Gateway, **fields: Any) -> tuple[str, Body]:
-    """The text and the error of a stream that breaks off: its last event is the error alone, without `[DONE]`."""
+def read_broken_stream(gateway: Gateway, **fields: Any) -> tuple[str, Body]:
+    """Return the text and the error of a stream whose last event is the error, without `[DONE]`."""
     *events, last = gateway.api.stream_chat(**fields)
     parsed = [json.loads(event) for event in events]
     assert all(chunk["choices"][0]["finish_reason"] is None for chunk in parsed)
@@ -68,7 +64,7 @@ def broken(gateway: Gateway, **fields: Any) -> tuple[str, Body]:
     return streamed_text(parsed), json.loads(last)["error"]
 
 
-# Before the first byte
+# Failures before the first byte
 
 Expected = tuple[int, str, dict[str, str]]
 NOT_LOGGED_IN: Expected = (503, "claude_not_logged_in", {"x-should-retry": "false"})
@@ -98,28 +94,32 @@ REFUSED: dict[str, tuple[Reply, Expected]] = {
     wide_cases_except(REFUSED, *(case for case in REFUSED if case not in ("402", "413", "504", "no events"))),
 )
 def test_failure_before_the_first_byte_has_a_real_status(
-    impatient: Gateway, standin: StandIn, reply: Reply, expected: Expected
+    gateway_without_retries: Gateway, standin: StandIn, reply: Reply, expected: Expected
 ) -> None:
     status, code, headers = expected
     standin.default(reply)
-    answer = impatient.api.chat(stream=True)
-    failed(answer, status, code)
+    answer = gateway_without_retries.api.chat(stream=True)
+    message_of_error(answer, status, code)
     assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
 
 
 @pytest.mark.parametrize("case", wide_except(REFUSED, "400", "401", "500", "no answer"))
-def test_next_request_works_after_a_failure(impatient: Gateway, standin: StandIn, case: str) -> None:
+def test_next_request_works_after_a_failure(
+    gateway_without_retries: Gateway, standin: StandIn, case: str
+) -> None:
     standin.default(REFUSED[case][0])
-    assert impatient.api.chat().status_code == REFUSED[case][1][0]
-    works(impatient, standin)
+    assert gateway_without_retries.api.chat().status_code == REFUSED[case][1][0]
+    assert_next_request_works(gateway_without_retries, standin)
 
 
 @pytest.mark.parametrize("case", ["401", "429", "529"])
-def test_complete_answer_fails_with_the_same_status(impatient: Gateway, standin: StandIn, case: str) -> None:
+def test_complete_answer_fails_with_the_same_status(
+    gateway_without_retries: Gateway, standin: StandIn, case: str
+) -> None:
     reply, (status, code, headers) = REFUSED[case]
     standin.default(reply)
-    answer = impatient.api.chat()
-    failed(answer, status, code)
+    answer = gateway_without_retries.api.chat()
+    message_of_error(answer, status, code)
     assert {name: answer.headers[name] for name in RETRYING if name in answer.headers} == headers
 
 
@@ -127,33 +127,31 @@ def test_complete_answer_fails_with_the_same_status(impatient: Gateway, standin:
     "message", ["prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long"]
 )
 def test_too_long_prompt_is_reported_in_the_words_clients_search_for(
-    impatient: Gateway, standin: StandIn, message: str
+    gateway_without_retries: Gateway, standin: StandIn, message: str
 ) -> None:
     standin.default(error(400, message=message))
-    answer = impatient.api.chat(stream=True)
-    said = failed(answer, 400, "context_length_exceeded")
-    assert "maximum context length" in said
+    answer = gateway_without_retries.api.chat(stream=True)
+    message = message_of_error(answer, 400, "context_length_exceeded")
+    assert "maximum context length" in message
     assert answer.json()["error"]["param"] == "messages"
 
 
-def test_prompt_larger_than_the_context_window_is_rejected(impatient: Gateway) -> None:
-    answer = impatient.api.chat("word " * 170_000, model="claude-haiku-4-5")
-    assert "maximum context length" in failed(answer, 400, "context_length_exceeded")
+def test_prompt_larger_than_the_context_window_is_rejected(gateway_without_retries: Gateway) -> None:
+    answer = gateway_without_retries.api.chat("word " * 170_000, model="claude-haiku-4-5")
+    assert "maximum context length" in message_of_error(answer, 400, "context_length_exceeded")
 
 
 def test_short_overload_is_retried(gateway: Gateway, standin: StandIn) -> None:
     standin.default(text("There you are."))
     standin.reply(error(529), times=1)
-    answer = gateway.api.chat()
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["choices"][0]["message"]["content"] == "There you are."
+    assert reply_of(gateway.api.chat()) == "There you are."
     assert [record.status for record in standin.messages] == [529, 200]
 
 
 def test_short_rate_limit_is_left_to_the_client(gateway: Gateway, standin: StandIn) -> None:
     standin.default(error(429, headers={"retry-after": "7"}))
     answer = gateway.api.chat()
-    failed(answer, 429, "rate_limit_exceeded")
+    message_of_error(answer, 429, "rate_limit_exceeded")
     assert answer.json()["error"]["type"] == "rate_limit_error"
     assert 7 <= int(answer.headers["retry-after"]) <= 12
     assert "x-should-retry" not in answer.headers
@@ -172,26 +170,26 @@ def test_rate_limit_that_resets_in_hours_forbids_a_retry(
     }
     standin.default(error(429, headers=limit))
     answer = gateway.api.chat()
-    failed(answer, 429, "rate_limit_exceeded")
+    message_of_error(answer, 429, "rate_limit_exceeded")
     assert HOURS - 60 < int(answer.headers["retry-after"]) <= HOURS
     assert answer.headers["x-should-retry"] == "false"
     assert len(standin.messages) == 1
-    works(gateway, standin)
+    assert_next_request_works(gateway, standin)
 
 
 def test_rejected_login_shows_in_health_until_an_answer_succeeds(
-    impatient: Gateway, standin: StandIn
+    gateway_without_retries: Gateway, standin: StandIn
 ) -> None:
     standin.default(error(401))
-    failed(impatient.api.chat(), 503, "claude_not_logged_in")
-    answer = impatient.api.get("/health")
+    message_of_error(gateway_without_retries.api.chat(), 503, "claude_not_logged_in")
+    answer = gateway_without_retries.api.get("/health")
     assert answer.status_code == 503
     assert "/login" in answer.json()["error"]
-    works(impatient, standin)
-    assert impatient.api.get("/health").status_code == 200
+    assert_next_request_works(gateway_without_retries, standin)
+    assert gateway_without_retries.api.get("/health").status_code == 200
 
 
-# After it
+# Failures after the first byte
 
 MIDWAY: dict[str, tuple[Reply, str]] = {
     "overloaded": (stream_error(3, reply=SLOW), "overloaded"),
@@ -206,9 +204,9 @@ def test_failure_in_mid_stream_is_the_last_event(
     gateway: Gateway, standin: StandIn, reply: Reply, code: str
 ) -> None:
     standin.default(reply)
-    said, problem = broken(gateway)
-    assert said
-    assert SLOW.blocks[0].text.startswith(said)
+    written, problem = read_broken_stream(gateway)
+    assert written
+    assert SLOW.blocks[0].text.startswith(written)
     assert problem["code"] == code
     assert problem.keys() == {"message", "type", "param", "code"}
     assert len(standin.messages) == 1
@@ -216,21 +214,23 @@ def test_failure_in_mid_stream_is_the_last_event(
 
 @pytest.mark.parametrize(("case", "status"), [("overloaded", 503), ("cut", 502)])
 def test_failure_in_mid_answer_fails_a_complete_answer(
-    impatient: Gateway, standin: StandIn, case: str, status: int
+    gateway_without_retries: Gateway, standin: StandIn, case: str, status: int
 ) -> None:
     reply, code = MIDWAY[case]
     standin.default(reply)
-    failed(impatient.api.chat(), status, code)
+    message_of_error(gateway_without_retries.api.chat(), status, code)
 
 
-def test_dropped_connection_without_retries_is_an_error(impatient: Gateway, standin: StandIn) -> None:
+def test_dropped_connection_without_retries_is_an_error(
+    gateway_without_retries: Gateway, standin: StandIn
+) -> None:
     standin.default(cut(3, reply=SLOW))
-    said, problem = broken(impatient)
-    assert said.startswith("one")
+    written, problem = read_broken_stream(gateway_without_retries)
+    assert written.startswith("one")
     assert problem["code"] == "upstream_error"
 
 
-# Unusual ends
+# Unusual stop reasons
 
 ENDINGS: dict[str, tuple[Reply, str, str]] = {
     "refusal": (text("I would rather not", stop_reason="refusal"), "I would rather not", "content_filter"),
@@ -244,25 +244,25 @@ ENDINGS: dict[str, tuple[Reply, str, str]] = {
 
 
 @pytest.mark.parametrize(
-    ("reply", "said", "reason"),
+    ("reply", "content", "reason"),
     wide_cases_except(ENDINGS, "refusal", "nothing", "the window is full", "something new"),
 )
 def test_unusual_stop_reasons_end_a_stream_after_one_request(
-    gateway: Gateway, standin: StandIn, reply: Reply, said: str, reason: str
+    gateway: Gateway, standin: StandIn, reply: Reply, content: str, reason: str
 ) -> None:
     with single_answer(gateway, standin, reply):
         answer = chunks_of(gateway.api.stream_chat())
-        assert (streamed_text(answer), answer[-1]["choices"][0]["finish_reason"]) == (said, reason)
+        assert (streamed_text(answer), answer[-1]["choices"][0]["finish_reason"]) == (content, reason)
 
 
 @pytest.mark.parametrize("case", ["refusal", "nothing"])
 def test_unusual_stop_reasons_end_a_complete_answer_after_one_request(
     gateway: Gateway, standin: StandIn, case: str
 ) -> None:
-    reply, said, reason = ENDINGS[case]
+    reply, content, reason = ENDINGS[case]
     with single_answer(gateway, standin, reply):
         choice = gateway.api.chat().json()["choices"][0]
-        assert (choice["message"]["content"], choice["finish_reason"]) == (said, reason)
+        assert (choice["message"]["content"], choice["finish_reason"]) == (content, reason)
         assert choice["message"]["refusal"] is None
 
 
@@ -277,24 +277,24 @@ def test_timeouts_are_errors_and_never_a_normal_end(
     gateway.await_warm(1)
     standin.default(hang(-1))
     began = time.monotonic()
-    assert "silent for 1.5 seconds" in failed(gateway.api.chat(), 504, "timeout")
+    assert "silent for 1.5 seconds" in message_of_error(gateway.api.chat(), 504, "timeout")
     assert 1.4 < time.monotonic() - began < 20
-    for reply, start, said in (
+    for reply, start, message in (
         (hang(3, reply=SLOW), "one two three", "silent for 1.5 seconds"),
         (text("word " * 100, delay=0.1), "word word", "longer than 4 seconds"),
     ):
         gateway.await_warm(1)
         standin.default(reply)
-        written, problem = broken(gateway)
+        written, problem = read_broken_stream(gateway)
         assert written.startswith(start)
         assert problem["code"] == "timeout"
-        assert said in problem["message"]
+        assert message in problem["message"]
     standin.wait_for(lambda: all(record.aborted for record in standin.messages))
     gateway.await_warm(1)
-    works(gateway, standin)
+    assert_next_request_works(gateway, standin)
 
 
-# No login, no CLI
+# Missing login or CLI
 
 
 def test_missing_login_is_reported(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
@@ -302,7 +302,7 @@ def test_missing_login_is_reported(start_gateway: Callable[..., Gateway], standi
     wait_for(lambda: gateway.api.health()["claude"]["logged_in"] is False, 30)
     for stream in (False, True):
         answer = gateway.api.chat(stream=stream)
-        assert "/login" in failed(answer, 503, "claude_not_logged_in")
+        assert "/login" in message_of_error(answer, 503, "claude_not_logged_in")
         assert answer.headers["x-should-retry"] == "false"
     health = gateway.api.get("/health")
     assert health.status_code == 503
@@ -312,8 +312,8 @@ def test_missing_login_is_reported(start_gateway: Callable[..., Gateway], standi
     assert not standin.messages
 
 
-def fake(folder: Path, script: str) -> str:
-    """A program in place of the CLI."""
+def write_program(folder: Path, script: str) -> str:
+    """Write a program to use instead of the CLI, and return its path."""
     path = folder / "claude"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -332,15 +332,15 @@ def fake(folder: Path, script: str) -> str:
 def test_missing_or_unusable_cli_is_reported(
     start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path, script: str | None, problem: str
 ) -> None:
-    path = fake(tmp_path, script) if script else str(tmp_path / "nowhere")
+    path = write_program(tmp_path, script) if script else str(tmp_path / "nowhere")
     gateway = start_gateway(CLAUDE_BINARY_PATH=path)
     for stream in (False, True):
         began = time.monotonic()
         answer = gateway.api.chat(stream=stream)
-        said = failed(answer, 503, "claude_unavailable")
+        message = message_of_error(answer, 503, "claude_unavailable")
         assert time.monotonic() - began < 10
         assert answer.headers["x-should-retry"] == "false"
-        assert all(part in said for part in (path, problem, "make install", "CLAUDE_BINARY_PATH"))
+        assert all(part in message for part in (path, problem, "make install", "CLAUDE_BINARY_PATH"))
     health = gateway.api.get("/health")
     assert health.status_code == 503
     assert problem in health.json()["error"]

@@ -35,6 +35,11 @@ def system(content: Any) -> Body:
     return {"role": "system", "content": content}
 
 
+def process_of(record: Recorded) -> str:
+    """Return the session id that the CLI process which sent the request has for all its requests."""
+    return record.headers["x-claude-code-session-id"]
+
+
 def all_turns_of(record: Recorded) -> Utterance:
     """Return the role and texts of each message with content. Raise AssertionError for content that is not text."""
     messages = record.body["messages"]

@@ -86,7 +86,7 @@ def read_body(response: Any) -> Any:
 
 
 def parse_events(stream: bytes) -> Events:
-    """Return the events of a stream, each of which has exactly one `event:` and one `data:` line."""
+    """Return the events of a stream. Each has exactly one `event:` line and one `data:` line."""
     parsed = []
     for part in stream.decode().removesuffix("\n\n").split("\n\n"):
         name, data = part.split("\n")
