@@ -1,7 +1,7 @@
-"""A whole agent loop through each of the clients that people use: what they see, and what the model sees.
+"""Agent loops of widely used clients: the client sees every answer, and the model one growing conversation.
 
-Each client is a script of tests/clients/agent_loops. Its agent makes two calls at once, then one that fails, and ends
-with words or, where it asks for that, with an object.
+Each client is a script in tests/clients/agent_loops. Its agent makes two calls at once and then a call that fails. It
+ends with text or, if it asked for structured output, with an object.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CALLS: list[list[tuple[str, Body, str]]] = [
     [],
 ]
 PARAMETERS = {"mcp__client__get_weather": {"city"}, "mcp__client__send_mail": {"to", "subject"}}
-#: Of each round: new tokens, read from the cache, written to it, and of the answer.
+#: The tokens of each round: new input, read from the cache, written to the cache, and output.
 TOKENS = [(100, 20, 3, 7), (40, 120, 9, 5), (10, 160, 8, 11)]
 TEXTS = ["I look both up.", "", FINAL]
 EXCHANGED = [(sum(prompt), answer) for *prompt, answer in TOKENS]
@@ -52,7 +52,7 @@ def results_in(body: Body) -> list[Body]:
 
 
 def model(body: Body) -> Reply:
-    """The model: its next step follows from how many results it has."""
+    """Answer as the model, whose next step depends on the number of tool results in the request."""
     if REPORT in last_user_text(body):
         return tool_calls([(next(iter(tools_of(body))), FOUND)])
     step = {0: 0, 2: 1, 3: 2}[len(results_in(body))]
@@ -86,14 +86,14 @@ def script(name: str, *arguments: str) -> Callable[[], list[str]]:
 
 @dataclass(frozen=True)
 class Client:
-    """How to run a client's script, the finish reasons it tells, and whether it tells what the model thought.
+    """A client: the command that runs its script, the finish reasons it reports, and whether it reports thinking.
 
-    `marks_errors`: the client speaks Anthropic's dialect, in which a tool's result can be an error.
+    `marks_errors` says that the client speaks Anthropic's dialect, in which a tool result can be marked as an error.
     """
 
     command: Callable[[], list[str]]
     finishes: Sequence[str | None] = ("tool_calls", "tool_calls", "stop")
-    tells_thoughts: bool = True
+    reports_thinking: bool = True
     marks_errors: bool = False
 
 
@@ -103,9 +103,9 @@ CLIENTS = {
     "openai 1.109.1": Client(openai("1.109.1")),
     "openai 2.54.0": Client(openai("2.54.0")),
     "openai 3.54.0": Client(openai("3.54.0")),
-    "openai for Node": Client(script("openai_node"), tells_thoughts=False),
+    "openai for Node": Client(script("openai_node"), reports_thinking=False),
     "AI SDK": Client(script("ai_sdk"), ("tool-calls", "tool-calls", "stop")),
-    "LangChain": Client(python("langchain"), tells_thoughts=False),
+    "LangChain": Client(python("langchain"), reports_thinking=False),
     "litellm": Client(python("litellm")),
     "AI SDK for Anthropic": Client(
         script("ai_sdk_anthropic"), ("tool-calls", "tool-calls", "stop"), marks_errors=True
@@ -117,12 +117,12 @@ CLIENTS = {
     "openai 2.54.0, responses": Client(openai("2.54.0", "client_openai_responses"), NO_FINISHES),
     "openai 3.54.0, responses": Client(openai("3.54.0", "client_openai_responses"), NO_FINISHES),
     "AI SDK, responses": Client(
-        script("ai_sdk", "responses"), ("tool-calls", "tool-calls", "stop"), tells_thoughts=False
+        script("ai_sdk", "responses"), ("tool-calls", "tool-calls", "stop"), reports_thinking=False
     ),
-    "LangChain, responses": Client(python("langchain", "responses"), NO_FINISHES, tells_thoughts=False),
+    "LangChain, responses": Client(python("langchain", "responses"), NO_FINISHES, reports_thinking=False),
     "Agents SDK, responses": Client(python("agents", "responses"), NO_FINISHES),
 }
-#: Those of OpenAI for Python are there for other tests already; the rest takes an installation of its own.
+#: Other tests install the Python SDKs of OpenAI already. All other clients need an installation of their own.
 PYTHON_SDKS = [name for name in CLIENTS if name.startswith("openai ") and "Node" not in name]
 MARKED = [
     *wide_except(PYTHON_SDKS, "openai 3.54.0", "openai 3.54.0, responses"),
@@ -130,20 +130,20 @@ MARKED = [
 ]
 
 
-@pytest.mark.timeout(600)  # the first time it installs the client
+@pytest.mark.timeout(600)  # the first run installs the client
 @pytest.mark.parametrize("name", MARKED)
 def test_agent_loop_of_three_rounds_works(name: str, gateway: Gateway, standin: StandIn) -> None:
     client = CLIENTS[name]
     standin.default(model)
 
-    seen = json.loads(seen_by(at(gateway, client.command())))
+    seen = json.loads(seen_by(command_for(gateway, client.command())))
 
     assert not standin.script_errors
     for loop, rounds in seen["loops"].items():
         assert_seen(client, rounds, ["", "", json.dumps(FOUND)] if "report" in loop else TEXTS)
     assert seen["parsed"]
     assert all(parsed == FOUND for parsed in seen["parsed"].values()), seen["parsed"]
-    asked = [record for record in standin.messages if QUESTION in said_first(record)]
+    asked = [record for record in standin.messages if QUESTION in first_text(record)]
     assert len(asked) == 3 * len(seen["loops"])
     assert len(standin.messages) == len(asked) + len(seen["parsed"])
     for index, loop in enumerate(seen["loops"]):
@@ -153,36 +153,37 @@ def test_agent_loop_of_three_rounds_works(name: str, gateway: Gateway, standin: 
 @pytest.mark.clients
 @pytest.mark.timeout(600)
 def test_llama_index_works_with_its_defaults(gateway: Gateway, standin: StandIn) -> None:
-    """It takes every model for one of legacy completions."""
+    """LlamaIndex takes every model for one of the legacy completions API."""
     standin.default(text(FINAL))
-    said = json.loads(seen_by(at(gateway, python("llama_index")())))
-    assert said == dict.fromkeys(("complete", "stream_complete", "chat", "stream_chat"), FINAL)
-    assert [QUESTION in said_first(record) for record in standin.messages] == [True] * 4
+    texts_by_method = json.loads(seen_by(command_for(gateway, python("llama_index")())))
+    assert texts_by_method == dict.fromkeys(("complete", "stream_complete", "chat", "stream_chat"), FINAL)
+    assert [QUESTION in first_text(record) for record in standin.messages] == [True] * 4
 
 
-def at(gateway: Gateway, command: list[str]) -> list[str]:
+def command_for(gateway: Gateway, command: list[str]) -> list[str]:
+    """Replace the placeholder in a command by the URL of the gateway."""
     return [word.replace("{url}", gateway.url) for word in command]
 
 
-def said_first(record: Recorded) -> str:
+def first_text(record: Recorded) -> str:
     return "".join(texts(record.body["messages"][0]["content"]))
 
 
-def assert_seen(client: Client, rounds: list[Body], said: list[str]) -> None:
-    """What the client saw of the three answers. Words before a call are no output, so none where that is parsed."""
+def assert_seen(client: Client, rounds: list[Body], expected_texts: list[str]) -> None:
+    """Assert that the client saw the three answers. With structured output, text before a call is not content."""
     assert [seen["calls"] for seen in rounds] == [
         [[name, given] for name, given, _ in calls] for calls in CALLS
     ]
-    assert [seen["text"] for seen in rounds] == said
+    assert [seen["text"] for seen in rounds] == expected_texts
     assert [seen["finish"] for seen in rounds] == list(client.finishes)
     assert [tuple(seen["usage"]) for seen in rounds] == EXCHANGED
     first, *others = [seen["thought"] for seen in rounds]
-    assert first.startswith(THOUGHT) if client.tells_thoughts else not first
+    assert first.startswith(THOUGHT) if client.reports_thinking else not first
     assert not any(others)
 
 
 def assert_recorded(records: list[Recorded], structured: bool, marks_errors: bool) -> None:
-    """The three requests that the model saw: one conversation that grows, of true tool blocks."""
+    """Assert that the model received three requests, which are one growing conversation with tool blocks."""
     for record in records:
         assert record.status == 200
         tools = tools_of(record.body)
@@ -194,19 +195,19 @@ def assert_recorded(records: list[Recorded], structured: bool, marks_errors: boo
 
 
 def assert_conversation(record: Recorded, marks_errors: bool) -> None:
-    """Word for word what was said; the thinking is there only if the model's own process went on, not a new one."""
+    """Assert that the conversation is verbatim. It has thinking only if the process that produced it continued."""
     question, first, looked_up, second, failed = (recorded_blocks(record, index) for index in range(5))
     assert [block["text"] for block in question if block["type"] == "text"] == [QUESTION]
     assert [block["type"] for block in first] == ["thinking", "text", "tool_use", "tool_use"]
     assert first[1]["text"] == TEXTS[0]
     assert_calls(first[2:], 0)
-    assert [said(block, "toolu_paris", "toolu_tokyo") for block in looked_up] == [
+    assert [result_text(block, "toolu_paris", "toolu_tokyo") for block in looked_up] == [
         "21 °C in Paris",
         "21 °C in 東京",
     ]
     assert_calls(second, 1)
     (failure,) = failed
-    assert NO_MAILBOX in said(failure, "toolu_mail", is_error=marks_errors)
+    assert NO_MAILBOX in result_text(failure, "toolu_mail", is_error=marks_errors)
 
 
 def assert_calls(found: list[Body], step: int) -> None:
@@ -217,8 +218,8 @@ def assert_calls(found: list[Body], step: int) -> None:
     assert [{key: block[key] for key in wanted[0]} for block in found] == wanted
 
 
-def said(block: Body, *ids: str, is_error: bool = False) -> str:
-    """The text of a tool_result that belongs to one of the calls. A client of chat cannot mark it as an error."""
+def result_text(block: Body, *ids: str, is_error: bool = False) -> str:
+    """Return the text of a tool result for one of these calls. Chat clients cannot mark a result as an error."""
     assert block["type"] == "tool_result"
     assert block["tool_use_id"] in ids
     assert bool(block.get("is_error")) == is_error

@@ -1,4 +1,4 @@
-"""OpenAI's own SDK, in three major versions, against the gateway."""
+"""Three major versions of OpenAI's own SDK use the gateway."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODEL = "claude-haiku-4-5-20251001"
 
 
 def python_with(version: str) -> Path:
-    """The Python of an environment with that version of the SDK, made on first use by one of the test workers."""
+    """Return the Python of an environment with this version of the SDK. The first test worker creates it."""
     if version == openai.__version__:
         return Path(sys.executable)
     home = ENVIRONMENTS / version
@@ -44,7 +44,7 @@ def python_with(version: str) -> Path:
 
 
 def run(*command: str) -> str:
-    """What a command prints; AssertionError with its complaint when it fails."""
+    """Run a command and return its output. Raise AssertionError with that output if the command fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -54,7 +54,7 @@ def run(*command: str) -> str:
 def results(
     request: pytest.FixtureRequest, start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> dict[str, Any]:
-    """What tests.sdk_script has seen with one version."""
+    """Return the results of tests.support.sdk_script with one version of the SDK."""
     standin.default(text(ANSWER))
     standin.reply(error(429), when="LIMIT")
     standin.reply(error(529), when="OVERLOADED")
@@ -69,7 +69,7 @@ def results(
 
 
 def test_sdk_understands_answers_streams_and_errors(results: dict[str, Any]) -> None:
-    whole = {"text": ANSWER, "finish": "stop", "model": MODEL, "sums": True}
+    complete = {"text": ANSWER, "finish": "stop", "model": MODEL, "sums": True}
     final = {"text": ANSWER, "finish": "stop"}
     stream = {
         "text": ANSWER,
@@ -80,22 +80,22 @@ def test_sdk_understands_answers_streams_and_errors(results: dict[str, Any]) -> 
         "last_has_choices": True,
     }
     sync = results["sync"]
-    assert sync["whole"] == whole
+    assert sync["whole"] == complete
     assert sync["stream"] == stream
     (tokens,) = sync["usage"]["tokens"]
     assert tokens > 0
     assert sync["usage"] == {**stream, "tokens": [tokens], "last_has_choices": False}
     assert sync["helper"] == {**final, "deltas": ANSWER}
-    assert sync["raw"] == {**whole, "id": "mine-1"}
+    assert sync["raw"] == {**complete, "id": "mine-1"}
     assert sync["models"] == {"listed": True, "one": MODEL}
-    assert results["async"] == {"whole": whole, "stream": stream, "helper": final, "models": True}
+    assert results["async"] == {"whole": complete, "stream": stream, "helper": final, "models": True}
     assert_errors(sync)
 
 
 def assert_errors(sync: dict[str, Any]) -> None:
     def status_error(name: str, status: int, code: str, param: str | None, kind: str) -> dict[str, Any]:
-        told = {"class": name, "status": status, "code": code, "param": param, "type": kind}
-        return {**told, "has_id": True}
+        expected = {"class": name, "status": status, "code": code, "param": param, "type": kind}
+        return {**expected, "has_id": True}
 
     invalid = "invalid_request_error"
     assert sync["RateLimitError"] == status_error(

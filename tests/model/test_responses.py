@@ -16,7 +16,7 @@ from tests.model.test_parked_conversations import as_blocks, count_reuses, witho
 from tests.model.test_upstream_errors import SLOW
 from tests.standin import Recorded, StandIn, error, hang, stream_error, text, thinking, tool_calls
 from tests.support import responses_shapes as shapes
-from tests.support.api_client import error_of
+from tests.support.api_client import body_of, error_of
 from tests.support.gateway import Gateway, wait_for
 from tests.support.recorded import process_of, system_texts_of, turns_of
 from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, comparable_body, recorded_blocks

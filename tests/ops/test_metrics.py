@@ -1,4 +1,4 @@
-"""GET /metrics: figures of all workers, for those who may see them."""
+"""GET /metrics shows the figures of all workers to admins."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ KEY = "a-configured-key"
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Two workers with keys in front of the scripted CLI; `http` has the key of an admin."""
+def metrics_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Yield a gateway with two workers and the scripted CLI. Its `api` has the key of an admin."""
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
     with closing(
@@ -38,8 +38,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield gateway
 
 
-def value(gateway: Gateway, name: str, **labels: str) -> float:
-    """The sum of the samples of that name that have these labels."""
+def sum_of(gateway: Gateway, name: str, **labels: str) -> float:
+    """Return the sum of the samples with this name and these labels."""
     answer = gateway.api.get("/metrics")
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.text)
@@ -47,28 +47,28 @@ def value(gateway: Gateway, name: str, **labels: str) -> float:
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
-def test_metrics_require_the_key_of_an_admin(measured: Gateway) -> None:
+def test_metrics_require_the_key_of_an_admin(metrics_gateway: Gateway) -> None:
     for key, status, code in [
         ("", 401, "missing_api_key"),
         ("wrong", 401, "invalid_api_key"),
         (KEY, 403, "admin_required"),
     ]:
-        refused = measured.api.get("/metrics", headers={"x-api-key": key})
+        refused = metrics_gateway.api.get("/metrics", headers={"x-api-key": key})
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
-    assert measured.api.get("/metrics").headers["content-type"].startswith("text/plain; version=")
+    assert metrics_gateway.api.get("/metrics").headers["content-type"].startswith("text/plain; version=")
 
 
-def test_requests_are_counted_by_route(measured: Gateway) -> None:
-    before = value(measured, "gateway_requests_total", route="unknown", status="404")
+def test_requests_are_counted_by_route(metrics_gateway: Gateway) -> None:
+    before = sum_of(metrics_gateway, "gateway_requests_total", route="unknown", status="404")
     for path in ("/nothing", "/nothing/else"):
-        measured.api.get(path)
-    assert value(measured, "gateway_requests_total", route="unknown", status="404") == before + 2
-    measured.api.get("/v1/models/claude-opus-4-1-20250805")
-    assert value(measured, "gateway_requests_total", route="/v1/models/<path:model_id>") == 1
-    assert "claude-opus-4-1" not in measured.api.get("/metrics").text
+        metrics_gateway.api.get(path)
+    assert sum_of(metrics_gateway, "gateway_requests_total", route="unknown", status="404") == before + 2
+    metrics_gateway.api.get("/v1/models/claude-opus-4-1-20250805")
+    assert sum_of(metrics_gateway, "gateway_requests_total", route="/v1/models/<path:model_id>") == 1
+    assert "claude-opus-4-1" not in metrics_gateway.api.get("/metrics").text
 
 
-def test_answers_are_counted(measured: Gateway) -> None:
+def test_answers_are_counted(metrics_gateway: Gateway) -> None:
     names = {
         "gateway_answers_total": {"outcome": "complete"},
         "gateway_tokens_total": {"kind": "output"},
@@ -77,59 +77,63 @@ def test_answers_are_counted(measured: Gateway) -> None:
         "gateway_answer_seconds_count": {},
         "gateway_answer_errors_total": {"code": "upstream_error"},
     }
-    before = {name: value(measured, name, **labels) for name, labels in names.items()}
+    before = {name: sum_of(metrics_gateway, name, **labels) for name, labels in names.items()}
     for content in ("hello", "CRASHFIRST", "hello"):
-        measured.api.chat(content, model="claude-made-up-by-a-client")
-    after = {name: value(measured, name, **labels) for name, labels in names.items()}
+        metrics_gateway.api.chat(content, model="claude-made-up-by-a-client")
+    after = {name: sum_of(metrics_gateway, name, **labels) for name, labels in names.items()}
     changes = {name: round(after[name] - before[name], 3) for name in names}
     assert list(changes.values()) == [2, 4, 0.02, 2, 3, 1]
-    assert "made-up" not in measured.api.get("/metrics").text
+    assert "made-up" not in metrics_gateway.api.get("/metrics").text
 
 
-def test_gauges_are_the_sum_of_all_workers(measured: Gateway) -> None:
-    wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
-    callers = [SocketClient(measured, "HANGLATER", stream=True, key=KEY) for _ in range(3)]
-    with hanging_up(*callers):
-        for caller in callers:
-            caller.read_until(b"so far", 30)
-        wait_for(lambda: value(measured, "gateway_running") == 3, 20)
-        assert value(measured, "gateway_processes") >= 3
-    wait_for(lambda: value(measured, "gateway_running") == 0, 20)
-    assert value(measured, "gateway_answers_total", outcome="cut") == 3
-    wait_for(lambda: value(measured, "gateway_starts_total") >= 5, 20)
-    assert value(measured, "gateway_warm_hits_total") + value(measured, "gateway_warm_misses_total") >= 3
+def test_gauges_are_the_sum_of_all_workers(metrics_gateway: Gateway) -> None:
+    wait_for(lambda: sum_of(metrics_gateway, "gateway_warm") == 2, 20)
+    clients = [SocketClient(metrics_gateway, "HANGLATER", stream=True, key=KEY) for _ in range(3)]
+    with hanging_up(*clients):
+        for client in clients:
+            client.read_until(b"so far", 30)
+        wait_for(lambda: sum_of(metrics_gateway, "gateway_running") == 3, 20)
+        assert sum_of(metrics_gateway, "gateway_processes") >= 3
+    wait_for(lambda: sum_of(metrics_gateway, "gateway_running") == 0, 20)
+    assert sum_of(metrics_gateway, "gateway_answers_total", outcome="cut") == 3
+    wait_for(lambda: sum_of(metrics_gateway, "gateway_starts_total") >= 5, 20)
+    assert (
+        sum_of(metrics_gateway, "gateway_warm_hits_total")
+        + sum_of(metrics_gateway, "gateway_warm_misses_total")
+        >= 3
+    )
 
 
-def test_limits_of_the_subscription_are_shown(measured: Gateway) -> None:
-    assert measured.api.chat("LIMITS").status_code == 200
-    wait_for(lambda: value(measured, "gateway_limit_utilization", window="five_hour") == 0.25, 20)
-    assert value(measured, "gateway_limit_reset_timestamp_seconds") == 1_900_000_000
+def test_limits_of_the_subscription_are_shown(metrics_gateway: Gateway) -> None:
+    assert metrics_gateway.api.chat("LIMITS").status_code == 200
+    wait_for(lambda: sum_of(metrics_gateway, "gateway_limit_utilization", window="five_hour") == 0.25, 20)
+    assert sum_of(metrics_gateway, "gateway_limit_reset_timestamp_seconds") == 1_900_000_000
 
 
-def test_gauges_of_a_dead_worker_vanish_but_its_counters_stay(measured: Gateway) -> None:
-    wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
-    counted = value(measured, "gateway_answers_total")
-    killed = measured.workers
+def test_gauges_of_a_dead_worker_vanish_but_its_counters_stay(metrics_gateway: Gateway) -> None:
+    wait_for(lambda: sum_of(metrics_gateway, "gateway_warm") == 2, 20)
+    counted = sum_of(metrics_gateway, "gateway_answers_total")
+    killed = metrics_gateway.workers
     for worker in killed:
         worker.kill()
-    wait_for(lambda: len(measured.workers) == 2 and not {*measured.workers} & {*killed}, 20)
-    measured.api.headers["connection"] = "close"
-    wait_for(lambda: value(measured, "gateway_warm") == 2, 20)
-    assert value(measured, "gateway_answers_total") == counted
+    wait_for(lambda: len(metrics_gateway.workers) == 2 and not {*metrics_gateway.workers} & {*killed}, 20)
+    metrics_gateway.api.headers["connection"] = "close"
+    wait_for(lambda: sum_of(metrics_gateway, "gateway_warm") == 2, 20)
+    assert sum_of(metrics_gateway, "gateway_answers_total") == counted
 
 
-# Without workers
+# Without a running gateway
 
 
-def test_metrics_wait_for_a_file_that_is_still_empty(measured: Gateway) -> None:
-    """For a moment it is empty."""
-    maps = {Path(found.path) for found in measured.workers[0].memory_maps()}
+def test_metrics_wait_for_a_file_that_is_still_empty(metrics_gateway: Gateway) -> None:
+    """A worker creates its file empty and fills it a moment later."""
+    maps = {Path(found.path) for found in metrics_gateway.workers[0].memory_maps()}
     folder = next(path.parent for path in maps if path.parent.name.startswith("gateway-metrics-"))
     file = folder / "histogram_1.db"
     file.touch()
     filler = threading.Timer(0.05, os.truncate, [file, 1 << 16])
     filler.start()
-    answer = measured.api.get("/metrics")
+    answer = metrics_gateway.api.get("/metrics")
     filler.join()
     file.unlink()
     assert answer.status_code == 200, answer.text
@@ -152,14 +156,14 @@ def test_every_metric_is_documented(tmp_path: Path) -> None:
 
 
 def test_grafana_dashboard_uses_documented_metrics() -> None:
-    """And for all of them, but for when a subscription's limit resets."""
+    """The dashboard uses all documented metrics but the time at which a limit of the subscription resets."""
     board = json.loads((ROOT / "deploy/grafana.json").read_text("utf-8"))
-    asked = {
+    used = {
         re.sub("_bucket$", "", name)
         for panel in board["panels"]
         for target in panel["targets"]
         for name in re.findall(r"gateway_\w+", target["expr"])
     }
     listed = set(re.findall(r"^\| `(gateway_\w+)`", (ROOT / "docs/operations.md").read_text("utf-8"), re.M))
-    assert listed - asked == {"gateway_limit_reset_timestamp_seconds"}
-    assert asked <= listed
+    assert listed - used == {"gateway_limit_reset_timestamp_seconds"}
+    assert used <= listed

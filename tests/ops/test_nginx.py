@@ -1,4 +1,4 @@
-"""The nginx site of deploy/, with a real nginx in front of a real gateway."""
+"""The nginx site in deploy/: a real nginx in front of a real gateway."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ASK = {"messages": [{"role": "user", "content": "hi"}]}
 
 @contextlib.contextmanager
 def nginx(folder: Path, *upstreams: str) -> Iterator[Nginx]:
-    """nginx for as long as the block lasts."""
+    """Run nginx during the block."""
     server = Nginx(folder, *upstreams)
     try:
         yield server
@@ -38,17 +38,17 @@ def nginx(folder: Path, *upstreams: str) -> Iterator[Nginx]:
 
 @pytest.fixture
 def front(gateway: Gateway, tmp_path: Path) -> Iterator[Nginx]:
-    """nginx in front of the shared gateway."""
+    """Yield nginx in front of the shared gateway."""
     with nginx(tmp_path, gateway.url.removeprefix("http://")) as server:
         yield server
 
 
 def test_streams_arrive_token_by_token(front: Nginx, gateway: Gateway, standin: StandIn) -> None:
-    """What has been written is there, though the answer never goes on; leaving then stops the turn."""
+    """The words so far arrive although the answer never continues, and a disconnect then stops the turn."""
     standin.reply(hang(after=3))
-    caller = SocketClient(gateway, stream=True, url=front.url)
-    with hanging_up(caller):
-        caller.read_until(b"word2")
+    client = SocketClient(gateway, stream=True, url=front.url)
+    with hanging_up(client):
+        client.read_until(b"word2")
         assert not standin.messages.last.finished
     standin.wait_for(lambda: standin.messages.last.aborted, 5)
 
@@ -57,8 +57,8 @@ def test_disconnect_before_the_answer_stops_the_turn(
     front: Nginx, gateway: Gateway, standin: StandIn
 ) -> None:
     standin.reply(text("late", head_delay=60))
-    caller = SocketClient(gateway, url=front.url)
-    with hanging_up(caller):
+    client = SocketClient(gateway, url=front.url)
+    with hanging_up(client):
         standin.wait_for(lambda: len(standin.messages) == 1, 20)
     standin.wait_for(lambda: standin.messages.last.aborted, 5)
 
@@ -78,9 +78,9 @@ def test_answers_and_errors_pass_unchanged(front: Nginx, standin: StandIn) -> No
 
 def test_a_hundred_streams_run_at_once(start_gateway: Start, tmp_path: Path) -> None:
     cli = ScriptedCli(tmp_path)
-    most = str(STREAMS)
+    limit = str(STREAMS)
     gateway = start_gateway(
-        **cli.environ, MAX_PROCESSES=most, MAX_CONCURRENT_SESSIONS=most, START_TIMEOUT_SECONDS="100"
+        **cli.environ, MAX_PROCESSES=limit, MAX_CONCURRENT_SESSIONS=limit, START_TIMEOUT_SECONDS="100"
     )
     address = gateway.url.removeprefix("http://")
     with contextlib.ExitStack() as stack:
@@ -97,12 +97,12 @@ def test_a_hundred_streams_run_at_once(start_gateway: Start, tmp_path: Path) -> 
 
 
 class Upstream(ThreadingHTTPServer):
-    """Stands for a gateway where only the way to it matters: answers with its port, or hangs up when `breaks`."""
+    """A gateway for tests of routing. It answers with its address, or closes the connection if `breaks` is set."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), UpstreamHandler)
         self.breaks = False
-        self.asked = 0
+        self.requests = 0
         threading.Thread(target=self.serve_forever, args=(0.05,)).start()
 
     @property
@@ -119,7 +119,7 @@ class UpstreamHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self.server.asked += 1
+        self.server.requests += 1
         if not self.server.breaks:
             self.send_response(200)
             self.end_headers()
@@ -137,8 +137,8 @@ def upstreams() -> Iterator[list[Upstream]]:
         server.close()
 
 
-def by_key(front: Nginx, header: str, keys: int = 12) -> list[str]:
-    """Which upstream each of some keys is led to."""
+def upstreams_by_key(front: Nginx, header: str, keys: int = 12) -> list[str]:
+    """Return the upstream that answers a request with each of some keys."""
     prefix = "Bearer " if header == "authorization" else ""
     return [
         httpx.post(front.url, json=ASK, headers={header: f"{prefix}key-{number}"}, trust_env=False).text
@@ -148,14 +148,14 @@ def by_key(front: Nginx, header: str, keys: int = 12) -> list[str]:
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key"])
 def test_same_key_goes_to_the_same_gateway(upstreams: list[Upstream], tmp_path: Path, header: str) -> None:
-    """And to the other one when that cannot be reached."""
+    """If its gateway cannot be reached, the key goes to the other one."""
     with nginx(tmp_path, *(upstream.address for upstream in upstreams)) as front:
-        chosen = by_key(front, header)
+        chosen = upstreams_by_key(front, header)
         assert set(chosen) == {upstream.address for upstream in upstreams}
-        assert by_key(front, header) == chosen
+        assert upstreams_by_key(front, header) == chosen
         lost, other = upstreams
         lost.server_close()
-        wait_for(lambda: set(by_key(front, header)) == {other.address})
+        wait_for(lambda: set(upstreams_by_key(front, header)) == {other.address})
 
 
 def test_request_is_never_sent_twice(upstreams: list[Upstream], tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_request_is_never_sent_twice(upstreams: list[Upstream], tmp_path: Path) 
     with nginx(tmp_path, *(upstream.address for upstream in upstreams)) as front:
         answer = httpx.post(front.url, json=ASK, timeout=30, trust_env=False)
     assert answer.status_code == 502
-    assert sum(upstream.asked for upstream in upstreams) == 1
+    assert sum(upstream.requests for upstream in upstreams) == 1
 
 
 def test_errors_of_nginx_itself_have_the_shape_of_the_gateway(tmp_path: Path) -> None:

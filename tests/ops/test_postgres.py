@@ -1,4 +1,4 @@
-"""The store on PostgreSQL: several machines share it. Runs where the server's programs are installed."""
+"""The store on PostgreSQL, which several machines can share. Skipped unless PostgreSQL is installed."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MIGRATE = "import sys; from gateway.store.database import Store; Store(sys.argv[
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
-    place = postgres.programs()
-    if place is None:
+    programs = postgres.programs()
+    if programs is None:
         pytest.skip("PostgreSQL is not installed")
-    with postgres.server(place) as server:
+    with postgres.server(programs) as server:
         yield server
 
 
@@ -148,14 +148,14 @@ def test_unreachable_server_is_a_503() -> None:
     assert (error.value.status, "secret" in str(error.value)) == (503, False)
 
 
-UNFIT = "a\0b\ud800"
+UNSUPPORTED_TEXT = "a\0b\ud800"
 
 
 @pytest.fixture
 def gateway(
     server: postgres.Server, keys: Keys, start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> Gateway:
-    """Two workers, and a client whose key has every kind of limit."""
+    """Return a gateway with two workers, and a client whose key has every kind of limit."""
     limits = {"answers_at_once": 2, "tokens_per_minute": 10**6, "tokens_per_day": 10**6, "usd_per_month": 9.5}
     _, plain = keys.create("client", limits=limits)
     cli = ScriptedCli(tmp_path)
@@ -170,29 +170,31 @@ def test_gateway_serves_from_postgresql(server: postgres.Server, gateway: Gatewa
     def ask(method: str, path: str, body: Any = None, status: int = 200) -> Any:
         response = gateway.api.request(
             method, path, content=json.dumps(body)
-        )  # httpx itself takes no half pairs
+        )  # json.dumps escapes lone surrogates
         assert response.status_code == status, (method, path, response.text)
         return response.json()
 
-    project = ask("POST", "/v1/projects", {"name": UNFIT, "description": UNFIT})["id"]
+    project = ask("POST", "/v1/projects", {"name": UNSUPPORTED_TEXT, "description": UNSUPPORTED_TEXT})["id"]
     assert ask("GET", "/v1/projects")["data"][0]["name"] == "a?b?"
-    session = ask("POST", "/v1/sessions", {"title": UNFIT, "system_prompt": UNFIT, "project_id": project})[
-        "id"
-    ]
-    chat = {"messages": [{"role": "user", "content": UNFIT}], "session_id": session}
+    session = ask(
+        "POST",
+        "/v1/sessions",
+        {"title": UNSUPPORTED_TEXT, "system_prompt": UNSUPPORTED_TEXT, "project_id": project},
+    )["id"]
+    chat = {"messages": [{"role": "user", "content": UNSUPPORTED_TEXT}], "session_id": session}
     for _ in range(2):
         assert ask("POST", "/v1/chat/completions", chat)["session_id"] == session
     shown = ask("GET", f"/v1/sessions/{session}")
     assert (shown["title"], shown["message_count"], len(shown["messages"])) == ("a?b?", 4, 4)
     assert ask("GET", "/v1/sessions/stats")["session_stats"]["total_messages"] == 4
     for field in ("session_id", "project_id"):
-        ask("POST", "/v1/chat/completions", {**chat, field: UNFIT}, 404)
+        ask("POST", "/v1/chat/completions", {**chat, field: UNSUPPORTED_TEXT}, 404)
 
-    item = {"id": UNFIT, "type": "message", "role": "user", "content": UNFIT}
-    response = ask("POST", "/v1/responses", {"input": [item], "metadata": {"a": UNFIT}})["id"]
+    item = {"id": UNSUPPORTED_TEXT, "type": "message", "role": "user", "content": UNSUPPORTED_TEXT}
+    response = ask("POST", "/v1/responses", {"input": [item], "metadata": {"a": UNSUPPORTED_TEXT}})["id"]
     ask("POST", "/v1/responses", {"input": "hi", "previous_response_id": response})
-    ask("POST", "/v1/responses", {"input": "hi", "previous_response_id": UNFIT}, 400)
-    assert ask("GET", f"/v1/responses/{response}/input_items")["data"][0]["id"] == UNFIT
+    ask("POST", "/v1/responses", {"input": "hi", "previous_response_id": UNSUPPORTED_TEXT}, 400)
+    assert ask("GET", f"/v1/responses/{response}/input_items")["data"][0]["id"] == UNSUPPORTED_TEXT
     running = ask("POST", "/v1/responses", {"input": "HANGLATER", "background": True})["id"]
     assert ask("POST", f"/v1/responses/{running}/cancel", {})["status"] == "cancelled"
 

@@ -1,4 +1,4 @@
-"""`make restart` sends gunicorn a HUP: new workers take over, and nobody who talks to the gateway notices."""
+"""`make restart` sends gunicorn a HUP: new workers take over, and clients notice nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Start = Callable[..., Gateway]
 
 
 def settings(cli: ScriptedCli) -> dict[str, str]:
-    """Room for all, and processes that cost next to nothing."""
+    """Return settings with room for all clients, and the scripted CLI, which uses little CPU."""
     return {
         **cli.environ,
         "MAX_CONCURRENT_SESSIONS": "40",
@@ -33,8 +33,8 @@ def settings(cli: ScriptedCli) -> dict[str, str]:
     }
 
 
-class Asker(threading.Thread):
-    """Asks one question after the other, each over a connection of its own, and notes the statuses."""
+class BusyClient(threading.Thread):
+    """Sends one chat request after the other, each over a new connection, and records the statuses."""
 
     def __init__(self, gateway: Gateway) -> None:
         super().__init__()
@@ -44,11 +44,11 @@ class Asker(threading.Thread):
 
     def run(self) -> None:
         while not self.done.is_set():
-            self.statuses.append(ask(self.gateway.url))
+            self.statuses.append(status_of_chat(self.gateway.url))
 
 
-def ask(url: str) -> int:
-    """The status of a chat over a new connection; 0 when it broke."""
+def status_of_chat(url: str) -> int:
+    """Send a chat request over a new connection and return its status, or 0 if the connection broke."""
     body = {"messages": [{"role": "user", "content": "hi"}]}
     try:
         return httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60, trust_env=False).status_code
@@ -57,19 +57,19 @@ def ask(url: str) -> int:
 
 
 @contextlib.contextmanager
-def asking(gateway: Gateway) -> Iterator[Asker]:
-    """Somebody asks all the time."""
-    asker = Asker(gateway)
-    asker.start()
+def busy_client(gateway: Gateway) -> Iterator[BusyClient]:
+    """Send requests during the whole block."""
+    client = BusyClient(gateway)
+    client.start()
     try:
-        yield asker
+        yield client
     finally:
-        asker.done.set()
-        asker.join()
+        client.done.set()
+        client.join()
 
 
 def reload(gateway: Gateway) -> tuple[psutil.Process, psutil.Process]:
-    """HUP; the worker of before, and the one that has taken over."""
+    """Send HUP, and return the old worker and the new one that replaces it."""
     (old,) = gateway.workers
     gateway.process.send_signal(signal.SIGHUP)
     wait_for(lambda: gateway.log.count("Booting worker") == 2, 30)
@@ -92,33 +92,33 @@ def test_restart_under_load_drops_and_rejects_nothing(start_gateway: Start, tmp_
         ]
         for connection in connections:
             connection.get("/health")
-        asker = stack.enter_context(asking(gateway))
-        wait_for(lambda: len(asker.statuses) >= 3, 30)
+        client = stack.enter_context(busy_client(gateway))
+        wait_for(lambda: len(client.statuses) >= 3, 30)
         old, new = reload(gateway)
         wait_for(lambda: is_retired(old), 30)
         body = {"messages": [{"role": "user", "content": "hi"}]}
-        cli_figures(gateway)  # the fixture's own connection, which would hold the old worker up a while
-        kept = [connection.post("/v1/chat/completions", json=body) for connection in connections]
-        before = len(asker.statuses)
-        wait_for(lambda: len(asker.statuses) >= before + 3, 30)
+        cli_figures(gateway)  # an idle connection of the test would delay the end of the old worker
+        answers = [connection.post("/v1/chat/completions", json=body) for connection in connections]
+        before = len(client.statuses)
+        wait_for(lambda: len(client.statuses) >= before + 3, 30)
         cli.go()
         for stream in streams:
             stream.read_until(b"[DONE]", 60)
             assert b" and on" in stream.received
-    assert [answer.status_code for answer in kept] == [200] * CONNECTIONS
-    assert set(asker.statuses) == {200}
+    assert [answer.status_code for answer in answers] == [200] * CONNECTIONS
+    assert set(client.statuses) == {200}
     wait_for(lambda: have_ended(old.pid, *left), 40)
     assert new.is_running()
     assert "SIGKILL" not in gateway.log
 
 
 def is_retired(old: psutil.Process) -> bool:
-    """Whether the worker of before listens no more, so that a new connection reaches the other."""
+    """Return whether the old worker has stopped listening, so that new connections reach the other one."""
     return not any(found.status == psutil.CONN_LISTEN for found in old.net_connections("tcp"))
 
 
 def test_old_worker_ends_its_idle_processes_at_once(start_gateway: Start, tmp_path: Path) -> None:
-    """While the old worker finishes an answer, its warm and kept processes are gone already."""
+    """The old worker has ended its warm and parked processes while it still finishes an answer."""
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**settings(cli))
     gateway.await_warm(2)
@@ -134,11 +134,11 @@ def test_old_worker_ends_its_idle_processes_at_once(start_gateway: Start, tmp_pa
 
 @contextlib.contextmanager
 def streaming(gateway: Gateway) -> Iterator[SocketClient]:
-    """A client in the middle of an answer."""
-    caller = SocketClient(gateway, "WAIT", stream=True)
-    with hanging_up(caller):
-        caller.read_until(b"so far", 30)
-        yield caller
+    """Yield a client in the middle of an answer."""
+    client = SocketClient(gateway, "WAIT", stream=True)
+    with hanging_up(client):
+        client.read_until(b"so far", 30)
+        yield client
 
 
 def test_restart_loads_new_settings(start_gateway: Start, tmp_path: Path) -> None:

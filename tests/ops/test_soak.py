@@ -1,4 +1,4 @@
-"""Five minutes of agentic clients: no error, every follow-up finds its process, memory and processes stay bounded."""
+"""Five minutes of agentic clients: no errors, follow-ups find their processes, memory and processes stay bounded."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.support.recorded import assistant, system, user
 CLIENTS = 8
 TURNS = 10
 SECONDS = 300.0
-MOST = 20
+MAX_PROCESSES = 20
 
 
 class Client(threading.Thread):
-    """Holds one conversation of TURNS turns after the other until the time is up."""
+    """Holds conversations of TURNS turns, one after the other, until the time is up."""
 
     def __init__(self, gateway: Gateway, number: int, until: float) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def test_sustained_load_is_free_of_errors_and_bounded(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     standin.default(text("one two three four", delay=0.01))
-    gateway = start_gateway(MAX_PROCESSES=str(MOST), WARM_PROCESSES="4")
+    gateway = start_gateway(MAX_PROCESSES=str(MAX_PROCESSES), WARM_PROCESSES="4")
     gateway.await_warm(4)
     until = time.monotonic() + SECONDS
     clients = [Client(gateway, number, until) for number in range(CLIENTS)]
@@ -60,16 +60,16 @@ def test_sustained_load_is_free_of_errors_and_bounded(
         client.start()
     memory, processes = [], []
     while time.monotonic() < until:
-        time.sleep(1)
+        time.sleep(1)  # between two samples
         memory.append(gateway.workers[0].memory_info().rss)
         processes.append(gateway.api.health()["claude"]["processes"])
     for client in clients:
         client.join()
     status = gateway.api.health()["claude"]
     follow_ups = sum(client.follow_ups for client in clients)
-    print(f"follow-ups {follow_ups}, hits {status['kept_hits']}, most processes {max(processes)}")
+    print(f"follow-ups {follow_ups}, reuses {status['kept_hits']}, most processes {max(processes)}")
     print(f"MiB at 30 s {memory[30] >> 20}, at the end {memory[-1] >> 20}")
     assert not [error for client in clients for error in client.errors]
     assert status["kept_hits"] >= 0.98 * follow_ups
-    assert max(processes) <= MOST
+    assert max(processes) <= MAX_PROCESSES
     assert memory[-1] < memory[30] + 16 * 2**20
