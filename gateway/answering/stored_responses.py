@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.answering.caller import Caller
 from gateway.answering.services import Services
-from gateway.dialects.common.field_errors import invalid, unsupported
+from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.input_items import as_list
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.builder import OnEnd
@@ -19,7 +19,7 @@ def is_to_be_stored(body: Body, settings: Settings) -> bool:
     """Return True if the response will be stored. Raises UnsupportedParameter if it cannot be, but has to."""
     is_stored = bool(settings.store_responses and body.get("store", True))
     if body.get("background") and not is_stored:
-        raise unsupported("background", "A background response must be stored, but this one is not.")
+        raise unsupported_field("background", "A background response must be stored, but this one is not.")
     return is_stored
 
 
@@ -39,7 +39,7 @@ def find_earlier_items(body: Body, caller: Caller, services: Services) -> list[I
         return []
     try:
         if not services.responses.get(caller.owner_id, previous).is_finished:
-            raise invalid(PREVIOUS, "That response is not finished yet.")
+            raise invalid_field(PREVIOUS, "That response is not finished yet.")
         return services.responses.list_chain(caller.owner_id, previous)
     except ResponseNotFound as error:
         problem = f"{error.message} It was not stored, is expired or deleted, or belongs to another key."

@@ -36,12 +36,12 @@ def field_error(messages: Mapping[Any, Any] | list[Any]) -> InvalidRequest:
 
 def field_errors(messages: Mapping[Any, Any] | list[Any]) -> Iterator[InvalidRequest]:
     """Yield all problems, each as an error that names its field."""
-    for param, problem in problems(messages):
+    for param, problem in find_problems(messages):
         where = f"'{param}'" if param else "request body"
         yield InvalidRequest(f"Invalid {where}: {problem}", param=param, code=_CODES.get(problem))
 
 
-def problems(messages: Mapping[Any, Any] | list[Any]) -> Iterator[tuple[str | None, str]]:
+def find_problems(messages: Mapping[Any, Any] | list[Any]) -> Iterator[tuple[str | None, str]]:
     """Yield every problem as (param, text), in the order in which the schema declares its fields."""
     for path, problem in _leaves(_without_location(messages), ""):
         yield path or None, problem

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects.messages import errors as anthropic_errors
+from gateway.dialects.messages.errors import error_body, error_status
 from gateway.errors import GatewayError
 
 
@@ -24,4 +24,4 @@ class ErrorFormat:
 
 
 OPENAI = ErrorFormat("Error", "", lambda error: error.status, lambda error, _: error.body())
-ANTHROPIC = ErrorFormat("AnthropicError", "Anthropic", anthropic_errors.status, anthropic_errors.body)
+ANTHROPIC = ErrorFormat("AnthropicError", "Anthropic", error_status, error_body)

@@ -12,7 +12,7 @@ from gateway.api.http.blueprints import Blueprint
 from gateway.api.http.context import get_services
 from gateway.api.http.streaming import json_response
 from gateway.api.openapi.description import document_errors
-from gateway.dialects.messages import models as anthropic_models
+from gateway.dialects.messages.models import model_entry, model_list
 from gateway.errors import ModelNotFound
 from gateway.schemas.models import (
     AnthropicModelListSchema,
@@ -43,7 +43,7 @@ def listing() -> Response:
     models = get_services().claude.catalog.all()
     if is_anthropic_request():
         entries = [_anthropic_entry(model, name) for name, model in _by_name(models).items()]
-        return json_response(anthropic_models.listing(entries))
+        return json_response(model_list(entries))
     return jsonify({"object": "list", "data": [_entry(name) for name in _by_name(models)]})
 
 
@@ -72,7 +72,7 @@ def _by_name(models: Iterable[Model]) -> dict[str, Model]:
 
 
 def _anthropic_entry(model: Model, name: str) -> dict[str, Any]:
-    return anthropic_models.entry(name, model.name or name, model.max_tokens)
+    return model_entry(name, model.name or name, model.max_tokens)
 
 
 def _entry(model_id: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import ignored_header, json_response, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
-from gateway.dialects.common.field_errors import invalid, unsupported
+from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import ResponseBuilder, new_response
@@ -68,7 +68,9 @@ def create(body: Body) -> Response:
 def show(response_id: str) -> Response:
     """Return a stored response as it is now."""
     if request.args.get("stream", "").lower() in ("true", "1"):
-        raise unsupported("stream", "A stored response is sent as one body; ask again until it is finished.")
+        raise unsupported_field(
+            "stream", "A stored response is sent as one body; ask again until it is finished."
+        )
     return json_response(get_services().responses.get(get_caller().owner_id, response_id).body)
 
 
@@ -119,7 +121,7 @@ def _find_start(items: list[Item], after: str | None) -> int:
     for index, item in enumerate(items):
         if item["id"] == after:
             return index + 1
-    raise invalid("after", "There is no such item.")
+    raise invalid_field("after", "There is no such item.")
 
 
 def _answer_in_background(

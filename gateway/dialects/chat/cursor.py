@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.dialects.chat import cursor_tools
 from gateway.dialects.common import content
-from gateway.dialects.common.field_errors import invalid, unsupported
+from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body
 
@@ -69,7 +69,9 @@ def _move_messages(plain: Body) -> str:
         return "messages"
     for name in _STORED:
         if plain.get(name):
-            raise unsupported(name, "Chat completions are not stored. Send the whole conversation instead.")
+            raise unsupported_field(
+                name, "Chat completions are not stored. Send the whole conversation instead."
+            )
     plain["messages"] = as_messages(plain.pop("input", None))
     return "input"
 
@@ -115,7 +117,7 @@ def _move_text(plain: Body) -> None:
 
 def _response_format(wanted: Any) -> Body:
     if not isinstance(wanted, dict):
-        raise invalid("text.format", "Expected an object.")
+        raise invalid_field("text.format", "Expected an object.")
     if wanted.get("type") == "json_schema" and "json_schema" not in wanted:
         return {"type": "json_schema", "json_schema": wanted}
     return wanted

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.dialects.common import media
-from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.common.text import is_blank, read_string, well_formed
+from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.text import is_blank, read_string, repair_text
 from gateway.turn import Block
 
 
@@ -76,7 +76,7 @@ def read_parts(content: Any, where: str, readers: Readers) -> list[ContentPart]:
     Raises UnsupportedParameter or InvalidRequest, naming the part.
     """
     if isinstance(content, str):
-        block = text_block(well_formed(content))
+        block = text_block(repair_text(content))
         return [ContentPart(block, where)] if block else []
     found: list[ContentPart] = []
     for index, part in enumerate(_parts(content, where)):
@@ -95,7 +95,7 @@ def read_blocks(content: Any, where: str, readers: Readers = PARTS) -> list[Bloc
 def read_joined_text(content: Any, where: str) -> str:
     """Return the text of a system message with its parts concatenated, blank ones included."""
     if isinstance(content, str):
-        return well_formed(content)
+        return repair_text(content)
     return "".join(read_texts(content, where))
 
 
@@ -112,15 +112,19 @@ def _parts(content: Any, where: str) -> list[dict[str, Any]]:
     if content is None:
         return []
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise invalid(where, "Expected a string or a list of content parts.")
+        raise invalid_field(where, "Expected a string or a list of content parts.")
     return content
 
 
 def _reader(part: dict[str, Any], where: str, readers: Readers) -> Reader:
     kind = part.get("type")
     if not isinstance(kind, str):
-        raise invalid(f"{where}.type", "Every content part needs a type.")
+        raise invalid_field(f"{where}.type", "Every content part needs a type.")
     if kind in readers:
         return readers[kind]
-    problem = f"Parts of type {quoted(kind)} are not supported here. Remove {where}."
-    raise unsupported(f"{where}.{kind}", problem) if kind in _KNOWN else invalid(f"{where}.type", problem)
+    problem = f"Parts of type {quote(kind)} are not supported here. Remove {where}."
+    raise (
+        unsupported_field(f"{where}.{kind}", problem)
+        if kind in _KNOWN
+        else invalid_field(f"{where}.type", problem)
+    )

@@ -18,8 +18,8 @@ from typing import Any
 
 from gateway.dialects.common import openai_messages
 from gateway.dialects.common.content import ContentPart, read_joined_text
-from gateway.dialects.common.field_errors import invalid
-from gateway.dialects.common.text import is_blank, well_formed
+from gateway.dialects.common.field_errors import invalid_field
+from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance, arrange_tool_rounds
 from gateway.errors import InvalidRequest
 from gateway.turn import Message
@@ -86,7 +86,7 @@ class _Reader:
     """Read messages in order, and collect the system texts and the utterances."""
 
     def __init__(self, system_prompt: str) -> None:
-        self.system = [well_formed(system_prompt)]
+        self.system = [repair_text(system_prompt)]
         self.utterances: list[Utterance] = []
         self._function_calls: deque[str] = deque()
 
@@ -115,7 +115,7 @@ class _Reader:
 
     def _read_function(self, message: dict[str, Any], where: str) -> ContentPart:
         if not self._function_calls:
-            raise invalid(where, "No assistant message before it has a function call without a result.")
+            raise invalid_field(where, "No assistant message before it has a function call without a result.")
         return openai_messages.read_function_message(message, where, self._function_calls.popleft())
 
 

@@ -20,21 +20,21 @@ FieldNames = Mapping[str, str]
 _MAX_QUOTE_LENGTH = 80
 
 
-def invalid(where: str, problem: str) -> InvalidRequest:
+def invalid_field(where: str, problem: str) -> InvalidRequest:
     """Return the error for a wrong field at path `where`; `problem` is a sentence.
 
-    >>> invalid("messages[3].content", "Expected a string.").message
+    >>> invalid_field("messages[3].content", "Expected a string.").message
     "Invalid 'messages[3].content': Expected a string."
     """
     return InvalidRequest(f"Invalid '{where}': {problem}", param=where)
 
 
-def unsupported(where: str, problem: str) -> UnsupportedParameter:
+def unsupported_field(where: str, problem: str) -> UnsupportedParameter:
     """Return the error for a field that cannot be honored although the answer depends on it."""
     return UnsupportedParameter(f"Unsupported '{where}': {problem}", param=where)
 
 
-def quoted(value: Any) -> str:
+def quote(value: Any) -> str:
     """Return a client's own word for use in a message, quoted and bounded in length."""
     return f"'{str(value)[:_MAX_QUOTE_LENGTH]}'"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects.common.field_errors import invalid, quoted, unsupported
+from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import RAW_INPUT
 
@@ -25,7 +25,7 @@ def as_list(given: Any) -> list[Any]:
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     if not isinstance(given, list):
-        raise invalid("input", "Expected a string or a list of items.")
+        raise invalid_field("input", "Expected a string or a list of items.")
     return given
 
 
@@ -36,11 +36,11 @@ def as_messages(given: Any) -> list[Item]:
 
 def _read_item(item: Any, where: str) -> Item:
     if not isinstance(item, dict):
-        raise invalid(where, "Expected an object.")
+        raise invalid_field(where, "Expected an object.")
     kind = item.get("type") or "message"
     if not isinstance(kind, str) or kind not in _READERS:
-        raise unsupported(
-            f"{where}.type", f"Items of type {quoted(kind)} are not supported. Remove {where} from the input."
+        raise unsupported_field(
+            f"{where}.type", f"Items of type {quote(kind)} are not supported. Remove {where} from the input."
         )
     return _READERS[kind](item, where)
 
@@ -48,10 +48,10 @@ def _read_item(item: Any, where: str) -> Item:
 def _message(item: Item, where: str) -> Item:
     """Check a message. Chat's own fields, such as `tool_calls`, stay with it."""
     if item.get("role") not in _ROLES:
-        raise invalid(f"{where}.role", f"Expected one of: {', '.join(_ROLES)}.")
+        raise invalid_field(f"{where}.role", f"Expected one of: {', '.join(_ROLES)}.")
     calls = item.get("tool_calls") or []
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-        raise invalid(f"{where}.tool_calls", "Expected a list of objects.")
+        raise invalid_field(f"{where}.tool_calls", "Expected a list of objects.")
     return item
 
 

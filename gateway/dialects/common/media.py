@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from gateway.dialects.common.field_errors import invalid, unsupported
-from gateway.dialects.common.text import is_blank, well_formed
+from gateway.dialects.common.field_errors import invalid_field, unsupported_field
+from gateway.dialects.common.text import is_blank, repair_text
 from gateway.turn import Block
 
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
@@ -47,7 +47,7 @@ def file_part(part: dict[str, Any], where: str) -> Block:
     """Read chat's `file` part, `{"file": {"file_data", "filename"}}`."""
     file = part.get("file")
     if not isinstance(file, dict):
-        raise invalid(f"{where}.file", "Expected an object.")
+        raise invalid_field(f"{where}.file", "Expected an object.")
     return input_file_part(file, f"{where}.file")
 
 
@@ -69,30 +69,32 @@ def document_block(part: dict[str, Any], where: str) -> Block:
 
 def _refuse_file_id(part: dict[str, Any], where: str) -> None:
     if part.get("file_id") is not None:
-        raise unsupported(f"{where}.file_id", "Uploaded files are not supported. Send the content instead.")
+        raise unsupported_field(
+            f"{where}.file_id", "Uploaded files are not supported. Send the content instead."
+        )
 
 
 def _source(part: dict[str, Any], where: str, readers: Mapping[str, SourceReader]) -> Source:
     source, where = part.get("source"), f"{where}.source"
     if not isinstance(source, dict):
-        raise invalid(where, "Expected an object.")
+        raise invalid_field(where, "Expected an object.")
     kind = source.get("type")
     if not isinstance(kind, str) or kind not in readers:
-        raise unsupported(f"{where}.type", f"The type must be one of: {', '.join(readers)}.")
+        raise unsupported_field(f"{where}.type", f"The type must be one of: {', '.join(readers)}.")
     field = "url" if kind == "url" else "data"
     return readers[kind](_text(source.get(field), f"{where}.{field}"), f"{where}.{field}")
 
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str) or is_blank(value):
-        raise invalid(where, "Expected a string that is not blank.")
+        raise invalid_field(where, "Expected a string that is not blank.")
     return value
 
 
 def _document(source: Source, title: Any) -> Block:
     block: Block = {"type": "document", "source": source}
     if isinstance(title, str) and not is_blank(title):
-        block["title"] = well_formed(title)
+        block["title"] = repair_text(title)
     return block
 
 
@@ -104,15 +106,15 @@ def _image_source(url: str, where: str) -> Source:
 
 def _url_source(url: str, where: str) -> Source:
     if not url[:8].lower().startswith(("http://", "https://")):
-        raise invalid(where, "Expected a data URL or an http(s) URL.")
-    return {"type": "url", "url": well_formed(url)}
+        raise invalid_field(where, "Expected a data URL or an http(s) URL.")
+    return {"type": "url", "url": repair_text(url)}
 
 
 def _encoded_image(encoded: str, where: str) -> Source:
     encoded, content = _decode(encoded, MAX_IMAGE_BYTES, where)
     media_type = _image_type(content)
     if media_type is None:
-        raise invalid(where, "The image is not a PNG, JPEG, GIF or WebP file.")
+        raise invalid_field(where, "The image is not a PNG, JPEG, GIF or WebP file.")
     return {"type": "base64", "media_type": media_type, "data": encoded}
 
 
@@ -127,19 +129,19 @@ def _file_source(data: str, where: str) -> Source:
     if _PDF_MAGIC in content[:_PDF_MAGIC_WITHIN]:
         return {"type": "base64", "media_type": "application/pdf", "data": encoded}
     if _image_type(content):
-        raise invalid(where, "The file is an image. Send it as an `image_url` part.")
+        raise invalid_field(where, "The file is an image. Send it as an `image_url` part.")
     try:
         return _text_source(content.decode("utf-8-sig"), where)
     except UnicodeDecodeError:
-        raise invalid(where, "The file is neither a PDF nor text in UTF-8.") from None
+        raise invalid_field(where, "The file is neither a PDF nor text in UTF-8.") from None
 
 
 def _text_source(text: str, where: str) -> Source:
     if "\0" in text:
-        raise invalid(where, "The file is neither a PDF nor text in UTF-8.")
+        raise invalid_field(where, "The file is neither a PDF nor text in UTF-8.")
     if is_blank(text):
-        raise invalid(where, "The file is empty.")
-    return {"type": "text", "media_type": "text/plain", "data": well_formed(text)}
+        raise invalid_field(where, "The file is empty.")
+    return {"type": "text", "media_type": "text/plain", "data": repair_text(text)}
 
 
 def _is_data_url(url: str) -> bool:
@@ -153,7 +155,7 @@ def _payload(url: str, where: str) -> str:
     """
     head, comma, data = url.partition(",")
     if not comma:
-        raise invalid(where, "The data URL has no comma before its data.")
+        raise invalid_field(where, "The data URL has no comma before its data.")
     if head.lower().endswith(";base64"):
         return data
     return base64.b64encode(unquote_to_bytes(data)).decode()
@@ -167,9 +169,9 @@ def _decode(encoded: str, limit: int, where: str) -> tuple[str, bytes]:
         encoded += "=" * (-len(encoded) % 4)
         content = _b64decode(encoded)
     if not content:
-        raise invalid(where, "Expected non-empty base64 data.")
+        raise invalid_field(where, "Expected non-empty base64 data.")
     if len(content) > limit:
-        raise invalid(where, f"The content has {len(content)} bytes; at most {limit} are allowed.")
+        raise invalid_field(where, f"The content has {len(content)} bytes; at most {limit} are allowed.")
     return encoded, content
 
 

@@ -14,8 +14,8 @@ from gateway.dialects.common.content import (
     refusal_part,
     skip_part,
 )
-from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.common.text import is_blank, well_formed, well_formed_json
+from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.text import is_blank, repair_json, repair_text
 from gateway.lenient_json import loads
 from gateway.turn import Block
 
@@ -32,7 +32,7 @@ def read_assistant(message: dict[str, Any], where: str) -> list[ContentPart]:
     """Read a replayed answer: its text, and its tool calls as `tool_use` blocks."""
     if message.get("audio"):
         problem = "Spoken answers are not supported. Replay the answer as text."
-        raise unsupported(f"{where}.audio", problem)
+        raise unsupported_field(f"{where}.audio", problem)
     found = read_parts(message.get("content"), f"{where}.content", _ASSISTANT)
     # A replayed refusal has its text here, and content null.
     refusal = refusal_part(message, where) if message.get("refusal") else None
@@ -93,21 +93,21 @@ def _are_results(parts: Any) -> bool:
 
 def _call_id(value: Any, where: str) -> str:
     if not isinstance(value, str) or is_blank(value):
-        raise invalid(where, "Expected the id of a tool call.")
-    return well_formed(value)
+        raise invalid_field(where, "Expected the id of a tool call.")
+    return repair_text(value)
 
 
 def _call(call: dict[str, Any], where: str) -> ContentPart:
     if call.get("type") not in (None, "function"):
-        problem = f"Calls of type {quoted(call['type'])} are not supported; only function calls are."
-        raise unsupported(f"{where}.type", problem)
+        problem = f"Calls of type {quote(call['type'])} are not supported; only function calls are."
+        raise unsupported_field(f"{where}.type", problem)
     call_id = _call_id(call.get("id"), f"{where}.id")
     return ContentPart(_use(call_id, call.get("function"), f"{where}.function"), f"{where}.id")
 
 
 def _use(call_id: str, called: Any, where: str) -> Block:
     if not isinstance(called, dict):
-        raise invalid(where, "Expected an object with `name` and `arguments`.")
+        raise invalid_field(where, "Expected an object with `name` and `arguments`.")
     arguments = _arguments(called.get("arguments"), f"{where}.arguments")
     return {"type": "tool_use", "id": call_id, "name": _tool_name(called, where), "input": arguments}
 
@@ -115,8 +115,8 @@ def _use(call_id: str, called: Any, where: str) -> Block:
 def _tool_name(called: dict[str, Any], where: str) -> str:
     name = called.get("name")
     if not isinstance(name, str) or is_blank(name):
-        raise invalid(f"{where}.name", "Expected the name of a tool.")
-    return well_formed(name)
+        raise invalid_field(f"{where}.name", "Expected the name of a tool.")
+    return repair_text(name)
 
 
 def _arguments(given: Any, where: str) -> dict[str, Any]:
@@ -124,8 +124,8 @@ def _arguments(given: Any, where: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise invalid(where, "Expected a JSON object.")
-    arguments: dict[str, Any] = well_formed_json(value, where)
+        raise invalid_field(where, "Expected a JSON object.")
+    arguments: dict[str, Any] = repair_json(value, where)
     return arguments
 
 
@@ -135,7 +135,7 @@ def _parse(text: str, where: str) -> Any:
     try:
         return loads(text)
     except ValueError:
-        raise invalid(where, "Expected a JSON object, but the text is not valid JSON.") from None
+        raise invalid_field(where, "Expected a JSON object, but the text is not valid JSON.") from None
 
 
 def _result(

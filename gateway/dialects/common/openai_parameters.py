@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dialects.common.parameters import effective_top_p
-from gateway.dialects.common.text import well_formed
+from gateway.dialects.common.text import repair_text
 from gateway.turn import Sampling
 
 
@@ -29,4 +29,4 @@ def cap_temperature(value: float | None) -> float | None:
 
 def _stop_sequences(value: str | list[str] | None) -> tuple[str, ...]:
     given = [value] if isinstance(value, str) else value or []
-    return tuple(well_formed(text) for text in given if text)
+    return tuple(repair_text(text) for text in given if text)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.json_types import Schema
-from gateway.dialects.common.text import well_formed_json
+from gateway.dialects.common.text import repair_json
 
 
 def read_described_schema(described: Any, where: str) -> Schema:
     """Return the `schema` in the object at `where`; at its top it is of type object. Raises InvalidRequest."""
     if not isinstance(described, dict):
-        raise invalid(where, "Expected an object with `name` and `schema`.")
+        raise invalid_field(where, "Expected an object with `name` and `schema`.")
     given = described.get("schema")
     where = f"{where}.schema"
     if not isinstance(given, dict):
-        raise invalid(where, "Expected a JSON schema, which is an object.")
+        raise invalid_field(where, "Expected a JSON schema, which is an object.")
     if given.get("type") != "object":
-        raise invalid(
+        raise invalid_field(
             where,
             'The top level of the schema must have `"type": "object"`. Put other types inside a property.',
         )
-    schema: Schema = well_formed_json(given, where)
+    schema: Schema = repair_json(given, where)
     return schema
 
 
@@ -32,4 +32,4 @@ def read_simple_format(wanted: dict[str, Any] | None, where: str) -> Schema | No
         return None
     if wanted.get("type") == "json_object":
         return {"type": "object"}
-    raise invalid(f"{where}.type", "Expected 'text', 'json_object' or 'json_schema'.")
+    raise invalid_field(f"{where}.type", "Expected 'text', 'json_object' or 'json_schema'.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.field_errors import invalid_field
 from gateway.turn import EFFORTS
 
 # Efforts that ask for no thinking. A model that cannot turn thinking off gets the lowest effort instead.
@@ -47,7 +47,7 @@ def _read_effort(value: Any, where: str) -> tuple[str | None, bool | None]:
         return EFFORTS[0], False
     if value in EFFORTS:
         return value, True
-    raise invalid(where, f"Expected one of: {', '.join((*_OFF, *EFFORTS))}.")
+    raise invalid_field(where, f"Expected one of: {', '.join((*_OFF, *EFFORTS))}.")
 
 
 def _read_thinking(thinking: dict[str, Any]) -> bool | None:
@@ -55,5 +55,5 @@ def _read_thinking(thinking: dict[str, Any]) -> bool | None:
     if kind in (None, ""):
         return None
     if not isinstance(kind, str) or kind not in _THINKING:
-        raise invalid("thinking.type", f"Expected one of: {', '.join(_THINKING)}.")
+        raise invalid_field("thinking.type", f"Expected one of: {', '.join(_THINKING)}.")
     return _THINKING[kind]

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.field_errors import invalid_field
 
 
 def is_blank(text: str) -> bool:
@@ -15,7 +15,7 @@ def is_blank(text: str) -> bool:
     return not text or text.isspace()
 
 
-def well_formed(text: str) -> str:
+def repair_text(text: str) -> str:
     """Return `text` with lone halves of surrogate pairs replaced by U+FFFD.
 
     Clients that cut a string in the middle of an emoji send such halves, and the API rejects the whole request for one.
@@ -27,15 +27,15 @@ def well_formed(text: str) -> str:
     return text
 
 
-def well_formed_json(value: Any, where: str) -> Any:
+def repair_json(value: Any, where: str) -> Any:
     """Return a JSON value with all its strings well-formed. Raises InvalidRequest if it is nested too deeply."""
     try:
         orjson.dumps(value)
     except orjson.JSONEncodeError:
         try:
-            return json.loads(well_formed(json.dumps(value, ensure_ascii=False)))
+            return json.loads(repair_text(json.dumps(value, ensure_ascii=False)))
         except RecursionError:
-            raise invalid(where, "The value is nested too deeply.") from None
+            raise invalid_field(where, "The value is nested too deeply.") from None
     return value
 
 
@@ -43,5 +43,5 @@ def read_string(holder: dict[str, Any], key: str, where: str) -> str:
     """Return the text under `key` of the object at `where`. Raises InvalidRequest if it is not a string."""
     text = holder.get(key)
     if not isinstance(text, str):
-        raise invalid(f"{where}.{key}", "Expected a string.")
-    return well_formed(text)
+        raise invalid_field(f"{where}.{key}", "Expected a string.")
+    return repair_text(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.dialects.common.content import ContentPart
-from gateway.dialects.common.field_errors import invalid, quoted
+from gateway.dialects.common.field_errors import invalid_field, quote
 from gateway.turn import Message, Role
 
 #: A role with the parts that it said.
@@ -51,8 +51,8 @@ def _refuse_repeated(calls: list[ContentPart], seen: set[str]) -> None:
     for call in calls:
         call_id = call.block["id"]
         if call_id in seen:
-            problem = f"An earlier tool call also has the id {quoted(call_id)}. Give each call its own id."
-            raise invalid(call.where, problem)
+            problem = f"An earlier tool call also has the id {quote(call_id)}. Give each call its own id."
+            raise invalid_field(call.where, problem)
         seen.add(call_id)
 
 
@@ -62,10 +62,10 @@ def _in_order_of_calls(results: list[ContentPart], calls: list[ContentPart]) -> 
     for result in results:
         call_id = result.block["tool_use_id"]
         if call_id in found:
-            raise invalid(result.where, f"The tool call {quoted(call_id)} already has a result.")
+            raise invalid_field(result.where, f"The tool call {quote(call_id)} already has a result.")
         if call_id not in expected:
-            problem = f"The assistant message before it has no tool call with the id {quoted(call_id)}."
-            raise invalid(result.where, problem)
+            problem = f"The assistant message before it has no tool call with the id {quote(call_id)}."
+            raise invalid_field(result.where, problem)
         found[call_id] = result
     _refuse_unanswered([call for call in calls if call.block["id"] not in found])
     return [found[call_id] for call_id in expected]
@@ -73,7 +73,7 @@ def _in_order_of_calls(results: list[ContentPart], calls: list[ContentPart]) -> 
 
 def _refuse_unanswered(calls: list[ContentPart]) -> None:
     if calls:
-        ids = ", ".join(quoted(call.block["id"]) for call in calls)
+        ids = ", ".join(quote(call.block["id"]) for call in calls)
         message = calls[0].where.partition(".")[0]
         problem = f"These tool calls have no result in the messages right after it: {ids}. Add the results."
-        raise invalid(message, problem)
+        raise invalid_field(message, problem)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from gateway.dialects.common.field_errors import invalid, quoted, unsupported
-from gateway.dialects.common.text import is_blank, well_formed, well_formed_json
+from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.text import is_blank, repair_json, repair_text
 from gateway.errors import UnsupportedParameter
 from gateway.turn import Tool, ToolChoice
 
@@ -31,7 +31,9 @@ def read_tools(body: dict[str, Any]) -> tuple[tuple[Tool, ...], ToolChoice]:
     wanted = body.get(field)
     if not tools:
         if wanted not in (None, "auto", "none"):
-            raise invalid(field, "There are no tools to choose from. Send `tools`, or remove this field.")
+            raise invalid_field(
+                field, "There are no tools to choose from. Send `tools`, or remove this field."
+            )
         return (), ToolChoice()
     # The deprecated format has room for one call per answer.
     parallel = body.get("parallel_tool_calls") is not False and not is_deprecated(body)
@@ -59,17 +61,19 @@ def refuse_repeated(tools: list[Tool], count: int) -> None:
     for index, tool in enumerate(tools):
         if tool.name in seen:
             where = f"tools[{index}]" if index < count else f"functions[{index - count}]"
-            raise invalid(where, f"There is another tool named {quoted(tool.name)}. Rename or remove one.")
+            raise invalid_field(
+                where, f"There is another tool named {quote(tool.name)}. Rename or remove one."
+            )
         seen.add(tool.name)
 
 
 def unsupported_tool(tool: dict[str, Any], where: str, field: str) -> UnsupportedParameter:
     """Return the error for a tool at `where` that is not a function; it blames `field`."""
-    kind = quoted(tool["type"])
+    kind = quote(tool["type"])
     problem = (
         f"Tools of type {kind} are not supported; only functions are. Remove {where} or use a function tool."
     )
-    return unsupported(field, problem)
+    return unsupported_field(field, problem)
 
 
 def _tool(tool: dict[str, Any], where: str) -> Tool:
@@ -86,25 +90,25 @@ def read_tool(function: Any, where: str, schema_field: str = "parameters") -> To
     Raises InvalidRequest.
     """
     if not isinstance(function, dict):
-        raise invalid(where, f"Expected an object with `name` and `{schema_field}`.")
+        raise invalid_field(where, f"Expected an object with `name` and `{schema_field}`.")
     name = function.get("name")
     if not isinstance(name, str) or is_blank(name) or len(name) > MAX_NAME_LENGTH:
-        raise invalid(f"{where}.name", f"Expected a name of 1 to {MAX_NAME_LENGTH} characters.")
+        raise invalid_field(f"{where}.name", f"Expected a name of 1 to {MAX_NAME_LENGTH} characters.")
     description = function.get("description")
     if not isinstance(description, str | None):
-        raise invalid(f"{where}.description", "Expected a string.")
+        raise invalid_field(f"{where}.description", "Expected a string.")
     schema = _schema(function.get(schema_field), f"{where}.{schema_field}")
-    return Tool(well_formed(name), well_formed(description or ""), schema)
+    return Tool(repair_text(name), repair_text(description or ""), schema)
 
 
 def _schema(schema: Any, where: str) -> dict[str, Any]:
     """Return the schema of the parameters, with a type. Go clients send null for empty values, which are dropped."""
     if not isinstance(schema, dict | None):
-        raise invalid(where, "Expected a JSON schema, which is an object.")
+        raise invalid_field(where, "Expected a JSON schema, which is an object.")
     given = {key: value for key, value in (schema or {}).items() if value is not None}
     if given.get("type", "object") != "object":
-        raise invalid(where, 'Expected a JSON schema of type "object".')
-    complete: dict[str, Any] = well_formed_json({"type": "object", "properties": {}} | given, where)
+        raise invalid_field(where, 'Expected a JSON schema of type "object".')
+    complete: dict[str, Any] = repair_json({"type": "object", "properties": {}} | given, where)
     return complete
 
 
@@ -115,7 +119,7 @@ def _choice(wanted: Any, field: str, tools: tuple[Tool, ...], parallel: bool) ->
         return ToolChoice("tool", _known_name(wanted, field, field, tools), parallel)
     if isinstance(wanted, str) and wanted in _MODES:
         return ToolChoice(_MODES[wanted], parallel=parallel)
-    raise invalid(field, "Expected 'none', 'auto', 'required' or an object that names a function.")
+    raise invalid_field(field, "Expected 'none', 'auto', 'required' or an object that names a function.")
 
 
 def _allowed_tools(
@@ -127,9 +131,9 @@ def _allowed_tools(
         where, allowed = f"{where}.allowed_tools", wanted["allowed_tools"]
     mode, listed = allowed.get("mode", "auto"), allowed.get("tools")
     if mode not in ("auto", "required"):
-        raise invalid(f"{where}.mode", "Expected 'auto' or 'required'.")
+        raise invalid_field(f"{where}.mode", "Expected 'auto' or 'required'.")
     if not isinstance(listed, list) or not listed:
-        raise invalid(f"{where}.tools", "Expected a list of functions.")
+        raise invalid_field(f"{where}.tools", "Expected a list of functions.")
     names = {
         _known_name(item, f"{where}.tools[{index}]", "tool_choice", tools)
         for index, item in enumerate(listed)
@@ -142,8 +146,8 @@ def _known_name(choice: Any, where: str, field: str, tools: tuple[Tool, ...]) ->
     function = choice.get("function", choice) if isinstance(choice, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
     if not isinstance(name, str):
-        raise invalid(where, "Expected an object that names a function.")
-    name = well_formed(name)
+        raise invalid_field(where, "Expected an object that names a function.")
+    name = repair_text(name)
     if name not in {tool.name for tool in tools}:
-        raise invalid(field, f"There is no tool named {quoted(name)} in the request.")
+        raise invalid_field(field, f"There is no tool named {quote(name)} in the request.")
     return name

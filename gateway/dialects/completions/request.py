@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.dialects.common.field_errors import invalid, unsupported
+from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.openai_parameters import read_sampling
 from gateway.dialects.common.parameters import Policy
-from gateway.dialects.common.text import is_blank, well_formed
+from gateway.dialects.common.text import is_blank, repair_text
 from gateway.errors import UnsupportedParameter
 from gateway.turn import MAX_CHOICES, Message, Turn
 
@@ -44,14 +44,16 @@ def parse_request(body: dict[str, Any]) -> CompletionRequest:
     Raises InvalidRequest, and UnsupportedParameter for parameters that would change the answer but cannot be honored.
     """
     if body.get("suffix"):
-        raise unsupported(
+        raise unsupported_field(
             "suffix", "Claude cannot insert text. Put both parts into the prompt and remove the suffix."
         )
     if body.get("logprobs") is not None and body["logprobs"] is not False:
-        raise unsupported("logprobs", "Claude reports no log probabilities. Remove this parameter.")
+        raise unsupported_field("logprobs", "Claude reports no log probabilities. Remove this parameter.")
     prompts, n = _prompts(body["prompt"]), body.get("n") or 1
     if len(prompts) * n > MAX_CHOICES:
-        raise invalid("prompt", f"At most {MAX_CHOICES} answers (prompts times `n`) are allowed per request.")
+        raise invalid_field(
+            "prompt", f"At most {MAX_CHOICES} answers (prompts times `n`) are allowed per request."
+        )
     return CompletionRequest(
         turns=tuple(_turn(prompt, body) for prompt in prompts),
         n=n,
@@ -66,7 +68,7 @@ def _prompts(given: str | list[Any]) -> list[str]:
     if isinstance(given, str):
         return [_prompt(given, "prompt")]
     if not given:
-        raise invalid("prompt", "A prompt is required.")
+        raise invalid_field("prompt", "A prompt is required.")
     if all(isinstance(prompt, int) for prompt in given):
         raise _token_prompt("prompt")
     return [_prompt(prompt, f"prompt[{index}]") for index, prompt in enumerate(given)]
@@ -76,12 +78,14 @@ def _prompt(prompt: Any, where: str) -> str:
     if isinstance(prompt, list):
         raise _token_prompt(where)
     if not isinstance(prompt, str) or is_blank(prompt):
-        raise invalid(where, "Expected text that is not blank.")
-    return well_formed(prompt)
+        raise invalid_field(where, "Expected text that is not blank.")
+    return repair_text(prompt)
 
 
 def _token_prompt(where: str) -> UnsupportedParameter:
-    return unsupported(where, "Token arrays are not supported, because Claude has other tokens. Send text.")
+    return unsupported_field(
+        where, "Token arrays are not supported, because Claude has other tokens. Send text."
+    )
 
 
 def _turn(prompt: str, body: dict[str, Any]) -> Turn:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
-from gateway.dialects.messages import errors
+from gateway.dialects.messages.errors import error_body
 from gateway.dialects.messages.field_names import FIELD_NAMES
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
@@ -99,7 +99,7 @@ class StreamEncoder:
 
     def error(self, error: GatewayError) -> bytes:
         """Return the error event that ends a failed stream."""
-        return sse.one_line(sse.event("error", dumps(errors.body(error, self._request_id))))
+        return sse.one_line(sse.event("error", dumps(error_body(error, self._request_id))))
 
     def _started(self, event: Started) -> bytes:
         started = {"type": "message_start", "message": new_message(self._id, event.model, event.usage)}

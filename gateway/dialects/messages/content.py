@@ -9,9 +9,9 @@ from typing import Any
 
 from gateway.dialects.common import openai_messages
 from gateway.dialects.common.content import ContentPart, Readers, read_parts, skip_part, text_part
-from gateway.dialects.common.field_errors import unsupported
+from gateway.dialects.common.field_errors import unsupported_field
 from gateway.dialects.common.media import document_block, image_block
-from gateway.dialects.common.text import is_blank, well_formed
+from gateway.dialects.common.text import is_blank, repair_text
 from gateway.turn import Block
 
 
@@ -23,11 +23,11 @@ def read_content(message: dict[str, Any], where: str) -> list[ContentPart]:
 def _document(part: dict[str, Any], where: str) -> Block:
     citations = part.get("citations")
     if isinstance(citations, dict) and citations.get("enabled"):
-        raise unsupported(f"{where}.citations", "Citations are not supported. Disable them.")
+        raise unsupported_field(f"{where}.citations", "Citations are not supported. Disable them.")
     block = document_block(part, where)
     context = part.get("context")
     if isinstance(context, str) and not is_blank(context):
-        block["context"] = well_formed(context)
+        block["context"] = repair_text(context)
     return block
 
 

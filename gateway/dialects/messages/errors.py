@@ -24,12 +24,12 @@ _TYPES = {
 }
 
 
-def status(error: GatewayError) -> int:
+def error_status(error: GatewayError) -> int:
     """Return the HTTP status that Anthropic's API uses for the error."""
     return OVERLOADED if isinstance(error, Overloaded) else error.status
 
 
-def body(error: GatewayError, request_id: str) -> dict[str, Any]:
+def error_body(error: GatewayError, request_id: str) -> dict[str, Any]:
     """Return `{"type": "error", "error": {type, message}, "request_id"}`; the shape has no code and no field name."""
     return {
         "type": "error",
@@ -40,7 +40,7 @@ def body(error: GatewayError, request_id: str) -> dict[str, Any]:
 
 def _type(error: GatewayError) -> str:
     fallback = "api_error" if error.type == "server_error" else "invalid_request_error"
-    return _TYPES.get(status(error), fallback)
+    return _TYPES.get(error_status(error), fallback)
 
 
 def _message(error: GatewayError) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 UNKNOWN_DATE = "1970-01-01T00:00:00Z"  # Anthropic's API sends it too if it does not know the date
 
 
-def entry(name: str, display_name: str, max_tokens: int | None) -> dict[str, Any]:
+def model_entry(name: str, display_name: str, max_tokens: int | None) -> dict[str, Any]:
     """Return one model, under its id or an alias. The CLI does not report release and retirement dates."""
     return {
         "type": "model",
@@ -23,7 +23,7 @@ def entry(name: str, display_name: str, max_tokens: int | None) -> dict[str, Any
     }
 
 
-def listing(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def model_list(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return all models on one page."""
     return {
         "data": list(entries),

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from gateway.dialects.common.content import read_joined_text, read_texts
 from gateway.dialects.common.conversation import arrange_messages
-from gateway.dialects.common.field_errors import invalid, quoted, unsupported
+from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
 from gateway.dialects.common.reasoning import read_reasoning
-from gateway.dialects.common.text import is_blank, well_formed
+from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.tools import read_tool, refuse_repeated
 from gateway.dialects.messages.content import read_content
@@ -63,7 +63,7 @@ def parse_request(body: dict[str, Any]) -> MessagesRequest:
     """
     for name, problem in _REFUSED.items():
         if body.get(name):
-            raise unsupported(name, problem)
+            raise unsupported_field(name, problem)
     return MessagesRequest(_turn(body), bool(body.get("stream")), _find_ignored(body))
 
 
@@ -89,7 +89,7 @@ def _turn(body: dict[str, Any]) -> Turn:
 def _read_conversation(body: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """Return the system texts, with later ones moved to the front as in chat, and the messages."""
     given = body.get("system") or []
-    system = [well_formed(given)] if isinstance(given, str) else read_texts(given, "system")
+    system = [repair_text(given)] if isinstance(given, str) else read_texts(given, "system")
     utterances: list[Utterance] = []
     for index, message in enumerate(body["messages"]):
         where = f"messages[{index}].content"
@@ -105,7 +105,7 @@ def _sampling(body: dict[str, Any]) -> Sampling:
         max_tokens=body.get("max_tokens"),
         temperature=body.get("temperature"),
         top_p=effective_top_p(body.get("top_p")),
-        stop=tuple(well_formed(stop) for stop in body.get("stop_sequences") or () if stop),
+        stop=tuple(repair_text(stop) for stop in body.get("stop_sequences") or () if stop),
     )
 
 
@@ -114,8 +114,8 @@ def _tools(given: list[dict[str, Any]]) -> tuple[Tool, ...]:
     for index, tool in enumerate(given):
         where = f"tools[{index}]"
         if tool.get("type") not in (None, "custom"):
-            problem = f"Tools of type {quoted(tool['type'])} are not supported; only custom tools are. Remove {where}."
-            raise unsupported(f"{where}.type", problem)
+            problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
+            raise unsupported_field(f"{where}.type", problem)
         defined.append(read_tool(tool, where, "input_schema"))
     refuse_repeated(defined, len(defined))
     return tuple(defined)
@@ -125,10 +125,10 @@ def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
     kind = wanted.get("type", "auto")
     parallel = wanted.get("disable_parallel_tool_use") is not True
     if kind not in (*_CHOICES, "tool"):
-        raise invalid("tool_choice.type", "Expected 'auto', 'any', 'tool' or 'none'.")
+        raise invalid_field("tool_choice.type", "Expected 'auto', 'any', 'tool' or 'none'.")
     if not defined:
         if kind in ("any", "tool"):
-            raise invalid(
+            raise invalid_field(
                 "tool_choice", "There are no tools to choose from. Send `tools`, or remove this field."
             )
         return ToolChoice()
@@ -136,7 +136,7 @@ def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
         return ToolChoice(_CHOICES[kind], parallel=parallel)
     name = wanted.get("name")
     if name not in [tool.name for tool in defined]:
-        raise invalid("tool_choice.name", f"There is no tool named {quoted(name)} in the request.")
+        raise invalid_field("tool_choice.name", f"There is no tool named {quote(name)} in the request.")
     return ToolChoice("tool", name, parallel)
 
 
@@ -148,7 +148,7 @@ def _schema(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any] | No
     if wanted is None:
         return None
     if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-        raise invalid(f"{where}.type", "Expected 'json_schema'.")
+        raise invalid_field(f"{where}.type", "Expected 'json_schema'.")
     return read_described_schema(wanted, where)
 
 
@@ -159,9 +159,11 @@ def _budget(body: dict[str, Any]) -> int | None:
         return None
     budget = given if isinstance(given, int) and not isinstance(given, bool) else 0
     if budget < MIN_THINKING_BUDGET:
-        raise invalid("thinking.budget_tokens", f"Expected an integer of {MIN_THINKING_BUDGET} or more.")
+        raise invalid_field(
+            "thinking.budget_tokens", f"Expected an integer of {MIN_THINKING_BUDGET} or more."
+        )
     if "max_tokens" in body and budget >= body["max_tokens"]:
-        raise invalid("max_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`.")
+        raise invalid_field("max_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`.")
     return budget
 
 

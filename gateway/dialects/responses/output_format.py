@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.json_types import Schema
 from gateway.dialects.common.output_schema import read_described_schema, read_simple_format
 
@@ -15,7 +15,7 @@ def read_schema(body: dict[str, Any]) -> Schema | None:
     """Return the schema, of type object at its top, or None for plain text. Raises InvalidRequest."""
     wanted = (body.get("text") or {}).get("format")
     if not isinstance(wanted, dict | None):
-        raise invalid(_FIELD, "Expected an object.")
+        raise invalid_field(_FIELD, "Expected an object.")
     if wanted is not None and wanted.get("type") == "json_schema":
         return read_described_schema(wanted, _FIELD)
     return read_simple_format(wanted, _FIELD)

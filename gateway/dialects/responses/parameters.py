@@ -6,7 +6,7 @@ from operator import not_
 from typing import Any
 
 from gateway.dialects.common import reasoning
-from gateway.dialects.common.field_errors import unsupported
+from gateway.dialects.common.field_errors import unsupported_field
 from gateway.dialects.common.parameters import AsksNothing, Policy, never
 
 _HONORED = frozenset({
@@ -42,7 +42,7 @@ def refuse_unsupported(body: dict[str, Any]) -> None:
     for index, name in enumerate(body.get("include") or ()):
         if name == _LOGPROBS:
             problem = "Claude reports no log probabilities. Remove this entry."
-            raise unsupported(f"include[{index}]", problem)
+            raise unsupported_field(f"include[{index}]", problem)
 
 
 def find_ignored(body: dict[str, Any]) -> tuple[str, ...]:

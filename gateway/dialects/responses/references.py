@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.common.field_errors import invalid, quoted
+from gateway.dialects.common.field_errors import invalid_field, quote
 from gateway.dialects.common.json_types import Item
 from gateway.errors import NotFound
 
@@ -28,7 +28,7 @@ def replace_references(items: list[Any], stored: Mapping[str, Item]) -> list[Any
             continue
         item_id = _referenced_id(item, f"input[{index}]")
         if item_id not in stored:
-            problem = f"There is no stored item with the id {quoted(item_id)}."
+            problem = f"There is no stored item with the id {quote(item_id)}."
             raise NotFound(problem, param=f"input[{index}].id", code="item_not_found")
         found.append(stored[item_id])
     return found
@@ -45,5 +45,5 @@ def _is_reference(item: Any) -> bool:
 def _referenced_id(item: Item, where: str) -> str:
     item_id = item.get("id")
     if not isinstance(item_id, str):
-        raise invalid(f"{where}.id", "Expected the id of an item.")
+        raise invalid_field(f"{where}.id", "Expected the id of an item.")
     return item_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.dialects.common.conversation import read_conversation
-from gateway.dialects.common.field_errors import invalid
+from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.common.openai_parameters import cap_temperature
@@ -93,7 +93,7 @@ def _read_summary(wanted: Body) -> str | None:
         if value in SUMMARIES:
             return str(value)
         if value is not None:
-            raise invalid(f"reasoning.{name}", f"Expected one of: {', '.join(SUMMARIES)}.")
+            raise invalid_field(f"reasoning.{name}", f"Expected one of: {', '.join(SUMMARIES)}.")
     return None
 
 

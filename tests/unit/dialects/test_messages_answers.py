@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from gateway import errors
-from gateway.dialects.messages import errors as anthropic_errors
 from gateway.dialects.messages.answers import Collector, StreamEncoder
+from gateway.dialects.messages.errors import error_body, error_status
 from gateway.errors import GatewayError, InvalidRequest, UpstreamError
 from gateway.turn import (
     Done,
@@ -240,8 +240,8 @@ TYPES = {
 def test_errors_have_the_types_of_anthropic(kind: type[GatewayError], expected: tuple[int, str]) -> None:
     error = kind("Why.")
     body = {"type": "error", "error": {"type": expected[1], "message": "Why."}, "request_id": "req_1"}
-    assert anthropic_errors.status(error) == expected[0]
-    assert anthropic_errors.body(error, "req_1") == body
+    assert error_status(error) == expected[0]
+    assert error_body(error, "req_1") == body
     (line, data) = StreamEncoder("msg_1", "req_1").error(error).decode().splitlines()[:2]
     assert line == "event: error"
     assert json.loads(data.removeprefix("data: ")) == body
@@ -249,13 +249,13 @@ def test_errors_have_the_types_of_anthropic(kind: type[GatewayError], expected: 
 
 @pytest.mark.parametrize("kind", list(error_types()))
 def test_every_error_has_the_shape_of_anthropic(kind: type[GatewayError]) -> None:
-    body = anthropic_errors.body(kind("Why."), "req_1")
+    body = error_body(kind("Why."), "req_1")
     if body["error"]["type"] != "request_too_large":  # documented, but not in the types of the SDK
         ErrorResponse.model_validate(body)
 
 
 def test_messages_contain_the_words_that_clients_look_for() -> None:
     too_long = errors.ContextLengthExceeded("It does not fit.", param="messages")
-    assert "prompt is too long" in anthropic_errors.body(too_long, "")["error"]["message"]
+    assert "prompt is too long" in error_body(too_long, "")["error"]["message"]
     unfit = InvalidRequest("It is unfit.", param="output_schema")
-    assert "output_config.format" in anthropic_errors.body(unfit, "")["error"]["message"]
+    assert "output_config.format" in error_body(unfit, "")["error"]["message"]

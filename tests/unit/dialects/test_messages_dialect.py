@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.dialects.common.conversation import NUDGE
-from gateway.dialects.messages import errors as anthropic_errors
 from gateway.dialects.messages import request as anthropic
+from gateway.dialects.messages.errors import error_body
 from gateway.errors import InvalidRequest
 from gateway.schemas.errors import field_error
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
@@ -268,7 +268,7 @@ def test_error_names_the_rejected_field(fields: Body, where: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         request(**fields)
     assert refused.value.param == where
-    assert where in anthropic_errors.body(refused.value, "")["error"]["message"]
+    assert where in error_body(refused.value, "")["error"]["message"]
 
 
 def test_ignored_fields_are_named() -> None:
