@@ -15,16 +15,22 @@ from tests.support.scripted import ScriptedCli
 MODEL = Model("claude-scripted", name="Scripted", thinking="none")
 
 
+def make_launcher(cli: ScriptedCli) -> Launcher:
+    """Return a launcher that starts the scripted CLI."""
+    environ = {"HOME": str(cli.home), "PATH": "/usr/bin:/bin"}
+    return Launcher(work_dir=cli.home / "work", environ=environ, binary_path=str(cli.path))
+
+
+def make_limits(**limits: Any) -> Limits:
+    """Return limits with short times, so that a test that hangs fails soon."""
+    defaults = {"warm_processes": 1, "queue_seconds": 1.0, "start_seconds": 10.0, "silence_seconds": 5.0}
+    return Limits(**{**defaults, **limits})
+
+
 def make_fleet(cli: ScriptedCli, **limits: Any) -> Fleet:
     """Return a fleet that is open and whose warm pool is full."""
-    defaults = {"warm_processes": 1, "queue_seconds": 1.0, "start_seconds": 10.0, "silence_seconds": 5.0}
-    bounds = Limits(**{**defaults, **limits})
-    launcher = Launcher(
-        work_dir=cli.home / "work",
-        environ={"HOME": str(cli.home), "PATH": "/usr/bin:/bin"},
-        binary_path=str(cli.path),
-    )
-    fleet = Fleet(ModelCatalog(), bounds, launcher)
+    bounds = make_limits(**limits)
+    fleet = Fleet(ModelCatalog(), bounds, make_launcher(cli))
     fleet.open()
     fleet.await_ready()
     # The probe that asks for the login has ended too.

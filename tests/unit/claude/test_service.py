@@ -1,0 +1,100 @@
+"""The facade: answers, token counts, and the ways in which a worker ends. The CLI is scripted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from gateway.claude.catalog import ModelCatalog
+from gateway.claude.merged_runs import MergedRuns
+from gateway.claude.service import Claude
+from gateway.errors import ShuttingDown, TurnStopped, UpstreamError
+from gateway.turn import Text
+from tests.support.processes import run_until
+from tests.support.scripted import ScriptedCli
+from tests.unit.claude.fleets import make_launcher, make_limits, turn
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
+    pytest.mark.usefixtures("no_processes_left"),
+]
+
+
+@pytest.fixture
+def claude(cli: ScriptedCli) -> Iterator[Claude]:
+    """Return the facade of an open fleet of scripted CLIs."""
+    claude = Claude(ModelCatalog(), make_limits(), make_launcher(cli))
+    claude.open()
+    yield claude
+    claude.close()
+
+
+def read_text(runs: MergedRuns) -> list[str]:
+    """Return the text of each answer and close the runs."""
+    texts: dict[int, str] = {}
+    try:
+        for index, batch in runs:
+            words = "".join(event.text for event in batch if isinstance(event, Text))
+            texts[index] = texts.get(index, "") + words
+    finally:
+        runs.close()
+    return [texts[index] for index in sorted(texts)]
+
+
+def test_answers_come_in_the_order_of_the_turns(claude: Claude) -> None:
+    runs = claude.answer(turn("one"), turn("two"), n=2)
+    assert len(claude.runs) == 4
+    assert read_text(runs) == ["You said: one", "You said: one", "You said: two", "You said: two"]
+    assert claude.runs == set()
+
+
+def test_tokens_are_counted_by_a_process_that_is_used_up(claude: Claude) -> None:
+    assert claude.count_tokens(turn("hello")) == 3
+    assert (claude.status()["running"], claude.status()["kept"]) == (0, 0)
+
+
+def test_lost_process_is_an_error_of_the_count(claude: Claude, cli: ScriptedCli) -> None:
+    claude.await_ready()
+    run_until(lambda: claude.status()["warm"] == 1)
+    claude.retire()
+    cli.set_mode("frail")  # the next process ends when it is set up
+    with pytest.raises(UpstreamError, match="could not count"):
+        claude.count_tokens(turn("hello"))
+    assert claude.status()["running"] == 0
+
+
+def test_only_the_turns_of_a_project_are_stopped(claude: Claude) -> None:
+    stopped = gevent.spawn(read_text, claude.answer(turn("HANGLATER", project="p")))
+    other = gevent.spawn(read_text, claude.answer(turn("SLOW", project="q")))
+    run_until(lambda: claude.status()["running"] == 2)
+    claude.stop_project("p", TurnStopped())
+    stopped.join(20)
+    other.join(20)
+    assert isinstance(stopped.exception, TurnStopped)
+    assert other.value
+    assert other.value[0].startswith("0 1 2")
+
+
+def test_drain_lets_running_turns_finish_and_refuses_new_ones(claude: Claude) -> None:
+    running = gevent.spawn(read_text, claude.answer(turn("SLOW")))
+    run_until(lambda: claude.status()["running"] == 1)
+    drainer = gevent.spawn(claude.drain, 20.0)
+    gevent.sleep(0)
+    with pytest.raises(ShuttingDown):
+        claude.answer(turn("late"))
+    running.join(20)
+    drainer.join(20)
+    assert running.value
+    assert running.value[0].startswith("0 1 2")
+    assert claude.problem == ShuttingDown.default_message
+
+
+def test_drain_ends_turns_that_take_too_long(claude: Claude) -> None:
+    running = gevent.spawn(read_text, claude.answer(turn("HANGLATER")))
+    run_until(lambda: claude.status()["running"] == 1)
+    claude.drain(0.1)
+    running.join(10)
+    assert isinstance(running.exception, ShuttingDown)
+    assert claude.status()["processes"] == 0
