@@ -65,7 +65,7 @@ test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stre
 test-fast: ready-dev ## Run the tests that need no gateway and no CLI (one minute)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not clients and not cli" $(ARGS)
 
-test-all: ready-dev ## Run all tests: more cases of each kind, then the ones that need a quiet machine
+test-all: ready-dev ## Run all tests: more cases of each kind, then those for a quiet machine
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients" $(ARGS)
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 

@@ -1,4 +1,10 @@
-"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate` and `python -m gateway usage`."""
+"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate` and `python -m gateway usage`.
+
+For example:
+
+    python -m gateway keys create alice --usd-per-day 5
+    python -m gateway usage --by key --days 7
+"""
 
 from __future__ import annotations
 
@@ -22,15 +28,15 @@ USAGE_HEADINGS = ("REQUESTS", "FAILED", "CUT", "INPUT", "CACHE READ", "CACHE WRI
 DEFAULT = "default"
 
 
-class Figure(click.ParamType[float | str]):
-    """A limit: a number of the type of `default`, or the word "default"."""
+class LimitValue(click.ParamType[float | str]):
+    """The value of a limit: a number of the type of `default`, or the word "default"."""
 
     def __init__(self, default: float) -> None:
         self.name = "number"
         self._type = type(default)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        """Take a number or the word."""
+        """Parse the text of an option."""
         if value == DEFAULT:
             return DEFAULT
         try:
@@ -38,27 +44,27 @@ class Figure(click.ParamType[float | str]):
         except ValueError:
             number = -1
         if not 0 <= number < float("inf"):
-            self.fail(f"{value!r} is neither a number from 0 nor '{DEFAULT}'.", param, ctx)
+            self.fail(f"{value!r} is not valid. Use a number that is 0 or more, or '{DEFAULT}'.", param, ctx)
         return number
 
 
-def limit_options(command: Callable[..., None]) -> Callable[..., None]:
-    """An option for each limit."""
+def add_limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each limit to a command."""
     for field in reversed(fields(Allowance)):
         words = field.name.replace("_", " ").replace("usd", "US dollars")
-        kind = Figure(0.0 if field.type == "float" else 0)
+        kind = LimitValue(0.0 if field.type == "float" else 0)
         option = click.option(
-            f"--{field.name.replace('_', '-')}", type=kind, help=f"Most {words}; 0: no limit."
+            f"--{field.name.replace('_', '-')}", type=kind, help=f"Maximum {words}. 0 means no limit."
         )
         command = option(command)
     return command
 
 
-class Group(click.Group):
-    """Commands whose expected failures are one line, not a traceback."""
+class GatewayCommands(click.Group):
+    """Commands that report expected errors in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
+        """Run a command."""
         try:
             return super().invoke(ctx)
         except KeyNotFound as error:
@@ -70,15 +76,15 @@ class Group(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Group)
+@click.group(cls=GatewayCommands)
 def main() -> None:
-    """Manage clients' keys, and see what they have used. Settings are those of the gateway."""
+    """Manage clients' keys and show their usage. The gateway's settings apply."""
 
 
 @main.group()
 @click.pass_context
 def keys(ctx: click.Context) -> None:
-    """Clients' API keys."""
+    """Manage clients' API keys."""
     store = Store(load().database_url)
     store.open()
     ctx.call_on_close(store.close)
@@ -87,11 +93,13 @@ def keys(ctx: click.Context) -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="May see what all keys did.")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Expires after this time.")
-@click.option("--model", "models", multiple=True, help="Only for this model; may be given more than once.")
-@click.option("--project", "projects", multiple=True, help="Only for this project; likewise.")
-@limit_options
+@click.option("--admin", is_flag=True, help="Let the key see the data of all keys.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days after which the key expires.")
+@click.option("--model", "models", multiple=True, help="Allow only this model. Repeat it for several models.")
+@click.option(
+    "--project", "projects", multiple=True, help="Allow only this project. Repeat it for several projects."
+)
+@add_limit_options
 @click.pass_obj
 def create(
     keys: Keys,
@@ -103,58 +111,58 @@ def create(
     projects: Sequence[str],
     **limits: float | str | None,
 ) -> None:
-    """Create a key called NAME and print it, this once."""
+    """Create a key called NAME. It is printed once and cannot be shown again."""
     expires_at = None if days is None else datetime.now(timezone.utc) + timedelta(days=days)
-    key, plain = keys.create(
+    key, secret = keys.create(
         name,
         is_admin=admin,
         expires_at=expires_at,
         allowed_models=models or None,
         allowed_projects=projects or None,
-        limits={name: value for name, value in _given(limits).items() if value is not None},
+        limits={name: value for name, value in _pick_given(limits).items() if value is not None},
     )
-    _print_secret(key, plain)
+    _print_secret(key, secret)
 
 
 @keys.command("list")
 @click.pass_obj
 def list_keys(keys: Keys) -> None:
-    """All keys."""
+    """List all keys."""
     found = keys.list()
-    click.echo(_table([HEADINGS, *map(_row, found)]) if found else "There are no keys.")
+    click.echo(_format_table([HEADINGS, *map(_format_key, found)]) if found else "There are no keys.")
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
 @click.pass_obj
 def show(keys: Keys, key_id: str) -> None:
-    """Everything about one key."""
+    """Show one key."""
     key = keys.get(key_id)
-    rows = list(zip((f"{heading.capitalize()}:" for heading in HEADINGS), _row(key), strict=True))
+    rows = list(zip((f"{heading.capitalize()}:" for heading in HEADINGS), _format_key(key), strict=True))
     rows += [
-        ("Created:", _moment(key.created_at)),
-        ("Models:", _names(key.allowed_models)),
-        ("Projects:", _names(key.allowed_projects)),
-        ("Limits:", _limits(key)),
+        ("Created:", _format_time(key.created_at)),
+        ("Models:", _format_names(key.allowed_models)),
+        ("Projects:", _format_names(key.allowed_projects)),
+        ("Limits:", _format_limits(key)),
     ]
-    click.echo(_table(rows))
+    click.echo(_format_table(rows))
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
-@limit_options
+@add_limit_options
 @click.pass_obj
 def limit(keys: Keys, /, key_id: str, **limits: float | str | None) -> None:
-    """Change what one key may use. "default" is what the gateway's settings say."""
-    key = keys.set_limits(key_id, _given(limits))
-    click.echo(f"{key.id} ({key.name}): {_limits(key)}")
+    """Change the limits of one key. "default" restores the gateway's limit."""
+    key = keys.set_limits(key_id, _pick_given(limits))
+    click.echo(f"{key.id} ({key.name}): {_format_limits(key)}")
 
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
 @click.pass_obj
 def revoke(keys: Keys, key_id: str) -> None:
-    """Refuse a key from now on, for ever."""
+    """Reject a key from now on. This cannot be undone."""
     key = keys.revoke(key_id)
     click.echo(f"{key.id} ({key.name}) is revoked.")
 
@@ -163,17 +171,21 @@ def revoke(keys: Keys, key_id: str) -> None:
 @click.argument("key_id", metavar="ID")
 @click.pass_obj
 def rotate(keys: Keys, key_id: str) -> None:
-    """Replace a key's secret and print the new one; the old one is refused at once."""
+    """Replace a key and print the new one. The old one is rejected from now on."""
     _print_secret(*keys.rotate(key_id))
 
 
 @main.command()
-@click.option("--by", type=click.Choice(GROUPS), default="day", show_default=True, help="What to sum up by.")
+@click.option("--by", type=click.Choice(GROUPS), default="day", show_default=True, help="Group the sums.")
 @click.option(
-    "--days", type=click.IntRange(min=1), default=30, show_default=True, help="How far back, with today."
+    "--days",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="Number of days, including today.",
 )
 def usage(by: GroupBy, days: int) -> None:
-    """What answers have used: requests, tokens, and cost in USD. Days are in UTC."""
+    """Show the usage of answers: requests, tokens, and cost in USD. Days are in UTC."""
     store = Store(load().database_url)
     store.open()
     today = datetime.now(timezone.utc).date()
@@ -182,16 +194,17 @@ def usage(by: GroupBy, days: int) -> None:
     if not groups:
         click.echo("There is no usage.")
         return
-    rows = [(_group_name(group), *_figures(group.figures)) for group in groups]
+    rows = [(_format_group(group), *_format_figures(group.figures)) for group in groups]
     heading = (by.upper(), *USAGE_HEADINGS)
-    click.echo(_table([heading, *rows, ("TOTAL", *_figures(sum_figures(groups)))], numbers=True))
+    total = ("TOTAL", *_format_figures(sum_figures(groups)))
+    click.echo(_format_table([heading, *rows, total], numbers=True))
 
 
-def _group_name(group: UsageGroup) -> str:
+def _format_group(group: UsageGroup) -> str:
     return f"{group.name} ({group.key_name})" if group.key_name else group.name or "-"
 
 
-def _figures(figures: UsageFigures) -> tuple[str, ...]:
+def _format_figures(figures: UsageFigures) -> tuple[str, ...]:
     counts = (
         figures.requests,
         figures.failed,
@@ -204,47 +217,47 @@ def _figures(figures: UsageFigures) -> tuple[str, ...]:
     return (*(f"{count:,}" for count in counts), f"${figures.cost:,.2f}")
 
 
-def _print_secret(key: Key, plain: str) -> None:
-    click.echo(f"{key.id} ({key.name}). Keep the key now; it is not shown again:", err=True)
-    click.echo(plain)
+def _print_secret(key: Key, secret: str) -> None:
+    click.echo(f"{key.id} ({key.name}). Save the key now, it is not shown again:", err=True)
+    click.echo(secret)
 
 
-def _row(key: Key) -> tuple[str, ...]:
+def _format_key(key: Key) -> tuple[str, ...]:
     return (
         key.id,
         f"{key.prefix}…",
         key.name,
         key.state,
         "yes" if key.is_admin else "no",
-        _moment(key.expires_at),
-        _moment(key.last_used_at),
+        _format_time(key.expires_at),
+        _format_time(key.last_used_at),
         str(key.total_requests),
         str(key.total_tokens),
         f"${key.total_cost:.2f}",
     )
 
 
-def _given(limits: Mapping[str, float | str | None]) -> dict[str, float | None]:
-    """The limits that were given; None for those that go back to the gateway's."""
+def _pick_given(limits: Mapping[str, float | str | None]) -> dict[str, float | None]:
+    """Return the given limits. None stands for the gateway's limit."""
     return {
         name: None if isinstance(value, str) else value for name, value in limits.items() if value is not None
     }
 
 
-def _limits(key: Key) -> str:
-    return ", ".join(f"{name}={value}" for name, value in key.limits.items()) or "the gateway's"
+def _format_limits(key: Key) -> str:
+    return ", ".join(f"{name}={value}" for name, value in key.limits.items()) or "the gateway's limits"
 
 
-def _moment(moment: datetime | None) -> str:
+def _format_time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}Z" if moment else "never"
 
 
-def _names(names: Iterable[str] | None) -> str:
+def _format_names(names: Iterable[str] | None) -> str:
     return "all" if names is None else ", ".join(names)
 
 
-def _table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
-    """Aligned columns; with `numbers` all but the first to the right."""
+def _format_table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
+    """Format rows in aligned columns. With `numbers`, all columns but the first are aligned to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rest = str.rjust if numbers else str.ljust
     lines = ("  ".join([row[0].ljust(widths[0]), *map(rest, row[1:], widths[1:])]).rstrip() for row in rows)

@@ -98,18 +98,6 @@ class Responses:
 
         return self._store.write(work)
 
-    def renew(self, owner: str, response_id: str) -> bool:
-        """Say that somebody still writes a response. False if nobody needs to: it was cancelled or deleted."""
-        query = ResponseRow.update(leased_until=utc_now() + self._lease).where(
-            _unfinished(owner, response_id)
-        )
-        return bool(self._store.write(lambda db: query.execute(db)))
-
-    def is_wanted(self, owner: str, response_id: str) -> bool:
-        """Whether a response in the background was neither cancelled nor deleted."""
-        query = ResponseRow.select(ResponseRow.id).where(_unfinished(owner, response_id))
-        return self._store.read(lambda db: query.first(db) is not None)
-
     def renew_leases(self, response_ids: Collection[str]) -> None:
         """Extend the leases of these responses by the full time, except of those that are cancelled or deleted."""
         query = ResponseRow.update(leased_until=utc_now() + self._lease).where(_active(response_ids))

@@ -94,7 +94,7 @@ def test_limits_of_a_key_are_set_changed_and_shown(run: Run, keys: Keys) -> None
     assert "requests_per_minute=7, tokens_per_day=0" in run("keys", "show", alice.id).output
     for value in ("-1", "1.5", "nan", "many"):
         rejected = run("keys", "limit", alice.id, "--tokens-per-day", value).output
-        assert "is neither a number from 0 nor 'default'" in rejected
+        assert "Use a number that is 0 or more, or 'default'." in rejected
     unknown = run("keys", "limit", "key_unknown", "--tokens-per-day", "1").output
     assert "There is no key key_unknown" in unknown
     assert json.dumps(keys.get(alice.id).limits) == '{"requests_per_minute": 7, "tokens_per_day": 0}'

@@ -121,8 +121,6 @@ def test_response_does_not_exist_for_another_owner(responses: Responses) -> None
         responses.list_chain("other", "c")
     assert ids_of(responses.list_input_items("other", "c")) == ["c-in"]
     assert responses.find_items("other", ["a-in"]) == {}
-    assert not responses.renew("other", "b")
-    assert not responses.is_wanted("other", "b")
     assert not responses.update("other", body("b"))
     assert responses.get(OWN, "b").body["status"] == "queued"
 
@@ -146,19 +144,19 @@ def test_background_response_is_queued_then_in_progress_then_completed(responses
     begin(responses, "a")
     assert responses.get(OWN, "a").body["status"] == "queued"
     assert responses.update(OWN, body("a", status="in_progress"))
-    assert responses.renew(OWN, "a")
+    assert responses.find_active(["a"]) == {"a"}
     assert not responses.get(OWN, "a").is_finished
     assert responses.update(OWN, body("a"))
     assert responses.get(OWN, "a").body == body("a")
-    assert not responses.renew(OWN, "a")
+    assert responses.find_active(["a"]) == set()
     assert responses.cancel(OWN, "a").body["status"] == "completed"
 
 
 def test_cancelled_response_stays_cancelled(responses: Responses) -> None:
     begin(responses, "a")
-    assert responses.is_wanted(OWN, "a")
+    assert responses.find_active(["a"]) == {"a"}
     assert responses.cancel(OWN, "a").body["status"] == "cancelled"
-    assert not responses.is_wanted(OWN, "a")
+    assert responses.find_active(["a"]) == set()
     assert not responses.update(OWN, body("a"))
     assert responses.get(OWN, "a").body == body("a", status="cancelled")
     add(responses, "b")
@@ -203,8 +201,6 @@ def calls(responses: Responses) -> dict[str, Callable[[], object]]:
     return {
         "add": lambda: add(responses, "b"),
         "update": lambda: responses.update(OWN, body("a")),
-        "renew": lambda: responses.renew(OWN, "a"),
-        "is_wanted": lambda: responses.is_wanted(OWN, "a"),
         "renew_leases": lambda: responses.renew_leases(["a"]),
         "find_active": lambda: responses.find_active(["a"]),
         "get": lambda: responses.get(OWN, "a"),
