@@ -1,6 +1,6 @@
 """Numbers in a few characters, and the geometry of charts.
 
->>> compact(1_234_567)
+>>> format_number(1_234_567)
 '1.23M'
 """
 
@@ -34,7 +34,7 @@ class Columns:
     segments: tuple[Segment, ...]
 
 
-def columns(stacks: Sequence[Sequence[float]]) -> Columns:
+def stack_columns(stacks: Sequence[Sequence[float]]) -> Columns:
     """Return a column for each stack of values, which must not be negative. The first value is at the bottom."""
     top = round_up(max(map(sum, stacks), default=0.0))
     step = 100 / max(1, len(stacks))
@@ -61,12 +61,12 @@ def round_up(value: float) -> float:
     return next(step * power for step in STEPS if step * power >= value * (1 - 1e-9))
 
 
-def share(value: float, total: float) -> float:
+def percent_of(value: float, total: float) -> float:
     """Return `value` in percent of `total`, at most 100."""
     return round(min(100.0, 100 * value / total), 2) if total > 0 else 0.0
 
 
-def compact(number: float) -> str:
+def format_number(number: float) -> str:
     """Format a number: up to 9999 in full, then as 12.3k, 1.23M and so on."""
     if number < 10_000:
         return f"{number:,.0f}"
@@ -75,7 +75,7 @@ def compact(number: float) -> str:
     return (f"{value:.3g}" if value < 999.5 else f"{value:,.0f}") + " kMGT"[power]
 
 
-def dollars(amount: float) -> str:
+def format_dollars(amount: float) -> str:
     """Format an amount of USD, with as many decimals as a small amount needs, at most four."""
     if 0 < amount < 0.0001:
         return "<$0.0001"
@@ -83,7 +83,7 @@ def dollars(amount: float) -> str:
     return f"${amount:,.{places}f}"
 
 
-def seconds(number: float) -> str:
+def format_seconds(number: float) -> str:
     """Format a duration: 0.3 s, 12 s, 3 min 20 s, 2 h 5 min."""
     if number < 10:
         return f"{number:.1f} s"

@@ -63,7 +63,7 @@ class Setting:
     is_default: bool
 
 
-def show_page() -> dict[str, Any]:
+def collect_page_values() -> dict[str, Any]:
     """Return the values that are looked up once, when the page loads."""
     settings = get_services().settings
     return {
@@ -78,7 +78,7 @@ def show_page() -> dict[str, Any]:
     }
 
 
-def show_live_state() -> dict[str, Any]:
+def collect_live_values() -> dict[str, Any]:
     """Return the values that change from one second to the next."""
     claude = get_services().claude
     return {
@@ -150,8 +150,8 @@ def _usage() -> UsageView | None:
     return UsageView(
         total=sum_figures(by_day),
         days=days,
-        tokens=charts.columns([[getattr(day.figures, name) for name, _ in KINDS] for day in days]),
-        cost=charts.columns([[day.figures.cost] for day in days]),
+        tokens=charts.stack_columns([[getattr(day.figures, name) for name, _ in KINDS] for day in days]),
+        cost=charts.stack_columns([[day.figures.cost] for day in days]),
         groups=groups,
         failures=failures,
     )

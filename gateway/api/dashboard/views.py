@@ -10,7 +10,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from gateway.api.dashboard import access, charts
-from gateway.api.dashboard.page import show_live_state, show_page
+from gateway.api.dashboard.page import collect_live_values, collect_page_values
 from gateway.api.hooks.errors import respond_with_error
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.views import chat
@@ -38,21 +38,21 @@ SIGN_IN_STATUSES = (401, 403, 429)  # the statuses for which the page offers to 
 
 blueprint.before_request(access.check_access)
 trial.before_request(access.check_access)
-trial.add_url_rule("/dashboard/chat", view_func=chat.create, methods=["POST"])
-for _name in ("compact", "dollars", "seconds", "share"):
-    blueprint.add_app_template_filter(getattr(charts, _name), _name)
+trial.add_url_rule("/dashboard/chat", view_func=chat.create_chat_completion, methods=["POST"])
+for _filter in (charts.format_number, charts.format_dollars, charts.format_seconds, charts.percent_of):
+    blueprint.add_app_template_filter(_filter)
 
 
 @blueprint.get("/dashboard")
-def page() -> str:
+def show_page() -> str:
     """Show the whole page."""
-    return render_template("dashboard/page.html", **show_page(), **show_live_state())
+    return render_template("dashboard/page.html", **collect_page_values(), **collect_live_values())
 
 
 @blueprint.get("/dashboard/live")
-def live() -> str:
+def show_live_part() -> str:
     """Show the part of the page that changes all the time."""
-    return render_template("dashboard/live.html", **show_live_state())
+    return render_template("dashboard/live.html", **collect_live_values())
 
 
 @blueprint.post("/dashboard")
@@ -92,4 +92,4 @@ def add_security_headers(response: Response) -> Response:
 
 
 def _redirect_to_page() -> Response:
-    return redirect(url_for("dashboard.page"), 303, Response=Response)  # type: ignore[return-value]
+    return redirect(url_for("dashboard.show_page"), 303, Response=Response)  # type: ignore[return-value]

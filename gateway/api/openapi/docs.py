@@ -32,7 +32,7 @@ blueprint = Blueprint(
 
 @blueprint.route("/openapi.json")
 @blueprint.response(200, {"type": "object"}, description="An OpenAPI 3.1 document")
-def openapi_json() -> Response:
+def show_openapi_json() -> Response:
     """Return this description as JSON."""
     response = Response(find_smorest_api().description, mimetype="application/json")
     response.add_etag()
@@ -41,7 +41,7 @@ def openapi_json() -> Response:
 
 @blueprint.route("/docs", strict_slashes=False)
 @blueprint.response(200, HTML, content_type="text/html; charset=utf-8", description="A page")
-def page() -> Response:
+def show_page() -> Response:
     """Show this description as a page that can try the API out."""
     nonce = secrets.token_urlsafe(16)
     response = Response(render_template("docs.html", title=TITLE, nonce=nonce), mimetype="text/html")
@@ -51,6 +51,6 @@ def page() -> Response:
 
 @blueprint.route("/redoc", strict_slashes=False)
 @blueprint.response(302, description="To `/docs`")
-def redoc() -> Redirect:
+def redirect_redoc() -> Redirect:
     """Redirect to `/docs`: other gateways have their description here."""
-    return redirect(url_for("docs.page"))
+    return redirect(url_for("docs.show_page"))

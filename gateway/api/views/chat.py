@@ -56,7 +56,7 @@ ANY_BODY = {
 )
 @blueprint.arguments(ChatCompletionSchema(), examples=examples.CHAT)
 @document_answer(blueprint, ChatAnswerSchema, examples.CHAT_ANSWER, examples.CHAT_STREAM)
-def create(body: dict[str, Any]) -> Response:
+def create_chat_completion(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
     session_turns = get_services().session_turns
     with translated_errors(FIELD_NAMES), session_turns.claim(body, get_caller()) as claimed:
@@ -75,7 +75,7 @@ def create(body: dict[str, Any]) -> Response:
 @blueprint.route("/debug", methods=["POST"])
 @blueprint.doc(requestBody=ANY_BODY)
 @blueprint.response(200, CheckSchema)
-def debug() -> dict[str, Any]:
+def validate_body() -> dict[str, Any]:
     """Validate a body without answering it, and list all its errors."""
     return validate_chat_body(request.get_data(), get_caller(), get_services())
 
@@ -83,7 +83,7 @@ def debug() -> dict[str, Any]:
 @blueprint.route("/<session_id>/status")
 @document_errors(SessionNotFound)
 @blueprint.response(200, StatusSchema)
-def status(session_id: str) -> SessionRecord:
+def show_status(session_id: str) -> SessionRecord:
     """Show whether an answer of the session is being written, and what the session has used."""
     return get_services().sessions.get(session_id, get_caller().visible_owner)
 
@@ -91,7 +91,7 @@ def status(session_id: str) -> SessionRecord:
 @blueprint.route("/<session_id>", methods=["DELETE"])
 @document_errors(SessionNotFound)
 @blueprint.response(200, DeletedSessionSchema)
-def stop(session_id: str) -> dict[str, str]:
+def stop_answer(session_id: str) -> dict[str, str]:
     """Stop the answer that is being written."""
     session = get_services().session_turns.stop_session(session_id, get_caller())
     return {"session_id": session.id, "status": "stopped"}

@@ -27,7 +27,7 @@ blueprint = Blueprint(
 @document_errors(*ANSWER_ERRORS)
 @blueprint.arguments(CompletionSchema(), examples=examples.COMPLETION)
 @document_answer(blueprint, CompletionAnswerSchema, examples.COMPLETION_ANSWER, examples.COMPLETION_STREAM)
-def create(body: dict[str, Any]) -> Response:
+def create_completion(body: dict[str, Any]) -> Response:
     """Answer one or more prompts, streamed or as one body."""
     parsed = parse_request(body)
     answer = start_answer(*parsed.turns, n=parsed.n, stream=parsed.stream)

@@ -29,7 +29,7 @@ blueprint = Blueprint("messages", __name__, url_prefix=MESSAGES_PATH, descriptio
 @document_errors(*ANSWER_ERRORS)
 @blueprint.arguments(MessagesSchema(), examples=examples.MESSAGE)
 @document_answer(blueprint, MessageSchema, examples.MESSAGE_ANSWER, examples.MESSAGE_STREAM)
-def create(body: dict[str, Any]) -> Response:
+def create_message(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
     parsed = parse_request(body)
     answer = start_answer(parsed.turn, stream=parsed.stream)

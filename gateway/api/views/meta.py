@@ -15,7 +15,7 @@ blueprint = Blueprint("meta", __name__, description="The gateway itself")
 
 @blueprint.route("/")
 @blueprint.response(200, IndexSchema)
-def index() -> dict[str, Any]:
+def show_index() -> dict[str, Any]:
     """Describe the gateway and list its endpoints."""
     return {
         "name": TITLE,
@@ -41,7 +41,7 @@ def index() -> dict[str, Any]:
 @blueprint.route("/health")
 @blueprint.response(200, HealthSchema)
 @blueprint.alt_response(503, schema=HealthSchema, description="The gateway cannot answer; `error` says why")
-def health() -> tuple[dict[str, Any], int]:
+def show_health() -> tuple[dict[str, Any], int]:
     """Report whether the gateway can answer, and if not, what to do about it."""
     claude = get_services().claude
     status = claude.status()

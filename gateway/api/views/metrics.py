@@ -17,7 +17,7 @@ blueprint = Blueprint("metrics", __name__, description="Metrics for Prometheus")
 @blueprint.route("/metrics")
 @document_errors(AdminRequired)
 @blueprint.response(200, {"type": "string"}, content_type=CONTENT_TYPE, example=examples.METRICS)
-def metrics() -> Response:
+def show_metrics() -> Response:
     """Return the metrics of all workers. If the gateway asks for keys, this needs an admin key."""
     get_caller().require_admin()
     found = get_services().metrics

@@ -38,7 +38,7 @@ VERSION_PARAMETER = {
 @blueprint.route("")
 @blueprint.response(200, {"anyOf": [ModelListSchema, AnthropicModelListSchema]})
 @blueprint.doc(parameters=[VERSION_PARAMETER])
-def listing() -> Response:
+def list_models() -> Response:
     """List all known models and their aliases. Clients of Anthropic's API get them in its format."""
     models = get_services().claude.catalog.all()
     if is_anthropic_request():
@@ -49,7 +49,7 @@ def listing() -> Response:
 
 @blueprint.route("/capabilities")
 @blueprint.response(200, CapabilitiesSchema)
-def capabilities() -> dict[str, Any]:
+def list_capabilities() -> dict[str, Any]:
     """List the features and prices of each model."""
     models = [_capabilities(model) for model in get_services().claude.catalog.all()]
     return {"models": models, "total": len(models), "provider": "anthropic", "adapter": "claude-code"}
@@ -59,7 +59,7 @@ def capabilities() -> dict[str, Any]:
 @document_errors(ModelNotFound)
 @blueprint.response(200, {"anyOf": [ModelSchema, AnthropicModelSchema]})
 @blueprint.doc(parameters=[VERSION_PARAMETER])
-def retrieve(model_id: str) -> Response:
+def show_model(model_id: str) -> Response:
     """Return one model by its id or alias."""
     model = get_services().claude.catalog.find(model_id)
     if is_anthropic_request():

@@ -62,7 +62,7 @@ DOWNLOAD_HEADERS = {
 @document_errors(ProjectNotFound)
 @blueprint.arguments(PageQuerySchema(), location="query")
 @blueprint.response(200, FileListSchema)
-def listing(query: dict[str, int], project_id: str) -> dict[str, Any]:
+def list_files(query: dict[str, int], project_id: str) -> dict[str, Any]:
     """List the project's files by path."""
     files = get_services().folders.list_files(_find_folder(project_id))
     first = (query["page"] - 1) * query["per_page"]
@@ -98,7 +98,7 @@ def upload_form(project_id: str) -> ProjectFile:
 @document_errors(ProjectNotFound, ProjectTooLarge)
 @blueprint.doc(requestBody=CONTENT)
 @blueprint.response(200, FileSchema)
-def upload(project_id: str, path: str) -> ProjectFile:
+def upload_file(project_id: str, path: str) -> ProjectFile:
     """Upload a file, whose content is the body. An existing file is replaced."""
     folder = _find_folder(project_id)
     parts = project_paths.split_file_path(path)
@@ -112,7 +112,7 @@ def upload(project_id: str, path: str) -> ProjectFile:
 @blueprint.route("/<path:path>", methods=["GET"])
 @document_errors(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
 @blueprint.response(200, {"type": "string", "format": "binary"}, content_type=BINARY)
-def download(project_id: str, path: str) -> Response:
+def download_file(project_id: str, path: str) -> Response:
     """Return the content of a file."""
     file, found = get_services().folders.open_file(
         _find_folder(project_id), project_paths.split_file_path(path)
@@ -129,7 +129,7 @@ def download(project_id: str, path: str) -> Response:
 @blueprint.route("/<path:path>", methods=["DELETE"])
 @document_errors(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
 @blueprint.response(200, DeletedFileSchema)
-def delete(project_id: str, path: str) -> dict[str, Any]:
+def delete_file(project_id: str, path: str) -> dict[str, Any]:
     """Delete a file."""
     get_services().folders.delete_file(_find_folder(project_id), project_paths.split_file_path(path))
     return {"name": path}

@@ -35,7 +35,7 @@ CHAT = {"mode": "chat"}
 @blueprint.route("", methods=["GET"])
 @blueprint.arguments(PageQuerySchema(), location="query")
 @blueprint.response(200, ProjectListSchema)
-def listing(query: dict[str, int]) -> dict[str, Any]:
+def list_projects(query: dict[str, int]) -> dict[str, Any]:
     """List the projects that the caller may see, the newest first."""
     caller = get_caller()
     owner, only = project_access.visible_owner(caller), project_access.allowed_ids(caller)
@@ -47,7 +47,7 @@ def listing(query: dict[str, int]) -> dict[str, Any]:
 @document_errors(AgentsNotAllowed, ProjectNotAllowed)
 @blueprint.arguments(NewProjectSchema(), example=examples.PROJECT)
 @blueprint.response(200, ProjectSchema)
-def create(body: dict[str, Any]) -> ProjectRecord:
+def create_project(body: dict[str, Any]) -> ProjectRecord:
     """Create a project and its folder."""
     services, caller = get_services(), get_caller()
     project_access.require_unlimited(caller)
@@ -69,7 +69,7 @@ def create(body: dict[str, Any]) -> ProjectRecord:
 @blueprint.route("/<project_id>", methods=["GET"])
 @document_errors(ProjectNotFound)
 @blueprint.response(200, ProjectSchema)
-def retrieve(project_id: str) -> ProjectRecord:
+def show_project(project_id: str) -> ProjectRecord:
     """Return a project."""
     return project_access.find_project(project_id, get_caller(), get_services().projects)
 
@@ -78,7 +78,7 @@ def retrieve(project_id: str) -> ProjectRecord:
 @document_errors(AgentsNotAllowed, ProjectNotAllowed, ProjectNotFound)
 @blueprint.arguments(ProjectChangeSchema(), required=False, example=examples.PROJECT_CHANGE)
 @blueprint.response(200, ProjectSchema)
-def change(body: dict[str, Any], project_id: str) -> ProjectRecord:
+def change_project(body: dict[str, Any], project_id: str) -> ProjectRecord:
     """Change the name, description or policy of a project."""
     services = get_services()
     record = project_access.find_changeable_project(project_id, get_caller(), services.projects)
@@ -90,7 +90,7 @@ def change(body: dict[str, Any], project_id: str) -> ProjectRecord:
 @blueprint.route("/<project_id>", methods=["DELETE"])
 @document_errors(ProjectNotAllowed, ProjectNotFound)
 @blueprint.response(200, DeletedProjectSchema)
-def delete(project_id: str) -> dict[str, Any]:
+def delete_project(project_id: str) -> dict[str, Any]:
     """Delete a project with its folder, and stop its running answers."""
     services = get_services()
     record = project_access.find_changeable_project(project_id, get_caller(), services.projects)

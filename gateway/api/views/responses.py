@@ -43,7 +43,7 @@ STREAM = {
 @document_errors(*ANSWER_ERRORS, ResponseNotFound)
 @blueprint.arguments(ResponsesSchema(), examples=examples.RESPONSE)
 @document_answer(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
-def create(body: Body) -> Response:
+def create_response(body: Body) -> Response:
     """Answer input: streamed, as one body, or in the background."""
     services, caller = get_services(), get_caller()
     is_stored = is_to_be_stored(body, services.settings)
@@ -65,7 +65,7 @@ def create(body: Body) -> Response:
 @document_errors(ResponseNotFound, UnsupportedParameter)
 @blueprint.doc(parameters=[STREAM])
 @blueprint.response(200, ResponseSchema, example=examples.RESPONSE_ANSWER)
-def show(response_id: str) -> Response:
+def show_response(response_id: str) -> Response:
     """Return a stored response as it is now."""
     if request.args.get("stream", "").lower() in ("true", "1"):
         raise unsupported_field(
@@ -77,7 +77,7 @@ def show(response_id: str) -> Response:
 @blueprint.route("/<response_id>", methods=["DELETE"])
 @document_errors(ResponseNotFound)
 @blueprint.response(200, DeletedResponseSchema)
-def delete(response_id: str) -> Response:
+def delete_response(response_id: str) -> Response:
     """Delete a response, and stop it if it is still being written."""
     get_services().responses.delete(get_caller().owner_id, response_id)
     return json_response({"id": response_id, "object": "response", "deleted": True})
@@ -86,7 +86,7 @@ def delete(response_id: str) -> Response:
 @blueprint.route("/<response_id>/cancel", methods=["POST"])
 @document_errors(ResponseNotFound, InvalidRequest)
 @blueprint.response(200, ResponseSchema)
-def cancel(response_id: str) -> Response:
+def cancel_response(response_id: str) -> Response:
     """Cancel a background response. A finished response stays as it is."""
     return json_response(get_services().responses.cancel(get_caller().owner_id, response_id).body)
 
@@ -95,7 +95,7 @@ def cancel(response_id: str) -> Response:
 @document_errors(ResponseNotFound)
 @blueprint.arguments(InputItemsQuerySchema(), location="query")
 @blueprint.response(200, InputItemListSchema)
-def input_items(query: Body, response_id: str) -> Response:
+def list_input_items(query: Body, response_id: str) -> Response:
     """List the input items of a response, the newest first."""
     items = get_services().responses.list_input_items(get_caller().owner_id, response_id)
     if query["order"] == "desc":

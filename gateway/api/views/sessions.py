@@ -33,7 +33,7 @@ blueprint = Blueprint(
 @blueprint.route("", methods=["GET"])
 @blueprint.arguments(SessionQuerySchema, location="query")
 @blueprint.response(200, SessionListSchema)
-def listing(query: dict[str, Any]) -> dict[str, Any]:
+def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
     """List the caller's sessions, the newest first."""
     page, per_page = query["page"], query["per_page"]
     sessions = get_services().sessions
@@ -45,7 +45,7 @@ def listing(query: dict[str, Any]) -> dict[str, Any]:
 @document_errors(ProjectNotFound, ModelNotSupported, ModelNotAllowed)
 @blueprint.arguments(NewSessionSchema, required=False, example=examples.SESSION)
 @blueprint.response(200, SessionSchema)
-def create(body: dict[str, Any]) -> SessionRecord:
+def create_session(body: dict[str, Any]) -> SessionRecord:
     """Create a session that stores its conversation."""
     services, caller = get_services(), get_caller()
     if body.get("project_id"):
@@ -57,7 +57,7 @@ def create(body: dict[str, Any]) -> SessionRecord:
 
 @blueprint.route("/stats")
 @blueprint.response(200, StatsSchema)
-def stats() -> dict[str, Any]:
+def show_stats() -> dict[str, Any]:
     """Return totals over the caller's sessions."""
     figures = get_services().sessions.compute_stats(get_caller().visible_owner)
     running = figures["running"]
@@ -67,7 +67,7 @@ def stats() -> dict[str, Any]:
 @blueprint.route("/<session_id>", methods=["GET"])
 @document_errors(SessionNotFound)
 @blueprint.response(200, SessionWithMessagesSchema)
-def retrieve(session_id: str) -> dict[str, Any]:
+def show_session(session_id: str) -> dict[str, Any]:
     """Return a session with its messages."""
     sessions = get_services().sessions
     session = sessions.get(session_id, get_caller().visible_owner)
@@ -79,7 +79,7 @@ def retrieve(session_id: str) -> dict[str, Any]:
 @document_errors(SessionNotFound)
 @blueprint.arguments(RenameSchema, example=examples.TITLE)
 @blueprint.response(200, SessionSchema)
-def rename(body: dict[str, Any], session_id: str) -> SessionRecord:
+def rename_session(body: dict[str, Any], session_id: str) -> SessionRecord:
     """Change the title of a session."""
     return get_services().sessions.rename(session_id, get_caller().visible_owner, body["title"])
 
@@ -87,7 +87,7 @@ def rename(body: dict[str, Any], session_id: str) -> SessionRecord:
 @blueprint.route("/<session_id>", methods=["DELETE"])
 @document_errors(SessionNotFound)
 @blueprint.response(200, DeletedSessionSchema)
-def delete(session_id: str) -> dict[str, str]:
+def delete_session(session_id: str) -> dict[str, str]:
     """Delete a session with its messages, and stop its running answer."""
     services = get_services()
     session = services.sessions.delete(session_id, get_caller().visible_owner)

@@ -22,7 +22,7 @@ DAYS = timedelta(days=30)
 @blueprint.route("")
 @blueprint.arguments(UsageQuerySchema, location="query")
 @blueprint.response(200, UsageSchema)
-def summary(query: dict[str, Any]) -> dict[str, Any]:
+def sum_up_usage(query: dict[str, Any]) -> dict[str, Any]:
     """Sum up requests, tokens and cost by day, key, model or project."""
     by, page, per_page = query["group_by"], query["page"], query["per_page"]
     first, last = _days(query)

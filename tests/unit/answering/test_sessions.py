@@ -36,8 +36,8 @@ HI = {"role": "user", "content": "hi"}
 BEGIN: Batch = [Started(MODEL, session="cli-1")]
 
 
-class House:
-    """Session turns on a database, and the pieces that a test looks at."""
+class SessionHarness:
+    """Session turns on a database, and the parts that a test looks at."""
 
     def __init__(self, store: Store, *, store_all: bool = False) -> None:
         expiry = SessionExpiry(timedelta(minutes=30))
@@ -67,13 +67,13 @@ class House:
 
 
 @pytest.fixture
-def house(store: Store) -> House:
-    return House(store)
+def harness(store: Store) -> SessionHarness:
+    return SessionHarness(store)
 
 
 @pytest.fixture
-def session(house: House) -> SessionRecord:
-    return house.sessions.create("me", model="haiku", system_prompt="Be brief.")
+def session(harness: SessionHarness) -> SessionRecord:
+    return harness.sessions.create("me", model="haiku", system_prompt="Be brief.")
 
 
 @pytest.fixture(autouse=True)
@@ -90,31 +90,31 @@ def finish(answer: PersistedAnswer) -> None:
 
 
 def test_a_complete_answer_is_stored_before_its_last_batch_is_handed_out(
-    house: House, session: SessionRecord
+    harness: SessionHarness, session: SessionRecord
 ) -> None:
-    answer = house.start(complete_run("hello"), session_id=session.id)
+    answer = harness.start(complete_run("hello"), session_id=session.id)
     batches = iter(answer)
     next(batches)
     next(batches)
-    assert house.messages(session) == []
+    assert harness.messages(session) == []
     next(batches)
-    assert house.messages(session) == [("user", "hi"), ("assistant", "hello")]
-    assert not house.sessions.get(session.id, "me").is_running
+    assert harness.messages(session) == [("user", "hi"), ("assistant", "hello")]
+    assert not harness.sessions.get(session.id, "me").is_running
     assert list(batches) == []
     answer.close()
-    stored = house.sessions.get(session.id, "me")
+    stored = harness.sessions.get(session.id, "me")
     assert (stored.total_tokens, stored.total_cost, stored.message_count) == (USAGE.total_tokens, 0.25, 2)
-    assert (house.records[0].session_id, house.records[0].outcome) == (session.id, "complete")
+    assert (harness.records[0].session_id, harness.records[0].outcome) == (session.id, "complete")
 
 
 def test_the_session_gives_the_request_its_model_prompt_and_history(
-    house: House, session: SessionRecord
+    harness: SessionHarness, session: SessionRecord
 ) -> None:
-    finish(house.start(complete_run("hello"), session_id=session.id))
+    finish(harness.start(complete_run("hello"), session_id=session.id))
     again = {"messages": [{"role": "user", "content": "and now?"}], "session_id": session.id}
-    with house.turns.claim(again, ME) as claimed:
+    with harness.turns.claim(again, ME) as claimed:
         request = parse_plain_body(claimed.plain, claimed.history)
-        house.claims.finish(claimed.id, TurnResult())
+        harness.claims.finish(claimed.id, TurnResult())
     assert (request.turn.requested_model, request.turn.system) == ("haiku", ("Be brief.",))
     assert [message.role for message in request.turn.messages] == ["user", "assistant", "user"]
     assert claimed.plain.body["messages"] == again["messages"]
@@ -125,173 +125,181 @@ def test_the_requests_own_parameters_win(session: SessionRecord) -> None:
     assert body == {"model": "opus", "system_prompt": "Be brief."}
 
 
-def test_a_session_of_another_project_is_refused_and_stays_free(house: House, session: SessionRecord) -> None:
-    house.projects.create("p", "me", "p", "P")
+def test_a_session_of_another_project_is_refused_and_stays_free(
+    harness: SessionHarness, session: SessionRecord
+) -> None:
+    harness.projects.create("p", "me", "p", "P")
     with pytest.raises(InvalidRequest) as error:
-        house.start(complete_run(), session_id=session.id, project_id="p")
+        harness.start(complete_run(), session_id=session.id, project_id="p")
     assert error.value.param == "project_id"
-    house.wait_until_free(session.id)
+    harness.wait_until_free(session.id)
 
 
 def test_the_project_is_read_once_whether_the_request_or_the_session_names_it(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: SessionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house.projects.create("p", "me", "p", "P")
-    session = house.sessions.create("me", project_id="p")
+    harness.projects.create("p", "me", "p", "P")
+    session = harness.sessions.create("me", project_id="p")
     reads: list[str] = []
-    get = house.projects.get
+    get = harness.projects.get
 
     def count_reads(project_id: str, owner: str | None) -> ProjectRecord:
         reads.append(project_id)
         return get(project_id, owner)
 
-    monkeypatch.setattr(house.projects, "get", count_reads)
+    monkeypatch.setattr(harness.projects, "get", count_reads)
     for body in (
         {"session_id": session.id},
         {"session_id": session.id, "project_id": "p"},
         {"project_id": "p"},
     ):
-        with house.turns.claim({"messages": [HI], **body}, ME) as claimed:
+        with harness.turns.claim({"messages": [HI], **body}, ME) as claimed:
             assert claimed.project is not None
             if claimed.is_claimed:
-                house.claims.finish(claimed.id, TurnResult())
+                harness.claims.finish(claimed.id, TurnResult())
     assert reads == ["p", "p", "p"]
 
 
 @pytest.mark.parametrize(
     ("body", "error"), [({"session_id": "none"}, SessionNotFound), ({"project_id": "none"}, ProjectNotFound)]
 )
-def test_what_does_not_exist_is_refused(house: House, body: dict[str, Any], error: type[Exception]) -> None:
+def test_what_does_not_exist_is_refused(
+    harness: SessionHarness, body: dict[str, Any], error: type[Exception]
+) -> None:
     with pytest.raises(error):
-        house.start(complete_run(), **body)
+        harness.start(complete_run(), **body)
 
 
-def test_a_session_takes_one_turn_at_a_time(house: House, session: SessionRecord) -> None:
-    answer = house.start(complete_run(), session_id=session.id)
+def test_a_session_takes_one_turn_at_a_time(harness: SessionHarness, session: SessionRecord) -> None:
+    answer = harness.start(complete_run(), session_id=session.id)
     with pytest.raises(SessionBusy):
-        house.start(complete_run(), session_id=session.id)
+        harness.start(complete_run(), session_id=session.id)
     finish(answer)
-    finish(house.start(complete_run(), session_id=session.id))
+    finish(harness.start(complete_run(), session_id=session.id))
 
 
 def test_a_claim_is_released_if_the_request_turns_out_to_be_wrong(
-    house: House, session: SessionRecord
+    harness: SessionHarness, session: SessionRecord
 ) -> None:
-    claim = house.turns.claim({"messages": [HI], "session_id": session.id}, ME)
+    claim = harness.turns.claim({"messages": [HI], "session_id": session.id}, ME)
     with pytest.raises(KeyError), claim:
         raise KeyError
-    house.wait_until_free(session.id)
+    harness.wait_until_free(session.id)
 
 
-def test_a_new_session_is_inserted_once_its_answer_has_begun(house: House) -> None:
-    answer = house.start(complete_run())
+def test_a_new_session_is_inserted_once_its_answer_has_begun(harness: SessionHarness) -> None:
+    answer = harness.start(complete_run())
     session_id = str(answer.record.session_id)
     with pytest.raises(SessionNotFound):
-        house.sessions.get(session_id, "me")
+        harness.sessions.get(session_id, "me")
     batches = iter(answer)
     next(batches)
     gevent.sleep(0.02)
-    assert house.sessions.get(session_id, "me").is_running
+    assert harness.sessions.get(session_id, "me").is_running
     list(batches)
     answer.close()
-    found = house.wait_until_free(session_id)
+    found = harness.wait_until_free(session_id)
     assert (found.message_count, found.is_stored, found.model) == (2, False, MODEL)
 
 
 def test_a_new_session_stores_its_messages_if_all_are_to_be_stored(store: Store) -> None:
-    house = House(store, store_all=True)
-    answer = house.start(complete_run("hello"))
+    harness = SessionHarness(store, store_all=True)
+    answer = harness.start(complete_run("hello"))
     finish(answer)
-    session = house.sessions.get(answer.session_id, "me")
-    assert house.messages(session) == [("user", "hi"), ("assistant", "hello")]
+    session = harness.sessions.get(answer.session_id, "me")
+    assert harness.messages(session) == [("user", "hi"), ("assistant", "hello")]
 
 
 @pytest.mark.parametrize(
     ("streamed", "stored"), [(True, [("user", "hi"), ("assistant", "so far")]), (False, [])]
 )
 def test_a_stream_that_was_cut_stores_what_its_client_has_seen(
-    house: House, session: SessionRecord, streamed: bool, stored: list[tuple[str, str]]
+    harness: SessionHarness, session: SessionRecord, streamed: bool, stored: list[tuple[str, str]]
 ) -> None:
-    answer = house.start(
+    answer = harness.start(
         FakeRun(BEGIN, [Text("so far")], error=ClientGone()), streamed, session_id=session.id
     )
     with pytest.raises(ClientGone):
         list(answer)
     answer.close()
-    house.wait_until_free(session.id)
-    assert house.messages(session) == stored
+    harness.wait_until_free(session.id)
+    assert harness.messages(session) == stored
 
 
-def test_an_answer_that_no_one_reads_frees_its_session(house: House, session: SessionRecord) -> None:
-    house.start(complete_run(), session_id=session.id).close()
-    found = house.wait_until_free(session.id)
-    assert (house.messages(session), found.total_tokens) == ([], USAGE.total_tokens)
+def test_an_answer_that_no_one_reads_frees_its_session(
+    harness: SessionHarness, session: SessionRecord
+) -> None:
+    harness.start(complete_run(), session_id=session.id).close()
+    found = harness.wait_until_free(session.id)
+    assert (harness.messages(session), found.total_tokens) == ([], USAGE.total_tokens)
 
 
-def test_the_end_of_the_worker_frees_the_session(house: House, session: SessionRecord) -> None:
-    answer = house.start(FakeRun(BEGIN, [Text("so far")]), session_id=session.id)
+def test_the_end_of_the_worker_frees_the_session(harness: SessionHarness, session: SessionRecord) -> None:
+    answer = harness.start(FakeRun(BEGIN, [Text("so far")]), session_id=session.id)
     next(iter(answer))
-    house.turns.end_all()
-    house.wait_until_free(session.id)
+    harness.turns.end_all()
+    harness.wait_until_free(session.id)
     answer.close()  # no longer changes the session
-    assert house.messages(session) == []
+    assert harness.messages(session) == []
 
 
-def test_another_request_stops_the_turn(house: House, session: SessionRecord) -> None:
+def test_another_request_stops_the_turn(harness: SessionHarness, session: SessionRecord) -> None:
     run = FakeRun(BEGIN, [Text("so far")], [Text("never")])
-    answer = house.start(run, session_id=session.id)
+    answer = harness.start(run, session_id=session.id)
     batches = iter(answer)
     next(batches)
-    house.turns.stop_session(session.id, ME)
+    harness.turns.stop_session(session.id, ME)
     with pytest.raises(TurnStopped) as error:
         next(batches)
     answer.close()
     assert error.value.should_retry is False
-    assert house.records[0].error == "stopped"
+    assert harness.records[0].error == "stopped"
 
 
 def test_a_session_deleted_while_it_is_answered_stops_the_answer(
-    house: House, session: SessionRecord
+    harness: SessionHarness, session: SessionRecord
 ) -> None:
-    answer = house.start(complete_run(), session_id=session.id)
-    house.sessions.delete(session.id, "me")
+    answer = harness.start(complete_run(), session_id=session.id)
+    harness.sessions.delete(session.id, "me")
     with pytest.raises(TurnStopped):
         list(answer)
     answer.close()
-    assert [(record.outcome, record.error) for record in house.records] == [("cut", "stopped")]
+    assert [(record.outcome, record.error) for record in harness.records] == [("cut", "stopped")]
 
 
-def test_deleting_a_project_stops_its_turns(house: House) -> None:
-    house.projects.create("p", "me", "p", "P")
-    session = house.sessions.create("me", project_id="p")
+def test_deleting_a_project_stops_its_turns(harness: SessionHarness) -> None:
+    harness.projects.create("p", "me", "p", "P")
+    session = harness.sessions.create("me", project_id="p")
     run = FakeRun(BEGIN)
-    house.start(run, session_id=session.id)
-    house.turns.delete_project("p")
+    harness.start(run, session_id=session.id)
+    harness.turns.delete_project("p")
     assert isinstance(run.stopped, TurnStopped)
 
 
 def test_a_complete_answer_outlives_a_database_that_fails(
-    house: House, session: SessionRecord, monkeypatch: pytest.MonkeyPatch
+    harness: SessionHarness, session: SessionRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([StoreError(), StoreError()])
-    whole: Callable[..., None] = house.claims.finish
+    whole: Callable[..., None] = harness.claims.finish
 
     def failing(*args: Any) -> None:
         for error in failures:
             raise error
         whole(*args)
 
-    answer = house.start(complete_run("hello"), session_id=session.id)
-    monkeypatch.setattr(house.claims, "finish", failing)
+    answer = harness.start(complete_run("hello"), session_id=session.id)
+    monkeypatch.setattr(harness.claims, "finish", failing)
     finish(answer)
-    house.wait_until_free(session.id)
-    assert house.messages(session) == [("user", "hi"), ("assistant", "hello")]
+    harness.wait_until_free(session.id)
+    assert harness.messages(session) == [("user", "hi"), ("assistant", "hello")]
 
 
-def test_a_deleted_session_ends_the_attempts_to_store(house: House, session: SessionRecord) -> None:
-    answer = house.start(FakeRun(BEGIN), session_id=session.id)
+def test_a_deleted_session_ends_the_attempts_to_store(
+    harness: SessionHarness, session: SessionRecord
+) -> None:
+    answer = harness.start(FakeRun(BEGIN), session_id=session.id)
     next(iter(answer))
-    house.sessions.delete(session.id, "me")
+    harness.sessions.delete(session.id, "me")
     answer.close()
     gevent.sleep(0.02)
-    assert house.records[0].error == "client_closed_request"
+    assert harness.records[0].error == "client_closed_request"

@@ -9,7 +9,7 @@ from gateway.api.dashboard.charts import Segment
 
 
 def test_values_of_a_column_are_stacked() -> None:
-    chart = charts.columns([[1, 2], [0, 0], [0, 4], [1, 0]])
+    chart = charts.stack_columns([[1, 2], [0, 0], [0, 4], [1, 0]])
     assert (chart.top, chart.step) == (4, 25)
     assert chart.segments == (
         Segment(0, x=3.125, y=75, width=18.75, height=25),
@@ -21,7 +21,7 @@ def test_values_of_a_column_are_stacked() -> None:
 
 @pytest.mark.parametrize("stacks", [[], [[0]], [[0, 0], [0, 0]]])
 def test_chart_without_values_has_no_segments(stacks: list[list[float]]) -> None:
-    chart = charts.columns(stacks)
+    chart = charts.stack_columns(stacks)
     assert (chart.top, chart.segments) == (1, ())
 
 
@@ -42,7 +42,7 @@ def test_axis_has_room_for_any_value(power: int, factor: float) -> None:
 
 @pytest.mark.parametrize(("value", "most", "share"), [(1, 4, 25), (0, 4, 0), (0, 0, 0), (1.2, 1, 100)])
 def test_share_is_in_percent(value: float, most: float, share: float) -> None:
-    assert charts.share(value, most) == share
+    assert charts.percent_of(value, most) == share
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_share_is_in_percent(value: float, most: float, share: float) -> None:
     ],
 )
 def test_large_numbers_are_abbreviated(number: float, text: str) -> None:
-    assert charts.compact(number) == text
+    assert charts.format_number(number) == text
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,11 @@ def test_large_numbers_are_abbreviated(number: float, text: str) -> None:
     ],
 )
 def test_small_amounts_are_not_rounded_to_zero(amount: float, text: str) -> None:
-    assert charts.dollars(amount) == text
+    assert charts.format_dollars(amount) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(0.35, "0.3 s"), (12.4, "12 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
 )
 def test_durations_have_at_most_two_units(number: float, text: str) -> None:
-    assert charts.seconds(number) == text
+    assert charts.format_seconds(number) == text
