@@ -18,7 +18,7 @@ def json_schema(schema: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("response_format", "expected"),
     [
         (None, None),
         ({"type": "text"}, None),
@@ -27,14 +27,14 @@ def json_schema(schema: Any) -> dict[str, Any]:
         (json_schema({"type": "object", "title": "\ud83d"}), {"type": "object", "title": "\ufffd"}),
     ],
 )
-def test_response_format_becomes_an_output_schema(wanted: Any, expected: Any) -> None:
-    parsed = request(response_format=wanted)
+def test_response_format_becomes_an_output_schema(response_format: Any, expected: Any) -> None:
+    parsed = request(response_format=response_format)
 
     assert (parsed.turn.output_schema, parsed.ignored) == (expected, ())
 
 
 @pytest.mark.parametrize(
-    ("wanted", "param"),
+    ("response_format", "param"),
     [
         ({}, "response_format.type"),
         ({"type": "xml"}, "response_format.type"),
@@ -48,8 +48,8 @@ def test_response_format_becomes_an_output_schema(wanted: Any, expected: Any) ->
         (json_schema({"anyOf": [SCHEMA]}), "response_format.json_schema.schema"),
     ],
 )
-def test_error_names_the_invalid_response_format(wanted: Any, param: str) -> None:
-    error = error_of(response_format=wanted)
+def test_error_names_the_invalid_response_format(response_format: Any, param: str) -> None:
+    error = error_of(response_format=response_format)
 
     assert not isinstance(error, UnsupportedParameter)
     assert error.param == param

@@ -28,26 +28,26 @@ def request(**fields: Any) -> completions.CompletionRequest:
     return completions.parse_request(CompletionSchema().load(fields))
 
 
-def asking(prompt: str) -> Turn:
+def turn_with(prompt: str) -> Turn:
     return Turn((Message("user", ({"type": "text", "text": prompt},)),))
 
 
 def test_request_becomes_turns_and_options() -> None:
-    wanted = request(prompt=["a ", " b"], n=2, echo=True, stream=True, stream_options={"include_usage": True})
-    assert wanted.turns == (asking("a "), asking(" b"))
-    assert (wanted.n, wanted.echoes) == (2, ("a ", "a ", " b", " b"))
-    assert (wanted.stream, wanted.include_usage, wanted.ignored) == (True, True, ())
-    wanted = request(
+    parsed = request(prompt=["a ", " b"], n=2, echo=True, stream=True, stream_options={"include_usage": True})
+    assert parsed.turns == (turn_with("a "), turn_with(" b"))
+    assert (parsed.n, parsed.echoes) == (2, ("a ", "a ", " b", " b"))
+    assert (parsed.stream, parsed.include_usage, parsed.ignored) == (True, True, ())
+    parsed = request(
         prompt="a", max_tokens=5, temperature=2, stop="x", best_of=3, seed=1, user=None, new=True
     )
-    assert wanted.turns[0].sampling == Sampling(5, 1.0, None, ("x",))
-    assert (wanted.n, wanted.echoes, wanted.stream) == (1, ("",), False)
-    assert wanted.ignored == ("best_of", "new", "seed")
+    assert parsed.turns[0].sampling == Sampling(5, 1.0, None, ("x",))
+    assert (parsed.n, parsed.echoes, parsed.stream) == (1, ("",), False)
+    assert parsed.ignored == ("best_of", "new", "seed")
 
 
 def test_default_values_are_not_listed_as_ignored() -> None:
-    wanted = request(prompt="a", best_of=1, suffix="", logprobs=None, frequency_penalty=0, echo=False)
-    assert wanted.ignored == ()
+    parsed = request(prompt="a", best_of=1, suffix="", logprobs=None, frequency_penalty=0, echo=False)
+    assert parsed.ignored == ()
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_references_to_stored_conversations_are_rejected(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("text_format", "expected"),
     [
         ({"type": "text"}, None),
         ({"type": "json_object"}, {"type": "object"}),
@@ -195,8 +195,8 @@ def test_references_to_stored_conversations_are_rejected(name: str) -> None:
         ({"type": "json_schema", "json_schema": {"name": "x", "schema": READ}}, READ),
     ],
 )
-def test_text_format_becomes_a_response_format(wanted: dict[str, Any], expected: Any) -> None:
-    assert parse({"input": "hi", "text": {"format": wanted}}).turn.output_schema == expected
+def test_text_format_becomes_a_response_format(text_format: dict[str, Any], expected: Any) -> None:
+    assert parse({"input": "hi", "text": {"format": text_format}}).turn.output_schema == expected
 
 
 def test_error_names_the_invalid_text_format() -> None:
@@ -265,7 +265,7 @@ def test_tool_choices_of_other_apis_are_translated(choice: dict[str, Any], expec
 
 
 def test_shapes_may_be_mixed() -> None:
-    asking = {
+    call_message = {
         "role": "assistant",
         "tool_calls": [tool_call("a", "f", "{}")],
         "content": [{"type": "tool_use", "id": "b", "name": "g"}],
@@ -275,7 +275,7 @@ def test_shapes_may_be_mixed() -> None:
         "content": [{"type": "tool_result", "tool_use_id": "b", "content": [{"type": "text", "text": "B"}]}],
     }
     turn = parse(
-        {"messages": [HELLO, asking, {"role": "tool", "tool_call_id": "a", "content": "A"}, answers]}
+        {"messages": [HELLO, call_message, {"role": "tool", "tool_call_id": "a", "content": "A"}, answers]}
     ).turn
 
     assert [block["id"] for block in turn.messages[1].content] == ["b", "a"]

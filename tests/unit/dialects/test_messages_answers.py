@@ -157,8 +157,8 @@ CALLS = st.lists(st.dictionaries(PIECES, st.integers() | st.text(max_size=3), ma
     CALLS,
     st.integers(1, 5),
 )
-def test_stream_and_whole_answer_are_equal(said: list[Event], calls: list[Body], size: int) -> None:
-    events: list[Event] = [START, *said]
+def test_stream_and_whole_answer_are_equal(content: list[Event], calls: list[Body], size: int) -> None:
+    events: list[Event] = [START, *content]
     for index, arguments in enumerate(calls):
         written = json.dumps(arguments)
         events.append(ToolCall(index, f"t{index}", "f"))

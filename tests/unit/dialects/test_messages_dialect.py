@@ -58,8 +58,8 @@ def request(**fields: Any) -> anthropic.MessagesRequest:
     return anthropic.parse_request(load({"max_tokens": 9000, "messages": HELLO, **fields}))
 
 
-def text(said: str) -> Body:
-    return {"type": "text", "text": said}
+def text(content: str) -> Body:
+    return {"type": "text", "text": content}
 
 
 # Requests
@@ -182,9 +182,9 @@ MEANT: dict[str, tuple[Body, Turn]] = {
 
 @pytest.mark.parametrize(("fields", "turn"), MEANT.values(), ids=MEANT)
 def test_request_becomes_a_turn(fields: Body, turn: Turn) -> None:
-    wanted = request(**fields)
-    assert wanted.turn == turn
-    assert wanted.ignored == ()
+    parsed = request(**fields)
+    assert parsed.turn == turn
+    assert parsed.ignored == ()
 
 
 REFUSED: dict[str, tuple[Body, str]] = {
@@ -272,7 +272,7 @@ def test_error_names_the_rejected_field(fields: Body, where: str) -> None:
 
 
 def test_ignored_fields_are_named() -> None:
-    wanted = request(
+    parsed = request(
         top_k=5,
         metadata={"user_id": "u"},
         service_tier="auto",
@@ -283,7 +283,7 @@ def test_ignored_fields_are_named() -> None:
         thinking={"type": "adaptive", "display": "omitted"},
         tools=[TOOL | {"strict": True, "defer_loading": False, "input_examples": [{}]}],
     )
-    assert wanted.ignored == (
+    assert parsed.ignored == (
         "context_management",
         "metadata",
         "new_thing",

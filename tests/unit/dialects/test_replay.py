@@ -130,7 +130,7 @@ MESSAGES = st.lists(
 @given(MESSAGES, MESSAGES)
 def test_no_sent_message_is_lost(stored: list[Any], sent: list[Any]) -> None:
     found = continue_conversation(stored, sent)
-    assert all(any(message is kept for kept in found.conversation) for message in sent)
+    assert all(any(message is other for other in found.conversation) for message in sent)
     assert all(any(message is old for old in stored) for message in found.history)
     assert found.unchanged <= min(len(stored), len(found.conversation))
     assert sorted(map(id, found.conversation)) == sorted(map(id, [*found.history, *sent]))

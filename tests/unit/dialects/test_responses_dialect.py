@@ -64,8 +64,8 @@ def contents(request: ResponsesRequest) -> list[tuple[str, list[Body]]]:
     return [(message.role, list(message.content)) for message in request.turn.messages]
 
 
-def text(said: str) -> Body:
-    return {"type": "text", "text": said}
+def text(content: str) -> Body:
+    return {"type": "text", "text": content}
 
 
 # Requests
@@ -243,14 +243,14 @@ def test_zero_logprobs_and_null_are_accepted() -> None:
 
 
 def test_references_are_replaced_by_stored_items() -> None:
-    said = {"id": "msg_1", "type": "message", "role": "assistant", "content": "yes"}
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "content": "yes"}
     given: list[Any] = [
         {"role": "user", "content": "a"},
         {"type": "item_reference", "id": "msg_1"},
         {"id": "msg_1"},
     ]
     assert find_references(given) == ["msg_1", "msg_1"]
-    assert replace_references(given, {"msg_1": said}) == [given[0], said, said]
+    assert replace_references(given, {"msg_1": answer}) == [given[0], answer, answer]
     with pytest.raises(NotFound) as caught:
         replace_references(given, {})
     assert (caught.value.param, caught.value.code) == ("input[1].id", "item_not_found")
@@ -304,9 +304,9 @@ def test_stored_items_become_the_same_turn() -> None:
         {"type": "reasoning", "summary": None},
         {"role": "user", "content": "d"},
     ]
-    kept = complete_items(items)
-    assert parse({"input": kept}).turn == parse({"input": items}).turn
-    assert len({item["id"] for item in kept}) == len(kept)
-    ends = {"first_id": kept[0]["id"], "last_id": kept[-1]["id"]}
-    shapes.check_items({"object": "list", "data": kept, "has_more": False, **ends})
-    assert complete_items(kept) == kept
+    stored = complete_items(items)
+    assert parse({"input": stored}).turn == parse({"input": items}).turn
+    assert len({item["id"] for item in stored}) == len(stored)
+    ends = {"first_id": stored[0]["id"], "last_id": stored[-1]["id"]}
+    shapes.check_items({"object": "list", "data": stored, "has_more": False, **ends})
+    assert complete_items(stored) == stored
