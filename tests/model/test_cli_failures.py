@@ -36,7 +36,7 @@ def _scripted(shared_cli: ScriptedCli, cli_environ: dict[str, str]) -> Iterator[
 
 
 @pytest.fixture
-def scripted(_scripted: Gateway) -> Iterator[Gateway]:
+def scripted_gateway(_scripted: Gateway) -> Iterator[Gateway]:
     """Yield a gateway with the scripted CLI. After each test it has to work as if nothing had happened."""
     yield _scripted
     assert reply_of(_scripted.api.chat("hello")) == "You said: hello"

@@ -27,7 +27,7 @@ def _single_slot_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def single(_single_slot_gateway: Gateway, standin: StandIn) -> Gateway:
+def single_slot_gateway(_single_slot_gateway: Gateway, standin: StandIn) -> Gateway:
     """Return a gateway with one slot and one warm process, which the turn of the test will get."""
     wait_until_idle(_single_slot_gateway, 1)
     return _single_slot_gateway
