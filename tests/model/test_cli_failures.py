@@ -115,7 +115,7 @@ def test_silent_stream_gets_keep_alive_comments(scripted_gateway: Gateway, share
     with hanging_up(client):
         client.read_until(b"so far")
         client.read_until(b"\n: keep-alive\n\n")
-        shared_cli.go()
+        shared_cli.finish_waiting()
         client.read_until(b"[DONE]")
     assert text_of(client.events) == "so far and on"
 

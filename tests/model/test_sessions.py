@@ -60,7 +60,9 @@ def test_session_continues_with_only_the_new_message(keeping_gateway: Gateway, s
     assert shown["total_cost"] == pytest.approx(sum(usage["cost"] for usage in used))
 
 
-def test_parameters_of_a_request_override_those_of_the_session(gateway: Gateway, standin: StandIn) -> None:
+def test_parameters_of_a_request_override_parameters_of_the_session(
+    gateway: Gateway, standin: StandIn
+) -> None:
     session = gateway.api.create_session(system_prompt="Be kind.", model="claude-haiku-4-5")
     say(gateway.api, session, "one", system_prompt="Be rude.", model="claude-sonnet-4-5")
     (record,) = standin.messages

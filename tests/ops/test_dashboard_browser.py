@@ -79,7 +79,7 @@ def test_admin_signs_in_chats_and_sees_the_running_answer(
     browser.wait_for(
         "/claude-scripted\\s+boss\\s+.dashboard.chat/.test(document.getElementById('live').innerText)"
     )
-    cli.go()
+    cli.finish_waiting()
     browser.wait_for("document.querySelector('.assistant .hint')?.textContent.includes('$0.0100')")
     assert browser.run("document.querySelector('.assistant .text').textContent") == "so far and on"
     rows = wait_for(lambda: guarded.api.get("/v1/usage", params={"group_by": "key"}).json()["data"])

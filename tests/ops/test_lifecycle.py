@@ -215,7 +215,7 @@ def test_reload_finishes_answers_and_leaves_no_process(
             return "Worker reloading" in gateway.log
 
         wait_for(is_reloading, 60)
-        cli.go()
+        cli.finish_waiting()
         client.read_until(b"[DONE]")
     wait_for(lambda: have_ended(worker.pid, *left), 40)
     assert "SIGKILL" not in gateway.log

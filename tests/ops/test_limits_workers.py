@@ -84,7 +84,7 @@ def test_exactly_the_limit_and_the_burst_pass(make_client: MakeClient) -> None:
     assert "x-should-retry" not in rejected.headers
 
 
-def test_every_response_reports_what_is_left(make_client: MakeClient) -> None:
+def test_every_response_reports_the_remaining_limits(make_client: MakeClient) -> None:
     client = make_client(requests_per_minute=3, tokens_per_minute=100)
     answers = [client.chat(), client.chat(), client.get("/v1/models"), client.post(PATH, json={})]
     requests = [[answer.headers[name] for name in REQUEST_HEADERS] for answer in answers]

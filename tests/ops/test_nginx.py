@@ -90,7 +90,7 @@ def test_a_hundred_streams_run_at_once(start_gateway: Start, tmp_path: Path) -> 
         for stream in streams:
             stream.read_until(b"so far", 60)
         assert cli_figures(gateway)["running"] == STREAMS
-        cli.go()
+        cli.finish_waiting()
         for stream in streams:
             stream.read_until(b"[DONE]", 60)
             assert b" and on" in stream.received

@@ -32,10 +32,10 @@ MIGRATE = "import sys; from gateway.store.database import Store; Store(sys.argv[
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
-    programs = postgres.programs()
+    programs = postgres.find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
-    with postgres.server(programs) as server:
+    with postgres.run_server(programs) as server:
         yield server
 
 

@@ -101,7 +101,7 @@ def test_restart_under_load_drops_and_rejects_nothing(start_gateway: Start, tmp_
         answers = [connection.post("/v1/chat/completions", json=body) for connection in connections]
         before = len(client.statuses)
         wait_for(lambda: len(client.statuses) >= before + 3, 30)
-        cli.go()
+        cli.finish_waiting()
         for stream in streams:
             stream.read_until(b"[DONE]", 60)
             assert b" and on" in stream.received
@@ -128,7 +128,7 @@ def test_old_worker_ends_its_idle_processes_at_once(start_gateway: Start, tmp_pa
         assert len(cli_pids(gateway)) >= 3
         old, _ = reload(gateway)
         wait_for(lambda: len(old.children()) == 1, 30)
-        cli.go()
+        cli.finish_waiting()
         stream.read_until(b"[DONE]")
 
 

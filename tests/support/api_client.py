@@ -162,7 +162,7 @@ class Api(httpx.Client):
         return body_of(self.get("/v1/usage", params=query))
 
     def health(self) -> Body:
-        """Return the body of /health, whatever its status."""
+        """Return the body of /health, with any status."""
         body: Body = self.get("/health").json()
         return body
 

@@ -1,7 +1,7 @@
-"""What clients of OpenAI's API post to `/v1/chat/completions`, by client, cut short.
+"""Bodies that clients of OpenAI's API post to `/v1/chat/completions`, shortened, by client.
 
-Modelled on their public sources and on reports of what they send; none of it is a recording. Every one of `BODIES`
-is to be answered, streamed or whole as it says.
+They follow the clients' public sources and reports of their requests; none is a recording. The gateway must answer
+each of `BODIES`, streamed if the body says so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PDF = base64.b64encode(
 
 
 def object_schema(**properties: str) -> Body:
-    """A JSON schema of an object with properties of these types, all required."""
+    """Return the JSON schema of an object whose properties have these types and are all required."""
     typed = {name: {"type": kind} for name, kind in properties.items()}
     return {
         "type": "object",
@@ -30,19 +30,19 @@ def object_schema(**properties: str) -> Body:
 
 
 def function_tool(name: str, parameters: Body, **extra: Any) -> Body:
-    """A tool as chat defines it."""
+    """Return a function tool of a chat completion."""
     described = {"name": name, "description": f"Use it to {name}.", "parameters": parameters}
     return {"type": "function", "function": {**described, **extra}}
 
 
 def tool_call(call_id: str, name: str, arguments: str, **extra: Any) -> Body:
-    """A tool call as chat has it."""
+    """Return a tool call of an assistant message in a chat completion."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}, **extra}
 
 
-def text_part(said: str, **extra: Any) -> Body:
-    """A text part."""
-    return {"type": "text", "text": said, **extra}
+def text_part(text: str, **extra: Any) -> Body:
+    """Return a text part of a message."""
+    return {"type": "text", "text": text, **extra}
 
 
 READ = object_schema(path="string")
@@ -229,7 +229,7 @@ AI_SDK: Body = {
         {
             "role": "user",
             "content": [
-                text_part("Summarise."),
+                text_part("Summarize."),
                 {
                     "type": "file",
                     "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"},
@@ -261,7 +261,7 @@ AI_SDK_OBJECT: Body = {
     "response_format": {"type": "json_object"},
 }
 
-# https://github.com/BerriAI/litellm: what its users pass on, tool results with images among them
+# https://github.com/BerriAI/litellm: tool results with images, and fields that its users pass on
 LITELLM: Body = {
     "model": "claude-opus-latest",
     "messages": [

@@ -1,6 +1,6 @@
-"""What Cursor posts to `/v1/chat/completions`, in the shapes of several APIs.
+"""Bodies that Cursor posts to `/v1/chat/completions`, in the shapes of several APIs.
 
-Modelled on reports of it; none of it is a recording.
+They follow public reports; none is a recording.
 """
 
 from __future__ import annotations

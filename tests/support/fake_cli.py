@@ -1,8 +1,8 @@
-"""A scripted CLI for what the real one cannot be made to do. Run by path; it needs nothing but Python.
+"""A scripted CLI for behavior that the real one cannot be made to show. It runs by its path and needs only Python.
 
-It speaks the CLI's stream-json protocol and answers like an echo. A word in capitals in the text of the new
-message chooses what goes wrong in that turn: see `TURNS`. A word in the file `$HOME/mode` chooses what goes wrong
-from the start: see `MODES`. Every start adds a line to `$HOME/starts`.
+It speaks the CLI's stream-json protocol and repeats the text of the new message. A word in capitals in that text
+chooses a failure or another behavior for the turn: see `TURNS`. A word in the file `$HOME/mode` chooses a failure
+from the start on: see `MODES`. Every start appends a line to `$HOME/starts`.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ GREETING = "Grüße 🌍 "
 
 
 def emit(line: Line) -> None:
-    """Write a message."""
+    """Write a message to the gateway."""
     write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
 
 def write(data: bytes) -> None:
-    """Write bytes, at once."""
+    """Write bytes and flush them."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
 def stream(event: Line) -> Line:
-    """An event of the Messages API, as the CLI passes it on."""
+    """Return an event of the Messages API in the form in which the CLI passes it on."""
     return {"type": "stream_event", "event": event, "parent_tool_use_id": None, "session_id": "s"}
 
 
 def start() -> None:
-    """The model begins to answer."""
+    """Write the events with which an answer begins."""
     message = {"model": "claude-scripted", "usage": {"input_tokens": 1, "output_tokens": 1}}
     emit(stream({"type": "message_start", "message": message}))
     emit(stream({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}))
 
 
 def delta(text: str) -> Line:
-    """A piece of its text."""
+    """Return an event with a piece of the answer's text."""
     return stream({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
 
 
 def finish() -> None:
-    """The answer is complete."""
+    """Write the events that complete an answer, and the result of the turn."""
     emit(stream({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}))
     emit(stream({"type": "message_stop"}))
     emit(result())
 
 
 def result() -> Line:
-    """The end of a turn."""
+    """Return the message that ends a turn."""
     usage = {"input_tokens": 1, "output_tokens": 2}
     return {"type": "result", "is_error": False, "total_cost_usd": 0.01, "usage": usage, "result": ""}
 
 
 def answer(*texts: str) -> None:
-    """A whole answer."""
+    """Write a complete answer."""
     start()
     for text in texts:
         emit(delta(text))
@@ -128,7 +128,7 @@ def huge_line() -> None:
 
 
 def split_lines() -> None:
-    """Every byte on its own, so that every character that has several is cut."""
+    """Write every byte separately, which splits all characters of several bytes."""
     start()
     for byte in json.dumps(delta(GREETING), ensure_ascii=False).encode() + b"\n":
         write(bytes([byte]))
@@ -137,7 +137,7 @@ def split_lines() -> None:
 
 
 def ask() -> None:
-    """A control request that nobody knows: the answer says what came back."""
+    """Send an unknown control request and answer with its response's id and subtype."""
     request = {"subtype": "from_a_later_version"}
     emit({"type": "control_request", "request_id": "mine", "request": request})
     line = read()
@@ -166,7 +166,7 @@ def slow() -> None:
 
 
 def wait() -> None:
-    """Begin, and go on when somebody makes the file `$HOME/go`."""
+    """Begin an answer, and finish it when the file `$HOME/go` exists."""
     start()
     emit(delta("so far"))
     while not os.path.exists(f"{os.environ['HOME']}/go"):  # noqa: PTH110
@@ -196,7 +196,7 @@ TURNS: dict[str, Callable[[], None]] = {
 
 
 def stay() -> None:
-    """End neither at TERM nor at the end of the input."""
+    """Ignore both SIGTERM and the end of the input."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     serve()
     hang()
@@ -213,7 +213,7 @@ def never_answer() -> None:
 
 
 def frail() -> None:
-    """Wait like any other, and end when it is to become somebody's."""
+    """Wait like any warm process, and exit when a request takes it."""
     try:
         while (line := read())["request"]["subtype"] != "initialize":
             control(line)
@@ -231,7 +231,7 @@ MODES: dict[str, Callable[[], None]] = {
 
 
 def read() -> Line:
-    """The next message; ends the process at the end of the input."""
+    """Return the next message. Raise EOFError at the end of the input."""
     raw = sys.stdin.buffer.readline()
     if not raw:
         raise EOFError
@@ -279,7 +279,7 @@ def serve() -> None:
 
 
 def main() -> None:
-    """Start as the CLI does."""
+    """Start like the CLI."""
     if "--version" in sys.argv:
         print(VERSION)
         return

@@ -1,4 +1,4 @@
-"""A real nginx with the site file of `deploy/`, on a free port of 127.0.0.1."""
+"""nginx with the site file from `deploy/`, on a free port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SITE = ROOT / "deploy/nginx/claude-gateway.conf"
 PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
-needs_nginx = pytest.mark.skipif(PROGRAM is None, reason="there is no nginx")
+needs_nginx = pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")
 
 
 class Nginx:
-    """nginx in front of the gateways at `upstreams` ("127.0.0.1:8000"); `folder` is for what it writes.
+    """nginx in front of the gateways at `upstreams`, for example "127.0.0.1:8000". It writes to `folder`.
 
-    Of the site file only what its head says is changed: where it listens, and the upstream's servers.
+    Only two things in the site file are changed, as its head suggests: the address and the upstream servers.
     """
 
     def __init__(self, folder: Path, *upstreams: str) -> None:
@@ -50,7 +50,9 @@ class Nginx:
         return site
 
     def _main(self, folder: Path) -> str:
-        user = "user root root;\n" if os.geteuid() == 0 else ""  # its usual user may not write to the folder
+        user = (
+            "user root root;\n" if os.geteuid() == 0 else ""
+        )  # its default user may not write to the folder
         paths = "".join(f"{name}_temp_path {folder}/{name};\n" for name in TEMPORARY)
         return (
             f"{user}daemon off;\npid {folder}/nginx.pid;\nerror_log {self.log} warn;\nworker_processes 1;\n"
@@ -59,6 +61,6 @@ class Nginx:
         )
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop nginx."""
         self.process.terminate()
         self.process.wait(20)

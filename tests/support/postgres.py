@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, on a free port of 127.0.0.1; None where it is not installed."""
+"""A PostgreSQL server for tests, on a free port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from tests.support.sockets import free_port
 USER = "gateway"
 
 
-def programs() -> Path | None:
-    """The folder of the server's programs; Debian keeps them off the PATH."""
+def find_programs() -> Path | None:
+    """Return the folder of the server's programs, or None without PostgreSQL. Debian keeps it off the PATH."""
     found = shutil.which("initdb")
-    places = [Path(found).parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((place for place in places if (place / "initdb").exists()), None)
+    folders = [Path(found).parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
 @dataclass(frozen=True)
 class Server:
-    """`url` is its DATABASE_URL; `restart` cuts all connections off."""
+    """A running server. `url` is its DATABASE_URL; `restart` cuts all connections."""
 
     url: str
     restart: Callable[[], None]
 
 
 @contextmanager
-def server(place: Path) -> Iterator[Server]:
-    """A fresh server. It refuses to run as root: there it gets the user `postgres`."""
+def run_server(programs: Path) -> Iterator[Server]:
+    """Run a new server. PostgreSQL refuses to run as root, so root runs it as the user `postgres`."""
     user = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:
         if user:
             os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
         data, port = Path(folder, "data"), free_port()
         subprocess.run(
-            [place / "initdb", "-D", data, "-A", "trust", "-U", USER, "--no-sync", "--no-instructions"],
+            [programs / "initdb", "-D", data, "-A", "trust", "-U", USER, "--no-sync", "--no-instructions"],
             user=user,
             cwd=folder,
             check=True,
@@ -50,7 +50,7 @@ def server(place: Path) -> Iterator[Server]:
         )
         options = f"-h 127.0.0.1 -p {port} -k {folder} -F"
         control: list[str | Path] = [
-            place / "pg_ctl",
+            programs / "pg_ctl",
             "-D",
             data,
             "-w",

@@ -1,4 +1,4 @@
-"""The app with a look inside: GET /_probe counts what could leak."""
+"""The app with GET /_probe, which counts objects that could leak."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["app"]
 
 @app.get("/_probe")
 def probe() -> dict[str, int]:
-    """Living greenlets and open file descriptors of this worker."""
+    """Return the number of living greenlets and open file descriptors of this worker."""
     gc.collect()
     alive = [found for found in gc.get_objects() if isinstance(found, greenlet.greenlet) and not found.dead]
     return {"greenlets": len(alive), "descriptors": len(os.listdir("/proc/self/fd"))}  # noqa: PTH208

@@ -1,4 +1,4 @@
-"""For tests of processes and greenlets in this very process."""
+"""Helpers for tests that run CLI processes and greenlets in the tests' own process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support.scripted import ScriptedCli
 
 
 def run_until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
-    """Let greenlets run until `condition()` is true."""
+    """Let greenlets run until `condition()` is true. Raise AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
+        assert time.monotonic() < deadline, f"the condition was not true within {timeout} s"
         gevent.sleep(0.005)
 
 
 def spawn_scripted_cli(cli: ScriptedCli) -> Process:
-    """A scripted CLI."""
+    """Start a process of the scripted CLI."""
     return Process([str(cli.path)], {"HOME": str(cli.home)}, str(cli.home))

@@ -1,4 +1,4 @@
-"""The app with a quick pulse: a silent stream is told every half second that the turn goes on."""
+"""The app with a keep-alive every half second on silent streams."""
 
 from __future__ import annotations
 

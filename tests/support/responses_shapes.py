@@ -1,4 +1,4 @@
-"""Whether what the gateway sends is what OpenAI's own types say, and nothing besides."""
+"""Checks that responses have exactly the shape of OpenAI's own types, for example `check_response(answer.json())`."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from pydantic import BaseModel, TypeAdapter
 Body = dict[str, Any]
 T = TypeVar("T")
 
-#: Fields that the installed types do not have: of newer or older versions of the API, and the gateway's own.
-BESIDES = {"store", "cost", "name", "error"}
+#: Fields that the installed types lack: fields of other versions of the API, and the gateway's own.
+EXTRA_FIELDS = {"store", "cost", "name", "error"}
 
 _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
 def check_response(body: Body) -> Response:
-    """A response object, checked."""
-    return _checked(Response.model_validate_json(json.dumps(body), strict=True))
+    """Return a response object. Raise AssertionError or ValidationError unless it has the right shape."""
+    return _without_extra_fields(Response.model_validate_json(json.dumps(body), strict=True))
 
 
 def check_items(body: Body) -> ResponseItemList:
-    """A list of input items, checked."""
-    return _checked(ResponseItemList.model_validate_json(json.dumps(body), strict=True))
+    """Return a list of input items. Raise AssertionError or ValidationError unless it has the right shape."""
+    return _without_extra_fields(ResponseItemList.model_validate_json(json.dumps(body), strict=True))
 
 
 def check_event(body: Body) -> Any:
-    """An event, checked."""
+    """Return an event of a stream. Raise AssertionError or ValidationError unless it has the right shape."""
     found = _EVENTS.validate_json(json.dumps(body), strict=True)
     assert found.type == body["type"]
-    return _checked(found)
+    return _without_extra_fields(found)
 
 
 def check_stream(raw: bytes) -> list[Body]:
-    """A stream's events, each checked; their numbers and names fit."""
+    """Return the events of a stream. Each must have the right shape, its name and the next sequence number."""
     bodies = list(named_events(raw.decode().split("\n")))
     assert [body["sequence_number"] for body in bodies] == list(range(len(bodies)))
     for body in bodies:
@@ -46,7 +46,7 @@ def check_stream(raw: bytes) -> list[Body]:
 
 
 def named_events(lines: Iterable[str]) -> Iterator[Body]:
-    """The data of each event; every one has a name, which its data repeats."""
+    """Yield the data of each event, which must repeat the event's name."""
     name = None
     for line in lines:
         field, _, value = line.partition(": ")
@@ -59,17 +59,17 @@ def named_events(lines: Iterable[str]) -> Iterator[Body]:
             name = None
 
 
-def _checked(model: T) -> T:
-    besides = set(_extras(model))
-    assert besides <= BESIDES, besides
+def _without_extra_fields(model: T) -> T:
+    extra = set(_extra_fields(model))
+    assert extra <= EXTRA_FIELDS, extra
     return model
 
 
-def _extras(value: Any) -> Iterator[str]:
+def _extra_fields(value: Any) -> Iterator[str]:
     if isinstance(value, BaseModel):
         yield from value.model_extra or ()
         for name in type(value).model_fields:
-            yield from _extras(getattr(value, name))
+            yield from _extra_fields(getattr(value, name))
     elif isinstance(value, list):
         for item in value:
-            yield from _extras(item)
+            yield from _extra_fields(item)

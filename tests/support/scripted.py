@@ -1,4 +1,4 @@
-"""The scripted CLI as a program, and its fixtures' plumbing."""
+"""The scripted CLI (fake_cli.py) as a program with its own home folder."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import tests.support.fake_cli
 
 
 class ScriptedCli:
-    """`path` is the program; `home` is the HOME it has to be given, where it reads its mode and notes its starts."""
+    """A scripted CLI. `path` is the program; `home` must be its HOME, where it reads its mode and logs its starts."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.path = home / "claude"
-        # -S -E: nothing of site-packages, which would take longer to load than all the rest.
+        # -S -E skip site-packages, which would take longer to load than everything else.
         self.path.write_text(
             f'#!/bin/sh\nexec "{sys.executable}" -S -E "{tests.support.fake_cli.__file__}" "$@"\n'
         )
@@ -22,19 +22,19 @@ class ScriptedCli:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Settings for a gateway."""
+        """Return the settings of a gateway that runs this CLI."""
         return {"CLAUDE_BINARY_PATH": str(self.path), "HOME": str(self.home)}
 
     @property
     def starts(self) -> int:
-        """How often it has been started."""
-        noted = self.home / "starts"
-        return len(noted.read_text().splitlines()) if noted.exists() else 0
+        """Return the number of starts of the program."""
+        log = self.home / "starts"
+        return len(log.read_text().splitlines()) if log.exists() else 0
 
-    def go(self) -> None:
-        """Let all answers to WAIT go on."""
+    def finish_waiting(self) -> None:
+        """Let all answers to WAIT finish."""
         (self.home / "go").touch()
 
     def set_mode(self, mode: str) -> None:
-        """What goes wrong from the next start on; "" for nothing."""
+        """Choose the failure of all processes that start from now on, a key of `MODES`; "" for none."""
         (self.home / "mode").write_text(mode)

@@ -1,4 +1,7 @@
-"""What an OpenAI SDK makes of the gateway, as JSON on stdout. Run by the Python of any SDK version: URL as argument."""
+"""Call the gateway through an OpenAI SDK and print the results as JSON.
+
+The Python of any SDK version runs this script, with the gateway's URL as its argument.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,19 @@ MODEL = "claude-haiku-4-5"
 OPTIONS: Any = {"api_key": "unused", "max_retries": 0, "timeout": 60}
 
 
-def asking(text: str, **fields: Any) -> Any:
-    """Arguments of a completion."""
+def arguments(text: str, **fields: Any) -> Any:
+    """Return the arguments of a chat completion."""
     return {"model": MODEL, "messages": [{"role": "user", "content": text}], **fields}
 
 
-def helper(client: Any) -> Any:
-    """`chat.completions`, where it has the `.stream()` helper: under `beta` in 1.x."""
+def streaming_completions(client: Any) -> Any:
+    """Return the `chat.completions` that has the `.stream()` helper; in 1.x it is under `beta`."""
     completions = client.chat.completions
     return completions if hasattr(completions, "stream") else client.beta.chat.completions
 
 
-def gather(chunks: Sequence[Any]) -> dict[str, Any]:
-    """What matters of a stream."""
+def stream_facts(chunks: Sequence[Any]) -> dict[str, Any]:
+    """Return the facts about a stream that tests compare."""
     deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
     usages = [chunk.usage for chunk in chunks if chunk.usage]
     return {
@@ -41,8 +44,8 @@ def gather(chunks: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def whole(completion: Any) -> dict[str, Any]:
-    """What matters of a completion."""
+def completion_facts(completion: Any) -> dict[str, Any]:
+    """Return the facts about a completion that tests compare."""
     choice = completion.choices[0]
     return {
         "text": choice.message.content,
@@ -54,7 +57,7 @@ def whole(completion: Any) -> dict[str, Any]:
 
 
 def failure(call: Callable[[], Any]) -> dict[str, Any]:
-    """The error that a call raises."""
+    """Return the facts about the error that a call raises."""
     try:
         call()
     except openai.APIStatusError as error:
@@ -71,71 +74,76 @@ def failure(call: Callable[[], Any]) -> dict[str, Any]:
     return {"class": None}
 
 
-def raw(client: openai.OpenAI) -> dict[str, Any]:
-    """With the response's headers."""
+def raw_completion(client: openai.OpenAI) -> dict[str, Any]:
+    """Complete a chat with access to the response's headers."""
     response = client.chat.completions.with_raw_response.create(
-        **asking("hi", extra_headers={"x-request-id": "mine-1"})
+        **arguments("hi", extra_headers={"x-request-id": "mine-1"})
     )
-    return {"id": response.headers["x-request-id"], **whole(response.parse())}
+    return {"id": response.headers["x-request-id"], **completion_facts(response.parse())}
 
 
-def helped(client: openai.OpenAI) -> dict[str, Any]:
-    """By the `.stream()` helper."""
-    with helper(client).stream(**asking("hi")) as stream:
+def helper_completion(client: openai.OpenAI) -> dict[str, Any]:
+    """Complete a chat with the `.stream()` helper."""
+    with streaming_completions(client).stream(**arguments("hi")) as stream:
         texts = [event.delta for event in stream if event.type == "content.delta"]
-        return {"deltas": "".join(texts), **whole_or_without_usage(stream.get_final_completion())}
+        return {"deltas": "".join(texts), **helper_facts(stream.get_final_completion())}
 
 
-def whole_or_without_usage(completion: Any) -> dict[str, Any]:
-    """The helper's completion; it has usage only where that was asked for."""
+def helper_facts(completion: Any) -> dict[str, Any]:
+    """Return the facts about the helper's completion, which has usage only on request."""
     return {"text": completion.choices[0].message.content, "finish": completion.choices[0].finish_reason}
 
 
 def models(client: openai.OpenAI) -> dict[str, Any]:
-    """The list and one of it."""
+    """List the models and retrieve one of them."""
     listed = [model.id for model in client.models.list()]
     return {"listed": MODEL in listed or "haiku" in listed, "one": client.models.retrieve(MODEL).id}
 
 
 def synchronous(client: openai.OpenAI) -> dict[str, Any]:
-    """All calls of the plain client."""
+    """Make all calls of the synchronous client."""
     create = client.chat.completions.create
     usage = {"include_usage": True}
     return {
-        "whole": whole(create(**asking("hi"))),
-        "stream": gather(list(create(**asking("hi", stream=True)))),
-        "usage": gather(list(create(**asking("hi", stream=True, stream_options=usage)))),
-        "helper": helped(client),
-        "raw": raw(client),
+        "whole": completion_facts(create(**arguments("hi"))),
+        "stream": stream_facts(list(create(**arguments("hi", stream=True)))),
+        "usage": stream_facts(list(create(**arguments("hi", stream=True, stream_options=usage)))),
+        "helper": helper_completion(client),
+        "raw": raw_completion(client),
         "models": models(client),
-        "RateLimitError": failure(lambda: create(**asking("LIMIT"))),
-        "BadRequestError": failure(lambda: create(**asking("hi", logprobs=True))),
+        "RateLimitError": failure(lambda: create(**arguments("LIMIT"))),
+        "BadRequestError": failure(lambda: create(**arguments("hi", logprobs=True))),
         "NotFoundError": failure(lambda: client.models.retrieve("gpt-none")),
-        "unknown model": failure(lambda: create(**asking("hi", stream=True) | {"model": "gpt-none"})),
-        "overloaded": failure(lambda: create(**asking("OVERLOADED", stream=True))),
-        "cut": failure(lambda: list(create(**asking("CUT", stream=True)))),
+        "unknown model": failure(lambda: create(**arguments("hi", stream=True) | {"model": "gpt-none"})),
+        "overloaded": failure(lambda: create(**arguments("OVERLOADED", stream=True))),
+        "cut": failure(lambda: list(create(**arguments("CUT", stream=True)))),
     }
 
 
 async def asynchronous(client: openai.AsyncOpenAI) -> dict[str, Any]:
-    """The same of the async client, side by side."""
+    """Make the same calls of the asynchronous client, concurrently."""
     create = client.chat.completions.create
 
     async def stream() -> dict[str, Any]:
-        return gather([chunk async for chunk in await create(**asking("hi", stream=True))])
+        return stream_facts([chunk async for chunk in await create(**arguments("hi", stream=True))])
 
-    async def helped() -> dict[str, Any]:
-        async with helper(client).stream(**asking("hi")) as stream:
-            return whole_or_without_usage(await stream.get_final_completion())
+    async def help_stream() -> dict[str, Any]:
+        async with streaming_completions(client).stream(**arguments("hi")) as stream:
+            return helper_facts(await stream.get_final_completion())
 
     async with client:
-        completion, streamed, final = await asyncio.gather(create(**asking("hi")), stream(), helped())
+        completion, streamed, final = await asyncio.gather(create(**arguments("hi")), stream(), help_stream())
         listed = [model.id async for model in client.models.list()]
-    return {"whole": whole(completion), "stream": streamed, "helper": final, "models": bool(listed)}
+    return {
+        "whole": completion_facts(completion),
+        "stream": streamed,
+        "helper": final,
+        "models": bool(listed),
+    }
 
 
 def main() -> None:
-    """Run everything."""
+    """Run all calls and print their results."""
     url = f"{sys.argv[1]}/v1"
     results: dict[str, Any] = {"version": openai.__version__}
     with openai.OpenAI(base_url=url, **OPTIONS) as client:

@@ -1,4 +1,4 @@
-"""Conversations in sessions: what a client says, what the model receives, and what is stored."""
+"""Conversations in sessions: send messages, and read the texts that the model received and the database stores."""
 
 from __future__ import annotations
 

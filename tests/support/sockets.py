@@ -22,7 +22,7 @@ from tests.support.gateway import Gateway, wait_for
 class SocketClient:
     """One chat completion request, sent on its own connection. `fields` are added to the body.
 
-    `url` replaces the gateway's URL, for example with that of a proxy. `key` is sent as x-api-key. `buffer` is the
+    `url` replaces the gateway's URL, for example with the URL of a proxy. `key` is sent as x-api-key. `buffer` is the
     size of the receive buffer in bytes; a small one makes the gateway wait for the reader.
     """
 
@@ -144,7 +144,7 @@ def cli_pids(gateway: Gateway) -> list[int]:
 
 
 def have_ended(*pids: int) -> bool:
-    """Return whether none of these processes runs. Init may not have reaped those of a worker that has ended."""
+    """Return whether none of these processes runs. Init may not have reaped the processes of a dead worker."""
     return all(are_reaped(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in pids)
 
 

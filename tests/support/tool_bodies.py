@@ -1,4 +1,4 @@
-"""Tools, calls and results as clients send them, and as they stand in a recorded request."""
+"""Tools, tool calls and results as clients send them, and as they appear in a recorded request."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ CALL_OSLO = ("mcp__client__get_weather", {"city": "Oslo"}, "toolu_oslo")
 
 
 def tool_call(name: str, arguments: Any, id_: str) -> Body:
-    """A tool call in an assistant message."""
+    """Return a tool call of an assistant message."""
     function = {"name": name, "arguments": arguments if isinstance(arguments, str) else json.dumps(arguments)}
     return {"id": id_, "type": "function", "function": function}
 
 
 def assistant_calls(*calls: Body, content: Any = None) -> Body:
-    """An assistant message with tool calls."""
+    """Return an assistant message with tool calls."""
     return {"role": "assistant", "content": content, "tool_calls": list(calls)}
 
 
 def tool_result(id_: str, content: Any) -> Body:
-    """A tool message."""
+    """Return a tool message with the result of a call."""
     return {"role": "tool", "tool_call_id": id_, "content": content}
 
 
@@ -59,19 +59,19 @@ ANSWERED: list[Body] = [
 
 
 def two_calls(model_thinks: bool = True) -> Reply:
-    """The model's first message of the weather conversation."""
+    """Return the model's first reply in the weather conversation: two tool calls, after thinking."""
     calls = tool_calls([CALL_ROME, CALL_OSLO], text="Let me look.")
     return thinking("Two cities.", calls) if model_thinks else calls
 
 
 def script_weather(standin: StandIn) -> None:
-    """Calls first; words once there are results."""
+    """Let the model call both tools first, and answer in words as soon as there are results."""
     standin.default(text("Sun in Rome, snow in Oslo."))
     standin.reply(two_calls(), when=lambda body: "tool_result" not in json.dumps(body["messages"]))
 
 
 def recorded_blocks(record: Recorded, index: int) -> list[Body]:
-    """The content blocks of a recorded message, the CLI's empty system turns not counted, cache marks left out."""
+    """Return the content blocks of a recorded message without cache marks. The CLI's system messages do not count."""
     messages = [message for message in record.body["messages"] if message["role"] != "system"]
     content = messages[index]["content"]
     if isinstance(content, str):
@@ -80,7 +80,7 @@ def recorded_blocks(record: Recorded, index: int) -> list[Body]:
 
 
 def comparable_body(record: Recorded) -> Body:
-    """A request without what differs between any two processes, and without thinking."""
+    """Return a request without thinking and without the parts that differ between two processes."""
     body = json.loads(json.dumps(record.body))
     body.pop("metadata")
     body["system"] = body["system"][1:]

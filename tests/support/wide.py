@@ -1,6 +1,6 @@
-"""Many cases of one kind through the real CLI: a few of them stand for all in `make test`, which has to be quick.
+"""Parameters of tests with many similar cases on the real CLI: `make test` runs only a few of them.
 
-`make test-all` runs the others too. They cost a process each, and seldom tell what no other test does.
+`make test-all` also runs the others, which are marked as wide. Each costs a process and rarely finds anything new.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ wide = pytest.mark.wide
 
 
 def wide_except(values: Iterable[Any], *quick: Any) -> list[Any]:
-    """Parameters of a test, several where one is a tuple; all but the `quick` ones are wide.
+    """Return parameters of a test, a tuple for several at once. All but the `quick` ones are wide.
 
-    Raises ValueError for a quick one that is not there.
+    Raise ValueError if a quick one is not among the values.
     """
     known = list(values)
     _require(quick, known)
@@ -24,7 +24,7 @@ def wide_except(values: Iterable[Any], *quick: Any) -> list[Any]:
 
 
 def wide_cases_except(cases: Mapping[str, Any], *quick: str) -> list[Any]:
-    """The same of parameters with ids; `quick` names ids."""
+    """Return parameters with ids. All but those with the `quick` ids are wide."""
     _require(quick, cases)
     return [_param(case, name in quick, name) for name, case in cases.items()]
 
