@@ -1,4 +1,4 @@
-"""OpenAI's Agents SDK: it runs the loop itself. On chat completions, or with `responses` as its API's default."""
+"""OpenAI's Agents SDK, which runs the loop itself: on chat completions, or on the Responses API with `responses`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.clients.agent_loops import toolbox
 
 
 class Report(BaseModel):
-    """How it is somewhere."""
+    """The weather in one place."""
 
     city: str
     degrees: int
 
 
 def failed(_context: Any, error: Exception) -> str:
-    """What the model is told of a call that fails."""
+    """Return the tool result for a call that failed."""
     return f"Error: {error}"
 
 
@@ -39,12 +39,12 @@ TOOLS = [function_tool(function, failure_error_function=failed) for function in 
 
 
 def rounds(result: Any) -> list[dict[str, Any]]:
-    """The model's answers in a run. It tells no finish reasons."""
+    """Return the answers of the model in a run. The SDK reports no finish reasons."""
     return [round_of(response) for response in result.raw_responses]
 
 
 def round_of(response: Any) -> dict[str, Any]:
-    """One of its model's responses."""
+    """Return one answer of the model."""
     items = response.output
     calls = [(item.name, json.loads(item.arguments)) for item in items if item.type == "function_call"]
     text = "".join(part.text for item in items if item.type == "message" for part in item.content)
@@ -54,15 +54,15 @@ def round_of(response: Any) -> dict[str, Any]:
 
 
 async def streamed(agent: Any) -> Any:
-    """A run whose events are read as they come."""
-    result = Runner.run_streamed(agent, toolbox.QUESTION, max_turns=toolbox.MOST_ROUNDS)
+    """Run the agent and read the events as they arrive."""
+    result = Runner.run_streamed(agent, toolbox.QUESTION, max_turns=toolbox.MAX_ROUNDS)
     async for _ in result.stream_events():
         pass
     return result
 
 
 async def main() -> None:
-    """Run all loops."""
+    """Run all loops and print the results."""
     set_tracing_disabled(True)
     options: Any = {"api_key": "unused", "max_retries": 0, "timeout": 60}
     async with openai.AsyncOpenAI(base_url=toolbox.base_url(), **options) as client:
@@ -75,13 +75,13 @@ async def main() -> None:
         agent = Agent(**common, tools=TOOLS)
         reporter = Agent(**common, tools=TOOLS, output_type=Report)
         loops = {
-            "run": rounds(await Runner.run(agent, toolbox.QUESTION, max_turns=toolbox.MOST_ROUNDS)),
+            "run": rounds(await Runner.run(agent, toolbox.QUESTION, max_turns=toolbox.MAX_ROUNDS)),
             "run_streamed": rounds(await streamed(agent)),
             "run into a report": rounds(await Runner.run(reporter, toolbox.QUESTION)),
         }
         result = await Runner.run(Agent(**common, output_type=Report), toolbox.REPORT)
     assert isinstance(result.final_output, Report)
-    toolbox.tell(loops, {"output_type": result.final_output.model_dump()})
+    toolbox.print_results(loops, {"output_type": result.final_output.model_dump()})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ const { createOpenAI } = require("@ai-sdk/openai");
 const { createOpenAICompatible } = require("@ai-sdk/openai-compatible");
 const { generateObject, generateText, stepCountIs, streamObject, streamText, tool } = require("ai");
 const { z } = require("zod");
-const { MODEL, MOST_ROUNDS, QUESTION, REPORT, baseURL, outcomes, round, tell } = require("./toolbox.cjs");
+const { MODEL, MAX_ROUNDS, QUESTION, REPORT, baseURL, outcomes, round, printResults } = require("./toolbox.cjs");
 
 globalThis.AI_SDK_LOG_WARNINGS = false; // it would say on stdout that `withoutSchemas` puts the schema into the prompt
 
@@ -29,7 +29,7 @@ const tools = {
     execute: outcomes.send_mail,
   }),
 };
-const asked = { model, tools, prompt: QUESTION, stopWhen: stepCountIs(MOST_ROUNDS), maxRetries: 0 };
+const asked = { model, tools, prompt: QUESTION, stopWhen: stepCountIs(MAX_ROUNDS), maxRetries: 0 };
 const reported = { schema: Report, prompt: REPORT, maxRetries: 0 };
 
 const seen = ({ text, toolCalls, finishReason, usage, reasoningText }) =>
@@ -67,7 +67,7 @@ async function main() {
     "generateObject without schemas": (await generateObject({ model: withoutSchemas, ...reported })).object,
     streamObject: await objectStreamed(),
   };
-  tell(loops, parsed);
+  printResults(loops, parsed);
 }
 
 main();

@@ -4,7 +4,7 @@
 const { createAnthropic } = require("@ai-sdk/anthropic");
 const { generateObject, generateText, stepCountIs, streamText, tool } = require("ai");
 const { z } = require("zod");
-const { MODEL, MOST_ROUNDS, QUESTION, REPORT, baseURL, outcomes, round, tell } = require("./toolbox.cjs");
+const { MODEL, MAX_ROUNDS, QUESTION, REPORT, baseURL, outcomes, round, printResults } = require("./toolbox.cjs");
 
 globalThis.AI_SDK_LOG_WARNINGS = false; // they would be said on stdout
 
@@ -21,7 +21,7 @@ const tools = {
     execute: outcomes.send_mail,
   }),
 };
-const asked = { model, tools, prompt: QUESTION, stopWhen: stepCountIs(MOST_ROUNDS), maxRetries: 0 };
+const asked = { model, tools, prompt: QUESTION, stopWhen: stepCountIs(MAX_ROUNDS), maxRetries: 0 };
 const schema = z.object({ city: z.string(), degrees: z.number().int() });
 
 const seen = ({ text, toolCalls, finishReason, usage, reasoningText }) =>
@@ -39,7 +39,7 @@ async function main() {
     generateText: (await generateText(asked)).steps.map(seen),
   };
   const { object } = await generateObject({ model, schema, prompt: REPORT, maxRetries: 0 });
-  tell(loops, { generateObject: object });
+  printResults(loops, { generateObject: object });
 }
 
 main();

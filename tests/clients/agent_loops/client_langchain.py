@@ -1,6 +1,6 @@
-"""LangChain's ChatOpenAI, on chat completions or with `responses`.
+"""LangChain's ChatOpenAI on chat completions, or on the Responses API with `responses`.
 
-A bound model in a loop, whole and streamed, and `with_structured_output`.
+It runs a bound model in a loop, complete and streamed, and `with_structured_output`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ TOOLS = [tool(function) for function in toolbox.TOOLS.values()]
 
 
 class Report(BaseModel):
-    """How it is somewhere."""
+    """The weather in one place."""
 
     city: str
     degrees: int
 
 
 def loop(ask: Callable[[list[Any]], Any]) -> list[dict[str, Any]]:
-    """Ask and answer calls until there are none."""
+    """Run rounds until the model makes no more calls, and return them."""
     messages: list[Any] = [HumanMessage(toolbox.QUESTION)]
     rounds: list[dict[str, Any]] = []
-    while len(rounds) < toolbox.MOST_ROUNDS:
+    while len(rounds) < toolbox.MAX_ROUNDS:
         answer = ask(messages)
         assert not answer.invalid_tool_calls
         used = answer.usage_metadata["input_tokens"], answer.usage_metadata["output_tokens"]
@@ -46,14 +46,14 @@ def loop(ask: Callable[[list[Any]], Any]) -> list[dict[str, Any]]:
 
 
 def result(call: Any) -> ToolMessage:
-    """What a call comes to."""
-    said = toolbox.outcome(call["name"], call["args"])
-    status = "error" if said.startswith("Error") else "success"
-    return ToolMessage(said, tool_call_id=call["id"], status=status)
+    """Return the result of a call."""
+    content = toolbox.outcome(call["name"], call["args"])
+    status = "error" if content.startswith("Error") else "success"
+    return ToolMessage(content, tool_call_id=call["id"], status=status)
 
 
 def main() -> None:
-    """Run all loops."""
+    """Run all loops and print the results."""
     model: Any = ChatOpenAI(
         model=toolbox.MODEL,
         base_url=toolbox.base_url(),
@@ -74,7 +74,7 @@ def main() -> None:
         method: model.with_structured_output(Report, method=method).invoke(toolbox.REPORT).model_dump()
         for method in ("json_schema", "function_calling", "json_mode")
     }
-    toolbox.tell(loops, parsed)
+    toolbox.print_results(loops, parsed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""LangChain's ChatAnthropic: a bound model in a loop, whole and streamed, and `with_structured_output`."""
+"""LangChain's ChatAnthropic: a bound model in a loop, complete and streamed, and `with_structured_output`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ TOOLS = [tool(function) for function in toolbox.TOOLS.values()]
 
 
 class Report(BaseModel):
-    """How it is somewhere."""
+    """The weather in one place."""
 
     city: str
     degrees: int
 
 
 def loop(ask: Callable[[list[Any]], Any]) -> list[dict[str, Any]]:
-    """Ask and answer calls until there are none."""
+    """Run rounds until the model makes no more calls, and return them."""
     messages: list[Any] = [HumanMessage(toolbox.QUESTION)]
     rounds: list[dict[str, Any]] = []
-    while len(rounds) < toolbox.MOST_ROUNDS:
+    while len(rounds) < toolbox.MAX_ROUNDS:
         answer = ask(messages)
         assert not answer.invalid_tool_calls
         used = answer.usage_metadata["input_tokens"], answer.usage_metadata["output_tokens"]
@@ -40,21 +40,21 @@ def loop(ask: Callable[[list[Any]], Any]) -> list[dict[str, Any]]:
 
 
 def thought(answer: Any) -> str:
-    """The thinking blocks' text."""
+    """Return the text of the thinking blocks."""
     return "".join(
         block.get("reasoning", "") for block in answer.content_blocks if block["type"] == "reasoning"
     )
 
 
 def result(call: Any) -> ToolMessage:
-    """What a call comes to."""
-    said = toolbox.outcome(call["name"], call["args"])
-    status = "error" if said.startswith("Error") else "success"
-    return ToolMessage(said, tool_call_id=call["id"], status=status)
+    """Return the result of a call."""
+    content = toolbox.outcome(call["name"], call["args"])
+    status = "error" if content.startswith("Error") else "success"
+    return ToolMessage(content, tool_call_id=call["id"], status=status)
 
 
 def main() -> None:
-    """Run all loops."""
+    """Run all loops and print the results."""
     url = toolbox.base_url().removesuffix("/v1")
     model: Any = ChatAnthropic(
         model=toolbox.MODEL, base_url=url, api_key="unused", max_retries=0, timeout=60, max_tokens=8000
@@ -70,7 +70,7 @@ def main() -> None:
         method: model.with_structured_output(Report, method=method).invoke(toolbox.REPORT).model_dump()
         for method in ("json_schema", "function_calling")
     }
-    toolbox.tell(loops, parsed)
+    toolbox.print_results(loops, parsed)
 
 
 if __name__ == "__main__":

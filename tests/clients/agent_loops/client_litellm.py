@@ -1,4 +1,4 @@
-"""litellm's `completion` with tools, whole and streamed, and with a pydantic model as response format."""
+"""litellm's `completion` with tools, complete and streamed, and with a pydantic model as response format."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.clients.agent_loops import toolbox
 
 
 class Report(BaseModel):
-    """How it is somewhere."""
+    """The weather in one place."""
 
     city: str
     degrees: int
 
 
 def tool(name: str, description: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """A tool as chat defines it."""
+    """Return a tool in the form of chat completions."""
     parameters = {"type": "object", "properties": properties, "required": list(properties)}
     return {
         "type": "function",
@@ -40,7 +40,7 @@ TOOLS = [
 
 
 def ask(messages: list[Any], **fields: Any) -> Any:
-    """One completion."""
+    """Return a completion."""
     return litellm.completion(
         model=f"openai/{toolbox.MODEL}",
         api_base=toolbox.base_url(),
@@ -53,20 +53,20 @@ def ask(messages: list[Any], **fields: Any) -> Any:
 
 
 def stream(messages: list[Any], **fields: Any) -> Any:
-    """The same from a stream's chunks."""
+    """Return a completion that is built from the chunks of a stream."""
     chunks = list(ask(messages, stream=True, stream_options={"include_usage": True}, **fields))
     answer: Any = litellm.stream_chunk_builder(chunks, messages=messages)
-    # The builder says "stop" always: it takes the reason from the chunk with the usage, which has none.
+    # The builder always says "stop", because it reads the reason from the chunk with the usage, which has no choice.
     reasons = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
     (answer.choices[0].finish_reason,) = reasons
     return answer
 
 
 def loop(ask: Callable[..., Any]) -> list[dict[str, Any]]:
-    """Ask and answer calls until there are none."""
+    """Run rounds until the model makes no more calls, and return them."""
     messages: list[Any] = [{"role": "user", "content": toolbox.QUESTION}]
     rounds: list[dict[str, Any]] = []
-    while len(rounds) < toolbox.MOST_ROUNDS:
+    while len(rounds) < toolbox.MAX_ROUNDS:
         answer = ask(messages, tools=TOOLS)
         choice = answer.choices[0]
         calls = [(call, json.loads(call.function.arguments)) for call in choice.message.tool_calls or ()]
@@ -86,14 +86,14 @@ def loop(ask: Callable[..., Any]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Run all loops."""
+    """Run all loops and print the results."""
     loops = {"completion": loop(ask), "stream": loop(stream)}
-    asked = [{"role": "user", "content": toolbox.REPORT}]
+    messages = [{"role": "user", "content": toolbox.REPORT}]
     parsed = {
-        name: json.loads(call(asked, response_format=Report).choices[0].message.content)
+        name: json.loads(call(messages, response_format=Report).choices[0].message.content)
         for name, call in (("completion", ask), ("stream", stream))
     }
-    toolbox.tell(loops, parsed)
+    toolbox.print_results(loops, parsed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""LlamaIndex's OpenAILike as it comes: it takes every model for one of legacy completions."""
+"""LlamaIndex's OpenAILike with its defaults, which take every model for one of the legacy completions API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.clients.agent_loops import toolbox
 
 
 def main() -> None:
-    """Ask in every way, and print the answers."""
+    """Ask with each of its methods and print the answers."""
     llm: Any = OpenAILike(
         model=toolbox.MODEL, api_base=toolbox.base_url(), api_key="unused", max_retries=0, timeout=60
     )

@@ -28,7 +28,7 @@ class Mail(BaseModel):
 
 
 class Report(BaseModel):
-    """How it is somewhere."""
+    """The weather in one place."""
 
     city: str
     degrees: int
@@ -41,10 +41,10 @@ TOOLS = [
 
 
 def loop(ask: Ask, **fields: Any) -> list[dict[str, Any]]:
-    """Ask and answer calls until there are none."""
+    """Run rounds until the model makes no more calls, and return them."""
     messages: list[Any] = [{"role": "user", "content": toolbox.QUESTION}]
     rounds: list[dict[str, Any]] = []
-    while len(rounds) < toolbox.MOST_ROUNDS:
+    while len(rounds) < toolbox.MAX_ROUNDS:
         completion = ask(model=toolbox.MODEL, messages=messages, tools=TOOLS, **fields)
         choice = completion.choices[0]
         calls = [(call, arguments(call.function)) for call in choice.message.tool_calls or ()]
@@ -63,7 +63,7 @@ def loop(ask: Ask, **fields: Any) -> list[dict[str, Any]]:
 
 
 def arguments(function: Any) -> dict[str, Any]:
-    """A call's arguments; where the SDK has parsed them as well, it has to have found the same."""
+    """Return the arguments of a call. Assert that the SDK parsed the same ones, if it did."""
     given: dict[str, Any] = json.loads(function.arguments)
     parsed = getattr(function, "parsed_arguments", None)
     if parsed is not None:
@@ -73,7 +73,7 @@ def arguments(function: Any) -> dict[str, Any]:
 
 
 def streaming(completions: Any) -> Ask:
-    """The `.stream()` helper as a function with the final completion; its events have to add up to the same."""
+    """Return a function that asks through `.stream()`. Assert that its events add up to the final completion."""
 
     def ask(**fields: Any) -> Any:
         with completions.stream(**fields, stream_options={"include_usage": True}) as stream:
@@ -91,7 +91,7 @@ def streaming(completions: Any) -> Ask:
 
 
 def main() -> None:
-    """Run all loops."""
+    """Run all loops and print the results."""
     with openai.OpenAI(base_url=toolbox.base_url(), api_key="unused", max_retries=0, timeout=60) as client:
         completions: Any = client.chat.completions
         loops = {
@@ -104,7 +104,7 @@ def main() -> None:
         asked: Any = {"model": toolbox.MODEL, "messages": [{"role": "user", "content": toolbox.REPORT}]}
         message = completions.parse(**asked, response_format=Report).choices[0].message
     assert isinstance(message.parsed, Report)
-    toolbox.tell(loops, {"parse": message.parsed.model_dump()})
+    toolbox.print_results(loops, {"parse": message.parsed.model_dump()})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const OpenAI = require("openai").default;
 const { zodFunction, zodResponseFormat } = require("openai/helpers/zod");
 const { z } = require("zod");
-const { MODEL, MOST_ROUNDS, QUESTION, REPORT, baseURL, outcome, round, tell } = require("./toolbox.cjs");
+const { MODEL, MAX_ROUNDS, QUESTION, REPORT, baseURL, outcome, round, printResults } = require("./toolbox.cjs");
 
 const Weather = z.object({ city: z.string() });
 const Mail = z.object({ to: z.array(z.string()), subject: z.string() });
@@ -27,7 +27,7 @@ const tools = [
 const client = new OpenAI({ baseURL, apiKey: "unused", maxRetries: 0, timeout: 60_000 });
 const completions = client.chat.completions;
 
-// A call's arguments; where the SDK has parsed them as well, it has to have found the same.
+// Returns the arguments of a call. If the SDK has parsed them too, they have to be the same.
 function argumentsOf(call) {
   const given = JSON.parse(call.function.arguments);
   if (call.function.parsed_arguments) assert.deepEqual(call.function.parsed_arguments, given);
@@ -43,7 +43,7 @@ function seen({ choices: [{ message, finish_reason }], usage }) {
 async function loop(ask, fields = {}) {
   const messages = [{ role: "user", content: QUESTION }];
   const rounds = [];
-  while (rounds.length < MOST_ROUNDS) {
+  while (rounds.length < MAX_ROUNDS) {
     const completion = await ask({ model: MODEL, messages, tools, ...fields });
     const { message } = completion.choices[0];
     rounds.push(seen(completion));
@@ -62,7 +62,7 @@ const whole = (fields) => completions.create(fields);
 const parse = (fields) => completions.parse(fields);
 const stream = (fields) => completions.stream({ ...fields, ...include_usage }).finalChatCompletion();
 
-// The SDK's own loop.
+// Runs the loop of the SDK.
 async function runTools(fields) {
   const messages = [{ role: "user", content: QUESTION }];
   const runner = completions.runTools({ model: MODEL, messages, tools, ...fields });
@@ -81,7 +81,7 @@ async function main() {
   };
   const messages = [{ role: "user", content: REPORT }];
   const completion = await parse({ model: MODEL, messages, response_format });
-  tell(loops, { parse: completion.choices[0].message.parsed });
+  printResults(loops, { parse: completion.choices[0].message.parsed });
 }
 
 main();

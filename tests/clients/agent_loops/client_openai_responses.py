@@ -1,4 +1,4 @@
-"""OpenAI's Python SDK on the Responses API: `create`, `.stream()` and `.parse()`, followed by id and replayed."""
+"""OpenAI's Python SDK on the Responses API: `create`, `.stream()` and `.parse()`, continued by id and by replay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ask = Callable[..., Any]
 
 
 def tool(model: Any, name: str) -> dict[str, Any]:
-    """A function in this API's form."""
+    """Return a function in the form of the Responses API."""
     function = openai.pydantic_function_tool(model, name=name)["function"]
     return {"type": "function", **function}
 
@@ -24,11 +24,11 @@ TOOLS = [tool(Weather, "get_weather"), tool(Mail, "send_mail")]
 
 
 def loop(ask: Ask, *, follows: bool = True, **fields: Any) -> list[dict[str, Any]]:
-    """Ask and answer calls until there are none. It `follows` by id, or sends everything again."""
+    """Run rounds until the model makes no more calls. Continue by id, or send everything again if not `follows`."""
     given: Any = [{"role": "user", "content": toolbox.QUESTION}]
     rounds: list[dict[str, Any]] = []
     previous: str | None = None
-    while len(rounds) < toolbox.MOST_ROUNDS:
+    while len(rounds) < toolbox.MAX_ROUNDS:
         response = ask(
             model=toolbox.MODEL,
             input=given,
@@ -56,7 +56,7 @@ def loop(ask: Ask, *, follows: bool = True, **fields: Any) -> list[dict[str, Any
 
 
 def round_of(response: Any, calls: Any) -> dict[str, Any]:
-    """One response; it has a status in place of a finish reason."""
+    """Return one answer. It has a status instead of a finish reason."""
     used = response.usage.input_tokens, response.usage.output_tokens
     assert sum(used) == response.usage.total_tokens
     assert response.status == "completed"
@@ -85,7 +85,7 @@ def streaming(responses: Any) -> Ask:
 
 
 def main() -> None:
-    """Run all loops."""
+    """Run all loops and print the results."""
     with openai.OpenAI(base_url=toolbox.base_url(), api_key="unused", max_retries=0, timeout=60) as client:
         responses: Any = client.responses
         loops = {
@@ -96,7 +96,7 @@ def main() -> None:
         }
         parsed = responses.parse(model=toolbox.MODEL, input=toolbox.REPORT, text_format=Report).output_parsed
     assert isinstance(parsed, Report)
-    toolbox.tell(loops, {"parse": parsed.model_dump()})
+    toolbox.print_results(loops, {"parse": parsed.model_dump()})
 
 
 if __name__ == "__main__":

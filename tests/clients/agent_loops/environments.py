@@ -1,4 +1,4 @@
-"""Clients of other makers, installed once for all test workers, at the versions pinned beside this file."""
+"""Third-party clients, installed once for all test workers, at the versions that are pinned in this folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NODE_MODULES = HOME / "node/node_modules"
 INSTALL_SECONDS = 540
 RUN_SECONDS = 90
 
-# The clients talk to the gateway alone: no proxies in between, nothing reported, no price lists fetched.
+# The clients talk to the gateway only: no proxies, no telemetry, no downloads of price lists.
 QUIET = {
     "AGENTS_DISABLE_SPLASH": "1",
     "DO_NOT_TRACK": "1",
@@ -33,7 +33,7 @@ QUIET = {
 
 
 def python_for(name: str) -> Path:
-    """The Python of an environment with `requirements-NAME.txt`."""
+    """Return the Python of an environment with `requirements-NAME.txt`."""
     pins = HERE / f"requirements-{name}.txt"
     python = HOME / name / "bin/python"
 
@@ -47,10 +47,10 @@ def python_for(name: str) -> Path:
 
 
 def node() -> str:
-    """Node, for which the packages of `package.json` are installed."""
+    """Install the packages of `package.json` and return the path of Node."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
-        raise AssertionError("the clients for Node need node and npm on PATH")
+        raise AssertionError("The clients for Node need node and npm on PATH.")
     pins = [HERE / "package.json", HERE / "package-lock.json"]
 
     def build(home: Path) -> None:
@@ -66,13 +66,13 @@ def node() -> str:
 
 
 def seen_by(command: list[str]) -> str:
-    """What a client's script prints. Of this process's environment it gets PATH alone."""
+    """Run the script of a client and return its output. Of this environment, the script only gets PATH."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(HOME), "NODE_PATH": str(NODE_MODULES), **QUIET}
     return run(command, RUN_SECONDS, environ)
 
 
 def run(command: list[str], seconds: float, environ: Mapping[str, str] | None = None) -> str:
-    """What a command prints; AssertionError with its complaint when it fails."""
+    """Run a command and return its output. Raise AssertionError with that output if the command fails."""
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=seconds, env=environ, cwd=ROOT
     )
@@ -81,7 +81,7 @@ def run(command: list[str], seconds: float, environ: Mapping[str, str] | None = 
 
 
 def _installed(name: str, pins: str, build: Callable[[Path], None]) -> None:
-    """Have `build` fill the folder NAME for these pins, in whichever test worker comes first."""
+    """Call `build` to fill the folder NAME for these pins. Only the first test worker does it."""
     home = HOME / name
     complete = home / "complete"
     HOME.mkdir(exist_ok=True)

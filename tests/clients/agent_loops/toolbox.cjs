@@ -1,4 +1,4 @@
-// The same as toolbox.py, for the clients on Node.
+// The same as toolbox.py, for clients on Node.
 "use strict";
 
 const outcomes = {
@@ -12,10 +12,10 @@ module.exports = {
   MODEL: "sonnet",
   QUESTION: "Mail Ann the weather in Paris and in 東京.",
   REPORT: "Report on Paris.",
-  MOST_ROUNDS: 5,
+  MAX_ROUNDS: 5,
   baseURL: `${process.argv[2]}/v1`,
   outcomes,
-  // What the client sends back for a call; a failure in words.
+  // Returns the result of a call that the client sends back. A failure is a text too.
   outcome(name, given) {
     try {
       return outcomes[name](given);
@@ -23,7 +23,7 @@ module.exports = {
       return `Error: ${error.message}`;
     }
   },
-  // One answer of the model as a client saw it: calls are [name, arguments], usage is [prompt, answer] in tokens.
+  // Returns one answer of the model as a client saw it: calls are [name, arguments], usage is [prompt, answer] in tokens.
   round: (text, calls, finish, usage, thought) => ({
     text: text ?? "",
     calls,
@@ -31,5 +31,5 @@ module.exports = {
     usage,
     thought: thought ?? "",
   }),
-  tell: (loops, parsed) => console.log(JSON.stringify({ loops, parsed })),
+  printResults: (loops, parsed) => console.log(JSON.stringify({ loops, parsed })),
 };

@@ -1,6 +1,6 @@
-"""What every client's agent has to do, and the words of it that tests look for. Needs the standard library alone.
+"""The task of every client's agent, and the texts that tests look for. It only needs the standard library.
 
-A client prints `{"loops": {NAME: [round, …]}, "parsed": {NAME: object}}`; see `round_of` for a round.
+A client prints `{"loops": {NAME: [round, …]}, "parsed": {NAME: object}}`. `round_of` describes a round.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MODEL = "sonnet"
 QUESTION = "Mail Ann the weather in Paris and in 東京."
 REPORT = "Report on Paris."
 NO_MAILBOX = "There is no mailbox ann@example.com."
-MOST_ROUNDS = 5
+MAX_ROUNDS = 5
 
 Call = tuple[str, dict[str, Any]]
 
@@ -33,7 +33,7 @@ TOOLS: dict[str, Callable[..., str]] = {"get_weather": get_weather, "send_mail":
 
 
 def outcome(name: str, arguments: dict[str, Any]) -> str:
-    """What the client sends back for a call; a failure in words."""
+    """Return the result of a call that the client sends back. A failure is a text too."""
     try:
         return TOOLS[name](**arguments)
     except LookupError as error:
@@ -47,7 +47,7 @@ def round_of(
     usage: tuple[int, int],
     thought: str | None = "",
 ) -> dict[str, Any]:
-    """One answer of the model as a client saw it; `usage` is the tokens of the prompt and of the answer."""
+    """Return one answer of the model as a client saw it. `usage` has the tokens of the prompt and of the answer."""
     return {
         "text": text or "",
         "calls": [list(call) for call in calls],
@@ -58,10 +58,10 @@ def round_of(
 
 
 def base_url() -> str:
-    """Where the gateway is: the script's argument."""
+    """Return the base URL for SDKs; the argument of the script is the URL of the gateway."""
     return f"{sys.argv[1]}/v1"
 
 
-def tell(loops: dict[str, Any], parsed: dict[str, Any]) -> None:
-    """Print what was seen."""
+def print_results(loops: dict[str, Any], parsed: dict[str, Any]) -> None:
+    """Print the results of a client as JSON."""
     print(json.dumps({"loops": loops, "parsed": parsed}))
