@@ -1,4 +1,4 @@
-"""Who is signed in to the dashboard, in the database."""
+"""Sessions of the dashboard in the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.store.database import Store
 from gateway.store.keys import Keys
 
 
-def test_a_session_ends_with_its_key(store: Store) -> None:
+def test_dashboard_session_ends_with_its_key(store: Store) -> None:
     keys, sessions = Keys(store), AdminSessions(store)
     key, plain = keys.create("boss", is_admin=True)
     token, other = sessions.open(plain), sessions.open(plain)
@@ -31,7 +31,7 @@ def test_a_session_ends_with_its_key(store: Store) -> None:
     assert sessions.find(token) is None
 
 
-def test_a_session_ends_by_itself(store: Store, tmp_path: Path) -> None:
+def test_dashboard_session_expires(store: Store, tmp_path: Path) -> None:
     now = datetime(2026, 5, 4, tzinfo=timezone.utc)
     _, plain = Keys(store).create("boss", is_admin=True)
     token = AdminSessions(store, lambda: now).open(plain)
@@ -45,14 +45,14 @@ def test_a_session_ends_by_itself(store: Store, tmp_path: Path) -> None:
         ]
 
 
-def test_only_admins_have_sessions(store: Store) -> None:
+def test_only_admin_keys_have_dashboard_sessions(store: Store) -> None:
     _, plain = Keys(store).create("alice")
     sessions = AdminSessions(store)
     assert sessions.find(sessions.open(plain)) is None
     assert sessions.find("unknown") is None
 
 
-def test_sessions_need_the_database(tmp_path: Path) -> None:
+def test_dashboard_sessions_need_the_database(tmp_path: Path) -> None:
     sessions = AdminSessions(Store(f"sqlite:///{tmp_path}/unmigrated.db", pauses=()))
     for ask in (sessions.open, sessions.find, sessions.close):
         with pytest.raises(StoreError):

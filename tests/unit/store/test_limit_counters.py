@@ -1,4 +1,4 @@
-"""What limits count with: windows, leases and budgets, in the database and in Redis, by several processes at once."""
+"""The counters of the limits: windows, budgets and leases."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAY = 86_400.0
 
 
 class Clock:
-    """Stands still unless it is moved."""
+    """A clock that stands still unless a test moves it."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -61,7 +61,7 @@ def storage(store: Store, clock: Clock) -> DatabaseCounters:
 # Windows
 
 
-def test_a_fixed_window_counts_until_it_ends(storage: DatabaseCounters, clock: Clock) -> None:
+def test_fixed_window_counts_until_it_ends(storage: DatabaseCounters, clock: Clock) -> None:
     assert [storage.incr("a", 60, 2), storage.incr("a", 60), storage.incr("b", 60)] == [2, 3, 1]
     assert (storage.get("a"), storage.get_expiry("a"), storage.get("c")) == (3, NOON + 60, 0)
     clock.now += 59
@@ -72,7 +72,7 @@ def test_a_fixed_window_counts_until_it_ends(storage: DatabaseCounters, clock: C
     assert storage.get_expiry("a") == clock.now + 60
 
 
-def test_what_was_used_fades_out(storage: DatabaseCounters, clock: Clock) -> None:
+def test_previous_window_counts_by_its_share_of_the_period(storage: DatabaseCounters, clock: Clock) -> None:
     def passes() -> int:
         return sum(storage.acquire_sliding_window_entry("a", 60, 60) for _ in range(100))
 
@@ -80,7 +80,7 @@ def test_what_was_used_fades_out(storage: DatabaseCounters, clock: Clock) -> Non
     assert storage.get_sliding_window("a", 60) == (0, 30, 60, 90)
     clock.now += 29.9
     assert passes() == 0
-    clock.now += 10.15  # 10.05 seconds into the next minute: a sixth has faded, rounded down
+    clock.now += 10.15  # 10.05 seconds into the next minute: a sixth of the previous one no longer counts, rounded down
     assert passes() == 11
     clock.now += 60
     assert passes() == 60 - 9
@@ -89,10 +89,8 @@ def test_what_was_used_fades_out(storage: DatabaseCounters, clock: Clock) -> Non
 
 
 @pytest.mark.parametrize("limit", [1, 3, 110])
-def test_a_client_that_waits_as_told_is_never_locked_out(
-    storage: DatabaseCounters, clock: Clock, limit: int
-) -> None:
-    """Refused requests cost nothing, however many; the wait is neither too long nor too short."""
+def test_client_that_waits_as_told_is_admitted(storage: DatabaseCounters, clock: Clock, limit: int) -> None:
+    """Rejected requests are not counted, and the wait is neither too long nor too short."""
     limiter = SlidingWindowCounterRateLimiter(storage)
     item = RateLimitItemPerMinute(limit)
     for _ in range(8):
@@ -108,17 +106,17 @@ def test_a_client_that_waits_as_told_is_never_locked_out(
         assert limiter.hit(item, "me", "x")
 
 
-def test_a_hit_tells_of_the_window(storage: DatabaseCounters, clock: Clock) -> None:
+def test_counting_a_request_returns_the_window(storage: DatabaseCounters, clock: Clock) -> None:
     item = RateLimitItemPerMinute(3)
-    told = [sliding_window.count_request(storage, item, "me", "x") for _ in range(4)]
-    assert told == [(count <= 3, RateLimitWindow(3, 60, 0, min(count, 3), 30)) for count in range(1, 5)]
+    results = [sliding_window.count_request(storage, item, "me", "x") for _ in range(4)]
+    assert results == [(count <= 3, RateLimitWindow(3, 60, 0, min(count, 3), 30)) for count in range(1, 5)]
     clock.now += 60
-    told = [sliding_window.count_request(storage, item, "me", "x") for _ in range(3)]
-    assert told == [(count <= 2, RateLimitWindow(3, 60, 3, min(count, 2), 30)) for count in range(1, 4)]
-    assert sliding_window.read_window(storage, item, "me", "x") == told[-1][1]
+    results = [sliding_window.count_request(storage, item, "me", "x") for _ in range(3)]
+    assert results == [(count <= 2, RateLimitWindow(3, 60, 3, min(count, 2), 30)) for count in range(1, 4)]
+    assert sliding_window.read_window(storage, item, "me", "x") == results[-1][1]
 
 
-def test_a_window_says_what_is_left() -> None:
+def test_window_reports_remaining_reset_and_wait() -> None:
     assert RateLimitWindow(10, 60, 0, 0, 30) == RateLimitWindow(10, 60, previous=0, current=0, seconds=30)
     figures = {
         (0, 0): (10, 0, 0),
@@ -132,7 +130,7 @@ def test_a_window_says_what_is_left() -> None:
         assert (window.remaining, window.reset, window.wait) == wanted
 
 
-def test_windows_that_are_over_are_swept(storage: DatabaseCounters, store: Store, clock: Clock) -> None:
+def test_expired_windows_are_deleted(storage: DatabaseCounters, store: Store, clock: Clock) -> None:
     for number in range(20):
         storage.incr(f"old {number}", 10)
     clock.now += SWEEP_SECONDS + 1
@@ -141,7 +139,7 @@ def test_windows_that_are_over_are_swept(storage: DatabaseCounters, store: Store
     assert keys == ["new"]
 
 
-def test_windows_can_be_forgotten(storage: DatabaseCounters) -> None:
+def test_windows_can_be_cleared(storage: DatabaseCounters) -> None:
     for key in ("a", "b", "c"):
         storage.incr(key, 60)
     storage.acquire_sliding_window_entry("s", 1, 60)
@@ -175,7 +173,7 @@ def lease_calls(found: Leases) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_a_locked_database_is_a_503_everywhere(
+def test_locked_database_is_a_503_in_every_method(
     storage: DatabaseCounters, store: Store, tmp_path: Path
 ) -> None:
     calls = storage_calls(storage) | lease_calls(DatabaseLeases(store))
@@ -206,7 +204,7 @@ def test_a_locked_database_is_a_503_everywhere(
         ("usd_per_month", datetime(2026, 3, 1, tzinfo=timezone.utc)),
     ],
 )
-def test_a_budget_begins_anew_with_the_calendar(
+def test_budget_starts_again_with_the_calendar(
     storage: DatabaseCounters, clock: Clock, name: str, ends_at: datetime
 ) -> None:
     budgets = Budgets(storage, clock)
@@ -225,7 +223,7 @@ def test_a_budget_begins_anew_with_the_calendar(
     assert budgets.find_exhausted("me", allowance) is None
 
 
-def test_months_are_of_their_own_lengths(storage: DatabaseCounters, clock: Clock) -> None:
+def test_months_have_their_own_lengths(storage: DatabaseCounters, clock: Clock) -> None:
     budgets = Budgets(storage, clock)
     ends = []
     for _ in range(12):
@@ -236,7 +234,7 @@ def test_months_are_of_their_own_lengths(storage: DatabaseCounters, clock: Clock
     ]
 
 
-def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseCounters, clock: Clock) -> None:
+def test_all_tokens_and_fractions_of_a_cent_count(storage: DatabaseCounters, clock: Clock) -> None:
     budgets = Budgets(storage, clock)
     allowance = Allowance(tokens_per_day=100, usd_per_day=1)
     usage = Usage(
@@ -251,10 +249,10 @@ def test_all_kinds_of_tokens_and_parts_of_cents_count(storage: DatabaseCounters,
     budgets.charge("me", allowance, Usage())
     assert budgets.get_state("me", "tokens_per_day", 100).used == 4321
     assert budgets.get_state("me", "usd_per_day", 1).used == pytest.approx(0.000123)
-    assert storage.reset() == 2  # nothing else was counted
+    assert storage.reset() == 2  # no other budget was counted
 
 
-def test_of_several_limits_the_one_that_lasts_is_told(storage: DatabaseCounters, clock: Clock) -> None:
+def test_last_limit_to_reset_is_reported(storage: DatabaseCounters, clock: Clock) -> None:
     budgets = Budgets(storage, clock)
     allowance = Allowance(tokens_per_minute=1, tokens_per_day=1, usd_per_month=5)
     budgets.charge("me", allowance, Usage(output_tokens=1, cost_usd=1))
@@ -263,7 +261,7 @@ def test_of_several_limits_the_one_that_lasts_is_told(storage: DatabaseCounters,
     assert found.name == "tokens_per_day"
 
 
-def test_a_key_overrides_what_it_names() -> None:
+def test_limits_of_a_key_override_the_defaults() -> None:
     default = Allowance(requests_per_minute=100, tokens_per_day=5)
     assert default.with_overrides({}) is default
     own = default.with_overrides({"tokens_per_day": 0, "usd_per_day": 0.5, "of_a_later_version": 1})
@@ -274,29 +272,29 @@ def test_a_key_overrides_what_it_names() -> None:
 
 
 def check_leases(found: Leases, pass_time: Callable[[float], object]) -> None:
-    """What both kinds have to do."""
+    """Check the behavior that both kinds of leases share."""
     assert [found.acquire("me", name, 2, 1.0) for name in "abc"] == [True, True, False]
     assert found.acquire("you", "d", 1, 1.0)
     found.release("me", "a")
     found.release("me", "a")
     assert found.acquire("me", "e", 2, 1.0)
-    assert not found.acquire("me", "f", 1, 1.0)  # fewer than before
+    assert not found.acquire("me", "f", 1, 1.0)  # the limit was lowered
     pass_time(0.6)
     found.renew([("me", "b"), ("me", "unknown")], 1.0)
     pass_time(0.6)
-    assert [found.acquire("me", name, 2, 1.0) for name in "gh"] == [True, False]  # e ran out
+    assert [found.acquire("me", name, 2, 1.0) for name in "gh"] == [True, False]  # the lease of e has expired
     pass_time(1.1)
     assert [found.acquire("me", name, 2, 1.0) for name in "ijk"] == [True, True, False]
 
 
-def test_leases_in_the_database(store: Store, clock: Clock) -> None:
+def test_database_leases_limit_each_client(store: Store, clock: Clock) -> None:
     def pass_time(seconds: float) -> None:
         clock.now += seconds
 
     check_leases(DatabaseLeases(store, clock), pass_time)
 
 
-def test_leases_in_redis(redis_url: str) -> None:
+def test_redis_leases_limit_each_client(redis_url: str) -> None:
     check_leases(RedisLeases(redis_url), gevent.sleep)
 
 
@@ -314,7 +312,7 @@ def test_leases_are_renewed_until_they_are_released(store: Store) -> None:
 
 
 class Failing:
-    """Leases whose database is gone after the first."""
+    """Leases whose database fails after the first call."""
 
     def acquire(self, who: str, lease_id: str, most: int, seconds: float) -> bool:
         return True
@@ -326,7 +324,7 @@ class Failing:
         raise StoreError
 
 
-def test_a_lease_that_cannot_be_renewed_or_released_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_lease_that_cannot_be_renewed_or_released_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     free = HeldLeases(Failing(), renew_seconds=0.01).acquire("me", 1)
     assert free is not None
     gevent.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The counters of several processes, in the database and in Redis."""
+"""Counters and leases that several processes share, in the database and in Redis."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.turn import Usage
 from tests.support.gateway import ROOT
 from tests.unit.store.test_limit_counters import lease_calls
 
-HAMMER = """
+COUNT_AND_LEASE = """
 import sys
 from gateway.store.database import Store
 from gateway.store.limits.leases import DatabaseLeases
@@ -47,9 +47,9 @@ print(taken, held)
 """
 
 
-def hammer(url: str) -> tuple[int, int]:
-    """How often three processes together were let in, and how many leases they got."""
-    command = [sys.executable, "-W", "error", "-c", HAMMER, url]
+def run_three_processes(url: str) -> tuple[int, int]:
+    """Run three processes, and return their numbers of admitted requests and of leases."""
+    command = [sys.executable, "-W", "error", "-c", COUNT_AND_LEASE, url]
     started = [
         subprocess.Popen([*command, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for name in "abc"
@@ -63,17 +63,17 @@ def hammer(url: str) -> tuple[int, int]:
     return sum(taken for taken, _ in counts), sum(held for _, held in counts)
 
 
-def test_counts_in_the_database_are_exact(database_url: str, store: Store) -> None:
-    assert hammer(database_url) == (100, 50)
+def test_counts_of_several_processes_are_exact_in_the_database(database_url: str, store: Store) -> None:
+    assert run_three_processes(database_url) == (100, 50)
     assert DatabaseCounters(store=store, now=lambda: 1e9).get("sum") == 900
 
 
-def test_counts_in_redis_are_exact(redis_url: str) -> None:
-    assert hammer(redis_url) == (100, 50)
+def test_counts_of_several_processes_are_exact_in_redis(redis_url: str) -> None:
+    assert run_three_processes(redis_url) == (100, 50)
     assert RedisCounters(redis_url).get("sum") == 900
 
 
-def test_budgets_in_redis(redis_url: str) -> None:
+def test_budgets_are_counted_in_redis(redis_url: str) -> None:
     budgets = Budgets(RedisCounters(redis_url))
     allowance = Allowance(usd_per_month=0.5)
     budgets.charge("me", allowance, Usage(cost_usd=0.4))
@@ -84,19 +84,19 @@ def test_budgets_in_redis(redis_url: str) -> None:
     assert found.used == pytest.approx(0.6)
 
 
-def test_windows_in_redis_are_read_alike(redis_url: str) -> None:
+def test_windows_in_redis_report_the_same_values(redis_url: str) -> None:
     storage = RedisCounters(redis_url)
     item = RateLimitItemPerMinute(3)
     assert sliding_window.read_window(storage, item, "reader", "x") == RateLimitWindow(3, 60, 0, 0, 0)
-    told = [sliding_window.count_request(storage, item, "reader", "x") for _ in range(4)]
-    assert [passed for passed, _ in told] == [True, True, True, False]
-    assert [window.current for _, window in told] == [1, 2, 3, 3]
+    results = [sliding_window.count_request(storage, item, "reader", "x") for _ in range(4)]
+    assert [passed for passed, _ in results] == [True, True, True, False]
+    assert [window.current for _, window in results] == [1, 2, 3, 3]
     window = sliding_window.read_window(storage, item, "reader", "x")
     assert (window.remaining, window.current) == (0, 3)
     assert 30 < window.wait <= 60
 
 
-def test_an_app_that_counts_in_redis(redis_url: str, database_url: str) -> None:
+def test_app_counts_in_redis(redis_url: str, database_url: str) -> None:
     settings = Settings(
         database_url=database_url,
         rate_limit_storage_url=redis_url,
@@ -111,7 +111,7 @@ def test_an_app_that_counts_in_redis(redis_url: str, database_url: str) -> None:
     assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["2", "1", "0", "0"]
 
 
-def test_redis_that_is_gone_is_a_503() -> None:
+def test_unreachable_redis_is_a_503() -> None:
     url = "redis://127.0.0.1:1"
     for call in lease_calls(RedisLeases(url)).values():
         with pytest.raises(StoreError):

@@ -1,4 +1,4 @@
-"""Sessions in the database: who sees them, who has them, when they end."""
+"""Sessions in the database: claims, owners and expiry."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def idle_for(store: Store, session_id: str, **time: float) -> None:
 # Claims
 
 
-def test_a_session_has_one_turn(sessions: Sessions, claims: SessionClaims) -> None:
+def test_session_runs_one_turn_at_a_time(sessions: Sessions, claims: SessionClaims) -> None:
     session = sessions.create("me")
     assert not session.is_running
     claims.claim(session.id, "me", "turn1")
@@ -70,7 +70,7 @@ def test_a_session_has_one_turn(sessions: Sessions, claims: SessionClaims) -> No
     claims.claim(session.id, "me", "turn2")
 
 
-def test_a_claim_that_is_not_renewed_ends(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
+def test_claim_that_is_not_renewed_expires(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me")
     SessionClaims(store, HALF_AN_HOUR, lease_seconds=0).claim(session.id, "me", "dead")
     claims.claim(session.id, "me", "next")
@@ -81,7 +81,7 @@ def test_a_claim_that_is_not_renewed_ends(sessions: Sessions, claims: SessionCla
     assert sessions.get(session.id, "me").is_running
 
 
-def test_a_claim_is_renewed(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
+def test_renewed_claim_stays_active(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me")
     claims.claim(session.id, "me", "turn")
     change(store, session.id, running_until=utc_now() - timedelta(seconds=1))
@@ -89,7 +89,7 @@ def test_a_claim_is_renewed(sessions: Sessions, claims: SessionClaims, store: St
     assert sessions.get(session.id, "me").is_running
 
 
-def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: SessionClaims) -> None:
+def test_stopped_and_deleted_turns_are_not_active(sessions: Sessions, claims: SessionClaims) -> None:
     stopped, deleted, other = (sessions.create("me").id for _ in range(3))
     for session in (stopped, deleted, other):
         claims.claim(session, "me", f"turn of {session}")
@@ -102,7 +102,7 @@ def test_a_turn_learns_that_it_has_to_stop(sessions: Sessions, claims: SessionCl
     assert claims.find_active(["next"]) == {"next"}
 
 
-def test_an_outcome_is_added(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
+def test_result_of_a_turn_is_stored(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     session = sessions.create("me")
     claims.claim(session.id, "me", "1")
     claims.finish("1", ANSWER)
@@ -121,7 +121,7 @@ def test_an_outcome_is_added(sessions: Sessions, claims: SessionClaims, store: S
     assert row.role == "user"
 
 
-# Whose they are
+# Owners
 
 
 def test_only_the_owner_finds_a_session(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
@@ -142,7 +142,7 @@ def test_only_the_owner_finds_a_session(sessions: Sessions, claims: SessionClaim
     assert [sessions.list_page(owner, None, 1, 10)[1] for owner in ("me", None)] == [1, 1]
 
 
-def test_sessions_of_a_project(sessions: Sessions) -> None:
+def test_sessions_of_a_project_are_listed_and_deleted(sessions: Sessions) -> None:
     ours = [sessions.create(owner, project_id="p").id for owner in ("me", "you")]
     other = sessions.create("me").id
     found, total = sessions.list_page("me", "p", 1, 10)
@@ -151,7 +151,7 @@ def test_sessions_of_a_project(sessions: Sessions) -> None:
     assert [one.id for one in sessions.list_page(None, None, 1, 10)[0]] == [other]
 
 
-def test_an_admin_key_sees_all(tmp_path: Path) -> None:
+def test_admin_key_sees_all_sessions(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/gateway.db"
     app = create_app(Settings(require_auth=True, api_keys=("plain",), database_url=url))
     _, admin = services_of(app).keys.create("boss", is_admin=True)
@@ -163,10 +163,10 @@ def test_an_admin_key_sees_all(tmp_path: Path) -> None:
     services_of(app).store.close()
 
 
-# When they end
+# Expiry
 
 
-def test_an_idle_session_expires(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
+def test_idle_session_expires(sessions: Sessions, claims: SessionClaims, store: Store) -> None:
     old, young = sessions.create("me").id, sessions.create("me").id
     claims.claim(old, "me", "turn")
     claims.finish("turn", ANSWER)
@@ -182,7 +182,7 @@ def test_an_idle_session_expires(sessions: Sessions, claims: SessionClaims, stor
     assert sessions.delete_expired() == 0
 
 
-def test_a_session_does_not_expire_while_it_is_answered(
+def test_session_does_not_expire_while_a_turn_runs(
     sessions: Sessions, claims: SessionClaims, store: Store
 ) -> None:
     session = sessions.create("me").id
@@ -192,7 +192,7 @@ def test_a_session_does_not_expire_while_it_is_answered(
     assert sessions.get(session, "me").is_running
 
 
-def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
+def test_stored_sessions_never_expire_without_a_timeout(store: Store) -> None:
     sessions, claims = Sessions(store, NEVER), SessionClaims(store, NEVER)
     stored = sessions.create("me")
     unstored = {name: getattr(stored, name) for name in stored.__dataclass_fields__}
@@ -205,17 +205,17 @@ def test_stored_sessions_may_be_kept_for_ever(store: Store) -> None:
     assert sessions.get(stored.id, "me").id == stored.id
 
 
-def test_many_are_swept(sessions: Sessions, store: Store) -> None:
+def test_many_expired_sessions_are_deleted_in_batches(sessions: Sessions, store: Store) -> None:
     old = {"owner": "", "created_at": utc_now(), "updated_at": utc_now() - timedelta(days=1)}
     rows = [{**old, "id": new_session_id()} for _ in range(DELETE_BATCH + 3)]
     store.write(lambda db: [Session.insert(**row).execute(db) for row in rows])
     assert sessions.delete_expired() == len(rows)
 
 
-# Texts that a database may not take
+# Text that databases reject
 
 
-def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims: SessionClaims) -> None:
+def test_text_that_a_database_rejects_is_replaced(sessions: Sessions, claims: SessionClaims) -> None:
     session = sessions.create("me", title="a\ud800b\0", system_prompt="\0")
     shown = sessions.get(session.id, "me")
     assert (shown.title, shown.system_prompt) == ("a?b?", "?")
@@ -225,7 +225,7 @@ def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims:
             claims.claim(unfit, "me", "turn")
 
 
-# A database that fails
+# Failures
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_texts_are_made_such_as_every_database_takes(sessions: Sessions, claims:
         lambda s, c: c.finish("turn", ANSWER),
     ],
 )
-def test_a_locked_database_is_our_error(
+def test_locked_database_is_a_store_error(
     tmp_path: Path, sessions: Sessions, claims: SessionClaims, act: Callable[[Sessions, SessionClaims], Any]
 ) -> None:
     other = Store(f"sqlite:///{tmp_path}/gateway.db")

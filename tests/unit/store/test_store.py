@@ -1,4 +1,4 @@
-"""The database: migrations, locks, and driver errors that become ours."""
+"""The database: URLs, migrations, locks and errors of the driver, and the table of keys."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def keys(store: Store) -> Keys:
     return Keys(store)
 
 
-# The address
+# URLs
 
 
 @pytest.mark.parametrize(
     ("url", "path"), [("sqlite:///data/x.db", "data/x.db"), ("sqlite:////var/x.db", "/var/x.db")]
 )
-def test_an_address_names_a_file(url: str, path: str) -> None:
+def test_sqlite_url_names_a_file(url: str, path: str) -> None:
     assert parse_sqlite_path(url) == Path(path)
 
 
@@ -68,7 +68,7 @@ def test_an_address_names_a_file(url: str, path: str) -> None:
     "url",
     ["", "x.db", "sqlite://x.db", "sqlite:///", "sqlite:///:memory:", "sqlite:///x?a=b", "mysql://h/db"],
 )
-def test_another_address_is_refused(url: str) -> None:
+def test_other_database_url_is_rejected(url: str) -> None:
     with pytest.raises(StoreError, match="expected sqlite:///FILE"):
         Store(url)
 
@@ -81,7 +81,7 @@ def test_another_address_is_refused(url: str) -> None:
         ("postgresql://h/n?user=u&password=secret&x=1", "postgresql://h/n?user=u&password=…&x=1"),
     ],
 )
-def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+def test_database_url_is_shown_without_its_password(url: str, shown: str) -> None:
     assert hide_password(url) == shown
 
 
@@ -93,7 +93,7 @@ def schema(path: Path) -> list[Any]:
         return db.execute("select name, sql from sqlite_master order by name").fetchall()
 
 
-def test_opening_twice_changes_nothing(store: Store, path: Path) -> None:
+def test_second_open_changes_nothing(store: Store, path: Path) -> None:
     before = schema(path)
     assert "api_keys" in {name for name, _ in before}
     store.open()
@@ -101,7 +101,7 @@ def test_opening_twice_changes_nothing(store: Store, path: Path) -> None:
     assert schema(path) == before
 
 
-def test_processes_may_migrate_at_once(path: Path) -> None:
+def test_several_processes_can_migrate_at_once(path: Path) -> None:
     command = [sys.executable, "-c", MIGRATE, url_of(path)]
     started = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
     for process in started:
@@ -113,13 +113,13 @@ def test_processes_may_migrate_at_once(path: Path) -> None:
     assert Keys(Store(url_of(path))).list() == []
 
 
-def test_a_database_is_as_gevent_needs_it(store: Store) -> None:
+def test_pragmas_of_the_database_suit_gevent(store: Store) -> None:
     wanted = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 10}
     assert store.read(lambda db: {name: db.pragma(name) for name in wanted}) == wanted
 
 
-def test_the_configuration_of_gunicorn_leaves_the_driver_alone() -> None:
-    """Imported before gevent has patched, peewee would share one connection between all greenlets."""
+def test_gunicorn_configuration_does_not_import_the_driver() -> None:
+    """If peewee were imported before gevent patches, all greenlets would share one connection."""
     check = "import sys, runpy; runpy.run_path('gunicorn.conf.py'); sys.exit('peewee' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, timeout=60).returncode == 0
 
@@ -141,16 +141,16 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
     }
 
 
-def test_every_method_is_in_the_tests_of_failures(keys: Keys) -> None:
+def test_every_method_of_keys_is_in_the_tests_of_failures(keys: Keys) -> None:
     assert calls(keys, "", "").keys() == {name for name in vars(Keys) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize("method", calls(Keys(Store("sqlite:///unused.db")), "", ""))
-def test_a_locked_database_is_a_503(store: Store, keys: Keys, path: Path, method: str) -> None:
+def test_locked_database_is_a_503(store: Store, keys: Keys, path: Path, method: str) -> None:
     key, plain = keys.create("before")
     store.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("pragma locking_mode = exclusive")  # in WAL mode only this keeps readers out
+        other.execute("pragma locking_mode = exclusive")  # in WAL mode, only this blocks readers
         other.execute("begin immediate")
         other.execute("update api_keys set name = 'locked'")
         with pytest.raises(StoreError) as error:
@@ -158,10 +158,10 @@ def test_a_locked_database_is_a_503(store: Store, keys: Keys, path: Path, method
         other.execute("rollback")
     assert (error.value.status, error.value.code) == (503, "store_unavailable")
     assert "locked" not in error.value.message
-    calls(keys, key.id, plain)[method]()  # it has recovered
+    calls(keys, key.id, plain)[method]()  # works again
 
 
-def test_a_lock_that_goes_away_is_waited_for(store: Store, path: Path) -> None:
+def test_write_waits_for_a_short_lock(store: Store, path: Path) -> None:
     patient = Keys(Store(url_of(path), busy_seconds=0.01, pauses=(0.05,) * 20))
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("begin immediate")
@@ -173,8 +173,8 @@ def test_a_lock_that_goes_away_is_waited_for(store: Store, path: Path) -> None:
             assert created.result(5)[0].name == "late"
 
 
-def test_while_a_lock_is_waited_for_everything_else_goes_on(path: Path) -> None:
-    """As the gateway has it. The wait of SQLite itself stops all greenlets."""
+def test_other_greenlets_run_while_a_write_waits_for_a_lock(path: Path) -> None:
+    """Use the gateway's own waiting times, because SQLite's own wait would block all greenlets."""
     store = Store(url_of(path))
     store.open()
     moments: list[float] = []
@@ -190,26 +190,26 @@ def test_while_a_lock_is_waited_for_everything_else_goes_on(path: Path) -> None:
         with pytest.raises(StoreError):
             store.write(lambda db: None)
         ticker.kill()
-    assert moments[-1] - moments[0] > 1  # it was patient
+    assert moments[-1] - moments[0] > 1  # it waited
     gaps = [after - before for before, after in itertools.pairwise(moments)]
     assert sum(gap > 0.5 for gap in gaps) == 0, max(gaps)
     store.close()
 
 
-def test_a_broken_database_is_a_503(path: Path) -> None:
+def test_broken_database_file_is_a_503(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"no database at all " * 100)
     with pytest.raises(StoreError):
         Store(url_of(path)).open()
 
 
-def test_a_folder_that_cannot_be_made_is_a_503(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_a_503(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         Store(url_of(tmp_path / "file" / "x.db")).open()
 
 
-def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:
+def test_error_in_a_transaction_rolls_it_back(store: Store, keys: Keys) -> None:
     def work(db: Any) -> None:
         db.execute_sql("delete from api_keys")
         raise KeyNotFound
@@ -220,21 +220,21 @@ def test_a_failure_in_a_transaction_undoes_it(store: Store, keys: Keys) -> None:
     assert [key.name for key in keys.list()] == ["stays"]
 
 
-def test_a_connection_that_broke_is_replaced(store: Store, keys: Keys) -> None:
+def test_broken_connection_is_replaced(store: Store, keys: Keys) -> None:
     keys.create("stays")
     with pytest.raises(StoreError):
         store.write(lambda db: db.connection().close())
     assert [key.name for key in keys.list()] == ["stays"]
 
 
-def test_nobody_loses_when_many_write(path: Path, keys: Keys) -> None:
+def test_no_write_is_lost_when_many_processes_write(path: Path, keys: Keys) -> None:
     key, _ = keys.create("shared")
     record = Record(
         "", "", datetime.now(timezone.utc), key_id=key.id, usage=Tokens(output_tokens=2, cost_usd=0.5)
     )
 
     def write(_: int) -> None:
-        store = Store(url_of(path))  # as each worker has its own
+        store = Store(url_of(path))  # every worker has its own
         for _ in range(25):
             UsageTable(store).add_records([record])
         store.close()
@@ -249,7 +249,7 @@ def test_nobody_loses_when_many_write(path: Path, keys: Keys) -> None:
 # Keys
 
 
-def test_a_key_is_found_by_itself_only(keys: Keys, path: Path) -> None:
+def test_key_is_found_by_its_secret_only(keys: Keys, path: Path) -> None:
     key, plain = keys.create("one", is_admin=True, allowed_models=["haiku"], limits={"requests": 5})
     other, _ = keys.create("two")
     assert plain.startswith(key.prefix)
@@ -262,7 +262,7 @@ def test_a_key_is_found_by_itself_only(keys: Keys, path: Path) -> None:
     assert plain.encode() not in stored
 
 
-def test_a_revoked_key_is_refused(keys: Keys) -> None:
+def test_revoked_key_is_not_found(keys: Keys) -> None:
     key, plain = keys.create("one")
     assert keys.has_active()
     assert keys.revoke(key.id).state == "revoked"
@@ -272,7 +272,7 @@ def test_a_revoked_key_is_refused(keys: Keys) -> None:
         keys.rotate(key.id)
 
 
-def test_an_expired_key_is_refused(keys: Keys) -> None:
+def test_expired_key_is_not_found(keys: Keys) -> None:
     now = datetime.now(timezone.utc)
     _, old = keys.create("old", expires_at=now - timedelta(seconds=1))
     assert keys.find(old) is None
@@ -281,7 +281,7 @@ def test_an_expired_key_is_refused(keys: Keys) -> None:
     assert keys.find(young) == key
 
 
-def test_a_rotated_key_has_a_new_secret_and_the_same_id(keys: Keys) -> None:
+def test_rotated_key_has_a_new_secret_and_the_same_id(keys: Keys) -> None:
     key, old = keys.create("one")
     rotated, new = keys.rotate(key.id)
     assert rotated.id == key.id
@@ -289,7 +289,7 @@ def test_a_rotated_key_has_a_new_secret_and_the_same_id(keys: Keys) -> None:
     assert keys.find(new) == rotated
 
 
-def test_an_unknown_key_is_not_found(keys: Keys) -> None:
+def test_unknown_key_is_an_error(keys: Keys) -> None:
     for call in (keys.get, keys.revoke, keys.rotate, lambda key_id: keys.set_limits(key_id, {})):
         with pytest.raises(KeyNotFound):
             call(UNKNOWN)
