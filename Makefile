@@ -63,7 +63,7 @@ test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stre
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
 
 test-fast: ready-dev ## Run the tests that need no gateway and no CLI (one minute)
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not clients and not cli" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit tests/http $(ARGS)
 
 test-all: ready-dev ## Run all tests: more cases of each kind, then those for a quiet machine
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients" $(ARGS)

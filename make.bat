@@ -43,7 +43,7 @@ exit /b %errorlevel%
 :test
 call :install-dev || exit /b 1
 call :lint || exit /b 1
-"%BIN%\python" -m pytest -n auto -m "not slow and not clients and not cli"
+"%BIN%\python" -m pytest -n auto tests/unit tests/http
 exit /b %errorlevel%
 
 :fmt
