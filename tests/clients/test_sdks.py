@@ -80,7 +80,7 @@ def test_sdk_understands_answers_streams_and_errors(results: dict[str, Any]) -> 
         "last_has_choices": True,
     }
     sync = results["sync"]
-    assert sync["whole"] == complete
+    assert sync["completion"] == complete
     assert sync["stream"] == stream
     (tokens,) = sync["usage"]["tokens"]
     assert tokens > 0
@@ -88,7 +88,7 @@ def test_sdk_understands_answers_streams_and_errors(results: dict[str, Any]) -> 
     assert sync["helper"] == {**final, "deltas": ANSWER}
     assert sync["raw"] == {**complete, "id": "mine-1"}
     assert sync["models"] == {"listed": True, "one": MODEL}
-    assert results["async"] == {"whole": complete, "stream": stream, "helper": final, "models": True}
+    assert results["async"] == {"completion": complete, "stream": stream, "helper": final, "models": True}
     assert_errors(sync)
 
 

@@ -17,7 +17,7 @@ from tests.support.api_client import body_of, reply_of
 from tests.support.gateway import NOTHING_KEPT, Gateway
 from tests.support.recorded import (
     Body,
-    Utterance,
+    Turns,
     all_turns_of,
     assistant,
     chunks_of,
@@ -172,7 +172,7 @@ def test_system_prompt_field_precedes_system_messages(gateway: Gateway, standin:
     ids=["several of a role in a row", "the assistant alone"],
 )
 def test_messages_of_odd_shapes_keep_role_and_order(
-    gateway: Gateway, standin: StandIn, messages: list[Body], expected: Utterance
+    gateway: Gateway, standin: StandIn, messages: list[Body], expected: Turns
 ) -> None:
     assert all_turns_of(record_of(gateway, standin, messages)) == expected
 

@@ -139,12 +139,6 @@ def wait_for(condition: Any, timeout: float = 20.0) -> Any:
         time.sleep(0.01)
 
 
-def clear_of_the_minute(seconds: float = 8.0) -> None:
-    """Wait until the minute has so many seconds left: one that begins within a test lets further requests through."""
-    while time.time() % 60 > 60 - seconds:
-        time.sleep(0.2)
-
-
 def port_of(response: httpx.Response) -> int:
     """Return the port at the client's end of a response's connection."""
     port: int = response.extensions["network_stream"].get_extra_info("client_addr")[1]

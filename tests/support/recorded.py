@@ -16,7 +16,7 @@ from tests.standin.prompt import texts
 CLI_BILLING = "x-anthropic-billing-header:"
 CLI_IDENTITY = "You are a Claude agent, built on Anthropic's Claude Agent SDK."
 
-Utterance = list[tuple[str, list[str]]]
+Turns = list[tuple[str, list[str]]]
 Body = dict[str, Any]
 
 
@@ -40,7 +40,7 @@ def process_of(record: Recorded) -> str:
     return record.headers["x-claude-code-session-id"]
 
 
-def all_turns_of(record: Recorded) -> Utterance:
+def all_turns_of(record: Recorded) -> Turns:
     """Return the role and texts of each message with content. Raise AssertionError for content that is not text."""
     messages = record.body["messages"]
     for message in messages:
@@ -50,9 +50,9 @@ def all_turns_of(record: Recorded) -> Utterance:
     return [(message["role"], list(texts(message["content"]))) for message in messages if message["content"]]
 
 
-def turns_of(record: Recorded) -> Utterance:
+def turns_of(record: Recorded) -> Turns:
     """Return the role and texts of each message, without the system messages that the CLI inserts."""
-    return [(role, said) for role, said in all_turns_of(record) if role != "system"]
+    return [(role, texts) for role, texts in all_turns_of(record) if role != "system"]
 
 
 def system_texts_of(record: Recorded) -> list[str]:

@@ -105,7 +105,7 @@ def synchronous(client: openai.OpenAI) -> dict[str, Any]:
     create = client.chat.completions.create
     usage = {"include_usage": True}
     return {
-        "whole": completion_facts(create(**arguments("hi"))),
+        "completion": completion_facts(create(**arguments("hi"))),
         "stream": stream_facts(list(create(**arguments("hi", stream=True)))),
         "usage": stream_facts(list(create(**arguments("hi", stream=True, stream_options=usage)))),
         "helper": helper_completion(client),
@@ -135,7 +135,7 @@ async def asynchronous(client: openai.AsyncOpenAI) -> dict[str, Any]:
         completion, streamed, final = await asyncio.gather(create(**arguments("hi")), stream(), help_stream())
         listed = [model.id async for model in client.models.list()]
     return {
-        "whole": completion_facts(completion),
+        "completion": completion_facts(completion),
         "stream": streamed,
         "helper": final,
         "models": bool(listed),
