@@ -48,10 +48,10 @@ def follow_ups(lab: Lab, row: Row, times: int, messages: int) -> None:
         turns = _Turns(lab, row)
         before = [_message(role, WORDS) for _ in range(messages // 2) for role in ("user", "assistant")]
         while len(row.first) < times:
-            said = [*before]
+            conversation = [*before]
             for number in range(TURNS):
-                said.append(_message("user", PLAY))
-                said.append(_message("assistant", turns.ask(said, is_timed=number > 0)))
+                conversation.append(_message("user", PLAY))
+                conversation.append(_message("assistant", turns.ask(conversation, is_timed=number > 0)))
                 time.sleep(REST_SECONDS)
     turns.sum_up(*floors, is_awake)
 

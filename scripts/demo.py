@@ -63,12 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_demo(gateway: Gateway, done: threading.Event, once: bool) -> int:
+def _run_demo(gateway: Gateway, done: threading.Event, exits: bool) -> int:
     if not _await_warm(gateway, done):
         return _exit_code_without_processes(done)
     _print_examples(f"{gateway.url}/v1")
     _ask_question(f"{gateway.url}/v1", done)
-    if not once and not done.is_set():
+    if not exits and not done.is_set():
         print(f"\nServing at {gateway.url} until Ctrl-C.", flush=True)
         done.wait()
     print("Stopping.", flush=True)

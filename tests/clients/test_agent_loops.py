@@ -143,11 +143,11 @@ def test_agent_loop_of_three_rounds_works(name: str, gateway: Gateway, standin: 
         assert_seen(client, rounds, ["", "", json.dumps(FOUND)] if "report" in loop else TEXTS)
     assert seen["parsed"]
     assert all(parsed == FOUND for parsed in seen["parsed"].values()), seen["parsed"]
-    asked = [record for record in standin.messages if QUESTION in first_text(record)]
-    assert len(asked) == 3 * len(seen["loops"])
-    assert len(standin.messages) == len(asked) + len(seen["parsed"])
+    of_loops = [record for record in standin.messages if QUESTION in first_text(record)]
+    assert len(of_loops) == 3 * len(seen["loops"])
+    assert len(standin.messages) == len(of_loops) + len(seen["parsed"])
     for index, loop in enumerate(seen["loops"]):
-        assert_recorded(asked[3 * index : 3 * index + 3], "report" in loop, client.marks_errors)
+        assert_recorded(of_loops[3 * index : 3 * index + 3], "report" in loop, client.marks_errors)
 
 
 @pytest.mark.clients

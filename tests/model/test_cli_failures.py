@@ -153,9 +153,9 @@ def test_cli_that_does_not_exit_is_killed(cli: ScriptedCli, start_gateway: Calla
     client.hang_up()
     wait_for(lambda: len([pid for pid in warm if are_reaped(pid)]) == 1, 20)
     assert reply_of(gateway.api.chat("hello")) == "You said: hello"
-    left = wait_until_idle(gateway, 2)
+    pids = wait_until_idle(gateway, 2)
     assert gateway.stop() == 0
-    assert are_reaped(*left)
+    assert are_reaped(*pids)
 
 
 def test_warm_processes_that_turn_out_dead_are_replaced(

@@ -60,8 +60,8 @@ def test_client_body_gets_a_complete_answer(gateway: Gateway, standin: StandIn, 
     answer = gateway.api.post("/v1/chat/completions", json=body)
     assert answer.status_code == 200, answer.text
     (choice,) = ChatCompletion.model_validate(answer.json()).choices
-    made = [call.function.name for call in choice.message.tool_calls or () if call.type == "function"]
-    assert_answer(body, choice.message.content or "", made, choice.finish_reason)
+    called = [call.function.name for call in choice.message.tool_calls or () if call.type == "function"]
+    assert_answer(body, choice.message.content or "", called, choice.finish_reason)
     assert_all_arrived(body, standin)
 
 
@@ -79,9 +79,9 @@ def test_client_body_gets_a_streamed_answer(gateway: Gateway, standin: StandIn, 
     assert not last.choices
     deltas = [chunk.choices[0].delta for chunk in parsed]
     functions = [call.function for delta in deltas for call in delta.tool_calls or ()]
-    made = [function.name for function in functions if function and function.name]
+    called = [function.name for function in functions if function and function.name]
     written = "".join(delta.content or "" for delta in deltas)
-    assert_answer(body, written, made, parsed[-1].choices[0].finish_reason)
+    assert_answer(body, written, called, parsed[-1].choices[0].finish_reason)
     assert_all_arrived(body, standin)
 
 

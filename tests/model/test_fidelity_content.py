@@ -92,8 +92,8 @@ def test_images_in_history_and_tool_results_reach_the_model(gateway: Gateway, st
     ]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
     assert recorded_blocks(standin.messages.last, 0) == [BLOCK]
-    (given,) = recorded_blocks(standin.messages.last, 2)
-    assert given["content"] == [{"type": "text", "text": "see"}, BLOCK]
+    (result_block,) = recorded_blocks(standin.messages.last, 2)
+    assert result_block["content"] == [{"type": "text", "text": "see"}, BLOCK]
 
 
 def test_image_in_a_tool_result_reaches_the_waiting_process_unchanged(
@@ -105,8 +105,8 @@ def test_image_in_a_tool_result_reaches_the_waiting_process_unchanged(
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png(2400, 40)}"}}
     messages = [*ASKED, assistant_calls(tool_call("now", {}, "toolu_i")), tool_result("toolu_i", [image])]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    (given,) = recorded_blocks(standin.messages.last, 2)
-    assert given["content"][0]["source"]["data"] == png(2400, 40)
+    (result_block,) = recorded_blocks(standin.messages.last, 2)
+    assert result_block["content"][0]["source"]["data"] == png(2400, 40)
 
 
 def test_image_of_almost_5_mb_is_accepted(gateway: Gateway, standin: StandIn) -> None:

@@ -86,13 +86,13 @@ def test_tool_names_the_api_rejects_are_mapped_and_restored(
 ) -> None:
     standin.default(lambda body: tool_calls([(body["tools"][0]["name"], {"a": 1})]))
     answer = gateway.api.chat(tools=[function_tool(name)]).json()
-    (made,) = answer["choices"][0]["message"]["tool_calls"]
-    assert made["function"]["name"] == name
+    (call,) = answer["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["name"] == name
     standin.default(text("done"))
-    messages = [*ASKED, assistant_calls(made), tool_result(made["id"], "r")]
+    messages = [*ASKED, assistant_calls(call), tool_result(call["id"], "r")]
     assert gateway.api.chat(messages=messages, tools=[function_tool(name)]).status_code == 200
-    (use,) = recorded_blocks(standin.messages.last, 1)
-    assert use["name"] in sent_tools(standin)
+    (use_block,) = recorded_blocks(standin.messages.last, 1)
+    assert use_block["name"] in sent_tools(standin)
 
 
 # Tool choice
@@ -147,7 +147,7 @@ def test_tool_calls_come_with_usage_and_cost(gateway: Gateway, standin: StandIn)
     body = gateway.api.chat(messages=ASKED, tools=[WEATHER], model="claude-haiku-4-5").json()
     message = body["choices"][0]["message"]
     assert body["choices"][0]["finish_reason"] == "tool_calls"
-    assert [made["function"]["name"] for made in message["tool_calls"]] == ["get_weather"] * 2
+    assert [call["function"]["name"] for call in message["tool_calls"]] == ["get_weather"] * 2
     assert body["usage"]["completion_tokens"] > 0
     assert body["usage"]["cost"] > 0
     assert len(standin.messages) == 1
@@ -162,9 +162,12 @@ def test_deprecated_functions_make_a_round_trip(gateway: Gateway, standin: Stand
     calling = {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}}
     messages = [*ASKED, calling, {"role": "function", "name": "now", "content": "12:00"}]
     assert gateway.api.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
-    (use,), (given,) = recorded_blocks(standin.messages.last, 1), recorded_blocks(standin.messages.last, 2)
-    assert (use["name"], use["id"]) == ("mcp__client__now", given["tool_use_id"])
-    assert given["content"] == [{"type": "text", "text": "12:00"}]
+    (use_block,), (result_block,) = (
+        recorded_blocks(standin.messages.last, 1),
+        recorded_blocks(standin.messages.last, 2),
+    )
+    assert (use_block["name"], use_block["id"]) == ("mcp__client__now", result_block["tool_use_id"])
+    assert result_block["content"] == [{"type": "text", "text": "12:00"}]
 
 
 def test_call_of_an_unknown_tool_ends_the_answer(gateway: Gateway, standin: StandIn) -> None:
@@ -206,10 +209,10 @@ def test_tool_results_reach_the_model_as_tool_results(
 
 def test_long_and_empty_tool_results_arrive_unchanged(gateway: Gateway, standin: StandIn) -> None:
     long = "wörd @/etc/hostname " * 15_000
-    made = assistant_calls(tool_call("now", "", "a"), tool_call("now", "{}", "b"))
+    call = assistant_calls(tool_call("now", "", "a"), tool_call("now", "{}", "b"))
     messages = [
         *ASKED,
-        made,
+        call,
         tool_result("a", long),
         tool_result("b", None),
         {"role": "user", "content": "/clear"},
@@ -224,8 +227,11 @@ def test_long_and_empty_tool_results_arrive_unchanged(gateway: Gateway, standin:
 def test_call_ids_the_api_rejects_are_mapped(gateway: Gateway, standin: StandIn) -> None:
     messages = [*ASKED, assistant_calls(tool_call("now", {}, "call:1/ü")), tool_result("call:1/ü", "x")]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    (use,), (given,) = recorded_blocks(standin.messages.last, 1), recorded_blocks(standin.messages.last, 2)
-    assert use["id"] == given["tool_use_id"]
+    (use_block,), (result_block,) = (
+        recorded_blocks(standin.messages.last, 1),
+        recorded_blocks(standin.messages.last, 2),
+    )
+    assert use_block["id"] == result_block["tool_use_id"]
 
 
 def test_invalid_tool_sequence_names_the_message(gateway: Gateway, standin: StandIn) -> None:

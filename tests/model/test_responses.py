@@ -47,14 +47,14 @@ def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def create(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> Response:
+def create(gateway: Gateway, content: Any, key: str = "one", **fields: Any) -> Response:
     """Create a response, validate its shape and return it."""
-    return shapes.check_response(body_of(post(gateway, given, key, **fields)))
+    return shapes.check_response(body_of(post(gateway, content, key, **fields)))
 
 
-def post(gateway: Gateway, given: Any, key: str = "one", **fields: Any) -> httpx.Response:
+def post(gateway: Gateway, content: Any, key: str = "one", **fields: Any) -> httpx.Response:
     """Ask for a response with this API key."""
-    return gateway.api.with_key(key).create_response(given, model=MODEL, **fields)
+    return gateway.api.with_key(key).create_response(content, model=MODEL, **fields)
 
 
 def status_code_and_param(answer: httpx.Response) -> tuple[int, str, str | None]:
@@ -113,8 +113,8 @@ def test_sdk_stream_helper_parses_structured_output(client: openai.OpenAI, stand
         final = stream.get_final_response()
     assert "".join(deltas) == final.output_text
     assert json.loads(final.output_text) == {"city": "Rome"}
-    whole = client.responses.create(**request)
-    assert json.loads(whole.output_text) == {"city": "Rome"}
+    complete = client.responses.create(**request)
+    assert json.loads(complete.output_text) == {"city": "Rome"}
 
 
 def test_invalid_schema_names_the_field_of_responses(gateway: Gateway) -> None:
@@ -149,8 +149,8 @@ def test_failure_in_mid_stream_stores_a_failed_response(
     assert [event["type"] for event in events[-2:]] == ["error", "response.failed"]
     failed = events[-1]["response"]
     assert (failed["status"], failed["error"]["code"]) == ("failed", "server_error")
-    kept = client.responses.retrieve(failed["id"])
-    assert (kept.status, kept.output_text) == ("failed", "one two three")
+    stored = client.responses.retrieve(failed["id"])
+    assert (stored.status, stored.output_text) == ("failed", "one two three")
     with pytest.raises(openai.APIError):
         list(client.responses.create(model=MODEL, input="hi", stream=True))
 
@@ -163,8 +163,8 @@ def test_tool_round_continues_from_the_previous_response(
     standin.reply(tool_calls([CALL_ROME, CALL_OSLO], text="I look."), when="Weather?", times=1)
     fields: Any = {"model": MODEL, "tools": [WEATHER]}
 
-    def ask(given: Any, **more: Any) -> Response:
-        answer: Any = client.responses.create(input=given, stream=stream, **fields, **more)
+    def ask(content: Any, **more: Any) -> Response:
+        answer: Any = client.responses.create(input=content, stream=stream, **fields, **more)
         last: Response = list(answer)[-1].response if stream else answer
         return last
 
@@ -296,10 +296,10 @@ def test_store_false_stores_nothing(client: openai.OpenAI, gateway: Gateway) -> 
 
 
 def test_stored_response_cannot_be_streamed(client: openai.OpenAI, gateway: Gateway) -> None:
-    kept = client.responses.create(model=MODEL, input="hi")
-    answer = gateway.api.get(f"{PATH}/{kept.id}?stream=true", headers={"x-api-key": "one"})
+    stored = client.responses.create(model=MODEL, input="hi")
+    answer = gateway.api.get(f"{PATH}/{stored.id}?stream=true", headers={"x-api-key": "one"})
     assert status_code_and_param(answer) == (400, "unsupported_parameter", "stream")
-    answer = gateway.api.get(f"{PATH}/{kept.id}/input_items?limit=0", headers={"x-api-key": "one"})
+    answer = gateway.api.get(f"{PATH}/{stored.id}/input_items?limit=0", headers={"x-api-key": "one"})
     assert status_code_and_param(answer) == (400, "invalid_request", "limit")
 
 
@@ -362,5 +362,5 @@ def test_background_stream_has_the_usual_events(
     standin.default(text("one two"))
     events = shapes.check_stream(post(gateway, "hi", background=True, stream=True).content)
     assert events[-1]["type"] == "response.completed"
-    kept = gateway.api.get(f"{PATH}/{events[-1]['response']['id']}", headers={"x-api-key": "one"})
-    assert kept.json() == events[-1]["response"]
+    stored = gateway.api.get(f"{PATH}/{events[-1]['response']['id']}", headers={"x-api-key": "one"})
+    assert stored.json() == events[-1]["response"]

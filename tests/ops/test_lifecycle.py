@@ -72,12 +72,12 @@ def test_sigterm_lets_a_running_answer_finish(start_gateway: Start, standin: Sta
     gateway = start_gateway(**NOTHING_KEPT, GRACEFUL_TIMEOUT_SECONDS="20")
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, SLOW_REPLY) as client:
-        left = cli_pids(gateway)
+        pids = cli_pids(gateway)
         gateway.process.send_signal(signal.SIGTERM)
         assert_complete(client, 30)
         client.read_until(b"\r\n0\r\n\r\n")
         assert gateway.stop(timeout=10) == 0
-    assert have_ended(*left)
+    assert have_ended(*pids)
 
 
 def test_sigterm_ends_an_answer_after_the_graceful_timeout(start_gateway: Start, standin: StandIn) -> None:
@@ -86,14 +86,14 @@ def test_sigterm_ends_an_answer_after_the_graceful_timeout(start_gateway: Start,
     gateway = start_gateway(**NOTHING_KEPT, GRACEFUL_TIMEOUT_SECONDS="5", GUNICORN_CMD_ARGS=arguments)
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)) as client:
-        left = cli_pids(gateway)
+        pids = cli_pids(gateway)
         gateway.process.send_signal(signal.SIGTERM)
         client.read_until(b"\r\n0\r\n\r\n")
         assert json.loads(client.events[-1])["error"]["code"] == "shutting_down"
         assert "[DONE]" not in client.events
         assert gateway.stop(timeout=50) == 0
     assert "Worker exiting" in gateway.log
-    assert have_ended(*left)
+    assert have_ended(*pids)
     standin.wait_for(lambda: standin.messages.last.aborted)
 
 
@@ -148,9 +148,9 @@ def test_sigterm_while_the_worker_boots_is_not_lost(start_scripted: Start, delay
 def test_idle_connections_do_not_delay_shutdown(start_scripted: Start) -> None:
     """Only answers get GRACEFUL_TIMEOUT_SECONDS; clients keep idle connections open for their next request."""
     gateway = start_scripted(GRACEFUL_TIMEOUT_SECONDS="60", WARM_PROCESSES="1")
-    (left,) = wait_until_idle(gateway, 1)  # the connection of this request stays open
+    (pid,) = wait_until_idle(gateway, 1)  # the connection of this request stays open
     assert gateway.stop(timeout=30) == 0
-    assert have_ended(left)
+    assert have_ended(pid)
 
 
 def test_new_requests_are_rejected_after_sigterm(start_scripted: Start) -> None:
@@ -176,19 +176,19 @@ def test_quick_stop_leaves_no_process(start_gateway: Start, standin: StandIn, nu
     gateway = start_gateway(**NOTHING_KEPT)
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
-        left = cli_pids(gateway)
+        pids = cli_pids(gateway)
         gateway.stop(number, timeout=10)
-    wait_for(lambda: have_ended(*left), 10)
+    wait_for(lambda: have_ended(*pids), 10)
 
 
 def test_killed_worker_leaves_no_process_and_is_replaced(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway(**NOTHING_KEPT)
     wait_until_idle(gateway, 2)
     with streaming(gateway, standin, hang(after=3)):
-        left = cli_pids(gateway)
+        pids = cli_pids(gateway)
         (worker,) = gateway.workers
         worker.kill()
-        wait_for(lambda: have_ended(*left))
+        wait_for(lambda: have_ended(*pids))
     gateway.api.close()
     wait_for(lambda: [other for other in gateway.workers if other.pid != worker.pid])
 
@@ -208,7 +208,7 @@ def test_reload_finishes_answers_and_leaves_no_process(
     client = SocketClient(gateway, "WAIT", stream=True)
     with hanging_up(client):
         client.read_until(b"so far")
-        left = cli_pids(gateway)
+        pids = cli_pids(gateway)
 
         def is_reloading() -> bool:
             wsgi.touch()  # gunicorn notices only changes since it first looked at the file
@@ -217,7 +217,7 @@ def test_reload_finishes_answers_and_leaves_no_process(
         wait_for(is_reloading, 60)
         cli.finish_waiting()
         client.read_until(b"[DONE]")
-    wait_for(lambda: have_ended(worker.pid, *left), 40)
+    wait_for(lambda: have_ended(worker.pid, *pids), 40)
     assert "SIGKILL" not in gateway.log
 
 

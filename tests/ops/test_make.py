@@ -145,10 +145,10 @@ def test_background_start_status_and_stop(stopped: Project) -> None:
     assert "using Claude Code" in status.stdout  # from the log
     assert KEY not in status.stdout
     assert [(stopped.folder / "data" / name).stat().st_mode & 0o077 for name in PRIVATE] == [0, 0]
-    left = [child.pid for child in server.children(recursive=True)]
+    children = [child.pid for child in server.children(recursive=True)]
     halted = stopped.make("stop")
     assert halted.returncode == 0, halted.stdout
-    assert have_ended(server.pid, *left)
+    assert have_ended(server.pid, *children)
     assert stopped.make("stop").returncode == 0
 
 
@@ -306,8 +306,8 @@ def test_kill_frees_a_port(stopped: Project) -> None:
 
 def test_dev_setup_does_not_overwrite_settings(project: Project) -> None:
     (project.folder / ".env").unlink()
-    made = project.make("dev-setup")
-    assert made.returncode == 0, made.stdout
+    first = project.make("dev-setup")
+    assert first.returncode == 0, first.stdout
     env = project.folder / ".env"
     assert env.read_text() == (ROOT / ".env.example").read_text()
     assert env.stat().st_mode & 0o077 == 0

@@ -127,8 +127,8 @@ def test_limits_and_leases_are_exact(server: postgres.Server, store: Store) -> N
     assert [storage.incr("w", 60, 2), storage.incr("w", 60), storage.get("w")] == [2, 3, 3]
     leases = DatabaseLeases(store)
     with ThreadPoolExecutor(8) as pool:
-        held = list(pool.map(lambda i: leases.acquire("me", str(i), 5, 60), range(20)))
-    assert sum(map(bool, held)) == 5
+        acquired = list(pool.map(lambda i: leases.acquire("me", str(i), 5, 60), range(20)))
+    assert sum(map(bool, acquired)) == 5
 
 
 def test_failed_transaction_is_rolled_back(store: Store, keys: Keys) -> None:

@@ -86,7 +86,7 @@ def test_restart_under_load_drops_and_rejects_nothing(start_gateway: Start, tmp_
         stack.enter_context(hanging_up(*streams))
         for stream in streams:
             stream.read_until(b"so far", 60)
-        left = cli_pids(gateway)
+        pids = cli_pids(gateway)
         connections = [
             stack.enter_context(httpx.Client(base_url=gateway.url, timeout=60)) for _ in range(CONNECTIONS)
         ]
@@ -107,7 +107,7 @@ def test_restart_under_load_drops_and_rejects_nothing(start_gateway: Start, tmp_
             assert b" and on" in stream.received
     assert [answer.status_code for answer in answers] == [200] * CONNECTIONS
     assert set(client.statuses) == {200}
-    wait_for(lambda: have_ended(old.pid, *left), 40)
+    wait_for(lambda: have_ended(old.pid, *pids), 40)
     assert new.is_running()
     assert "SIGKILL" not in gateway.log
 

@@ -126,12 +126,12 @@ def _thinking(body: Body, model: Model) -> Iterator[str]:
         "adaptive": model.adaptive_ok,
         "disabled": model.thinking_off_ok,
     }
-    asked = thinking_type(body)
-    if asked not in allowed:
+    kind = thinking_type(body)
+    if kind not in allowed:
         yield "thinking.type: Input tag should be one of 'adaptive', 'disabled', 'enabled'"
-    elif not allowed[asked]:
+    elif not allowed[kind]:
         advice = _THINKING_ADVICE if model.adaptive_ok else ""
-        yield f'"thinking.type.{asked}" is not supported for this model.{advice}'
+        yield f'"thinking.type.{kind}" is not supported for this model.{advice}'
 
 
 def _thinking_details(body: Body, _model: Model) -> Iterator[str]:

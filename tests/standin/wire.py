@@ -60,10 +60,10 @@ class Wire:
 
     def wait_until(self, due: float) -> None:
         """Sleep until this `time.monotonic()`. Raises ClientGone or Stopped as soon as either happens."""
-        while (left := due - time.monotonic()) > 0:
-            if _has_input(self._sock, left):
+        while (seconds := due - time.monotonic()) > 0:
+            if _has_input(self._sock, seconds):
                 self._check()
-                self._stopping.wait(min(left, _POLL_SECONDS))
+                self._stopping.wait(min(seconds, _POLL_SECONDS))
             if self._stopping.is_set():
                 raise Stopped
 

@@ -21,9 +21,9 @@ from tests.support.scripted import ScriptedCli
 
 
 def test_cors_preflight_needs_no_key_and_allows_listed_origins_only(reference_gateway: Gateway) -> None:
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     for origin, allowed in ((ALLOWED_ORIGIN, ALLOWED_ORIGIN), ("https://evil.example", None)):
-        answer = reference_gateway.api.options(CHAT, headers={"Origin": origin, **asked})
+        answer = reference_gateway.api.options(CHAT, headers={"Origin": origin, **preflight})
         assert answer.status_code == 200
         assert answer.headers.get("access-control-allow-origin") == allowed
 

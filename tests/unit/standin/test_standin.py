@@ -133,7 +133,7 @@ def test_tool_call_ids_are_new_in_every_reply(standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "asked", "shown"),
+    ("model", "requested", "shown"),
     [
         (HAIKU_4_5, ON, "so it is"),
         (OPUS_4_6, AUTO, "so it is"),
@@ -145,10 +145,10 @@ def test_tool_call_ids_are_new_in_every_reply(standin: StandIn) -> None:
     ],
 )
 def test_thinking_is_sent_as_the_request_asks(
-    standin: StandIn, model: str, asked: Body | None, shown: str | None
+    standin: StandIn, model: str, requested: Body | None, shown: str | None
 ) -> None:
     standin.default(thinking("so it is", text("Yes.")))
-    events = stream(standin, model, thinking=asked)
+    events = stream(standin, model, thinking=requested)
     kinds = [data["content_block"]["type"] for name, data in events if name == "content_block_start"]
     assert kinds == (["text"] if shown is None else ["thinking", "text"])
     assert joined_deltas(events, "thinking") == (shown or "")
