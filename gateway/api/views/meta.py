@@ -46,7 +46,7 @@ def show_health() -> tuple[dict[str, Any], int]:
     claude = get_services().claude
     status = claude.status()
     problem = claude.problem
-    pid = os.getpid()  # tells apart the workers, whose figures these are
+    pid = os.getpid()  # of the worker that counts these figures
     if problem:
         return {
             "status": "unhealthy",
