@@ -13,7 +13,7 @@ from gateway.answering.services import build_services
 from gateway.api.dashboard import access
 from gateway.api.dashboard import views as dashboard
 from gateway.api.hooks.chain import install_hooks
-from gateway.api.hooks.errors import OpenAIApi
+from gateway.api.hooks.errors import GatewayApi
 from gateway.api.http.context import attach_services
 from gateway.api.http.lean_flask import LeanFlask, add_cors
 from gateway.api.openapi import docs
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
 
 
 def _register_blueprints(app: Flask, settings: Settings) -> None:
-    api = OpenAIApi(app, spec_kwargs=_describe_api(app, settings))
+    api = GatewayApi(app, spec_kwargs=_describe_api(app, settings))
     for module in (*VIEWS, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
     for blueprint in (not_served.blueprint, *(DASHBOARD if settings.dashboard else ())):

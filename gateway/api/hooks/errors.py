@@ -27,7 +27,7 @@ from gateway.schemas.answers import ErrorSchema
 from gateway.schemas.errors import field_error
 
 
-class OpenAIApi(Api):
+class GatewayApi(Api):
     """flask-smorest with every error in the form of the request's dialect."""
 
     ERROR_SCHEMA = ErrorSchema
