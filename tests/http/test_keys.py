@@ -170,33 +170,49 @@ class ReachedModel(Exception):
     """The request has passed all checks and would run the model."""
 
 
-Ask = Callable[[str | None, list[str] | None], httpx.Response]
-
-
 @pytest.fixture
-def ask(app: Flask, api: Api, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Return a function that asks `model` with a key for the `allowed` models. It raises ReachedModel if it may."""
+def _stop_at_model(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raise ReachedModel instead of running the CLI."""
 
     def reach(*_: Any, **__: Any) -> None:
         raise ReachedModel
 
-    def ask(model: str | None, allowed: list[str] | None) -> httpx.Response:
-        _, plain = keys.create("alice", allowed_models=allowed)
-        return api.with_key(plain).chat(model=model)
-
     monkeypatch.setattr(Claude, "await_ready", lambda _: None)
     monkeypatch.setattr(Claude, "answer", reach)
     app.testing = True  # lets ReachedModel through to the test
-    return ask
+
+
+MakeClient = Callable[[list[str] | None], Api]
+
+
+@pytest.fixture
+def make_client(_stop_at_model: None, api: Api, keys: Keys) -> MakeClient:
+    """Return a function that makes a client whose key is for these models only, or for all with None."""
+    return lambda allowed: api.with_key(keys.create("alice", allowed_models=allowed)[1])
 
 
 @pytest.mark.parametrize("model", ["sonnet", "claude-opus-4-6", None])
 @pytest.mark.parametrize("allowed", [["haiku"], ["no-such-model"], []])
-def test_key_is_rejected_for_other_models(ask: Ask, model: str | None, allowed: list[str]) -> None:
+def test_key_is_rejected_for_other_models(
+    make_client: MakeClient, model: str | None, allowed: list[str]
+) -> None:
     """No run is started, which would stay open and keep a worker from ending."""
-    error = error_of(ask(model, allowed))
+    error = error_of(make_client(allowed).chat(model=model))
     assert error[:3] == (403, "model_not_allowed", "model")
     assert ", ".join(allowed) in error.message
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [Api.chat, Api.create_completion, Api.create_response, Api.create_message],
+    ids=lambda ask: ask.__name__,
+)
+def test_every_dialect_rejects_other_models(
+    make_client: MakeClient, ask: Callable[..., httpx.Response]
+) -> None:
+    assert ask(make_client(["haiku"]), "hi", model="opus").status_code == 403
+    with pytest.raises(ReachedModel):
+        ask(make_client(["haiku"]), "hi", model="haiku")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +225,7 @@ def test_key_is_rejected_for_other_models(ask: Ask, model: str | None, allowed: 
     ],
 )
 def test_key_is_accepted_for_every_name_of_its_models(
-    ask: Ask, allowed: list[str] | None, model: str
+    make_client: MakeClient, allowed: list[str] | None, model: str
 ) -> None:
     with pytest.raises(ReachedModel):
-        ask(model, allowed)
+        make_client(allowed).chat(model=model)

@@ -53,13 +53,13 @@ def test_project_has_its_fields_and_a_folder(alice: Api, root: Path) -> None:
     assert made["path"] == made["id"]
     assert made["created_at"] == made["updated_at"]
     assert (root / made["id"]).is_dir()
-    assert alice.get(f"/v1/projects/{made['id']}").json() == made
+    assert alice.show_project(made["id"]) == made
 
 
 def test_projects_are_listed_in_pages_newest_first(alice: Api) -> None:
     made = [alice.create_project(name=str(number))["id"] for number in range(5)]
-    first = alice.get("/v1/projects", params={"per_page": 2}).json()
-    last = alice.get("/v1/projects", params={"per_page": 2, "page": 3}).json()
+    first = alice.list_projects(per_page=2)
+    last = alice.list_projects(per_page=2, page=3)
     assert [project["id"] for project in first["data"]] == [made[4], made[3]]
     assert [project["id"] for project in last["data"]] == [made[0]]
     figures = {"per_page": 2, "total_items": 5, "total_pages": 3}
@@ -78,18 +78,17 @@ def test_invalid_page_is_named(alice: Api, query: str) -> None:
 
 def test_project_can_be_changed(alice: Api) -> None:
     made = alice.create_project(name="old", description="old")
-    changed = alice.patch(f"/v1/projects/{made['id']}", json={"name": "new", "description": None}).json()
+    changed = alice.update_project(made["id"], name="new", description=None)
     assert (changed["name"], changed["description"]) == ("new", None)
     assert changed["updated_at"] > made["updated_at"]
-    assert alice.get(f"/v1/projects/{made['id']}").json() == changed
+    assert alice.show_project(made["id"]) == changed
 
 
 def test_deleting_a_project_deletes_its_folder(alice: Api, root: Path) -> None:
     made = alice.create_project(path="goes")
     (root / "goes/deep/er").mkdir(parents=True)
     (root / "goes/deep/er/file").write_text("x")
-    deleted = alice.delete(f"/v1/projects/{made['id']}")
-    assert deleted.json() == {"project_id": made["id"], "status": "deleted"}
+    assert alice.delete_project(made["id"]) == {"project_id": made["id"], "status": "deleted"}
     assert not (root / "goes").exists()
     assert not list(root.glob(".deleted-*"))
     for method in ("GET", "DELETE", "PATCH"):
@@ -154,15 +153,15 @@ def test_project_does_not_exist_for_another_key(alice: Api, make_client: MakeCli
         bob.chat(project_id=made["id"]),
     ]
     assert {error_of(answer)[:2] for answer in answers} == {(404, "project_not_found")}
-    assert bob.get("/v1/projects").json()["data"] == []
-    assert alice.get(url).json() == made
+    assert bob.list_projects()["data"] == []
+    assert alice.show_project(made["id"]) == made
 
 
 def test_admin_sees_all_projects(alice: Api, make_client: MakeClient) -> None:
     made, admin = alice.create_project(), make_client(is_admin=True)
-    assert admin.get(f"/v1/projects/{made['id']}").json() == made
-    assert made in admin.get("/v1/projects", params={"per_page": 100}).json()["data"]
-    assert admin.delete(f"/v1/projects/{made['id']}").status_code == 200
+    assert admin.show_project(made["id"]) == made
+    assert made in admin.list_projects(per_page=100)["data"]
+    admin.delete_project(made["id"])
 
 
 def test_key_with_allowed_projects_works_in_those_only_and_cannot_change_them(
@@ -170,7 +169,7 @@ def test_key_with_allowed_projects_works_in_those_only_and_cannot_change_them(
 ) -> None:
     granted, other = alice.create_project(), alice.create_project()
     guest = make_client(allowed_projects=[granted["id"]])
-    assert guest.get("/v1/projects").json()["data"] == [granted]
+    assert guest.list_projects()["data"] == [granted]
     assert guest.put(f"/v1/projects/{granted['id']}/files/x", content="x").status_code == 200
     assert error_of(guest.get(f"/v1/projects/{other['id']}"))[:2] == (404, "project_not_found")
     assert error_of(guest.chat(project_id=other["id"]))[:2] == (404, "project_not_found")

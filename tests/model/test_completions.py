@@ -69,5 +69,5 @@ def test_errors_before_and_during_a_stream(openai: Any, gateway: Gateway, standi
         openai.completions.create(model="haiku", prompt="a", suffix="b")
     assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "suffix")
     standin.default(stream_error(after=2))
-    answer = gateway.api.post("/v1/completions", json={"prompt": "a", "stream": True})
+    answer = gateway.api.create_completion("a", stream=True)
     assert answer.text.rstrip().rpartition("data: ")[2].startswith('{"error":')
