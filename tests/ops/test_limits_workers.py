@@ -78,7 +78,7 @@ def test_exactly_the_limit_and_the_burst_pass(make_client: MakeClient) -> None:
     assert sum(answer.status_code == 200 for answer in answers) == 5 + BURST
     rejected = next(answer for answer in answers if answer.status_code == 429)
     message = rejection(rejected, "rate_limit_exceeded")
-    assert message.startswith("Rate limit reached: 5 requests a minute (in a burst 2 more). Try again in ")
+    assert message.startswith("Rate limit reached: 5 requests per minute (plus a burst of 2). Try again in ")
     assert 1 <= int(rejected.headers["retry-after"]) <= 60
     assert [rejected.headers[name] for name in REQUEST_HEADERS] == ["5", "0"]
     assert "x-should-retry" not in rejected.headers
@@ -107,7 +107,7 @@ def test_streams_report_limits_and_count_like_other_answers(make_client: MakeCli
         lambda: rejected_or_none(client.chat()), 5
     )  # tokens are counted when the stream has ended
     message = rejection(rejected, "rate_limit_exceeded")
-    assert message.startswith("Rate limit reached: 3 tokens a minute, ")
+    assert message.startswith("Rate limit reached: 3 tokens per minute, ")
     assert 1 <= int(rejected.headers["retry-after"]) <= 60
     assert rejected.headers["x-ratelimit-remaining-tokens"] == "0"
 
@@ -118,8 +118,8 @@ def test_streams_report_limits_and_count_like_other_answers(make_client: MakeCli
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        ({"usd_per_month": 0.015}, r"Your budget of $0.01 a month is used up ($0.02). It begins anew at "),
-        ({"tokens_per_day": 4}, "Your budget of 4 tokens a day is used up (6 tokens). It begins anew at "),
+        ({"usd_per_month": 0.015}, r"Your budget of $0.01 per month is used up ($0.02). It is renewed at "),
+        ({"tokens_per_day": 4}, "Your budget of 4 tokens per day is used up (6 tokens). It is renewed at "),
     ],
 )
 def test_exhausted_budget_is_insufficient_quota(
@@ -213,5 +213,6 @@ def test_concurrent_requests_cause_no_database_failure(
         answers = list(pool.map(lambda _: client.post(PATH, json={}), range(200)))
     assert {answer.status_code for answer in answers} == {400}
     assert "could not be recorded" not in three_workers.log
+    assert "could not be charged" not in three_workers.log
     assert "the database failed" not in three_workers.log
     assert "Traceback" not in three_workers.log
