@@ -222,15 +222,17 @@ class Process:
             return
         self._is_closed = True
         self._close_stdin()
-        if not (grace and not self._is_killed and (self._child.wait(grace) or self._terminate())):
-            self.kill()
+        try:
+            if not (grace and not self._is_killed and (self._child.wait(grace) or self._terminate())):
+                self.kill()
+                self._child.wait(REAP_SECONDS)
+        finally:  # also if the greenlet that closes the process is killed
+            self._is_killed = True
+            self._child.send_signal(signal.SIGKILL)  # the rest of its group
             self._child.wait(REAP_SECONDS)
-        self._is_killed = True
-        self._child.send_signal(signal.SIGKILL)  # the rest of its group
-        self._child.wait(REAP_SECONDS)
-        _living.discard(self)
-        self.log_stderr()
-        self._close_files()
+            _living.discard(self)
+            self.log_stderr()
+            self._close_files()
 
     def adopt_context(self) -> None:
         """Use the caller's context from now on: log lines about stderr get its request id."""

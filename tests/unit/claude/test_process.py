@@ -215,6 +215,16 @@ def test_close_without_grace_sends_nothing_but_kill(
     assert are_reaped(process.pid)
 
 
+def test_close_ends_the_process_even_if_its_greenlet_is_killed(python: Callable[[str], Process]) -> None:
+    process = python(STUBBORN)
+    assert process.read(20)
+    closer = gevent.spawn(process.close, 60.0)
+    gevent.sleep(0.05)
+    closer.kill()
+    assert are_reaped(process.pid)
+    assert process.has_ended
+
+
 def test_close_ends_the_children_of_the_process(python: Callable[[str], Process]) -> None:
     process = python(
         "import os, time\nchild = os.fork()\n"
