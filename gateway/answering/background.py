@@ -37,7 +37,7 @@ class BackgroundResponses:
 
 
 class BackgroundAnswer:
-    """Writes a response from an answer's batches, and passes the batches on to a client that follows it.
+    """A greenlet that writes a response from an answer's batches, and the batches for a client that follows it.
 
     It begins at once. A client that stops following it does not end it.
     """

@@ -44,22 +44,22 @@ class Caller:
 
     @property
     def sees_everything(self) -> bool:
-        """True for an admin key, and for every caller of a gateway that asks for no keys."""
+        """Return True for an admin key, and for every caller of a gateway that asks for no keys."""
         return self.identity is None or self.identity.is_admin
 
     @property
     def visible_owner(self) -> str | None:
-        """The owner whose sessions the caller may see; None (all owners) for an admin key."""
+        """Return the owner whose sessions the caller may see; None (all owners) for an admin key."""
         return None if self.identity is not None and self.identity.is_admin else self.owner_id
 
     @property
     def key_id(self) -> str | None:
-        """The id of the caller's key; None if the gateway asks for no keys."""
+        """Return the id of the caller's key; None if the gateway asks for no keys."""
         return self.identity.id if self.identity else None
 
     @property
     def key_name(self) -> str | None:
-        """The name of the caller's key; None if the gateway asks for no keys."""
+        """Return the name of the caller's key; None if the gateway asks for no keys."""
         return self.identity.name if self.identity else None
 
     def require_admin(self) -> None:

@@ -74,7 +74,7 @@ class Admission:
 
 
 class RequestLimits:
-    """Applies the limits to requests. `storage` has the counters, `leases` the slots of answers at once."""
+    """The limits of all clients. `storage` has the counters, `leases` the slots of answers at once."""
 
     def __init__(self, settings: Settings, storage: Storage, leases: HeldLeases) -> None:
         self.storage = storage

@@ -39,7 +39,7 @@ class AnswerStream(Protocol):
 
 
 class MeteredAnswer:
-    """Fills the record of a run while its batches pass, and calls `report` once, when the answer is over.
+    """A run of the CLI whose record is filled while its batches pass. `report` is called once, when the answer is over.
 
     `transcript` collects the text of the answer; it is None unless LOG_CONTENT is set.
     """
@@ -85,7 +85,7 @@ class MeteredAnswer:
 
     @property
     def seconds(self) -> float:
-        """The seconds since the request."""
+        """Return the seconds since the request."""
         return time.monotonic() - self._started_at
 
     def used(self) -> Usage:

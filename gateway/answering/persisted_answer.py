@@ -52,7 +52,7 @@ class ClaimedTurn:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The chat messages that go before the messages of the request."""
+        """Return the chat messages that go before the messages of the request."""
         return self.continuation.history if self.continuation else []
 
 
@@ -102,7 +102,7 @@ class PersistedAnswer:
 
     @property
     def session_id(self) -> str:
-        """The id of the session."""
+        """Return the id of the session."""
         return self._claimed.session.id
 
     def stop(self, reason: GatewayError) -> None:

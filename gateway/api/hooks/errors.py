@@ -1,4 +1,4 @@
-"""Turns every exception into a response, in the dialect of the request."""
+"""Turn every exception into a response, in the dialect of the request."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class GatewayApi(Api):
 
     @cached_property
     def description(self) -> bytes:
-        """The OpenAPI description as JSON. It is built once, because that takes a second."""
+        """Return the OpenAPI description as JSON. It is built once, because that takes a second."""
         return dumps(self.spec.to_dict())
 
     def _register_pagination_header(self) -> None:

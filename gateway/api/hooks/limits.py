@@ -1,4 +1,4 @@
-"""Applies the limits of clients to requests.
+"""Apply the limits of clients to requests.
 
 Every POST to a blueprint that answers counts as a request. Budgets and slots apply only to a POST to the blueprint's
 own URL, which starts an answer: a client over its budget can still cancel one.

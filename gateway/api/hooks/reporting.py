@@ -1,4 +1,4 @@
-"""Reports each request to the log and the metrics when its last byte has been sent, or its client has left."""
+"""Report each request to the log and the metrics when its last byte has been sent, or its client has left."""
 
 from __future__ import annotations
 

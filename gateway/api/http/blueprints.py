@@ -15,7 +15,7 @@ from gateway.lenient_json import loads
 
 
 class AnyTypeParser(FlaskParser):
-    """Reads every body as JSON: `curl -d` sends the Content-Type of a form."""
+    """A parser that reads every body as JSON: `curl -d` sends the Content-Type of a form."""
 
     DEFAULT_VALIDATION_STATUS = 400
 

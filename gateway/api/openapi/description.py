@@ -1,4 +1,4 @@
-"""Adds to `/openapi.json` what flask-smorest does not know of an operation: its errors, headers, ids and keys.
+"""Complete the operations of `/openapi.json`: their errors, headers, ids and keys, which flask-smorest does not know.
 
 https://spec.openapis.org/oas/v3.1.0
 """
@@ -124,7 +124,7 @@ def make_options(settings: Settings) -> dict[str, Any]:
 
 
 class CompleteOperations(BasePlugin):
-    """Completes the description of every operation.
+    """An apispec plugin that completes the description of every operation.
 
     `public`, `anthropic` and `both` are names of blueprints. Views of `public` ones need no key; errors of `anthropic`
     ones have Anthropic's form, and errors of `both` the form that the client asks for.

@@ -46,7 +46,7 @@ def show_health() -> tuple[dict[str, Any], int]:
     claude = get_services().claude
     status = claude.status()
     problem = claude.problem
-    pid = os.getpid()  # of the worker that counts these figures
+    pid = os.getpid()  # the worker whose figures these are
     if problem:
         return {
             "status": "unhealthy",
