@@ -54,7 +54,7 @@ def create(gateway: Gateway, content: Any, key: str = "one", **fields: Any) -> R
 
 def post(gateway: Gateway, content: Any, key: str = "one", **fields: Any) -> httpx.Response:
     """Ask for a response with this API key."""
-    return gateway.api.with_key(key).create_response(content, model=MODEL, **fields)
+    return gateway.api.with_key(key).create_response(content, **{"model": MODEL, **fields})
 
 
 def status_code_and_param(answer: httpx.Response) -> tuple[int, str, str | None]:
