@@ -88,7 +88,7 @@ class LeaseKeeper(Generic[Key]):
                 self._renew_if_due(keys)
                 lost = keys.difference(self._find_active(keys)) if self._find_active else ()
             except StoreError:
-                log.warning("%d leases could not be renewed or checked; trying again", len(keys))
+                log.warning("could not renew or check %d lease(s); trying again", len(keys))
                 continue
             for key in lost:
                 self._report_lost(key)

@@ -110,14 +110,8 @@ class ProjectFolders:
         """Return a project's files, sorted by path. Links, and names that clients may not use, are left out."""
         with _store_errors():
             listed = _run_in_thread(lambda: self._list_entries(name))
-        return sorted(
-            (
-                _describe_file(path, found)
-                for path, found in listed
-                if all(map(is_valid_name, path.split("/")))
-            ),
-            key=lambda file: file.name,
-        )
+        valid = [(path, found) for path, found in listed if all(map(is_valid_name, path.split("/")))]
+        return [_describe_file(path, found) for path, found in sorted(valid, key=lambda entry: entry[0])]
 
     def open_file(self, name: str, path: Sequence[str]) -> tuple[BinaryIO, ProjectFile]:
         """Open a file, which the caller closes. Raise ProjectFileNotFound, also if the path contains a link."""
@@ -260,8 +254,7 @@ def _describe_file(name: str, found: os.stat_result) -> ProjectFile:
 
 def _too_large(max_bytes: int) -> ProjectTooLarge:
     return ProjectTooLarge(
-        f"The project may have at most {max_bytes} bytes in total (MAX_PROJECT_SIZE_MB). Delete files first.",
-        param="file",
+        f"The project may have {max_bytes} bytes (MAX_PROJECT_SIZE_MB). Delete files first.", param="file"
     )
 
 

@@ -54,9 +54,7 @@ class Responses:
         self._ttl = ttl
         self._lease = timedelta(seconds=lease_seconds)
 
-    def add(
-        self, owner: str, body: Body, input_items: Sequence[Item], *, is_background: bool = False
-    ) -> None:
+    def add(self, owner: str, body: Body, inputs: Sequence[Item], *, is_background: bool = False) -> None:
         """Store a response with the items of its own input, without the items of the responses it follows."""
         now = utc_now()
         row = {
@@ -70,10 +68,7 @@ class Responses:
             "expires_at": now + self._ttl,
             "leased_until": now + self._lease if is_background else None,
         }
-        items = [
-            *_rows(owner, body["id"], input_items, False),
-            *_rows(owner, body["id"], body["output"], True),
-        ]
+        items = [*_rows(owner, body["id"], inputs, False), *_rows(owner, body["id"], body["output"], True)]
 
         def work(db: Any) -> None:
             ResponseRow.insert(**row).execute(db)
@@ -209,9 +204,8 @@ def _insert(db: Any, rows: list[Item]) -> None:
 
 
 def _own(owner: str, response_id: str) -> Any:
-    return (
-        (ResponseRow.id == response_id) & (ResponseRow.owner == owner) & (ResponseRow.expires_at > utc_now())
-    )
+    is_own = (ResponseRow.id == response_id) & (ResponseRow.owner == owner)
+    return is_own & (ResponseRow.expires_at > utc_now())
 
 
 def _unfinished(owner: str, response_id: str) -> Any:

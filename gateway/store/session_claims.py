@@ -50,10 +50,8 @@ class SessionClaims:
 
     def open(self, record: SessionRecord, turn: str) -> None:
         """Add a new session in which `turn` already runs."""
-        lease = utc_now() + self._lease
-        self._store.write_single(
-            lambda db: insert_session(db, record, running_turn=turn, running_until=lease)
-        )
+        claim = {"running_turn": turn, "running_until": utc_now() + self._lease}
+        self._store.write_single(lambda db: insert_session(db, record, **claim))
 
     def claim(self, session_id: str, owner: str | None, turn: str) -> SessionRecord:
         """Claim a session for `turn`. Raise SessionNotFound, or SessionBusy if another turn runs in it."""
@@ -102,9 +100,7 @@ class SessionClaims:
         def work(db: Any) -> None:
             found = fetch_rows(db, FINISH_TURN, *values)
             if not found:
-                raise TurnStopped(
-                    "The session was deleted while the answer was being written.", should_retry=False
-                )
+                raise TurnStopped("The session was deleted during the answer.", should_retry=False)
             if outcome.messages:
                 _replace_messages(db, found[0][0], outcome)
 

@@ -99,16 +99,9 @@ class Sessions:
         system_prompt: str | None = None,
     ) -> SessionRecord:
         """Create an empty session whose messages are stored."""
+        now = utc_now()
         record = SessionRecord(
-            new_session_id(),
-            owner,
-            project_id,
-            title,
-            model,
-            system_prompt,
-            True,
-            moment := utc_now(),
-            moment,
+            new_session_id(), owner, project_id, title, model, system_prompt, True, now, now
         )
         self._store.write(lambda db: insert_session(db, record))
         return record
@@ -194,11 +187,7 @@ class Sessions:
             named = models.where(visible, Session.model.is_null(False)).tuples().execute(db)
             ids = running.where(visible).tuples().execute(db)
             figures: dict[str, Any] = sums.where(visible).dicts().first(db)
-            return {
-                **figures,
-                "models": [name for (name,) in named],
-                "running": [session_id for (session_id,) in ids],
-            }
+            return {**figures, "models": [row[0] for row in named], "running": [row[0] for row in ids]}
 
         return self._store.read(work)
 

@@ -151,7 +151,7 @@ def test_failed_renewal_is_logged_and_tried_again_at_the_next_poll(
         clock.pass_poll()
     assert backend.renewals == []
     assert lost == []
-    assert "1 leases could not be renewed or checked" in caplog.text
+    assert "could not renew or check 1 lease(s)" in caplog.text
     backend.is_failing = False
     clock.pass_poll()
     assert backend.renewals == [{"a"}]
