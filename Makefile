@@ -87,12 +87,13 @@ test-chat: $(VENV)/.installed ## Have a streamed chat with the default model
 quick-test: $(VENV)/.installed ## Run test-health, test-models and test-hello
 	@$(TRY) health models hello
 
-lint: $(VENV)/.installed-dev ## Check style, types, the direction of imports, and the dependencies
+lint: $(VENV)/.installed-dev ## Check style, types, the direction of imports, dependencies and prose
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry --no-ansi .
+	@$(BIN)/python scripts/check_prose.py
 
 format: $(VENV)/.installed-dev ## Fix the style
 	@$(BIN)/ruff check --fix-only --quiet

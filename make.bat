@@ -18,7 +18,7 @@ echo   make start        Run for development (in WSL)
 echo   make start-prod   Run for production (in WSL)
 echo   make test         Check the style and run the tests that need no server
 echo   make fmt          Fix the style
-echo   make lint         Check style, types, the direction of imports, and the dependencies
+echo   make lint         Check style, types, the direction of imports, dependencies and prose
 exit /b 0
 
 :install
@@ -56,7 +56,8 @@ exit /b %errorlevel%
 "%BIN%\ruff" format --check --quiet || exit /b 1
 "%BIN%\mypy" gateway tests scripts bench wsgi.py || exit /b 1
 "%BIN%\lint-imports" --no-logo || exit /b 1
-"%BIN%\deptry" --no-ansi .
+"%BIN%\deptry" --no-ansi . || exit /b 1
+"%BIN%\python" scripts\check_prose.py
 exit /b %errorlevel%
 
 :venv

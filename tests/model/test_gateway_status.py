@@ -1,4 +1,4 @@
-"""What the gateway reports about itself with the real CLI: its endpoints, health and models."""
+"""The reports of the gateway about itself, with the real CLI: endpoints, health and models."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_health_counts_running_answers(gateway: Gateway, standin: StandIn) -> No
     assert gateway.api.health()["active_sessions"] == 0
 
 
-def test_models_are_those_of_the_file_and_of_the_cli(gateway: Gateway) -> None:
+def test_models_come_from_the_file_and_the_cli(gateway: Gateway) -> None:
     gateway.await_warm(1)
     body = gateway.api.models()
     assert body["object"] == "list"

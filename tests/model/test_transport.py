@@ -1,4 +1,4 @@
-"""How requests and responses travel: content types, body limits, and the headers and keep-alives of streams."""
+"""The transport of requests and responses: content types, body limits, stream headers and keep-alives."""
 
 from __future__ import annotations
 
