@@ -162,10 +162,8 @@ def test_deprecated_functions_make_a_round_trip(gateway: Gateway, standin: Stand
     calling = {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": "{}"}}
     messages = [*ASKED, calling, {"role": "function", "name": "now", "content": "12:00"}]
     assert gateway.api.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
-    (use_block,), (result_block,) = (
-        recorded_blocks(standin.messages.last, 1),
-        recorded_blocks(standin.messages.last, 2),
-    )
+    (use_block,) = recorded_blocks(standin.messages.last, 1)
+    (result_block,) = recorded_blocks(standin.messages.last, 2)
     assert (use_block["name"], use_block["id"]) == ("mcp__client__now", result_block["tool_use_id"])
     assert result_block["content"] == [{"type": "text", "text": "12:00"}]
 
@@ -227,10 +225,8 @@ def test_long_and_empty_tool_results_arrive_unchanged(gateway: Gateway, standin:
 def test_call_ids_the_api_rejects_are_mapped(gateway: Gateway, standin: StandIn) -> None:
     messages = [*ASKED, assistant_calls(tool_call("now", {}, "call:1/ü")), tool_result("call:1/ü", "x")]
     assert gateway.api.chat(messages=messages, tools=[CLOCK]).status_code == 200
-    (use_block,), (result_block,) = (
-        recorded_blocks(standin.messages.last, 1),
-        recorded_blocks(standin.messages.last, 2),
-    )
+    (use_block,) = recorded_blocks(standin.messages.last, 1)
+    (result_block,) = recorded_blocks(standin.messages.last, 2)
     assert use_block["id"] == result_block["tool_use_id"]
 
 
