@@ -2,8 +2,8 @@
 
 For example, a turn that has the fleet to itself:
 
-    fleet.acquire_slot(ticket)
-    conversation = Conversation(fleet.take_warm(ticket), turn, fleet.limits.tool_seconds)
+    fleet.acquire_slot(Ticket())
+    conversation = Conversation(fleet.take_warm(Ticket()), turn, fleet.limits.tool_seconds)
     ...                                       # set up, ask, read
     fleet.park(digest, conversation)          # or fleet.end_conversation(conversation)
     fleet.release_slot()
