@@ -13,7 +13,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -211,31 +211,27 @@ def check_nginx(settings: Settings) -> Iterator[Finding]:
             "this user cannot read nginx's configuration: check that it contains proxy_buffering off",
         )
         return
-    lines = [line.split("#")[0].strip() for line in dumped.stdout.splitlines()]
+    yield from _check_nginx_lines(
+        settings, [line.split("#")[0].strip() for line in dumped.stdout.splitlines()]
+    )
+
+
+def _check_nginx_lines(settings: Settings, lines: Sequence[str]) -> Iterator[Finding]:
     if not any(f":{settings.port}" in line for line in lines):
         yield NOTE, f"nginx passes nothing to port {settings.port}: see deploy/nginx/claude-gateway.conf"
         return
-    yield (
-        (OK, "nginx does not buffer answers")
-        if "proxy_buffering off;" in lines
-        else (
-            WRONG,
-            "nginx buffers answers: set proxy_buffering off;",
-        )
-    )
+    if "proxy_buffering off;" in lines:
+        yield OK, "nginx does not buffer answers"
+    else:
+        yield WRONG, "nginx buffers answers: set proxy_buffering off;"
     if settings.trusted_proxies:
         yield OK, "nginx passes on the clients' addresses"
     else:
         yield WRONG, "all clients have nginx's address and share one client's limits: set TRUSTED_PROXIES=1"
-    waits = any(line.startswith("proxy_read_timeout") for line in lines)
-    yield (
-        (OK, "nginx waits for slow answers")
-        if waits
-        else (
-            WRONG,
-            "nginx cuts answers off after 60 s of silence: set proxy_read_timeout 1h;",
-        )
-    )
+    if any(line.startswith("proxy_read_timeout") for line in lines):
+        yield OK, "nginx waits for slow answers"
+    else:
+        yield WRONG, "nginx cuts answers off after 60 s of silence: set proxy_read_timeout 1h;"
 
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (

@@ -83,49 +83,15 @@ class Metrics:
     ) -> None:
         self._take_snapshot = take_snapshot
         self._label_model = label_model
-        self._own = own = CollectorRegistry()
+        own = CollectorRegistry()
         self._shown = CollectorRegistry() if folder else own
         if folder:
             MultiProcessCollector(self._shown, folder)  # type: ignore[no-untyped-call]
         self._requests = Counter(
             "gateway_requests", "Requests by route and status", ["route", "status"], registry=own
         )
-        self._answers = Counter(
-            "gateway_answers", "Answers by model and outcome", ["model", "outcome"], registry=own
-        )
-        self._errors = Counter(
-            "gateway_answer_errors", "Answers that failed or were cut, by error code", ["code"], registry=own
-        )
-        self._tokens = Counter("gateway_tokens", "Tokens by model and kind", ["model", "kind"], registry=own)
-        self._cost = Counter("gateway_cost_usd", "Cost in USD by model", ["model"], registry=own)
-        self._first = Histogram(
-            "gateway_first_token_seconds",
-            "Time from the request to the first output of its answer",
-            ["model"],
-            buckets=FIRST_BUCKETS,
-            registry=own,
-        )
-        self._seconds = Histogram(
-            "gateway_answer_seconds",
-            "Time from the request to the end of its answer",
-            ["model"],
-            buckets=SECONDS_BUCKETS,
-            registry=own,
-        )
-        self._gauges = {name: _create_gauge(f"gateway_{name}", text, own) for name, text in GAUGES.items()}
-        self._unwritten = _create_gauge(
-            "gateway_usage_unwritten", "Answers whose usage is not in the database yet", own
-        )
-        self._counters = {
-            name: Counter(f"gateway_{name}", text, registry=own) for name, text in COUNTERS.items()
-        }
-        self._seen = dict.fromkeys(COUNTERS, 0)
-        self._utilization = _create_window_gauge(
-            "gateway_limit_utilization", "Used fraction of a subscription limit", own
-        )
-        self._resets = _create_window_gauge(
-            "gateway_limit_reset_timestamp_seconds", "Time when a subscription limit resets", own
-        )
+        self._answers = _AnswerMetrics(own)
+        self._state = _StateMetrics(own)
 
     def open(self) -> None:
         """Start sampling at an interval, because another worker may serve /metrics."""
@@ -137,19 +103,11 @@ class Metrics:
 
     def count_answer(self, record: Record) -> None:
         """Count a finished answer."""
-        model = self._label_model(record.model)
-        usage = record.usage
-        self._answers.labels(model, record.outcome).inc()
-        if record.error:
-            self._errors.labels(record.error).inc()
-        self._tokens.labels(model, "input").inc(usage.input_tokens)
-        self._tokens.labels(model, "cache_read").inc(usage.cache_read_tokens)
-        self._tokens.labels(model, "cache_write").inc(usage.cache_write_tokens)
-        self._tokens.labels(model, "output").inc(usage.output_tokens)
-        self._cost.labels(model).inc(usage.cost_usd or 0.0)
-        if record.first_seconds is not None:
-            self._first.labels(model).observe(record.first_seconds)
-        self._seconds.labels(model).observe(record.seconds)
+        self._answers.count(record, self._label_model(record.model))
+
+    def sample(self) -> None:
+        """Set the gauges and counters to the current values."""
+        self._state.update(self._take_snapshot())
 
     def render(self) -> bytes:
         """Return the metrics of all workers in Prometheus' text format."""
@@ -164,9 +122,70 @@ class Metrics:
         text: bytes = generate_latest(self._shown)
         return text
 
-    def sample(self) -> None:
-        """Set the gauges and counters to the current values."""
-        snapshot = self._take_snapshot()
+    def _sample_forever(self) -> None:
+        while True:
+            gevent.sleep(SAMPLE_SECONDS)
+            self.sample()
+
+
+class _AnswerMetrics:
+    """Counters and histograms of finished answers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def count(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"gateway_{name}", text, labels, registry=registry)
+
+        def measure(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"gateway_{name}", text, ["model"], buckets=buckets, registry=registry)
+
+        self._answers = count("answers", "Answers by model and outcome", "model", "outcome")
+        self._errors = count("answer_errors", "Answers that failed or were cut, by error code", "code")
+        self._tokens = count("tokens", "Tokens by model and kind", "model", "kind")
+        self._cost = count("cost_usd", "Cost in USD by model", "model")
+        self._first = measure(
+            "first_token_seconds", "Time from the request to the first output of its answer", FIRST_BUCKETS
+        )
+        self._seconds = measure(
+            "answer_seconds", "Time from the request to the end of its answer", SECONDS_BUCKETS
+        )
+
+    def count(self, record: Record, model: str) -> None:
+        """Count an answer under the label `model`."""
+        usage = record.usage
+        self._answers.labels(model, record.outcome).inc()
+        if record.error:
+            self._errors.labels(record.error).inc()
+        self._tokens.labels(model, "input").inc(usage.input_tokens)
+        self._tokens.labels(model, "cache_read").inc(usage.cache_read_tokens)
+        self._tokens.labels(model, "cache_write").inc(usage.cache_write_tokens)
+        self._tokens.labels(model, "output").inc(usage.output_tokens)
+        self._cost.labels(model).inc(usage.cost_usd or 0.0)
+        if record.first_seconds is not None:
+            self._first.labels(model).observe(record.first_seconds)
+        self._seconds.labels(model).observe(record.seconds)
+
+
+class _StateMetrics:
+    """Gauges and counters that follow the state of the worker."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._gauges = {name: _create_gauge(name, text, registry) for name, text in GAUGES.items()}
+        self._unwritten = _create_gauge(
+            "usage_unwritten", "Answers whose usage is not in the database yet", registry
+        )
+        self._counters = {
+            name: Counter(f"gateway_{name}", text, registry=registry) for name, text in COUNTERS.items()
+        }
+        self._seen = dict.fromkeys(COUNTERS, 0)
+        self._utilization = _create_window_gauge(
+            "limit_utilization", "Used fraction of a subscription limit", registry
+        )
+        self._resets = _create_window_gauge(
+            "limit_reset_timestamp_seconds", "Time when a subscription limit resets", registry
+        )
+
+    def update(self, snapshot: MetricsSnapshot) -> None:
+        """Set all values to those in `snapshot`."""
         for name, gauge in self._gauges.items():
             gauge.set(snapshot.status[name])
         for name, counter in self._counters.items():
@@ -179,15 +198,10 @@ class Metrics:
             if resets_at is not None:
                 self._resets.labels(window).set(resets_at)
 
-    def _sample_forever(self) -> None:
-        while True:
-            gevent.sleep(SAMPLE_SECONDS)
-            self.sample()
-
 
 def _create_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
-    return Gauge(name, text, registry=registry, multiprocess_mode="livesum")
+    return Gauge(f"gateway_{name}", text, registry=registry, multiprocess_mode="livesum")
 
 
 def _create_window_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
-    return Gauge(name, text, ["window"], registry=registry, multiprocess_mode="mostrecent")
+    return Gauge(f"gateway_{name}", text, ["window"], registry=registry, multiprocess_mode="mostrecent")

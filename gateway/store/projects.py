@@ -64,12 +64,7 @@ class Projects:
         }
 
         def work(db: Any) -> ProjectRecord:
-            if Project.select().where(Project.path == path).exists(db):
-                raise InvalidRequest(
-                    f"Invalid 'path': another project has the path '{path}'. Choose another path.",
-                    param="path",
-                    code="path_taken",
-                )
+            _check_path_is_free(db, path)
             Project.insert(**values).execute(db)
             return _get(db, project_id, owner)
 
@@ -113,6 +108,15 @@ class Projects:
 def new_project_id() -> str:
     """Return an id for a new project. It is also a valid folder name."""
     return f"proj_{secrets.token_hex(12)}"
+
+
+def _check_path_is_free(db: Any, path: str) -> None:
+    if Project.select().where(Project.path == path).exists(db):
+        raise InvalidRequest(
+            f"Invalid 'path': another project has the path '{path}'. Choose another path.",
+            param="path",
+            code="path_taken",
+        )
 
 
 def _get(db: Any, project_id: str, owner: str | None) -> ProjectRecord:
