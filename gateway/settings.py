@@ -39,14 +39,14 @@ class Accepted(NamedTuple):
     validator: Callable[[Any], Any]
 
 
-def between(least: int, most: int) -> Accepted:
-    """Accept numbers from `least` to `most`."""
-    return Accepted(f"{least} to {most}", validate.Range(min=least, max=most))
+def between(minimum: int, maximum: int) -> Accepted:
+    """Accept numbers from `minimum` to `maximum`."""
+    return Accepted(f"{minimum} to {maximum}", validate.Range(min=minimum, max=maximum))
 
 
-def at_least(least: int) -> Accepted:
-    """Accept numbers from `least` on."""
-    return Accepted(f"{least} or more", validate.Range(min=least))
+def at_least(minimum: int) -> Accepted:
+    """Accept numbers from `minimum` on."""
+    return Accepted(f"{minimum} or more", validate.Range(min=minimum))
 
 
 def one_of(*values: str) -> Accepted:
