@@ -213,9 +213,9 @@ def test_database_statements_are_not_logged_even_when_debugging() -> None:
 def test_log_content_adds_request_and_answer(tmp_path: Path, start_gateway: Callable[..., Gateway]) -> None:
     cli = ScriptedCli(tmp_path)
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ, LOG_FORMAT="json", LOG_CONTENT="true")
-    assert send(gateway, "valid", "grüße") == 200
-    assert send(gateway, "invalid", 5) == 400
-    found = line_of(gateway, "valid")
+    assert send(gateway, "accepted", "grüße") == 200
+    assert send(gateway, "rejected", 5) == 400
+    found = line_of(gateway, "accepted")
     assert json.loads(found["body"])["messages"][0]["content"] == "grüße"
     assert found["answer"] == ["You said: grüße"]
-    assert json.loads(line_of(gateway, "invalid")["body"])["messages"][0]["content"] == 5
+    assert json.loads(line_of(gateway, "rejected")["body"])["messages"][0]["content"] == 5
