@@ -19,13 +19,6 @@ from tests.support.gateway import SHARED_GATEWAY_SETTINGS, Gateway, wait_for
 from tests.support.recorded import last_user_text
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that run the CLI or a gateway, so that `make test-fast` can leave them out."""
-    for item in items:
-        if "claude_path" in getattr(item, "fixturenames", ()):
-            item.add_marker("cli")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
     """Hide the login and the settings of the person who runs the tests from the code under test."""

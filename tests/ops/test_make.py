@@ -32,7 +32,6 @@ PRIVATE = ("gateway.log", "gateway.db")
 KEY = "sk-test-of-make-0123456789abcdef"
 SECONDS = 100
 
-pytestmark = pytest.mark.cli
 
 # -o: make takes these files for up to date, so that no test installs anything.
 MAKE = ["make", "--no-print-directory", "-o", ".venv/.installed", "-o", ".venv/.installed-dev"]
