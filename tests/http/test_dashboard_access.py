@@ -11,7 +11,12 @@ import pytest
 from gateway.errors import StoreError
 from gateway.store import key_secrets
 from gateway.store.admin_sessions import AdminSessions
+from gateway.store.database import Store
 from gateway.store.keys import Keys
+from gateway.store.limits.allowance import Allowance
+from gateway.store.limits.budgets import Budgets
+from gateway.store.limits.counters import DatabaseCounters
+from gateway.turn import Usage
 from tests.support.api_client import Api, chat_body, error_of
 from tests.support.apps import Clock, MakeApi
 from tests.support.dashboard import HTML, csrf_token, dashboard_page, media_type, sign_in
@@ -173,6 +178,18 @@ def test_chat_counts_towards_the_limits_of_the_key(make_browser: MakeBrowser, ad
     statuses = [browser.post("/dashboard/chat", json={}, headers=headers).status_code for _ in range(3)]
     assert statuses == [400, 400, 429]
     dashboard_page(browser)  # the page itself does not count
+
+
+def test_chat_is_rejected_when_the_budget_of_the_key_is_used_up(
+    make_browser: MakeBrowser, keys: Keys, store: Store
+) -> None:
+    key, plain = keys.create("boss", is_admin=True)
+    budgets = Budgets(DatabaseCounters(store=store))
+    budgets.charge(key.id, Allowance(tokens_per_month=1), Usage(output_tokens=1))
+    browser = make_browser(rate_limit_tokens_per_month=1)
+    sign_in(browser, plain)
+    answer = browser.post("/dashboard/chat", json={}, headers={"X-CSRF-Token": csrf_token(browser)})
+    assert error_of(answer)[:2] == (429, "insufficient_quota")
 
 
 # Other sites

@@ -1,7 +1,7 @@
 """`/dashboard`: a page with the state of the gateway, and a chat to try a model.
 
-The three blueprints differ in their access: the page, the chat, whose POSTs count as requests, and the scripts and
-styles of the page, which are public.
+The three blueprints differ in their access: the page, the chat, whose answers count against the key's limits, and
+the scripts and styles of the page, which are public.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gateway.api.views import chat
 from gateway.errors import GatewayError
 
 blueprint = Blueprint("dashboard", __name__)
-trial = Blueprint("dashboard-chat", __name__)
+trial = Blueprint("dashboard-chat", __name__, url_prefix="/dashboard/chat")
 assets = Blueprint(
     "dashboard-assets",
     __name__,
@@ -38,7 +38,7 @@ SIGN_IN_STATUSES = (401, 403, 429)  # the statuses for which the page offers to 
 
 blueprint.before_request(access.check_access)
 trial.before_request(access.check_access)
-trial.add_url_rule("/dashboard/chat", view_func=chat.create_chat_completion, methods=["POST"])
+trial.add_url_rule("", view_func=chat.create_chat_completion, methods=["POST"])
 for _filter in (charts.format_number, charts.format_dollars, charts.format_seconds, charts.percent_of):
     blueprint.add_app_template_filter(_filter)
 
