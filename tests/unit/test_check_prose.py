@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.check_prose import PHRASES, check_file
+from scripts.check_prose import PHRASES, check_file, find_files
 from tests.support.gateway import ROOT
 
 MODULE = '''"""Count requests per client.
@@ -98,3 +98,11 @@ def test_command_prints_findings_and_fails(tmp_path: Path) -> None:
     assert done.stdout == f"{tmp_path}/page.md:1: 'anybody': name the client, caller or thing\n"
     (tmp_path / "page.md").write_text("Ask the administrator.\n")
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("folder", [".venv", ".venv-sdks", ".claude-cli", "node_modules", "data"])
+def test_installed_packages_and_data_are_skipped(tmp_path: Path, folder: str) -> None:
+    for module in (tmp_path / folder / "lib/module.py", tmp_path / "gateway/module.py"):
+        module.parent.mkdir(parents=True)
+        module.write_text(MODULE)
+    assert list(find_files([tmp_path])) == [tmp_path / "gateway/module.py"]
