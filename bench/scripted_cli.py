@@ -13,7 +13,7 @@ import posix
 import sys
 import time
 
-VERSION = b"2.1.330 (Claude Code)\n"
+VERSION = b"2.1.332 (Claude Code)\n"
 COMMON = b',"session_id":"5ad3e2e1-6c4b-4e0f-9f5e-0d5e3b0e7c11","parent_tool_use_id":null,'
 COMMON += b'"uuid":"c2a6a6a8-70cb-4a4e-8b8f-4c5c2b7f4d10","api_message_id":"msg_019ae4723f4a8d430db93b47"}\n'
 USAGE = b'"usage":{"input_tokens":9,"output_tokens":9,"cache_read_input_tokens":0,"cache_creation_input_tokens":0}'

@@ -33,7 +33,7 @@ from gateway.errors import ClaudeUnavailable  # noqa: E402
 EXECUTABLE = "claude.exe" if os.name == "nt" else "claude"
 PINNED = binary.format_version(binary.TESTED)
 # The release of the SDK that contains the pinned CLI. Change it together with binary.TESTED.
-WHEEL = "claude-agent-sdk==0.2.187"
+WHEEL = "claude-agent-sdk==0.2.189"
 NPM_PACKAGE = "@anthropic-ai/claude-code"
 
 DOWNLOAD_TIMEOUT = 1800.0

@@ -17,7 +17,7 @@ from typing import Any
 
 Line = dict[str, Any]
 
-VERSION = "2.1.330 (Claude Code)"
+VERSION = "2.1.332 (Claude Code)"
 GREETING = "Grüße 🌍 "
 
 

@@ -1,7 +1,7 @@
 """Find the Claude Code CLI and check its version.
 
 >>> format_version((2, 1, 330))
-'2.1.330'
+'2.1.332'
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.errors import ClaudeUnavailable
 
-TESTED = (2, 1, 330)
+TESTED = (2, 1, 332)
 MINIMUM = (2, 1, 248)  # the first version with `client_composed`: older ones expand @paths in clients' text
 ADVICE = "Run `make install`, or set CLAUDE_BINARY_PATH."
 PROJECT = Path(__file__).resolve().parents[3]
