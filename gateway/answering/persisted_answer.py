@@ -23,8 +23,7 @@ from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError, StoreError, TurnStopped
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord
-from gateway.store.session_claims import SessionClaims, TurnResult
-from gateway.store.sessions import SessionRecord, StoredMessage
+from gateway.store.sessions import SessionClaims, SessionRecord, StoredMessage, TurnResult
 from gateway.turn import Batch, Done, Started, Usage, sum_usage
 
 log = logging.getLogger(__name__)

@@ -31,16 +31,13 @@ from gateway.store.database import Store
 from gateway.store.keys import Keys
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases, HeldLeases
-from gateway.store.limits.redis_counters import RedisCounters
-from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.limits.redis_storage import RedisCounters, RedisLeases
 from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
-from gateway.store.session_claims import SessionClaims
-from gateway.store.sessions import SessionExpiry, Sessions
+from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
 from gateway.store.sweeper import Sweeper
-from gateway.store.usage import UsageTable
-from gateway.store.usage_writer import UsageWriter
+from gateway.store.usage import UsageTable, UsageWriter
 
 REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 

@@ -28,8 +28,7 @@ from gateway.errors import InvalidRequest, SessionBusy
 from gateway.store.clock import utc_now
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord, Projects
-from gateway.store.session_claims import SessionClaims, TurnResult
-from gateway.store.sessions import SessionRecord, Sessions, new_session_id
+from gateway.store.sessions import SessionClaims, SessionRecord, Sessions, TurnResult, new_session_id
 
 BUSY_SECONDS = 1.0  # a client may send its next turn just before the claim of its last one is released
 BUSY_PAUSE = 0.1

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from peewee import Database, OperationalError, PostgresqlDatabase, SqliteDatabase
 from playhouse.pool import PooledPostgresqlDatabase
@@ -34,29 +34,8 @@ CONNECT_SECONDS = 5
 MAX_CONNECTIONS = 16  # per worker; further greenlets wait for a free one
 
 
-class Backend(Protocol):
-    """A kind of database. `db` is a peewee database, which has no types."""
-
-    db: Any
-
-    def run_connected(self, work: Work[T]) -> T:
-        """Return `work(db)`, run on a connection that no other greenlet uses at the same time."""
-
-    def take_write_lock(self) -> None:
-        """Keep other transactions from writing until this one ends. Called first in every transaction that writes."""
-
-    def close(self) -> None:
-        """Close the connections that are not in use."""
-
-    def migration(self) -> Any:
-        """Return a context manager that yields a database in a transaction that only one process has at a time."""
-
-    def is_transient(self, error: OperationalError) -> bool:
-        """Return True if the operation may succeed when it is tried again."""
-
-
-def create_backend(url: str, busy_seconds: float) -> Backend:
-    """Return the backend for a DATABASE_URL. Raise StoreError for another kind of URL."""
+def create_backend(url: str, busy_seconds: float) -> Sqlite | Postgres:
+    """Return the kind of database of a DATABASE_URL. Raise StoreError for another kind of URL."""
     if url.startswith(POSTGRES):
         return Postgres("postgresql://" + url.partition("://")[2])
     return Sqlite(parse_sqlite_path(url), busy_seconds)
@@ -144,7 +123,7 @@ class Postgres:
         self.db.close_idle()
 
     def take_write_lock(self) -> None:
-        """Take the lock of all writes. It is released with the transaction, which is short."""
+        """Take the lock of all writes, first in every transaction that writes. The transaction's end releases it."""
         execute(self.db, ADVISORY_LOCK, WRITE_LOCK)
 
     @contextmanager

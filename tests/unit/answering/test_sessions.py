@@ -26,8 +26,7 @@ from gateway.errors import (
 from gateway.record import Record
 from gateway.store.database import Store
 from gateway.store.projects import ProjectRecord, Projects
-from gateway.store.session_claims import SessionClaims, TurnResult
-from gateway.store.sessions import SessionExpiry, SessionRecord, Sessions
+from gateway.store.sessions import SessionClaims, SessionExpiry, SessionRecord, Sessions, TurnResult
 from gateway.turn import Batch, Started, Text
 from tests.unit.answering.fakes import MODEL, USAGE, FakeRun, caller, complete_run, meter
 

@@ -21,7 +21,7 @@ from gateway.store.limits.allowance import Allowance
 from gateway.store.limits.budgets import Budgets
 from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases, HeldLeases, Leases
-from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.limits.redis_storage import RedisLeases
 from gateway.store.limits.sliding_window import RateLimitWindow
 from gateway.store.models import LimitCounter
 from gateway.turn import Usage

@@ -17,8 +17,7 @@ from gateway.store.limits import sliding_window
 from gateway.store.limits.allowance import Allowance
 from gateway.store.limits.budgets import Budgets
 from gateway.store.limits.counters import DatabaseCounters
-from gateway.store.limits.redis_counters import RedisCounters
-from gateway.store.limits.redis_leases import RedisLeases
+from gateway.store.limits.redis_storage import RedisCounters, RedisLeases
 from gateway.store.limits.sliding_window import RateLimitWindow
 from gateway.turn import Usage
 from tests.support.gateway import ROOT
@@ -29,8 +28,8 @@ import sys
 from gateway.store.database import Store
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.limits.counters import DatabaseCounters
-from gateway.store.limits.redis_leases import RedisLeases
-from gateway.store.limits.redis_counters import RedisCounters
+from gateway.store.limits.redis_storage import RedisLeases
+from gateway.store.limits.redis_storage import RedisCounters
 
 url, name = sys.argv[1:]
 if url.startswith("sqlite"):

@@ -16,8 +16,7 @@ from gateway.settings import Settings
 from gateway.store.clock import utc_now
 from gateway.store.database import DELETE_BATCH, Store
 from gateway.store.models import Session, SessionMessage
-from gateway.store.session_claims import SessionClaims, TurnResult
-from gateway.store.sessions import SessionExpiry, Sessions, new_session_id
+from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions, TurnResult, new_session_id
 from tests.support.recorded import assistant, user
 
 HALF_AN_HOUR = SessionExpiry(timedelta(minutes=30))

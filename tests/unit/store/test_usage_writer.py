@@ -11,8 +11,7 @@ import pytest
 
 from gateway.record import Record
 from gateway.store.database import Store
-from gateway.store.usage import UsageTable
-from gateway.store.usage_writer import UsageWriter
+from gateway.store.usage import UsageTable, UsageWriter
 from tests.support.processes import run_until
 from tests.support.usage_records import make_record
 

@@ -1,4 +1,7 @@
-"""Leases in Redis, for several machines: each client has a sorted set of leases, ordered by the time they expire."""
+"""Counters and leases in Redis, for several machines.
+
+Each client has a sorted set of leases, ordered by the time they expire.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from limits.storage import RedisStorage
 from redis import Redis, RedisError
 
 from gateway.errors import StoreError
+from gateway.store.limits.sliding_window import WindowCounts
 
 NOW = "local time = redis.call('TIME'); local now = time[1] + time[2] / 1e6;"  # one clock for all machines
 ACQUIRE = (
@@ -66,3 +71,14 @@ def _store_errors() -> Iterator[None]:
         yield
     except RedisError as error:
         raise StoreError(retry_after=1) from error
+
+
+class RedisCounters(RedisStorage):
+    """The library's storage, with `hit` as DatabaseCounters has it."""
+
+    STORAGE_SCHEME = ["redis", "rediss", "redis+unix"]  # noqa: RUF012  replaces the library's own class
+
+    def hit(self, key: str, limit: int, expiry: int, amount: int = 1) -> tuple[bool, WindowCounts]:
+        """Add to a sliding window if there is room. Return whether there was, and the counts after that."""
+        is_admitted: bool = self.acquire_sliding_window_entry(key, limit, expiry, amount)
+        return is_admitted, self.get_sliding_window(key, expiry)
