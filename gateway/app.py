@@ -16,6 +16,7 @@ from gateway.api.hooks.chain import install_hooks
 from gateway.api.hooks.errors import GatewayApi
 from gateway.api.http.context import attach_services
 from gateway.api.http.lean_flask import LeanFlask, add_cors
+from gateway.api.http.paths import repair_paths
 from gateway.api.openapi import docs
 from gateway.api.openapi.description import CompleteOperations, make_options
 from gateway.api.views import (
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
     attach_services(app, services)
     add_cors(app, API_PATHS, settings.allowed_origins, EXPOSED_HEADERS)
     _register_blueprints(app, settings)
+    repair_paths(app)
     identify = access.find_signed_in_identity
     fallbacks = {dashboard.blueprint.name: identify, dashboard.trial.name: identify}
     install_hooks(app, services, answering=ANSWERING, public=PUBLIC, fallbacks=fallbacks)

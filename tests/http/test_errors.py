@@ -27,7 +27,7 @@ def error_with_id(answer: httpx.Response) -> ErrorBody:
 
 
 @pytest.mark.parametrize(
-    "url", ["/nothing", "/v1", "/v1/chat", "/v1/chat/completions/", "/v2/models", "/%00", "/v1/models/"]
+    "url", ["/nothing", "/v1", "/v1/chat", "/v1/chat/completion", "/v2/models", "/%00", "/health//"]
 )
 def test_unknown_url_is_a_json_404(api: Api, url: str) -> None:
     error = error_with_id(api.get(url))
