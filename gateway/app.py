@@ -52,6 +52,7 @@ EXPOSED_HEADERS = (
     "x-session-id",
     "x-project-id",
     "x-ignored-parameters",
+    "x-repaired",
     "retry-after",
     "x-should-retry",
     *(

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from operator import add, sub
 from typing import Any, Literal
 
+from gateway.repairs import Repair
+
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 CACHE_READ_FACTOR = 0.1
 CACHE_WRITE_FACTOR = 1.25
@@ -223,13 +225,15 @@ class Started:
     """The model has started to answer.
 
     `model` is its full name. `ignored` names the parameters, as concepts, that the model cannot take. `usage` holds the
-    tokens of the prompt. `session` is the CLI's id of the conversation in its process.
+    tokens of the prompt. `session` is the CLI's id of the conversation in its process. `repaired` holds the repairs for
+    this model.
     """
 
     model: str
     ignored: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     session: str = ""
+    repaired: tuple[Repair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

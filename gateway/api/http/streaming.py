@@ -16,6 +16,7 @@ from gateway.dialects.common.answers import Collector, StreamEncoder
 from gateway.dialects.common.field_errors import FieldNames, translate_names, translated_errors
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.lenient_json import dumps
+from gateway.repairs import Repair, repaired_codes
 from gateway.turn import Batch, Started
 
 log = logging.getLogger(__name__)
@@ -24,16 +25,21 @@ Batches = Iterator[tuple[int, Batch]]
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 IGNORED_HEADER = "x-ignored-parameters"
+REPAIRED_HEADER = "x-repaired"
 SESSION_HEADER = "X-Session-ID"
 PROJECT_HEADER = "X-Project-ID"
 
+MAX_LOGGED_REPAIRS = 20  # a long conversation may need hundreds of them in each request
 
-def stream_answer(answer: AnswerStream, encoder: StreamEncoder, ignored: Iterable[str]) -> Response:
+
+def stream_answer(
+    answer: AnswerStream, encoder: StreamEncoder, ignored: Iterable[str], repaired: Iterable[Repair] = ()
+) -> Response:
     """Send the answer while it is written. Raises an error before the first event, so that it gets its own status."""
     batches = iter(answer)
     with translated_errors(encoder.field_names), contextlib.ExitStack() as stack:
         first = _await_start(answer, batches, stack)
-        headers = STREAM_HEADERS | _answer_headers(answer, first, ignored, encoder.field_names)
+        headers = STREAM_HEADERS | _answer_headers(answer, first, ignored, repaired, encoder.field_names)
         clean_up = stack.pop_all()
     encoded = _encode_batches(chain([first], batches), encoder, answer)
     response = Response(encoded, mimetype="text/event-stream", headers=headers)
@@ -41,14 +47,16 @@ def stream_answer(answer: AnswerStream, encoder: StreamEncoder, ignored: Iterabl
     return response
 
 
-def send_answer(answer: AnswerStream, collector: Collector, ignored: Iterable[str]) -> Response:
+def send_answer(
+    answer: AnswerStream, collector: Collector, ignored: Iterable[str], repaired: Iterable[Repair] = ()
+) -> Response:
     """Wait for the whole answer and send it as one JSON body."""
     batches = iter(answer)
     with translated_errors(collector.field_names), contextlib.ExitStack() as stack:
         first = _await_start(answer, batches, stack)
         for index, batch in chain([first], batches):
             collector.add(batch, index)
-    headers = _answer_headers(answer, first, ignored, collector.field_names)
+    headers = _answer_headers(answer, first, ignored, repaired, collector.field_names)
     return Response(dumps(collector.body()), mimetype="application/json", headers=headers)
 
 
@@ -57,9 +65,14 @@ def json_response(body: dict[str, Any]) -> Response:
     return Response(dumps(body), mimetype="application/json")
 
 
-def ignored_header(names: Collection[str]) -> dict[str, str]:
-    """Return the header that names the parameters without effect; {} if all of them have one."""
-    return {IGNORED_HEADER: ", ".join(sorted(names))} if names else {}
+def note_headers(ignored: Collection[str], repaired: Collection[Repair]) -> dict[str, str]:
+    """Return the headers that name the parameters without effect and the repairs, and log the repairs."""
+    headers = {IGNORED_HEADER: ", ".join(sorted(ignored))} if ignored else {}
+    if repaired:
+        found = [f"{repair.code} at {repair.path}" for repair in repaired]
+        log.info("request repaired", extra={"repairs": found[:MAX_LOGGED_REPAIRS], "count": len(found)})
+        headers[REPAIRED_HEADER] = ", ".join(repaired_codes(repaired))
+    return headers
 
 
 def _await_start(answer: AnswerStream, batches: Batches, stack: contextlib.ExitStack) -> tuple[int, Batch]:
@@ -91,10 +104,15 @@ def _encode_batches(
 
 
 def _answer_headers(
-    answer: AnswerStream, first: tuple[int, Batch], ignored: Iterable[str], names: FieldNames
+    answer: AnswerStream,
+    first: tuple[int, Batch],
+    ignored: Iterable[str],
+    repaired: Iterable[Repair],
+    names: FieldNames,
 ) -> dict[str, str]:
     started = next(event for event in first[1] if isinstance(event, Started))
     ids = {SESSION_HEADER: answer.record.session_id, PROJECT_HEADER: answer.record.project_id}
-    return ignored_header({*translate_names(started.ignored, names), *ignored}) | {
+    all_ignored = {*translate_names(started.ignored, names), *ignored}
+    return note_headers(all_ignored, [*repaired, *started.repaired]) | {
         name: value for name, value in ids.items() if value
     }

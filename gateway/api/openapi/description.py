@@ -33,6 +33,7 @@ ABOUT = """OpenAI's API and Anthropic's Messages API in front of the Claude Code
 
 * **Keys.** {keys} Send one as `Authorization: Bearer KEY` or as `x-api-key: KEY`.
 * **Unknown fields** of a request for an answer are accepted and named in the header `x-ignored-parameters`.
+* **Repairs** of a conversation's past are named in the header `x-repaired`.
 * **Content types.** Bodies are read as JSON with any `Content-Type`.
 * **Not served.** The other parts of OpenAI's API (embeddings, audio, images, files, batches and so on) are rejected
   with 501 `not_implemented`. Trying again does not help.
@@ -71,10 +72,11 @@ _HEADERS = {
     "retry-after": "The seconds after which the client can try again.",
     "x-should-retry": "`false`: trying again cannot help.",
     "x-ignored-parameters": "The parameters of the request that had no effect.",
+    "x-repaired": "The repairs that were made to the request, by their codes.",
     "x-session-id": "The session that the answer belongs to.",
     "x-project-id": "The project that the answer belongs to.",
 }
-ANSWER_HEADERS = ("x-ignored-parameters", "x-session-id", "x-project-id")
+ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id")
 _RETRY_HEADERS = ("retry-after", "x-should-retry")
 _RETRIED = ("429", "503", "529")
 

@@ -66,10 +66,10 @@ def create_chat_completion(body: dict[str, Any]) -> Response:
     answer_id, created = f"chatcmpl-{secrets.token_hex(16)}", int(time.time())
     if parsed.stream:
         encoder = StreamEncoder(answer_id, created, parsed.include_usage, parsed.n, parsed.tool_call_format)
-        return stream_answer(answer, encoder, parsed.ignored)
+        return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
     ids = {"session_id": answer.record.session_id, "project_id": answer.record.project_id}
     collector = Collector(answer_id, created, parsed.n, parsed.tool_call_format, ids)
-    return send_answer(answer, collector, parsed.ignored)
+    return send_answer(answer, collector, parsed.ignored, parsed.repaired)
 
 
 @blueprint.route("/debug", methods=["POST"])

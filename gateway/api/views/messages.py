@@ -35,8 +35,10 @@ def create_message(body: dict[str, Any]) -> Response:
     answer = start_answer(parsed.turn, stream=parsed.stream)
     answer_id = f"msg_{secrets.token_hex(16)}"
     if parsed.stream:
-        return stream_answer(answer, StreamEncoder(answer_id, get_caller().request_id), parsed.ignored)
-    return send_answer(answer, Collector(answer_id), parsed.ignored)
+        return stream_answer(
+            answer, StreamEncoder(answer_id, get_caller().request_id), parsed.ignored, parsed.repaired
+        )
+    return send_answer(answer, Collector(answer_id), parsed.ignored, parsed.repaired)
 
 
 @blueprint.route("/count_tokens", methods=["POST"])

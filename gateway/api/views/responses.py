@@ -16,7 +16,7 @@ from gateway.answering.stored_responses import (
 )
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.http.context import get_caller, get_services, start_answer
-from gateway.api.http.streaming import ignored_header, json_response, send_answer, stream_answer
+from gateway.api.http.streaming import json_response, note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
@@ -57,8 +57,10 @@ def create_response(body: Body) -> Response:
         return _answer_in_background(answer, response, items, parsed)
     on_end = store_at_end(items, caller, services) if is_stored else store_nothing
     if parsed.stream:
-        return stream_answer(answer, StreamEncoder(response, parsed.with_summary, on_end), parsed.ignored)
-    return send_answer(answer, Collector(response, parsed.with_summary, on_end), parsed.ignored)
+        encoder = StreamEncoder(response, parsed.with_summary, on_end)
+        return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
+    collector = Collector(response, parsed.with_summary, on_end)
+    return send_answer(answer, collector, parsed.ignored, parsed.repaired)
 
 
 @blueprint.route("/<response_id>", methods=["GET"])
@@ -136,10 +138,10 @@ def _answer_in_background(
         raise
     follower = StreamEncoder({**response, "output": []}, parsed.with_summary, store_nothing)
     queued = json_response(response)
-    queued.headers.update(ignored_header(parsed.ignored))
+    queued.headers.update(note_headers(parsed.ignored, parsed.repaired))
     builder = ResponseBuilder(response, with_summary=parsed.with_summary, can_retract=True)
     background = services.background.start(answer, builder, owner_id)
     if parsed.stream:
-        return stream_answer(background, follower, parsed.ignored)
+        return stream_answer(background, follower, parsed.ignored, parsed.repaired)
     background.close()
     return queued

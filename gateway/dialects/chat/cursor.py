@@ -9,7 +9,7 @@ https://github.com/router-for-me/CLIProxyAPI/issues/3805
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.dialects.chat import cursor_tools
@@ -17,6 +17,7 @@ from gateway.dialects.common import content
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body
+from gateway.dialects.common.where import Notes, Where
 
 # Fields of the other APIs that have another name in chat.
 _RENAMED = {"max_output_tokens": "max_completion_tokens", "stop_sequences": "stop"}
@@ -32,12 +33,13 @@ class PlainBody:
     """A plain chat body.
 
     `messages_field` is the client's name for its messages, for errors. `raw_tools` names the tools that take free text
-    (see ToolCallFormat).
+    (see ToolCallFormat). `notes` takes the repairs of the request.
     """
 
     body: Body
     messages_field: str
     raw_tools: frozenset[str]
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def messages(self) -> list[Body]:
@@ -48,8 +50,8 @@ class PlainBody:
 
 def as_chat(body: Body) -> PlainBody:
     """Return `body` in chat's shape; a plain chat body is left unchanged. Raises InvalidRequest."""
-    plain = dict(body)
-    messages_field = _move_messages(plain)
+    plain, notes = dict(body), Notes()
+    messages_field = _move_messages(plain, notes)
     raw_tools = cursor_tools.find_raw_tools(plain.get("tools") or ())
     plain["messages"] = cursor_tools.wrap_raw_calls(plain["messages"], raw_tools)
     if plain.get("tools"):
@@ -60,10 +62,10 @@ def as_chat(body: Body) -> PlainBody:
     for theirs, ours in _RENAMED.items():
         if theirs in plain:
             plain.setdefault(ours, plain.pop(theirs))
-    return PlainBody(plain, messages_field, raw_tools)
+    return PlainBody(plain, messages_field, raw_tools, notes)
 
 
-def _move_messages(plain: Body) -> str:
+def _move_messages(plain: Body, notes: Notes) -> str:
     """Move `input` to `messages`, and return the client's name for them."""
     if plain.get("messages"):
         return "messages"
@@ -72,7 +74,7 @@ def _move_messages(plain: Body) -> str:
             raise unsupported_field(
                 name, "Chat completions are not stored. Send the whole conversation instead."
             )
-    plain["messages"] = as_messages(plain.pop("input", None))
+    plain["messages"] = as_messages(plain.pop("input", None), notes)
     return "input"
 
 
@@ -89,7 +91,7 @@ def _move_system(plain: Body) -> None:
 
 
 def _system_texts(system: Any) -> list[str]:
-    return content.read_texts(system, "system") if isinstance(system, list) else [system or ""]
+    return content.read_texts(system, Where("system")) if isinstance(system, list) else [system or ""]
 
 
 def _move_tool_choice(plain: Body) -> None:

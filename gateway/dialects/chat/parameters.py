@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import not_
 from typing import Any
 
@@ -40,6 +41,6 @@ def refuse_unsupported(body: dict[str, Any]) -> None:
     _POLICY.refuse_unsupported(body)
 
 
-def find_ignored(body: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names of parameters without effect."""
-    return _POLICY.find_ignored(body, reasoning.find_ignored(body))
+def find_ignored(body: dict[str, Any], inner: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the names of parameters without effect, and of the `inner` fields."""
+    return _POLICY.find_ignored(body, [*reasoning.find_ignored(body), *inner])

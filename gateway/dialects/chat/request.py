@@ -14,6 +14,7 @@ from gateway.dialects.common.openai_parameters import read_sampling
 from gateway.dialects.common.reasoning import read_reasoning
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import InvalidRequest
+from gateway.repairs import Repair
 from gateway.turn import Turn
 
 
@@ -21,8 +22,8 @@ from gateway.turn import Turn
 class ChatRequest:
     """A translated request: the turn to run, and how to send the answer.
 
-    The turn is to be run `n` times; each answer is a choice. `ignored` names parameters without effect.
-    `tool_call_format` is for the encoder or collector.
+    The turn is to be run `n` times; each answer is a choice. `ignored` names parameters without effect,
+    and `repaired` lists its repairs. `tool_call_format` is for the encoder or collector.
     """
 
     turn: Turn
@@ -30,6 +31,7 @@ class ChatRequest:
     include_usage: bool
     ignored: tuple[str, ...]
     n: int = 1
+    repaired: tuple[Repair, ...] = ()
     tool_call_format: ToolCallFormat = field(default_factory=ToolCallFormat)
 
 
@@ -46,11 +48,13 @@ def parse_plain_body(plain: PlainBody, history: Sequence[Body] = ()) -> ChatRequ
     """Translate a body that `cursor.as_chat` has rewritten. Raises as `parse_request` does."""
     body = plain.body
     parameters.refuse_unsupported(body)
+    notes = plain.notes
     return ChatRequest(
         turn=_turn(plain, history),
         stream=bool(body.get("stream")),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
-        ignored=parameters.find_ignored(body),
+        ignored=parameters.find_ignored(body, notes.ignored),
+        repaired=notes.repaired,
         n=body.get("n") or 1,
         tool_call_format=ToolCallFormat(tools.is_deprecated(body), plain.raw_tools),
     )
@@ -61,9 +65,9 @@ def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[Inva
     body = plain.body
     checks: list[Callable[[], object]] = [
         *(partial(parameters.refuse_unsupported, {name: value}) for name, value in body.items()),
-        partial(tools.read_tools, body),
+        partial(tools.read_tools, body, plain.notes),
         partial(read_reasoning, body),
-        partial(output_format.read_schema, body),
+        partial(output_format.read_schema, body, plain.notes),
     ]
     for check in checks:
         try:
@@ -75,9 +79,9 @@ def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[Inva
 
 def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
     body = plain.body
-    defined, choice = tools.read_tools(body)
+    defined, choice = tools.read_tools(body, plain.notes)
     system, messages = conversation.read_conversation(
-        plain.messages, body.get("system_prompt"), plain.messages_field, history
+        plain.messages, plain.notes, body.get("system_prompt"), plain.messages_field, history
     )
     effort, thinking = read_reasoning(body)
     return Turn(
@@ -87,7 +91,7 @@ def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
         sampling=read_sampling(body),
         tools=defined,
         tool_choice=choice,
-        output_schema=output_format.read_schema(body),
+        output_schema=output_format.read_schema(body, plain.notes),
         effort=effort,
         thinking=thinking,
     )

@@ -4,7 +4,7 @@ Text is passed on byte for byte. Blank text is dropped, because the Messages API
 be non-empty"). Each type of part has a reader; the types that are allowed depend on the role. Clients mix the APIs, so
 parts of the Responses and Messages APIs are understood as well as chat's own.
 
->>> read_blocks([{"type": "input_text", "text": "Hi"}], "messages[0].content")
+>>> read_blocks([{"type": "input_text", "text": "Hi"}], Where("messages[0].content"))
 [{'type': 'text', 'text': 'Hi'}]
 """
 
@@ -17,18 +17,19 @@ from typing import Any
 from gateway.dialects.common import media
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.text import is_blank, read_string, repair_text
+from gateway.dialects.common.where import Where
 from gateway.turn import Block
 
 
 @dataclass(frozen=True, slots=True)
 class ContentPart:
-    """A block, with the path of the field that it was read from, for errors found later."""
+    """A block, with the place of the field that it was read from, for errors found later."""
 
     block: Block
-    where: str
+    where: Where
 
 
-Reader = Callable[[dict[str, Any], str], Block | None]
+Reader = Callable[[dict[str, Any], Where], Block | None]
 Readers = Mapping[str, Reader]
 
 
@@ -37,17 +38,17 @@ def text_block(text: str) -> Block | None:
     return None if is_blank(text) else {"type": "text", "text": text}
 
 
-def skip_part(part: dict[str, Any], where: str) -> Block | None:
+def skip_part(part: dict[str, Any], where: Where) -> Block | None:
     """Read a part that is not passed on to the model."""
     return None
 
 
-def refusal_part(part: dict[str, Any], where: str) -> Block | None:
+def refusal_part(part: dict[str, Any], where: Where) -> Block | None:
     """Read a replayed refusal of the assistant."""
     return text_block(read_string(part, "refusal", where))
 
 
-def text_part(part: dict[str, Any], where: str) -> Block | None:
+def text_part(part: dict[str, Any], where: Where) -> Block | None:
     """Read a part with text."""
     return text_block(read_string(part, "text", where))
 
@@ -70,7 +71,7 @@ PARTS: Readers = {
 _KNOWN = {*PARTS, "input_audio"}
 
 
-def read_parts(content: Any, where: str, readers: Readers) -> list[ContentPart]:
+def read_parts(content: Any, where: Where, readers: Readers) -> list[ContentPart]:
     """Return the blocks of the content at `where`, which is a string, a list of parts or null.
 
     Raises UnsupportedParameter or InvalidRequest, naming the part.
@@ -80,35 +81,35 @@ def read_parts(content: Any, where: str, readers: Readers) -> list[ContentPart]:
         return [ContentPart(block, where)] if block else []
     found: list[ContentPart] = []
     for index, part in enumerate(_parts(content, where)):
-        path = f"{where}[{index}]"
-        block = _reader(part, path, readers)(part, path)
+        place = where.item(index)
+        block = _reader(part, place, readers)(part, place)
         if block is not None:
-            found.append(ContentPart(block, path))
+            found.append(ContentPart(block, place))
     return found
 
 
-def read_blocks(content: Any, where: str, readers: Readers = PARTS) -> list[Block]:
-    """Return the blocks as `read_parts` does, without their paths."""
+def read_blocks(content: Any, where: Where, readers: Readers = PARTS) -> list[Block]:
+    """Return the blocks as `read_parts` does, without their places."""
     return [part.block for part in read_parts(content, where, readers)]
 
 
-def read_joined_text(content: Any, where: str) -> str:
+def read_joined_text(content: Any, where: Where) -> str:
     """Return the text of a system message with its parts concatenated, blank ones included."""
     if isinstance(content, str):
         return repair_text(content)
     return "".join(read_texts(content, where))
 
 
-def read_texts(content: Any, where: str) -> list[str]:
+def read_texts(content: Any, where: Where) -> list[str]:
     """Return the text of each part of a list that may hold only text. Raises as `read_parts` does."""
     found = []
     for index, part in enumerate(_parts(content, where)):
-        _reader(part, f"{where}[{index}]", TEXTS)
-        found.append(read_string(part, "text", f"{where}[{index}]"))
+        _reader(part, where.item(index), TEXTS)
+        found.append(read_string(part, "text", where.item(index)))
     return found
 
 
-def _parts(content: Any, where: str) -> list[dict[str, Any]]:
+def _parts(content: Any, where: Where) -> list[dict[str, Any]]:
     if content is None:
         return []
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
@@ -116,15 +117,15 @@ def _parts(content: Any, where: str) -> list[dict[str, Any]]:
     return content
 
 
-def _reader(part: dict[str, Any], where: str, readers: Readers) -> Reader:
+def _reader(part: dict[str, Any], where: Where, readers: Readers) -> Reader:
     kind = part.get("type")
     if not isinstance(kind, str):
-        raise invalid_field(f"{where}.type", "Every content part needs a type.")
+        raise invalid_field(where.field("type"), "Every content part needs a type.")
     if kind in readers:
         return readers[kind]
     problem = f"Parts of type {quote(kind)} are not supported here. Remove {where}."
     raise (
-        unsupported_field(f"{where}.{kind}", problem)
+        unsupported_field(where.field(kind), problem)
         if kind in _KNOWN
-        else invalid_field(f"{where}.type", problem)
+        else invalid_field(where.field("type"), problem)
     )

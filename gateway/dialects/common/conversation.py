@@ -4,7 +4,7 @@ OpenAI allows any order of roles. The Messages API wants system text apart, alte
 last. System messages are moved to the front, as in https://platform.claude.com/docs/en/api/openai-sdk.
 
 >>> sent = [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief."}]
->>> system, messages = read_conversation(sent)
+>>> system, messages = read_conversation(sent, Notes())
 >>> system, [message.role for message in messages]
 (('Be brief.',), ['user'])
 """
@@ -21,6 +21,7 @@ from gateway.dialects.common.content import ContentPart, read_joined_text
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance, arrange_tool_rounds
+from gateway.dialects.common.where import Notes, Where
 from gateway.errors import InvalidRequest
 from gateway.turn import Message
 
@@ -37,7 +38,8 @@ SYSTEM_ROLES = ("system", "developer")
 
 
 def read_conversation(
-    messages: Iterable[dict[str, Any]],
+    messages: Sequence[dict[str, Any]],
+    notes: Notes,
     system_prompt: str | None = None,
     field: str = "messages",
     history: Sequence[dict[str, Any]] = (),
@@ -46,14 +48,16 @@ def read_conversation(
     """Return the system texts, `system_prompt` first, and the messages of a Turn.
 
     `history` holds earlier messages that the client has not sent. Errors call the client's list `field`, and a message
-    of the history `history_name`. Raises InvalidRequest (code `missing_user_message` if no message has content) and
-    UnsupportedParameter.
+    of the history `history_name`; `notes` takes repairs. Raises UnsupportedParameter and InvalidRequest (code
+    `missing_user_message` if no message has content).
     """
     reader = _Reader(system_prompt or "")
     for index, message in enumerate(history):
-        reader.read(message, index, history_name.format(index))
+        reader.read(message, index, notes.at(history_name.format(index), is_past=True))
+    newest = find_newest(messages)
     for index, message in enumerate(messages):
-        reader.read(message, len(history) + index, f"{field}[{index}]")
+        where = notes.at(f"{field}[{index}]", is_past=index < newest)
+        reader.read(message, len(history) + index, where)
     system = tuple(text for text in reader.system if not is_blank(text))
     return system, arrange_messages(reader.utterances, field)
 
@@ -63,21 +67,33 @@ def arrange_messages(utterances: Iterable[Utterance], field: str) -> tuple[Messa
     return _user_to_user(arrange_tool_rounds(_merge(utterances)), field)
 
 
+def find_newest(messages: Sequence[dict[str, Any]]) -> int:
+    """Return the index of the first message after the last answer, where the newest messages begin."""
+    answers = (index for index in range(len(messages) - 1, -1, -1) if _is_answer(messages[index]))
+    return next(answers, -1) + 1
+
+
+def _is_answer(message: dict[str, Any]) -> bool:
+    return message.get("role") == "assistant" or message.get("type") == "function_call"
+
+
 def find_errors(
     messages: Iterable[dict[str, Any]], field: str = "messages", history: Sequence[dict[str, Any]] = ()
 ) -> Iterator[InvalidRequest]:
     """Yield the errors of all messages. If no message has any, yield the error of the conversation as a whole."""
     messages, found = list(messages), False
-    reader = _Reader("")
+    reader, notes = _Reader(""), Notes()
+    newest = find_newest(messages) + len(history)
     for index, message in enumerate([*history, *messages]):
         try:
-            reader.read(message, index, f"{field}[{index - len(history)}]")
+            where = notes.at(f"{field}[{index - len(history)}]", is_past=index < newest)
+            reader.read(message, index, where)
         except InvalidRequest as error:
             found = True
             yield error
     if not found:
         try:
-            read_conversation(messages, None, field, history)
+            read_conversation(messages, notes, None, field, history)
         except InvalidRequest as error:
             yield error
 
@@ -90,12 +106,12 @@ class _Reader:
         self.utterances: list[Utterance] = []
         self._function_calls: deque[str] = deque()
 
-    def read(self, message: dict[str, Any], index: int, where: str) -> None:
+    def read(self, message: dict[str, Any], index: int, where: Where) -> None:
         role = message.get("role")
         if role is None:
             self.utterances.append(_read_item(message, where))
         elif role in SYSTEM_ROLES:
-            self.system.append(read_joined_text(message.get("content"), f"{where}.content"))
+            self.system.append(read_joined_text(message.get("content"), where.field("content")))
         elif role == "assistant":
             self.utterances.append(("assistant", self._read_assistant(message, index, where)))
         elif role == "tool":
@@ -105,7 +121,7 @@ class _Reader:
         else:
             self.utterances.append(("user", openai_messages.read_user(message, where)))
 
-    def _read_assistant(self, message: dict[str, Any], index: int, where: str) -> list[ContentPart]:
+    def _read_assistant(self, message: dict[str, Any], index: int, where: Where) -> list[ContentPart]:
         parts = openai_messages.read_assistant(message, where)
         if message.get("function_call"):
             call_id = f"call_message_{index}"
@@ -113,13 +129,13 @@ class _Reader:
             self._function_calls.append(call_id)
         return parts
 
-    def _read_function(self, message: dict[str, Any], where: str) -> ContentPart:
+    def _read_function(self, message: dict[str, Any], where: Where) -> ContentPart:
         if not self._function_calls:
             raise invalid_field(where, "No assistant message before it has a function call without a result.")
         return openai_messages.read_function_message(message, where, self._function_calls.popleft())
 
 
-def _read_item(item: dict[str, Any], where: str) -> Utterance:
+def _read_item(item: dict[str, Any], where: Where) -> Utterance:
     if item["type"] == "function_call":
         return "assistant", openai_messages.read_call_item(item, where)
     return "user", openai_messages.read_output_item(item, where)

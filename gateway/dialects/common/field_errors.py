@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
+from gateway.dialects.common.where import Where
 from gateway.errors import GatewayError, InvalidRequest, UnsupportedParameter
 
 #: Maps each concept to the dialect's name for it.
@@ -20,18 +21,18 @@ FieldNames = Mapping[str, str]
 _MAX_QUOTE_LENGTH = 80
 
 
-def invalid_field(where: str, problem: str) -> InvalidRequest:
+def invalid_field(where: Where | str, problem: str) -> InvalidRequest:
     """Return the error for a wrong field at path `where`; `problem` is a sentence.
 
     >>> invalid_field("messages[3].content", "Expected a string.").message
     "Invalid 'messages[3].content': Expected a string."
     """
-    return InvalidRequest(f"Invalid '{where}': {problem}", param=where)
+    return InvalidRequest(f"Invalid '{where}': {problem}", param=str(where))
 
 
-def unsupported_field(where: str, problem: str) -> UnsupportedParameter:
+def unsupported_field(where: Where | str, problem: str) -> UnsupportedParameter:
     """Return the error for a field that cannot be honored although the answer depends on it."""
-    return UnsupportedParameter(f"Unsupported '{where}': {problem}", param=where)
+    return UnsupportedParameter(f"Unsupported '{where}': {problem}", param=str(where))
 
 
 def quote(value: Any) -> str:

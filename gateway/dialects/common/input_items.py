@@ -4,7 +4,7 @@ The Responses dialect reads it, and so does chat, because Cursor posts such bodi
 is the input of `conversation`: chat messages, plus `function_call` and `function_call_output` items, for which chat has
 no message. https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
 
->>> as_messages("Hello")
+>>> as_messages("Hello", Notes())
 [{'role': 'user', 'content': 'Hello'}]
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import RAW_INPUT
+from gateway.dialects.common.where import Notes, Where
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -29,37 +30,39 @@ def as_list(given: Any) -> list[Any]:
     return given
 
 
-def as_messages(given: Any) -> list[Item]:
+def as_messages(given: Any, notes: Notes) -> list[Item]:
     """Return `input` in the form that `conversation` reads. Raises InvalidRequest and UnsupportedParameter."""
-    return [_read_item(item, f"input[{index}]") for index, item in enumerate(as_list(given))]
+    where = notes.at("input")
+    return [_read_item(item, where.item(index)) for index, item in enumerate(as_list(given))]
 
 
-def _read_item(item: Any, where: str) -> Item:
+def _read_item(item: Any, where: Where) -> Item:
     if not isinstance(item, dict):
         raise invalid_field(where, "Expected an object.")
     kind = item.get("type") or "message"
     if not isinstance(kind, str) or kind not in _READERS:
         raise unsupported_field(
-            f"{where}.type", f"Items of type {quote(kind)} are not supported. Remove {where} from the input."
+            where.field("type"),
+            f"Items of type {quote(kind)} are not supported. Remove {where} from the input.",
         )
     return _READERS[kind](item, where)
 
 
-def _message(item: Item, where: str) -> Item:
+def _message(item: Item, where: Where) -> Item:
     """Check a message. Chat's own fields, such as `tool_calls`, stay with it."""
     if item.get("role") not in _ROLES:
-        raise invalid_field(f"{where}.role", f"Expected one of: {', '.join(_ROLES)}.")
+        raise invalid_field(where.field("role"), f"Expected one of: {', '.join(_ROLES)}.")
     calls = item.get("tool_calls") or []
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-        raise invalid_field(f"{where}.tool_calls", "Expected a list of objects.")
+        raise invalid_field(where.field("tool_calls"), "Expected a list of objects.")
     return item
 
 
-def _function_call(item: Item, where: str) -> Item:
+def _function_call(item: Item, where: Where) -> Item:
     return _call(item, item.get("arguments"))
 
 
-def _custom_tool_call(item: Item, where: str) -> Item:
+def _custom_tool_call(item: Item, where: Where) -> Item:
     return _call(item, {RAW_INPUT: item.get("input") or ""})
 
 
@@ -68,7 +71,7 @@ def _call(item: Item, arguments: Any) -> Item:
     return {"type": "function_call", **called}
 
 
-def _call_output(item: Item, where: str) -> Item:
+def _call_output(item: Item, where: Where) -> Item:
     return {
         "type": "function_call_output",
         "call_id": item.get("call_id"),
@@ -77,12 +80,12 @@ def _call_output(item: Item, where: str) -> Item:
     }
 
 
-def _reasoning(item: Item, where: str) -> Item:
+def _reasoning(item: Item, where: Where) -> Item:
     """Drop reasoning: this model cannot use another model's thoughts, encrypted or not."""
     return {"role": "assistant", "content": None}
 
 
-_READERS: dict[str, Callable[[Item, str], Item]] = {
+_READERS: dict[str, Callable[[Item, Where], Item]] = {
     "message": _message,
     "function_call": _function_call,
     "function_call_output": _call_output,

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects.common.field_errors import invalid_field
+from gateway.dialects.common.where import Where
 
 
 def is_blank(text: str) -> bool:
@@ -27,7 +28,7 @@ def repair_text(text: str) -> str:
     return text
 
 
-def repair_json(value: Any, where: str) -> Any:
+def repair_json(value: Any, where: Where) -> Any:
     """Return a JSON value with all its strings well-formed. Raises InvalidRequest if it is nested too deeply."""
     try:
         orjson.dumps(value)
@@ -39,9 +40,9 @@ def repair_json(value: Any, where: str) -> Any:
     return value
 
 
-def read_string(holder: dict[str, Any], key: str, where: str) -> str:
+def read_string(holder: dict[str, Any], key: str, where: Where) -> str:
     """Return the text under `key` of the object at `where`. Raises InvalidRequest if it is not a string."""
     text = holder.get(key)
     if not isinstance(text, str):
-        raise invalid_field(f"{where}.{key}", "Expected a string.")
+        raise invalid_field(where.field(key), "Expected a string.")
     return repair_text(text)

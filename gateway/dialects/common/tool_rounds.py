@@ -74,6 +74,6 @@ def _in_order_of_calls(results: list[ContentPart], calls: list[ContentPart]) -> 
 def _refuse_unanswered(calls: list[ContentPart]) -> None:
     if calls:
         ids = ", ".join(quote(call.block["id"]) for call in calls)
-        message = calls[0].where.partition(".")[0]
+        message = str(calls[0].where).partition(".")[0]
         problem = f"These tool calls have no result in the messages right after it: {ids}. Add the results."
         raise invalid_field(message, problem)

@@ -12,18 +12,19 @@ from gateway.dialects.common.content import ContentPart, Readers, read_parts, sk
 from gateway.dialects.common.field_errors import unsupported_field
 from gateway.dialects.common.media import document_block, image_block
 from gateway.dialects.common.text import is_blank, repair_text
+from gateway.dialects.common.where import Where
 from gateway.turn import Block
 
 
-def read_content(message: dict[str, Any], where: str) -> list[ContentPart]:
+def read_content(message: dict[str, Any], where: Where) -> list[ContentPart]:
     """Return the blocks of a user or assistant message. Raises UnsupportedParameter and InvalidRequest."""
     return read_parts(message.get("content"), where, _USER if message["role"] == "user" else _ASSISTANT)
 
 
-def _document(part: dict[str, Any], where: str) -> Block:
+def _document(part: dict[str, Any], where: Where) -> Block:
     citations = part.get("citations")
     if isinstance(citations, dict) and citations.get("enabled"):
-        raise unsupported_field(f"{where}.citations", "Citations are not supported. Disable them.")
+        raise unsupported_field(where.field("citations"), "Citations are not supported. Disable them.")
     block = document_block(part, where)
     context = part.get("context")
     if isinstance(context, str) and not is_blank(context):
@@ -31,7 +32,7 @@ def _document(part: dict[str, Any], where: str) -> Block:
     return block
 
 
-def _result(part: dict[str, Any], where: str) -> Block:
+def _result(part: dict[str, Any], where: Where) -> Block:
     return openai_messages.result_block(part, where, _PARTS)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.dialects.common.content import read_joined_text, read_texts
-from gateway.dialects.common.conversation import arrange_messages
+from gateway.dialects.common.conversation import arrange_messages, find_newest
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
@@ -19,7 +19,9 @@ from gateway.dialects.common.reasoning import read_reasoning
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.tools import read_tool, refuse_repeated
+from gateway.dialects.common.where import Notes
 from gateway.dialects.messages.content import read_content
+from gateway.repairs import Repair
 from gateway.turn import MIN_THINKING_BUDGET, Message, Sampling, Tool, ToolChoice, Turn
 
 _HONORED = frozenset({
@@ -48,11 +50,15 @@ _CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any":
 
 @dataclass(frozen=True, slots=True)
 class MessagesRequest:
-    """A translated request: the turn to run, and how to send the answer. `ignored` names parameters without effect."""
+    """A translated request: the turn to run, and how to send the answer.
+
+    `ignored` names parameters without effect, and `repaired` lists its repairs.
+    """
 
     turn: Turn
     stream: bool
     ignored: tuple[str, ...]
+    repaired: tuple[Repair, ...] = ()
 
 
 def parse_request(body: dict[str, Any]) -> MessagesRequest:
@@ -64,12 +70,14 @@ def parse_request(body: dict[str, Any]) -> MessagesRequest:
     for name, problem in _REFUSED.items():
         if body.get(name):
             raise unsupported_field(name, problem)
-    return MessagesRequest(_turn(body), bool(body.get("stream")), _find_ignored(body))
+    notes = Notes()
+    turn = _turn(body, notes)
+    return MessagesRequest(turn, bool(body.get("stream")), _find_ignored(body, notes), notes.repaired)
 
 
-def _turn(body: dict[str, Any]) -> Turn:
-    system, messages = _read_conversation(body)
-    defined = _tools(body.get("tools") or [])
+def _turn(body: dict[str, Any], notes: Notes) -> Turn:
+    system, messages = _read_conversation(body, notes)
+    defined = _tools(body.get("tools") or [], notes)
     config = body.get("output_config") or {}
     _, thinks = read_reasoning({"thinking": body.get("thinking")})
     return Turn(
@@ -79,20 +87,21 @@ def _turn(body: dict[str, Any]) -> Turn:
         sampling=_sampling(body),
         tools=defined,
         tool_choice=_choice(body.get("tool_choice") or {}, defined),
-        output_schema=_schema(body, config),
+        output_schema=_schema(body, config, notes),
         effort=config.get("effort"),
         thinking=thinks,
         thinking_budget=_budget(body),
     )
 
 
-def _read_conversation(body: dict[str, Any]) -> tuple[tuple[str, ...], tuple[Message, ...]]:
+def _read_conversation(body: dict[str, Any], notes: Notes) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """Return the system texts, with later ones moved to the front as in chat, and the messages."""
     given = body.get("system") or []
-    system = [repair_text(given)] if isinstance(given, str) else read_texts(given, "system")
+    system = [repair_text(given)] if isinstance(given, str) else read_texts(given, notes.at("system"))
     utterances: list[Utterance] = []
+    newest = find_newest(body["messages"])
     for index, message in enumerate(body["messages"]):
-        where = f"messages[{index}].content"
+        where = notes.at(f"messages[{index}].content", is_past=index < newest)
         if message["role"] == "system":
             system.append(read_joined_text(message.get("content"), where))
         else:
@@ -109,13 +118,13 @@ def _sampling(body: dict[str, Any]) -> Sampling:
     )
 
 
-def _tools(given: list[dict[str, Any]]) -> tuple[Tool, ...]:
+def _tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
     defined = []
     for index, tool in enumerate(given):
-        where = f"tools[{index}]"
+        where = notes.at(f"tools[{index}]")
         if tool.get("type") not in (None, "custom"):
             problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
-            raise unsupported_field(f"{where}.type", problem)
+            raise unsupported_field(where.field("type"), problem)
         defined.append(read_tool(tool, where, "input_schema"))
     refuse_repeated(defined, len(defined))
     return tuple(defined)
@@ -140,15 +149,15 @@ def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
     return ToolChoice("tool", name, parallel)
 
 
-def _schema(body: dict[str, Any], config: dict[str, Any]) -> dict[str, Any] | None:
+def _schema(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> dict[str, Any] | None:
     """Return the JSON schema in `output_config.format`, or in the older `output_format`."""
-    where, wanted = "output_config.format", config.get("format")
+    where, wanted = notes.at("output_config.format"), config.get("format")
     if wanted is None:
-        where, wanted = "output_format", body.get("output_format")
+        where, wanted = notes.at("output_format"), body.get("output_format")
     if wanted is None:
         return None
     if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-        raise invalid_field(f"{where}.type", "Expected 'json_schema'.")
+        raise invalid_field(where.field("type"), "Expected 'json_schema'.")
     return read_described_schema(wanted, where)
 
 
@@ -167,8 +176,9 @@ def _budget(body: dict[str, Any]) -> int | None:
     return budget
 
 
-def _find_ignored(body: dict[str, Any]) -> tuple[str, ...]:
-    names = {
+def _find_ignored(body: dict[str, Any], notes: Notes) -> tuple[str, ...]:
+    names = {*notes.ignored}
+    names |= {
         name
         for name, value in body.items()
         if name not in _HONORED and asks_something(value, _DEFAULTS.get(name, ()))

@@ -7,15 +7,17 @@ from typing import Any
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.json_types import Schema
 from gateway.dialects.common.output_schema import read_described_schema, read_simple_format
+from gateway.dialects.common.where import Notes
 
 _FIELD = "text.format"
 
 
-def read_schema(body: dict[str, Any]) -> Schema | None:
+def read_schema(body: dict[str, Any], notes: Notes) -> Schema | None:
     """Return the schema, of type object at its top, or None for plain text. Raises InvalidRequest."""
     wanted = (body.get("text") or {}).get("format")
+    where = notes.at(_FIELD)
     if not isinstance(wanted, dict | None):
-        raise invalid_field(_FIELD, "Expected an object.")
+        raise invalid_field(where, "Expected an object.")
     if wanted is not None and wanted.get("type") == "json_schema":
-        return read_described_schema(wanted, _FIELD)
-    return read_simple_format(wanted, _FIELD)
+        return read_described_schema(wanted, where)
+    return read_simple_format(wanted, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import not_
 from typing import Any
 
@@ -45,9 +46,9 @@ def refuse_unsupported(body: dict[str, Any]) -> None:
             raise unsupported_field(f"include[{index}]", problem)
 
 
-def find_ignored(body: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names of parameters without effect."""
-    inner = reasoning.find_ignored({"reasoning": body.get("reasoning")})
+def find_ignored(body: dict[str, Any], inner: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the names of parameters without effect, and of the `inner` fields."""
+    names = reasoning.find_ignored({"reasoning": body.get("reasoning")})
     if (body.get("text") or {}).get("verbosity") not in (None, "medium"):
-        inner.append("text.verbosity")
-    return _POLICY.find_ignored(body, inner)
+        names.append("text.verbosity")
+    return _POLICY.find_ignored(body, [*names, *inner])

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.dialects.common.field_errors import invalid_field, quote
 from gateway.dialects.common.json_types import Item
+from gateway.dialects.common.where import Where
 from gateway.errors import NotFound
 
 REFERENCE = "item_reference"
@@ -15,7 +16,9 @@ REFERENCE = "item_reference"
 def find_references(items: list[Any]) -> list[str]:
     """Return the ids that `items` refer to. Raises InvalidRequest if a reference has no id."""
     return [
-        _referenced_id(item, f"input[{index}]") for index, item in enumerate(items) if _is_reference(item)
+        _referenced_id(item, Where(f"input[{index}]"))
+        for index, item in enumerate(items)
+        if _is_reference(item)
     ]
 
 
@@ -26,7 +29,7 @@ def replace_references(items: list[Any], stored: Mapping[str, Item]) -> list[Any
         if not _is_reference(item):
             found.append(item)
             continue
-        item_id = _referenced_id(item, f"input[{index}]")
+        item_id = _referenced_id(item, Where(f"input[{index}]"))
         if item_id not in stored:
             problem = f"There is no stored item with the id {quote(item_id)}."
             raise NotFound(problem, param=f"input[{index}].id", code="item_not_found")
@@ -42,8 +45,8 @@ def _is_reference(item: Any) -> bool:
     return item.get("type") == REFERENCE or fields == {"id"}
 
 
-def _referenced_id(item: Item, where: str) -> str:
+def _referenced_id(item: Item, where: Where) -> str:
     item_id = item.get("id")
     if not isinstance(item_id, str):
-        raise invalid_field(f"{where}.id", "Expected the id of an item.")
+        raise invalid_field(where.field("id"), "Expected the id of an item.")
     return item_id

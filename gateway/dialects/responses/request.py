@@ -17,7 +17,9 @@ from gateway.dialects.common.openai_parameters import cap_temperature
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import read_reasoning
 from gateway.dialects.common.tools import read_tools, unsupported_tool
+from gateway.dialects.common.where import Notes, Where
 from gateway.dialects.responses import output_format, parameters
+from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
 
 SUMMARIES = ("auto", "concise", "detailed")
@@ -25,10 +27,10 @@ SUMMARIES = ("auto", "concise", "detailed")
 
 @dataclass(frozen=True, slots=True)
 class ResponsesRequest:
-    """A translated request: the turn to run, and how to send the answer. `ignored` names parameters without effect.
+    """A translated request: the turn to run, and how to send the answer.
 
-    `echoed` holds the fields of the response object that repeat the request. With `with_summary`, the client wants to
-    read the model's thinking.
+    `ignored` names parameters without effect, and `repaired` lists its repairs. `echoed` holds the fields of the
+    response object that repeat the request. With `with_summary`, the client wants to read the model's thinking.
     """
 
     turn: Turn
@@ -36,6 +38,7 @@ class ResponsesRequest:
     ignored: tuple[str, ...]
     echoed: Body
     with_summary: bool = False
+    repaired: tuple[Repair, ...] = ()
 
 
 def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = ()) -> ResponsesRequest:
@@ -46,21 +49,27 @@ def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = (
     """
     parameters.refuse_unsupported(body)
     _refuse_hosted_tools(body.get("tools") or ())
-    summary = _read_summary(body.get("reasoning") or {})
+    summary, notes = _read_summary(body.get("reasoning") or {}), Notes()
     return ResponsesRequest(
-        turn=_turn(body, given, earlier),
+        turn=_turn(body, given, earlier, notes),
         stream=bool(body.get("stream")),
-        ignored=parameters.find_ignored(body),
+        ignored=parameters.find_ignored(body, notes.ignored),
         echoed=_echo(body, summary),
         with_summary=summary is not None,
+        repaired=notes.repaired,
     )
 
 
-def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item]) -> Turn:
-    tools, choice = read_tools(body)
-    history = as_messages(list(earlier))
+def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Notes) -> Turn:
+    tools, choice = read_tools(body, notes)
+    history = as_messages(list(earlier), notes)
     system, messages = read_conversation(
-        as_messages(list(given)), body.get("instructions"), "input", history, history_name="input"
+        as_messages(list(given), notes),
+        notes,
+        body.get("instructions"),
+        "input",
+        history,
+        history_name="input",
     )
     effort, thinking = read_reasoning({"reasoning": body.get("reasoning")})
     return Turn(
@@ -74,7 +83,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item]) -> Turn:
         ),
         tools=tools,
         tool_choice=choice,
-        output_schema=output_format.read_schema(body),
+        output_schema=output_format.read_schema(body, notes),
         effort=effort,
         thinking=thinking,
     )
@@ -83,7 +92,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item]) -> Turn:
 def _refuse_hosted_tools(tools: Sequence[Any]) -> None:
     for index, tool in enumerate(tools):
         if tool.get("type") not in (None, "function"):
-            raise unsupported_tool(tool, f"tools[{index}]", f"tools[{index}].type")
+            raise unsupported_tool(tool, Where(f"tools[{index}]"), Where(f"tools[{index}].type"))
 
 
 def _read_summary(wanted: Body) -> str | None:

@@ -1,0 +1,88 @@
+"""The place of a value in a request, and the notes that readers take about the request.
+
+Readers get the place of the value that they read. It names the field in errors, and it takes notes: the
+repairs made there, and the fields that have no effect.
+
+>>> notes = Notes()
+>>> where = notes.at("messages").item(3).field("content")
+>>> str(where)
+'messages[3].content'
+>>> where.repair("missing-result")
+>>> notes.repaired
+(Repair(code='missing-result', path='messages[3].content'),)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from gateway.repairs import REPAIRS, Repair
+
+
+class Notes:
+    """The repairs of one request, and the names of its fields that have no effect, each once and in order."""
+
+    __slots__ = ("_ignored", "_repaired")
+
+    def __init__(self) -> None:
+        self._repaired: dict[Repair, None] = {}
+        self._ignored: dict[str, None] = {}
+
+    @property
+    def repaired(self) -> tuple[Repair, ...]:
+        """Return the repairs."""
+        return tuple(self._repaired)
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Return the paths of the ignored fields."""
+        return tuple(self._ignored)
+
+    def at(self, path: str, *, is_past: bool = False) -> Where:
+        """Return the place of the field `path`, which takes its notes here."""
+        return Where(path, self, is_past)
+
+    def repair(self, code: str, path: str) -> None:
+        """Note a repair. Raises KeyError for a code that `REPAIRS` does not explain."""
+        REPAIRS[code]
+        self._repaired[Repair(code, path)] = None
+
+    def ignore(self, path: str) -> None:
+        """Note that a field has no effect."""
+        self._ignored[path] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in a request. `str` returns its path.
+
+    `is_past` is True for everything before the newest message: the messages after the last assistant message are the
+    newest. What cannot be read there is no reason to refuse the request: it is repaired, or becomes a line of text.
+    """
+
+    path: str
+    notes: Notes = field(default_factory=Notes, compare=False)
+    is_past: bool = False
+
+    def __str__(self) -> str:
+        return self.path
+
+    def field(self, name: str) -> Where:
+        """Return the place of a field of the object at this place."""
+        return Where(f"{self.path}.{name}", self.notes, self.is_past)
+
+    def item(self, index: int) -> Where:
+        """Return the place of an item of the list at this place."""
+        return Where(f"{self.path}[{index}]", self.notes, self.is_past)
+
+    def in_past(self) -> Where:
+        """Return this place as a part of the past."""
+        return replace(self, is_past=True)
+
+    def repair(self, code: str) -> None:
+        """Note that the value at this place was repaired. `code` is one of `gateway.repairs.REPAIRS`."""
+        self.notes.repair(code, self.path)
+
+    def ignore(self) -> None:
+        """Note that the value at this place has no effect."""
+        self.notes.ignore(self.path)
