@@ -69,9 +69,12 @@ def setting(
 ) -> Any:
     """Declare a setting.
 
-    The comment in `.env.example` has as many sentences of `description` as fit on the line. `section` begins a new
-    section there and in `docs/settings.md`. A secret is left out of `repr`.
+    The comment in `.env.example` has as many sentences of `description` as fit on the line. Numbers must be 0 or more
+    unless `accepted` says otherwise. `section` begins a new section there and in `docs/settings.md`. A secret is left
+    out of `repr`.
     """
+    if accepted is None and type(default) in (int, float):
+        accepted = at_least(0)
     metadata = {"description": description, "accepted": accepted, "section": section}
     return field(default=default, repr=not is_secret, metadata=metadata)
 
@@ -84,9 +87,7 @@ class Settings:
     """
 
     host: str = setting(
-        "0.0.0.0",
-        "Address to listen on. Use `127.0.0.1` behind nginx on the same machine.",
-        section="Server",
+        "0.0.0.0", "Address to listen on. Use `127.0.0.1` behind nginx on the same machine.", section="Server"
     )
     port: int = setting(8000, "Port to listen on.", between(0, 65535))
     web_concurrency: int = setting(
@@ -107,7 +108,6 @@ class Settings:
         0,
         "Number of proxies in front of the gateway. As many entries of `X-Forwarded-For` are trusted. "
         "Set it to 1 behind nginx.",
-        at_least(0),
     )
     debug: bool = setting(False, "Log everything. Do not use it in production.")
 
@@ -130,33 +130,17 @@ class Settings:
     )
 
     rate_limit_requests_per_minute: int = setting(
-        100, "Requests for answers per minute. 0 means no limit.", at_least(0), section="Limits"
+        100, "Requests for answers per minute. 0 means no limit.", section="Limits"
     )
-    rate_limit_burst: int = setting(
-        10, "Requests per minute that may come in a burst, in addition to the limit.", at_least(0)
-    )
-    rate_limit_tokens_per_minute: int = setting(
-        0, "Tokens of answers per minute. 0 means no limit.", at_least(0)
-    )
-    rate_limit_answers_at_once: int = setting(
-        0, "Answers that are written at the same time. 0 means no limit.", at_least(0)
-    )
-    rate_limit_tokens_per_day: int = setting(
-        0, "Tokens per calendar day in UTC. 0 means no limit.", at_least(0)
-    )
-    rate_limit_tokens_per_month: int = setting(
-        0, "Tokens per calendar month in UTC. 0 means no limit.", at_least(0)
-    )
-    rate_limit_usd_per_day: float = setting(
-        0.0, "US dollars per calendar day in UTC. 0 means no limit.", at_least(0)
-    )
-    rate_limit_usd_per_month: float = setting(
-        0.0, "US dollars per calendar month in UTC. 0 means no limit.", at_least(0)
-    )
+    rate_limit_burst: int = setting(10, "Requests per minute that may come in a burst, on top of the limit.")
+    rate_limit_tokens_per_minute: int = setting(0, "Tokens of answers per minute. 0 means no limit.")
+    rate_limit_answers_at_once: int = setting(0, "Answers written at the same time. 0 means no limit.")
+    rate_limit_tokens_per_day: int = setting(0, "Tokens per calendar day in UTC. 0 means no limit.")
+    rate_limit_tokens_per_month: int = setting(0, "Tokens per calendar month in UTC. 0 means no limit.")
+    rate_limit_usd_per_day: float = setting(0.0, "US dollars per calendar day in UTC. 0 means no limit.")
+    rate_limit_usd_per_month: float = setting(0.0, "US dollars per calendar month in UTC. 0 means no limit.")
     rate_limit_failed_auth_per_minute: int = setting(
-        60,
-        "Wrong keys per minute before a public address is blocked for a while. 0 means no limit.",
-        at_least(0),
+        60, "Wrong keys per minute before a public address is blocked for a while. 0 means no limit."
     )
     rate_limit_storage_url: str | None = setting(
         None,
@@ -175,9 +159,7 @@ class Settings:
         False, "Also store the messages of conversations that have no `session_id`."
     )
     session_timeout_minutes: float = setting(
-        30.0,
-        "Idle time after which a [session](sessions.md) and its messages are deleted. 0 means never.",
-        at_least(0),
+        30.0, "Idle time after which a [session](sessions.md) and its messages are deleted. 0 means never."
     )
     cleanup_interval_minutes: float = setting(
         60.0,
@@ -202,24 +184,18 @@ class Settings:
         "the gateway's user.",
         TOOLS,
     )
-    agent_max_turns: int = setting(
-        30, "Number of API messages that one answer of an agent may take.", at_least(1)
-    )
+    agent_max_turns: int = setting(30, "API messages that an agent's answer may take.", at_least(1))
 
     log_level: str = setting(
         "INFO", "Lowest level that is logged.", one_of(*LOG_LEVELS), section="Log and metrics"
     )
     log_format: str = setting(
-        "json",
-        "Format of the log: one JSON object per line, or text for people.",
-        one_of("json", "text"),
+        "json", "Format of the log: one JSON object per line, or text for people.", one_of("json", "text")
     )
     log_file_path: Path | None = setting(
         None, "File for the log, in addition to stderr. See [operations.md](operations.md#logs)."
     )
-    log_max_bytes: int = setting(
-        10 * 1024 * 1024, "Size at which the log file is rotated. 0 means never.", at_least(0)
-    )
+    log_max_bytes: int = setting(10 * 1024 * 1024, "Size at which the log file is rotated. 0 means never.")
     log_backup_count: int = setting(5, "Number of rotated log files to keep.", at_least(1))
     log_content: bool = setting(False, "Log the content of requests and answers. Use it for debugging only.")
     metrics: bool = setting(
@@ -247,9 +223,7 @@ class Settings:
         None,
         "Model of requests that name none. Without it, `default_model` of models.json or the CLI's default applies.",
     )
-    claude_work_dir: Path = setting(
-        Path("data/empty"), "Folder that conversations run in. It has to stay empty."
-    )
+    claude_work_dir: Path = setting(Path("data/empty"), "Folder that conversations run in. Keep it empty.")
     claude_max_retries: int = setting(
         2, "Number of times that the CLI itself retries when Anthropic's API fails.", at_least(1)
     )
@@ -260,35 +234,20 @@ class Settings:
         at_least(1),
         section="Processes and limits, per worker",
     )
-    warm_processes: int = setting(
-        2, "Smallest number of processes that are ready for new conversations.", at_least(0)
-    )
+    warm_processes: int = setting(2, "Smallest number of processes that are ready for new conversations.")
     max_warm_processes: int = setting(
-        16,
-        "Largest number of ready processes. The gateway uses it when many conversations began lately.",
-        at_least(0),
+        16, "Largest number of ready processes. The gateway uses it when many conversations began lately."
     )
     keep_seconds: float = setting(
         300.0,
         "Time that a process stays with its conversation for the next turn. 0 means that it is not kept.",
-        at_least(0),
     )
-    max_concurrent_sessions: int = setting(
-        10, "Number of answers that are written at the same time.", at_least(1)
-    )
-    max_queued_requests: int = setting(
-        20, "Number of requests that may wait for their turn. More are rejected with 429.", at_least(0)
-    )
-    queue_timeout_seconds: float = setting(
-        10.0, "Time that a request waits before it is rejected with 429.", POSITIVE
-    )
+    max_concurrent_sessions: int = setting(10, "Answers that are written at the same time.", at_least(1))
+    max_queued_requests: int = setting(20, "Requests that may wait for their turn. More get 429.")
+    queue_timeout_seconds: float = setting(10.0, "Time after which a waiting request gets 429.", POSITIVE)
     start_timeout_seconds: float = setting(30.0, "Time within which a CLI process has to be ready.", POSITIVE)
-    tool_wait_seconds: float = setting(
-        300.0, "Time that a process waits for the results of the client's tools.", POSITIVE
-    )
-    streaming_timeout_seconds: float = setting(
-        300.0, "Silence of the CLI after which an answer ends with an error.", POSITIVE
-    )
+    tool_wait_seconds: float = setting(300.0, "Longest wait for the results of the client's tools.", POSITIVE)
+    streaming_timeout_seconds: float = setting(300.0, "Silence of the CLI that ends an answer.", POSITIVE)
     turn_timeout_seconds: float = setting(3600.0, "Longest duration of an answer.", POSITIVE)
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
