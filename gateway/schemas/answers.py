@@ -11,6 +11,11 @@ from typing import Any, ClassVar
 from marshmallow import Schema, fields
 
 
+def about(description: str) -> dict[str, Any]:
+    """Return the metadata that describes a field on the OpenAPI page."""
+    return {"description": description}
+
+
 class AnswerSchema(Schema):
     """An object in an answer. All its fields are always present, except the `sometimes` ones."""
 
@@ -23,17 +28,14 @@ class AnswerSchema(Schema):
 
 def constant(value: str | bool, description: str = "") -> fields.Constant[Any]:
     """Return a field that always has this value."""
-    metadata = {"type": "boolean" if isinstance(value, bool) else "string", "enum": [value]}
-    return fields.Constant(
-        value, metadata={**metadata, "description": description} if description else metadata
-    )
+    kind = "boolean" if isinstance(value, bool) else "string"
+    described = about(description) if description else {}
+    return fields.Constant(value, metadata={"type": kind, "enum": [value], **described})
 
 
-def one_of(*values: str, nullable: bool = False) -> fields.String:
+def one_of(*values: str) -> fields.String:
     """Return a field for a string that is one of `values`."""
-    return fields.String(
-        allow_none=nullable, metadata={"enum": [*values, None] if nullable else list(values)}
-    )
+    return fields.String(metadata={"enum": list(values)})
 
 
 def always_null() -> fields.Raw:
@@ -46,8 +48,8 @@ class StreamEventSchema(AnswerSchema):
 
     sometimes = ("event",)
 
-    event = fields.String(metadata={"description": "The type of the event, in APIs that have types."})
-    data = fields.String(metadata={"description": "JSON, or `[DONE]` at the end of OpenAI's streams."})
+    event = fields.String(metadata=about("The type of the event, in APIs that have types."))
+    data = fields.String(metadata=about("JSON, or `[DONE]` at the end of OpenAI's streams."))
 
 
 class ErrorDetailsSchema(AnswerSchema):
@@ -55,9 +57,7 @@ class ErrorDetailsSchema(AnswerSchema):
 
     message = fields.String()
     type = fields.String()
-    param = fields.String(
-        allow_none=True, metadata={"description": "The field of the request that caused the error."}
-    )
+    param = fields.String(allow_none=True, metadata=about("The field of the request that caused the error."))
     code = fields.String()
 
 

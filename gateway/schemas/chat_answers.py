@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from gateway.schemas.answers import AnswerSchema, always_null, constant, one_of
+from gateway.schemas.answers import AnswerSchema, about, always_null, constant, one_of
 
-COST = {"description": "In USD; missing if it is unknown."}
-SECONDS = {"description": "Unix time in seconds."}
+COST = about("In USD; missing if it is unknown.")
+SECONDS = about("Unix time in seconds.")
 
 
 class PromptTokensSchema(AnswerSchema):
@@ -32,8 +32,8 @@ class ChatUsageSchema(AnswerSchema):
 
     sometimes = ("cost",)
 
-    prompt_tokens = fields.Integer(metadata={"description": "Includes cached tokens."})
-    completion_tokens = fields.Integer(metadata={"description": "Includes thinking."})
+    prompt_tokens = fields.Integer(metadata=about("Includes cached tokens."))
+    completion_tokens = fields.Integer(metadata=about("Includes thinking."))
     total_tokens = fields.Integer()
     prompt_tokens_details = fields.Nested(PromptTokensSchema)
     completion_tokens_details = fields.Nested(CompletionTokensSchema)
@@ -44,7 +44,7 @@ class CalledFunctionSchema(AnswerSchema):
     """A function that the model calls."""
 
     name = fields.String()
-    arguments = fields.String(metadata={"description": "JSON."})
+    arguments = fields.String(metadata=about("JSON."))
 
 
 class ToolCallSchema(AnswerSchema):
@@ -63,11 +63,10 @@ class AssistantMessageSchema(AnswerSchema):
     role = constant("assistant")
     content = fields.String(allow_none=True)
     refusal = fields.String(allow_none=True)
-    reasoning_content = fields.String(metadata={"description": "The model's thinking."})
+    reasoning_content = fields.String(metadata=about("The model's thinking."))
     tool_calls = fields.List(fields.Nested(ToolCallSchema))
     function_call = fields.Nested(
-        CalledFunctionSchema,
-        metadata={"description": "Replaces `tool_calls` if the request had `functions`."},
+        CalledFunctionSchema, metadata=about("Replaces `tool_calls` if the request had `functions`.")
     )
 
 
@@ -86,12 +85,10 @@ class ChatAnswerSchema(AnswerSchema):
     id = fields.String()
     object = constant("chat.completion")
     created = fields.Integer(metadata=SECONDS)
-    model = fields.String(metadata={"description": "The model's full name."})
+    model = fields.String(metadata=about("The model's full name."))
     choices = fields.List(fields.Nested(ChoiceSchema))
     usage = fields.Nested(ChatUsageSchema)
-    session_id = fields.String(
-        allow_none=True, metadata={"description": "The session that the answer belongs to."}
-    )
+    session_id = fields.String(allow_none=True, metadata=about("The session that the answer belongs to."))
     project_id = fields.String(allow_none=True)
 
 
@@ -110,6 +107,6 @@ class CompletionAnswerSchema(AnswerSchema):
     id = fields.String()
     object = constant("text_completion")
     created = fields.Integer(metadata=SECONDS)
-    model = fields.String(metadata={"description": "The model's full name."})
+    model = fields.String(metadata=about("The model's full name."))
     choices = fields.List(fields.Nested(TextChoiceSchema))
     usage = fields.Nested(ChatUsageSchema)

@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import fields
 
+from gateway.schemas.answers import about
 from gateway.schemas.chat import StreamOptionsSchema
 from gateway.schemas.fields import (
     MODEL,
@@ -50,18 +51,16 @@ class CompletionSchema(LenientSchema):
     model = Text(metadata=MODEL)
     max_tokens = Count(
         validate=at_least(1),
-        metadata={
-            "description": "Limits the answer, including thinking. If it is missing, the model's limit applies."
-        },
+        metadata=about("Limits the answer, including thinking. If it is missing, the model's limit applies."),
     )
-    temperature = Decimal(validate=between(0, 2), metadata={"description": "Above 1 counts as 1."})
+    temperature = Decimal(validate=between(0, 2), metadata=about("Above 1 counts as 1."))
     top_p = Decimal(validate=between(0, 1))
     stop = StopSequences(metadata=STOP)
-    n = Count(validate=between(1, MAX_CHOICES), metadata={"description": "The number of answers per prompt."})
-    echo = Flag(metadata={"description": "Repeat the prompt before the answer."})
+    n = Count(validate=between(1, MAX_CHOICES), metadata=about("The number of answers per prompt."))
+    echo = Flag(metadata=about("Repeat the prompt before the answer."))
     stream = Flag()
     stream_options = ObjectOf(StreamOptionsSchema())
-    suffix = Text(metadata={"description": "Not supported."})
+    suffix = Text(metadata=about("Not supported."))
     logprobs = refused()
     best_of = ignored()
     frequency_penalty = ignored()

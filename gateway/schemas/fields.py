@@ -13,13 +13,10 @@ from typing import Any, ClassVar
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, missing, pre_load, validate
 
+from gateway.schemas.answers import about
+
 #: The OpenAPI description of `model`.
-MODEL = {"description": "A model's id or alias. If it is missing, the configured default is used."}
-
-
-def _texts(**texts: str) -> dict[str, Any]:
-    """Return error texts by marshmallow's key."""
-    return texts
+MODEL = about("A model's id or alias. If it is missing, the configured default is used.")
 
 
 def at_least(low: int) -> validate.Range:
@@ -39,12 +36,12 @@ def allowed(*choices: str) -> validate.OneOf:
 
 def ignored() -> fields.Raw:
     """Return a field that has no effect."""
-    return fields.Raw(metadata={"description": "Accepted without effect; named in `x-ignored-parameters`."})
+    return fields.Raw(metadata=about("Accepted without effect; named in `x-ignored-parameters`."))
 
 
 def refused(advice: str = "") -> fields.Field[Any]:
     """Return a field that the dialect rejects. The schema accepts any value, so that the dialect can say why."""
-    return fields.Raw(metadata={"description": f"Not supported. {advice}".strip()})
+    return fields.Raw(metadata=about(f"Not supported. {advice}".strip()))
 
 
 class _FallBack(Exception):
@@ -62,7 +59,7 @@ class LenientSchema(Schema):
     class Meta:
         unknown = INCLUDE
 
-    error_messages = _texts(type="Expected an object.")
+    error_messages = {"type": "Expected an object."}
 
     #: Names of the hooks whose work the fast path does.
     fast_hooks: ClassVar[frozenset[str]] = frozenset({"drop_nulls"})
@@ -116,7 +113,7 @@ class LenientSchema(Schema):
 class Text(fields.String):
     """A string."""
 
-    default_error_messages = _texts(invalid="Expected a string.")
+    default_error_messages = {"invalid": "Expected a string."}
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Return a string unchanged, without the overhead of marshmallow."""
@@ -130,7 +127,7 @@ class Text(fields.String):
 class Flag(fields.Boolean):
     """true or false; "yes", 1 and the like are rejected."""
 
-    default_error_messages = _texts(invalid="Expected true or false.")
+    default_error_messages = {"invalid": "Expected true or false."}
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -141,11 +138,11 @@ class Flag(fields.Boolean):
 class Decimal(fields.Float):
     """A finite number. Numeric strings and booleans are rejected."""
 
-    default_error_messages = _texts(
-        invalid="Expected a number.",
-        special="Expected a finite number.",
-        too_large="Expected a smaller number.",
-    )
+    default_error_messages = {
+        "invalid": "Expected a number.",
+        "special": "Expected a finite number.",
+        "too_large": "Expected a smaller number.",
+    }
 
     def _validated(self, value: Any) -> float:
         if not isinstance(value, (int, float)):
@@ -156,7 +153,7 @@ class Decimal(fields.Float):
 class Count(fields.Integer):
     """An integer. Numeric strings, booleans and 1.0 are rejected."""
 
-    default_error_messages = _texts(invalid="Expected an integer.")
+    default_error_messages = {"invalid": "Expected an integer."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
@@ -165,13 +162,13 @@ class Count(fields.Integer):
 class Object(fields.Dict):
     """A JSON object with any content."""
 
-    default_error_messages = _texts(invalid="Expected an object.")
+    default_error_messages = {"invalid": "Expected an object."}
 
 
 class ListOf(fields.List[Any]):
     """A JSON array. A single object or string is rejected, although Python could iterate over it."""
 
-    default_error_messages = _texts(invalid="Expected a list.")
+    default_error_messages = {"invalid": "Expected a list."}
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Return the items; if one is wrong, marshmallow composes the error that names it."""
@@ -203,10 +200,10 @@ class StopSequences(fields.Field[Any]):
     """A string, or a list of up to four strings."""
 
     LIMIT = 4
-    default_error_messages = _texts(
-        invalid="Expected a string or a list of strings.",
-        too_many="At most 4 stop sequences are allowed.",
-    )
+    default_error_messages = {
+        "invalid": "Expected a string or a list of strings.",
+        "too_many": "At most 4 stop sequences are allowed.",
+    }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | list[str]:
         if isinstance(value, str):
@@ -226,7 +223,7 @@ STOP = {"type": ["string", "array"], "items": {"type": "string"}, "maxItems": St
 class Content(fields.Field[Any]):
     """A message's content: a string or a list of content parts. The dialect checks the parts."""
 
-    default_error_messages = _texts(invalid="Expected a string, a list of content parts, or null.")
+    default_error_messages = {"invalid": "Expected a string, a list of content parts, or null."}
 
     def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
         """Return a string unchanged, without the overhead of marshmallow."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from gateway.schemas.answers import AnswerSchema, constant, one_of
+from gateway.schemas.answers import AnswerSchema, about, constant, one_of
 
 _BLOCK = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
 
@@ -21,10 +21,10 @@ class ThinkingTokensSchema(AnswerSchema):
 class MessageUsageSchema(AnswerSchema):
     """The usage of the answer."""
 
-    input_tokens = fields.Integer(metadata={"description": "Excludes cached tokens."})
+    input_tokens = fields.Integer(metadata=about("Excludes cached tokens."))
     cache_creation_input_tokens = fields.Integer()
     cache_read_input_tokens = fields.Integer()
-    output_tokens = fields.Integer(metadata={"description": "Includes thinking."})
+    output_tokens = fields.Integer(metadata=about("Includes thinking."))
     output_tokens_details = fields.Nested(ThinkingTokensSchema)
 
 
@@ -34,7 +34,7 @@ class MessageSchema(AnswerSchema):
     id = fields.String()
     type = constant("message")
     role = constant("assistant")
-    model = fields.String(metadata={"description": "The model's full name."})
+    model = fields.String(metadata=about("The model's full name."))
     content = fields.List(
         fields.Dict(), metadata={"items": _BLOCK, "description": "Blocks: `text`, `thinking` and `tool_use`."}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from gateway.schemas.answers import AnswerSchema, one_of
+from gateway.schemas.answers import AnswerSchema, about, one_of
 
 
 class IndexSchema(AnswerSchema):
@@ -20,18 +20,14 @@ class ClaudeStatusSchema(AnswerSchema):
     """The state of the CLI processes in the worker that answered."""
 
     version = fields.String(allow_none=True)
-    logged_in = fields.Boolean(allow_none=True, metadata={"description": "null if it is not known yet."})
-    running = fields.Integer(metadata={"description": "Answers that are being written."})
-    queued = fields.Integer(metadata={"description": "Requests that wait for their turn."})
-    kept = fields.Integer(
-        metadata={"description": "Parked processes, which wait for the next turn of a conversation."}
-    )
-    kept_hits = fields.Integer(metadata={"description": "Turns that a parked process answered."})
-    waiting_for_tools = fields.Integer(
-        metadata={"description": "Parked processes that wait for tool results."}
-    )
+    logged_in = fields.Boolean(allow_none=True, metadata=about("null if it is not known yet."))
+    running = fields.Integer(metadata=about("Answers that are being written."))
+    queued = fields.Integer(metadata=about("Requests that wait for their turn."))
+    kept = fields.Integer(metadata=about("Parked processes, which wait for the next turn of a conversation."))
+    kept_hits = fields.Integer(metadata=about("Turns that a parked process answered."))
+    waiting_for_tools = fields.Integer(metadata=about("Parked processes that wait for tool results."))
     prepared = fields.Integer()
-    warm = fields.Integer(metadata={"description": "Processes that are ready for a new conversation."})
+    warm = fields.Integer(metadata=about("Processes that are ready for a new conversation."))
     warm_hits = fields.Integer()
     warm_misses = fields.Integer()
     starting = fields.Integer()
@@ -47,9 +43,9 @@ class HealthSchema(AnswerSchema):
     sometimes = ("error", "claude_version", "active_sessions")
 
     status = one_of("healthy", "unhealthy")
-    error = fields.String(metadata={"description": "The problem, and what to do about it."})
-    version = fields.String(metadata={"description": "The version of the gateway."})
-    pid = fields.Integer(metadata={"description": "The process id of the worker that answered."})
+    error = fields.String(metadata=about("The problem, and what to do about it."))
+    version = fields.String(metadata=about("The version of the gateway."))
+    pid = fields.Integer(metadata=about("The process id of the worker that answered."))
     claude_version = fields.String(allow_none=True)
     active_sessions = fields.Integer()
     claude = fields.Nested(ClaudeStatusSchema)

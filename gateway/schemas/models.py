@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from gateway.schemas.answers import AnswerSchema, constant
+from gateway.schemas.answers import AnswerSchema, about, constant
 
 
 class ModelSchema(AnswerSchema):
@@ -16,7 +16,7 @@ class ModelSchema(AnswerSchema):
     id = fields.String()
     object = constant("model")
     created = fields.Integer(
-        metadata={"description": "Unix time in seconds; always 0, because the CLI does not report it."}
+        metadata=about("Unix time in seconds; always 0, because the CLI does not report it.")
     )
     owned_by = fields.String()
 
@@ -43,7 +43,7 @@ class ModelCapabilitiesSchema(AnswerSchema):
     name = fields.String()
     description = fields.String()
     max_tokens = fields.Integer(
-        allow_none=True, metadata={"description": "The largest number of tokens in one answer."}
+        allow_none=True, metadata=about("The largest number of tokens in one answer.")
     )
     supports_streaming = fields.Boolean()
     supports_tools = fields.Boolean()
@@ -70,9 +70,7 @@ class AnthropicModelSchema(AnswerSchema):
     id = fields.String()
     type = constant("model")
     display_name = fields.String()
-    created_at = fields.String(
-        metadata={"description": "Always in 1970, because the CLI does not report it."}
-    )
+    created_at = fields.String(metadata=about("Always in 1970, because the CLI does not report it."))
     lifecycle = fields.String()
     max_tokens = fields.Integer(allow_none=True)
 

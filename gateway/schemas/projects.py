@@ -16,7 +16,7 @@ from marshmallow import (
     validates_schema,
 )
 
-from gateway.schemas.answers import AnswerSchema, constant
+from gateway.schemas.answers import AnswerSchema, about, constant
 from gateway.schemas.fields import Count, Flag, ListOf, Text, allowed, at_least
 from gateway.schemas.pages import PaginationSchema
 from gateway.settings import BUILT_IN_TOOLS
@@ -50,7 +50,7 @@ class PolicySchema(StrictSchema):
     mode = Text(required=True, validate=allowed(*MODES))
     tools = ListOf(
         Text(validate=allowed(*BUILT_IN_TOOLS)),
-        metadata={"description": "The built-in tools of Claude Code that the model may see."},
+        metadata=about("The built-in tools of Claude Code that the model may see."),
     )
     allowed_tools = ListOf(
         Text(
@@ -59,13 +59,11 @@ class PolicySchema(StrictSchema):
             )
         ),
         validate=validate.Length(max=MAX_RULES),
-        metadata={
-            "description": "Permission rules; everything else is denied, because no user can be asked."
-        },
+        metadata=about("Permission rules; everything else is denied, because no user can be asked."),
     )
     permission_mode = Text(validate=allowed(*PERMISSION_MODES))
     max_turns = Count(validate=at_least(1))
-    report_activity = Flag(metadata={"description": "Report the use of tools as `reasoning_content`."})
+    report_activity = Flag(metadata=about("Report the use of tools as `reasoning_content`."))
 
     @pre_load
     def drop_nulls(self, data: Any, **kwargs: Any) -> Any:
@@ -122,9 +120,7 @@ class NewProjectSchema(ProjectChangeSchema):
     )
     path = Text(
         allow_none=True,
-        metadata={
-            "description": "The name of its folder in PROJECT_ROOT. If it is missing, the project's id is used."
-        },
+        metadata=about("The name of its folder in PROJECT_ROOT. If it is missing, the project's id is used."),
     )
 
 
@@ -134,7 +130,7 @@ class ProjectSchema(AnswerSchema):
     id = fields.String()
     name = fields.String()
     description = fields.String(allow_none=True)
-    path = fields.String(metadata={"description": "The name of its folder in PROJECT_ROOT."})
+    path = fields.String(metadata=about("The name of its folder in PROJECT_ROOT."))
     policy = fields.Dict()
     created_at = fields.DateTime()
     updated_at = fields.DateTime()
@@ -159,7 +155,7 @@ class FileSchema(AnswerSchema):
     """A file of a project."""
 
     object = constant("project.file")
-    name = fields.String(metadata={"description": "The path of the file in the project."})
+    name = fields.String(metadata=about("The path of the file in the project."))
     bytes = fields.Integer()
     modified_at = fields.DateTime()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from gateway.schemas.answers import AnswerSchema, always_null, constant, one_of
+from gateway.schemas.answers import AnswerSchema, about, always_null, constant, one_of
 from gateway.schemas.chat_answers import COST, SECONDS, CompletionTokensSchema, PromptTokensSchema
 
 _ITEM = {
@@ -28,9 +28,9 @@ class ResponseUsageSchema(AnswerSchema):
 
     sometimes = ("cost",)
 
-    input_tokens = fields.Integer(metadata={"description": "Includes cached tokens."})
+    input_tokens = fields.Integer(metadata=about("Includes cached tokens."))
     input_tokens_details = fields.Nested(PromptTokensSchema)
-    output_tokens = fields.Integer(metadata={"description": "Includes thinking."})
+    output_tokens = fields.Integer(metadata=about("Includes thinking."))
     output_tokens_details = fields.Nested(CompletionTokensSchema)
     total_tokens = fields.Integer()
     cost = fields.Float(metadata=COST)
@@ -71,7 +71,7 @@ class ResponseSchema(AnswerSchema):
     previous_response_id = fields.String(allow_none=True)
     reasoning = fields.Dict()
     service_tier = fields.String()
-    store = fields.Boolean(metadata={"description": "True if the response is stored."})
+    store = fields.Boolean(metadata=about("True if the response is stored."))
     temperature = fields.Float(allow_none=True)
     text = fields.Dict()
     tool_choice = fields.Raw(metadata={"type": ["string", "object"]})

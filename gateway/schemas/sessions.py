@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import EXCLUDE, fields, validate
 
-from gateway.schemas.answers import AnswerSchema, ErrorDetailsSchema, constant
+from gateway.schemas.answers import AnswerSchema, ErrorDetailsSchema, about, constant
 from gateway.schemas.fields import LenientSchema, Text
 from gateway.schemas.pages import PageQuerySchema, PaginationSchema
 
@@ -23,8 +23,8 @@ class NewSessionSchema(LenientSchema):
 
     project_id = Text()
     title = Text(validate=_short_text())
-    model = Text(metadata={"description": "For turns that name no model."})
-    system_prompt = Text(metadata={"description": "For turns without a system prompt of their own."})
+    model = Text(metadata=about("For turns that name no model."))
+    system_prompt = Text(metadata=about("For turns without a system prompt of their own."))
 
 
 class RenameSchema(LenientSchema):
@@ -53,17 +53,17 @@ class SessionSchema(AnswerSchema):
     created_at = fields.DateTime(format="iso")
     updated_at = fields.DateTime(format="iso")
     is_active = constant(True, "Expired sessions are not found.")
-    is_stored = fields.Boolean(metadata={"description": "True if the messages of the session are stored."})
+    is_stored = fields.Boolean(metadata=about("True if the messages of the session are stored."))
     is_running = fields.Boolean()
     total_tokens = fields.Integer()
-    total_cost = fields.Float(metadata={"description": "In USD."})
+    total_cost = fields.Float(metadata=about("In USD."))
     message_count = fields.Integer()
 
 
 class SessionWithMessagesSchema(SessionSchema):
     """A session with its messages."""
 
-    messages = fields.List(fields.Dict(), metadata={"description": "Chat messages, oldest first."})
+    messages = fields.List(fields.Dict(), metadata=about("Chat messages, oldest first."))
 
 
 class SessionListSchema(AnswerSchema):
@@ -118,4 +118,4 @@ class CheckSchema(AnswerSchema):
     valid = fields.Boolean()
     errors = fields.List(fields.Nested(ErrorDetailsSchema))
     ignored_parameters = fields.List(fields.String())
-    model = fields.String(allow_none=True, metadata={"description": "The model that would answer."})
+    model = fields.String(allow_none=True, metadata=about("The model that would answer."))

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from gateway.record import GROUPS
-from gateway.schemas.answers import AnswerSchema, constant
+from gateway.schemas.answers import AnswerSchema, about, constant
 from gateway.schemas.pages import PaginationSchema
 
 MAX_PER_PAGE = 1000
@@ -21,7 +21,7 @@ def _day(name: str) -> fields.Date:
         format="%Y-%m-%d",
         validate=validate.Range(min=EARLIEST, error="Expected a date on or after {min}."),
         error_messages={"invalid": "Expected a date in the form YYYY-MM-DD."},
-        metadata={"description": "A UTC date. The day is included."},
+        metadata=about("A UTC date. The day is included."),
     )
 
 
@@ -52,16 +52,16 @@ class UsageQuerySchema(Schema):
 class FiguresSchema(AnswerSchema):
     """Sums over answers."""
 
-    requests = fields.Integer(metadata={"description": "All answers, including failed and cut ones."})
+    requests = fields.Integer(metadata=about("All answers, including failed and cut ones."))
     failed = fields.Integer()
-    cut = fields.Integer(metadata={"description": "Answers whose client left or stopped them."})
-    input_tokens = fields.Integer(metadata={"description": "Excludes cached tokens."})
+    cut = fields.Integer(metadata=about("Answers whose client left or stopped them."))
+    input_tokens = fields.Integer(metadata=about("Excludes cached tokens."))
     cache_read_tokens = fields.Integer()
     cache_write_tokens = fields.Integer()
-    output_tokens = fields.Integer(metadata={"description": "Includes thinking."})
+    output_tokens = fields.Integer(metadata=about("Includes thinking."))
     thinking_tokens = fields.Integer()
     total_tokens = fields.Integer()
-    cost = fields.Float(metadata={"description": "In USD."})
+    cost = fields.Float(metadata=about("In USD."))
 
 
 class GroupSchema(FiguresSchema):
