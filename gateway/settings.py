@@ -252,6 +252,11 @@ class Settings:
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def max_running_turns(self) -> int:
+        """Return the number of answers that may be written at once. Each needs a process."""
+        return min(self.max_concurrent_sessions, self.max_processes)
+
 
 DECLARED: tuple[Field[Any], ...] = tuple(one for one in fields(Settings) if one.name != "environ")
 

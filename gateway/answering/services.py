@@ -16,9 +16,6 @@ from gateway.answering.background import BackgroundResponses
 from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.sessions import SessionTurns
-from gateway.claude.catalog import ModelCatalog
-from gateway.claude.launcher import Launcher
-from gateway.claude.limits import Limits
 from gateway.claude.service import Claude
 from gateway.errors import ModelNotFound, ShuttingDown, StoreError
 from gateway.observe import logs
@@ -93,7 +90,7 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
     `now` is the clock of the rate limits in the database, in seconds since 1970; tests replace it.
     """
     store = _open_store(settings.database_url)
-    claude = _build_claude(settings)
+    claude = Claude(settings)
     projects = Projects(store)
     responses = Responses(store, timedelta(days=settings.responses_ttl_days))
     expiry = _session_expiry(settings)
@@ -135,32 +132,6 @@ def _open_store(url: str) -> Store:
         reason = f"DATABASE_URL={hide_password(url)}: {error.__cause__}" if error.__cause__ else error.message
         raise SettingsError(f"The database cannot be used. {reason}") from error
     return store
-
-
-def _build_claude(settings: Settings) -> Claude:
-    return Claude(
-        ModelCatalog(settings.claude_code_api_models_path, settings.default_model),
-        Limits(
-            turns=settings.max_concurrent_sessions,
-            queue=settings.max_queued_requests,
-            queue_seconds=settings.queue_timeout_seconds,
-            start_seconds=settings.start_timeout_seconds,
-            silence_seconds=settings.streaming_timeout_seconds,
-            turn_seconds=settings.turn_timeout_seconds,
-            tool_seconds=settings.tool_wait_seconds,
-            park_seconds=settings.keep_seconds,
-            processes=settings.max_processes,
-            warm_processes=settings.warm_processes,
-            max_warm_processes=settings.max_warm_processes,
-        ),
-        Launcher(
-            work_dir=settings.claude_work_dir,
-            environ=settings.environ,
-            binary_path=settings.claude_binary_path,
-            api_key=settings.claude_api_key,
-            max_retries=settings.claude_max_retries,
-        ),
-    )
 
 
 def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) -> RequestLimits:

@@ -2,7 +2,7 @@
 
 For example:
 
-    launcher = Launcher(work_dir=Path("/tmp/work"), environ=os.environ)
+    launcher = Launcher(load())
     launcher.find_binary()
     process = launcher.start_chat()
 """
@@ -11,36 +11,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version
 from gateway.claude.cli.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
 from gateway.claude.cli.process import Process
+from gateway.settings import Settings
 from gateway.turn import AgentWorkspace
 
 log = logging.getLogger(__name__)
 
 
 class Launcher:
-    """Starts CLI processes.
+    """Starts CLI processes by the settings. Conversations run in an empty folder, which is created if necessary."""
 
-    `environ` is the gateway's environment; only a part of it is passed on. `work_dir` is the empty folder that
-    conversations run in. It is created if necessary. Without `binary_path` the CLI is searched for.
-    """
-
-    def __init__(
-        self,
-        *,
-        work_dir: Path,
-        environ: Mapping[str, str],
-        binary_path: str | None = None,
-        api_key: str | None = None,
-        max_retries: int = 2,
-    ) -> None:
-        self.environ = child_environment(environ, api_key=api_key, max_retries=max_retries)
+    def __init__(self, settings: Settings) -> None:
+        self.environ = child_environment(
+            settings.environ, api_key=settings.claude_api_key, max_retries=settings.claude_max_retries
+        )
         self.binary: Binary | None = None
-        self._work_dir = work_dir
-        self._binary_path = binary_path
+        self._work_dir = settings.claude_work_dir
+        self._binary_path = settings.claude_binary_path
 
     def find_binary(self) -> None:
         """Search for the CLI. Raises ClaudeUnavailable with advice for the operator."""

@@ -84,7 +84,7 @@ class Run:
         self._reader: AnswerReader | None = None
         self._holds_slot = False
         self._has_ended = False
-        limit = fleet.limits.turn_seconds
+        limit = fleet.settings.turn_timeout_seconds
         timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
         self._deadline = gevent.spawn_later(limit, self.stop, timeout)
 
@@ -199,7 +199,7 @@ class Run:
             conversation = self._start_fresh(attempt.model)
         reader = conversation.expect_answer(attempt.model)
         try:
-            for batch in conversation.read_answer(reader, self._fleet.limits.silence_seconds):
+            for batch in conversation.read_answer(reader, self._fleet.settings.streaming_timeout_seconds):
                 self._reader = reader
                 if isinstance(batch[-1], Done):
                     self._complete(conversation, reader, attempt.model)
@@ -234,7 +234,7 @@ class Run:
         try:
             process = self._take_process()
             process.adopt_context()
-            conversation = Conversation(process, self._turn, self._fleet.limits.tool_seconds)
+            conversation = Conversation(process, self._turn, self._fleet.settings.tool_wait_seconds)
             self._conversation = conversation
             self._raise_if_stopped()  # `stop` may have been called while the process was handed over
             conversation.set_up(tuning)

@@ -2,7 +2,7 @@
 
 For example:
 
-    claude = Claude(ModelCatalog(), Limits(), Launcher(work_dir=Path("/tmp/work"), environ=os.environ))
+    claude = Claude(load())
     claude.open()
     runs = claude.answer(turn)
     try:
@@ -19,26 +19,23 @@ from typing import Any
 
 import gevent
 
-from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.fleet.fleet import Fleet
-from gateway.claude.launcher import Launcher
-from gateway.claude.limits import Limits
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.run import Run
 from gateway.claude.token_counting import count_tokens
 from gateway.errors import GatewayError, ShuttingDown
+from gateway.settings import Settings
 from gateway.turn import Turn
 
 
 class Claude:
     """Answers turns with CLI processes. `runs` are the turns that are running now."""
 
-    def __init__(self, catalog: ModelCatalog, limits: Limits, launcher: Launcher) -> None:
-        self.catalog = catalog
-        self.limits = limits
+    def __init__(self, settings: Settings) -> None:
         self.runs: set[Run] = set()
-        self._fleet = Fleet(catalog, limits, launcher)
+        self._fleet = Fleet(settings)
+        self.catalog = self._fleet.catalog
 
     def open(self) -> None:
         """Search for the CLI and start warm processes, in the background. Problems are logged."""

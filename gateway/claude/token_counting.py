@@ -26,7 +26,9 @@ def count_tokens(fleet: Fleet, turn: Turn) -> int:
     tuning = tune(turn, turn.resolved_model, is_seeded=True)
     fleet.acquire_slot(Ticket[bool]())
     try:
-        conversation = Conversation(fleet.take_warm(Ticket[Process]()), turn, fleet.limits.tool_seconds)
+        conversation = Conversation(
+            fleet.take_warm(Ticket[Process]()), turn, fleet.settings.tool_wait_seconds
+        )
         try:
             conversation.set_up(tuning)
             conversation.seed(turn.messages)

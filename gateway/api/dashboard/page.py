@@ -87,7 +87,7 @@ def collect_live_values() -> dict[str, Any]:
         "workers": get_services().settings.web_concurrency,
         "problem": claude.problem,
         "status": claude.status(),
-        "most_answers": claude.limits.running_turns,
+        "most_answers": get_services().settings.max_running_turns,
         "windows": [
             (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
             for name, seen in claude.rate_limit_windows.items()

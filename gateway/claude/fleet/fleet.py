@@ -3,7 +3,7 @@
 For example, a turn that has the fleet to itself:
 
     fleet.acquire_slot(Ticket())
-    conversation = Conversation(fleet.take_warm(Ticket()), turn, fleet.limits.tool_seconds)
+    conversation = Conversation(fleet.take_warm(Ticket()), turn, fleet.settings.tool_wait_seconds)
     ...                                       # set up, ask, read
     fleet.park(digest, conversation)          # or fleet.end_conversation(conversation)
     fleet.release_slot()
@@ -33,8 +33,8 @@ from gateway.claude.fleet.slots import Slots
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
 from gateway.claude.launcher import Launcher
-from gateway.claude.limits import Limits
 from gateway.errors import ClaudeUnavailable, GatewayError
+from gateway.settings import Settings
 from gateway.turn import AgentWorkspace, Turn
 
 log = logging.getLogger(__name__)
@@ -63,22 +63,24 @@ class Fleet:
     All times are in seconds. Only the methods of steps 2 and 3 wait.
     """
 
-    def __init__(self, catalog: ModelCatalog, limits: Limits, launcher: Launcher) -> None:
-        self.catalog = catalog
-        self.limits = limits
+    def __init__(self, settings: Settings) -> None:
+        self.catalog = ModelCatalog(settings.claude_code_api_models_path, settings.default_model)
+        self.settings = settings
         self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # as last reported by the CLI
-        self._launcher = launcher
+        self._launcher = Launcher(settings)
         self._login = Login()
-        self._slots = Slots(limits.running_turns, limits.queue, limits.queue_seconds)
+        self._slots = Slots(
+            settings.max_running_turns, settings.max_queued_requests, settings.queue_timeout_seconds
+        )
         self._parked = ParkedConversations(self.end_conversation)
-        self._budget = Budget(limits.processes, self._slots, self._parked)
+        self._budget = Budget(settings.max_processes, self._slots, self._parked)
         self._pool = WarmPool(
             self._start_chat,
-            catalog.merge,
-            size=min(limits.warm_processes, limits.processes),
-            max_size=limits.max_warm_processes,
+            self.catalog.merge,
+            size=min(settings.warm_processes, settings.max_processes),
+            max_size=settings.max_warm_processes,
             allows_start=self._budget.allows_start,
-            start_timeout=limits.start_seconds,
+            start_timeout=settings.start_timeout_seconds,
         )
         self._setups: OrderedDict[bytes, int] = OrderedDict()
         self._refusal: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
@@ -95,9 +97,9 @@ class Fleet:
     def await_ready(self) -> None:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
         if self._opener is not None:
-            self._first_search_done.wait(self.limits.start_seconds)
+            self._first_search_done.wait(self.settings.start_timeout_seconds)
             if self._refusal is None:
-                self._pool.settled.wait(self.limits.start_seconds)
+                self._pool.settled.wait(self.settings.start_timeout_seconds)
         if self._refusal is not None:
             raise self._refusal
 
@@ -135,7 +137,7 @@ class Fleet:
 
         Raises ClaudeUnavailable, or the error of `ticket.cancel`.
         """
-        return self._pool.take(ticket, self.limits.start_seconds)
+        return self._pool.take(ticket, self.settings.start_timeout_seconds)
 
     def start_agent(self, workspace: AgentWorkspace) -> Process:
         """Start a process for a running turn that works in a project.
@@ -169,7 +171,7 @@ class Fleet:
 
     def park(self, digest: bytes, conversation: Conversation) -> None:
         """Park the conversation of a turn that is about to release its slot. End it if parking is turned off."""
-        seconds = self.limits.tool_seconds if conversation.is_waiting else self.limits.park_seconds
+        seconds = self.settings.tool_wait_seconds if conversation.is_waiting else self.settings.keep_seconds
         if seconds > 0 and not self._is_retired:
             self._parked.put(digest, conversation, seconds)
             self._budget.trim_parked(self._pool.process_count, leaving=1)
@@ -192,7 +194,7 @@ class Fleet:
         self._setups[digest] = uses
         if len(self._setups) > REMEMBERED_SETUPS:
             self._setups.popitem(last=False)
-        if uses > 1 and self.limits.park_seconds > 0:
+        if uses > 1 and self.settings.keep_seconds > 0:
             setup = replace(turn, messages=())
             gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, PREPARE_TRIES)
 
@@ -205,14 +207,14 @@ class Fleet:
             if tries > 1:
                 gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, tries - 1)
             return
-        conversation = Conversation(process, setup, self.limits.tool_seconds)
+        conversation = Conversation(process, setup, self.settings.tool_wait_seconds)
         try:
             conversation.set_up(tuning)
         except (GatewayError, ProcessEnded) as error:
             log.warning("a process could not be prepared: %s", error)
             self.end_conversation(conversation)
         else:
-            self._parked.put(digest, conversation, self.limits.park_seconds)
+            self._parked.put(digest, conversation, self.settings.keep_seconds)
             self._budget.trim_parked(self._pool.process_count)
         self._pool.refill_later()
 
@@ -289,7 +291,7 @@ class Fleet:
         except OSError:
             return  # the pool logs the same error
         try:
-            (result,) = probe.send_requests([{"subtype": "initialize"}], self.limits.start_seconds)
+            (result,) = probe.send_requests([{"subtype": "initialize"}], self.settings.start_timeout_seconds)
         except StartFailure as error:
             log.warning("the CLI did not report how it is logged in: %s", error)
             self._pool.settled.set()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.claude.catalog import ModelCatalog
 from gateway.claude.fleet.fleet import Fleet
-from gateway.claude.launcher import Launcher
-from gateway.claude.limits import Limits
+from gateway.settings import Settings
 from gateway.turn import Message, Model, Turn
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
@@ -15,26 +13,28 @@ from tests.support.scripted import ScriptedCli
 MODEL = Model("claude-scripted", name="Scripted", thinking="none")
 
 
-def make_launcher(cli: ScriptedCli) -> Launcher:
-    """Return a launcher that starts the scripted CLI."""
-    environ = {"HOME": str(cli.home), "PATH": "/usr/bin:/bin"}
-    return Launcher(work_dir=cli.home / "work", environ=environ, binary_path=str(cli.path))
+def make_settings(cli: ScriptedCli, **settings: Any) -> Settings:
+    """Return settings for the scripted CLI, with short times, so that a test that hangs fails soon."""
+    defaults = {
+        "claude_binary_path": str(cli.path),
+        "claude_work_dir": cli.home / "work",
+        "environ": {"HOME": str(cli.home), "PATH": "/usr/bin:/bin"},
+        "warm_processes": 1,
+        "queue_timeout_seconds": 1.0,
+        "start_timeout_seconds": 10.0,
+        "streaming_timeout_seconds": 5.0,
+    }
+    return Settings(**{**defaults, **settings})
 
 
-def make_limits(**limits: Any) -> Limits:
-    """Return limits with short times, so that a test that hangs fails soon."""
-    defaults = {"warm_processes": 1, "queue_seconds": 1.0, "start_seconds": 10.0, "silence_seconds": 5.0}
-    return Limits(**{**defaults, **limits})
-
-
-def make_fleet(cli: ScriptedCli, **limits: Any) -> Fleet:
+def make_fleet(cli: ScriptedCli, **settings: Any) -> Fleet:
     """Return a fleet that is open and whose warm pool is full."""
-    bounds = make_limits(**limits)
-    fleet = Fleet(ModelCatalog(), bounds, make_launcher(cli))
+    fleet = Fleet(make_settings(cli, **settings))
     fleet.open()
     fleet.await_ready()
+    warm = fleet.settings.warm_processes
     # The probe that asks for the login has ended too.
-    run_until(lambda: fleet.status()["warm"] == fleet.status()["processes"] == bounds.warm_processes)
+    run_until(lambda: fleet.status()["warm"] == fleet.status()["processes"] == warm)
     return fleet
 
 

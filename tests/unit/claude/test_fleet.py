@@ -44,7 +44,7 @@ def start_fleet(cli: ScriptedCli) -> Iterator[Start]:
 def converse(fleet: Fleet, text: str = "hello") -> Conversation:
     """Return a conversation on a warm process that has been set up."""
     asked = turn(text)
-    conversation = Conversation(fleet.take_warm(Ticket[Process]()), asked, fleet.limits.tool_seconds)
+    conversation = Conversation(fleet.take_warm(Ticket[Process]()), asked, fleet.settings.tool_wait_seconds)
     conversation.set_up(tune(asked, MODEL, is_seeded=True))
     return conversation
 
@@ -70,7 +70,7 @@ def test_refused_turns_get_the_reason(start_fleet: Start) -> None:
 
 
 def test_slots_are_limited_by_the_number_of_processes(start_fleet: Start) -> None:
-    fleet = start_fleet(turns=5, processes=1, queue=0)
+    fleet = start_fleet(max_concurrent_sessions=5, max_processes=1, max_queued_requests=0)
     fleet.acquire_slot(Ticket[bool]())
     with pytest.raises(TooManyTurns):
         fleet.acquire_slot(Ticket[bool]())
@@ -89,7 +89,7 @@ def test_parked_conversation_is_found_by_its_digest(start_fleet: Start) -> None:
     fleet.end_conversation(conversation)
 
 
-@pytest.mark.parametrize("limits", [{"park_seconds": 0.0}, {"park_seconds": 0.05}])
+@pytest.mark.parametrize("limits", [{"keep_seconds": 0.0}, {"keep_seconds": 0.05}])
 def test_parked_process_ends_after_the_time_limit(start_fleet: Start, limits: dict[str, float]) -> None:
     fleet = start_fleet(**limits)
     conversation = converse(fleet)
@@ -109,7 +109,7 @@ def test_retired_fleet_keeps_no_process_waiting_but_still_serves(start_fleet: St
 
 
 def test_least_recently_parked_conversation_makes_room(start_fleet: Start) -> None:
-    fleet = start_fleet(processes=2, warm_processes=0)
+    fleet = start_fleet(max_processes=2, warm_processes=0)
     conversations = []
     for digest in (b"1", b"2", b"3"):
         fleet.acquire_slot(Ticket[bool]())
@@ -123,7 +123,7 @@ def test_least_recently_parked_conversation_makes_room(start_fleet: Start) -> No
 def test_agent_evicts_parked_conversations_and_then_warm_processes(
     start_fleet: Start, cli: ScriptedCli
 ) -> None:
-    fleet = start_fleet(processes=2, warm_processes=1)
+    fleet = start_fleet(max_processes=2, warm_processes=1)
     conversation = converse(fleet)
     fleet.park(b"digest", conversation)
     run_until(lambda: fleet.status()["warm"] == 1)

@@ -251,7 +251,7 @@ def test_stop_from_another_greenlet_ends_the_process_at_once(fleet: Fleet, word:
 
 
 def test_stop_in_the_queue_gives_up_the_place(cli: ScriptedCli) -> None:
-    fleet = make_fleet(cli, turns=1, queue_seconds=10.0)
+    fleet = make_fleet(cli, max_concurrent_sessions=1, queue_timeout_seconds=10.0)
     fleet.acquire_slot(Ticket[bool]())
     run = Run(fleet, turn("hello"))
     reader = gevent.spawn(text_of, run)
@@ -274,7 +274,7 @@ def test_run_that_was_stopped_before_it_began_takes_no_slot(fleet: Fleet) -> Non
 
 
 def test_turn_that_takes_too_long_times_out(cli: ScriptedCli) -> None:
-    fleet = make_fleet(cli, turn_seconds=0.5)
+    fleet = make_fleet(cli, turn_timeout_seconds=0.5)
     with pytest.raises(TurnTimeout, match=r"longer than 0\.5 seconds"):
         answer(fleet, turn("HANGLATER"))
     assert_idle(fleet)
@@ -282,7 +282,7 @@ def test_turn_that_takes_too_long_times_out(cli: ScriptedCli) -> None:
 
 
 def test_silent_cli_times_out(cli: ScriptedCli) -> None:
-    fleet = make_fleet(cli, silence_seconds=0.3)
+    fleet = make_fleet(cli, streaming_timeout_seconds=0.3)
     with pytest.raises(TurnTimeout, match=r"silent for 0\.3 seconds"):
         answer(fleet, turn("HANGLATER"))
     fleet.close()

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from gateway.claude.catalog import ModelCatalog
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.service import Claude
 from gateway.errors import ShuttingDown, TurnStopped, UpstreamError
 from gateway.turn import Text
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
-from tests.unit.claude.fleets import make_launcher, make_limits, turn
+from tests.unit.claude.fleets import make_settings, turn
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
@@ -25,7 +24,7 @@ pytestmark = [
 @pytest.fixture
 def claude(cli: ScriptedCli) -> Iterator[Claude]:
     """Return the facade of an open fleet of scripted CLIs."""
-    claude = Claude(ModelCatalog(), make_limits(), make_launcher(cli))
+    claude = Claude(make_settings(cli))
     claude.open()
     yield claude
     claude.close()
