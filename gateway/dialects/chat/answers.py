@@ -9,29 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway.dialects.chat.field_names import FIELD_NAMES
+from gateway import turn
 from gateway.dialects.common import finish_reasons, sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
-from gateway.dialects.common.field_errors import translate_error
+from gateway.dialects.common.field_errors import FieldNames, translate_error
 from gateway.dialects.common.openai_usage import completion_usage
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
-from gateway.turn import (
-    Done,
-    Event,
-    Idle,
-    Refusal,
-    Retracted,
-    Started,
-    Text,
-    Thinking,
-    ToolArguments,
-    ToolCall,
-    Usage,
-    sum_usage,
-)
 
+#: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
+FIELD_NAMES: FieldNames = {
+    "output_schema": "response_format.json_schema.schema",
+    "structured_output": "response_format",
+}
 CHUNK = "chat.completion.chunk"
 
 _DEFAULT_FORMAT = ToolCallFormat()
@@ -64,10 +55,10 @@ class StreamEncoder:
         self._common = {"id": answer_id, "object": CHUNK, "created": created, "model": ""}
         self._include_usage = include_usage
         self._format = call_format
-        self._usages: dict[int, Usage] = {}
+        self._usages: dict[int, turn.Usage] = {}
         self._set_model("", n)
 
-    def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
+    def encode(self, batch: Iterable[turn.Event], index: int = 0) -> bytes:
         """Return the chunks for all events of `batch`, which belong to choice `index`."""
         return sse.one_line(b"".join([self._encode(event, index) for event in batch]))
 
@@ -80,13 +71,13 @@ class StreamEncoder:
         self._head = sse.DATA + dumps(self._common)[:-1] + b',"choices":['
         self._choices = [_ChoiceEncoder(index, self._head, self._format) for index in range(n)]
 
-    def _encode(self, event: Event, index: int) -> bytes:
-        if isinstance(event, Started) and not self._common["model"]:
+    def _encode(self, event: turn.Event, index: int) -> bytes:
+        if isinstance(event, turn.Started) and not self._common["model"]:
             self._set_model(event.model, len(self._choices))
         chunk = self._choices[index].encode(event)
-        return chunk + self._end(event, index) if isinstance(event, Done) else chunk
+        return chunk + self._end(event, index) if isinstance(event, turn.Done) else chunk
 
-    def _end(self, event: Done, index: int) -> bytes:
+    def _end(self, event: turn.Done, index: int) -> bytes:
         self._usages[index] = event.usage
         if len(self._usages) < len(self._choices):
             return b""
@@ -95,7 +86,7 @@ class StreamEncoder:
     def _usage_chunk(self) -> bytes:
         if not self._include_usage:
             return b""
-        usage = completion_usage(sum_usage(self._usages.values()))
+        usage = completion_usage(turn.sum_usage(self._usages.values()))
         return self._head + b'],"usage":' + dumps(usage) + b"}" + sse.END
 
 
@@ -108,7 +99,7 @@ class _ChoiceEncoder:
     def __init__(self, index: int, head: bytes, call_format: ToolCallFormat) -> None:
         self._format = call_format
         self._has_begun = False
-        self._open_call: ToolCall | None = None
+        self._open_call: turn.ToolCall | None = None
         self._pending_arguments: list[str] | None = None
         self._before = head + b'{"index":%d,"delta":' % index
         self._delta = self._before + b"{"
@@ -116,43 +107,43 @@ class _ChoiceEncoder:
         self._before_text = self._delta + b'"content":'
         self._before_thinking = self._delta + b'"reasoning_content":'
         self._writers: dict[type, Callable[[Any], bytes]] = {
-            Started: self._started,
-            Text: self._text,
-            Thinking: self._thinking,
-            ToolCall: self._tool_call,
-            ToolArguments: self._tool_arguments,
-            Refusal: self._refusal,
-            Retracted: self._retracted,
-            Idle: self._idle,
-            Done: self._done,
+            turn.Started: self._started,
+            turn.Text: self._text,
+            turn.Thinking: self._thinking,
+            turn.ToolCall: self._tool_call,
+            turn.ToolArguments: self._tool_arguments,
+            turn.Refusal: self._refusal,
+            turn.Retracted: self._retracted,
+            turn.Idle: self._idle,
+            turn.Done: self._done,
         }
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: turn.Event) -> bytes:
         """Return the chunks for an event; b"" for no chunk."""
         return self._writers[type(event)](event)
 
-    def _started(self, event: Started) -> bytes:
+    def _started(self, event: turn.Started) -> bytes:
         if self._has_begun:
             return b""  # the role is sent once
         self._has_begun = True
         return self._delta + b'"role":"assistant","content":""' + self._after_delta
 
-    def _text(self, event: Text) -> bytes:
+    def _text(self, event: turn.Text) -> bytes:
         return self._before_text + dumps(event.text) + self._after_delta
 
-    def _thinking(self, event: Thinking) -> bytes:
+    def _thinking(self, event: turn.Thinking) -> bytes:
         return self._before_thinking + dumps(event.text) + self._after_delta
 
-    def _refusal(self, event: Refusal) -> bytes:
+    def _refusal(self, event: turn.Refusal) -> bytes:
         return self._delta + b'"refusal":' + dumps(event.text) + self._after_delta
 
-    def _retracted(self, event: Retracted) -> bytes:
+    def _retracted(self, event: turn.Retracted) -> bytes:
         raise retracted_answer()
 
-    def _idle(self, event: Idle) -> bytes:
+    def _idle(self, event: turn.Idle) -> bytes:
         return sse.KEEP_ALIVE
 
-    def _tool_call(self, event: ToolCall) -> bytes:
+    def _tool_call(self, event: turn.ToolCall) -> bytes:
         ended = self._end_call()
         # Hold back arguments that are sent whole, and the "{}" of a call that gets no arguments.
         self._open_call, self._pending_arguments = event, []
@@ -160,7 +151,7 @@ class _ChoiceEncoder:
         call = {"index": event.index, "id": event.id, "type": "function", "function": function}
         return ended + self._call_delta(event.index, call, function)
 
-    def _tool_arguments(self, event: ToolArguments) -> bytes:
+    def _tool_arguments(self, event: turn.ToolArguments) -> bytes:
         if not event.fragment:
             return b""
         call = self._open_call
@@ -191,7 +182,7 @@ class _ChoiceEncoder:
             return b""  # the deprecated format has room for one call
         return self._delta + b'"function_call":' + dumps(function) + self._after_delta
 
-    def _done(self, event: Done) -> bytes:
+    def _done(self, event: turn.Done) -> bytes:
         reason = dumps(finish_reason(event.stop_reason, self._format))
         finish = self._before + b'{},"logprobs":null,"finish_reason":' + reason + b"}]}" + sse.END
         return self._end_call() + finish
@@ -214,10 +205,10 @@ class Collector:
         self._choices = [ChoiceCollector(call_format) for _ in range(n)]
         self._extra = extra or {}
 
-    def add(self, batch: Iterable[Event], index: int = 0) -> None:
+    def add(self, batch: Iterable[turn.Event], index: int = 0) -> None:
         """Add events of choice `index`."""
         for event in batch:
-            if isinstance(event, Started):
+            if isinstance(event, turn.Started):
                 self._common["model"] = self._common["model"] or event.model
             else:
                 self._choices[index].add(event)
@@ -225,7 +216,7 @@ class Collector:
     def body(self) -> dict[str, Any]:
         """Return the `chat.completion`. Raises UpstreamError if an answer is not complete."""
         choices = [{"index": index, **choice.choice()} for index, choice in enumerate(self._choices)]
-        usage = sum_usage(choice.done.usage for choice in self._choices if choice.done)
+        usage = turn.sum_usage(choice.done.usage for choice in self._choices if choice.done)
         return {**self._common, "choices": choices, "usage": completion_usage(usage), **self._extra}
 
 
@@ -233,29 +224,29 @@ class ChoiceCollector:
     """Collect the events of one choice. `done` is its last event, None until it has come."""
 
     def __init__(self, call_format: ToolCallFormat = _DEFAULT_FORMAT) -> None:
-        self.done: Done | None = None
+        self.done: turn.Done | None = None
         self._format = call_format
         self._refusal: str | None = None
         self._text: list[str] = []
         self._thinking: list[str] = []
-        self._calls: dict[int, ToolCall] = {}
+        self._calls: dict[int, turn.ToolCall] = {}
         self._arguments: dict[int, list[str]] = {}
 
-    def add(self, event: Event) -> None:
+    def add(self, event: turn.Event) -> None:
         """Add an event; `Started` and `Idle` change nothing."""
-        if isinstance(event, Text):
+        if isinstance(event, turn.Text):
             self._text.append(event.text)
-        elif isinstance(event, Retracted):
+        elif isinstance(event, turn.Retracted):
             self._text.clear()
-        elif isinstance(event, Refusal):
+        elif isinstance(event, turn.Refusal):
             self._refusal = event.text
-        elif isinstance(event, Thinking):
+        elif isinstance(event, turn.Thinking):
             self._thinking.append(event.text)
-        elif isinstance(event, ToolArguments):
+        elif isinstance(event, turn.ToolArguments):
             self._arguments.setdefault(event.index, []).append(event.fragment)
-        elif isinstance(event, ToolCall):
+        elif isinstance(event, turn.ToolCall):
             self._calls[event.index] = event
-        elif isinstance(event, Done):
+        elif isinstance(event, turn.Done):
             self.done = event
 
     def choice(self) -> dict[str, Any]:
@@ -288,6 +279,6 @@ class ChoiceCollector:
         ]
         return {"function_call": calls[0]["function"]} if self._format.deprecated else {"tool_calls": calls}
 
-    def _function(self, call: ToolCall) -> dict[str, str]:
+    def _function(self, call: turn.ToolCall) -> dict[str, str]:
         written = "".join(self._arguments.get(call.index, ()))
         return {"name": call.name, "arguments": self._format.arguments(call.name, written)}

@@ -10,25 +10,12 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from gateway import turn
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
-from gateway.dialects.messages.errors import error_body
-from gateway.dialects.messages.field_names import FIELD_NAMES
+from gateway.dialects.messages.errors import FIELD_NAMES, error_body
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
-from gateway.turn import (
-    Done,
-    Event,
-    Idle,
-    Refusal,
-    Retracted,
-    Started,
-    Text,
-    Thinking,
-    ToolArguments,
-    ToolCall,
-    Usage,
-)
 
 _STOP_REASONS = frozenset({
     "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
@@ -38,7 +25,7 @@ _PING = sse.event("ping", b'{"type":"ping"}')
 _NO_SIGNATURE = b'{"type":"signature_delta","signature":""}'
 
 
-def usage_object(usage: Usage) -> dict[str, Any]:
+def usage_object(usage: turn.Usage) -> dict[str, Any]:
     """Return the Messages API's usage object, in which `input_tokens` excludes cached tokens."""
     return {
         "input_tokens": usage.input_tokens,
@@ -49,7 +36,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     }
 
 
-def new_message(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
+def new_message(answer_id: str, model: str, usage: turn.Usage) -> dict[str, Any]:
     """Return a message without content."""
     return {
         "id": answer_id,
@@ -63,7 +50,7 @@ def new_message(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
     }
 
 
-def _stop_fields(done: Done, is_refusal: bool) -> dict[str, Any]:
+def _stop_fields(done: turn.Done, is_refusal: bool) -> dict[str, Any]:
     """Return the fields that report how the answer ended. Text in place of structured output is a refusal."""
     reason = done.stop_reason if done.stop_reason in _STOP_REASONS else "end_turn"
     return {"stop_reason": "refusal" if is_refusal else reason, "stop_sequence": done.stop_sequence}
@@ -82,18 +69,18 @@ class StreamEncoder:
         self._call_blocks: dict[int, int] = {}  # the block index of each tool call
         self._is_refusal = False
         self._writers: dict[type, Callable[[Any], bytes]] = {
-            Started: self._started,
-            Text: self._text,
-            Thinking: self._thinking,
-            ToolCall: self._tool_call,
-            ToolArguments: self._tool_arguments,
-            Refusal: self._refusal,
-            Retracted: self._retracted,
-            Idle: self._idle,
-            Done: self._done,
+            turn.Started: self._started,
+            turn.Text: self._text,
+            turn.Thinking: self._thinking,
+            turn.ToolCall: self._tool_call,
+            turn.ToolArguments: self._tool_arguments,
+            turn.Refusal: self._refusal,
+            turn.Retracted: self._retracted,
+            turn.Idle: self._idle,
+            turn.Done: self._done,
         }
 
-    def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
+    def encode(self, batch: Iterable[turn.Event], index: int = 0) -> bytes:
         """Return the stream events for `batch`. This API has only one choice."""
         return sse.one_line(b"".join([self._writers[type(event)](event) for event in batch]))
 
@@ -101,39 +88,39 @@ class StreamEncoder:
         """Return the error event that ends a failed stream."""
         return sse.one_line(sse.event("error", dumps(error_body(error, self._request_id))))
 
-    def _started(self, event: Started) -> bytes:
+    def _started(self, event: turn.Started) -> bytes:
         started = {"type": "message_start", "message": new_message(self._id, event.model, event.usage)}
         return sse.event("message_start", dumps(started)) + _PING
 
-    def _text(self, event: Text) -> bytes:
+    def _text(self, event: turn.Text) -> bytes:
         opened = self._open_block("text", {"type": "text", "text": ""})
         return opened + self._delta(b'{"type":"text_delta","text":' + dumps(event.text) + b"}")
 
-    def _thinking(self, event: Thinking) -> bytes:
+    def _thinking(self, event: turn.Thinking) -> bytes:
         opened = self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
         return opened + self._delta(b'{"type":"thinking_delta","thinking":' + dumps(event.text) + b"}")
 
-    def _tool_call(self, event: ToolCall) -> bytes:
+    def _tool_call(self, event: turn.ToolCall) -> bytes:
         block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
         opened = self._close_block() + self._open_block("tool_use", block)
         self._call_blocks[event.index] = self._block_count - 1
         return opened
 
-    def _tool_arguments(self, event: ToolArguments) -> bytes:
+    def _tool_arguments(self, event: turn.ToolArguments) -> bytes:
         delta = b'{"type":"input_json_delta","partial_json":' + dumps(event.fragment) + b"}"
         return self._delta(delta, self._call_blocks[event.index])
 
-    def _refusal(self, event: Refusal) -> bytes:
+    def _refusal(self, event: turn.Refusal) -> bytes:
         self._is_refusal = True
-        return self._text(Text(event.text)) if event.text else b""
+        return self._text(turn.Text(event.text)) if event.text else b""
 
-    def _retracted(self, event: Retracted) -> bytes:
+    def _retracted(self, event: turn.Retracted) -> bytes:
         raise retracted_answer()
 
-    def _idle(self, event: Idle) -> bytes:
+    def _idle(self, event: turn.Idle) -> bytes:
         return _PING
 
-    def _done(self, event: Done) -> bytes:
+    def _done(self, event: turn.Done) -> bytes:
         delta = {
             "type": "message_delta",
             "delta": _stop_fields(event, self._is_refusal),
@@ -177,10 +164,10 @@ class Collector:
         self._model = ""
         self._blocks: list[tuple[dict[str, Any], list[str]]] = []  # each with its text fragments
         self._call_fragments: dict[int, list[str]] = {}
-        self._done: Done | None = None
+        self._done: turn.Done | None = None
         self._is_refusal = False
 
-    def add(self, batch: Iterable[Event], index: int = 0) -> None:
+    def add(self, batch: Iterable[turn.Event], index: int = 0) -> None:
         """Add events. This API has only one choice."""
         for event in batch:
             self._add(event)
@@ -193,24 +180,24 @@ class Collector:
         message = new_message(self._id, self._model, self._done.usage)
         return {**message, "content": content, **_stop_fields(self._done, self._is_refusal)}
 
-    def _add(self, event: Event) -> None:
-        if isinstance(event, Text):
+    def _add(self, event: turn.Event) -> None:
+        if isinstance(event, turn.Text):
             self._write({"type": "text"}, event.text)
-        elif isinstance(event, Thinking):
+        elif isinstance(event, turn.Thinking):
             self._write({"type": "thinking", "signature": ""}, event.text)
-        elif isinstance(event, ToolCall):
+        elif isinstance(event, turn.ToolCall):
             self._blocks.append(({"type": "tool_use", "id": event.id, "name": event.name}, []))
             self._call_fragments[event.index] = self._blocks[-1][1]
-        elif isinstance(event, ToolArguments):
+        elif isinstance(event, turn.ToolArguments):
             self._call_fragments[event.index].append(event.fragment)
-        elif isinstance(event, Retracted):
+        elif isinstance(event, turn.Retracted):
             self._blocks = [block for block in self._blocks if block[0]["type"] != "text"]
-        elif isinstance(event, Refusal):
+        elif isinstance(event, turn.Refusal):
             self._is_refusal = True
             self._write({"type": "text"}, event.text)
-        elif isinstance(event, Started):
+        elif isinstance(event, turn.Started):
             self._model = event.model
-        elif isinstance(event, Done):
+        elif isinstance(event, turn.Done):
             self._done = event
 
     def _write(self, block: dict[str, Any], text: str) -> None:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.dialects.common.field_errors import translate_error
-from gateway.dialects.messages.field_names import FIELD_NAMES
+from gateway.dialects.common.field_errors import FieldNames, translate_error
 from gateway.errors import ContextLengthExceeded, GatewayError, Overloaded
 
+#: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
+FIELD_NAMES: FieldNames = {
+    "output_schema": "output_config.format.schema",
+    "thinking_budget": "thinking.budget_tokens",
+}
 OVERLOADED = 529
 
 _TYPES = {

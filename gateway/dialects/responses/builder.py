@@ -10,25 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
+from gateway import turn
 from gateway.dialects.common import openai_usage
 from gateway.dialects.common.answers import retracted_answer
-from gateway.dialects.common.field_errors import translate_error
-from gateway.dialects.responses.field_names import FIELD_NAMES
+from gateway.dialects.common.field_errors import FieldNames, translate_error
 from gateway.dialects.responses.output import Call, Emit, Message, Output, Reasoning, StreamEvent
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
-from gateway.turn import (
-    Done,
-    Event,
-    Idle,
-    Refusal,
-    Retracted,
-    Started,
-    Text,
-    Thinking,
-    ToolArguments,
-    ToolCall,
-    Usage,
-)
+
+#: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
+FIELD_NAMES: FieldNames = {"output_schema": "text.format.schema"}
 
 Response = dict[str, Any]
 #: A function that gets the finished response.
@@ -59,7 +49,7 @@ def new_response(response_id: str, model: str, echoed: Response, status: str = "
     }
 
 
-def usage_object(usage: Usage) -> dict[str, Any]:
+def usage_object(usage: turn.Usage) -> dict[str, Any]:
     """Return the usage object of the Responses API, in which `input_tokens` includes cached tokens."""
     return {
         "input_tokens": usage.prompt_tokens,
@@ -100,18 +90,18 @@ class ResponseBuilder:
         self._open: Output | None = None
         self._calls: dict[int, Call] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
-            Started: self._started,
-            Text: lambda event: self._message().add_text(event.text),
-            Refusal: lambda event: self._message().add_refusal(event.text),
-            Thinking: lambda event: self._reasoning().add_thought(event.text),
-            ToolCall: self._tool_call,
-            ToolArguments: lambda event: self._calls[event.index].add_arguments(event.fragment),
-            Retracted: self._retracted,
-            Idle: lambda event: None,
-            Done: self._done,
+            turn.Started: self._started,
+            turn.Text: lambda event: self._message().add_text(event.text),
+            turn.Refusal: lambda event: self._message().add_refusal(event.text),
+            turn.Thinking: lambda event: self._reasoning().add_thought(event.text),
+            turn.ToolCall: self._tool_call,
+            turn.ToolArguments: lambda event: self._calls[event.index].add_arguments(event.fragment),
+            turn.Retracted: self._retracted,
+            turn.Idle: lambda event: None,
+            turn.Done: self._done,
         }
 
-    def add(self, event: Event) -> list[StreamEvent]:
+    def add(self, event: turn.Event) -> list[StreamEvent]:
         """Add an event to the response, and return the stream events that report the change."""
         self._emitted = []
         self._handlers[type(event)](event)
@@ -130,7 +120,7 @@ class ResponseBuilder:
             {"type": "response.failed", "response": self.response},
         ]
 
-    def _started(self, event: Started) -> None:
+    def _started(self, event: turn.Started) -> None:
         self.response |= {"model": event.model, "status": "in_progress"}
         for kind in ("created", "in_progress"):
             self._emitted.append({"type": f"response.{kind}", "response": self.response})
@@ -145,7 +135,7 @@ class ResponseBuilder:
             self._open_item(Reasoning(*self._next_item("rs"), with_summary=self._with_summary))
         return cast(Reasoning, self._open)
 
-    def _tool_call(self, event: ToolCall) -> None:
+    def _tool_call(self, event: turn.ToolCall) -> None:
         call = Call(*self._next_item("fc"), call_id=event.id, name=event.name)
         self._calls[event.index] = call
         self._open_item(call)
@@ -166,14 +156,14 @@ class ResponseBuilder:
             self._open.end(status)
             self._open = None
 
-    def _retracted(self, event: Retracted) -> None:
+    def _retracted(self, event: turn.Retracted) -> None:
         if not self._can_retract:
             raise retracted_answer()
         self._close_item("incomplete")
         output = self.response["output"]
         output[:] = [item for item in output if item["type"] != "message"]
 
-    def _done(self, event: Done) -> None:
+    def _done(self, event: turn.Done) -> None:
         reason = INCOMPLETE.get(event.stop_reason)
         status = "incomplete" if reason else "completed"
         self._close_item(status)

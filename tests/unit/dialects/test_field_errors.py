@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dialects.chat.field_names import FIELD_NAMES as CHAT
+from gateway.dialects.chat.answers import FIELD_NAMES as CHAT
 from gateway.dialects.common.field_errors import (
     FieldNames,
     translate_error,
     translate_names,
     translated_errors,
 )
-from gateway.dialects.completions.field_names import FIELD_NAMES as COMPLETIONS
-from gateway.dialects.messages.field_names import FIELD_NAMES as MESSAGES
-from gateway.dialects.responses.field_names import FIELD_NAMES as RESPONSES
+from gateway.dialects.completions.answers import FIELD_NAMES as COMPLETIONS
+from gateway.dialects.messages.errors import FIELD_NAMES as MESSAGES
+from gateway.dialects.responses.builder import FIELD_NAMES as RESPONSES
 from gateway.errors import InvalidRequest, RateLimited, UpstreamError
 
 SCHEMA_ERROR = InvalidRequest(

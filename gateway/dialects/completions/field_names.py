@@ -1,7 +1,0 @@
-"""Legacy completions' names for the concepts that errors and ignored parameters name. See `common.field_errors`."""
-
-from __future__ import annotations
-
-from gateway.dialects.common.field_errors import FieldNames
-
-FIELD_NAMES: FieldNames = {}

@@ -1,7 +1,0 @@
-"""The Responses API's names for the concepts that errors and ignored parameters name. See `common.field_errors`."""
-
-from __future__ import annotations
-
-from gateway.dialects.common.field_errors import FieldNames
-
-FIELD_NAMES: FieldNames = {"output_schema": "text.format.schema"}
