@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gateway import turn
-from gateway.dialects.common import finish_reasons, sse
+from gateway.dialects.common import openai_answers, sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
-from gateway.dialects.common.openai_usage import completion_usage
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
@@ -32,7 +31,7 @@ def finish_reason(stop_reason: str, call_format: ToolCallFormat = _DEFAULT_FORMA
     """Return OpenAI's finish reason; a tool call has another name in the deprecated format."""
     if stop_reason == "tool_use" and call_format.deprecated:
         return "function_call"
-    return finish_reasons.finish_reason(stop_reason)
+    return openai_answers.finish_reason(stop_reason)
 
 
 class StreamEncoder:
@@ -86,7 +85,7 @@ class StreamEncoder:
     def _usage_chunk(self) -> bytes:
         if not self._include_usage:
             return b""
-        usage = completion_usage(turn.sum_usage(self._usages.values()))
+        usage = openai_answers.completion_usage(turn.sum_usage(self._usages.values()))
         return self._head + b'],"usage":' + dumps(usage) + b"}" + sse.END
 
 
@@ -217,7 +216,12 @@ class Collector:
         """Return the `chat.completion`. Raises UpstreamError if an answer is not complete."""
         choices = [{"index": index, **choice.choice()} for index, choice in enumerate(self._choices)]
         usage = turn.sum_usage(choice.done.usage for choice in self._choices if choice.done)
-        return {**self._common, "choices": choices, "usage": completion_usage(usage), **self._extra}
+        return {
+            **self._common,
+            "choices": choices,
+            "usage": openai_answers.completion_usage(usage),
+            **self._extra,
+        }
 
 
 class ChoiceCollector:

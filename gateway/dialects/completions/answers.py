@@ -11,8 +11,7 @@ from typing import Any
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
-from gateway.dialects.common.finish_reasons import finish_reason
-from gateway.dialects.common.openai_usage import completion_usage
+from gateway.dialects.common.openai_answers import completion_usage, finish_reason
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
 from gateway.turn import Done, Event, Idle, Started, Text, sum_usage

@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.dialects.chat.answers import Collector, StreamEncoder
 from gateway.dialects.common import sse
-from gateway.dialects.common.finish_reasons import FINISH_REASONS
+from gateway.dialects.common.openai_answers import FINISH_REASONS
 from gateway.errors import Overloaded, UpstreamError
 from gateway.turn import (
     Done,

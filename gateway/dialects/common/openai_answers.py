@@ -1,10 +1,24 @@
-"""Token usage in OpenAI's form, in which the prompt includes cached tokens. `cost`, in USD, is our addition."""
+"""Token usage and finish reasons in OpenAI's form, in which the prompt includes cached tokens.
+
+The field `cost`, in USD, is our addition.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from gateway.turn import Usage
+
+#: OpenAI's finish reason for each stop reason of the Messages API.
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
 
 
 def completion_usage(usage: Usage) -> dict[str, Any]:
@@ -32,3 +46,12 @@ def output_details(usage: Usage) -> dict[str, int]:
 def cost(usage: Usage) -> dict[str, float]:
     """Return the `cost` field, or nothing if the cost is unknown."""
     return {} if usage.cost_usd is None else {"cost": float(usage.cost_usd)}
+
+
+def finish_reason(stop_reason: str) -> str:
+    """Return OpenAI's name for `stop_reason`. An unknown reason counts as a normal end.
+
+    >>> finish_reason("max_tokens")
+    'length'
+    """
+    return FINISH_REASONS.get(stop_reason, "stop")
