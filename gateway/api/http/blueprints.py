@@ -1,17 +1,46 @@
-"""Blueprints that read request bodies as JSON and ignore the Content-Type."""
+"""Blueprints that read request bodies as JSON and ignore the Content-Type, and what their views document.
+
+`openapi.description` completes the documentation.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import flask_smorest
 from flask import Request
+from marshmallow import Schema
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from gateway import errors
 from gateway.api.http.context import get_state
+from gateway.errors import GatewayError
 from gateway.lenient_json import loads
+from gateway.schemas.answers import StreamEventSchema
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+EVENTS = "text/event-stream"
+ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id")
+#: The errors of every request for an answer.
+ANSWER_ERRORS = (
+    errors.UnsupportedParameter,
+    errors.ContextLengthExceeded,
+    errors.ModelNotSupported,
+    errors.ModelNotAllowed,
+    errors.QuotaExceeded,
+    errors.RateLimited,
+    errors.TooManyTurns,
+    errors.UpstreamError,
+    errors.ClaudeUnavailable,
+    errors.NotLoggedIn,
+    errors.Overloaded,
+    errors.ShuttingDown,
+    errors.TurnTimeout,
+)
 
 
 class AnyTypeParser(FlaskParser):
@@ -30,3 +59,30 @@ class Blueprint(flask_smorest.Blueprint):
     """The views of a resource; `arguments` reads JSON of any Content-Type."""
 
     ARGUMENTS_PARSER = AnyTypeParser()
+
+
+def document_errors(*kinds: type[GatewayError]) -> Callable[[View], View]:
+    """Document the errors of a view. The decorator goes directly below `blueprint.route`."""
+
+    def attach_errors(view: View) -> View:
+        view.documented_errors = kinds  # type: ignore[attr-defined]
+        return view
+
+    return attach_errors
+
+
+def document_answer(
+    blueprint: Blueprint, schema: type[Schema], example: dict[str, Any], stream: str
+) -> Callable[[Any], Any]:
+    """Document a view that answers like `example`, or streams events that begin like `stream`."""
+    headers: dict[str, Any] = {name: name for name in ANSWER_HEADERS}
+    body = blueprint.response(200, schema, description="An answer", example=example, headers=headers)
+    events = blueprint.alt_response(
+        200,
+        schema=StreamEventSchema,
+        content_type=EVENTS,
+        description="An answer",
+        example=stream,
+        success=True,
+    )
+    return lambda view: body(events(view))

@@ -6,27 +6,23 @@ https://spec.openapis.org/oas/v3.1.0
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 from apispec import APISpec, BasePlugin
 from flask import Flask
-from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from gateway import errors
-from gateway.api.http.blueprints import Blueprint
 from gateway.api.http.error_format import ANTHROPIC, OPENAI, ErrorFormat
 from gateway.errors import GatewayError
-from gateway.schemas.answers import AnthropicErrorSchema, ErrorSchema, StreamEventSchema
+from gateway.schemas.answers import AnthropicErrorSchema, ErrorSchema
 from gateway.settings import Settings
 
-View = TypeVar("View", bound=Callable[..., Any])
 Errors = Iterable[type[GatewayError]]
 
 JSON = "application/json"
-EVENTS = "text/event-stream"
 SAMPLE_REQUEST_ID = "req_0123456789abcdef"
 
 ABOUT = """OpenAI's API and Anthropic's Messages API in front of the Claude Code CLI.
@@ -39,26 +35,10 @@ ABOUT = """OpenAI's API and Anthropic's Messages API in front of the Claude Code
   with 501 `not_implemented`. Trying again does not help.
 """
 
-# The errors of every request, of those that need a key, of those with a body, and of those for an answer.
+# The errors of every request, of those that need a key, and of those with a body.
 _ANY = (GatewayError,)
 _GUARDED = (errors.MissingKey, errors.InvalidKey, errors.LimitReached, errors.StoreError)
 _WITH_BODY = (errors.InvalidRequest, errors.RequestTooLarge)
-ANSWER_ERRORS = (
-    errors.UnsupportedParameter,
-    errors.ContextLengthExceeded,
-    errors.ModelNotSupported,
-    errors.ModelNotAllowed,
-    errors.QuotaExceeded,
-    errors.RateLimited,
-    errors.TooManyTurns,
-    errors.UpstreamError,
-    errors.ClaudeUnavailable,
-    errors.NotLoggedIn,
-    errors.Overloaded,
-    errors.ShuttingDown,
-    errors.TurnTimeout,
-)
-
 _PARAMETERS = {
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
@@ -76,36 +56,8 @@ _HEADERS = {
     "x-session-id": "The session that the answer belongs to.",
     "x-project-id": "The project that the answer belongs to.",
 }
-ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id")
 _RETRY_HEADERS = ("retry-after", "x-should-retry")
 _RETRIED = ("429", "503", "529")
-
-
-def document_errors(*kinds: type[GatewayError]) -> Callable[[View], View]:
-    """Document the errors of a view. The decorator goes directly below `blueprint.route`."""
-
-    def attach_errors(view: View) -> View:
-        view.documented_errors = kinds  # type: ignore[attr-defined]
-        return view
-
-    return attach_errors
-
-
-def document_answer(
-    blueprint: Blueprint, schema: type[Schema], example: dict[str, Any], stream: str
-) -> Callable[[Any], Any]:
-    """Document a view that answers like `example`, or streams events that begin like `stream`."""
-    headers: dict[str, Any] = {name: name for name in ANSWER_HEADERS}
-    body = blueprint.response(200, schema, description="An answer", example=example, headers=headers)
-    events = blueprint.alt_response(
-        200,
-        schema=StreamEventSchema,
-        content_type=EVENTS,
-        description="An answer",
-        example=stream,
-        success=True,
-    )
-    return lambda view: body(events(view))
 
 
 def make_options(settings: Settings) -> dict[str, Any]:

@@ -9,11 +9,10 @@ from typing import Any
 from flask import Response, request
 
 from gateway.answering.validation import validate_chat_body
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.chat.answers import FIELD_NAMES, Collector, StreamEncoder
 from gateway.dialects.chat.request import parse_plain_body
 from gateway.dialects.common.field_errors import translated_errors

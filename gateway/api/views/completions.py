@@ -8,11 +8,10 @@ from typing import Any
 
 from flask import Response
 
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.context import start_answer
 from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.completions.answers import Collector, StreamEncoder
 from gateway.dialects.completions.request import parse_request
 from gateway.schemas.chat_answers import CompletionAnswerSchema

@@ -9,11 +9,10 @@ from flask import Response
 
 from gateway.answering.answer import count_tokens as count_turn_tokens
 from gateway.api.hooks.anthropic_dialect import MESSAGES_PATH
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.messages.answers import Collector, StreamEncoder
 from gateway.dialects.messages.request import parse_request
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema

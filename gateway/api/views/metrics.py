@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flask import Response
 
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import document_errors
 from gateway.errors import AdminRequired
 from gateway.observe.metrics import CONTENT_TYPE, Metrics
 

@@ -8,10 +8,9 @@ from typing import Any
 from flask import Response, jsonify
 
 from gateway.api.hooks.anthropic_dialect import VERSION_HEADER, is_anthropic_request
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_services
 from gateway.api.http.streaming import json_response
-from gateway.api.openapi.description import document_errors
 from gateway.dialects.messages.models import model_entry, model_list
 from gateway.errors import ModelNotFound
 from gateway.schemas.models import (

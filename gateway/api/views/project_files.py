@@ -10,9 +10,8 @@ from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.answering.project_access import find_project
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
-from gateway.api.openapi.description import document_errors
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectNotFound, ProjectTooLarge
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import DeletedFileSchema, FileListSchema, FileSchema

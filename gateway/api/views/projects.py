@@ -6,10 +6,9 @@ from typing import Any
 
 from gateway.answering import project_access
 from gateway.answering.project_policy import require_policy_allowed
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import document_errors
 from gateway.errors import AgentsNotAllowed, ProjectNotAllowed, ProjectNotFound, TurnStopped
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import (

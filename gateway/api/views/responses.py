@@ -14,11 +14,10 @@ from gateway.answering.stored_responses import (
     store_at_end,
     store_nothing,
 )
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import json_response, note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import ANSWER_ERRORS, document_answer, document_errors
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder

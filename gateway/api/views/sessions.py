@@ -7,10 +7,9 @@ from typing import Any
 
 from gateway.answering.model_access import resolve_model
 from gateway.answering.project_access import find_project
-from gateway.api.http.blueprints import Blueprint
+from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.openapi import examples
-from gateway.api.openapi.description import document_errors
 from gateway.errors import ModelNotAllowed, ModelNotSupported, ProjectNotFound, SessionNotFound
 from gateway.schemas.pages import pagination
 from gateway.schemas.sessions import (
