@@ -1,30 +1,33 @@
 """All errors that a client can get. Each has an HTTP status, a type and a code.
 
 GatewayError
-├── InvalidRequest 400
-│   ├── UnsupportedParameter
-│   ├── ContextLengthExceeded
-│   ├── ModelNotSupported
-│   ├── KeyRevoked
-│   ├── RequestTooLarge 413
-│   └── ProjectTooLarge 413
-├── Unauthorized 401
-│   ├── MissingKey
-│   └── InvalidKey
-├── Forbidden 403
-│   ├── AdminRequired
-│   ├── ModelNotAllowed
-│   ├── ProjectNotAllowed
-│   └── AgentsNotAllowed
-├── NotFound 404
-│   ├── KeyNotFound
-│   ├── ModelNotFound
-│   ├── ProjectNotFound
-│   ├── ProjectFileNotFound
-│   ├── ResponseNotFound
-│   └── SessionNotFound
-├── MethodNotAllowed 405
-├── NotServed 501
+├── ClientError
+│   ├── InvalidRequest 400
+│   │   ├── UnsupportedParameter
+│   │   ├── ContextLengthExceeded
+│   │   ├── ModelNotSupported
+│   │   ├── KeyRevoked
+│   │   ├── RequestTooLarge 413
+│   │   └── ProjectTooLarge 413
+│   ├── Unauthorized 401
+│   │   ├── MissingKey
+│   │   └── InvalidKey
+│   ├── Forbidden 403
+│   │   ├── AdminRequired
+│   │   ├── ModelNotAllowed
+│   │   ├── ProjectNotAllowed
+│   │   └── AgentsNotAllowed
+│   ├── NotFound 404
+│   │   ├── KeyNotFound
+│   │   ├── ModelNotFound
+│   │   ├── ProjectNotFound
+│   │   ├── ProjectFileNotFound
+│   │   ├── ResponseNotFound
+│   │   └── SessionNotFound
+│   ├── MethodNotAllowed 405
+│   ├── NotServed 501
+│   ├── TurnStopped 409
+│   └── SessionBusy 409
 ├── RateLimited 429
 │   ├── TooManyTurns
 │   ├── LimitReached
@@ -37,8 +40,6 @@ GatewayError
 │   ├── ShuttingDown
 │   └── StoreError
 ├── TurnTimeout 504
-├── TurnStopped 409
-├── SessionBusy 409
 └── ClientGone 499 (never sent, because the client has left)
 
 The dialects encode them; the default shape is https://platform.openai.com/docs/guides/error-codes.
@@ -85,11 +86,16 @@ class GatewayError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
-class InvalidRequest(GatewayError):
+class ClientError(GatewayError):
+    """The client has to change something, or has caused the error itself. OpenAI has one type for all of these."""
+
+    type = "invalid_request_error"
+
+
+class InvalidRequest(ClientError):
     """The request is malformed or not allowed in this form."""
 
     status = 400
-    type = "invalid_request_error"
     code = "invalid_request"
     default_message = "The request is not valid."
 
@@ -132,11 +138,10 @@ class KeyRevoked(InvalidRequest):
     code = "key_revoked"
 
 
-class Unauthorized(GatewayError):
-    """The client is unknown. OpenAI uses the type of invalid requests here, too."""
+class Unauthorized(ClientError):
+    """The client is unknown."""
 
     status = 401
-    type = "invalid_request_error"
     code = "invalid_api_key"
 
 
@@ -153,11 +158,10 @@ class InvalidKey(Unauthorized):
     default_message = "The API key is not valid."
 
 
-class Forbidden(GatewayError):
+class Forbidden(ClientError):
     """The key is valid, but does not allow this."""
 
     status = 403
-    type = "invalid_request_error"
     code = "forbidden"
 
 
@@ -186,11 +190,10 @@ class AgentsNotAllowed(Forbidden):
     code = "agents_not_allowed"
 
 
-class NotFound(GatewayError):
+class NotFound(ClientError):
     """The resource does not exist."""
 
     status = 404
-    type = "invalid_request_error"
     code = "not_found"
 
 
@@ -230,19 +233,17 @@ class SessionNotFound(NotFound):
     code = "session_not_found"
 
 
-class MethodNotAllowed(GatewayError):
+class MethodNotAllowed(ClientError):
     """The path does not support this HTTP method."""
 
     status = 405
-    type = "invalid_request_error"
     code = "method_not_allowed"
 
 
-class NotServed(GatewayError):
+class NotServed(ClientError):
     """A part of OpenAI's API that Claude Code cannot serve. Another attempt never helps."""
 
     status = 501
-    type = "invalid_request_error"
     code = "not_implemented"
 
 
@@ -276,7 +277,6 @@ class UpstreamError(GatewayError):
     """The CLI or the API behind it failed during the answer."""
 
     status = 502
-    type = "server_error"
     code = "upstream_error"
 
 
@@ -284,7 +284,6 @@ class Unavailable(GatewayError):
     """The gateway cannot answer now."""
 
     status = 503
-    type = "server_error"
     code = "unavailable"
 
 
@@ -324,24 +323,21 @@ class TurnTimeout(GatewayError):
     """The CLI sent nothing for too long, or the whole answer took too long."""
 
     status = 504
-    type = "server_error"
     code = "timeout"
 
 
-class TurnStopped(GatewayError):
+class TurnStopped(ClientError):
     """Another request of the same client stopped the answer."""
 
     status = 409
-    type = "invalid_request_error"
     code = "stopped"
     default_message = "Another request stopped the answer."
 
 
-class SessionBusy(GatewayError):
+class SessionBusy(ClientError):
     """Another answer of the same session is being written."""
 
     status = 409
-    type = "invalid_request_error"
     code = "session_busy"
     default_message = "Another answer of this session is being written. Wait until it ends, or stop it."
 
