@@ -5,14 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gateway.claude.cli import protocol
 from gateway.claude.cli.answer_reader import CONTINUES_AFTER, AnswerContext, AnswerReader
-from gateway.claude.cli.protocol import (
-    CliMessage,
-    CompleteMessage,
-    ContentBlockStart,
-    MessageDelta,
-    ResultMessage,
-)
 from gateway.turn import AgentWorkspace, Block, Event, Text, Thinking, Usage
 
 SHOWN_CHARACTERS = 200  # of a call's argument or of an error message
@@ -55,7 +49,7 @@ class AgentAnswerReader(AnswerReader):
         self._stop_reason = None
         self._is_new_paragraph = True
 
-    def _start_block(self, event: ContentBlockStart, events: list[Event]) -> None:
+    def _start_block(self, event: protocol.ContentBlockStart, events: list[Event]) -> None:
         if event["content_block"]["type"] == "tool_use":
             self._has_output = True
         else:
@@ -75,19 +69,19 @@ class AgentAnswerReader(AnswerReader):
         super()._add_thinking(text, events)
         self._is_mid_line = not text.endswith("\n")
 
-    def _end_message(self, event: MessageDelta, events: list[Event]) -> None:
+    def _end_message(self, event: protocol.MessageDelta, events: list[Event]) -> None:
         self._update_usage(event)
         if self._stop_reason is not None:
             self._has_output = False  # a later failure belongs to the next message
         if self._stop_reason in CONTINUES_AFTER:
             self.finish_early(self._stop_reason, events)
 
-    def _read_message(self, message: CliMessage, events: list[Event]) -> None:
+    def _read_message(self, message: protocol.CliMessage, events: list[Event]) -> None:
         super()._read_message(message, events)
         if self._workspace.reports_activity and (message["type"] == "assistant" or message["type"] == "user"):
             self._report_activity(message, events)
 
-    def _read_result(self, result: ResultMessage, events: list[Event]) -> None:
+    def _read_result(self, result: protocol.ResultMessage, events: list[Event]) -> None:
         if result.get("subtype") == "error_max_turns":
             self.is_cut = True
             completed = result.copy()
@@ -96,7 +90,7 @@ class AgentAnswerReader(AnswerReader):
         else:
             super()._read_result(result, events)
 
-    def _report_activity(self, message: CompleteMessage, events: list[Event]) -> None:
+    def _report_activity(self, message: protocol.CompleteMessage, events: list[Event]) -> None:
         content = message["message"].get("content")
         if message.get("parent_tool_use_id") is not None or not isinstance(content, list):
             return

@@ -22,18 +22,8 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import cast
 
+from gateway.claude.cli import protocol
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
-from gateway.claude.cli.protocol import (
-    ApiUsage,
-    CliMessage,
-    ContentBlockDelta,
-    ContentBlockStart,
-    MessageDelta,
-    MessageStart,
-    ResultMessage,
-    StreamEventMessage,
-    SystemMessage,
-)
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import PREFIX
 from gateway.errors import GatewayError, UpstreamError
@@ -102,7 +92,7 @@ class AnswerReader:
         self._session = ""
         self._facts = FailureFacts()
         self._stop_reason: str | None = None
-        self._usage: ApiUsage = {}
+        self._usage: protocol.ApiUsage = {}
         self._has_output = False
         self._called_unknown_tool = False
         self._text = StringIO()
@@ -111,7 +101,7 @@ class AnswerReader:
         self._arguments: list[list[str]] = []
         self._call_of_block: dict[int, int] = {}
 
-    def read(self, messages: Sequence[CliMessage]) -> list[Event]:
+    def read(self, messages: Sequence[protocol.CliMessage]) -> list[Event]:
         """Return the events of these messages.
 
         If the turn failed, `failure` is the error that follows the returned events.
@@ -161,7 +151,7 @@ class AnswerReader:
         """Return what the API has reported about the answer so far."""
         return _parse_usage(self._usage)
 
-    def _read_event(self, message: StreamEventMessage, events: list[Event]) -> None:
+    def _read_event(self, message: protocol.StreamEventMessage, events: list[Event]) -> None:
         if message.get("parent_tool_use_id") is not None:  # a subagent's
             return
         event = message["event"]
@@ -174,7 +164,7 @@ class AnswerReader:
         elif event["type"] == "message_delta":
             self._end_message(event, events)
 
-    def _read_message(self, message: CliMessage, events: list[Event]) -> None:
+    def _read_message(self, message: protocol.CliMessage, events: list[Event]) -> None:
         if message["type"] == "result":
             self._read_result(message, events)
         elif message["type"] == "assistant" and message.get("error"):
@@ -186,13 +176,13 @@ class AnswerReader:
             self._facts.resets_at = info.get("resetsAt")
             self.rate_limit_windows |= parse_windows(info)
 
-    def _read_system(self, message: SystemMessage) -> None:
+    def _read_system(self, message: protocol.SystemMessage) -> None:
         if message.get("subtype") == "api_retry":
             self._read_retry(message)
         elif message.get("subtype") == "init":
             self._session = message.get("session_id", "")
 
-    def _start_message(self, event: MessageStart, events: list[Event]) -> None:
+    def _start_message(self, event: protocol.MessageStart, events: list[Event]) -> None:
         message = event["message"]
         if self._stop_reason is not None:
             self._start_next_message(events)
@@ -209,7 +199,7 @@ class AnswerReader:
         """End the answer: the CLI has asked the model again, but the first message was the answer."""
         self.finish_early(self._stop_reason or "end_turn", events)
 
-    def _start_block(self, event: ContentBlockStart, events: list[Event]) -> None:
+    def _start_block(self, event: protocol.ContentBlockStart, events: list[Event]) -> None:
         block = event["content_block"]
         if block["type"] == "tool_use":
             self._start_call(event["index"], block, events)
@@ -230,7 +220,7 @@ class AnswerReader:
         self._arguments.append([])
         events.append(call)
 
-    def _read_delta(self, event: ContentBlockDelta, events: list[Event]) -> None:
+    def _read_delta(self, event: protocol.ContentBlockDelta, events: list[Event]) -> None:
         delta = event["delta"]
         if delta["type"] == "text_delta":
             self._read_text(delta["text"], events)
@@ -258,7 +248,7 @@ class AnswerReader:
             self._arguments[call].append(fragment)
             events.append(ToolArguments(call, fragment))
 
-    def _end_message(self, event: MessageDelta, events: list[Event]) -> None:
+    def _end_message(self, event: protocol.MessageDelta, events: list[Event]) -> None:
         self._update_usage(event)
         self.stop_sequence = event["delta"].get("stop_sequence")
         if self._stop_reason == "tool_use" and self.calls and not self._called_unknown_tool:
@@ -266,9 +256,9 @@ class AnswerReader:
         elif self._would_continue():
             self.finish_early(self._stop_reason or "end_turn", events)
 
-    def _update_usage(self, event: MessageDelta) -> None:
+    def _update_usage(self, event: protocol.MessageDelta) -> None:
         reported = {name: value for name, value in event.get("usage", {}).items() if value is not None}
-        self._usage = cast(ApiUsage, {**self._usage, **reported})
+        self._usage = cast(protocol.ApiUsage, {**self._usage, **reported})
         self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
 
     def _would_continue(self) -> bool:
@@ -291,7 +281,7 @@ class AnswerReader:
         self._final_usage = usage
         events.append(Done(stop_reason, usage, self.stop_sequence))
 
-    def _read_retry(self, message: SystemMessage) -> None:
+    def _read_retry(self, message: protocol.SystemMessage) -> None:
         facts = read_retry(message)
         if is_hopeless(facts):
             facts.resets_at = self._facts.resets_at
@@ -299,7 +289,7 @@ class AnswerReader:
         if self._has_output:
             raise UpstreamError(BROKEN)
 
-    def _read_result(self, result: ResultMessage, events: list[Event]) -> None:
+    def _read_result(self, result: protocol.ResultMessage, events: list[Event]) -> None:
         if result.get("is_error") or not self.started:
             self._facts.status = result.get("api_error_status")
             self._facts.terminal_reason = result.get("terminal_reason")
@@ -307,7 +297,7 @@ class AnswerReader:
             raise classify_failure(self._facts)
         self._complete(result, events)
 
-    def _complete(self, result: ResultMessage, events: list[Event]) -> None:
+    def _complete(self, result: protocol.ResultMessage, events: list[Event]) -> None:
         ledger, total = self._context.ledger, result["total_cost_usd"]
         usage = _parse_usage(result["usage"]) - ledger.reported
         cost = max(0.0, total - ledger.paid_usd)
@@ -316,7 +306,7 @@ class AnswerReader:
         self._end(reason, usage.with_cost(cost), events)
 
 
-def _parse_usage(usage: ApiUsage) -> Usage:
+def _parse_usage(usage: protocol.ApiUsage) -> Usage:
     return Usage(
         input_tokens=usage.get("input_tokens") or 0,
         cache_read_tokens=usage.get("cache_read_input_tokens") or 0,

@@ -12,18 +12,8 @@ import re
 import time
 from dataclasses import dataclass
 
+from gateway import errors
 from gateway.claude.cli.protocol import SystemMessage
-from gateway.errors import (
-    ContextLengthExceeded,
-    GatewayError,
-    InvalidRequest,
-    ModelNotSupported,
-    NotLoggedIn,
-    Overloaded,
-    RateLimited,
-    RequestTooLarge,
-    UpstreamError,
-)
 
 LONG_WAIT_SECONDS = 60.0  # SDKs obey any Retry-After; from this length on they are told not to retry
 OVERLOADED_RETRY_SECONDS = 5.0
@@ -75,7 +65,7 @@ def is_hopeless(facts: FailureFacts) -> bool:
     return facts.status in (401, 403, 429) or facts.error in LOGIN_ERRORS | {"rate_limit"}
 
 
-def classify_failure(facts: FailureFacts) -> GatewayError:
+def classify_failure(facts: FailureFacts) -> errors.GatewayError:
     """Return the error that the client gets."""
     if facts.terminal_reason in ("prompt_too_long", "blocking_limit"):
         return _context_length_error(facts.message)
@@ -84,25 +74,27 @@ def classify_failure(facts: FailureFacts) -> GatewayError:
     if facts.error in LOGIN_ERRORS or facts.status in (401, 402, 403):
         return _login_error(facts)
     if facts.error == "model_not_found" or facts.status == 404:
-        return ModelNotSupported(
+        return errors.ModelNotSupported(
             "The model was refused: it does not exist or the account has no access to it."
         )
     return _status_error(facts)
 
 
-def _status_error(facts: FailureFacts) -> GatewayError:
+def _status_error(facts: FailureFacts) -> errors.GatewayError:
     if facts.status == 529 or facts.error == "overloaded":
-        return Overloaded("Anthropic's API is overloaded.", retry_after=OVERLOADED_RETRY_SECONDS)
+        return errors.Overloaded("Anthropic's API is overloaded.", retry_after=OVERLOADED_RETRY_SECONDS)
     if facts.status == 413 or facts.terminal_reason == "image_error":
-        return RequestTooLarge("The request, or an image in it, is too large for Anthropic's API.")
+        return errors.RequestTooLarge("The request, or an image in it, is too large for Anthropic's API.")
     if facts.status is not None and 400 <= facts.status < 500:
-        return InvalidRequest(_PREFIX.sub("", facts.message) or "Anthropic's API rejected the request.")
+        return errors.InvalidRequest(
+            _PREFIX.sub("", facts.message) or "Anthropic's API rejected the request."
+        )
     if facts.status is not None:
-        return UpstreamError(f"Anthropic's API failed with status {facts.status}.")
-    return UpstreamError("The Claude Code CLI failed, or got no answer from Anthropic's API.")
+        return errors.UpstreamError(f"Anthropic's API failed with status {facts.status}.")
+    return errors.UpstreamError("The Claude Code CLI failed, or got no answer from Anthropic's API.")
 
 
-def _context_length_error(message: str) -> ContextLengthExceeded:
+def _context_length_error(message: str) -> errors.ContextLengthExceeded:
     found = _LONG_PROMPT.search(message)
     numbers = [int(group) for group in found.groups() if group] if found else []
     if numbers:
@@ -112,26 +104,26 @@ def _context_length_error(message: str) -> ContextLengthExceeded:
         )
     else:
         text = "The messages are longer than this model's maximum context length. Please reduce their length."
-    return ContextLengthExceeded(text, param="messages")
+    return errors.ContextLengthExceeded(text, param="messages")
 
 
-def _rate_limit_error(facts: FailureFacts) -> RateLimited:
+def _rate_limit_error(facts: FailureFacts) -> errors.RateLimited:
     wait = facts.retry_after
     if facts.resets_at is not None:
         wait = max(wait or 0.0, facts.resets_at - time.time(), 1.0)
     # The CLI announces the waits that it would sit through itself. A limit without one takes long to reset.
     is_long = wait is None or wait > LONG_WAIT_SECONDS
-    return RateLimited(
+    return errors.RateLimited(
         "The account behind the gateway has reached a limit of Anthropic's API.",
         retry_after=wait or LONG_WAIT_SECONDS,
         should_retry=False if is_long else None,
     )
 
 
-def _login_error(facts: FailureFacts) -> NotLoggedIn:
+def _login_error(facts: FailureFacts) -> errors.NotLoggedIn:
     if facts.error == "billing_error" or facts.status == 402:
-        return NotLoggedIn("The account behind the gateway has a billing problem.", should_retry=False)
-    return NotLoggedIn(
+        return errors.NotLoggedIn("The account behind the gateway has a billing problem.", should_retry=False)
+    return errors.NotLoggedIn(
         "The gateway's Claude Code CLI is not logged in, or its login was refused. "
         "The operator can log it in with `claude` and /login, `claude setup-token` or an API key.",
         should_retry=False,

@@ -53,32 +53,16 @@ class ContentBlockStart(TypedDict):
     content_block: Block
 
 
-class TextDelta(TypedDict):
-    """A piece of text."""
+class Delta(TypedDict, total=False):
+    """A piece of text, of visible reasoning, or of the JSON text of a tool call's arguments.
 
-    type: Literal["text_delta"]
+    Clients do not get the signature of a thinking block.
+    """
+
+    type: Literal["text_delta", "thinking_delta", "input_json_delta", "signature_delta"]
     text: str
-
-
-class ThinkingDelta(TypedDict):
-    """A piece of visible reasoning."""
-
-    type: Literal["thinking_delta"]
     thinking: str
-
-
-class InputJsonDelta(TypedDict):
-    """A piece of the JSON text of a tool call's arguments."""
-
-    type: Literal["input_json_delta"]
     partial_json: str
-
-
-class SignatureDelta(TypedDict):
-    """The signature of a thinking block, which clients do not get."""
-
-    type: Literal["signature_delta"]
-    signature: str
 
 
 class ContentBlockDelta(TypedDict):
@@ -86,7 +70,7 @@ class ContentBlockDelta(TypedDict):
 
     type: Literal["content_block_delta"]
     index: int
-    delta: TextDelta | ThinkingDelta | InputJsonDelta | SignatureDelta
+    delta: Delta
 
 
 class StopDelta(TypedDict, total=False):
