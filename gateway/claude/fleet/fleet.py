@@ -26,11 +26,9 @@ from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded, count_living, kill_all, wait_for_programs
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
-from gateway.claude.fleet.budget import Budget
 from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
 from gateway.claude.fleet.parked import ParkedConversations
-from gateway.claude.fleet.slots import Slots
-from gateway.claude.fleet.wait_queue import Ticket
+from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
 from gateway.claude.launcher import Launcher
 from gateway.errors import ClaudeUnavailable, GatewayError
@@ -61,6 +59,10 @@ class Fleet:
     6. `Claude` calls `retire` when new workers take over, `refuse_turns` when the worker drains, and `close` last.
 
     All times are in seconds. Only the methods of steps 2 and 3 wait.
+
+    MAX_PROCESSES is one budget for running turns, parked conversations and the warm pool. A running turn always gets
+    its process: parked conversations make room for it. The minimum size of the warm pool has priority over parked
+    conversations too. Processes that the pool adds for a burst of demand only use free room.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -73,13 +75,12 @@ class Fleet:
             settings.max_running_turns, settings.max_queued_requests, settings.queue_timeout_seconds
         )
         self._parked = ParkedConversations(self.end_conversation)
-        self._budget = Budget(settings.max_processes, self._slots, self._parked)
         self._pool = WarmPool(
             self._start_chat,
             self.catalog.merge,
             size=min(settings.warm_processes, settings.max_processes),
             max_size=settings.max_warm_processes,
-            allows_start=self._budget.allows_start,
+            allows_start=self._allows_start,
             start_timeout=settings.start_timeout_seconds,
         )
         self._setups: OrderedDict[bytes, int] = OrderedDict()
@@ -144,14 +145,28 @@ class Fleet:
 
         If the budget is full, parked conversations and then warm processes make room. Raises OSError.
         """
-        self._budget.trim_parked(self._pool.process_count)
-        while self._budget.count_used(self._pool.process_count) > self._budget.limit:
+        self._trim_parked()
+        while self._process_count > self.settings.max_processes:
             process = self._pool.take_ready()
             if process is None:
                 break
             _end_process(process)
         self._await_room()
         return self._launcher.start_agent(workspace)
+
+    @property
+    def _process_count(self) -> int:
+        """The number of processes that exist or are about to."""
+        return self._slots.used + len(self._parked) + self._pool.process_count
+
+    def _allows_start(self, is_urgent: bool) -> bool:
+        """Return True if the pool may start a process. An urgent start evicts a parked conversation if necessary."""
+        return self._process_count < self.settings.max_processes or (is_urgent and self._parked.evict())
+
+    def _trim_parked(self, leaving: int = 0) -> None:
+        """Evict parked conversations until all processes fit. `leaving` turns are about to give up their process."""
+        while self._process_count - leaving > self.settings.max_processes and self._parked.evict():
+            pass
 
     def _start_chat(self) -> Process:
         self._await_room()
@@ -160,7 +175,7 @@ class Fleet:
     def _await_room(self) -> None:
         """Wait for the end of a process that is making room, so that the limit is never exceeded, not even briefly."""
         deadline = time.monotonic() + ROOM_SECONDS
-        while count_living() >= self._budget.limit and time.monotonic() < deadline:
+        while count_living() >= self.settings.max_processes and time.monotonic() < deadline:
             gevent.sleep(0.002)
 
     def take_parked(
@@ -174,7 +189,7 @@ class Fleet:
         seconds = self.settings.tool_wait_seconds if conversation.is_waiting else self.settings.keep_seconds
         if seconds > 0 and not self._is_retired:
             self._parked.put(digest, conversation, seconds)
-            self._budget.trim_parked(self._pool.process_count, leaving=1)
+            self._trim_parked(leaving=1)
         else:
             self.end_conversation(conversation)
 
@@ -215,7 +230,7 @@ class Fleet:
             self.end_conversation(conversation)
         else:
             self._parked.put(digest, conversation, self.settings.keep_seconds)
-            self._budget.trim_parked(self._pool.process_count)
+            self._trim_parked()
         self._pool.refill_later()
 
     # Reports
@@ -260,7 +275,7 @@ class Fleet:
             "starts": self._pool.starts,
             "start_failures": self._pool.failures,
             "processes": count_living(),
-            "max_processes": self._budget.limit,
+            "max_processes": self.settings.max_processes,
         }
 
     # Opening

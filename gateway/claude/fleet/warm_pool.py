@@ -21,7 +21,6 @@ from gevent.event import Event
 
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded, close_all
 from gateway.claude.cli.protocol import ModelInfo
-from gateway.claude.fleet.demand import Demand
 from gateway.claude.fleet.wait_queue import Ticket, WaitQueue
 from gateway.errors import ClaudeUnavailable, GatewayError
 
@@ -32,14 +31,43 @@ REFILL_DELAY_SECONDS = 1.0  # a start takes CPU that the turn that has just begu
 MAX_AGE_SECONDS = 1800.0
 CHECK_SECONDS = 30.0  # the pause between two checks whether the idle processes still answer
 
+BURST_SECONDS = 3.0  # conversations within this time count as simultaneous
+REMEMBER_SECONDS = 300.0
+
 StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
+
+
+class Demand:
+    """Remembers the largest recent burst of new conversations, to estimate how many will start at once."""
+
+    def __init__(self) -> None:
+        self._arrivals: deque[float] = deque()
+        self._bursts: deque[tuple[float, int]] = deque()
+
+    def count_arrival(self) -> None:
+        """Record a new conversation."""
+        now = time.monotonic()
+        self._arrivals.append(now)
+        while self._arrivals[0] < now - BURST_SECONDS:
+            self._arrivals.popleft()
+        burst = len(self._arrivals)
+        while self._bursts and self._bursts[-1][1] <= burst:
+            self._bursts.pop()
+        self._bursts.append((now, burst))
+
+    @property
+    def burst(self) -> int:
+        """The largest number of simultaneous conversations in the last REMEMBER_SECONDS."""
+        while self._bursts and self._bursts[0][0] < time.monotonic() - REMEMBER_SECONDS:
+            self._bursts.popleft()
+        return self._bursts[0][1] if self._bursts else 0
 
 
 class WarmPool:
     """Keeps `size` processes ready. After a burst of new conversations it keeps more, up to `max_size`.
 
-    `spawn` starts a process. `allows_start` is called before with the number of the pool's processes, and True if the
-    start is urgent: a turn waits for it, or there are fewer processes than `size`. `on_models` is called with the model
+    `spawn` starts a process. `allows_start` is called before, with True if the start is urgent: a turn waits for
+    it, or there are fewer processes than `size`. `on_models` is called with the model
     catalog that each new process reports. `start_timeout` is in seconds.
 
     `settled` is set once it is known whether processes start. `hits` counts the conversations that found a process
@@ -53,7 +81,7 @@ class WarmPool:
         *,
         size: int,
         max_size: int | None = None,
-        allows_start: Callable[[int, bool], bool] = lambda processes, is_urgent: True,
+        allows_start: Callable[[bool], bool] = lambda is_urgent: True,
         max_starting: int = 2,
         start_timeout: float = 30.0,
     ) -> None:
@@ -177,7 +205,7 @@ class WarmPool:
         self._will_refill = False
         while not self._is_closed and self.starting_count < self._max_starting and self._count_missing() > 0:
             is_urgent = self.waiting_count > 0 or self.idle_count + self.starting_count < self.size
-            if not self._allows_start(self.process_count, is_urgent):
+            if not self._allows_start(is_urgent):
                 break
             self.starting_count += 1
             gevent.spawn(self._start_process)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.claude.fleet import demand
-from gateway.claude.fleet.demand import BURST_SECONDS, REMEMBER_SECONDS, Demand
+from gateway.claude.fleet import warm_pool
+from gateway.claude.fleet.warm_pool import BURST_SECONDS, REMEMBER_SECONDS, Demand
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(demand, "time", clock)
+    monkeypatch.setattr(warm_pool, "time", clock)
     return clock
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from gateway.claude.fleet.slots import Slots
-from gateway.claude.fleet.wait_queue import Ticket, WaitQueue
+from gateway.claude.fleet.wait_queue import Slots, Ticket, WaitQueue
 from gateway.errors import ClientGone, GatewayError, TooManyTurns
 
 # Queues

@@ -180,9 +180,9 @@ def test_process_counts_while_it_is_checked(spawner: Spawner, monkeypatch: pytes
 def test_pool_asks_before_each_start_and_says_if_it_is_urgent(spawner: Spawner) -> None:
     asked: list[tuple[int, bool]] = []
 
-    def allow_one(processes: int, is_urgent: bool) -> bool:
-        asked.append((processes, is_urgent))
-        return processes == 0
+    def allow_one(is_urgent: bool) -> bool:
+        asked.append((pool.process_count, is_urgent))
+        return pool.process_count == 0
 
     pool = spawner.make_pool(2, allows_start=allow_one)
     pool.open()
