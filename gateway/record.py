@@ -1,11 +1,12 @@
-"""The outcome of one answer, for usage, limits, logs and metrics."""
+"""The outcome of one answer and the facts about one request, for usage, limits, logs and metrics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from gateway.errors import GatewayError
 from gateway.turn import Usage
 
 Outcome = Literal["complete", "cut", "failed"]
@@ -43,3 +44,25 @@ class Record:
     seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
     is_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSummary:
+    """A finished request.
+
+    `route` is the rule that its path matched, or "unknown". `seconds` is the time until the last byte was sent. `error`
+    is the error that the client got. `record` describes the answer, if it came that far. `content` has the request and
+    the answer if they are logged (LOG_CONTENT).
+    """
+
+    request_id: str
+    method: str
+    path: str
+    route: str
+    status: int
+    seconds: float
+    address: str
+    key_name: str | None
+    error: GatewayError | None
+    record: Record | None
+    content: dict[str, Any] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from gateway.claude.service import Claude
 from gateway.errors import ModelNotFound, ShuttingDown, StoreError
 from gateway.observe import logs
 from gateway.observe.metrics import Metrics, MetricsSnapshot
-from gateway.observe.request_summary import RequestSummary
+from gateway.record import RequestSummary
 from gateway.settings import Settings, SettingsError
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import hide_password
@@ -147,10 +147,7 @@ def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) ->
 
 def _build_metrics(settings: Settings, claude: Claude, writer: UsageWriter) -> Metrics:
     def take_snapshot() -> MetricsSnapshot:
-        windows = {
-            name: (window.utilization, window.resets_at) for name, window in claude.rate_limit_windows.items()
-        }
-        return MetricsSnapshot(claude.status(), windows, len(writer))
+        return MetricsSnapshot(claude.status(), claude.rate_limit_windows, len(writer))
 
     def label_model(model: str) -> str:
         """Map a model to one of a few labels: clients may send any name."""

@@ -17,8 +17,7 @@ from urllib.parse import quote
 import structlog
 from structlog.typing import EventDict, Processor
 
-from gateway.observe.request_summary import RequestSummary
-from gateway.record import Record
+from gateway.record import Record, RequestSummary
 
 log = logging.getLogger("gateway.requests")
 

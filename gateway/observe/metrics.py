@@ -16,20 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import gevent
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.observe.request_summary import RequestSummary
-from gateway.record import Record
+from gateway.record import Record, RequestSummary
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 SAMPLE_SECONDS = 2.0
 READ_ATTEMPTS = 20  # to read other workers' files
 PAUSE_SECONDS = 0.01

@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 
 from gateway.answering.services import Services
 from gateway.api.http.context import RequestState, get_state
-from gateway.observe.request_summary import RequestSummary
+from gateway.record import RequestSummary
 
 UNKNOWN_ROUTE = "unknown"
 

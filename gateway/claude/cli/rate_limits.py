@@ -9,7 +9,7 @@ which the public types leave out, has all windows. `utilization` is the fraction
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.claude.cli.protocol import RateLimitFigures, RateLimitInfo
 
@@ -23,8 +23,7 @@ NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitWindow:
+class RateLimitWindow(NamedTuple):
     """One rate-limit window.
 
     `utilization` is a fraction and `resets_at` Unix time in seconds. Either is None if the CLI did not report it.
