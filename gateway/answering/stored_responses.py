@@ -47,16 +47,14 @@ def find_earlier_items(body: Body, caller: Caller, services: Services) -> list[I
 
 
 def store_at_end(items: list[Item], caller: Caller, services: Services) -> OnEnd:
-    """Return the function that stores a response, which has the input `items`, when it is over."""
+    """Return the function that stores a response, which has the input `items`, when it is over and to be stored."""
 
     def store(response: Body) -> None:
+        if not response["store"]:
+            return
         try:
             services.responses.add(caller.owner_id, response, items)
         except StoreError:  # logged by the store; the client gets its answer all the same
             response["store"] = False
 
     return store
-
-
-def store_nothing(response: Body) -> None:
-    """Discard a response that is over."""

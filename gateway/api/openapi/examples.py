@@ -109,10 +109,6 @@ def _stream(encoder: Any) -> str:
     return "\n\n".join([*events[:SHOWN_EVENTS], *more, ""])
 
 
-def _discard(response: dict[str, Any]) -> None:
-    """Store nothing."""
-
-
 def _response() -> dict[str, Any]:
     parsed = responses.parse_request({"input": "Say hello."}, [{"role": "user", "content": "Say hello."}], [])
     echoed = {**parsed.echoed, "store": True}
@@ -131,10 +127,10 @@ CHAT_STREAM = _stream(chat_answers.StreamEncoder(_CHAT_ID, _CREATED, include_usa
 COMPLETION_ANSWER = _collect(completions_answers.Collector(_COMPLETION_ID, _CREATED, [""]))
 COMPLETION_STREAM = _stream(completions_answers.StreamEncoder(_COMPLETION_ID, _CREATED, [""], False))
 RESPONSE_ANSWER = {
-    **_collect(responses_answers.Collector(_response(), False, _discard)),
+    **_collect(responses_answers.Collector(_response(), False)),
     "completed_at": _CREATED + 2,
 }
-RESPONSE_STREAM = _stream(responses_answers.StreamEncoder(_response(), False, _discard))
+RESPONSE_STREAM = _stream(responses_answers.StreamEncoder(_response(), False))
 MESSAGE_ANSWER = _collect(anthropic_answers.Collector(_MESSAGE_ID))
 MESSAGE_STREAM = _stream(anthropic_answers.StreamEncoder(_MESSAGE_ID, f"req_{_ID}"))
 METRICS = """# HELP gateway_requests_total Requests by route and status

@@ -6,14 +6,8 @@ import secrets
 
 from flask import Response, request
 
+from gateway.answering import stored_responses
 from gateway.answering.metering import MeteredAnswer
-from gateway.answering.stored_responses import (
-    find_earlier_items,
-    find_input_items,
-    is_to_be_stored,
-    store_at_end,
-    store_nothing,
-)
 from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import json_response, note_headers, send_answer, stream_answer
@@ -45,16 +39,16 @@ STREAM = {
 def create_response(body: Body) -> Response:
     """Answer input: streamed, as one body, or in the background."""
     services, caller = get_services(), get_caller()
-    is_stored = is_to_be_stored(body, services.settings)
-    given = find_input_items(body, caller, services)
-    parsed = parse_request(body, given, find_earlier_items(body, caller, services))
+    is_stored = stored_responses.is_to_be_stored(body, services.settings)
+    given = stored_responses.find_input_items(body, caller, services)
+    parsed = parse_request(body, given, stored_responses.find_earlier_items(body, caller, services))
     items = complete_items(given)
     answer = start_answer(parsed.turn, stream=parsed.stream)
     echoed = {**parsed.echoed, "store": is_stored}
     response = new_response(f"resp_{secrets.token_hex(16)}", answer.record.model, echoed)
     if body.get("background"):
         return _answer_in_background(answer, response, items, parsed)
-    on_end = store_at_end(items, caller, services) if is_stored else store_nothing
+    on_end = stored_responses.store_at_end(items, caller, services)
     if parsed.stream:
         encoder = StreamEncoder(response, parsed.with_summary, on_end)
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
@@ -135,7 +129,7 @@ def _answer_in_background(
     except StoreError:
         answer.close()
         raise
-    follower = StreamEncoder({**response, "output": []}, parsed.with_summary, store_nothing)
+    follower = StreamEncoder({**response, "output": []}, parsed.with_summary)
     queued = json_response(response)
     queued.headers.update(note_headers(parsed.ignored, parsed.repaired))
     builder = ResponseBuilder(response, with_summary=parsed.with_summary, can_retract=True)

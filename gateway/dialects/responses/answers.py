@@ -20,7 +20,7 @@ class StreamEncoder:
 
     field_names = FIELD_NAMES
 
-    def __init__(self, response: Response, with_summary: bool, on_end: OnEnd) -> None:
+    def __init__(self, response: Response, with_summary: bool, on_end: OnEnd = lambda _: None) -> None:
         self._builder = ResponseBuilder(response, with_summary=with_summary, can_retract=False)
         self._on_end = on_end
         self._number = 0
@@ -57,7 +57,7 @@ class Collector:
 
     field_names = FIELD_NAMES
 
-    def __init__(self, response: Response, with_summary: bool, on_end: OnEnd) -> None:
+    def __init__(self, response: Response, with_summary: bool, on_end: OnEnd = lambda _: None) -> None:
         self._builder = ResponseBuilder(response, with_summary=with_summary, can_retract=True)
         self._on_end = on_end
 
