@@ -46,20 +46,8 @@ def show_health() -> tuple[dict[str, Any], int]:
     claude = get_services().claude
     status = claude.status()
     problem = claude.problem
-    pid = os.getpid()  # the worker whose figures these are
+    health = {"version": VERSION, "pid": os.getpid(), "claude": status}  # the figures of this worker
     if problem:
-        return {
-            "status": "unhealthy",
-            "error": problem,
-            "version": VERSION,
-            "pid": pid,
-            "claude": status,
-        }, 503
-    return {
-        "status": "healthy",
-        "version": VERSION,
-        "pid": pid,
-        "claude_version": status["version"],
-        "active_sessions": status["running"],
-        "claude": status,
-    }, 200
+        return {"status": "unhealthy", "error": problem, **health}, 503
+    ready = {"claude_version": status["version"], "active_sessions": status["running"]}
+    return {"status": "healthy", **health, **ready}, 200
