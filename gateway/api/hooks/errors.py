@@ -12,16 +12,10 @@ from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as HTTPMethodNotAllowed
 
+from gateway import errors
 from gateway.api.http.context import get_state
 from gateway.api.http.streaming import json_response
-from gateway.errors import (
-    GatewayError,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    RequestTooLarge,
-    StoreError,
-)
+from gateway.errors import GatewayError, StoreError
 from gateway.lenient_json import dumps
 from gateway.schemas.answers import ErrorSchema
 from gateway.schemas.errors import field_error
@@ -75,11 +69,11 @@ def from_http_exception(error: HTTPException) -> GatewayError:
     if messages:
         return field_error(messages)
     if error.code == 404:
-        return NotFound("This URL does not exist. GET / lists the endpoints.", code="unknown_url")
+        return errors.NotFound("This URL does not exist. GET / lists the endpoints.", code="unknown_url")
     if error.code == 405:
-        return MethodNotAllowed("This method is not allowed for this URL.")
+        return errors.MethodNotAllowed("This method is not allowed for this URL.")
     if error.code == 413:
-        return RequestTooLarge("The request body is larger than MAX_REQUEST_BYTES allows.")
+        return errors.RequestTooLarge("The request body is larger than MAX_REQUEST_BYTES allows.")
     if error.code is not None and 400 <= error.code < 500:
-        return InvalidRequest(error.description or "")
+        return errors.InvalidRequest(error.description or "")
     return GatewayError()

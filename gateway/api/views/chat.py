@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, request
 
+from gateway import errors
 from gateway.answering.validation import validate_chat_body
 from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.context import get_caller, get_services, start_answer
@@ -16,14 +17,6 @@ from gateway.api.openapi import examples
 from gateway.dialects.chat.answers import FIELD_NAMES, Collector, StreamEncoder
 from gateway.dialects.chat.request import parse_plain_body
 from gateway.dialects.common.field_errors import translated_errors
-from gateway.errors import (
-    AgentsNotAllowed,
-    ProjectNotFound,
-    ProjectTooLarge,
-    SessionBusy,
-    SessionNotFound,
-    TurnStopped,
-)
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.chat_answers import ChatAnswerSchema
 from gateway.schemas.sessions import CheckSchema, DeletedSessionSchema, StatusSchema
@@ -45,12 +38,12 @@ ANY_BODY = {
 @blueprint.route("", methods=["POST"])
 @document_errors(
     *ANSWER_ERRORS,
-    SessionNotFound,
-    ProjectNotFound,
-    AgentsNotAllowed,
-    ProjectTooLarge,
-    SessionBusy,
-    TurnStopped,
+    errors.SessionNotFound,
+    errors.ProjectNotFound,
+    errors.AgentsNotAllowed,
+    errors.ProjectTooLarge,
+    errors.SessionBusy,
+    errors.TurnStopped,
 )
 @blueprint.arguments(ChatCompletionSchema(), examples=examples.CHAT)
 @document_answer(blueprint, ChatAnswerSchema, examples.CHAT_ANSWER, examples.CHAT_STREAM)
@@ -79,7 +72,7 @@ def validate_body() -> dict[str, Any]:
 
 
 @blueprint.route("/<session_id>/status")
-@document_errors(SessionNotFound)
+@document_errors(errors.SessionNotFound)
 @blueprint.response(200, StatusSchema)
 def show_status(session_id: str) -> SessionRecord:
     """Show whether an answer of the session is being written, and what the session has used."""
@@ -87,7 +80,7 @@ def show_status(session_id: str) -> SessionRecord:
 
 
 @blueprint.route("/<session_id>", methods=["DELETE"])
-@document_errors(SessionNotFound)
+@document_errors(errors.SessionNotFound)
 @blueprint.response(200, DeletedSessionSchema)
 def stop_answer(session_id: str) -> dict[str, str]:
     """Stop the answer that is being written."""

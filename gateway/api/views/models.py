@@ -13,13 +13,7 @@ from gateway.api.http.context import get_services
 from gateway.api.http.streaming import json_response
 from gateway.dialects.messages.models import model_entry, model_list
 from gateway.errors import ModelNotFound
-from gateway.schemas.models import (
-    AnthropicModelListSchema,
-    AnthropicModelSchema,
-    CapabilitiesSchema,
-    ModelListSchema,
-    ModelSchema,
-)
+from gateway.schemas import models as schemas
 from gateway.turn import Model
 
 blueprint = Blueprint(
@@ -35,7 +29,7 @@ VERSION_PARAMETER = {
 
 
 @blueprint.route("")
-@blueprint.response(200, {"anyOf": [ModelListSchema, AnthropicModelListSchema]})
+@blueprint.response(200, {"anyOf": [schemas.ModelListSchema, schemas.AnthropicModelListSchema]})
 @blueprint.doc(parameters=[VERSION_PARAMETER])
 def list_models() -> Response:
     """List all known models and their aliases. Clients of Anthropic's API get them in its format."""
@@ -47,7 +41,7 @@ def list_models() -> Response:
 
 
 @blueprint.route("/capabilities")
-@blueprint.response(200, CapabilitiesSchema)
+@blueprint.response(200, schemas.CapabilitiesSchema)
 def list_capabilities() -> dict[str, Any]:
     """List the features and prices of each model."""
     models = [_capabilities(model) for model in get_services().claude.catalog.all()]
@@ -56,7 +50,7 @@ def list_capabilities() -> dict[str, Any]:
 
 @blueprint.route("/<path:model_id>")
 @document_errors(ModelNotFound)
-@blueprint.response(200, {"anyOf": [ModelSchema, AnthropicModelSchema]})
+@blueprint.response(200, {"anyOf": [schemas.ModelSchema, schemas.AnthropicModelSchema]})
 @blueprint.doc(parameters=[VERSION_PARAMETER])
 def show_model(model_id: str) -> Response:
     """Return one model by its id or alias."""

@@ -10,14 +10,8 @@ from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.openapi import examples
 from gateway.errors import AgentsNotAllowed, ProjectNotAllowed, ProjectNotFound, TurnStopped
+from gateway.schemas import projects as schemas
 from gateway.schemas.pages import PageQuerySchema, pagination
-from gateway.schemas.projects import (
-    DeletedProjectSchema,
-    NewProjectSchema,
-    ProjectChangeSchema,
-    ProjectListSchema,
-    ProjectSchema,
-)
 from gateway.store import project_paths
 from gateway.store.projects import ProjectRecord, new_project_id
 
@@ -33,7 +27,7 @@ CHAT = {"mode": "chat"}
 
 @blueprint.route("", methods=["GET"])
 @blueprint.arguments(PageQuerySchema(), location="query")
-@blueprint.response(200, ProjectListSchema)
+@blueprint.response(200, schemas.ProjectListSchema)
 def list_projects(query: dict[str, int]) -> dict[str, Any]:
     """List the projects that the caller may see, the newest first."""
     caller = get_caller()
@@ -44,8 +38,8 @@ def list_projects(query: dict[str, int]) -> dict[str, Any]:
 
 @blueprint.route("", methods=["POST"])
 @document_errors(AgentsNotAllowed, ProjectNotAllowed)
-@blueprint.arguments(NewProjectSchema(), example=examples.PROJECT)
-@blueprint.response(200, ProjectSchema)
+@blueprint.arguments(schemas.NewProjectSchema(), example=examples.PROJECT)
+@blueprint.response(200, schemas.ProjectSchema)
 def create_project(body: dict[str, Any]) -> ProjectRecord:
     """Create a project and its folder."""
     services, caller = get_services(), get_caller()
@@ -67,7 +61,7 @@ def create_project(body: dict[str, Any]) -> ProjectRecord:
 
 @blueprint.route("/<project_id>", methods=["GET"])
 @document_errors(ProjectNotFound)
-@blueprint.response(200, ProjectSchema)
+@blueprint.response(200, schemas.ProjectSchema)
 def show_project(project_id: str) -> ProjectRecord:
     """Return a project."""
     return project_access.find_project(project_id, get_caller(), get_services().projects)
@@ -75,8 +69,8 @@ def show_project(project_id: str) -> ProjectRecord:
 
 @blueprint.route("/<project_id>", methods=["PATCH"])
 @document_errors(AgentsNotAllowed, ProjectNotAllowed, ProjectNotFound)
-@blueprint.arguments(ProjectChangeSchema(), required=False, example=examples.PROJECT_CHANGE)
-@blueprint.response(200, ProjectSchema)
+@blueprint.arguments(schemas.ProjectChangeSchema(), required=False, example=examples.PROJECT_CHANGE)
+@blueprint.response(200, schemas.ProjectSchema)
 def change_project(body: dict[str, Any], project_id: str) -> ProjectRecord:
     """Change the name, description or policy of a project."""
     services = get_services()
@@ -88,7 +82,7 @@ def change_project(body: dict[str, Any], project_id: str) -> ProjectRecord:
 
 @blueprint.route("/<project_id>", methods=["DELETE"])
 @document_errors(ProjectNotAllowed, ProjectNotFound)
-@blueprint.response(200, DeletedProjectSchema)
+@blueprint.response(200, schemas.DeletedProjectSchema)
 def delete_project(project_id: str) -> dict[str, Any]:
     """Delete a project with its folder, and stop its running answers."""
     services = get_services()

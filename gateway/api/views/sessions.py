@@ -11,17 +11,8 @@ from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.openapi import examples
 from gateway.errors import ModelNotAllowed, ModelNotSupported, ProjectNotFound, SessionNotFound
+from gateway.schemas import sessions as schemas
 from gateway.schemas.pages import pagination
-from gateway.schemas.sessions import (
-    DeletedSessionSchema,
-    NewSessionSchema,
-    RenameSchema,
-    SessionListSchema,
-    SessionQuerySchema,
-    SessionSchema,
-    SessionWithMessagesSchema,
-    StatsSchema,
-)
 from gateway.store.sessions import SessionRecord
 
 blueprint = Blueprint(
@@ -30,8 +21,8 @@ blueprint = Blueprint(
 
 
 @blueprint.route("", methods=["GET"])
-@blueprint.arguments(SessionQuerySchema, location="query")
-@blueprint.response(200, SessionListSchema)
+@blueprint.arguments(schemas.SessionQuerySchema, location="query")
+@blueprint.response(200, schemas.SessionListSchema)
 def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
     """List the caller's sessions, the newest first."""
     page, per_page = query["page"], query["per_page"]
@@ -42,8 +33,8 @@ def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("", methods=["POST"])
 @document_errors(ProjectNotFound, ModelNotSupported, ModelNotAllowed)
-@blueprint.arguments(NewSessionSchema, required=False, example=examples.SESSION)
-@blueprint.response(200, SessionSchema)
+@blueprint.arguments(schemas.NewSessionSchema, required=False, example=examples.SESSION)
+@blueprint.response(200, schemas.SessionSchema)
 def create_session(body: dict[str, Any]) -> SessionRecord:
     """Create a session that stores its conversation."""
     services, caller = get_services(), get_caller()
@@ -55,7 +46,7 @@ def create_session(body: dict[str, Any]) -> SessionRecord:
 
 
 @blueprint.route("/stats")
-@blueprint.response(200, StatsSchema)
+@blueprint.response(200, schemas.StatsSchema)
 def show_stats() -> dict[str, Any]:
     """Return totals over the caller's sessions."""
     figures = get_services().sessions.compute_stats(get_caller().visible_owner)
@@ -65,7 +56,7 @@ def show_stats() -> dict[str, Any]:
 
 @blueprint.route("/<session_id>", methods=["GET"])
 @document_errors(SessionNotFound)
-@blueprint.response(200, SessionWithMessagesSchema)
+@blueprint.response(200, schemas.SessionWithMessagesSchema)
 def show_session(session_id: str) -> dict[str, Any]:
     """Return a session with its messages."""
     sessions = get_services().sessions
@@ -76,8 +67,8 @@ def show_session(session_id: str) -> dict[str, Any]:
 
 @blueprint.route("/<session_id>", methods=["PATCH"])
 @document_errors(SessionNotFound)
-@blueprint.arguments(RenameSchema, example=examples.TITLE)
-@blueprint.response(200, SessionSchema)
+@blueprint.arguments(schemas.RenameSchema, example=examples.TITLE)
+@blueprint.response(200, schemas.SessionSchema)
 def rename_session(body: dict[str, Any], session_id: str) -> SessionRecord:
     """Change the title of a session."""
     return get_services().sessions.rename(session_id, get_caller().visible_owner, body["title"])
@@ -85,7 +76,7 @@ def rename_session(body: dict[str, Any], session_id: str) -> SessionRecord:
 
 @blueprint.route("/<session_id>", methods=["DELETE"])
 @document_errors(SessionNotFound)
-@blueprint.response(200, DeletedSessionSchema)
+@blueprint.response(200, schemas.DeletedSessionSchema)
 def delete_session(session_id: str) -> dict[str, str]:
     """Delete a session with its messages, and stop its running answer."""
     services = get_services()
