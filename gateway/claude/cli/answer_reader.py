@@ -27,18 +27,7 @@ from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopel
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import PREFIX
 from gateway.errors import GatewayError, UpstreamError
-from gateway.turn import (
-    Block,
-    Done,
-    Event,
-    Message,
-    Started,
-    Text,
-    Thinking,
-    ToolArguments,
-    ToolCall,
-    Usage,
-)
+from gateway.turn import Block, Done, Event, Message, Started, Text, Thinking, ToolArguments, ToolCall, Usage
 
 # The CLI continues on its own after these stop reasons.
 CONTINUES_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
