@@ -65,6 +65,15 @@ class GatewayError(Exception):
     code = "internal_error"
     default_message = "The gateway failed unexpectedly. Its log has the details under the id of this request."
 
+    def __init_subclass__(
+        cls, *, status: int | None = None, type: str | None = None, code: str | None = None
+    ) -> None:
+        """Set the status, type and code of a kind of errors. What is left out is the same as in its base."""
+        super().__init_subclass__()
+        cls.status = status or cls.status
+        cls.type = type or cls.type
+        cls.code = code or cls.code
+
     def __init__(
         self,
         message: str | None = None,
@@ -86,69 +95,47 @@ class GatewayError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
-class ClientError(GatewayError):
+class ClientError(GatewayError, type="invalid_request_error"):
     """The client has to change something, or has caused the error itself. OpenAI has one type for all of these."""
 
-    type = "invalid_request_error"
 
-
-class InvalidRequest(ClientError):
+class InvalidRequest(ClientError, status=400, code="invalid_request"):
     """The request is malformed or not allowed in this form."""
 
-    status = 400
-    code = "invalid_request"
     default_message = "The request is not valid."
 
 
-class UnsupportedParameter(InvalidRequest):
+class UnsupportedParameter(InvalidRequest, code="unsupported_parameter"):
     """A parameter would change the answer, but the gateway cannot honor it."""
 
-    code = "unsupported_parameter"
+
+class ContextLengthExceeded(InvalidRequest, code="context_length_exceeded"):
+    """The prompt exceeds the model's context window. Clients look for this code."""
 
 
-class ContextLengthExceeded(InvalidRequest):
-    """The prompt exceeds the model's context window."""
-
-    code = "context_length_exceeded"  # clients look for this code
-
-
-class ModelNotSupported(InvalidRequest):
+class ModelNotSupported(InvalidRequest, code="model_not_supported"):
     """The model does not exist, or every model that was tried was refused."""
 
-    code = "model_not_supported"
 
-
-class RequestTooLarge(InvalidRequest):
+class RequestTooLarge(InvalidRequest, status=413, code="request_too_large"):
     """The body is larger than MAX_REQUEST_BYTES."""
 
-    status = 413
-    code = "request_too_large"
 
-
-class ProjectTooLarge(InvalidRequest):
+class ProjectTooLarge(InvalidRequest, status=413, code="project_too_large"):
     """The files of the project exceed MAX_PROJECT_SIZE_MB, or would exceed it after this request."""
 
-    status = 413
-    code = "project_too_large"
 
-
-class KeyRevoked(InvalidRequest):
+class KeyRevoked(InvalidRequest, code="key_revoked"):
     """The key is revoked, and cannot be changed any more."""
 
-    code = "key_revoked"
 
-
-class Unauthorized(ClientError):
+class Unauthorized(ClientError, status=401, code="invalid_api_key"):
     """The client is unknown."""
 
-    status = 401
-    code = "invalid_api_key"
 
-
-class MissingKey(Unauthorized):
+class MissingKey(Unauthorized, code="missing_api_key"):
     """The request has no API key."""
 
-    code = "missing_api_key"
     default_message = "No API key. Send one as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
 
 
@@ -158,107 +145,71 @@ class InvalidKey(Unauthorized):
     default_message = "The API key is not valid."
 
 
-class Forbidden(ClientError):
+class Forbidden(ClientError, status=403, code="forbidden"):
     """The key is valid, but does not allow this."""
 
-    status = 403
-    code = "forbidden"
 
-
-class AdminRequired(Forbidden):
+class AdminRequired(Forbidden, code="admin_required"):
     """This needs an admin key."""
 
-    code = "admin_required"
     default_message = "This needs an admin key. Create one with: python -m gateway keys create NAME --admin"
 
 
-class ModelNotAllowed(Forbidden):
+class ModelNotAllowed(Forbidden, code="model_not_allowed"):
     """The key does not allow this model."""
 
-    code = "model_not_allowed"
 
-
-class ProjectNotAllowed(Forbidden):
+class ProjectNotAllowed(Forbidden, code="project_not_allowed"):
     """The key does not allow this with this project, or may not create projects."""
 
-    code = "project_not_allowed"
 
-
-class AgentsNotAllowed(Forbidden):
+class AgentsNotAllowed(Forbidden, code="agents_not_allowed"):
     """The operator does not allow agents, which use Claude Code's own tools, or does not allow this tool."""
 
-    code = "agents_not_allowed"
 
-
-class NotFound(ClientError):
+class NotFound(ClientError, status=404, code="not_found"):
     """The resource does not exist."""
 
-    status = 404
-    code = "not_found"
 
-
-class KeyNotFound(NotFound):
+class KeyNotFound(NotFound, code="key_not_found"):
     """No API key has this id."""
 
-    code = "key_not_found"
 
-
-class ModelNotFound(NotFound):
+class ModelNotFound(NotFound, code="model_not_found"):
     """No model has this id."""
 
-    code = "model_not_found"
 
-
-class ProjectNotFound(NotFound):
+class ProjectNotFound(NotFound, code="project_not_found"):
     """No project of this client has this id."""
 
-    code = "project_not_found"
 
-
-class ProjectFileNotFound(NotFound):
+class ProjectFileNotFound(NotFound, code="file_not_found"):
     """The project has no such file."""
 
-    code = "file_not_found"
 
-
-class ResponseNotFound(NotFound):
+class ResponseNotFound(NotFound, code="response_not_found"):
     """No stored response of this client has this id."""
 
-    code = "response_not_found"
 
-
-class SessionNotFound(NotFound):
+class SessionNotFound(NotFound, code="session_not_found"):
     """No session of this client has this id, or it has expired."""
 
-    code = "session_not_found"
 
-
-class MethodNotAllowed(ClientError):
+class MethodNotAllowed(ClientError, status=405, code="method_not_allowed"):
     """The path does not support this HTTP method."""
 
-    status = 405
-    code = "method_not_allowed"
 
-
-class NotServed(ClientError):
+class NotServed(ClientError, status=501, code="not_implemented"):
     """A part of OpenAI's API that Claude Code cannot serve. Another attempt never helps."""
 
-    status = 501
-    code = "not_implemented"
 
-
-class RateLimited(GatewayError):
+class RateLimited(GatewayError, status=429, type="rate_limit_error", code="rate_limit_exceeded"):
     """The account behind the gateway has reached a limit."""
 
-    status = 429
-    type = "rate_limit_error"
-    code = "rate_limit_exceeded"
 
-
-class TooManyTurns(RateLimited):
+class TooManyTurns(RateLimited, code="too_many_turns"):
     """MAX_CONCURRENT_SESSIONS answers are being written, and the queue is full or too slow."""
 
-    code = "too_many_turns"
     default_message = "Too many answers are being written now. Try again shortly."
 
 
@@ -266,86 +217,59 @@ class LimitReached(RateLimited):
     """The client has reached a limit per minute, or its limit of concurrent answers."""
 
 
-class QuotaExceeded(RateLimited):
+class QuotaExceeded(RateLimited, type="insufficient_quota", code="insufficient_quota"):
     """The client's budget for the day or month is used up, so trying again soon cannot help."""
 
-    type = "insufficient_quota"
-    code = "insufficient_quota"
 
-
-class UpstreamError(GatewayError):
+class UpstreamError(GatewayError, status=502, code="upstream_error"):
     """The CLI or the API behind it failed during the answer."""
 
-    status = 502
-    code = "upstream_error"
 
-
-class Unavailable(GatewayError):
+class Unavailable(GatewayError, status=503, code="unavailable"):
     """The gateway cannot answer now."""
 
-    status = 503
-    code = "unavailable"
 
-
-class ClaudeUnavailable(Unavailable):
+class ClaudeUnavailable(Unavailable, code="claude_unavailable"):
     """The Claude Code CLI is missing, too old, or does not start."""
 
-    code = "claude_unavailable"
 
-
-class NotLoggedIn(Unavailable):
+class NotLoggedIn(Unavailable, code="claude_not_logged_in"):
     """The CLI has no valid login."""
 
-    code = "claude_not_logged_in"
 
-
-class Overloaded(Unavailable):
+class Overloaded(Unavailable, code="overloaded"):
     """Anthropic's API is overloaded."""
 
-    code = "overloaded"
 
-
-class ShuttingDown(Unavailable):
+class ShuttingDown(Unavailable, code="shutting_down"):
     """The gateway is shutting down and cannot finish this answer."""
 
-    code = "shutting_down"
     default_message = "The gateway is restarting and cut this answer off. Try again."
 
 
-class StoreError(Unavailable):
+class StoreError(Unavailable, code="store_unavailable"):
     """The database is locked, full, damaged or unreachable."""
 
-    code = "store_unavailable"
     default_message = "The gateway's database is not available. Try again shortly."
 
 
-class TurnTimeout(GatewayError):
+class TurnTimeout(GatewayError, status=504, code="timeout"):
     """The CLI sent nothing for too long, or the whole answer took too long."""
 
-    status = 504
-    code = "timeout"
 
-
-class TurnStopped(ClientError):
+class TurnStopped(ClientError, status=409, code="stopped"):
     """Another request of the same client stopped the answer."""
 
-    status = 409
-    code = "stopped"
     default_message = "Another request stopped the answer."
 
 
-class SessionBusy(ClientError):
+class SessionBusy(ClientError, status=409, code="session_busy"):
     """Another answer of the same session is being written."""
 
-    status = 409
-    code = "session_busy"
     default_message = "Another answer of this session is being written. Wait until it ends, or stop it."
 
 
-class ClientGone(GatewayError):
+class ClientGone(GatewayError, status=499, type="client_closed_request", code="client_closed_request"):
     """The client closed its connection, so this error is never sent."""
 
-    status = 499
-    type = "client_closed_request"
-    code = "client_closed_request"
     default_message = "The client closed the connection."
