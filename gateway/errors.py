@@ -68,7 +68,7 @@ class GatewayError(Exception):
     def __init_subclass__(
         cls, *, status: int | None = None, type: str | None = None, code: str | None = None
     ) -> None:
-        """Set the status, type and code of a kind of errors. What is left out is the same as in its base."""
+        """Set the status, type and code of a kind of errors. A value that is left out comes from its base."""
         super().__init_subclass__()
         cls.status = status or cls.status
         cls.type = type or cls.type

@@ -1,6 +1,6 @@
 """Find the Claude Code CLI and check its version.
 
->>> format_version((2, 1, 330))
+>>> format_version((2, 1, 332))
 '2.1.332'
 """
 
