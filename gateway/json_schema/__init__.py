@@ -1,0 +1,17 @@
+"""Repair clients' JSON schemas to what Anthropic's API accepts, and map values between the two forms.
+
+Clients send schemas of all drafts and of other vendors, and hand-written ones with mistakes. The API accepts JSON
+Schema 2020-12 with some limits of its own, and rejects the whole request for one bad schema. `adapt_tool_schema`
+returns the nearest schema that it accepts for a tool. A repair may give a property another name or put the schema
+inside an object; `to_model` and `to_client` map values between the client's form and the model's.
+
+>>> adapted = adapt_tool_schema({"properties": {"$top": {"type": "int"}}})
+>>> [alias] = adapted.schema["properties"]
+>>> adapted.schema["properties"][alias]["type"], adapted.to_client({alias: 5})
+('integer', {'$top': 5})
+"""
+
+from gateway.json_schema.mapping import AdaptedSchema
+from gateway.json_schema.tools import adapt_tool_schema
+
+__all__ = ["AdaptedSchema", "adapt_tool_schema"]
