@@ -20,7 +20,7 @@ from tests.unit.json_schema.schemas import ANY_SCHEMAS, VALID_SCHEMAS
 
 PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
-#: What a client sends as one property, and the form in which the model is offered it.
+#: A property as a client sends it, and as the model is offered it.
 PROPERTIES: list[tuple[Any, Any]] = [
     # https://github.com/anthropics/claude-code/issues/5878 and the reports that it collects
     ({"type": "int"}, {"type": "integer"}),
