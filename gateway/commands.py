@@ -20,7 +20,7 @@ from gateway.record import GROUPS, GroupBy
 from gateway.settings import SettingsError, load
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
-from gateway.store.limits.allowance import Allowance
+from gateway.store.limits.budgets import Allowance
 from gateway.store.usage import UsageFigures, UsageGroup, UsageTable, sum_figures
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")

@@ -24,8 +24,7 @@ from gateway.answering.caller import Caller
 from gateway.errors import LimitReached, QuotaExceeded, StoreError
 from gateway.settings import Settings
 from gateway.store.limits import sliding_window
-from gateway.store.limits.allowance import LIMIT_NAMES, Allowance
-from gateway.store.limits.budgets import BUDGET_NAMES, Budgets, BudgetState
+from gateway.store.limits.budgets import BUDGET_NAMES, LIMIT_NAMES, Allowance, Budgets, BudgetState
 from gateway.store.limits.leases import HeldLeases
 from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 from gateway.turn import Usage

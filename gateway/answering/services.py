@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import gevent
+
 from gateway.answering.background import BackgroundResponses
 from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
@@ -33,7 +35,7 @@ from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
 from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
-from gateway.store.sweeper import Sweeper
+from gateway.store.sweeper import sweep_forever
 from gateway.store.usage import UsageTable, UsageWriter
 
 REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
@@ -69,7 +71,7 @@ class Services:
         """Start the CLI processes and the background work. Call this once, in the process that serves."""
         self.claude.open()
         expiring = {"sessions": self.sessions.delete_expired, "responses": self.responses.delete_expired}
-        Sweeper(expiring, self.settings.cleanup_interval_minutes * 60).open()
+        gevent.spawn(sweep_forever, expiring, self.settings.cleanup_interval_minutes * 60)
         if self.metrics is not None:
             self.metrics.open()
 
@@ -93,7 +95,8 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
     claude = Claude(settings)
     projects = Projects(store)
     responses = Responses(store, timedelta(days=settings.responses_ttl_days))
-    expiry = _session_expiry(settings)
+    idle_minutes = settings.session_timeout_minutes
+    expiry = SessionExpiry(timedelta(minutes=idle_minutes) if idle_minutes else None)
     sessions, claims = Sessions(store, expiry), SessionClaims(store, expiry)
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
@@ -117,11 +120,6 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
         live_answers=set(),
         request_observers=(logs.log_request, *([metrics.count_request] if metrics else [])),
     )
-
-
-def _session_expiry(settings: Settings) -> SessionExpiry:
-    minutes = settings.session_timeout_minutes
-    return SessionExpiry(timedelta(minutes=minutes) if minutes else None)
 
 
 def _open_store(url: str) -> Store:

@@ -25,7 +25,7 @@ from gateway.dialects.chat import cursor, replay
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.json_types import Body
 from gateway.errors import InvalidRequest, SessionBusy
-from gateway.store.clock import utc_now
+from gateway.store.database import utc_now
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord, Projects
 from gateway.store.sessions import SessionClaims, SessionRecord, Sessions, TurnResult, new_session_id

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.store import key_secrets
-from gateway.store.clock import utc_now
-from gateway.store.database import Store
+from gateway.store.database import Store, utc_now
 from gateway.store.keys import Key, Keys
 from gateway.store.models import AdminSession
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 0.02  # SQLite waits this long for a lock, and every greenlet with it; transactions are shorter
 RETRY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts, in which other greenlets run
 DELETE_BATCH = 200  # rows
+
+
+def utc_now() -> datetime:
+    """Return the current time, aware and in UTC, as all tables have it."""
+    return datetime.now(timezone.utc)
 
 
 class Store:

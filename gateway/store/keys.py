@@ -11,8 +11,7 @@ from typing import Any
 
 from gateway.errors import KeyNotFound, KeyRevoked
 from gateway.store import key_secrets
-from gateway.store.clock import utc_now
-from gateway.store.database import Store
+from gateway.store.database import Store, utc_now
 from gateway.store.models import ApiKey
 
 

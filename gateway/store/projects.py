@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.errors import InvalidRequest, ProjectNotFound
-from gateway.store.clock import utc_now
-from gateway.store.database import Store
+from gateway.store.database import Store, utc_now
 from gateway.store.models import Project
 
 

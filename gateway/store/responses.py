@@ -14,8 +14,7 @@ from typing import Any
 from peewee import Value
 
 from gateway.errors import InvalidRequest, ResponseNotFound
-from gateway.store.clock import utc_now
-from gateway.store.database import Store
+from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseItem, ResponseRow
 

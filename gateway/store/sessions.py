@@ -18,8 +18,7 @@ from typing import Any
 from peewee import fn
 
 from gateway.errors import SessionBusy, SessionNotFound, TurnStopped
-from gateway.store.clock import utc_now
-from gateway.store.database import Store
+from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import Session, SessionMessage
 from gateway.store.statements import FINISH_TURN, INSERT_SESSION, SESSION_FIELDS, execute, fetch_rows

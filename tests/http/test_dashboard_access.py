@@ -13,8 +13,7 @@ from gateway.store import key_secrets
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.database import Store
 from gateway.store.keys import Keys
-from gateway.store.limits.allowance import Allowance
-from gateway.store.limits.budgets import Budgets
+from gateway.store.limits.budgets import Allowance, Budgets
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.turn import Usage
 from tests.support.api_client import Api, chat_body, error_of

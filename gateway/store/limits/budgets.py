@@ -1,4 +1,4 @@
-"""Budgets: the tokens and dollars that clients have used in a calendar minute, day or month (UTC).
+"""The limits of one client, and its budgets: the tokens and dollars used in a calendar minute, day or month (UTC).
 
 The cost of an answer is known when it is over. A request is admitted while something is left, so its answer may exceed
 the limit.
@@ -8,17 +8,45 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from limits.storage import Storage
 
-from gateway.store.limits.allowance import Allowance
 from gateway.turn import Usage
 
 UNITS = {"tokens": 1, "usd": 1_000_000}  # counters are integers, so dollars are counted in millionths
 BUDGET_NAMES = ("tokens_per_minute", "tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Limits of one key, or of one address if keys are not required: the settings, which a key's limits override.
+
+    0 means no limit.
+
+    Days and months are calendar days and months in UTC.
+
+    >>> Allowance(requests_per_minute=100).with_overrides({"requests_per_minute": 5}).requests_per_minute
+    5
+    """
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    answers_at_once: int = 0
+    tokens_per_day: int = 0
+    tokens_per_month: int = 0
+    usd_per_day: float = 0.0
+    usd_per_month: float = 0.0
+
+    def with_overrides(self, own: Mapping[str, Any]) -> Allowance:
+        """Return these limits, replaced by the limits in `own`. Names that a later version wrote are ignored."""
+        return replace(self, **{name: own[name] for name in LIMIT_NAMES if name in own}) if own else self
+
+
+LIMIT_NAMES = tuple(field.name for field in fields(Allowance))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from flask import Response
 
 from gateway.answering.limits import ClientLimits, client_network, format_duration
 from gateway.api.http.context import get_state
-from gateway.store.limits.allowance import Allowance
+from gateway.store.limits.budgets import Allowance
 from gateway.store.limits.sliding_window import RateLimitWindow
 from tests.support.apps import close_app, open_app
 

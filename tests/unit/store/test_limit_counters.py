@@ -17,8 +17,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from gateway.errors import StoreError
 from gateway.store.database import Store
 from gateway.store.limits import sliding_window
-from gateway.store.limits.allowance import Allowance
-from gateway.store.limits.budgets import Budgets
+from gateway.store.limits.budgets import Allowance, Budgets
 from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases, HeldLeases, Leases
 from gateway.store.limits.redis_storage import RedisLeases

@@ -14,8 +14,7 @@ from gateway.errors import StoreError
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.limits import sliding_window
-from gateway.store.limits.allowance import Allowance
-from gateway.store.limits.budgets import Budgets
+from gateway.store.limits.budgets import Allowance, Budgets
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.redis_storage import RedisCounters, RedisLeases
 from gateway.store.limits.sliding_window import RateLimitWindow

@@ -13,8 +13,7 @@ from gateway.api.http.context import services_of
 from gateway.app import create_app
 from gateway.errors import SessionBusy, SessionNotFound, StoreError, TurnStopped
 from gateway.settings import Settings
-from gateway.store.clock import utc_now
-from gateway.store.database import DELETE_BATCH, Store
+from gateway.store.database import DELETE_BATCH, Store, utc_now
 from gateway.store.models import Session, SessionMessage
 from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions, TurnResult, new_session_id
 from tests.support.recorded import assistant, user
