@@ -24,22 +24,11 @@ log = logging.getLogger(__name__)
 FINAL_PAUSES = (0.5, 1, 2, 5, 10, 30)  # seconds between attempts to store the complete response
 
 
-class BackgroundResponses:
-    """The responses that this worker writes in the background. There is one per app."""
-
-    def __init__(self, responses: Responses) -> None:
-        self._responses = responses
-        self._keeper = LeaseKeeper(responses.renew_leases, responses.find_active)
-
-    def start(self, answer: AnswerStream, builder: ResponseBuilder, owner_id: str) -> BackgroundAnswer:
-        """Begin to write `answer` into the response of `builder`, which must already be stored."""
-        return BackgroundAnswer(answer, builder, owner_id, self._responses, self._keeper)
-
-
 class BackgroundAnswer:
     """A greenlet that writes a response from an answer's batches, and the batches for a client that follows it.
 
-    It begins at once. A client that stops following it does not end it.
+    The response of `builder` must already be stored. Writing begins at once, and a client that stops following it does
+    not end it. `keeper` renews the leases of all responses that this worker writes.
     """
 
     def __init__(

@@ -14,7 +14,6 @@ from typing import Any
 
 import gevent
 
-from gateway.answering.background import BackgroundResponses
 from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.sessions import SessionTurns
@@ -28,6 +27,7 @@ from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import hide_password
 from gateway.store.database import Store
 from gateway.store.keys import Keys
+from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases, HeldLeases
 from gateway.store.limits.redis_storage import RedisCounters, RedisLeases
@@ -45,7 +45,8 @@ REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout
 class Services:
     """The parts of one app. `metrics` is None if METRICS is off.
 
-    `live_answers` are the answers that this worker is writing. Each function in `request_observers` gets the summary
+    `response_leases` are the leases of the responses that this worker writes in the background, and `live_answers`
+    are the answers that this worker is writing. Each function in `request_observers` gets the summary
     of every request when its last byte has been sent.
     """
 
@@ -57,7 +58,7 @@ class Services:
     projects: Projects
     folders: ProjectFolders
     responses: Responses
-    background: BackgroundResponses
+    response_leases: LeaseKeeper[str]
     sessions: Sessions
     session_turns: SessionTurns
     limits: RequestLimits
@@ -110,7 +111,7 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
         projects=projects,
         folders=ProjectFolders(settings.project_root, settings.max_project_size_mb * 1024 * 1024),
         responses=responses,
-        background=BackgroundResponses(responses),
+        response_leases=LeaseKeeper(responses.renew_leases, responses.find_active),
         sessions=sessions,
         session_turns=SessionTurns(sessions, claims, projects, store_all=settings.store_conversations),
         limits=_build_limits(settings, store, now),

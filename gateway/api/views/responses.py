@@ -7,6 +7,7 @@ import secrets
 from flask import Response, request
 
 from gateway.answering import stored_responses
+from gateway.answering.background import BackgroundAnswer
 from gateway.answering.metering import MeteredAnswer
 from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.context import get_caller, get_services, start_answer
@@ -133,7 +134,7 @@ def _answer_in_background(
     queued = json_response(response)
     queued.headers.update(note_headers(parsed.ignored, parsed.repaired))
     builder = ResponseBuilder(response, with_summary=parsed.with_summary, can_retract=True)
-    background = services.background.start(answer, builder, owner_id)
+    background = BackgroundAnswer(answer, builder, owner_id, services.responses, services.response_leases)
     if parsed.stream:
         return stream_answer(background, follower, parsed.ignored, parsed.repaired)
     background.close()

@@ -11,10 +11,11 @@ import pytest
 from gevent.event import Event
 
 from gateway.answering import background
-from gateway.answering.background import BackgroundAnswer, BackgroundResponses
+from gateway.answering.background import BackgroundAnswer
 from gateway.dialects.responses.builder import ResponseBuilder, new_response
 from gateway.errors import ClientGone, GatewayError, StoreError, TurnStopped, UpstreamError
 from gateway.store.database import Store
+from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.responses import Responses
 from gateway.turn import Batch
 from tests.unit.answering.fakes import FakeRun, complete_run, meter
@@ -31,7 +32,8 @@ def start(responses: Responses, run: FakeRun) -> BackgroundAnswer:
     response = new_response("resp_1", "m", {"previous_response_id": None}) | {"status": "queued"}
     responses.add(OWNER, response, [], is_background=True)
     builder = ResponseBuilder(response, with_summary=False, can_retract=True)
-    return BackgroundResponses(responses).start(meter(run), builder, OWNER)
+    keeper = LeaseKeeper(responses.renew_leases, responses.find_active)
+    return BackgroundAnswer(meter(run), builder, OWNER, responses, keeper)
 
 
 def stored(responses: Responses) -> dict[str, Any]:
