@@ -18,7 +18,7 @@ from gateway.api.http.context import attach_services
 from gateway.api.http.lean_flask import LeanFlask, add_cors
 from gateway.api.http.paths import repair_paths
 from gateway.api.openapi import docs
-from gateway.api.openapi.description import CompleteOperations, make_options
+from gateway.api.openapi.description import HEADERS, CompleteOperations, make_options
 from gateway.api.views import (
     chat,
     completions,
@@ -40,27 +40,13 @@ VIEWS = (chat, responses, messages, completions, models, sessions, projects, pro
 DASHBOARD = (dashboard.blueprint, dashboard.trial, dashboard.assets)
 PUBLIC = (meta.blueprint.name, docs.blueprint.name, dashboard.assets.name)  # all others need a key
 #: Blueprints whose POSTs count as requests.
-ANSWERING = (
-    chat.blueprint,
-    responses.blueprint,
-    messages.blueprint,
-    completions.blueprint,
-    dashboard.trial,
-)
-EXPOSED_HEADERS = (
-    "x-request-id",
-    "x-session-id",
-    "x-project-id",
-    "x-ignored-parameters",
-    "x-repaired",
-    "retry-after",
-    "x-should-retry",
-    *(
-        f"x-ratelimit-{kind}-{unit}"
-        for unit in ("requests", "tokens")
-        for kind in ("limit", "remaining", "reset")
-    ),
-)
+ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completions.blueprint, dashboard.trial)
+LIMIT_HEADERS = [
+    f"x-ratelimit-{kind}-{unit}"
+    for unit in ("requests", "tokens")
+    for kind in ("limit", "remaining", "reset")
+]
+EXPOSED_HEADERS = (*HEADERS, *LIMIT_HEADERS)
 # Pages of other sites may call these paths. The dashboard is for its own page only.
 API_PATHS = r"^/(?!dashboard(/|$))"
 

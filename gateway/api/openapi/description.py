@@ -47,7 +47,8 @@ _PARAMETERS = {
     "session_id": ("A session's id, or the id that the CLI gave it.", None),
 }
 
-_HEADERS = {
+#: The headers of the gateway, except the limits of the client.
+HEADERS = {
     "x-request-id": "The id of the request in the log: the client's own, if it sent one.",
     "retry-after": "The seconds after which the client can try again.",
     "x-should-retry": "`false`: trying again cannot help.",
@@ -101,7 +102,7 @@ class CompleteOperations(BasePlugin):
         known.security_scheme("x-api-key", {"type": "apiKey", "in": "header", "name": "x-api-key"})
         known.schema("Error", schema=ErrorSchema)
         known.schema("AnthropicError", schema=AnthropicErrorSchema)
-        for name, text in _HEADERS.items():
+        for name, text in HEADERS.items():
             known.header(name, {"description": text, "schema": {"type": "string"}})
         for form in (OPENAI, ANTHROPIC):
             for kind in _subtree(GatewayError):
