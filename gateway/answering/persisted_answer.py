@@ -68,7 +68,7 @@ class PersistedAnswer:
         request: ChatRequest,
         claims: SessionClaims,
         keeper: LeaseKeeper[str],
-        on_end: Callable[[str], None],
+        on_end: Callable[[str], object],
     ) -> None:
         self.record = answer.record
         self.record.session_id = claimed.session.id

@@ -71,7 +71,7 @@ class SessionTurns:
 
     def persist(self, answer: AnswerStream, claimed: ClaimedTurn, request: ChatRequest) -> PersistedAnswer:
         """Return the answer with its session: the claim is kept while it runs, and its end is stored."""
-        persisted = PersistedAnswer(answer, claimed, request, self._claims, self._keeper, self._forget)
+        persisted = PersistedAnswer(answer, claimed, request, self._claims, self._keeper, self._running.pop)
         self._running[claimed.id] = persisted
         return persisted
 
@@ -104,9 +104,6 @@ class SessionTurns:
         """Delete a project's sessions and stop their turns. Other workers stop theirs within a second."""
         for session_id in self._sessions.delete_project(project_id):
             self.stop_local_turn(session_id)
-
-    def _forget(self, turn_id: str) -> None:
-        self._running.pop(turn_id, None)
 
     def _find_project(self, project_id: str | None, caller: Caller) -> ProjectRecord | None:
         return find_project(project_id, caller, self._projects) if project_id else None

@@ -133,7 +133,8 @@ class ProjectFolders:
             try:
                 size = self._save_upload(uploads, upload, chunks, self._count_room(name, path))
                 with self._commit_lock:
-                    self._check_room(name, path, size)
+                    if size > self._count_room(name, path):
+                        raise _too_large(self.max_bytes)
                     self._move_upload(uploads, upload, name, path)
             finally:
                 with suppress(FileNotFoundError):
@@ -199,10 +200,6 @@ class ProjectFolders:
             return self.max_bytes - self.count_bytes(name)
         file.close()
         return self.max_bytes - self.count_bytes(name) + replaced.bytes
-
-    def _check_room(self, name: str, path: Sequence[str], size: int) -> None:
-        if size > self._count_room(name, path):
-            raise _too_large(self.max_bytes)
 
     def _save_upload(self, uploads: int, upload: str, chunks: Iterable[bytes], room: int) -> int:
         size = 0

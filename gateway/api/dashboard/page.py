@@ -12,12 +12,10 @@ from typing import Any
 from gateway.answering.metering import MeteredAnswer
 from gateway.api.dashboard import charts
 from gateway.api.dashboard.access import make_csrf_token
-from gateway.api.dashboard.charts import Columns
 from gateway.api.http.context import get_caller, get_services
 from gateway.errors import StoreError
-from gateway.record import Record
 from gateway.settings import VERSION, Settings
-from gateway.store.usage import FailedAnswer, UsageFigures, UsageGroup, sum_figures
+from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
 
 DAYS = 30
 FAILURES = 20
@@ -30,28 +28,6 @@ KINDS = (
     ("cache_write_tokens", "Written to cache"),
     ("cache_read_tokens", "Read from cache"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LiveAnswer:
-    """An answer that is being written. `rate` is in output tokens per second; None before the first token."""
-
-    record: Record
-    seconds: float
-    output_tokens: int
-    rate: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class UsageView:
-    """The usage of the last days: in total, by day, by key and by model."""
-
-    total: UsageFigures
-    days: tuple[UsageGroup, ...]
-    tokens: Columns
-    cost: Columns
-    groups: tuple[tuple[str, Sequence[UsageGroup]], ...]
-    failures: Sequence[FailedAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +56,7 @@ def collect_page_values() -> dict[str, Any]:
 
 def collect_live_values() -> dict[str, Any]:
     """Return the values that change from one second to the next."""
-    claude = get_services().claude
+    claude, answers = get_services().claude, get_services().live_answers
     return {
         "now": datetime.now(timezone.utc),
         "pid": os.getpid(),
@@ -92,9 +68,9 @@ def collect_live_values() -> dict[str, Any]:
             (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
             for name, seen in claude.rate_limit_windows.items()
         ],
-        "answers": sorted(
-            map(_show_answer, get_services().live_answers), key=lambda answer: answer.record.started_at
-        ),
+        "answers": [
+            _show_answer(answer) for answer in sorted(answers, key=lambda one: one.record.started_at)
+        ],
     }
 
 
@@ -124,19 +100,24 @@ def _without_secrets(url: str) -> str:
     return url if url.startswith("sqlite:") else re.sub(r"(?<=://).*@", "…@", url).partition("?")[0]
 
 
-def _show_answer(answer: MeteredAnswer) -> LiveAnswer:
+def _show_answer(answer: MeteredAnswer) -> dict[str, Any]:
+    """Return the state of a running answer. `rate` is in output tokens per second; None before the first token."""
     first, seconds = answer.record.first_seconds, answer.seconds
     tokens = answer.used().output_tokens
     writing = 0.0 if first is None else seconds - first
-    return LiveAnswer(answer.record, seconds, tokens, tokens / writing if writing > 0 else None)
+    rate = tokens / writing if writing > 0 else None
+    return {"record": answer.record, "seconds": seconds, "output_tokens": tokens, "rate": rate}
 
 
 def _moment(timestamp: float | None) -> datetime | None:
     return None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)
 
 
-def _usage() -> UsageView | None:
-    """Return the usage; None while the database is unavailable, because the page must still show the problem."""
+def _usage() -> dict[str, Any] | None:
+    """Return the usage of the last days: in total, by day, by key and by model.
+
+    Return None while the database is unavailable, because the page must still show the problem.
+    """
     last = datetime.now(timezone.utc).date()
     first = last - timedelta(days=DAYS - 1)
     usage = get_services().usage
@@ -147,14 +128,14 @@ def _usage() -> UsageView | None:
     except StoreError:
         return None
     days = _every_day(by_day, first)
-    return UsageView(
-        total=sum_figures(by_day),
-        days=days,
-        tokens=charts.stack_columns([[getattr(day.figures, name) for name, _ in KINDS] for day in days]),
-        cost=charts.stack_columns([[day.figures.cost] for day in days]),
-        groups=groups,
-        failures=failures,
-    )
+    return {
+        "total": sum_figures(by_day),
+        "days": days,
+        "tokens": charts.stack_columns([[getattr(day.figures, name) for name, _ in KINDS] for day in days]),
+        "cost": charts.stack_columns([[day.figures.cost] for day in days]),
+        "groups": groups,
+        "failures": failures,
+    }
 
 
 def _every_day(known: Sequence[UsageGroup], first: date) -> tuple[UsageGroup, ...]:

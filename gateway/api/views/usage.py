@@ -6,7 +6,6 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from gateway.answering.caller import Caller
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.http.context import get_caller, get_services
 from gateway.record import GroupBy
@@ -26,7 +25,8 @@ def sum_up_usage(query: dict[str, Any]) -> dict[str, Any]:
     """Sum up requests, tokens and cost by day, key, model or project."""
     by, page, per_page = query["group_by"], query["page"], query["per_page"]
     first, last = _days(query)
-    groups = get_services().usage.sum_by(by, first, last, _visible_key(get_caller()))
+    visible_key = None if get_caller().sees_everything else get_caller().key_id
+    groups = get_services().usage.sum_by(by, first, last, visible_key)
     begin = (page - 1) * per_page
     return {
         "group_by": by,
@@ -43,11 +43,6 @@ def _days(query: dict[str, Any]) -> tuple[date, date]:
     today = datetime.now(timezone.utc).date()
     last: date = query.get("last") or max(today, query.get("first", today))
     return query.get("first") or last - DAYS + timedelta(days=1), last
-
-
-def _visible_key(caller: Caller) -> str | None:
-    """Return the key whose usage the caller may see; None for all keys."""
-    return None if caller.sees_everything else caller.key_id
 
 
 def _row(by: GroupBy, group: UsageGroup) -> dict[str, Any]:
