@@ -52,7 +52,9 @@ def configure_logging(
     # At DEBUG, libraries log too much: peewee logs each statement with its values, conversations and digests included.
     logging.basicConfig(level="INFO" if level == "DEBUG" else level, handlers=handlers, force=True)
     logging.getLogger("gateway").setLevel(level)
-    _route_to_our_handlers("gunicorn.error")
+    gunicorn = logging.getLogger("gunicorn.error")  # its own handlers would write in another format
+    gunicorn.handlers.clear()
+    gunicorn.propagate = True
 
 
 def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:
@@ -128,13 +130,6 @@ def _add_timestamp(_: Any, __: str, event: EventDict) -> EventDict:
     moment = datetime.fromtimestamp(event["_record"].created, timezone.utc)
     event["timestamp"] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return event
-
-
-def _route_to_our_handlers(name: str) -> None:
-    """Route a logger with handlers of its own, such as gunicorn's, through our handlers."""
-    logger = logging.getLogger(name)
-    logger.handlers.clear()
-    logger.propagate = True
 
 
 def _choose_renderer(form: str) -> list[Processor]:

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from marshmallow import (
-    RAISE,
-    Schema,
-    ValidationError,
-    fields,
-    post_load,
-    pre_load,
-    validate,
-    validates_schema,
-)
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load, validate
 
 from gateway.schemas.answers import AnswerSchema, about, constant
 from gateway.schemas.fields import Count, Flag, ListOf, Text, allowed, at_least
@@ -25,9 +15,13 @@ MODES = ("chat", "agent")
 # The CLI's permission modes that neither wait for a user's consent nor bypass the permission rules.
 PERMISSION_MODES = ("default", "acceptEdits", "dontAsk")
 MAX_RULES = 50
+NAME_LENGTH = validate.Length(min=1, max=200, error="Expected 1 to 200 characters.")
 
 # A tool, or a tool with the uses that are allowed: `Bash(git log *)`.
-_RULE = re.compile(rf"({'|'.join(BUILT_IN_TOOLS)})(\([^(),\x00-\x1f\x7f]{{1,200}}\))?\Z")
+_RULE = validate.Regexp(
+    rf"({'|'.join(BUILT_IN_TOOLS)})(\([^(),\x00-\x1f\x7f]{{1,200}}\))?\Z",
+    error="Expected a tool, or a tool with a rule such as Bash(ls *).",
+)
 
 
 class StrictSchema(Schema):
@@ -53,11 +47,7 @@ class PolicySchema(StrictSchema):
         metadata=about("The built-in tools of Claude Code that the model may see."),
     )
     allowed_tools = ListOf(
-        Text(
-            validate=validate.Regexp(
-                _RULE, error="Expected a tool, or a tool with a rule such as Bash(ls *)."
-            )
-        ),
+        Text(validate=_RULE),
         validate=validate.Length(max=MAX_RULES),
         metadata=about("Permission rules; everything else is denied, because no user can be asked."),
     )
@@ -70,26 +60,10 @@ class PolicySchema(StrictSchema):
         """Drop nulls, which count as absent."""
         return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
-    @validates_schema
-    def check_consistency(self, data: Any, **kwargs: Any) -> None:
-        """Check that the fields fit the mode and each other."""
-        if data["mode"] == "chat":
-            extra = next((name for name in data if name != "mode"), None)
-            if extra:
-                raise ValidationError(
-                    "Only a policy with mode 'agent' can have this field. Remove it.", extra
-                )
-        elif not data.get("tools"):
-            raise ValidationError("An agent needs at least one tool.", "tools")
-        else:
-            for index, rule in enumerate(data.get("allowed_tools", ())):
-                if rule_tool(rule) not in data["tools"]:
-                    problem = "The tool of this rule is not in 'tools'. Add it there, or remove the rule."
-                    raise ValidationError({index: [problem]}, "allowed_tools")
-
     @post_load
     def complete(self, data: Any, **kwargs: Any) -> Any:
-        """Fill in the defaults of an agent, and drop repeated names."""
+        """Check that the fields fit together, fill in the defaults of an agent, and drop repeated names."""
+        _check_policy(data)
         if data["mode"] == "chat":
             return data
         return {
@@ -102,10 +76,26 @@ class PolicySchema(StrictSchema):
         }
 
 
+def _check_policy(data: dict[str, Any]) -> None:
+    """Check that the fields fit the mode and each other."""
+    if data["mode"] == "chat":
+        extra = next((name for name in data if name != "mode"), None)
+        if extra:
+            problem = "Only a policy with mode 'agent' can have this field. Remove it."
+            raise ValidationError(problem, extra)
+    elif not data.get("tools"):
+        raise ValidationError("An agent needs at least one tool.", "tools")
+    else:
+        for index, rule in enumerate(data.get("allowed_tools", ())):
+            if rule_tool(rule) not in data["tools"]:
+                problem = "The tool of this rule is not in 'tools'. Add it there, or remove the rule."
+                raise ValidationError({index: [problem]}, "allowed_tools")
+
+
 class ProjectChangeSchema(StrictSchema):
     """The fields of a project that can be changed."""
 
-    name = Text(validate=validate.Length(min=1, max=200, error="Expected 1 to 200 characters."))
+    name = Text(validate=NAME_LENGTH)
     description = Text(
         allow_none=True, validate=validate.Length(max=10_000, error="Expected at most 10000 characters.")
     )
@@ -115,9 +105,7 @@ class ProjectChangeSchema(StrictSchema):
 class NewProjectSchema(ProjectChangeSchema):
     """A new project."""
 
-    name = Text(
-        required=True, validate=validate.Length(min=1, max=200, error="Expected 1 to 200 characters.")
-    )
+    name = Text(required=True, validate=NAME_LENGTH)
     path = Text(
         allow_none=True,
         metadata=about("The name of its folder in PROJECT_ROOT. If it is missing, the project's id is used."),

@@ -11,18 +11,8 @@ from gateway.turn import AgentWorkspace, Block, Event, Text, Thinking, Usage
 
 SHOWN_CHARACTERS = 200  # of a call's argument or of an error message
 
-# The argument that describes a call best, by tool.
-_SUBJECTS = {
-    "Bash": "command",
-    "Edit": "file_path",
-    "Glob": "pattern",
-    "Grep": "pattern",
-    "NotebookEdit": "notebook_path",
-    "Read": "file_path",
-    "WebFetch": "url",
-    "WebSearch": "query",
-    "Write": "file_path",
-}
+# The arguments that describe a call of a built-in tool best. Each tool has one of them.
+_SUBJECTS = ("command", "file_path", "notebook_path", "pattern", "query", "url")
 
 
 class AgentAnswerReader(AnswerReader):
@@ -112,7 +102,7 @@ class AgentAnswerReader(AnswerReader):
 
 def _describe_call(call: Block) -> str:
     arguments: dict[str, Any] = call["input"]
-    subject = arguments.get(_SUBJECTS.get(call["name"], ""))
+    subject = next((arguments[name] for name in _SUBJECTS if name in arguments), None)
     return _shorten(subject if isinstance(subject, str) else json.dumps(arguments))
 
 

@@ -220,7 +220,7 @@ class WarmPool:
             if self._failures_in_a_row:
                 gevent.sleep(RETRY_DELAYS[min(self._failures_in_a_row, len(RETRY_DELAYS)) - 1])
             if not self._is_closed:
-                self._add(self._warm_up(self._spawn()))
+                self._warm_up(self._spawn())
         except StartFailure as error:
             self._record_failure(error)
         except Exception as error:  # count it, so that retries pause: without a pause they take all CPU
@@ -233,16 +233,13 @@ class WarmPool:
             else:
                 self.refill_later()
 
-    def _warm_up(self, process: Process) -> Process:
+    def _warm_up(self, process: Process) -> None:
         try:
             (result,) = process.send_requests([{"subtype": "list_models"}], self._start_timeout)
         except BaseException:
             process.close()
             raise
         self._on_models(result.get("models", []))
-        return process
-
-    def _add(self, process: Process) -> None:
         self.starts += 1
         self._failures_in_a_row = 0
         self.failure = None
