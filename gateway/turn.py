@@ -45,11 +45,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the client defined. `input_schema` is a JSON schema of type object."""
+    """A function that the client defined. `input_schema` is a JSON schema of type object.
+
+    `options` are further fields of the definition that the Messages API takes, for example `strict`.
+    """
 
     name: str
     description: str
     input_schema: dict[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

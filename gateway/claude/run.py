@@ -209,10 +209,10 @@ class Run:
 
     def _can_continue(self, model: Model, conversation: Conversation, known: int) -> bool:
         """Return True if a conversation that knows the first `known` messages can continue with the others."""
-        if not conversation.is_waiting:
-            return True
-        new = self._turn.messages[known:]
         tuning = tune(self._turn, model, is_seeded=False)
+        if not conversation.is_waiting:
+            return conversation.serves(tuning.model)
+        new = self._turn.messages[known:]
         return len(new) == 1 and conversation.can_resume(new[0], tuning)
 
     def _continue_parked(self, conversation: Conversation, known: int, model: Model) -> Conversation:

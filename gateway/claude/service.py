@@ -76,7 +76,7 @@ class Claude:
                 fleet.take_warm(Ticket[Process]()), turn, fleet.settings.tool_wait_seconds
             )
             try:
-                conversation.set_up(tuning)
+                conversation.set_up(tuning, counts_tools=True)
                 conversation.seed(turn.messages)
                 question: QueryRequest = {"subtype": "get_context_usage"}
                 (usage,) = conversation.process.send_requests([question], CONTROL_TIMEOUT_SECONDS)

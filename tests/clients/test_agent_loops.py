@@ -24,7 +24,6 @@ from tests.support.wide import wide_except
 
 Body = dict[str, Any]
 
-PREFIX = "mcp__client__"
 OUTPUT = "StructuredOutput"
 FINAL = "21 °C in both; the mail did not go out."
 FOUND = {"city": "Paris", "degrees": 21}
@@ -35,7 +34,7 @@ CALLS: list[list[tuple[str, Body, str]]] = [
     [("send_mail", MAIL, "toolu_mail")],
     [],
 ]
-PARAMETERS = {"mcp__client__get_weather": {"city"}, "mcp__client__send_mail": {"to", "subject"}}
+PARAMETERS = {"get_weather": {"city"}, "send_mail": {"to", "subject"}}
 #: The tokens of each round: new input, read from the cache, written to the cache, and output.
 TOKENS = [(100, 20, 3, 7), (40, 120, 9, 5), (10, 160, 8, 11)]
 TEXTS = ["I look both up.", "", FINAL]
@@ -61,7 +60,7 @@ def model(body: Body) -> Reply:
     if step == 2:
         structured = tool_calls([(OUTPUT, FOUND)], usage=usage)
         return structured if OUTPUT in tools_of(body) else text(FINAL, usage=usage)
-    calls = [(PREFIX + name, given, call_id) for name, given, call_id in CALLS[step]]
+    calls = [(name, given, call_id) for name, given, call_id in CALLS[step]]
     reply = tool_calls(calls, text=TEXTS[step], usage=usage)
     return reply if step else thinking(THOUGHT, reply)
 
@@ -212,7 +211,7 @@ def assert_conversation(record: Recorded, marks_errors: bool) -> None:
 
 def assert_calls(found: list[Body], step: int) -> None:
     wanted = [
-        {"type": "tool_use", "id": call_id, "name": PREFIX + name, "input": given}
+        {"type": "tool_use", "id": call_id, "name": name, "input": given}
         for name, given, call_id in CALLS[step]
     ]
     assert [{key: block[key] for key in wanted[0]} for block in found] == wanted

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.claude.cli.tools import model_name
 from tests.standin import Recorded, Reply, StandIn, text, tool_calls
 from tests.standin.prompt import texts
 from tests.support.client_bodies import BODIES as CLIENT_BODIES
@@ -103,7 +102,7 @@ def assert_all_arrived(body: Body, standin: StandIn) -> None:
     (record,) = standin.messages
     assert record.status == 200
     tools = {tool["name"] for tool in record.body.get("tools", ())}
-    assert tools - {OUTPUT} == {model_name(name) for name in tool_names(body)}
+    assert tools - {OUTPUT} == set(tool_names(body))
     assert (OUTPUT in tools) == bool(body.get("response_format"))
     received = received_text(record)
     assert [text for text in texts_of(body) if text.strip() and text not in received] == []

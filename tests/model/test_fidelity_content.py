@@ -100,7 +100,7 @@ def test_image_in_a_tool_result_reaches_the_waiting_process_unchanged(
     gateway: Gateway, standin: StandIn
 ) -> None:
     standin.default(text("ok"))
-    standin.reply(tool_calls([("mcp__client__now", {}, "toolu_i")]), times=1)
+    standin.reply(tool_calls([("now", {}, "toolu_i")]), times=1)
     gateway.api.chat(messages=ASKED, tools=[CLOCK])
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png(2400, 40)}"}}
     messages = [*ASKED, assistant_calls(tool_call("now", {}, "toolu_i")), tool_result("toolu_i", [image])]
@@ -194,7 +194,7 @@ def test_plain_text_in_place_of_structured_output_is_a_refusal(gateway: Gateway,
 def test_structured_output_works_together_with_tools(gateway: Gateway, standin: StandIn) -> None:
     fields = {"response_format": AS_SCHEMA, "tools": [CLOCK]}
     standin.default(tool_calls([("StructuredOutput", PERSON)]))
-    standin.reply(tool_calls([("mcp__client__now", {}, "toolu_s")], text="Wait."), times=1)
+    standin.reply(tool_calls([("now", {}, "toolu_s")], text="Wait."), times=1)
     first = gateway.api.chat(messages=ASKED, **fields).json()["choices"][0]
     assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", None)
     assert first["message"]["reasoning_content"] == "Wait."  # clients would parse content as JSON

@@ -53,12 +53,15 @@ def sent_tools(standin: StandIn) -> dict[str, Body]:
 def test_tool_definitions_reach_the_model(gateway: Gateway, standin: StandIn, model: str | None) -> None:
     answer = gateway.api.chat(tools=[WEATHER, CLOCK], model=model)
     assert answer.status_code == 200, answer.text
-    tools = sent_tools(standin)
-    assert set(tools) == {"mcp__client__get_weather", "mcp__client__now"}  # and no tool of the CLI
-    weather = tools["mcp__client__get_weather"]
-    assert weather["description"] == "The weather of a city."
-    assert weather["input_schema"] == WEATHER["function"]["parameters"]
-    assert tools["mcp__client__now"]["input_schema"] == {"type": "object", "properties": {}}
+    function = WEATHER["function"]
+    assert standin.messages.last.body["tools"] == [  # and no tool of the CLI
+        {
+            "name": "get_weather",
+            "description": "The weather of a city.",
+            "input_schema": function["parameters"],
+        },
+        {"name": "now", "input_schema": {"type": "object", "properties": {}}},
+    ]
 
 
 def test_long_descriptions_and_large_schemas_are_not_truncated(gateway: Gateway, standin: StandIn) -> None:
@@ -78,8 +81,8 @@ def test_long_descriptions_and_large_schemas_are_not_truncated(gateway: Gateway,
 
 @pytest.mark.parametrize(
     "name",
-    # tests/unit/claude/test_tool_names.py shows the mapping. The CLI has its own tool named StructuredOutput.
-    ["ünïcode", "x" * 200, "StructuredOutput"],
+    # tests/unit/claude/test_tool_names.py shows the mapping.
+    ["ünïcode", "x" * 200],
 )
 def test_tool_names_the_api_rejects_are_mapped_and_restored(
     gateway: Gateway, standin: StandIn, name: str
@@ -106,7 +109,7 @@ def test_tool_choice_reaches_the_model(gateway: Gateway, standin: StandIn, model
         tools=[WEATHER, CLOCK], model=model, tool_choice=function_tool("now"), parallel_tool_calls=False
     )
     assert answer.status_code == 200, answer.text
-    choice = {"type": "tool", "name": "mcp__client__now", "disable_parallel_tool_use": True}
+    choice = {"type": "tool", "name": "now", "disable_parallel_tool_use": True}
     assert standin.messages.last.body["tool_choice"] == choice
 
 
@@ -114,7 +117,7 @@ def test_allowed_tools_are_the_only_tools_offered(gateway: Gateway, standin: Sta
     allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "now"}}]}
     choice = {"type": "allowed_tools", "allowed_tools": allowed}
     assert gateway.api.chat(tools=[WEATHER, CLOCK], tool_choice=choice).status_code == 200
-    assert set(sent_tools(standin)) == {"mcp__client__now"}
+    assert set(sent_tools(standin)) == {"now"}
     assert standin.messages.last.body["tool_choice"] == {"type": "any"}
 
 
@@ -154,7 +157,7 @@ def test_tool_calls_come_with_usage_and_cost(gateway: Gateway, standin: StandIn)
 
 
 def test_deprecated_functions_make_a_round_trip(gateway: Gateway, standin: StandIn) -> None:
-    standin.default(tool_calls([("mcp__client__now", {}, "toolu_now")]))
+    standin.default(tool_calls([("now", {}, "toolu_now")]))
     body = gateway.api.chat(functions=[CLOCK["function"]], function_call="auto").json()
     assert body["choices"][0]["message"]["function_call"] == {"name": "now", "arguments": "{}"}
     assert body["choices"][0]["finish_reason"] == "function_call"
@@ -164,12 +167,12 @@ def test_deprecated_functions_make_a_round_trip(gateway: Gateway, standin: Stand
     assert gateway.api.chat(messages=messages, functions=[CLOCK["function"]]).status_code == 200
     (use_block,) = recorded_blocks(standin.messages.last, 1)
     (result_block,) = recorded_blocks(standin.messages.last, 2)
-    assert (use_block["name"], use_block["id"]) == ("mcp__client__now", result_block["tool_use_id"])
+    assert (use_block["name"], use_block["id"]) == ("now", result_block["tool_use_id"])
     assert result_block["content"] == [{"type": "text", "text": "12:00"}]
 
 
 def test_call_of_an_unknown_tool_ends_the_answer(gateway: Gateway, standin: StandIn) -> None:
-    with single_answer(gateway, standin, tool_calls([("mcp__client__made_up", {"x": 1}, "toolu_x")])):
+    with single_answer(gateway, standin, tool_calls([("made_up", {"x": 1}, "toolu_x")])):
         choice = gateway.api.chat(tools=[CLOCK]).json()["choices"][0]
         assert choice["message"]["tool_calls"][0]["function"]["name"] == "made_up"
 
@@ -189,13 +192,13 @@ def test_tool_results_reach_the_model_as_tool_results(
         {
             "type": "tool_use",
             "id": "toolu_rome",
-            "name": "mcp__client__get_weather",
+            "name": "get_weather",
             "input": {"city": "Rome 😀"},
         },
         {
             "type": "tool_use",
             "id": "toolu_oslo",
-            "name": "mcp__client__get_weather",
+            "name": "get_weather",
             "input": {"city": "Oslo"},
         },
     ]

@@ -116,7 +116,7 @@ def test_edited_history_replaces_the_stored_messages(gateway: Gateway, standin: 
 
 def test_tools_and_images_are_stored_in_a_session(gateway: Gateway, standin: StandIn) -> None:
     session = gateway.api.create_session()
-    standin.reply(tool_calls([("mcp__client__now", {}, "toolu_1")]), when="time")
+    standin.reply(tool_calls([("now", {}, "toolu_1")]), when="time")
     picture = {"type": "image_url", "image_url": {"url": IMAGE}}
     asked = user([{"type": "text", "text": "what time"}, picture])
     answer = say(gateway.api, session, asked, tools=[CLOCK])["choices"][0]
@@ -208,7 +208,7 @@ def test_stats_are_the_totals_of_all_sessions(gateway: Gateway) -> None:
 
 def test_body_is_validated_together_with_its_session(gateway: Gateway, standin: StandIn) -> None:
     session = gateway.api.create_session()
-    standin.reply(tool_calls([("mcp__client__now", {}, "toolu_checked")]), when="time")
+    standin.reply(tool_calls([("now", {}, "toolu_checked")]), when="time")
     answer = say(gateway.api, session, "what time", tools=[CLOCK])["choices"][0]["message"]
     body = {"messages": [tool_result(answer["tool_calls"][0]["id"], "12:00")], "session_id": session}
     assert gateway.api.check_chat(body)["valid"]

@@ -93,7 +93,7 @@ def test_admin_signs_in_chats_and_sees_the_running_answer(
 def test_chat_sends_an_image_and_answers_a_tool_call(
     gateway: Gateway, standin: StandIn, browser: Browser, tmp_path: Path
 ) -> None:
-    called = tool_calls([("mcp__client__get_time", {"time_zone": "Asia/Tokyo"})], text="Let me look.")
+    called = tool_calls([("get_time", {"time_zone": "Asia/Tokyo"})], text="Let me look.")
     standin.default(text("It is <b>late</b>."))
     standin.reply(thinking("A tool may know.", called), when="How late", times=1)
     picture = tmp_path / "red.png"

@@ -25,8 +25,8 @@ WEATHER: Body = {
 }
 CLOCK: Body = {"type": "function", "function": {"name": "now"}}
 
-CALL_ROME = ("mcp__client__get_weather", {"city": "Rome 😀"}, "toolu_rome")
-CALL_OSLO = ("mcp__client__get_weather", {"city": "Oslo"}, "toolu_oslo")
+CALL_ROME = ("get_weather", {"city": "Rome 😀"}, "toolu_rome")
+CALL_OSLO = ("get_weather", {"city": "Oslo"}, "toolu_oslo")
 
 
 def tool_call(name: str, arguments: Any, id_: str) -> Body:

@@ -17,7 +17,7 @@ For example, the CLI's messages for a one-word answer and the events that `read`
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import cast
@@ -25,7 +25,7 @@ from typing import cast
 from gateway.claude.cli import protocol
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
-from gateway.claude.cli.tools import PREFIX
+from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
 from gateway.turn import Block, Done, Event, Message, Started, Text, Thinking, ToolArguments, ToolCall, Usage
 
@@ -51,12 +51,12 @@ class UsageLedger:
 class AnswerContext:
     """The facts about a turn that the reader of its answer needs.
 
-    `ignored` names the parameters that the model does not take. `client_names` maps the model's tool names to the
-    client's. `price` returns the cost of a usage in USD, for answers that end before the CLI reports a cost.
+    `ignored` names the parameters that the model does not take. `tools` are the client's. `price` returns the cost of a
+    usage in USD, for answers that end before the CLI reports a cost.
     """
 
     ignored: tuple[str, ...]
-    client_names: Mapping[str, str]
+    tools: ToolSet
     price: Callable[[Usage], float | None]
     ledger: UsageLedger
 
@@ -198,11 +198,10 @@ class AnswerReader:
             self._read_text(block["text"], events)
 
     def _start_call(self, index: int, block: Block, events: list[Event]) -> None:
-        name = self._context.client_names.get(block["name"])
-        if name is None:  # the model made the tool up: the CLI would tell the model so and continue
+        tool = self._context.tools.find(block["name"])
+        if tool is None:  # the model made the tool up: the CLI would tell the model so and continue
             self._called_unknown_tool = True
-            name = block["name"].removeprefix(PREFIX)
-        call = ToolCall(len(self.calls), block["id"], name)
+        call = ToolCall(len(self.calls), block["id"], tool.name if tool else block["name"])
         self._has_output = True
         self._call_of_block[index] = call.index
         self.calls.append(call)

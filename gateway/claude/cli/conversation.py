@@ -33,13 +33,11 @@ from gateway.claude.cli.protocol import (
 from gateway.claude.cli.stop_sequences import StopFilter
 from gateway.claude.cli.structured_reader import StructuredAnswerReader
 from gateway.claude.cli.tools import (
-    client_names,
-    content_for_cli,
     fits_mcp,
     initialize_request,
     initialize_result,
     mcp_result,
-    tools_list,
+    tool_set,
 )
 from gateway.claude.cli.tuning import Tuning
 from gateway.errors import TurnTimeout, UpstreamError
@@ -73,7 +71,7 @@ class Conversation:
         self.is_new = True
         self._turn = turn
         self._tool_seconds = tool_seconds
-        self._client_names = client_names(turn.tools)
+        self._tools = tool_set(turn)
         self._ledger = UsageLedger()
         self._reader: AnswerReader | None = None
         # By tool call: the ids of the CLI's control request and of the JSON-RPC call inside it.
@@ -91,10 +89,13 @@ class Conversation:
         """True while the CLI waits for the results of tool calls."""
         return bool(self._waiting_calls)
 
-    def set_up(self, tuning: Tuning) -> None:
-        """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError."""
+    def set_up(self, tuning: Tuning, *, counts_tools: bool = False) -> None:
+        """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError.
+
+        `counts_tools` is for a process that only counts tokens (see `ToolSet.listed`).
+        """
         turn = self._turn
-        request = initialize_request(turn.tools, self._tool_seconds)
+        request = initialize_request(self._tools, self._tool_seconds, is_described=counts_tools)
         if turn.agent_workspace is None:
             request["systemPrompt"] = list(turn.system)
         elif parts := _agent_system(turn.agent_workspace.instructions.strip(), turn.system):
@@ -107,7 +108,7 @@ class Conversation:
     def tune(self, tuning: Tuning) -> None:
         """Set the parameters of the next turn, unless the process has them already. Raises UpstreamError."""
         if tuning != self.tuning:
-            self._send_requests(tuning.requests())
+            self._send_requests(tuning.requests(self.tuning))
             self.tuning = tuning
 
     def seed(self, history: Sequence[Message]) -> None:
@@ -118,7 +119,7 @@ class Conversation:
         """
         unsent: list[InputMessage] = []
         for message in history:
-            unsent.append(_input_message(message, asks_model=False))
+            unsent.append(self._input_message(message, asks_model=False))
             if message.role == "user":
                 self.process.send(*unsent)
                 unsent.clear()
@@ -129,7 +130,14 @@ class Conversation:
         """Send the new message, which the model answers."""
         self.is_new = False
         self._ledger.reported = Usage()
-        self.process.send(_input_message(message, asks_model=True))
+        self.process.send(self._input_message(message, asks_model=True))
+
+    def serves(self, model_setting: str | None) -> bool:
+        """Return True if this model can answer the next turn.
+
+        A change of the model after a turn makes the CLI write about the change into the prompt.
+        """
+        return self.is_new or (self.tuning is not None and self.tuning.model == model_setting)
 
     def can_resume(self, message: Message, tuning: Tuning) -> bool:
         """Return True if `resume` would show the model exactly this message.
@@ -159,7 +167,7 @@ class Conversation:
     def expect_answer(self, model: Model) -> AnswerReader:
         """Return the reader of the answer that `model` is about to give."""
         assert self.tuning is not None, "set_up was not called"
-        context = AnswerContext(self.tuning.ignored, self._client_names, model.cost, self._ledger)
+        context = AnswerContext(self.tuning.ignored, self._tools, model.cost, self._ledger)
         if self._turn.agent_workspace is not None:
             self._reader = AgentAnswerReader(context, self._turn.agent_workspace)
         elif self._turn.output_schema is not None:
@@ -195,6 +203,19 @@ class Conversation:
                 raise TurnTimeout(f"The Claude Code CLI has been silent for {silence_seconds:g} seconds.")
             else:
                 yield [Idle()]
+
+    def _input_message(self, message: Message, *, asks_model: bool) -> InputMessage:
+        line: InputMessage = {
+            "type": message.role,
+            "message": {"role": message.role, "content": self._tools.content_for_cli(message)},
+            "parent_tool_use_id": None,
+            "session_id": "",
+        }
+        if message.role == "user":
+            line["client_composed"] = True
+            if not asks_model:
+                line["shouldQuery"] = False
+        return line
 
     def _follow_end(self, reader: AnswerReader) -> None:
         if reader.is_cut:
@@ -240,7 +261,7 @@ class Conversation:
             call = rpc["params"]["_meta"]["claudecode/toolUseId"]
             self._requested_calls[call] = (message["request_id"], rpc["id"])
             return None
-        results = {"initialize": initialize_result(), "tools/list": tools_list(self._turn.tools)}
+        results = {"initialize": initialize_result(), "tools/list": self._tools.listed()}
         return _rpc_response(rpc.get("id"), results.get(method, {}))
 
 
@@ -268,17 +289,3 @@ def _cut_at_stop(stops: StopFilter, reader: AnswerReader, events: list[Event]) -
 def _rpc_response(rpc_id: Any, result: dict[str, Any]) -> ControlResponse:
     response = {"mcp_response": {"jsonrpc": "2.0", "id": rpc_id, "result": result}}
     return {"subtype": "success", "response": response}
-
-
-def _input_message(message: Message, *, asks_model: bool) -> InputMessage:
-    line: InputMessage = {
-        "type": message.role,
-        "message": {"role": message.role, "content": content_for_cli(message)},
-        "parent_tool_use_id": None,
-        "session_id": "",
-    }
-    if message.role == "user":
-        line["client_composed"] = True
-        if not asks_model:
-            line["shouldQuery"] = False
-    return line

@@ -251,6 +251,7 @@ class InitializeRequest(TypedDict, total=False):
     systemPrompt: list[str]
     appendSystemPrompt: str
     jsonSchema: dict[str, Any]
+    toolAliases: dict[str, str]
     sdkMcpServers: list[str]
     sdkMcpServerConfigs: dict[str, Any]
     sdkMcpServerManifests: dict[str, Any]
@@ -265,11 +266,14 @@ class SetThinkingRequest(TypedDict):
 
 
 class FlagSettings(TypedDict, total=False):
-    """Settings of a turn. Environment variables set to "" count as unset."""
+    """Settings of a turn. None undoes a setting, and environment variables set to "" count as unset.
+
+    Settings and variables that are left out keep their earlier values.
+    """
 
     env: dict[str, str]
     effortLevel: str | None
-    model: str
+    model: str | None
 
 
 class ApplySettingsRequest(TypedDict):

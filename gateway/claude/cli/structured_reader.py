@@ -11,10 +11,9 @@ from io import StringIO
 
 from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader
 from gateway.claude.cli.protocol import ResultMessage, SystemMessage
+from gateway.claude.cli.tools import OUTPUT_TOOL
 from gateway.errors import InvalidRequest
 from gateway.turn import Block, Event, Refusal, Retracted, Thinking
-
-OUTPUT_TOOL = "StructuredOutput"
 
 
 class StructuredAnswerReader(AnswerReader):

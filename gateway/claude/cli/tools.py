@@ -1,10 +1,15 @@
-"""Pass the client's functions to the CLI as tools of an SDK MCP server.
+"""Offer the client's tools to the model, exactly as the client defined them.
 
-The server runs in this process: the CLI sends its JSON-RPC messages as control requests (`mcp_message`). The model
-sees each function as `mcp__client__NAME`.
+The CLI must know a tool to let the model call it, but its MCP client changes or drops definitions without a word. So
+the CLI gets neutral tools `t1`, `t2`, … of an SDK MCP server, and the request to the API gets the true definitions
+through `CLAUDE_CODE_EXTRA_BODY` (see `tuning`). Aliases connect the two:
 
-The CLI and the API reject some names and ids. Those are replaced by a valid form that contains a hash of the original.
-The same original always gets the same form, so a conversation reads the same in every process:
+    get_weather  ──toolAliases──▶  mcp__client__t1      {"type": "object"}, which accepts any arguments
+
+The server runs in this process: the CLI sends its JSON-RPC messages as control requests (`mcp_message`).
+
+The API rejects some names and ids. Those are replaced by a valid form that contains a hash of the original. The same
+original always gets the same form, so a conversation reads the same in every process:
 
 >>> call_id("call 1")
 'call_1_21c5c2a600ce'
@@ -18,32 +23,121 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.claude.cli.protocol import InitializeRequest
-from gateway.turn import Block, Message, Tool
+from gateway.lenient_json import dumps
+from gateway.turn import Block, Message, Tool, Turn
 
 SERVER = "client"
-PREFIX = f"mcp__{SERVER}__"
 PROTOCOL_VERSION = "2025-11-25"
 # The CLI writes longer results of MCP tools to a file on the server and gives the model its path.
 MAX_RESULT_CHARACTERS = 500_000
+#: The CLI's own tool for structured output. The CLI runs it, so a client's tool of this name needs another one.
+OUTPUT_TOOL = "StructuredOutput"
 
-_VALID_NAME = re.compile(r"[a-zA-Z0-9_-]{1,115}")  # 128 with the prefix
+_VALID_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,256}")
 _INVALID_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def server_name(name: str) -> str:
-    """Return the name of a client's tool inside the MCP server."""
-    return name if _VALID_NAME.fullmatch(name) else _with_hash(name, 100)
+class ToolSet:
+    """The tools of a conversation, as the client and as the model know them.
+
+    >>> tools = ToolSet([Tool("look up", "", {"type": "object"})])
+    >>> tools.model_name("look up")
+    'look_up_a973a2796d13'
+    >>> tools.find("look_up_a973a2796d13").name
+    'look up'
+    """
+
+    def __init__(self, tools: Sequence[Tool], *, with_output_tool: bool = False) -> None:
+        self._reserved = {OUTPUT_TOOL} if with_output_tool else set()
+        self._model_names: dict[str, str] = {}
+        taken = {tool.name for tool in tools} | self._reserved
+        for tool in tools:
+            name = self._valid_form(tool.name)
+            while name != tool.name and name in taken:
+                name = _with_hash(name, 100)
+            taken.add(name)
+            self._model_names[tool.name] = name
+        self._tools = {self._model_names[tool.name]: tool for tool in tools}
+
+    def model_name(self, name: str) -> str:
+        """Return the model's name for a client's tool. The history may name tools that are no longer offered."""
+        return self._model_names.get(name) or self._valid_form(name)
+
+    def find(self, model_name: str) -> Tool | None:
+        """Return the tool that the model knows by this name."""
+        return self._tools.get(model_name)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the CLI's neutral names by the names that the model uses."""
+        return {name: f"mcp__{SERVER}__{_neutral_name(index)}" for index, name in enumerate(self._tools)}
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """Return the definitions of the client's tools for the API, in the client's order."""
+        return [_define_tool(name, tool) for name, tool in self._tools.items()]
+
+    def listed(self, *, is_described: bool = False) -> dict[str, Any]:
+        """Return the server's answer to MCP `tools/list`: the neutral tools.
+
+        If `is_described` is set, their descriptions have the text of the true definitions, so that the CLI counts their
+        tokens. All tools are marked read-only, because the CLI calls only those in parallel.
+        """
+        tools = [
+            {
+                "name": _neutral_name(index),
+                "description": _definition_text(tool) if is_described else "",
+                "inputSchema": {"type": "object"},
+                "annotations": {"readOnlyHint": True},
+                "_meta": {"anthropic/maxResultSizeChars": MAX_RESULT_CHARACTERS},
+            }
+            for index, tool in enumerate(self._tools.values())
+        ]
+        return {"tools": tools}
+
+    def content_for_cli(self, message: Message) -> list[Block]:
+        """Return the blocks of a message with the names and ids of tools that the model knows."""
+        return [self._block_for_cli(block) for block in message.content]
+
+    def _block_for_cli(self, block: Block) -> Block:
+        if block["type"] == "tool_use":
+            return {**block, "id": call_id(block["id"]), "name": self.model_name(block["name"])}
+        if block["type"] == "tool_result":
+            block = {**block, "tool_use_id": call_id(block["tool_use_id"])}
+            text = plain_text(block)
+            if block.get("is_error") and text is not None:
+                block["content"] = text  # the CLI reports its own failed tools in this form
+        return block
+
+    def _valid_form(self, name: str) -> str:
+        is_valid = _VALID_NAME.fullmatch(name) and name not in self._reserved
+        return name if is_valid else _with_hash(name, 100)
 
 
-def model_name(name: str) -> str:
-    """Return the name under which the model sees a client's tool."""
-    return PREFIX + server_name(name)
+def tool_set(turn: Turn) -> ToolSet:
+    """Return the tools of a turn."""
+    return ToolSet(turn.tools, with_output_tool=turn.output_schema is not None)
 
 
-def client_names(tools: Sequence[Tool]) -> dict[str, str]:
-    """Return the client's tool names by the names that the model sees."""
-    return {model_name(tool.name): tool.name for tool in tools}
+def output_tool(schema: Any) -> dict[str, Any]:
+    """Return the definition of the CLI's own tool for structured output, as the CLI sends it to the API."""
+    return {
+        "name": OUTPUT_TOOL,
+        "description": "return the final response as structured JSON",
+        "input_schema": dict(schema),
+    }
+
+
+def _neutral_name(index: int) -> str:
+    return f"t{index + 1}"
+
+
+def _define_tool(name: str, tool: Tool) -> dict[str, Any]:
+    described = {"description": tool.description} if tool.description else {}
+    return {"name": name, **described, "input_schema": tool.input_schema, **tool.options}
+
+
+def _definition_text(tool: Tool) -> str:
+    return f"{tool.description}\n{dumps(tool.input_schema).decode()}"
 
 
 def call_id(original: str) -> str:
@@ -56,19 +150,26 @@ def _with_hash(text: str, length: int) -> str:
     return f"{_INVALID_CHARACTER.sub('_', text)[:length]}_{digest}"
 
 
-def initialize_request(tools: Sequence[Tool], wait_seconds: float) -> InitializeRequest:
-    """Return an `initialize` request that defines the tools.
+def initialize_request(
+    tools: ToolSet, wait_seconds: float, *, is_described: bool = False
+) -> InitializeRequest:
+    """Return an `initialize` request that registers the tools.
 
-    The CLI waits `wait_seconds` for the result of a call. The manifests save the MCP handshake.
+    The CLI waits `wait_seconds` for the result of a call. The manifests save the MCP handshake. See `ToolSet.listed`
+    for `is_described`.
     """
     request: InitializeRequest = {"subtype": "initialize"}
-    if tools:
+    if aliases := tools.aliases():
+        request["toolAliases"] = aliases
         request["sdkMcpServers"] = [SERVER]
         request["sdkMcpServerConfigs"] = {
             SERVER: {"timeout": int(wait_seconds * 1000), "disableAutoBackground": True}
         }
         request["sdkMcpServerManifests"] = {
-            SERVER: {"initializeResult": initialize_result(), "toolsListResult": tools_list(tools)}
+            SERVER: {
+                "initializeResult": initialize_result(),
+                "toolsListResult": tools.listed(is_described=is_described),
+            }
         }
     return request
 
@@ -80,40 +181,6 @@ def initialize_result() -> dict[str, Any]:
         "capabilities": {"tools": {}},
         "serverInfo": {"name": SERVER, "version": "1"},
     }
-
-
-def tools_list(tools: Sequence[Tool]) -> dict[str, Any]:
-    """Return the server's answer to MCP `tools/list`.
-
-    All tools are marked read-only, because the CLI calls only those in parallel.
-    """
-    return {"tools": [_describe_tool(tool) for tool in tools]}
-
-
-def _describe_tool(tool: Tool) -> dict[str, Any]:
-    return {
-        "name": server_name(tool.name),
-        "description": tool.description,
-        "inputSchema": tool.input_schema,
-        "annotations": {"readOnlyHint": True},
-        "_meta": {"anthropic/maxResultSizeChars": MAX_RESULT_CHARACTERS},
-    }
-
-
-def content_for_cli(message: Message) -> list[Block]:
-    """Return the blocks of a message with the names and ids of tools that the model knows."""
-    return [_block_for_cli(block) for block in message.content]
-
-
-def _block_for_cli(block: Block) -> Block:
-    if block["type"] == "tool_use":
-        return {**block, "id": call_id(block["id"]), "name": model_name(block["name"])}
-    if block["type"] == "tool_result":
-        block = {**block, "tool_use_id": call_id(block["tool_use_id"])}
-        text = plain_text(block)
-        if block.get("is_error") and text is not None:
-            block["content"] = text  # the CLI reports its own failed tools in this form
-    return block
 
 
 def plain_text(result: Block) -> str | None:

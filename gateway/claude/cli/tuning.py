@@ -9,18 +9,18 @@ resolves the conflicts:
   either: they need their earlier thinking back, and the CLI drops it from seeded messages.
 
 For example, `temperature` 0.2 for such a model gives a thinking budget of 0 and the setting
-`{"env": {"CLAUDE_CODE_EXTRA_BODY": '{"temperature": 0.2}', …}, …}`.
+`{"env": {"CLAUDE_CODE_EXTRA_BODY": '{"temperature":0.2}', …}, …}`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.claude.cli.protocol import ControlRequest, FlagSettings
-from gateway.claude.cli.tools import model_name
+from gateway.claude.cli.tools import ToolSet, output_tool, tool_set
+from gateway.lenient_json import dumps
 from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, Model, Sampling, ToolChoice, Turn
 
 SMALL_MAX_TOKENS = 4096  # below this a model that always thinks gets its lowest effort
@@ -33,27 +33,39 @@ EFFORT_BUDGETS = {"low": 4096, "medium": 16384}
 class Tuning:
     """The parameters of one turn on one model.
 
-    `thinking_budget` is in tokens: None leaves it to the CLI, 0 turns thinking off. `stops` are the stop sequences that
-    the gateway itself must watch for. `sampling` and `ignored` name the sampling parameters that are sent, and all
-    parameters that are left out.
+    - `model` is None for the CLI's default, `effort` for the model's.
+    - `body` has the fields that are laid over the API request, the client's tools among them.
+    - `thinking_budget` is in tokens: None leaves it to the CLI, 0 turns thinking off.
+    - `stops` are the stop sequences that the gateway itself must watch for.
+    - `sampling` and `ignored` name the sampling parameters that are sent, and all parameters that are left out.
     """
 
-    settings: FlagSettings
+    model: str | None
+    effort: str | None
+    max_tokens: int | None
+    body: Mapping[str, Any]
     thinking_budget: int | None
     stops: tuple[str, ...]
     sampling: tuple[str, ...]
     ignored: tuple[str, ...]
 
-    def requests(self) -> list[ControlRequest]:
-        """Return the control requests that set everything and undo all settings of an earlier turn."""
+    def requests(self, earlier: Tuning | None = None) -> list[ControlRequest]:
+        """Return the control requests that set everything and undo the settings of an earlier turn."""
         return [
             {
                 "subtype": "set_max_thinking_tokens",
                 "max_thinking_tokens": self.thinking_budget,
                 "thinking_display": "summarized",
             },
-            {"subtype": "apply_flag_settings", "settings": self.settings},
+            {"subtype": "apply_flag_settings", "settings": self._settings(earlier)},
         ]
+
+    def _settings(self, earlier: Tuning | None) -> FlagSettings:
+        """Return the CLI's settings. "" undoes a variable, and the large one is sent only if it has changed."""
+        env = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "" if self.max_tokens is None else str(self.max_tokens)}
+        if earlier is None or earlier.body != self.body:
+            env["CLAUDE_CODE_EXTRA_BODY"] = dumps(self.body).decode() if self.body else ""
+        return {"env": env, "effortLevel": self.effort, "model": self.model}
 
 
 def tune(turn: Turn, model: Model, *, is_seeded: bool) -> Tuning:
@@ -70,14 +82,17 @@ def tune(turn: Turn, model: Model, *, is_seeded: bool) -> Tuning:
     if sent_stops:
         body["stop_sequences"] = list(sent_stops)
     if turn.tools:
-        body |= _tool_choice_fields(turn.tool_choice)
-    settings: FlagSettings = {
-        "env": _environment(turn.sampling, body),
-        "effortLevel": _effort(turn, model, budget),
-    }
-    if model.id != "default":
-        settings["model"] = model.id
-    return Tuning(settings, budget, watched_stops, tuple(sampling), ignored)
+        body |= _tool_fields(turn)
+    return Tuning(
+        model=None if model.id == "default" else model.id,
+        effort=_effort(turn, model, budget),
+        max_tokens=turn.sampling.max_tokens,
+        body=body,
+        thinking_budget=budget,
+        stops=watched_stops,
+        sampling=tuple(sampling),
+        ignored=ignored,
+    )
 
 
 def _thinking_budget(turn: Turn, model: Model, is_seeded: bool) -> int | None:
@@ -156,24 +171,30 @@ def _split_stops(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(stop for stop in turn.sampling.stop if not stop.isspace()), blank
 
 
-def _tool_choice_fields(choice: ToolChoice) -> dict[str, Any]:
-    """Return the field of the API request, or {} for the default."""
+def _tool_fields(turn: Turn) -> dict[str, Any]:
+    """Return the definitions of the client's tools and the choice among them.
+
+    The list replaces all of the CLI's tools, so it must include the one for structured output.
+    """
+    tools = tool_set(turn)
+    fields: dict[str, Any] = {"tools": tools.definitions()}
+    if turn.output_schema is not None:
+        fields["tools"].append(output_tool(turn.output_schema))
+    if choice := _choice(turn.tool_choice, tools):
+        fields["tool_choice"] = choice
+    return fields
+
+
+def _choice(choice: ToolChoice, tools: ToolSet) -> dict[str, Any]:
+    """Return the choice in the API's form, or {} for the default."""
     if choice.mode == "auto" and choice.parallel:
         return {}
     fields: dict[str, Any] = {"type": choice.mode}
     if choice.mode == "tool":
-        fields["name"] = model_name(choice.name or "")
+        fields["name"] = tools.model_name(choice.name or "")
     if not choice.parallel and choice.mode != "none":
         fields["disable_parallel_tool_use"] = True
-    return {"tool_choice": fields}
-
-
-def _environment(sampling: Sampling, body: dict[str, Any]) -> dict[str, str]:
-    """Return both variables always, because "" undoes the value of an earlier turn in the same process."""
-    return {
-        "CLAUDE_CODE_EXTRA_BODY": json.dumps(body) if body else "",
-        "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "" if sampling.max_tokens is None else str(sampling.max_tokens),
-    }
+    return fields
 
 
 def _effort(turn: Turn, model: Model, budget: int | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.claude.cli.answer_reader import AnswerContext, UsageLedger
 from gateway.claude.cli.protocol import ApiEvent, ApiUsage, CliMessage, ResultMessage, SystemMessage
-from gateway.claude.cli.tools import client_names
+from gateway.claude.cli.tools import ToolSet
 from gateway.turn import Block, Tool, Usage
 
 START: ApiEvent = {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 10}}}
@@ -12,8 +12,8 @@ START: ApiEvent = {"type": "message_start", "message": {"model": "m", "usage": {
 
 def make_context(*tools: str, ledger: UsageLedger | None = None) -> AnswerContext:
     """Return the context of a turn with these tools and a price of one dollar per output token."""
-    names = client_names([Tool(name, "", {}) for name in tools])
-    return AnswerContext((), names, price, ledger or UsageLedger())
+    offered = ToolSet([Tool(name, "", {}) for name in tools])
+    return AnswerContext((), offered, price, ledger or UsageLedger())
 
 
 def price(usage: Usage) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, UsageLedger
 from gateway.claude.cli.protocol import ApiEvent, ApiUsage, CliMessage, SystemMessage
+from gateway.claude.cli.tools import ToolSet
 from gateway.errors import RateLimited, UpstreamError
 from gateway.turn import AgentWorkspace, Done, Text, Usage
 
@@ -23,7 +24,7 @@ def message(words: str, stop_reason: str | None, tokens: int) -> list[CliMessage
 
 
 def agent_reader() -> AgentAnswerReader:
-    context = AnswerContext((), {}, lambda usage: float(usage.output_tokens), UsageLedger())
+    context = AnswerContext((), ToolSet([]), lambda usage: float(usage.output_tokens), UsageLedger())
     return AgentAnswerReader(context, AgentWorkspace("/p", ("Read",)))
 
 

@@ -51,7 +51,7 @@ def test_messages_of_subagents_and_of_unknown_types_are_skipped() -> None:
 
 def test_calls_of_client_tools_end_the_answer_without_a_cut() -> None:
     reader = AnswerReader(make_context("now"))
-    calls = [start_call(0, "mcp__client__now"), arguments(0, '{"zone":'), arguments(0, '"UTC"}')]
+    calls = [start_call(0, "now"), arguments(0, '{"zone":'), arguments(0, '"UTC"}')]
     events = reader.read(stream(START, *calls, stop("tool_use")))
     assert events[1:4] == [
         ToolCall(0, "toolu_0", "now"),
@@ -71,7 +71,7 @@ def test_calls_of_client_tools_end_the_answer_without_a_cut() -> None:
         ([text("Long")], "max_tokens"),
         ([text("No.")], "refusal"),
         ([], "end_turn"),
-        ([start_call(0, "mcp__client__invented")], "tool_use"),
+        ([start_call(0, "invented")], "tool_use"),
     ],
 )
 def test_answer_is_cut_where_the_cli_would_continue(said: list[ApiEvent], reason: str) -> None:
@@ -92,7 +92,7 @@ def test_unfinished_answer_has_an_estimated_usage() -> None:
 def test_result_is_reduced_by_what_earlier_answers_have_reported() -> None:
     ledger = UsageLedger()
     first = AnswerReader(make_context("now", ledger=ledger))
-    first.read(stream(START, start_call(0, "mcp__client__now"), stop("tool_use", tokens=5)))
+    first.read(stream(START, start_call(0, "now"), stop("tool_use", tokens=5)))
     second = AnswerReader(make_context(ledger=ledger))
     events = second.read([*stream(START, text("Noon."), stop("end_turn")), result(cost=7.0, tokens=9)])
     assert events[-1] == Done("end_turn", Usage(input_tokens=0, output_tokens=4, cost_usd=2.0))

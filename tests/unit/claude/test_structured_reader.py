@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.claude.cli.structured_reader import OUTPUT_TOOL, StructuredAnswerReader
+from gateway.claude.cli.structured_reader import StructuredAnswerReader
 from gateway.errors import InvalidRequest
 from gateway.turn import Done, Refusal, Retracted, Started, Text, Thinking, ToolCall
 from tests.unit.claude.cli_messages import (
@@ -59,9 +59,7 @@ def test_text_without_output_is_a_refusal() -> None:
 
 def test_text_before_a_call_of_a_client_tool_becomes_thinking() -> None:
     reader = make_reader("now")
-    events = reader.read(
-        stream(START, text("Let me look."), start_call(1, "mcp__client__now"), stop("tool_use"))
-    )
+    events = reader.read(stream(START, text("Let me look."), start_call(1, "now"), stop("tool_use")))
     assert events[1:3] == [Thinking("Let me look."), ToolCall(0, "toolu_1", "now")]
 
 

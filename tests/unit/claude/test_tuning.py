@@ -5,7 +5,6 @@ tests/model/test_parameters.py sends some of them through the real CLI.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -30,9 +29,8 @@ def tuned(model: Model, *, is_seeded: bool = True, asked: Message = QUESTION, **
 
 
 def extra(tuning: Tuning) -> dict[str, Any]:
-    """Return the fields that the CLI adds to its API request."""
-    body: dict[str, Any] = json.loads(tuning.settings["env"]["CLAUDE_CODE_EXTRA_BODY"] or "{}")
-    return body
+    """Return the fields that are laid over the API request, except for the tools."""
+    return {name: value for name, value in tuning.body.items() if name != "tools"}
 
 
 @pytest.mark.parametrize(
@@ -88,8 +86,8 @@ def test_max_tokens_leave_room_for_an_answer(
 ) -> None:
     tuning = tuned(model, sampling=Sampling(max_tokens=limit))
 
-    assert (tuning.thinking_budget, tuning.settings["effortLevel"]) == (budget, effort)
-    assert tuning.settings["env"]["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] == ("" if limit is None else str(limit))
+    assert (tuning.thinking_budget, tuning.effort) == (budget, effort)
+    assert tuning.max_tokens == limit
 
 
 @pytest.mark.parametrize(
@@ -112,7 +110,7 @@ def test_effort_becomes_the_nearest_effort_or_a_thinking_budget(
 ) -> None:
     tuning = tuned(model, effort=effort, thinking=thinking)
 
-    assert (tuning.thinking_budget, tuning.settings["effortLevel"]) == (budget, sent)
+    assert (tuning.thinking_budget, tuning.effort) == (budget, sent)
 
 
 @pytest.mark.parametrize(
@@ -122,12 +120,12 @@ def test_effort_becomes_the_nearest_effort_or_a_thinking_budget(
         (ToolChoice("none"), {"type": "none"}),
         (ToolChoice("none", parallel=False), {"type": "none"}),
         (ToolChoice("any"), {"type": "any"}),
-        (ToolChoice("tool", "now"), {"type": "tool", "name": "mcp__client__now"}),
+        (ToolChoice("tool", "now"), {"type": "tool", "name": "now"}),
         (ToolChoice(parallel=False), {"type": "auto", "disable_parallel_tool_use": True}),
         (ToolChoice("any", parallel=False), {"type": "any", "disable_parallel_tool_use": True}),
         (
             ToolChoice("tool", "now", parallel=False),
-            {"type": "tool", "name": "mcp__client__now", "disable_parallel_tool_use": True},
+            {"type": "tool", "name": "now", "disable_parallel_tool_use": True},
         ),
     ],
 )
@@ -173,5 +171,5 @@ def test_gateway_watches_for_stop_sequences_that_the_api_rejects() -> None:
 
 
 def test_default_model_is_chosen_by_the_cli() -> None:
-    assert "model" not in tuned(Model("default")).settings
-    assert tuned(BUDGET).settings["model"] == BUDGET.id
+    assert tuned(Model("default")).model is None
+    assert tuned(BUDGET).model == BUDGET.id

@@ -97,7 +97,7 @@ THINKING = [
 
 TOOLS = [
     (request(tools=[tool()]), None),
-    (request(tools=[tool("mcp__client__look-up_2")]), None),
+    (request(tools=[tool("look-up_2")]), None),
     (request(tools=[tool("a" * 128)]), None),
     (request(tools=[tool("a" * 129)]), "should match pattern"),
     (request(tools=[tool("look.up")]), "should match pattern"),
