@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.standin import StandIn, error, hang, text, tool_calls
+from tests.standin import Recorded, StandIn, error, hang, text, tool_calls
 from tests.support.api_client import reply_of
 from tests.support.gateway import Gateway, wait_for
 from tests.support.recorded import Body, assistant, process_of, system, turns_of, user
@@ -64,6 +64,12 @@ def as_blocks(messages: list[Body]) -> list[Body]:
     return [{**message, "content": as_list(message["content"])} for message in messages]
 
 
+def spoken(record: Recorded) -> list[Body]:
+    """Return the messages of a request as blocks, without cache marks."""
+    messages: list[Body] = without_cache_marks(as_blocks(record.body["messages"]))
+    return messages
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_ten_turns_share_one_process_and_one_growing_prompt(
     keeping_gateway: Gateway, standin: StandIn, model: str | None
@@ -77,8 +83,8 @@ def test_ten_turns_share_one_process_and_one_growing_prompt(
     assert len(records) == 10
     assert len({process_of(record) for record in records}) == 1
     for earlier, later in itertools.pairwise(records):
-        before = without_cache_marks(as_blocks(earlier.body["messages"]))
-        assert without_cache_marks(as_blocks(later.body["messages"]))[: len(before)] == before
+        before = spoken(earlier)
+        assert spoken(later)[: len(before)] == before
         assert without_cache_marks(later.body["system"]) == without_cache_marks(earlier.body["system"])
     assert [texts for _, texts in turns_of(records[-1])] == [[m["content"]] for m in messages[1:-1]]
 
@@ -91,10 +97,50 @@ def test_parameters_may_change_between_turns(keeping_gateway: Gateway, standin: 
     first, second = standin.messages
     assert process_of(first) == process_of(second)
     assert (first.body["temperature"], first.body["max_tokens"]) == (0.5, 900)
-    assert second.body["temperature"] == 1
+    assert "temperature" not in second.body
     assert second.body["max_tokens"] > 900
     assert second.body["thinking"]["budget_tokens"] == 4096
     assert second.body["stop_sequences"] == ["X"]
+
+
+PARAMETERS: list[Body] = [
+    {},
+    {"reasoning_effort": "low", "max_tokens": 7000},
+    {"reasoning_effort": "high", "stop": ["X"]},
+    {"reasoning_effort": "none", "temperature": 0.5, "tool_choice": "none"},
+    {"max_tokens": 900, "parallel_tool_calls": False},
+    {},
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_changed_parameters_add_nothing_to_the_prompt(
+    keeping_gateway: Gateway, standin: StandIn, model: str | None
+) -> None:
+    messages = [system("Be brief.")]
+    for turn, fields in enumerate(PARAMETERS):
+        messages.append(user(f"turn {turn}"))
+        messages.append(assistant(ask(keeping_gateway, messages, model=model, tools=[CLOCK], **fields)))
+    records = list(standin.messages)
+    assert len({process_of(record) for record in records}) == 1
+    for earlier, later in itertools.pairwise(records):
+        before = spoken(earlier)
+        assert spoken(later)[: len(before)] == before
+        assert later.body["tools"] == earlier.body["tools"]
+    assert [texts for _, texts in turns_of(records[-1])] == [[m["content"]] for m in messages[1:-1]]
+
+
+def test_another_model_gets_another_process(keeping_gateway: Gateway, standin: StandIn) -> None:
+    """After a change of the model, the CLI would write "Set model to …" into the prompt."""
+    messages = [system("Models."), user("a")]
+    for model in ("claude-opus-4-6", HAIKU, "claude-opus-4-6", None):
+        messages.append(assistant(ask(keeping_gateway, messages, model=model)))
+        messages.append(user("b"))
+        record = standin.messages.last
+        assert [texts for _, texts in turns_of(record)] == [[m["content"]] for m in messages[1:-2]]
+    first, _, third, _ = processes = [process_of(record) for record in standin.messages]
+    assert first == third  # it is given the turn of the other model as history
+    assert len(set(processes)) == len({record.body["model"] for record in standin.messages}) == 3
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.claude.cli.structured_reader import StructuredAnswerReader
+from gateway.claude.cli.tools import OUTPUT_TOOL
 from gateway.errors import InvalidRequest
 from gateway.turn import Done, Refusal, Retracted, Started, Text, Thinking, ToolCall
 from tests.unit.claude.cli_messages import (
