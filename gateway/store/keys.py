@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from gateway.errors import KeyNotFound, KeyRevoked
+from gateway.record import Record
 from gateway.store import key_secrets
 from gateway.store.database import Store, utc_now
 from gateway.store.models import ApiKey
@@ -144,13 +145,13 @@ class Keys:
         return any(key.state == "active" for key in self.list())
 
 
-def add_key_usage(db: Any, key_id: str, *, requests: int, tokens: int, cost: float, last: datetime) -> None:
-    """Add answers to a key's sums, within a transaction. `cost` is in USD; `last` is the start of the latest answer."""
+def add_key_usage(db: Any, key_id: str, records: Sequence[Record]) -> None:
+    """Add answers to a key's sums, within a transaction."""
     change = {
-        "total_requests": ApiKey.total_requests + requests,
-        "total_tokens": ApiKey.total_tokens + tokens,
-        "total_cost": ApiKey.total_cost + cost,
-        "last_used_at": last,
+        "total_requests": ApiKey.total_requests + len(records),
+        "total_tokens": ApiKey.total_tokens + sum(record.usage.total_tokens for record in records),
+        "total_cost": ApiKey.total_cost + sum(record.usage.cost_usd or 0.0 for record in records),
+        "last_used_at": max(record.started_at for record in records),
     }
     ApiKey.update(**change).where(ApiKey.id == key_id).execute(db)
 

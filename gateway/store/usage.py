@@ -74,20 +74,6 @@ class UsageGroup:
     figures: UsageFigures
 
 
-@dataclass(frozen=True, slots=True)
-class FailedAnswer:
-    """An answer that failed. `error` is the error's code."""
-
-    request_id: str
-    endpoint: str
-    key_id: str | None
-    key_name: str | None
-    model: str
-    outcome: str
-    error: str | None
-    created_at: datetime
-
-
 class UsageTable:
     """The table of usage. Every method raises StoreError when the database fails."""
 
@@ -101,7 +87,7 @@ class UsageTable:
         def work(db: Any) -> None:
             UsageRow.insert_many(rows).execute(db)
             for key_id in {record.key_id for record in records if record.key_id is not None}:
-                _add_to_key(db, key_id, [record for record in records if record.key_id == key_id])
+                keys.add_key_usage(db, key_id, [record for record in records if record.key_id == key_id])
 
         self._store.write(work)
 
@@ -129,16 +115,11 @@ class UsageTable:
             found.sort(key=lambda group: (group.figures.cost, group.figures.requests), reverse=True)
         return found
 
-    def list_failures(self, limit: int = 50) -> list[FailedAnswer]:
-        """Return the latest answers that failed, the newest first."""
-        columns = [getattr(UsageRow, name) for name in FailedAnswer.__dataclass_fields__]
-        query = (
-            UsageRow.select(*columns)
-            .where(UsageRow.outcome == "failed")
-            .order_by(UsageRow.created_at.desc(), UsageRow.id.desc())
-            .limit(limit)
-        )
-        return self._store.read(lambda db: [FailedAnswer(**row) for row in query.dicts().execute(db)])
+    def list_failures(self, limit: int = 50) -> list[UsageRow]:
+        """Return the rows of the latest answers that failed, the newest first."""
+        failed = UsageRow.select().where(UsageRow.outcome == "failed")
+        query = failed.order_by(UsageRow.created_at.desc(), UsageRow.id.desc()).limit(limit)
+        return self._store.read(lambda db: list(query.execute(db)))
 
 
 def sum_figures(groups: Iterable[UsageGroup]) -> UsageFigures:
@@ -164,17 +145,6 @@ def _group(row: dict[str, Any], by: GroupBy) -> UsageGroup:
     # PostgreSQL returns sums as decimals.
     figures = UsageFigures(**{name: int(total) for name, total in row.items()}, cost=cost)
     return UsageGroup(name, key_name if by == "key" else None, figures)
-
-
-def _add_to_key(db: Any, key_id: str, records: Sequence[Record]) -> None:
-    keys.add_key_usage(
-        db,
-        key_id,
-        requests=len(records),
-        tokens=sum(record.usage.total_tokens for record in records),
-        cost=sum(record.usage.cost_usd or 0.0 for record in records),
-        last=max(record.started_at for record in records),
-    )
 
 
 def _row(record: Record) -> dict[str, Any]:
