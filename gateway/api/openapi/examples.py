@@ -38,31 +38,19 @@ def name_examples(**bodies: Any) -> dict[str, Any]:
     }
 
 
+_BASE = {"model": "haiku", "messages": _HELLO}
+_ASK = "How is the weather in Oslo?"
+_QUESTION = [{"role": "user", "content": _ASK}]
+_LOOK = [
+    {"type": "text", "text": "What color is this?"},
+    {"type": "image_url", "image_url": {"url": _PICTURE}},
+]
+
 CHAT = name_examples(
-    simple={"model": "haiku", "messages": _HELLO},
-    streamed={
-        "model": "haiku",
-        "messages": _HELLO,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    },
-    with_a_tool={
-        "model": "haiku",
-        "messages": [{"role": "user", "content": "How is the weather in Oslo?"}],
-        "tools": [{"type": "function", "function": _FUNCTION}],
-    },
-    with_a_picture={
-        "model": "haiku",
-        "messages": [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "What color is this?"},
-                    {"type": "image_url", "image_url": {"url": _PICTURE}},
-                ],
-            }
-        ],
-    },
+    simple=_BASE,
+    streamed={**_BASE, "stream": True, "stream_options": {"include_usage": True}},
+    with_a_tool={**_BASE, "messages": _QUESTION, "tools": [{"type": "function", "function": _FUNCTION}]},
+    with_a_picture={**_BASE, "messages": [{"role": "user", "content": _LOOK}]},
 )
 COMPLETION = name_examples(
     simple={"model": "haiku", "prompt": "Say hello."},
@@ -72,23 +60,16 @@ RESPONSE = name_examples(
     simple={"model": "haiku", "input": "Say hello."},
     streamed={"model": "haiku", "input": "Say hello.", "stream": True},
     in_the_background={"model": "haiku", "input": "Say hello.", "background": True},
-    with_a_tool={
-        "model": "haiku",
-        "input": "How is the weather in Oslo?",
-        "tools": [{"type": "function", **_FUNCTION}],
-    },
+    with_a_tool={"model": "haiku", "input": _ASK, "tools": [{"type": "function", **_FUNCTION}]},
 )
+_LIMITED = {"model": "haiku", "max_tokens": 1024, "messages": _HELLO}
+_TOOL = {"name": "weather", "description": "The weather in a city.", "input_schema": _WEATHER}
 MESSAGE = name_examples(
-    simple={"model": "haiku", "max_tokens": 1024, "messages": _HELLO},
-    streamed={"model": "haiku", "max_tokens": 1024, "messages": _HELLO, "stream": True},
-    with_a_tool={
-        "model": "haiku",
-        "max_tokens": 1024,
-        "messages": [{"role": "user", "content": "How is the weather in Oslo?"}],
-        "tools": [{"name": "weather", "description": "The weather in a city.", "input_schema": _WEATHER}],
-    },
+    simple=_LIMITED,
+    streamed={**_LIMITED, "stream": True},
+    with_a_tool={**_LIMITED, "messages": _QUESTION, "tools": [_TOOL]},
 )
-COUNT = {"model": "haiku", "messages": _HELLO}
+COUNT = _BASE
 SESSION = {"title": "Plans for the garden", "model": "haiku", "system_prompt": "Answer in one sentence."}
 TITLE = {"title": "Plans for the balcony"}
 PROJECT = {"name": "Garden", "description": "What grows where."}
@@ -111,11 +92,8 @@ def _stream(encoder: Any) -> str:
 
 def _response() -> dict[str, Any]:
     parsed = responses.parse_request({"input": "Say hello."}, [{"role": "user", "content": "Say hello."}], [])
-    echoed = {**parsed.echoed, "store": True}
-    return {
-        **new_response(f"resp_{_ID}", "claude-haiku-4-5-20251001", echoed),
-        "created_at": _CREATED,
-    }
+    echoed = {**parsed.echoed, "store": True, "created_at": _CREATED}
+    return new_response(f"resp_{_ID}", "claude-haiku-4-5-20251001", echoed)
 
 
 _CHAT_ID, _COMPLETION_ID, _MESSAGE_ID = f"chatcmpl-{_ID}", f"cmpl-{_ID}", f"msg_{_ID}"

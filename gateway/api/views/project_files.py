@@ -26,25 +26,11 @@ blueprint = Blueprint(
 )
 
 BINARY = "application/octet-stream"
-CONTENT = {"content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
-FORM = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "file": {"type": "string", "format": "binary"},
-                    "path": {
-                        "type": "string",
-                        "description": "The path in the project. Default: the file's name.",
-                    },
-                },
-                "required": ["file"],
-            }
-        }
-    },
-}
+FILE = {"type": "string", "format": "binary"}
+CONTENT = {"content": {BINARY: {"schema": FILE}}}
+PATH = {"type": "string", "description": "The path in the project. Default: the file's name."}
+FIELDS = {"type": "object", "properties": {"file": FILE, "path": PATH}, "required": ["file"]}
+FORM = {"required": True, "content": {"multipart/form-data": {"schema": FIELDS}}}
 
 CHUNK = 64 * 1024
 FORM_BYTES = 64 * 1024  # room for the parts of a form around its file
@@ -110,7 +96,7 @@ def upload_file(project_id: str, path: str) -> ProjectFile:
 
 @blueprint.route("/<path:path>", methods=["GET"])
 @document_errors(InvalidRequest, ProjectNotFound, ProjectFileNotFound)
-@blueprint.response(200, {"type": "string", "format": "binary"}, content_type=BINARY)
+@blueprint.response(200, FILE, content_type=BINARY)
 def download_file(project_id: str, path: str) -> Response:
     """Return the content of a file."""
     file, found = get_services().folders.open_file(
