@@ -26,15 +26,12 @@ _RESERVED = re.compile(
 )
 
 
-def check_folder_name(name: str, param: str = "path") -> str:
+def check_folder_name(name: str) -> str:
     """Return `name` if it is a valid name of a project's folder. Raise InvalidRequest."""
     if not _FOLDER.fullmatch(name):
-        raise InvalidRequest(
-            f"Invalid '{param}': expected the name of one folder: up to 100 ASCII letters, digits and . _ -, "
-            "beginning with a letter or a digit.",
-            param=param,
-        )
-    _check_part(name, param)
+        expected = "up to 100 ASCII letters, digits and . _ -, beginning with a letter or a digit"
+        raise _invalid("path", f"expected the name of one folder: {expected}")
+    _check_part(name, "path")
     return name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from flask import Response, jsonify
@@ -73,21 +74,12 @@ def _entry(model_id: str) -> dict[str, Any]:
 
 
 def _capabilities(model: Model) -> dict[str, Any]:
-    return {
-        "id": model.id,
-        "name": model.name,
-        "description": model.description,
-        "max_tokens": model.max_tokens,
-        "supports_streaming": model.supports_streaming,
-        "supports_tools": model.supports_tools,
-        "pricing": {
-            "input_cost_per_1k_tokens": model.input_cost_per_1k,
-            "output_cost_per_1k_tokens": model.output_cost_per_1k,
-            "currency": "USD",
-        },
-        "features": _features(model),
-        "aliases": list(model.aliases),
+    pricing = {
+        "input_cost_per_1k_tokens": model.input_cost_per_1k,
+        "output_cost_per_1k_tokens": model.output_cost_per_1k,
+        "currency": "USD",
     }
+    return {**asdict(model), "pricing": pricing, "features": _features(model)}
 
 
 def _features(model: Model) -> list[str]:

@@ -99,15 +99,8 @@ def list_input_items(query: Body, response_id: str) -> Response:
     items = items[_find_start(items, query["after"]) :]
     page = items[: query["limit"]]
     first, last = (page[0]["id"], page[-1]["id"]) if page else ("", "")
-    return json_response(
-        {
-            "object": "list",
-            "data": page,
-            "first_id": first,
-            "last_id": last,
-            "has_more": len(items) > len(page),
-        }
-    )
+    ends = {"first_id": first, "last_id": last, "has_more": len(items) > len(page)}
+    return json_response({"object": "list", "data": page, **ends})
 
 
 def _find_start(items: list[Item], after: str | None) -> int:

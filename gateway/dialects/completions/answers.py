@@ -32,6 +32,9 @@ class _Answers:
         """Name the model of the first `Started` in all chunks."""
         self._common["model"] = self._common["model"] or event.model
 
+    def _choice(self, text: str, index: int, reason: str | None) -> dict[str, Any]:
+        return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}
+
     def _usage(self) -> dict[str, Any]:
         return completion_usage(sum_usage(done.usage for done in self._done.values()))
 
@@ -64,8 +67,7 @@ class StreamEncoder(_Answers):
         return sse.KEEP_ALIVE if isinstance(event, Idle) else b""
 
     def _chunk(self, text: str, index: int, reason: str | None = None) -> bytes:
-        choice = {"text": text, "index": index, "logprobs": None, "finish_reason": reason}
-        return sse.data(dumps({**self._common, "choices": [choice]}))
+        return sse.data(dumps({**self._common, "choices": [self._choice(text, index, reason)]}))
 
     def _end(self, event: Done, index: int) -> bytes:
         self._done[index] = event
@@ -100,10 +102,8 @@ class Collector(_Answers):
         """Return the `text_completion`. Raises UpstreamError if an answer is not complete."""
         if len(self._done) < len(self._texts):
             raise incomplete_answer()
-        choices = [self._choice(index) for index in range(len(self._texts))]
+        choices = [
+            self._choice("".join(written), index, finish_reason(self._done[index].stop_reason))
+            for index, written in enumerate(self._texts)
+        ]
         return {**self._common, "choices": choices, "usage": self._usage()}
-
-    def _choice(self, index: int) -> dict[str, Any]:
-        reason = finish_reason(self._done[index].stop_reason)
-        text = "".join(self._texts[index])
-        return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}

@@ -35,16 +35,12 @@ def error_status(error: GatewayError) -> int:
 
 def error_body(error: GatewayError, request_id: str) -> dict[str, Any]:
     """Return `{"type": "error", "error": {type, message}, "request_id"}`; the shape has no code and no field name."""
+    fallback = "api_error" if error.type == "server_error" else "invalid_request_error"
     return {
         "type": "error",
-        "error": {"type": _type(error), "message": _message(error)},
+        "error": {"type": _TYPES.get(error_status(error), fallback), "message": _message(error)},
         "request_id": request_id,
     }
-
-
-def _type(error: GatewayError) -> str:
-    fallback = "api_error" if error.type == "server_error" else "invalid_request_error"
-    return _TYPES.get(error_status(error), fallback)
 
 
 def _message(error: GatewayError) -> str:
