@@ -56,6 +56,10 @@ def one_of(*values: str) -> Accepted:
 
 POSITIVE = Accepted("more than 0", validate.Range(min=0, min_inclusive=False))
 TOOLS = Accepted("list of tools", lambda text: validate.ContainsOnly(BUILT_IN_TOOLS)(split_list(text)))
+PATTERNS = Accepted(
+    "list of `PATTERN=MODEL`",
+    validate.Regexp(r"[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$|$", error="Expected a list like gpt-*=haiku,o3*=opus."),
+)
 REDIS_URL = Accepted("URL of a Redis", validate.Regexp(r"((rediss?|redis\+unix)://.+)?$"))
 
 
@@ -222,6 +226,12 @@ class Settings:
     default_model: str | None = setting(
         None,
         "Model of requests that name none. Without it, `default_model` of models.json or the CLI's default applies.",
+    )
+    model_patterns: tuple[str, ...] = setting(
+        (),
+        "Models for the names of other models, e.g. `gpt-*=haiku,o3*=opus`. `*` stands for any text; the first pattern "
+        "that fits counts. Names of Claude models are never looked up here.",
+        PATTERNS,
     )
     claude_work_dir: Path = setting(Path("data/empty"), "Folder that conversations run in. Keep it empty.")
     claude_max_retries: int = setting(

@@ -13,10 +13,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from gateway.claude.cli.protocol import ModelInfo
+from gateway.claude.model_names import canonical_id, find_families, is_cloud_name, parse_name, split_wide
 from gateway.errors import ModelNotFound, ModelNotSupported
 from gateway.turn import CACHE_READ_FACTOR, Model
 
@@ -30,11 +32,14 @@ _PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) per Mtok")
 class ModelCatalog:
     """All known models.
 
-    `path` is a file of the operator's that replaces `models.json`; `default` is the name of the default model. Raises
-    ValueError if the file cannot be used.
+    `path` is a file of the operator's that replaces `models.json`, `default` the name of the default model, and
+    `patterns` the operator's models for other names, such as `gpt-*=haiku`. Raises ValueError if the file cannot be
+    used.
     """
 
-    def __init__(self, path: Path | None = None, default: str | None = None) -> None:
+    def __init__(
+        self, path: Path | None = None, default: str | None = None, patterns: Iterable[str] = ()
+    ) -> None:
         data = _load(path or SHIPPED)
         self._models = {entry["id"]: _parse_entry(entry) for entry in data["models"]}
         self._models |= _default_fallbacks(data["models"], self._models)
@@ -45,7 +50,9 @@ class ModelCatalog:
         self._has_fixed_aliases = path is not None  # the CLI must not override an operator's file
         self._default = default or data.get("default_model") or "default"
         self._cache_read_factors: dict[str, float] = data.get("cache_read_factors", {})
+        self._patterns = [_split_pattern(one) for one in patterns]
         self._reported: tuple[ModelInfo, ...] = ()
+        self._note_ids([])
 
     def merge(self, reported: Iterable[ModelInfo]) -> None:
         """Add the CLI's own catalog. This costs next to nothing if the same catalog was merged before."""
@@ -60,25 +67,31 @@ class ModelCatalog:
             if self._follow_aliases(model_id) not in self._models:
                 factor = self._cache_read_factors.get(model_id, CACHE_READ_FACTOR)
                 self._models[model_id] = replace(_parse_reported(model_id, entry), cache_read_factor=factor)
+        self._note_ids(entry.get("resolvedModel") or entry["value"] for entry in catalog)
+
+    def _note_ids(self, cli_ids: Iterable[str]) -> None:
+        """Remember the ids of the CLI's catalog, and what follows from all ids."""
+        self._cli_ids = frozenset(cli_ids)
+        self._is_cloud = any(map(is_cloud_name, self._cli_ids))
+        self._families = find_families(self._models)
 
     def resolve(self, name: str | None) -> Model:
         """Return the model that a client's name stands for. None stands for the default model.
 
-        Any `claude-*` name is passed to the CLI, even if it is not in the catalog. Raises ModelNotSupported with the
-        list of known names for all others.
+        A name that is not in the catalog, in any form that `model_names` reads, is compared with the operator's
+        patterns. `claude-*` names of models that nobody has listed are passed to the CLI. Raises ModelNotSupported with
+        the list of known names for all others.
         """
-        model_id = self._follow_aliases(name or self._default)
-        if model_id in self._models:
-            return self._models[model_id]
-        is_claude = model_id.startswith("claude-") or "claude" in model_id.rpartition("/")[2]
-        if is_claude or model_id == "default":
-            return Model(id=model_id, name=model_id, efforts=UNDESCRIBED_EFFORTS, described=False)
+        given = name or self._default
+        model = self._find_model(given) or self._find_by_pattern(given) or self._guess_model(given)
+        if model is not None:
+            return model
         known = ", ".join(sorted({*self._models, *self._aliases}))
         raise ModelNotSupported(f"The model '{name}' is not supported. Known models: {known}.", param="model")
 
     def find(self, name: str) -> Model:
-        """Return the listed model with this id or alias. Raises ModelNotFound."""
-        model = self._models.get(self._follow_aliases(name))
+        """Return the listed model that a name stands for. Raises ModelNotFound."""
+        model = self._find_model(name)
         if model is None:
             raise ModelNotFound(f"The model '{name}' does not exist.", param="model")
         return model
@@ -98,12 +111,79 @@ class ModelCatalog:
         """Send no more sampling parameters to a model, because the API has rejected them."""
         self._models[model.id] = replace(model, sampling="none", thinking_off=False)
 
+    def _find_model(self, name: str) -> Model | None:
+        """Return the listed model that `name` stands for in any form, or None."""
+        listed = self._find_listed(name)
+        if listed is not None:
+            return listed
+        narrow, wide = split_wide(name.strip())
+        model = self._find_listed(narrow) or self._find_listed(_last_part(narrow)) or self._match_name(narrow)
+        return replace(model, id=f"{model.id}{wide}") if model is not None and wide else model
+
+    def _find_listed(self, name: str) -> Model | None:
+        return self._models.get(self._follow_aliases(name))
+
+    def _match_name(self, name: str) -> Model | None:
+        """Return the newest listed model whose id says the same as `name` in another form."""
+        wanted = parse_name(name, self._families)
+        if wanted is None:
+            return None
+        if not (wanted.version or wanted.date) and wanted.family in self._aliases:
+            return self._find_listed(wanted.family)
+        parsed = ((model, parse_name(model.id, self._families)) for model in self._models.values())
+        matches = [(one, model) for model, one in parsed if one and wanted.matches(one)]
+        if not matches:
+            return None
+        model = max(
+            matches, key=lambda match: (match[1].id in self._cli_ids, match[0].version, match[0].date)
+        )[1]
+        # A cloud serves models in more regions than the CLI lists.
+        return replace(model, id=name) if self._is_cloud and is_cloud_name(name) else model
+
+    def _find_by_pattern(self, name: str) -> Model | None:
+        """Return the model to which the operator maps `name`. Raises ModelNotSupported if there is no such model."""
+        names = {name.lower(), _last_part(name)}
+        for pattern, target in self._patterns:
+            if any(fnmatchcase(one, pattern.lower()) for one in names):
+                model = self._find_model(target) or self._guess_model(target)
+                if model is None:
+                    problem = f"MODEL_PATTERNS maps '{name}' to '{target}', which is not a known model."
+                    raise ModelNotSupported(problem, param="model")
+                return model
+        return None
+
+    def _guess_model(self, name: str) -> Model | None:
+        """Return a model that the CLI may know although nobody has listed it."""
+        narrow, wide = split_wide(name.strip())
+        wanted = parse_name(narrow, self._families)
+        if narrow == "default" or (self._is_cloud and is_cloud_name(narrow)):
+            model_id = narrow
+        elif wanted is not None and "claude" in narrow.lower():
+            model_id = canonical_id(wanted)
+        elif narrow.startswith("claude-"):
+            model_id = narrow
+        else:
+            return None
+        model_id += wide
+        return Model(id=model_id, name=model_id, efforts=UNDESCRIBED_EFFORTS, described=False)
+
     def _follow_aliases(self, name: str) -> str:
         for _ in range(4):  # an alias may point to another alias; the bound breaks loops
             if name not in self._aliases or self._aliases[name] == name:
                 break
             name = self._aliases[name]
         return name
+
+
+def _split_pattern(text: str) -> tuple[str, str]:
+    """Return the pattern and the model of `gpt-*=haiku`."""
+    pattern, _, model = text.partition("=")
+    return pattern.strip(), model.strip()
+
+
+def _last_part(name: str) -> str:
+    """Return the name without the providers before it: "sonnet" for `openai/Sonnet`."""
+    return name.lower().rpartition("/")[2]
 
 
 def _load(path: Path) -> dict[str, Any]:

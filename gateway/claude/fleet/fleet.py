@@ -66,7 +66,9 @@ class Fleet:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.catalog = ModelCatalog(settings.claude_code_api_models_path, settings.default_model)
+        self.catalog = ModelCatalog(
+            settings.claude_code_api_models_path, settings.default_model, settings.model_patterns
+        )
         self.settings = settings
         self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # as last reported by the CLI
         self._launcher = Launcher(settings)
