@@ -34,7 +34,7 @@ for _name in [name for name in sys.modules if name.partition(".")[0] == "gateway
 
 bind = f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
-worker_class = "gevent"
+worker_class = "gateway.api.http.gunicorn_worker.JsonGeventWorker"
 worker_connections = 4096  # far above what may run at once, so that /health always gets through
 timeout = 60  # the worker's heartbeat, not a limit for requests
 graceful_timeout = settings.graceful_timeout_seconds

@@ -7,7 +7,8 @@ GatewayError
 │   │   ├── ContextLengthExceeded
 │   │   ├── ModelNotSupported
 │   │   ├── KeyRevoked
-│   │   ├── RequestTooLarge 413
+│   │   ├── UnsupportedEncoding 415
+│   ├── RequestTooLarge 413
 │   │   └── ProjectTooLarge 413
 │   ├── Unauthorized 401
 │   │   ├── MissingKey
@@ -115,6 +116,10 @@ class ContextLengthExceeded(InvalidRequest, code="context_length_exceeded"):
 
 class ModelNotSupported(InvalidRequest, code="model_not_supported"):
     """The model does not exist, or every model that was tried was refused."""
+
+
+class UnsupportedEncoding(InvalidRequest, status=415, code="unsupported_encoding"):
+    """The body is compressed in a way that the gateway cannot read."""
 
 
 class RequestTooLarge(InvalidRequest, status=413, code="request_too_large"):

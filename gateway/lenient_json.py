@@ -10,9 +10,12 @@ b'["half an emoji: \\\\ud83d",1]'
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import orjson
+
+MAX_DIGITS = 308  # of the largest double
 
 
 def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
@@ -24,19 +27,56 @@ def dumps(value: Any, *, sort_keys: bool = False) -> bytes:
 
 
 def loads(text: bytes | str) -> Any:
-    """Return the value of a JSON text. Raises ValueError, also for NaN, Infinity and too deeply nested values."""
+    """Return the value of a JSON text. Bytes may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
+
+    Raises json.JSONDecodeError, which knows the line and the column, also for NaN, Infinity, numbers that are too large
+    for a double, and too deeply nested values.
+    """
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return _loads_standard(text if isinstance(text, str) else text.decode("utf-8-sig"))
+    except orjson.JSONDecodeError as error:
+        return _loads_other(text, error)
 
 
-def _loads_standard(text: str) -> Any:
+def explain(error: json.JSONDecodeError) -> str:
+    """Return what is wrong and where, as a sentence for the client.
+
+    >>> explain(json.JSONDecodeError("trailing comma is not allowed", '{"a": 1,}', 8))
+    'It is not JSON: trailing comma is not allowed (line 1, column 9).'
+    """
+    return f"It is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+
+
+def _loads_other(text: bytes | str, error: json.JSONDecodeError) -> Any:
+    """Read what orjson cannot: other encodings and half of a surrogate pair. Raises `error` for everything else."""
+    if isinstance(text, bytes):
+        decoded = _decode(text)
+        if not text.startswith(decoded[:1].encode(errors="replace")):  # a byte order mark, or not UTF-8
+            return loads(decoded)
+        text = decoded
     try:
-        return json.loads(text, parse_constant=_reject_constant)
-    except RecursionError:
-        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+        return json.loads(text, parse_constant=_reject, parse_int=_read_int, parse_float=_read_float)
+    except (ValueError, RecursionError):
+        raise error from None
 
 
-def _reject_constant(name: str) -> None:
-    raise json.JSONDecodeError(f"{name} is not JSON", name, 0)
+def _decode(text: bytes) -> str:
+    encoding = json.detect_encoding(text)
+    try:
+        return text.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = text[: error.start].decode(encoding, "replace")
+        raise json.JSONDecodeError(f"a byte is not {encoding.upper()}", before, len(before)) from None
+
+
+def _reject(number: str) -> Any:
+    raise ValueError(f"{number} is not a JSON number")
+
+
+def _read_int(digits: str) -> int:
+    return int(digits) if len(digits) <= MAX_DIGITS else _reject(digits)
+
+
+def _read_float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _reject(text)

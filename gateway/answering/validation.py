@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Any
 
 from marshmallow import ValidationError
@@ -16,7 +17,7 @@ from gateway.dialects.chat import cursor, parameters, replay
 from gateway.dialects.chat import request as chat
 from gateway.dialects.common.json_types import Body
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
-from gateway.lenient_json import loads
+from gateway.lenient_json import explain, loads
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.errors import field_errors
 
@@ -30,8 +31,8 @@ def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[
         body: Body = ChatCompletionSchema().load(loads(data))
     except ValidationError as error:
         return _result(list(field_errors(error.messages)))
-    except ValueError:
-        return _result([InvalidRequest("Invalid request body: it is not JSON.")])
+    except JSONDecodeError as error:
+        return _result([InvalidRequest(f"Invalid request body. {explain(error)}")])
     errors: list[GatewayError] = []
     model = None
     with _collect(errors):

@@ -8,12 +8,14 @@ from typing import Any
 
 from flask import Flask, Response
 from flask_smorest import Api
+from gunicorn.http.errors import ParseException
 from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as HTTPMethodNotAllowed
 
 from gateway import errors
 from gateway.api.http.context import get_state
+from gateway.api.http.gunicorn_worker import describe_failure
 from gateway.api.http.streaming import json_response
 from gateway.errors import GatewayError, StoreError
 from gateway.lenient_json import dumps
@@ -31,6 +33,10 @@ class GatewayApi(Api):
         """Bind to the app."""
         super().init_app(app, **options)
         app.register_error_handler(GatewayError, respond_with_error)
+        # Raised while the app reads a body with broken chunks.
+        app.register_error_handler(
+            ParseException, lambda error: respond_with_error(describe_failure(error)[1])
+        )
         # Raised by the counters of the limits if they are in Redis.
         app.register_error_handler(StorageError, lambda _: respond_with_error(StoreError(retry_after=1)))
 

@@ -13,12 +13,11 @@ from flask import Request
 from marshmallow import Schema
 from webargs import missing
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway import errors
+from gateway.api.http.bodies import read_body, read_json
 from gateway.api.http.context import get_state
 from gateway.errors import GatewayError
-from gateway.lenient_json import loads
 from gateway.schemas.answers import StreamEventSchema
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -49,10 +48,8 @@ class AnyTypeParser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
 
     def _raw_load_json(self, req: Request) -> Any:
-        body = get_state().body = req.get_data()
-        if req.content_length is None and len(body) == req.max_content_length:
-            raise RequestEntityTooLarge  # werkzeug silently truncates a chunked body at the limit
-        return loads(body) if body.strip() else missing
+        body = get_state().body = read_body(req)
+        return read_json(body, req.mimetype) if body.strip() else missing
 
 
 class Blueprint(flask_smorest.Blueprint):

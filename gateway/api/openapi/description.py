@@ -38,7 +38,7 @@ ABOUT = """OpenAI's API and Anthropic's Messages API in front of the Claude Code
 # The errors of every request, of those that need a key, and of those with a body.
 _ANY = (GatewayError,)
 _GUARDED = (errors.MissingKey, errors.InvalidKey, errors.LimitReached, errors.StoreError)
-_WITH_BODY = (errors.InvalidRequest, errors.RequestTooLarge)
+_WITH_BODY = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedEncoding)
 _PARAMETERS = {
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),

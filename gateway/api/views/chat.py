@@ -11,6 +11,7 @@ from flask import Response, request
 from gateway import errors
 from gateway.answering.validation import validate_chat_body
 from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
+from gateway.api.http.bodies import read_body
 from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
@@ -68,7 +69,7 @@ def create_chat_completion(body: dict[str, Any]) -> Response:
 @blueprint.response(200, CheckSchema)
 def validate_body() -> dict[str, Any]:
     """Validate a body without answering it, and list all its errors."""
-    return validate_chat_body(request.get_data(), get_caller(), get_services())
+    return validate_chat_body(read_body(request), get_caller(), get_services())
 
 
 @blueprint.route("/<session_id>/status")
