@@ -24,13 +24,13 @@ from gateway.errors import GatewayError, InvalidRequest
 
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
-_STATUSES: dict[type[Exception], int] = {
+_STATUSES: dict[type[BaseException], int] = {
     http_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     http_errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     http_errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
     http_errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
 }
-_PROBLEMS: dict[type[Exception], str] = {
+_PROBLEMS: dict[type[BaseException], str] = {
     http_errors.LimitRequestLine: "The URL is too long. At most 4,094 bytes are allowed.",
     http_errors.LimitRequestHeaders: "The headers are too large. At most 100 of 8,190 bytes each are allowed.",
     http_errors.InvalidChunkSize: "The chunks of the request body are not valid.",
@@ -41,7 +41,7 @@ _PROBLEMS: dict[type[Exception], str] = {
 class JsonGeventWorker(GeventWorker):
     """gunicorn's gevent worker with errors in JSON."""
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that failed outside of the app, and log it."""
         request_id = f"req_{secrets.token_hex(16)}"
         status, error = describe_failure(exc)
@@ -54,7 +54,7 @@ class JsonGeventWorker(GeventWorker):
             _discard_rest(client)
 
 
-def describe_failure(exc: Exception) -> tuple[int, GatewayError]:
+def describe_failure(exc: BaseException) -> tuple[int, GatewayError]:
     """Return the status and the error for an exception of gunicorn."""
     if not isinstance(exc, http_errors.ParseException) or isinstance(exc, http_errors.ConfigurationProblem):
         return GatewayError.status, GatewayError()
