@@ -59,7 +59,10 @@ def routes(app: Flask) -> list[tuple[str, str]]:
         (bearer(CONFIGURED[:-1]), "invalid_api_key"),
         ({"x-api-key": "wrong"}, "invalid_api_key"),
         ({"x-api-key": b"\xff"}, "invalid_api_key"),
-        ({"x-api-key": "wrong", **bearer(CONFIGURED)}, "invalid_api_key"),
+        ({"Authorization": "Bearer"}, "missing_api_key"),
+        ({"Authorization": "wrong"}, "invalid_api_key"),
+        ({"api-key": "wrong"}, "invalid_api_key"),
+        ({"x-api-key": "unused", "api-key": "x", **bearer("wrong")}, "invalid_api_key"),
     ],
 )
 def test_every_route_except_public_ones_needs_a_key(
@@ -121,6 +124,31 @@ def test_keys_of_the_settings_are_valid(api: Api, scheme: str) -> None:
     for key in (CONFIGURED, "another"):
         assert api.get("/v1/models", headers={"Authorization": f"{scheme} {key}"}).status_code == 200
         assert api.get("/v1/models", headers={"x-api-key": key}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": "unused", **bearer(CONFIGURED)},
+        {"x-api-key": CONFIGURED, **bearer("unused")},
+        {"x-api-key": CONFIGURED, "Authorization": "Basic dXNlcjpwYXNz"},
+        {"api-key": CONFIGURED},
+        {"api-key": "unused", "x-api-key": CONFIGURED},
+        {"Authorization": CONFIGURED},
+        {"Authorization": f"Bearer  {CONFIGURED} "},
+        {"Authorization": f"Bearer Bearer {CONFIGURED}"},
+        {"x-api-key": f"Bearer {CONFIGURED}"},
+    ],
+)
+def test_any_one_valid_key_is_enough(api: Api, keys: Keys, headers: dict[str, str]) -> None:
+    plain = keys.create("alice")[1]
+    assert api.get("/v1/models", headers=headers).status_code == 200
+    of_the_database = {name: value.replace(CONFIGURED, plain) for name, value in headers.items()}
+    assert api.get("/v1/models", headers=of_the_database).status_code == 200
+
+
+def test_keys_in_urls_are_not_read(api: Api) -> None:
+    assert api.get(f"/v1/models?key={CONFIGURED}&api-key={CONFIGURED}").status_code == 401
 
 
 def test_keys_of_the_database_are_valid_until_they_are_revoked(api: Api, keys: Keys) -> None:

@@ -107,6 +107,10 @@ def test_address_that_guesses_keys_is_rejected_for_a_minute(make_api: MakeApi) -
     assert error_of(rejected)[:2] == (429, "rate_limit_exceeded")
     assert 1 <= int(rejected.headers["retry-after"]) <= 60
     assert get("good", "9.9.9.8").status_code == 200
+    placeholder = {"X-Forwarded-For": "9.9.9.6", "x-api-key": "unused", **bearer("good")}
+    assert [api.get("/v1/models", headers=placeholder).status_code for _ in range(5)] == [200] * 5
+    three_guesses = {"X-Forwarded-For": "9.9.9.5", "x-api-key": "a", "api-key": "b", **bearer("c")}
+    assert [api.get("/v1/models", headers=three_guesses).status_code for _ in range(2)] == [401, 429]
     for address in (
         "10.0.0.1",
         "127.0.0.1",

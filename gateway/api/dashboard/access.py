@@ -50,7 +50,7 @@ def make_csrf_token() -> str:
 
 def open_session(response: Response) -> Response:
     """Sign in the sender of this request's key."""
-    token = get_services().admin_sessions.open(auth.find_sent_key())
+    token = get_services().admin_sessions.open(get_state().valid_key)
     response.set_cookie(
         COOKIE,
         token,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Collection, Mapping
 
 from flask import Flask, request
@@ -16,6 +17,8 @@ from gateway.store import key_secrets
 from gateway.store.keys import Key, Keys
 
 SIGN_IN = "dashboard.sign_in"  # the only endpoint that takes a key from a form
+
+_BEARER = re.compile(r"(bearer(\s+|$))+", re.IGNORECASE)
 
 #: Identifies the caller of a request that brings no key, for example by a cookie.
 Fallback = Callable[[], "Identity | None"]
@@ -41,18 +44,34 @@ def init_app(
             return
         identity = None
         if settings.require_auth:
-            fallback = None if find_sent_key() else fallbacks.get(request.blueprint or "")
+            fallback = None if find_sent_keys() else fallbacks.get(request.blueprint or "")
             identity = (fallback and fallback()) or _identify(configured, keys)
         get_state().caller = _make_caller(identity)
 
     app.before_request(authenticate)
 
 
-def find_sent_key() -> str:
-    """Return the key in `x-api-key`, in `Authorization: Bearer`, or in the sign-in form; "" without a key."""
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    key = request.headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
-    return key or (request.form.get("key", "").strip() if request.endpoint == SIGN_IN else "")
+def find_sent_keys() -> list[str]:
+    """Return every key in the headers and in the sign-in form: clients send placeholders beside the right one.
+
+    Keys in URLs are not read, because URLs are logged.
+    """
+    headers = request.headers
+    given = [headers.get("x-api-key", ""), headers.get("api-key", ""), _read_authorization()]
+    if request.endpoint == SIGN_IN:
+        given.append(request.form.get("key", ""))
+    return list(dict.fromkeys(key for key in map(_drop_scheme, given) if key))
+
+
+def _read_authorization() -> str:
+    """Return the header unless it has another scheme than Bearer; it may have none."""
+    value = request.headers.get("authorization", "").strip()
+    return value if _BEARER.match(value) or " " not in value else ""
+
+
+def _drop_scheme(value: str) -> str:
+    """Return the key without "Bearer", which users paste along with it."""
+    return _BEARER.sub("", value.strip())
 
 
 def identity_of(key: Key) -> Identity:
@@ -63,26 +82,32 @@ def identity_of(key: Key) -> Identity:
 
 
 def _make_caller(identity: Identity | None) -> Caller:
-    headers = request.headers
     # Without REQUIRE_AUTH, clients may send the credential of another server under any scheme.
-    credential = headers.get("x-api-key") or headers.get("authorization", "").partition(" ")[2].strip()
+    credential = (
+        " ".join(find_sent_keys()) or request.headers.get("authorization", "").partition(" ")[2].strip()
+    )
     return Caller(
         identity=identity,
         owner_id=derive_owner_id(identity, credential),
         address=request.remote_addr or "",
-        user_agent=headers.get("user-agent", ""),
+        user_agent=request.headers.get("user-agent", ""),
         request_id=get_state().request_id,
     )
 
 
 def _identify(configured: Collection[str], keys: Keys) -> Identity:
-    key = find_sent_key()
-    if not key:
+    """Return the identity of the first valid key of the request. Raises MissingKey and InvalidKey."""
+    sent = find_sent_keys()
+    if not sent:
         raise MissingKey
-    digest = key_secrets.digest_key(key)
-    if any([hmac.compare_digest(digest, known) for known in configured]):  # noqa: C419  all, in constant time
-        return Identity(id=f"env_{digest[:16]}", name="API_KEYS")
-    found = keys.find(key)
-    if found is None:
-        raise InvalidKey
-    return identity_of(found)
+    digests = {key: key_secrets.digest_key(key) for key in sent}
+    for key, digest in digests.items():
+        if any([hmac.compare_digest(digest, known) for known in configured]):  # noqa: C419  all, in constant time
+            get_state().valid_key = key
+            return Identity(id=f"env_{digest[:16]}", name="API_KEYS")
+    for key in sent:
+        found = keys.find(key)
+        if found is not None:
+            get_state().valid_key = key
+            return identity_of(found)
+    raise InvalidKey

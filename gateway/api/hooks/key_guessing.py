@@ -16,7 +16,7 @@ from limits.errors import StorageError
 from limits.strategies import FixedWindowRateLimiter
 
 from gateway.answering.services import Services
-from gateway.api.hooks.auth import find_sent_key
+from gateway.api.hooks.auth import find_sent_keys
 from gateway.errors import LimitReached, StoreError
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def init_app(app: Flask, services: Services) -> None:
     def count_bad_key(response: Response) -> Response:
         if response.status_code == 401 and _is_counted():
             try:
-                limiter.hit(item, SCOPE, _address())
+                limiter.hit(item, SCOPE, _address(), cost=len(find_sent_keys()))
             except (StoreError, StorageError):
                 log.warning("a bad API key could not be counted")
         return response
@@ -51,7 +51,7 @@ def init_app(app: Flask, services: Services) -> None:
 
 def _is_counted() -> bool:
     try:
-        return bool(find_sent_key()) and ip_address(_address()).is_global
+        return bool(find_sent_keys()) and ip_address(_address()).is_global
     except ValueError:  # a Unix socket has no address
         return False
 

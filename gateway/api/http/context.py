@@ -31,6 +31,7 @@ class RequestState:
 
     `caller` is None until the request is authenticated. `dashboard_token` is the session cookie that authenticated it;
     "" for a key.
+    `valid_key` is the API key that authenticated it.
     """
 
     request_id: str
@@ -38,6 +39,7 @@ class RequestState:
     error_format: ErrorFormat = OPENAI
     caller: Caller | None = None
     dashboard_token: str = ""
+    valid_key: str = field(default="", repr=False)
     client_limits: ClientLimits | None = None
     admission: Admission | None = None
     body: bytes | None = None
