@@ -39,7 +39,7 @@ def loads(text: bytes | str) -> Any:
 
 
 def explain(error: json.JSONDecodeError) -> str:
-    """Return what is wrong and where, as a sentence for the client.
+    """Return the mistake and its place, as a sentence for the client.
 
     >>> explain(json.JSONDecodeError("trailing comma is not allowed", '{"a": 1,}', 8))
     'It is not JSON: trailing comma is not allowed (line 1, column 9).'

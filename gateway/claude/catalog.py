@@ -79,8 +79,8 @@ class ModelCatalog:
         """Return the model that a client's name stands for. None stands for the default model.
 
         A name that is not in the catalog, in any form that `model_names` reads, is compared with the operator's
-        patterns. `claude-*` names of models that nobody has listed are passed to the CLI. Raises ModelNotSupported with
-        the list of known names for all others.
+        patterns. `claude-*` names that are not listed are passed to the CLI. Raises ModelNotSupported with the list of
+        known names for all others.
         """
         given = name or self._default
         model = self._find_model(given) or self._find_by_pattern(given) or self._guess_model(given)
@@ -153,7 +153,7 @@ class ModelCatalog:
         return None
 
     def _guess_model(self, name: str) -> Model | None:
-        """Return a model that the CLI may know although nobody has listed it."""
+        """Return a model that the CLI may know although it is not listed."""
         narrow, wide = split_wide(name.strip())
         wanted = parse_name(narrow, self._families)
         if narrow == "default" or (self._is_cloud and is_cloud_name(narrow)):

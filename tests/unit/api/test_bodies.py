@@ -1,4 +1,4 @@
-"""Bodies of requests: what is compressed is decompressed within the limit, and a mistake is named with its place."""
+"""Bodies of requests are decompressed within the limit, and a mistake is named with its place."""
 
 from __future__ import annotations
 
