@@ -35,16 +35,10 @@ def field_error(messages: Mapping[Any, Any] | list[Any]) -> InvalidRequest:
 
 
 def field_errors(messages: Mapping[Any, Any] | list[Any]) -> Iterator[InvalidRequest]:
-    """Yield all problems, each as an error that names its field."""
-    for param, problem in find_problems(messages):
-        where = f"'{param}'" if param else "request body"
-        yield InvalidRequest(f"Invalid {where}: {problem}", param=param, code=_CODES.get(problem))
-
-
-def find_problems(messages: Mapping[Any, Any] | list[Any]) -> Iterator[tuple[str | None, str]]:
-    """Yield every problem as (param, text), in the order in which the schema declares its fields."""
+    """Yield all problems in the order of the schema's fields, each as an error that names its field."""
     for path, problem in _leaves(_without_location(messages), ""):
-        yield path or None, problem
+        where = f"'{path}'" if path else "request body"
+        yield InvalidRequest(f"Invalid {where}: {problem}", param=path or None, code=_CODES.get(problem))
 
 
 def _without_location(messages: Any) -> Any:

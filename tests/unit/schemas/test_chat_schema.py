@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from gateway.errors import InvalidRequest
 from gateway.schemas.chat import ROLES, ChatCompletionSchema
-from gateway.schemas.errors import field_error, find_problems
+from gateway.schemas.errors import field_error, field_errors
 from gateway.turn import MAX_CHOICES
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -227,4 +227,4 @@ def test_input_may_replace_messages(given: Any) -> None:
 def test_problems_are_listed_in_order() -> None:
     wrong = ChatCompletionSchema().validate({"messages": [{"role": "x"}], "n": 0, "stream": 1})
 
-    assert {param for param, _ in find_problems(wrong)} == {"messages[0].role", "n", "stream"}
+    assert {error.param for error in field_errors(wrong)} == {"messages[0].role", "n", "stream"}
