@@ -95,17 +95,13 @@ class Settings:
     )
     port: int = setting(8000, "Port to listen on.", between(0, 65535))
     web_concurrency: int = setting(
-        1,
-        "Number of gunicorn workers. One is enough for hundreds of streams; workers do not share CLI processes.",
-        at_least(1),
+        1, "Gunicorn workers. One serves hundreds of streams; they do not share CLI processes.", at_least(1)
     )
     graceful_timeout_seconds: int = setting(
         60, "Time that running answers get to finish when the gateway stops or restarts.", at_least(5)
     )
     max_request_bytes: int = setting(
-        64 * 1024 * 1024,
-        "Largest request body. Larger bodies are rejected with 413. nginx has a limit of its own.",
-        at_least(1),
+        64 * 1024 * 1024, "Largest request body. Larger ones get 413. nginx has its own limit.", at_least(1)
     )
     allowed_origins: tuple[str, ...] = setting(("*",), "Origins whose web pages may call the gateway (CORS).")
     trusted_proxies: int = setting(
@@ -159,9 +155,7 @@ class Settings:
         section="Responses and sessions",
     )
     responses_ttl_days: int = setting(30, "Days after which stored responses are deleted.", at_least(1))
-    store_conversations: bool = setting(
-        False, "Also store the messages of conversations that have no `session_id`."
-    )
+    store_conversations: bool = setting(False, "Also store messages of conversations without a `session_id`.")
     session_timeout_minutes: float = setting(
         30.0, "Idle time after which a [session](sessions.md) and its messages are deleted. 0 means never."
     )
@@ -190,9 +184,7 @@ class Settings:
     )
     agent_max_turns: int = setting(30, "API messages that an agent's answer may take.", at_least(1))
 
-    log_level: str = setting(
-        "INFO", "Lowest level that is logged.", one_of(*LOG_LEVELS), section="Log and metrics"
-    )
+    log_level: str = setting("INFO", "Lowest level to log.", one_of(*LOG_LEVELS), section="Log and metrics")
     log_format: str = setting(
         "json", "Format of the log: one JSON object per line, or text for people.", one_of("json", "text")
     )
@@ -216,9 +208,7 @@ class Settings:
         section="Claude Code CLI",
     )
     claude_api_key: str | None = setting(
-        None,
-        "API key that the CLI gets as `ANTHROPIC_API_KEY`. Without it, the CLI uses its own login.",
-        is_secret=True,
+        None, "API key for the CLI (`ANTHROPIC_API_KEY`). Without it, the CLI uses its login.", is_secret=True
     )
     claude_code_api_models_path: Path | None = setting(
         None, "File that replaces `gateway/claude/models.json`, in the same format."
@@ -249,8 +239,7 @@ class Settings:
         16, "Largest number of ready processes. The gateway uses it when many conversations began lately."
     )
     keep_seconds: float = setting(
-        300.0,
-        "Time that a process stays with its conversation for the next turn. 0 means that it is not kept.",
+        300.0, "Time that a process stays with its conversation for the next turn. 0 means not at all."
     )
     max_concurrent_sessions: int = setting(10, "Answers that are written at the same time.", at_least(1))
     max_queued_requests: int = setting(20, "Requests that may wait for their turn. More get 429.")
