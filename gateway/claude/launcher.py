@@ -10,7 +10,6 @@ For example:
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version
 from gateway.claude.cli.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
@@ -45,20 +44,14 @@ class Launcher:
     def start_chat(self) -> Process:
         """Start a generic process for any conversation. Raises OSError."""
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        return self._start(CHAT_ARGUMENTS, self.environ, str(self._work_dir))
+        return Process([self._program, *CHAT_ARGUMENTS], self.environ, str(self._work_dir))
 
     def start_agent(self, workspace: AgentWorkspace) -> Process:
         """Start a process for one turn that works in a project. Raises OSError."""
-        environ = agent_environment(self.environ)
-        return self._start(agent_arguments(workspace), environ, workspace.folder, runs_programs=True)
+        command = [self._program, *agent_arguments(workspace)]
+        return Process(command, agent_environment(self.environ), workspace.folder, runs_programs=True)
 
-    def _start(
-        self,
-        arguments: tuple[str, ...],
-        environ: Mapping[str, str],
-        folder: str,
-        *,
-        runs_programs: bool = False,
-    ) -> Process:
+    @property
+    def _program(self) -> str:
         assert self.binary is not None, "find_binary was not called"
-        return Process([self.binary.path, *arguments], environ, folder, runs_programs=runs_programs)
+        return self.binary.path

@@ -22,6 +22,7 @@ from functools import partial
 
 import gevent
 
+from gateway import errors
 from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
@@ -29,15 +30,6 @@ from gateway.claude.cli.tuning import tune
 from gateway.claude.fleet.digests import digest_turn, extend_digest
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
-from gateway.errors import (
-    ClaudeUnavailable,
-    GatewayError,
-    InvalidRequest,
-    ModelNotSupported,
-    NotLoggedIn,
-    TurnTimeout,
-    UpstreamError,
-)
 from gateway.turn import Batch, Done, Model, Turn, Usage
 
 log = logging.getLogger(__name__)
@@ -70,6 +62,7 @@ class Run:
     """
 
     def __init__(self, fleet: Fleet, turn: Turn, on_close: Callable[[Run], None] = lambda run: None) -> None:
+        self.project = turn.project  # its id, or ""
         self._fleet = fleet
         self._turn = turn
         self._on_close = on_close
@@ -77,7 +70,7 @@ class Run:
         self._untried_models = list(self._models)
         self._digests = digest_turn(turn)
         self._batches = self._run()
-        self._stop_reason: GatewayError | None = None
+        self._stop_reason: errors.GatewayError | None = None
         self._slot_ticket: Ticket[bool] = Ticket()
         self._process_ticket: Ticket[Process] = Ticket()
         self._conversation: Conversation | None = None
@@ -85,18 +78,13 @@ class Run:
         self._holds_slot = False
         self._has_ended = False
         limit = fleet.settings.turn_timeout_seconds
-        timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
+        timeout = errors.TurnTimeout(f"The answer took longer than {limit:g} seconds.")
         self._deadline = gevent.spawn_later(limit, self.stop, timeout)
 
     def __iter__(self) -> Iterator[Batch]:
         return self._batches
 
-    @property
-    def project(self) -> str:
-        """The id of the project that the turn belongs to, or ""."""
-        return self._turn.project
-
-    def stop(self, reason: GatewayError) -> None:
+    def stop(self, reason: errors.GatewayError) -> None:
         """End the turn, from any greenlet. The iterating greenlet gets `reason` raised. Only the first call counts."""
         if self._has_ended or self._stop_reason:
             return
@@ -143,11 +131,11 @@ class Run:
                 try:
                     yield from self._events(attempt)
                     return
-                except (ProcessEnded, InvalidRequest) as error:
+                except (ProcessEnded, errors.InvalidRequest) as error:
                     attempt = self._next_attempt(attempt, error)
         except ProcessEnded as error:
             raise self._stop_reason or _process_lost(error) from error
-        except GatewayError as error:
+        except errors.GatewayError as error:
             self._fleet.record_failure(error)
             raise self._stop_reason or error from error
         finally:
@@ -161,7 +149,7 @@ class Run:
             self._conversation = parked[0]
         return Attempt(model, parked, is_without_sampling=is_without_sampling)
 
-    def _next_attempt(self, attempt: Attempt, error: ProcessEnded | InvalidRequest) -> Attempt:
+    def _next_attempt(self, attempt: Attempt, error: ProcessEnded | errors.InvalidRequest) -> Attempt:
         """Return what to try after a failed attempt.
 
         Raises `error` if another attempt cannot help, or if the client has already got a part of the answer.
@@ -177,7 +165,7 @@ class Run:
             raise error
         if isinstance(error, ProcessEnded):
             return _replace_process(attempt, conversation, error, is_silent=self._reader is None)
-        if isinstance(error, ModelNotSupported):
+        if isinstance(error, errors.ModelNotSupported):
             return self._replace_model(attempt.model, error)
         if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
             raise error
@@ -185,11 +173,13 @@ class Run:
         self._fleet.catalog.remember_no_sampling(attempt.model)
         return self._plan(self._fleet.catalog.resolve(attempt.model.id), is_without_sampling=True)
 
-    def _replace_model(self, model: Model, error: ModelNotSupported) -> Attempt:
+    def _replace_model(self, model: Model, error: errors.ModelNotSupported) -> Attempt:
         log.warning("model %s was refused: %s", model.id, error)
         if not self._untried_models:
             tried = ", ".join(model.id for model in self._models)
-            raise ModelNotSupported(f"Every model tried was refused: {tried}.", param="model") from error
+            raise errors.ModelNotSupported(
+                f"Every model tried was refused: {tried}.", param="model"
+            ) from error
         return self._plan(self._untried_models.pop(0))
 
     def _events(self, attempt: Attempt) -> Iterator[Batch]:
@@ -243,7 +233,9 @@ class Run:
                 raise
             self._raise_if_stopped()
             log.error("a claude process did not start in a project: %s", error)
-            raise ClaudeUnavailable("The Claude Code CLI does not start in the project's folder.") from error
+            raise errors.ClaudeUnavailable(
+                "The Claude Code CLI does not start in the project's folder."
+            ) from error
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
         if self._turn.agent_workspace is None:
@@ -284,13 +276,13 @@ def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model
     return reader.has_thought or not (conversation.is_waiting and thinks)
 
 
-def _rejects_sampling(error: InvalidRequest, conversation: Conversation) -> bool:
+def _rejects_sampling(error: errors.InvalidRequest, conversation: Conversation) -> bool:
     sent = conversation.tuning.sampling if conversation.tuning is not None else ()
     return bool(sent) and any(name in error.message for name in (*sent, "thinking"))
 
 
-def _process_lost(error: ProcessEnded) -> GatewayError:
+def _process_lost(error: ProcessEnded) -> errors.GatewayError:
     log.error("a claude process was lost during a turn: %s", error)
     if "not logged in" in error.stderr.lower():
-        return NotLoggedIn("The gateway's Claude Code CLI is not logged in.", should_retry=False)
-    return UpstreamError("The Claude Code process ended in the middle of the turn. Try again.")
+        return errors.NotLoggedIn("The gateway's Claude Code CLI is not logged in.", should_retry=False)
+    return errors.UpstreamError("The Claude Code process ended in the middle of the turn. Try again.")
