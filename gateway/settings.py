@@ -239,7 +239,7 @@ class Settings:
         16, "Largest number of ready processes. The gateway uses it when many conversations began lately."
     )
     keep_seconds: float = setting(
-        300.0, "Time that a process stays with its conversation for the next turn. 0 means not at all."
+        300.0, "Time that a process stays with its conversation for the next turn. 0 means none."
     )
     max_concurrent_sessions: int = setting(10, "Answers that are written at the same time.", at_least(1))
     max_queued_requests: int = setting(20, "Requests that may wait for their turn. More get 429.")
