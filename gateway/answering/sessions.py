@@ -25,10 +25,9 @@ from gateway.dialects.chat import cursor, replay
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.json_types import Body
 from gateway.errors import InvalidRequest, SessionBusy
-from gateway.store.database import utc_now
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord, Projects
-from gateway.store.sessions import SessionClaims, SessionRecord, Sessions, TurnResult, new_session_id
+from gateway.store.sessions import SessionClaims, SessionRecord, Sessions, TurnResult
 
 BUSY_SECONDS = 1.0  # a client may send its next turn just before the claim of its last one is released
 BUSY_PAUSE = 0.1
@@ -119,17 +118,11 @@ class SessionTurns:
                 gevent.sleep(BUSY_PAUSE)
 
     def _new_session(self, body: Body, caller: Caller) -> SessionRecord:
-        created_at = utc_now()
         return SessionRecord(
-            id=new_session_id(),
-            owner=caller.owner_id,
+            caller.owner_id,
             project_id=body.get("project_id") or None,
-            title=None,
-            model=None,
             system_prompt=body.get("system_prompt") if self._store_all else None,
             is_stored=self._store_all,
-            created_at=created_at,
-            updated_at=created_at,
         )
 
     def _prepare(

@@ -26,19 +26,27 @@ from gateway.store.statements import FINISH_TURN, INSERT_SESSION, SESSION_FIELDS
 UNSTORED_IDLE = timedelta(minutes=30)  # sessions without messages expire, even if the others never do
 
 
+def new_session_id() -> str:
+    """Return an id for a new session."""
+    return f"sess_{secrets.token_hex(16)}"
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """A session without its messages. `is_stored` says whether they are stored. The sums are over all answers."""
+    """A session without its messages; by default, a new one. The sums are over all answers.
 
-    id: str
+    `is_stored` says whether the messages are stored.
+    """
+
     owner: str
-    project_id: str | None
-    title: str | None
-    model: str | None
-    system_prompt: str | None
-    is_stored: bool
-    created_at: datetime
-    updated_at: datetime
+    project_id: str | None = None
+    title: str | None = None
+    model: str | None = None
+    system_prompt: str | None = None
+    is_stored: bool = True
+    id: str = field(default_factory=new_session_id)
+    created_at: datetime = field(default_factory=utc_now)
+    updated_at: datetime = field(default_factory=utc_now)
     is_active: bool = True
     running_until: datetime | None = None
     total_tokens: int = 0
@@ -123,10 +131,7 @@ class Sessions:
         system_prompt: str | None = None,
     ) -> SessionRecord:
         """Create an empty session whose messages are stored."""
-        now = utc_now()
-        record = SessionRecord(
-            new_session_id(), owner, project_id, title, model, system_prompt, True, now, now
-        )
+        record = SessionRecord(owner, project_id, title, model, system_prompt)
         self._store.write(lambda db: insert_session(db, record))
         return record
 
@@ -222,11 +227,6 @@ class Sessions:
     def _where_visible(self, owner: str | None) -> Any:
         current = self._expiry.where_current()
         return current if owner is None else current & (Session.owner == owner)
-
-
-def new_session_id() -> str:
-    """Return an id for a new session."""
-    return f"sess_{secrets.token_hex(16)}"
 
 
 def find_session(db: Any, session_id: str, owner: str | None, expiry: SessionExpiry) -> SessionRecord:
