@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -80,16 +79,12 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
 
 
 def _register_blueprints(app: Flask, settings: Settings) -> None:
-    api = GatewayApi(app, spec_kwargs=_describe_api(app, settings))
+    plugin = CompleteOperations(app, PUBLIC, [messages.blueprint.name], [models.blueprint.name])
+    api = GatewayApi(app, spec_kwargs={**make_options(settings), "extra_plugins": [plugin]})
     for module in (*VIEWS, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
     for blueprint in (not_served.blueprint, *(DASHBOARD if settings.dashboard else ())):
         app.register_blueprint(blueprint)
-
-
-def _describe_api(app: Flask, settings: Settings) -> dict[str, Any]:
-    plugin = CompleteOperations(app, PUBLIC, [messages.blueprint.name], [models.blueprint.name])
-    return {**make_options(settings), "extra_plugins": [plugin]}
 
 
 def _configure_logs(settings: Settings) -> None:

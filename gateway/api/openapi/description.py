@@ -90,10 +90,7 @@ class CompleteOperations(BasePlugin):
     ) -> None:
         self._app = app
         self._public = public
-        self._formats = {
-            **dict.fromkeys(anthropic, (ANTHROPIC,)),
-            **dict.fromkeys(both, (OPENAI, ANTHROPIC)),
-        }
+        self._formats = {**dict.fromkeys(anthropic, (ANTHROPIC,)), **dict.fromkeys(both, (OPENAI, ANTHROPIC))}
 
     def init_spec(self, spec: APISpec) -> None:
         """Add the components that operations refer to."""

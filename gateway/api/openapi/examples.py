@@ -104,10 +104,7 @@ CHAT_ANSWER = _collect(
 CHAT_STREAM = _stream(chat_answers.StreamEncoder(_CHAT_ID, _CREATED, include_usage=True))
 COMPLETION_ANSWER = _collect(completions_answers.Collector(_COMPLETION_ID, _CREATED, [""]))
 COMPLETION_STREAM = _stream(completions_answers.StreamEncoder(_COMPLETION_ID, _CREATED, [""], False))
-RESPONSE_ANSWER = {
-    **_collect(responses_answers.Collector(_response(), False)),
-    "completed_at": _CREATED + 2,
-}
+RESPONSE_ANSWER = {**_collect(responses_answers.Collector(_response(), False)), "completed_at": _CREATED + 2}
 RESPONSE_STREAM = _stream(responses_answers.StreamEncoder(_response(), False))
 MESSAGE_ANSWER = _collect(anthropic_answers.Collector(_MESSAGE_ID))
 MESSAGE_STREAM = _stream(anthropic_answers.StreamEncoder(_MESSAGE_ID, f"req_{_ID}"))

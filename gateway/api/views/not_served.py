@@ -54,16 +54,9 @@ def reject(family: str, rest: str = "") -> NoReturn:
 
 def _served_urls() -> list[str]:
     """Return the URLs below /v1 that the other blueprints serve, except the ones with variables."""
-    rules = current_app.url_map.iter_rules()
-    return sorted(
-        {
-            rule.rule
-            for rule in rules
-            if rule.rule.startswith("/v1/")
-            and not rule.arguments
-            and not rule.endpoint.startswith(f"{blueprint.name}.")
-        }
-    )
+    rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
+    own = f"{blueprint.name}."
+    return sorted({rule.rule for rule in rules if not rule.arguments and not rule.endpoint.startswith(own)})
 
 
 for _family in FAMILIES:

@@ -16,9 +16,8 @@ from gateway.turn import Batch
 class StreamEncoder(Protocol):
     """Encode the events of an answer as a stream of server-sent events."""
 
-    @property
-    def field_names(self) -> FieldNames:
-        """Return the dialect's field names, for errors and ignored parameters."""
+    #: The dialect's names for concepts, for errors and ignored parameters.
+    field_names: FieldNames
 
     def encode(self, batch: Batch, index: int) -> bytes:
         """Return the bytes to send for a batch of choice `index`; b"" if there is nothing to send.
@@ -33,9 +32,8 @@ class StreamEncoder(Protocol):
 class Collector(Protocol):
     """Collect the events of an answer that is sent whole."""
 
-    @property
-    def field_names(self) -> FieldNames:
-        """Return the dialect's field names, for errors and ignored parameters."""
+    #: The dialect's names for concepts, for errors and ignored parameters.
+    field_names: FieldNames
 
     def add(self, batch: Batch, index: int) -> None:
         """Add a batch of choice `index`."""
