@@ -20,6 +20,7 @@ DROP: Final = object()
 
 MAX_DATA_DEPTH = 100
 MAX_NOTE_LENGTH = 200
+MAX_PATTERN_LENGTH = 10_000  # longer ones take too long to compile
 
 SCHEMA_KEYWORDS = frozenset(
     (
@@ -78,6 +79,8 @@ def repair_data(value: Any) -> Any:
 
 def is_regex(text: str) -> bool:
     """Return True if Python can compile the pattern. The API checks patterns in the same way."""
+    if len(text) > MAX_PATTERN_LENGTH:
+        return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

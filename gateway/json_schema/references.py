@@ -88,11 +88,31 @@ def settle_references(root: Schema, aliases: Mapping[str, str]) -> Schema:
     return settled
 
 
+def find_missing_reference(root: Schema) -> tuple[str, str] | None:
+    """Return the path and the value of the first `$ref` without a target; None if all have one.
+
+    >>> find_missing_reference({"properties": {"a": {"$ref": "#/x"}}})
+    ('.properties.a.$ref', '#/x')
+    """
+    unseen: list[tuple[str, Any]] = [("", root)]
+    while unseen:
+        path, node = unseen.pop()
+        if isinstance(node, dict):
+            reference = node.get("$ref")
+            if isinstance(reference, str) and resolve(root, reference) is None:
+                return f"{path}.$ref", reference
+            unseen.extend((f"{path}.{name}", node[name]) for name in node if name not in _DATA)
+        elif isinstance(node, list):
+            unseen.extend((f"{path}[{index}]", item) for index, item in enumerate(node))
+    return None
+
+
 class _Settlement:
     def __init__(self, root: Schema, aliases: Mapping[str, str]) -> None:
         self._root = root
         self._aliases = aliases
         self._identifiers: frozenset[str] | None = None
+        self._circular: dict[str, bool] = {}
 
     def settle(self, schema: Any) -> Any:
         if not isinstance(schema, dict):
@@ -115,15 +135,18 @@ class _Settlement:
 
     def _is_circular(self, reference: str) -> bool:
         """Return True if the reference leads only to other references, and at last back to one of them."""
-        seen = {reference}
-        while True:
+        chain: list[str] = []
+        while reference not in self._circular:
+            chain.append(reference)
+            self._circular[reference] = True
             found = resolve(self._root, reference)
             if found is None or not isinstance(found[1], dict) or "$ref" not in found[1]:
+                self._circular |= dict.fromkeys(chain, False)
                 return False
             reference = found[1]["$ref"]
-            if reference in seen:
-                return True
-            seen.add(reference)
+        is_circular = self._circular[reference]
+        self._circular |= dict.fromkeys(chain, is_circular)
+        return is_circular
 
     def _is_identified(self, reference: str) -> bool:
         if self._identifiers is None:

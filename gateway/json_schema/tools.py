@@ -49,16 +49,17 @@ def adapt_tool_schema(given: Any) -> AdaptedSchema:
     try:
         text = orjson.dumps(given)
     except TypeError:  # for example NaN, or nested deeper than orjson writes
-        return _adapt(given)
-    return _adapt_cached(text) if len(text) <= MAX_CACHED_BYTES else _adapt(given)
+        return adapt(given)
+    return _adapt_cached(text) if len(text) <= MAX_CACHED_BYTES else adapt(given)
 
 
 @lru_cache(maxsize=512)
 def _adapt_cached(text: bytes) -> AdaptedSchema:
-    return _adapt(orjson.loads(text))
+    return adapt(orjson.loads(text))
 
 
-def _adapt(given: Any) -> AdaptedSchema:
+def adapt(given: Any) -> AdaptedSchema:
+    """Do the same as `adapt_tool_schema`, without its cache."""
     if given is None:
         return AdaptedSchema({"type": "object", "properties": {}})
     schema, aliases = _repair(given)

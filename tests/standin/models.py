@@ -84,6 +84,11 @@ class Model:
         return self.version >= (4, 8)
 
     @property
+    def structured_outputs_ok(self) -> bool:
+        """Return whether `output_config.format` is accepted."""
+        return self.version >= ((4, 1) if self.family == "opus" else (4, 5))
+
+    @property
     def efforts(self) -> tuple[str, ...]:
         """Return the values that `output_config.effort` may have; none if the model does not accept it."""
         if self.version >= (4, 7):

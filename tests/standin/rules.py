@@ -16,6 +16,7 @@ from typing import Any
 from .models import Model, describe
 from .prompt import Body, count_tokens, thinking_type, thinks
 from .rules_messages import message_rules
+from .rules_schemas import output_format
 from .rules_tools import tool_rules
 
 Rule = Callable[[Body, Model], Iterator[str]]
@@ -185,6 +186,7 @@ RULES: tuple[Rule, ...] = (
     _thinking_details,
     _sampling_while_thinking,
     _effort,
+    output_format,
     *tool_rules,
     *message_rules,
     _window,

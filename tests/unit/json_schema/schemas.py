@@ -117,3 +117,21 @@ def _with_definition(schema: Any) -> dict[str, Any]:
 VALID_SCHEMAS: st.SearchStrategy[dict[str, Any]] = st.recursive(_LEAVES, _grow_valid, max_leaves=8).map(
     _with_definition
 )
+
+
+def values(schema: Any, root: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
+    """Return a strategy for values that follow a schema of VALID_SCHEMAS."""
+    if "$ref" in schema:
+        return values(root["$defs"]["node"], root, depth + 1) if depth < 5 else st.just({})
+    if "anyOf" in schema:
+        return st.one_of([values(inner, root, depth) for inner in schema["anyOf"]])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if schema["type"] == "array":
+        return st.lists(values(schema["items"], root, depth + 1), max_size=2 if depth < 4 else 0)
+    if schema["type"] == "object":
+        properties = schema["properties"] if depth < 5 else {}
+        return st.fixed_dictionaries(
+            {}, optional={name: values(inner, root, depth + 1) for name, inner in properties.items()}
+        )
+    return {"string": st.text(max_size=3), "integer": st.integers(), "boolean": st.booleans()}[schema["type"]]

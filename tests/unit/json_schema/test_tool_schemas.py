@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from gateway.json_schema import adapt_tool_schema
 from gateway.json_schema.references import resolve
-from tests.unit.json_schema.schemas import ANY_SCHEMAS, VALID_SCHEMAS
+from tests.unit.json_schema.schemas import ANY_SCHEMAS, VALID_SCHEMAS, values
 
 PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 
@@ -256,7 +256,7 @@ def test_any_input_becomes_a_schema_that_the_api_accepts(schema: Any) -> None:
 @given(VALID_SCHEMAS, st.data())
 def test_values_survive_the_way_to_the_model_and_back(schema: dict[str, Any], data: st.DataObject) -> None:
     adapted = adapt_tool_schema(schema)
-    value = data.draw(_values(schema, schema, 0))
+    value = data.draw(values(schema, schema, 0))
     sent = adapted.to_model(value)
     assert adapted.to_client(sent) == value
     if adapted.mapping is None:
@@ -270,24 +270,6 @@ def _validate(value: Any, schema: dict[str, Any]) -> None:
         Draft202012Validator(schema).validate(value)
     except ValidationError as error:
         raise AssertionError(f"{value} does not fit {schema}") from error
-
-
-def _values(schema: Any, root: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
-    """Return a strategy for values that follow a schema of VALID_SCHEMAS."""
-    if "$ref" in schema:
-        return _values(root["$defs"]["node"], root, depth + 1) if depth < 5 else st.just({})
-    if "anyOf" in schema:
-        return st.one_of([_values(inner, root, depth) for inner in schema["anyOf"]])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
-    if schema["type"] == "array":
-        return st.lists(_values(schema["items"], root, depth + 1), max_size=2 if depth < 4 else 0)
-    if schema["type"] == "object":
-        properties = schema["properties"] if depth < 5 else {}
-        return st.fixed_dictionaries(
-            {}, optional={name: _values(inner, root, depth + 1) for name, inner in properties.items()}
-        )
-    return {"string": st.text(max_size=3), "integer": st.integers(), "boolean": st.booleans()}[schema["type"]]
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:
