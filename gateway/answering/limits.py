@@ -51,11 +51,14 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The permission to answer one request. Settle it after the answer, or release it if there was no answer."""
+    """The permission to answer one request. Settle it after the answer, or release it if there was no answer.
+
+    `release` frees the slot of the answer, if it has one.
+    """
 
     client: ClientLimits
     budgets: Budgets
-    release_slot: Callable[[], None] | None = None
+    release: Callable[[], None] = lambda: None
 
     def settle(self, usage: Usage) -> None:
         """Charge an answer that is over to the client's budgets, and release its slot."""
@@ -65,11 +68,6 @@ class Admission:
             log.exception("the cost of an answer could not be charged to the client's budgets")
         finally:
             self.release()
-
-    def release(self) -> None:
-        """Release the slot of a request that got no answer."""
-        if self.release_slot is not None:
-            self.release_slot()
 
 
 class RequestLimits:

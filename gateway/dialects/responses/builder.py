@@ -191,6 +191,7 @@ class Output(ABC):
     def __init__(self, item: Item, index: int, emit: Emit) -> None:
         self.item = item
         self._emit = emit
+        self._written: list[str] = []
         self._position = {"item_id": item["id"], "output_index": index}
         emit({"type": "response.output_item.added", "output_index": index, "item": dict(item)})
 
@@ -215,7 +216,6 @@ class Message(Output):
         item = {"id": item_id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
         super().__init__(item, index, emit)
         self._parts: list[Item] = []
-        self._written: list[str] = []
 
     def add_text(self, delta: str) -> None:
         """Add text."""
@@ -259,7 +259,6 @@ class Reasoning(Output):
     def __init__(self, item_id: str, index: int, emit: Emit, *, with_summary: bool) -> None:
         super().__init__({"id": item_id, "type": "reasoning", "summary": []}, index, emit)
         self._with_summary = with_summary
-        self._written: list[str] = []
 
     def add_thought(self, delta: str) -> None:
         """Add thinking."""
@@ -285,7 +284,6 @@ class Call(Output):
     def __init__(self, item_id: str, index: int, emit: Emit, *, call_id: str, name: str) -> None:
         item = {"id": item_id, "type": "function_call", "status": "in_progress", "call_id": call_id}
         super().__init__({**item, "name": name, "arguments": ""}, index, emit)
-        self._written: list[str] = []
 
     def add_arguments(self, delta: str) -> None:
         """Add a fragment of the arguments' JSON."""
