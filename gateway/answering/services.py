@@ -137,9 +137,8 @@ def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) ->
     """Keep the counters and leases in Redis if there is one, otherwise in the database."""
     url = settings.rate_limit_storage_url
     if url is None:
-        return RequestLimits(
-            settings, DatabaseCounters(store=store, now=now), HeldLeases(DatabaseLeases(store))
-        )
+        counters = DatabaseCounters(store=store, now=now)
+        return RequestLimits(settings, counters, HeldLeases(DatabaseLeases(store)))
     storage = RedisCounters(url, wrap_exceptions=True, **REDIS_TIMEOUTS)
     return RequestLimits(settings, storage, HeldLeases(RedisLeases(url, **REDIS_TIMEOUTS)))
 

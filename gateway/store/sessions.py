@@ -141,13 +141,10 @@ class Sessions:
 
     def list_messages(self, session_id: str) -> list[StoredMessage]:
         """Return a session's messages, the oldest first."""
-        query = SessionMessage.select(SessionMessage.id, SessionMessage.content).where(
-            SessionMessage.session == session_id
-        )
-        ordered = query.order_by(SessionMessage.id)
-        return self._store.read(
-            lambda db: [StoredMessage(row.id, row.content) for row in ordered.execute(db)]
-        )
+        columns = (SessionMessage.id, SessionMessage.content)
+        query = SessionMessage.select(*columns).where(SessionMessage.session == session_id)
+        query = query.order_by(SessionMessage.id)
+        return self._store.read(lambda db: [StoredMessage(row.id, row.content) for row in query.execute(db)])
 
     def list_page(
         self, owner: str | None, project_id: str | None, page: int, per_page: int
@@ -235,9 +232,8 @@ def find_session(db: Any, session_id: str, owner: str | None, expiry: SessionExp
     query = Session.select().where(matches, expiry.where_current())
     if owner is not None:
         query = query.where(Session.owner == owner)
-    row = query.order_by(Session.updated_at.desc()).first(
-        db
-    )  # one CLI process may have served several sessions
+    # One CLI process may have served several sessions.
+    row = query.order_by(Session.updated_at.desc()).first(db)
     if row is None:
         raise SessionNotFound("The session does not exist or has expired.", param="session_id")
     return _record(row)
@@ -246,11 +242,8 @@ def find_session(db: Any, session_id: str, owner: str | None, expiry: SessionExp
 def insert_session(db: Any, record: SessionRecord, **values: Any) -> None:
     """Insert a session within a transaction. `values` are the values of further columns."""
     given = {name: getattr(record, name) for name in SessionRecord.__dataclass_fields__} | values
-    execute(
-        db,
-        INSERT_SESSION,
-        *(field.db_value(given.get(name, field.default)) for name, field in SESSION_FIELDS.items()),
-    )
+    columns = (field.db_value(given.get(name, field.default)) for name, field in SESSION_FIELDS.items())
+    execute(db, INSERT_SESSION, *columns)
 
 
 def _record(row: Any) -> SessionRecord:
@@ -291,9 +284,8 @@ class SessionClaims:
 
     def renew_leases(self, turns: Collection[str]) -> None:
         """Extend the leases of these turns by the full time."""
-        change = Session.update(running_until=utc_now() + self._lease).where(
-            Session.running_turn.in_(list(turns))
-        )
+        running = Session.running_turn.in_(list(turns))
+        change = Session.update(running_until=utc_now() + self._lease).where(running)
         self._store.write(lambda db: change.execute(db))
 
     def find_active(self, turns: Collection[str]) -> set[str]:

@@ -47,18 +47,14 @@ _ON_CONFLICT = " ON CONFLICT (key) DO UPDATE SET "
 # The limit, minus the share of the previous window's count that still counts.
 _ROOM = "? - COALESCE((SELECT count FROM limit_counters WHERE key = ? AND expires_at > ?), 0) * ? / ?"
 ADD_IF_ROOM = (
-    _INSERT_COUNTER
-    + f"SELECT ?, ?, ? WHERE 0 < {_ROOM}"
-    + _ON_CONFLICT
-    + f"count = own.count + excluded.count WHERE own.count < {_ROOM} RETURNING count, "
-    + "COALESCE((SELECT count FROM limit_counters WHERE key = ? AND expires_at > ?), 0)"
+    f"{_INSERT_COUNTER}SELECT ?, ?, ? WHERE 0 < {_ROOM}{_ON_CONFLICT}"
+    f"count = own.count + excluded.count WHERE own.count < {_ROOM} RETURNING count, "
+    "COALESCE((SELECT count FROM limit_counters WHERE key = ? AND expires_at > ?), 0)"
 )
 ADD_TO_COUNTER = (
-    _INSERT_COUNTER
-    + "VALUES (?, ?, ?)"
-    + _ON_CONFLICT
-    + "count = CASE WHEN own.expires_at <= ? THEN 0 ELSE own.count END + excluded.count, "
-    + "expires_at = CASE WHEN own.expires_at <= ? THEN excluded.expires_at ELSE own.expires_at END RETURNING count"
+    f"{_INSERT_COUNTER}VALUES (?, ?, ?){_ON_CONFLICT}"
+    "count = CASE WHEN own.expires_at <= ? THEN 0 ELSE own.count END + excluded.count, "
+    "expires_at = CASE WHEN own.expires_at <= ? THEN excluded.expires_at ELSE own.expires_at END RETURNING count"
 )
 
 # PostgreSQL only

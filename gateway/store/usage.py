@@ -125,9 +125,8 @@ class UsageTable:
 def sum_figures(groups: Iterable[UsageGroup]) -> UsageFigures:
     """Return the sums over all groups."""
     rows = [asdict(group.figures) for group in groups]
-    return UsageFigures(
-        **{name: sum(row[name] for row in rows) for name in UsageFigures.__dataclass_fields__}
-    )
+    names = UsageFigures.__dataclass_fields__
+    return UsageFigures(**{name: sum(row[name] for row in rows) for name in names})
 
 
 def _sums() -> list[Any]:

@@ -56,7 +56,8 @@ def collect_page_values() -> dict[str, Any]:
 
 def collect_live_values() -> dict[str, Any]:
     """Return the values that change from one second to the next."""
-    claude, answers = get_services().claude, get_services().live_answers
+    claude = get_services().claude
+    answers = sorted(get_services().live_answers, key=lambda answer: answer.record.started_at)
     return {
         "now": datetime.now(timezone.utc),
         "pid": os.getpid(),
@@ -68,9 +69,7 @@ def collect_live_values() -> dict[str, Any]:
             (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
             for name, seen in claude.rate_limit_windows.items()
         ],
-        "answers": [
-            _show_answer(answer) for answer in sorted(answers, key=lambda one: one.record.started_at)
-        ],
+        "answers": [_show_answer(answer) for answer in answers],
     }
 
 

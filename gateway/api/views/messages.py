@@ -34,9 +34,8 @@ def create_message(body: dict[str, Any]) -> Response:
     answer = start_answer(parsed.turn, stream=parsed.stream)
     answer_id = f"msg_{secrets.token_hex(16)}"
     if parsed.stream:
-        return stream_answer(
-            answer, StreamEncoder(answer_id, get_caller().request_id), parsed.ignored, parsed.repaired
-        )
+        encoder = StreamEncoder(answer_id, get_caller().request_id)
+        return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
     return send_answer(answer, Collector(answer_id), parsed.ignored, parsed.repaired)
 
 

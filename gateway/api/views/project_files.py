@@ -15,8 +15,8 @@ from gateway.api.http.context import get_caller, get_services
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectNotFound, ProjectTooLarge
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import DeletedFileSchema, FileListSchema, FileSchema
-from gateway.store import project_paths
 from gateway.store.project_folders import ProjectFile
+from gateway.store.project_paths import split_file_path
 
 blueprint = Blueprint(
     "project-files",
@@ -73,9 +73,7 @@ def upload_form(project_id: str) -> ProjectFile:
         raise InvalidRequest(
             "Invalid 'file': expected a form (multipart/form-data) with this field.", param="file"
         )
-    parts = project_paths.split_file_path(
-        file.filename or "" if path is None else path, "file" if path is None else "path"
-    )
+    parts = split_file_path(file.filename or "", "file") if path is None else split_file_path(path)
     return get_services().folders.write_file(folder, parts, _chunks(file.stream))
 
 
@@ -86,7 +84,7 @@ def upload_form(project_id: str) -> ProjectFile:
 def upload_file(project_id: str, path: str) -> ProjectFile:
     """Upload a file, whose content is the body. An existing file is replaced."""
     folder = _find_folder(project_id)
-    parts = project_paths.split_file_path(path)
+    parts = split_file_path(path)
     max_bytes = get_services().folders.max_bytes
     if (request.content_length or 0) > max_bytes:
         raise _too_large()
@@ -99,9 +97,7 @@ def upload_file(project_id: str, path: str) -> ProjectFile:
 @blueprint.response(200, FILE, content_type=BINARY)
 def download_file(project_id: str, path: str) -> Response:
     """Return the content of a file."""
-    file, found = get_services().folders.open_file(
-        _find_folder(project_id), project_paths.split_file_path(path)
-    )
+    file, found = get_services().folders.open_file(_find_folder(project_id), split_file_path(path))
     response = Response(_chunks(file), mimetype=BINARY, headers=DOWNLOAD_HEADERS)
     response.call_on_close(file.close)
     response.content_length = found.bytes
@@ -116,7 +112,7 @@ def download_file(project_id: str, path: str) -> Response:
 @blueprint.response(200, DeletedFileSchema)
 def delete_file(project_id: str, path: str) -> dict[str, Any]:
     """Delete a file."""
-    get_services().folders.delete_file(_find_folder(project_id), project_paths.split_file_path(path))
+    get_services().folders.delete_file(_find_folder(project_id), split_file_path(path))
     return {"name": path}
 
 

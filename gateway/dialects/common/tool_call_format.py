@@ -38,7 +38,5 @@ def _unwrap(written: str) -> str:
     try:
         text = orjson.loads(written)[RAW_INPUT]
     except (ValueError, KeyError, TypeError):
-        return (
-            written  # cut off by the token limit, or not following the schema: the client sees it unchanged
-        )
+        return written  # cut off by the token limit, or not following the schema: passed on unchanged
     return text if isinstance(text, str) else written

@@ -16,23 +16,17 @@ from gateway.errors import StoreError
 from gateway.store.limits.sliding_window import WindowCounts
 
 NOW = "local time = redis.call('TIME'); local now = time[1] + time[2] / 1e6;"  # one clock for all machines
-ACQUIRE = (
-    NOW
-    + """
+ACQUIRE = f"""{NOW}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
 redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[3] * 1000))
 return 1
 """
-)
-RENEW = (
-    NOW
-    + """
+RENEW = f"""{NOW}
 redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], math.ceil(ARGV[2] * 1000))
 """
-)
 
 
 class RedisLeases:
