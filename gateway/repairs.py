@@ -14,7 +14,11 @@ from typing import NamedTuple
 
 #: Each code, with one sentence about the repair.
 REPAIRS: dict[str, str] = {
+    "image-scaled": "An image was scaled down or converted, because the model cannot get it as it is.",
+    "image-type": "A file was labeled with a type that its content does not have.",
     "missing-result": "A tool call without a result got an error result that says it was interrupted.",
+    "text-decoded": "A text file that is not in UTF-8 was decoded.",
+    "unreadable-file": "A file in an earlier message that cannot be read became a line of text.",
 }
 
 

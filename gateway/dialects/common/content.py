@@ -65,6 +65,7 @@ PARTS: Readers = {
     "file": media.file_part,
     "input_file": media.input_file_part,
     "document": media.document_block,
+    "resource": media.resource_block,
 }
 
 # Types that exist, but not here or not in this role.

@@ -1,34 +1,52 @@
 """Read images and files as Messages API blocks.
 
-Nothing is fetched: an http(s) URL is passed on to the API unchanged. The type of an image is read from its first bytes,
-because the label that clients send is often wrong, and the API rejects an image with a wrong label.
+Nothing is fetched: an http(s) URL is passed on to the API unchanged. The type of a file is read from its content,
+because the label that clients send is often wrong, and the API rejects an image with a wrong label. What cannot be read
+is refused in the newest message. In older ones it becomes a line of text, so that it does not end the conversation.
 Limits: https://platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
+from gateway.dialects.common.encoded_data import EncodedData, is_data_url, read_encoded
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
+from gateway.dialects.common.file_kinds import UnreadableError, is_image, is_pdf
+from gateway.dialects.common.file_text import decode_text
+from gateway.dialects.common.image_cache import IMAGES
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.where import Where
+from gateway.errors import InvalidRequest
 from gateway.turn import Block
 
-MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
-_PDF_MAGIC = b"%PDF-"
-_PDF_MAGIC_WITHIN = 1024  # bytes; PDF readers accept this much before the magic number
-_MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
-
-Source = dict[str, str]
-SourceReader = Callable[[str, Where], Source]
+Reader = Callable[[dict[str, Any], Where], Block]
 
 
+def _never_refused_in_past(read: Reader) -> Reader:
+    """Decorate a reader to return a line of text for a part of the past that it cannot read."""
+
+    @functools.wraps(read)
+    def read_or_replace(part: dict[str, Any], where: Where) -> Block:
+        try:
+            return read(part, where)
+        except InvalidRequest as error:
+            if not where.is_past:
+                raise
+            where.repair("unreadable-file")
+            problem = error.message.partition("': ")[
+                2
+            ]  # without the path, which the next request may not have
+            return {"type": "text", "text": f"[A file was left out of this conversation. {problem}]"}
+
+    return read_or_replace
+
+
+@_never_refused_in_past
 def image_part(part: dict[str, Any], where: Where) -> Block:
     """Read an `image_url` or `input_image` part. The URL is bare or in an object; `detail` has no counterpart."""
     _refuse_file_id(part, where)
@@ -36,14 +54,20 @@ def image_part(part: dict[str, Any], where: Where) -> Block:
     url = part.get("image_url")
     if isinstance(url, dict):
         where, url = where.field("url"), url.get("url")
-    return {"type": "image", "source": _image_source(_text(url, where), where)}
+    return read_image(url, where)
 
 
+@_never_refused_in_past
 def image_block(part: dict[str, Any], where: Where) -> Block:
-    """Read an `image` block of the Messages API, with a base64 or url source."""
-    return {"type": "image", "source": _source(part, where, _IMAGE_SOURCES)}
+    """Read an `image` block of the Messages API, with a base64 or url source, or one of MCP, with `data`."""
+    if "source" not in part and isinstance(part.get("data"), str):
+        return read_image(part["data"], where.field("data"), part.get("mimeType"))
+    source, where = _source(part, where, ("base64", "url"))
+    field = "url" if source["type"] == "url" else "data"
+    return read_image(source.get(field), where.field(field), source.get("media_type"))
 
 
+@_never_refused_in_past
 def file_part(part: dict[str, Any], where: Where) -> Block:
     """Read chat's `file` part, `{"file": {"file_data", "filename"}}`."""
     file = part.get("file")
@@ -52,20 +76,76 @@ def file_part(part: dict[str, Any], where: Where) -> Block:
     return input_file_part(file, where.field("file"))
 
 
+@_never_refused_in_past
 def input_file_part(file: dict[str, Any], where: Where) -> Block:
-    """Read the Responses API's `input_file` part, or the inside of a `file` part: a PDF or text."""
+    """Read the Responses API's `input_file` part, or the inside of a `file` part: a PDF, text or an image."""
     _refuse_file_id(file, where)
     title = file.get("filename")
     if file.get("file_data") is None and file.get("file_url") is not None:
         where = where.field("file_url")
         return _document(_url_source(_text(file["file_url"], where), where), title)
-    where = where.field("file_data")
-    return _document(_file_source(_text(file.get("file_data"), where), where), title)
+    return read_file(file.get("file_data"), where.field("file_data"), title)
 
 
+@_never_refused_in_past
 def document_block(part: dict[str, Any], where: Where) -> Block:
     """Read a `document` block of the Messages API, with a base64, url or text source."""
-    return _document(_source(part, where, _DOCUMENT_SOURCES), part.get("title"))
+    source, where = _source(part, where, ("base64", "url", "text"))
+    title = part.get("title")
+    if source["type"] == "url":
+        where = where.field("url")
+        return _document(_url_source(_text(source.get("url"), where), where), title)
+    where = where.field("data")
+    if source["type"] == "text":
+        return _document(_text_source(_text(source.get("data"), where), where), title)
+    return read_file(source.get("data"), where, title, source.get("media_type"))
+
+
+@_never_refused_in_past
+def resource_block(part: dict[str, Any], where: Where) -> Block:
+    """Read a `resource` block of MCP, whose `resource` has a `uri` and either `text` or a base64 `blob`.
+
+    https://modelcontextprotocol.io/specification/2025-06-18/schema#embeddedresource
+    """
+    resource = part.get("resource")
+    where = where.field("resource")
+    if not isinstance(resource, dict):
+        raise invalid_field(where, "Expected an object.")
+    if isinstance(resource.get("text"), str):
+        return _document(_text_source(resource["text"], where.field("text")), resource.get("uri"))
+    return read_file(resource.get("blob"), where.field("blob"), resource.get("uri"), resource.get("mimeType"))
+
+
+def read_image(value: Any, where: Where, media_type: Any = None) -> Block:
+    """Read the URL, the data URL or the base64 of an image. A PDF becomes a document, since some clients mix them up.
+
+    Raises InvalidRequest.
+    """
+    url = _text(value, where)
+    if url[:8].lower().startswith(("http://", "https://")):
+        return {"type": "image", "source": _url_source(url, where)}
+    encoded = _encoded(url, where, media_type)
+    if is_pdf(encoded.decode_head()):
+        where.repair("image-type")
+        return _document(_pdf_source(encoded, where), None)
+    return _image(encoded, where)
+
+
+def read_file(value: Any, where: Where, title: Any = None, media_type: Any = None) -> Block:
+    """Read the data URL or the base64 of a PDF, a text or an image. Raises InvalidRequest."""
+    encoded = _encoded(_text(value, where), where, media_type)
+    head = encoded.decode_head()
+    if is_pdf(head):
+        return _document(_pdf_source(encoded, where), title)
+    if is_image(head):
+        return _image(encoded, where)
+    try:
+        text, is_converted = decode_text(encoded.decode(), encoded.charset)
+    except UnreadableError as error:
+        raise invalid_field(where, str(error)) from None
+    if is_converted:
+        where.repair("text-decoded")
+    return _document(_text_source(text, where), title)
 
 
 def _refuse_file_id(part: dict[str, Any], where: Where) -> None:
@@ -75,15 +155,13 @@ def _refuse_file_id(part: dict[str, Any], where: Where) -> None:
         )
 
 
-def _source(part: dict[str, Any], where: Where, readers: Mapping[str, SourceReader]) -> Source:
+def _source(part: dict[str, Any], where: Where, kinds: tuple[str, ...]) -> tuple[dict[str, Any], Where]:
     source, where = part.get("source"), where.field("source")
     if not isinstance(source, dict):
         raise invalid_field(where, "Expected an object.")
-    kind = source.get("type")
-    if not isinstance(kind, str) or kind not in readers:
-        raise unsupported_field(where.field("type"), f"The type must be one of: {', '.join(readers)}.")
-    field = "url" if kind == "url" else "data"
-    return readers[kind](_text(source.get(field), where.field(field)), where.field(field))
+    if source.get("type") not in kinds:
+        raise unsupported_field(where.field("type"), f"The type must be one of: {', '.join(kinds)}.")
+    return source, where
 
 
 def _text(value: Any, where: Where) -> str:
@@ -92,100 +170,51 @@ def _text(value: Any, where: Where) -> str:
     return value
 
 
-def _document(source: Source, title: Any) -> Block:
+def _document(source: Block, title: Any) -> Block:
     block: Block = {"type": "document", "source": source}
     if isinstance(title, str) and not is_blank(title):
         block["title"] = repair_text(title)
     return block
 
 
-def _image_source(url: str, where: Where) -> Source:
-    if _is_data_url(url):
-        return _encoded_image(_payload(url, where), where)
-    return _url_source(url, where)
-
-
-def _url_source(url: str, where: Where) -> Source:
+def _url_source(url: str, where: Where) -> Block:
     if not url[:8].lower().startswith(("http://", "https://")):
         raise invalid_field(where, "Expected a data URL or an http(s) URL.")
     return {"type": "url", "url": repair_text(url)}
 
 
-def _encoded_image(encoded: str, where: Where) -> Source:
-    encoded, content = _decode(encoded, MAX_IMAGE_BYTES, where)
-    media_type = _image_type(content)
-    if media_type is None:
-        raise invalid_field(where, "The image is not a PNG, JPEG, GIF or WebP file.")
-    return {"type": "base64", "media_type": media_type, "data": encoded}
-
-
-def _image_type(content: bytes) -> str | None:
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
-
-
-def _file_source(data: str, where: Where) -> Source:
-    encoded, content = _decode(_payload(data, where) if _is_data_url(data) else data, MAX_FILE_BYTES, where)
-    if _PDF_MAGIC in content[:_PDF_MAGIC_WITHIN]:
-        return {"type": "base64", "media_type": "application/pdf", "data": encoded}
-    if _image_type(content):
-        raise invalid_field(where, "The file is an image. Send it as an `image_url` part.")
-    try:
-        return _text_source(content.decode("utf-8-sig"), where)
-    except UnicodeDecodeError:
-        raise invalid_field(where, "The file is neither a PDF nor text in UTF-8.") from None
-
-
-def _text_source(text: str, where: Where) -> Source:
-    if "\0" in text:
-        raise invalid_field(where, "The file is neither a PDF nor text in UTF-8.")
+def _text_source(text: str, where: Where) -> Block:
     if is_blank(text):
         raise invalid_field(where, "The file is empty.")
     return {"type": "text", "media_type": "text/plain", "data": repair_text(text)}
 
 
-def _is_data_url(url: str) -> bool:
-    return url[:5].lower() == "data:"
-
-
-def _payload(url: str, where: Where) -> str:
-    """Return the base64 in a data URL.
-
-    https://datatracker.ietf.org/doc/html/rfc2397
-    """
-    head, comma, data = url.partition(",")
-    if not comma:
-        raise invalid_field(where, "The data URL has no comma before its data.")
-    if head.lower().endswith(";base64"):
-        return data
-    return base64.b64encode(unquote_to_bytes(data)).decode()
-
-
-def _decode(encoded: str, limit: int, where: Where) -> tuple[str, bytes]:
-    """Return base64 that the API accepts, and its content. Line breaks and missing padding are repaired."""
-    content = _b64decode(encoded)
-    if content is None:
-        encoded = "".join(encoded.split()).rstrip("=")
-        encoded += "=" * (-len(encoded) % 4)
-        content = _b64decode(encoded)
-    if not content:
-        raise invalid_field(where, "Expected non-empty base64 data.")
-    if len(content) > limit:
-        raise invalid_field(where, f"The content has {len(content)} bytes; at most {limit} are allowed.")
-    return encoded, content
-
-
-def _b64decode(encoded: str) -> bytes | None:
+def _encoded(text: str, where: Where, media_type: Any) -> EncodedData:
     try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return None
+        encoded = read_encoded(text)
+    except UnreadableError as error:
+        if is_data_url(text):
+            raise invalid_field(where, str(error)) from None
+        raise invalid_field(where, "Expected base64, a data URL or an http(s) URL.") from None
+    if not encoded.media_type and isinstance(media_type, str):
+        return encoded._replace(media_type=media_type.lower())
+    return encoded
 
 
-_IMAGE_SOURCES: dict[str, SourceReader] = {"base64": _encoded_image, "url": _image_source}
-_DOCUMENT_SOURCES: dict[str, SourceReader] = {
-    "base64": _file_source,
-    "url": _url_source,
-    "text": _text_source,
-}
+def _pdf_source(encoded: EncodedData, where: Where) -> Block:
+    size = encoded.byte_count
+    if size > MAX_FILE_BYTES:
+        raise invalid_field(where, f"The file has {size} bytes; at most {MAX_FILE_BYTES} are allowed.")
+    return {"type": "base64", "media_type": "application/pdf", "data": encoded.data}
+
+
+def _image(encoded: EncodedData, where: Where) -> Block:
+    try:
+        image = IMAGES.prepare(encoded.data)
+    except UnreadableError as error:
+        raise invalid_field(where, str(error)) from None
+    if image.is_changed:
+        where.repair("image-scaled")
+    elif encoded.media_type not in ("", image.media_type, "image/jpg"):
+        where.repair("image-type")
+    return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}

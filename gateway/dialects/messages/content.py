@@ -10,7 +10,7 @@ from typing import Any
 from gateway.dialects.common import openai_messages
 from gateway.dialects.common.content import ContentPart, Readers, read_parts, skip_part, text_part
 from gateway.dialects.common.field_errors import unsupported_field
-from gateway.dialects.common.media import document_block, image_block
+from gateway.dialects.common.media import document_block, image_block, resource_block
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.where import Where
 from gateway.turn import Block
@@ -27,7 +27,7 @@ def _document(part: dict[str, Any], where: Where) -> Block:
         raise unsupported_field(where.field("citations"), "Citations are not supported. Disable them.")
     block = document_block(part, where)
     context = part.get("context")
-    if isinstance(context, str) and not is_blank(context):
+    if block["type"] == "document" and isinstance(context, str) and not is_blank(context):
         block["context"] = repair_text(context)
     return block
 
@@ -36,7 +36,12 @@ def _result(part: dict[str, Any], where: Where) -> Block:
     return openai_messages.result_block(part, where, _PARTS)
 
 
-_PARTS: Readers = {"text": text_part, "image": image_block, "document": _document}
+_PARTS: Readers = {
+    "text": text_part,
+    "image": image_block,
+    "document": _document,
+    "resource": resource_block,  # MCP's; clients copy it into tool results
+}
 _USER: Readers = {**_PARTS, "tool_result": _result}
 _ASSISTANT: Readers = {
     "text": text_part,

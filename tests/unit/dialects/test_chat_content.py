@@ -8,26 +8,19 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.dialects.common.media import MAX_FILE_BYTES, MAX_IMAGE_BYTES
+from gateway.dialects.common.media import MAX_FILE_BYTES
 from gateway.errors import UnsupportedParameter
+from gateway.repairs import Repair
 from tests.support.client_bodies import PDF, PNG, PNG_URL
+from tests.support.pictures import content_of, data_url, opened, plain
 from tests.unit.dialects.test_chat_dialect import error_of, request
 
-IMAGES = {
-    "image/png": b"\x89PNG\r\n\x1a\n....",
-    "image/jpeg": b"\xff\xd8\xff\xe0....",
-    "image/gif": b"GIF89a....",
-    "image/webp": b"RIFF....WEBPVP8 ",
-}
+IMAGES = {f"image/{kind.lower()}": plain(8, 8, kind) for kind in ("PNG", "JPEG", "GIF", "WEBP")}
 PNG_BLOCK = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
 
 def b64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def data_url(content: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{b64(content)}"
 
 
 def block(part: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +61,12 @@ def file(data: Any, name: str | None = None) -> dict[str, Any]:
         image(f"data:image/png;base64,{PNG[:40]}\r\n{PNG[40:]}"),
         image(f"data:image/png;base64,{PNG.rstrip('=')}"),
         image(f"data:image/png,{quote(base64.b64decode(PNG))}"),
+        image(f"data:image/png;base64,{quote(PNG, safe='')}"),
+        image(f"data:image/png;base64,{PNG.replace('+', '-').replace('/', '_')}"),
+        image(PNG),
+        {"type": "image", "data": PNG, "mimeType": "image/png"},
+        file(PNG_URL, "a.png"),
+        {"type": "resource", "resource": {"uri": "file:///a.png", "blob": PNG}},
     ],
 )
 def test_images_become_image_blocks(part: dict[str, Any]) -> None:
@@ -108,6 +107,7 @@ def test_image_urls_are_passed_on(part: dict[str, Any]) -> None:
         "data:image/png;base64,!!!!",
         data_url(b"<svg/>", "image/svg+xml"),
         data_url(b"BM......", "image/png"),
+        data_url(IMAGES["image/png"][:-30], "image/png"),
         data_url(b"RIFF....WAVE", "image/webp"),
     ],
 )
@@ -124,7 +124,6 @@ def test_error_names_the_invalid_image(url: Any) -> None:
         ({"type": "image", "source": {"type": "file", "file_id": "x"}}, "source.type", True),
         ({"type": "image", "source": {"type": "base64", "data": "x"}}, "source.data", False),
         ({"type": "document", "source": {"type": "content"}}, "source.type", True),
-        ({"type": "document", "source": {"type": "base64", "data": PNG}}, "source.data", False),
         ({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}, "input_audio", True),
         ({"type": "file"}, "file", False),
         ({"type": "file", "file": {}}, "file.file_data", False),
@@ -134,13 +133,6 @@ def test_error_names_the_invalid_image(url: Any) -> None:
 )
 def test_error_names_the_invalid_part(part: dict[str, Any], param: str, unsupported: bool) -> None:
     assert blamed_field(part) == (param, unsupported)
-
-
-def test_image_size_is_limited() -> None:
-    png = IMAGES["image/png"].ljust(MAX_IMAGE_BYTES, b"\0")
-
-    assert block(image(data_url(png, "image/png")))["source"]["data"] == b64(png)
-    assert blamed_field(image(data_url(png + b"\0", "image/png"))) == ("image_url.url", False)
 
 
 @pytest.mark.parametrize(
@@ -203,9 +195,8 @@ def test_file_name_is_optional(name: str | None) -> None:
         "plain text is no base64",
         data_url(b"PK\x03\x04\xff\xfe", "application/zip"),
         data_url(b"a\0b", "text/plain"),
-        data_url("é".encode("latin-1"), "text/plain"),
         data_url(b" \n", "text/plain"),
-        PNG_URL,
+        data_url(b"\0\0\0\x18ftypheic", "image/heic"),
     ],
 )
 def test_error_names_the_invalid_file(data: str | None) -> None:
@@ -224,3 +215,78 @@ def test_parts_keep_their_order() -> None:
     (message,) = request({"role": "user", "content": content}).turn.messages
 
     assert [part["type"] for part in message.content] == ["text", "image", "text", "document"]
+
+
+# Repairs, and files in earlier messages
+
+
+def repairs(*messages: dict[str, Any]) -> tuple[Repair, ...]:
+    return request(*messages).repaired
+
+
+def asked(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts)}
+
+
+ANSWERED = ({"role": "assistant", "content": "I see."}, {"role": "user", "content": "And now?"})
+
+
+def test_image_that_is_too_large_is_scaled_and_named() -> None:
+    part = image(data_url(plain(2400, 300)))
+    (message,) = request(asked(part)).turn.messages
+    assert opened(content_of(message.content[0])).size == (2000, 250)
+    assert repairs(asked(part)) == (Repair("image-scaled", "messages[0].content[0].image_url.url"),)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "AVIF", "ICO"])
+def test_image_in_another_format_is_converted(kind: str) -> None:
+    part = image(data_url(plain(16, 16, kind), f"image/{kind.lower()}"))
+    assert block(part)["source"]["media_type"] in IMAGES
+    assert repairs(asked(part))[0].code == "image-scaled"
+
+
+def test_wrong_label_of_an_image_is_named() -> None:
+    assert [repair.code for repair in repairs(asked(image(data_url(IMAGES["image/gif"]))))] == ["image-type"]
+    assert repairs(asked(image(data_url(IMAGES["image/jpeg"], "image/jpg")))) == ()
+
+
+def test_pdf_in_an_image_part_becomes_a_document() -> None:
+    part = image(f"data:application/pdf;base64,{PDF}")
+    assert block(part)["type"] == "document"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        file(b64("Größe;5 €\n".encode("cp1252"))),
+        file(b64("Größe;5 €\n".encode("utf-16"))),
+        {"type": "resource", "resource": {"uri": "a.csv", "blob": b64("Größe;5 €\n".encode("utf-16-le"))}},
+    ],
+)
+def test_text_in_another_encoding_is_decoded_and_named(part: dict[str, Any]) -> None:
+    assert block(part)["source"]["data"] == "Größe;5 €\n"
+    assert [repair.code for repair in repairs(asked(part))] == ["text-decoded"]
+
+
+@pytest.mark.parametrize(
+    ("part", "advice"),
+    [
+        (image(data_url(b"\0\0\0\x18ftypheic", "image/heic")), "Convert it to PNG or JPEG."),
+        (image(data_url(b"<svg/>", "image/svg+xml")), "Convert it to PNG or JPEG."),
+        (image(data_url(IMAGES["image/png"][:-30])), "Save it again as PNG or JPEG."),
+        (image("blob:https://example.com/1"), "Expected base64, a data URL or an http(s) URL."),
+        (file(b64(b"PK\x03\x04....word/document.xml\0")), "Send it as a PDF file or as text."),
+        (file(b64(b"PK\x03\x04\0\0")), "Unpack it and send the files in it."),
+        (file(b64(b"  ")), "The file is empty."),
+        ({"type": "input_file", "file_id": "file-1"}, "Send the content instead."),
+    ],
+)
+def test_unreadable_file_is_refused_now_and_a_line_of_text_later(part: dict[str, Any], advice: str) -> None:
+    assert advice in error_of(asked(part)).message
+
+    parsed = request(asked({"type": "text", "text": "Look."}, part), *ANSWERED)
+    _, line = parsed.turn.messages[0].content
+    assert line["type"] == "text"
+    assert line["text"].startswith("[A file was left out of this conversation. ")
+    assert line["text"].endswith(f"{advice}]")
+    assert [repair.code for repair in parsed.repaired] == ["unreadable-file"]
