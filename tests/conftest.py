@@ -16,6 +16,7 @@ from gateway.claude.cli.binary import find_binary
 from gateway.store.database import Store
 from tests.standin import StandIn, text
 from tests.support.gateway import SHARED_GATEWAY_SETTINGS, Gateway, wait_for
+from tests.support.logins import SUBSCRIPTION, without_none
 from tests.support.recorded import last_user_text
 
 
@@ -65,10 +66,21 @@ def _shared_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
     gateway.close()
 
 
+@pytest.fixture(scope="session")
+def _shared_subscription_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
+    gateway = Gateway(without_none({**cli_environ, **SHARED_GATEWAY_SETTINGS, **SUBSCRIPTION}))
+    yield gateway
+    gateway.close()
+
+
 @pytest.fixture
-def gateway(_shared_gateway: Gateway, standin: StandIn) -> Gateway:
-    """Return the gateway that all tests share. It parks no conversations."""
-    return _shared_gateway
+def gateway(standin: StandIn, request: pytest.FixtureRequest) -> Gateway:
+    """Return the gateway that all tests share. It parks no conversations. A parameter may name its login."""
+    has_subscription = getattr(request, "param", "") == "subscription"
+    shared: Gateway = request.getfixturevalue(
+        "_shared_subscription_gateway" if has_subscription else "_shared_gateway"
+    )
+    return shared
 
 
 @pytest.fixture(scope="session")
@@ -103,8 +115,7 @@ def start_gateway(cli_environ: dict[str, str], standin: StandIn) -> Iterator[Cal
     started: list[Gateway] = []
 
     def start(wsgi: str = "wsgi:app", **settings: str | None) -> Gateway:
-        environ = {name: value for name, value in {**cli_environ, **settings}.items() if value is not None}
-        started.append(Gateway(environ, wsgi))
+        started.append(Gateway(without_none({**cli_environ, **settings}), wsgi))
         return started[-1]
 
     yield start

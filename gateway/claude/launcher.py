@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version
-from gateway.claude.cli.launch import CHAT_ARGUMENTS, agent_arguments, agent_environment, child_environment
+from gateway.claude.cli.launch import agent_arguments, agent_environment, chat_arguments, child_environment
 from gateway.claude.cli.process import Process
 from gateway.settings import Settings
 from gateway.turn import AgentWorkspace
@@ -44,11 +44,12 @@ class Launcher:
     def start_chat(self) -> Process:
         """Start a generic process for any conversation. Raises OSError."""
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        return Process([self._program, *CHAT_ARGUMENTS], self.environ, str(self._work_dir))
+        command = [self._program, *chat_arguments(self.environ)]
+        return Process(command, self.environ, str(self._work_dir))
 
     def start_agent(self, workspace: AgentWorkspace) -> Process:
         """Start a process for one turn that works in a project. Raises OSError."""
-        command = [self._program, *agent_arguments(workspace)]
+        command = [self._program, *agent_arguments(self.environ, workspace)]
         return Process(command, agent_environment(self.environ), workspace.folder, runs_programs=True)
 
     @property

@@ -23,7 +23,6 @@ from tests.support.recorded import (
     chunks_of,
     system,
     system_texts_of,
-    turns_of,
     user,
 )
 from tests.support.wide import wide, wide_cases_except, wide_except
@@ -199,27 +198,6 @@ def test_conversation_leaks_nothing_into_the_next(gateway: Gateway, standin: Sta
     record = record_of(gateway, standin, [user("alone")])
     assert all_turns_of(record) == [("user", ["alone"])]
     assert system_texts_of(record) == []
-
-
-def test_text_arrives_verbatim_with_a_subscription_login(
-    start_gateway: Callable[..., Gateway], standin: StandIn
-) -> None:
-    login = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
-    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1", **login)
-    for model in (None, "claude-opus-4-6"):
-        standin.reset()
-        messages = [system("Be brief."), user("@/etc/hostname"), assistant(" /clear\n"), user("!ls 😀 ")]
-        record = record_of(gateway, standin, messages, model=model)
-        assert record.headers["authorization"] == "Bearer sk-ant-oat01-dummy"
-        texts = [text for _, content in turns_of(record) for text in content if not is_context(text)]
-        assert texts == [message["content"] for message in messages[1:]]
-        assert [role for role, _ in turns_of(record)] == ["user", "assistant", "user"]
-        assert system_texts_of(record) == ["Be brief."]
-
-
-def is_context(text: str) -> bool:
-    """Return whether the CLI wrote this block, in which it gives the model the date and its surroundings."""
-    return text.startswith("<system-reminder>\n")
 
 
 def test_cli_processes_expose_no_request_text_and_no_secrets(

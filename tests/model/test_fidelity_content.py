@@ -305,7 +305,7 @@ def test_whitespace_stop_sequence_is_enforced_by_the_gateway(
         assert streamed(events, "content") == "first line"
         assert json.loads(events[-2])["choices"][0]["finish_reason"] == "stop"
     else:
-        body = gateway.api.chat(stop="\n\n").json()
+        body = gateway.api.chat(stop="\n\n", model="claude-haiku-4-5").json()
         assert body["choices"][0]["message"]["content"] == "first line"
         assert body["usage"]["cost"] > 0
     assert "stop_sequences" not in standin.messages.last.body
@@ -331,3 +331,16 @@ def test_conversation_of_200_messages_starts_soon(gateway: Gateway, standin: Sta
     sent = [m for m in standin.messages.last.body["messages"] if m["role"] != "system"]
     assert len(sent) == 199
     assert first < 30, "seconds to the first delta"
+
+
+def test_prompt_that_the_cli_would_refuse_reaches_the_api(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("I see 95 images."))
+    images: Any = [{"type": "text", "text": "What is this?"}, *([BLOCK] * 95)]
+    long_text: Any = "word " * 190_000
+    for content in (images, long_text):
+        body = {"model": "haiku", "max_tokens": 100, "messages": [{"role": "user", "content": content}]}
+        assert gateway.api.post("/v1/messages", json=body).status_code == 200
+    assert len(standin.messages) == 2
+    sent = standin.messages[0].body["messages"][0]
+    assert [block["type"] for block in sent["content"]].count("image") == 95
+    assert len(standin.messages[1].text) > 900_000

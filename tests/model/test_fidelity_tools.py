@@ -11,6 +11,7 @@ import pytest
 from tests.standin import StandIn, text, tool_calls
 from tests.support.api_client import body_of, error_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
+from tests.support.logins import LOGINS
 from tests.support.recorded import process_of
 from tests.support.single_answer import single_answer
 from tests.support.sockets import kill_all_processes
@@ -293,9 +294,12 @@ def test_process_killed_between_call_and_result_is_replaced(gateway: Gateway, st
 
 
 def test_tool_results_may_be_sent_to_another_gateway(
-    gateway: Gateway, start_gateway: Callable[..., Gateway], standin: StandIn
+    gateway: Gateway,
+    start_gateway: Callable[..., Gateway],
+    standin: StandIn,
+    request: pytest.FixtureRequest,
 ) -> None:
-    other = start_gateway(**NOTHING_KEPT)
+    other = start_gateway(**NOTHING_KEPT, **LOGINS[request.node.callspec.params["gateway"]])
     records = []
     for second in (gateway, other):
         script_weather(standin)

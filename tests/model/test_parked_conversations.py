@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +11,18 @@ from typing import Any
 
 import pytest
 
-from tests.standin import Recorded, StandIn, error, hang, text, tool_calls
+from tests.standin import StandIn, error, hang, text, tool_calls
 from tests.support.api_client import reply_of
 from tests.support.gateway import Gateway, wait_for
-from tests.support.recorded import Body, assistant, process_of, system, turns_of, user
+from tests.support.recorded import (
+    Body,
+    assert_prompts_grow,
+    assistant,
+    process_of,
+    system,
+    turns_of,
+    user,
+)
 from tests.support.scripted import ScriptedCli
 from tests.support.sockets import kill_all_processes
 from tests.support.tool_bodies import CLOCK, assistant_calls, tool_call, tool_result
@@ -48,28 +55,6 @@ def count_reuses(gateway: Gateway) -> int:
     return count
 
 
-def without_cache_marks(value: Any) -> Any:
-    """Remove cache marks, which move forward with the conversation."""
-    if isinstance(value, dict):
-        return {key: without_cache_marks(item) for key, item in value.items() if key != "cache_control"}
-    return [without_cache_marks(item) for item in value] if isinstance(value, list) else value
-
-
-def as_blocks(messages: list[Body]) -> list[Body]:
-    """Return the messages with their contents as blocks. The CLI may write a single text as a string."""
-
-    def as_list(content: Any) -> list[Body]:
-        return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-    return [{**message, "content": as_list(message["content"])} for message in messages]
-
-
-def spoken(record: Recorded) -> list[Body]:
-    """Return the messages of a request as blocks, without cache marks."""
-    messages: list[Body] = without_cache_marks(as_blocks(record.body["messages"]))
-    return messages
-
-
 @pytest.mark.parametrize("model", MODELS)
 def test_ten_turns_share_one_process_and_one_growing_prompt(
     keeping_gateway: Gateway, standin: StandIn, model: str | None
@@ -82,10 +67,7 @@ def test_ten_turns_share_one_process_and_one_growing_prompt(
     records = list(standin.messages)
     assert len(records) == 10
     assert len({process_of(record) for record in records}) == 1
-    for earlier, later in itertools.pairwise(records):
-        before = spoken(earlier)
-        assert spoken(later)[: len(before)] == before
-        assert without_cache_marks(later.body["system"]) == without_cache_marks(earlier.body["system"])
+    assert_prompts_grow(records)
     assert [texts for _, texts in turns_of(records[-1])] == [[m["content"]] for m in messages[1:-1]]
 
 
@@ -123,10 +105,7 @@ def test_changed_parameters_add_nothing_to_the_prompt(
         messages.append(assistant(ask(keeping_gateway, messages, model=model, tools=[CLOCK], **fields)))
     records = list(standin.messages)
     assert len({process_of(record) for record in records}) == 1
-    for earlier, later in itertools.pairwise(records):
-        before = spoken(earlier)
-        assert spoken(later)[: len(before)] == before
-        assert later.body["tools"] == earlier.body["tools"]
+    assert_prompts_grow(records)
     assert [texts for _, texts in turns_of(records[-1])] == [[m["content"]] for m in messages[1:-1]]
 
 

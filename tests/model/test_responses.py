@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +11,13 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from tests.model.test_parked_conversations import as_blocks, count_reuses, without_cache_marks
+from tests.model.test_parked_conversations import count_reuses
 from tests.model.test_upstream_errors import SLOW
 from tests.standin import Recorded, StandIn, error, hang, stream_error, text, thinking, tool_calls
 from tests.support import responses_shapes as shapes
 from tests.support.api_client import body_of, error_of
 from tests.support.gateway import Gateway, wait_for
-from tests.support.recorded import process_of, system_texts_of, turns_of
+from tests.support.recorded import assert_prompts_grow, messages_of, process_of, system_texts_of, turns_of
 from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, comparable_body, recorded_blocks
 from tests.unit.dialects.test_same_turn import CHAT_AND_RESPONSES
 
@@ -210,9 +209,7 @@ def test_chained_responses_share_one_process_and_one_growing_prompt(
         last = response.id
     records = list(standin.messages)
     assert len({process_of(record) for record in records}) == 1
-    for earlier, later in itertools.pairwise(records):
-        before = without_cache_marks(as_blocks(earlier.body["messages"]))
-        assert without_cache_marks(as_blocks(later.body["messages"]))[: len(before)] == before
+    assert_prompts_grow(records)
     assert [texts for role, texts in turns_of(records[-1]) if role == "user"] == [
         [f"turn {n}"] for n in range(4)
     ]
@@ -275,7 +272,7 @@ def spoken_texts(record: Recorded) -> list[tuple[str, list[str]]]:
     """Return role and texts of each message, without the thinking of the model."""
     return [
         (message["role"], [block["text"] for block in message["content"] if block["type"] == "text"])
-        for message in as_blocks(record.body["messages"])
+        for message in messages_of(record)
         if message["role"] != "system"
     ]
 

@@ -14,6 +14,7 @@ import pytest
 from tests.standin import Reply, StandIn, blocks, cut, error, hang, raw, stream_error, text
 from tests.support.api_client import error_of, reply_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
+from tests.support.logins import SUBSCRIPTION
 from tests.support.recorded import Body, chunks_of, streamed_text
 from tests.support.single_answer import single_answer
 from tests.support.wide import wide_cases_except, wide_except
@@ -21,7 +22,6 @@ from tests.support.wide import wide_cases_except, wide_except
 HOURS = 5 * 3600
 SLOW = text("one two three four five six seven eight", delay=0.05)
 PATH = "/v1/chat/completions"
-OAUTH = {"ANTHROPIC_API_KEY": None, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-dummy"}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_short_rate_limit_is_left_to_the_client(gateway: Gateway, standin: Stand
 def test_rate_limit_that_resets_in_hours_forbids_a_retry(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
-    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1", **OAUTH)
+    gateway = start_gateway(**NOTHING_KEPT, WARM_PROCESSES="1", **SUBSCRIPTION)
     limit = {
         "retry-after": str(HOURS),
         "anthropic-ratelimit-unified-status": "rejected",

@@ -5,8 +5,9 @@ For example, `turns_of(standin.messages.last)` may be `[("user", ["hi"])]`.
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.standin import Recorded
@@ -62,6 +63,34 @@ def system_texts_of(record: Recorded) -> list[str]:
     assert len(billing) < 200
     assert identity == CLI_IDENTITY
     return own
+
+
+def assert_prompts_grow(records: Sequence[Recorded]) -> None:
+    """Assert that each request begins with all of the one before it, so that Anthropic's prompt cache hits."""
+    for earlier, later in itertools.pairwise(records):
+        before, after = messages_of(earlier), messages_of(later)
+        assert after[: len(before)] == before
+        for name in ("system", "tools"):
+            assert _without_cache_marks(later.body.get(name)) == _without_cache_marks(earlier.body.get(name))
+
+
+def messages_of(record: Recorded) -> list[Body]:
+    """Return the messages with their contents as blocks, without cache marks, which move with the conversation."""
+    return [
+        {**message, "content": _without_cache_marks(_as_blocks(message["content"]))}
+        for message in record.body["messages"]
+    ]
+
+
+def _as_blocks(content: Any) -> Any:
+    """Return the content as blocks. The CLI may write a single text as a string."""
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _without_cache_marks(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_cache_marks(item) for key, item in value.items() if key != "cache_control"}
+    return [_without_cache_marks(item) for item in value] if isinstance(value, list) else value
 
 
 def chunks_of(events: Iterable[str]) -> list[Body]:

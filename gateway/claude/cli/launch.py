@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from gateway.turn import AgentWorkspace
 
@@ -24,6 +25,9 @@ _ARGUMENTS = (
     "--no-session-persistence",
 )
 CHAT_ARGUMENTS = (*_ARGUMENTS, "--tools=", "--allowedTools=mcp__client")
+
+# Plugins of Claude Code that keep the CLI from adding to a conversation. See docs/design/driving-the-cli.md.
+_PLUGINS = Path(__file__).resolve().with_name("plugins")
 
 # The variables that the CLI needs. All others, including the gateway's secrets, are not passed on.
 PASSED_ON = re.compile(
@@ -44,7 +48,7 @@ def child_environment(
     """Return the environment of a CLI process, made from the gateway's own.
 
     With an API key (`api_key`, or one in `environ`) the CLI runs in its simple mode and adds nothing to the
-    conversation. With a subscription login it puts blocks with the date and the environment before the first message.
+    conversation. With a subscription login, `chat_arguments` names a plugin that has the same effect.
     """
     env = {name: value for name, value in environ.items() if PASSED_ON.fullmatch(name)}
     if api_key:
@@ -61,6 +65,10 @@ def child_environment(
         "DISABLE_AUTO_COMPACT": "1",
         # Pass tool descriptions on in full. The CLI would cut them at 2,048 characters.
         "CLAUDE_CODE_MAX_MCP_DESCRIPTION_LENGTH": "1000000",
+        # Let the API decide whether a prompt is too long. The CLI would count 2,000 tokens for each image.
+        "CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE": "100000000",
+        # Otherwise some models are told their token budget in every tool result.
+        "CLAUDE_CODE_TOTAL_TOKENS_REMINDER": "off",
         # Use the model that the client names, even if the CLI would replace it with a newer one.
         "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
         # An answer is one API message, so the CLI must not try another model or another mode after it.
@@ -70,8 +78,15 @@ def child_environment(
     }
 
 
-def agent_arguments(agent_workspace: AgentWorkspace) -> tuple[str, ...]:
+def chat_arguments(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the arguments of a process for chat that gets this environment."""
+    return (*CHAT_ARGUMENTS, *_plugin(environment, "verbatim"))
+
+
+def agent_arguments(environment: Mapping[str, str], agent_workspace: AgentWorkspace) -> tuple[str, ...]:
     """Return the arguments of a process that works in a project, by the project's policy.
+
+    `environment` is the environment for chat, which tells the login.
 
     No settings are read, neither the user's nor the project's: a `.claude/settings.json` in a project could name hooks,
     which the CLI runs without asking. `--restricted` keeps the file tools inside the working folder, even where links
@@ -84,6 +99,7 @@ def agent_arguments(agent_workspace: AgentWorkspace) -> tuple[str, ...]:
         f"--permission-mode={agent_workspace.permission_mode}",
         f"--max-turns={agent_workspace.max_turns}",
         *([f"--allowedTools={','.join(agent_workspace.allowed)}"] if agent_workspace.allowed else []),
+        *_plugin(environment, "no-email"),
     )
 
 
@@ -100,3 +116,8 @@ def agent_environment(chat_environment: Mapping[str, str]) -> dict[str, str]:
         "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
         "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
     }
+
+
+def _plugin(environment: Mapping[str, str], name: str) -> list[str]:
+    """Return the argument that loads a plugin. Logins without an account of their own don't need it."""
+    return [] if "CLAUDE_CODE_SIMPLE" in environment else [f"--plugin-dir={_PLUGINS / name}"]
