@@ -8,11 +8,7 @@ from gateway.schemas.answers import AnswerSchema, ErrorDetailsSchema, about, con
 from gateway.schemas.fields import LenientSchema, Text
 from gateway.schemas.pages import PageQuerySchema, PaginationSchema
 
-MAX_TITLE_LENGTH = 500
-
-
-def _short_text() -> validate.Length:
-    return validate.Length(max=MAX_TITLE_LENGTH, error="Expected at most {max} characters.")
+_TITLE_LENGTH = validate.Length(max=500, error="Expected at most {max} characters.")
 
 
 class NewSessionSchema(LenientSchema):
@@ -22,7 +18,7 @@ class NewSessionSchema(LenientSchema):
         unknown = EXCLUDE
 
     project_id = Text()
-    title = Text(validate=_short_text())
+    title = Text(validate=_TITLE_LENGTH)
     model = Text(metadata=about("For turns that name no model."))
     system_prompt = Text(metadata=about("For turns without a system prompt of their own."))
 
@@ -33,7 +29,7 @@ class RenameSchema(LenientSchema):
     class Meta:
         unknown = EXCLUDE
 
-    title = Text(required=True, validate=_short_text(), error_messages={"required": "A title is required."})
+    title = Text(required=True, validate=_TITLE_LENGTH, error_messages={"required": "A title is required."})
 
 
 class SessionQuerySchema(PageQuerySchema):
