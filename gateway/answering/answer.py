@@ -69,14 +69,12 @@ def prepare_turns(
     turns: Sequence[Turn], caller: Caller, services: Services, project: ProjectRecord | None = None
 ) -> list[Turn]:
     """Return the turns with their owner, project and resolved model. Raises what `answer` raises."""
-    workspace = (
-        find_workspace(turns[0], project, services.settings, services.folders)
-        if project is not None
-        else None
-    )
+    workspace, project_id = None, ""
+    if project is not None:
+        workspace = find_workspace(turns[0], project, services.settings, services.folders)
+        project_id = project.id
     services.claude.await_ready()  # the CLI's models are known only then
     model = resolve_model(turns[0].requested_model, caller, services.claude.catalog)
-    project_id = project.id if project is not None else ""
     return [
         replace(turn, owner=caller.owner_id, model=model, project=project_id, agent_workspace=workspace)
         for turn in turns

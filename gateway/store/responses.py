@@ -115,9 +115,8 @@ class Responses:
         def work(db: Any) -> StoredResponse:
             stored = _get(db, owner, response_id)
             if not stored.is_background:
-                raise InvalidRequest(
-                    "Only responses with background=true can be cancelled.", param="response_id"
-                )
+                problem = "Only responses with background=true can be cancelled."
+                raise InvalidRequest(problem, param="response_id")
             query = ResponseRow.update(status="cancelled", leased_until=None)
             query.where(_unfinished(owner, response_id), ResponseRow.leased_until > utc_now()).execute(db)
             return _get(db, owner, response_id)

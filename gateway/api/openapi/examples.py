@@ -98,9 +98,8 @@ def _response() -> dict[str, Any]:
 
 _CHAT_ID, _COMPLETION_ID, _MESSAGE_ID = f"chatcmpl-{_ID}", f"cmpl-{_ID}", f"msg_{_ID}"
 
-CHAT_ANSWER = _collect(
-    chat_answers.Collector(_CHAT_ID, _CREATED, extra={"session_id": _ID, "project_id": None})
-)
+_SESSION = {"session_id": _ID, "project_id": None}
+CHAT_ANSWER = _collect(chat_answers.Collector(_CHAT_ID, _CREATED, extra=_SESSION))
 CHAT_STREAM = _stream(chat_answers.StreamEncoder(_CHAT_ID, _CREATED, include_usage=True))
 COMPLETION_ANSWER = _collect(completions_answers.Collector(_COMPLETION_ID, _CREATED, [""]))
 COMPLETION_STREAM = _stream(completions_answers.StreamEncoder(_COMPLETION_ID, _CREATED, [""], False))

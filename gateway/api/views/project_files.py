@@ -70,9 +70,8 @@ def upload_form(project_id: str) -> ProjectFile:
     except RequestEntityTooLarge:
         raise _too_large() from None
     if file is None:
-        raise InvalidRequest(
-            "Invalid 'file': expected a form (multipart/form-data) with this field.", param="file"
-        )
+        problem = "Invalid 'file': expected a form (multipart/form-data) with this field."
+        raise InvalidRequest(problem, param="file")
     parts = split_file_path(file.filename or "", "file") if path is None else split_file_path(path)
     return get_services().folders.write_file(folder, parts, _chunks(file.stream))
 

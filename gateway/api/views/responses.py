@@ -64,9 +64,8 @@ def create_response(body: Body) -> Response:
 def show_response(response_id: str) -> Response:
     """Return a stored response as it is now."""
     if request.args.get("stream", "").lower() in ("true", "1"):
-        raise unsupported_field(
-            "stream", "A stored response is sent as one body; ask again until it is finished."
-        )
+        problem = "A stored response is sent as one body; ask again until it is finished."
+        raise unsupported_field("stream", problem)
     return json_response(get_services().responses.get(get_caller().owner_id, response_id).body)
 
 
