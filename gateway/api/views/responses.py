@@ -51,9 +51,9 @@ def create_response(body: Body) -> Response:
         return _answer_in_background(answer, response, items, parsed)
     on_end = stored_responses.store_at_end(items, caller, services)
     if parsed.stream:
-        encoder = StreamEncoder(response, parsed.with_summary, on_end)
+        encoder = StreamEncoder(response, parsed.with_summary, on_end, parsed.tool_forms)
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
-    collector = Collector(response, parsed.with_summary, on_end)
+    collector = Collector(response, parsed.with_summary, on_end, parsed.tool_forms)
     return send_answer(answer, collector, parsed.ignored, parsed.repaired)
 
 
@@ -122,10 +122,12 @@ def _answer_in_background(
     except StoreError:
         answer.close()
         raise
-    follower = StreamEncoder({**response, "output": []}, parsed.with_summary)
+    follower = StreamEncoder({**response, "output": []}, parsed.with_summary, tool_forms=parsed.tool_forms)
     queued = json_response(response)
     queued.headers.update(note_headers(parsed.ignored, parsed.repaired))
-    builder = ResponseBuilder(response, with_summary=parsed.with_summary, can_retract=True)
+    builder = ResponseBuilder(
+        response, with_summary=parsed.with_summary, can_retract=True, tool_forms=parsed.tool_forms
+    )
     background = BackgroundAnswer(answer, builder, owner_id, services.responses, services.response_leases)
     if parsed.stream:
         return stream_answer(background, follower, parsed.ignored, parsed.repaired)

@@ -146,9 +146,8 @@ class _ChoiceEncoder:
         ended = self._end_call()
         # Hold back arguments that are sent whole, and the "{}" of a call that gets no arguments.
         self._open_call, self._pending_arguments = event, []
-        function = {"name": event.name, "arguments": ""}
-        call = {"index": event.index, "id": event.id, "type": "function", "function": function}
-        return ended + self._call_delta(event.index, call, function)
+        call = {"index": event.index, "id": event.id, **self._format.call(event.name, "")}
+        return ended + self._call_delta(event.index, call)
 
     def _tool_arguments(self, event: turn.ToolArguments) -> bytes:
         if not event.fragment:
@@ -168,18 +167,20 @@ class _ChoiceEncoder:
         self._open_call = self._pending_arguments = None
         if call is None or pending is None:
             return b""
-        return self._arguments(call.index, self._format.arguments(call.name, "".join(pending)))
+        arguments = self._format.arguments(call.name, "".join(pending))
+        if call.name in self._format.custom:
+            return self._call_delta(call.index, {"index": call.index, "custom": {"input": arguments}})
+        return self._arguments(call.index, arguments)
 
     def _arguments(self, index: int, fragment: str) -> bytes:
-        function = {"arguments": fragment}
-        return self._call_delta(index, {"index": index, "function": function}, function)
+        return self._call_delta(index, {"index": index, "function": {"arguments": fragment}})
 
-    def _call_delta(self, index: int, call: dict[str, Any], function: dict[str, str]) -> bytes:
+    def _call_delta(self, index: int, call: dict[str, Any]) -> bytes:
         if not self._format.deprecated:
             return self._delta + b'"tool_calls":[' + dumps(call) + b"]" + self._after_delta
         if index:
             return b""  # the deprecated format has room for one call
-        return self._delta + b'"function_call":' + dumps(function) + self._after_delta
+        return self._delta + b'"function_call":' + dumps(call["function"]) + self._after_delta
 
     def _done(self, event: turn.Done) -> bytes:
         reason = dumps(finish_reason(event.stop_reason, self._format))
@@ -277,12 +278,9 @@ class ChoiceCollector:
         return message
 
     def _tool_calls(self) -> dict[str, Any]:
-        calls = [
-            {"id": call.id, "type": "function", "function": self._function(call)}
-            for call in self._calls.values()
-        ]
+        calls = [{"id": call.id, **self._format_call(call)} for call in self._calls.values()]
         return {"function_call": calls[0]["function"]} if self._format.deprecated else {"tool_calls": calls}
 
-    def _function(self, call: turn.ToolCall) -> dict[str, str]:
+    def _format_call(self, call: turn.ToolCall) -> dict[str, Any]:
         written = "".join(self._arguments.get(call.index, ()))
-        return {"name": call.name, "arguments": self._format.arguments(call.name, written)}
+        return self._format.call(call.name, self._format.arguments(call.name, written))

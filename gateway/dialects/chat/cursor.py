@@ -17,6 +17,7 @@ from gateway.dialects.common import content
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body
+from gateway.dialects.common.tool_forms import ToolForms, find_forms
 from gateway.dialects.common.where import Notes, Where
 
 # Fields of the other APIs that have another name in chat.
@@ -32,13 +33,13 @@ _ANTHROPIC_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 class PlainBody:
     """A plain chat body.
 
-    `messages_field` is the client's name for its messages, for errors. `raw_tools` names the tools that take free text
-    (see ToolCallFormat). `notes` takes the repairs of the request.
+    `messages_field` is the client's name for its messages, for errors. `custom_tools` has the forms of the tools
+    that take free text. `notes` takes the repairs of the request.
     """
 
     body: Body
     messages_field: str
-    raw_tools: frozenset[str]
+    custom_tools: ToolForms
     notes: Notes = field(default_factory=Notes)
 
     @property
@@ -52,17 +53,16 @@ def as_chat(body: Body) -> PlainBody:
     """Return `body` in chat's shape; a plain chat body is left unchanged. Raises InvalidRequest."""
     plain, notes = dict(body), Notes()
     messages_field = _move_messages(plain, notes)
-    raw_tools = cursor_tools.find_raw_tools(plain.get("tools") or ())
-    plain["messages"] = cursor_tools.wrap_raw_calls(plain["messages"], raw_tools)
-    if plain.get("tools"):
-        plain["tools"] = [cursor_tools.as_function(tool) for tool in plain["tools"]]
+    forms = find_forms(plain.get("tools") or ())
+    custom_tools = {name: form for name, form in forms.items() if form.is_custom}
+    plain["messages"] = cursor_tools.wrap_raw_calls(plain["messages"], custom_tools)
     _move_system(plain)
     _move_tool_choice(plain)
     _move_text(plain)
     for theirs, ours in _RENAMED.items():
         if theirs in plain:
             plain.setdefault(ours, plain.pop(theirs))
-    return PlainBody(plain, messages_field, raw_tools, notes)
+    return PlainBody(plain, messages_field, custom_tools, notes)
 
 
 def _move_messages(plain: Body, notes: Notes) -> str:
@@ -101,7 +101,7 @@ def _move_tool_choice(plain: Body) -> None:
     kind = choice.get("type")
     if choice.get("disable_parallel_tool_use") is True:
         plain["parallel_tool_calls"] = False
-    if kind in ("tool", "custom") and "name" in choice:
+    if kind == "tool" and "name" in choice:
         plain["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
     elif isinstance(kind, str) and kind in _ANTHROPIC_CHOICES:
         plain["tool_choice"] = _ANTHROPIC_CHOICES[kind]

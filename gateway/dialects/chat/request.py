@@ -56,7 +56,7 @@ def parse_plain_body(plain: PlainBody, history: Sequence[Body] = ()) -> ChatRequ
         ignored=parameters.find_ignored(body, notes.ignored),
         repaired=notes.repaired,
         n=body.get("n") or 1,
-        tool_call_format=ToolCallFormat(tools.is_deprecated(body), plain.raw_tools),
+        tool_call_format=_call_format(plain),
     )
 
 
@@ -75,6 +75,11 @@ def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[Inva
         except InvalidRequest as error:
             yield error
     yield from conversation.find_errors(plain.messages, plain.messages_field, history)
+
+
+def _call_format(plain: PlainBody) -> ToolCallFormat:
+    nested = frozenset(name for name, form in plain.custom_tools.items() if form.is_nested)
+    return ToolCallFormat(tools.is_deprecated(plain.body), frozenset(plain.custom_tools), nested)
 
 
 def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:

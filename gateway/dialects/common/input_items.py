@@ -16,6 +16,7 @@ from typing import Any
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import RAW_INPUT
+from gateway.dialects.common.tool_forms import offered_name
 from gateway.dialects.common.where import Notes, Where
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -67,8 +68,9 @@ def _custom_tool_call(item: Item, where: Where) -> Item:
 
 
 def _call(item: Item, arguments: Any) -> Item:
-    called = {"call_id": item.get("call_id"), "name": item.get("name"), "arguments": arguments}
-    return {"type": "function_call", **called}
+    """Return a call with the name under which the model knows the tool."""
+    name = offered_name(item.get("name"), item.get("namespace"))
+    return {"type": "function_call", "call_id": item.get("call_id"), "name": name, "arguments": arguments}
 
 
 def _call_output(item: Item, where: Where) -> Item:

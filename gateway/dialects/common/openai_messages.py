@@ -16,6 +16,7 @@ from gateway.dialects.common.content import (
 )
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.text import is_blank, repair_json, repair_text
+from gateway.dialects.common.tool_call_format import RAW_INPUT
 from gateway.dialects.common.where import Where
 from gateway.lenient_json import loads
 from gateway.turn import Block
@@ -101,6 +102,13 @@ def _call_id(value: Any, where: Where) -> str:
 
 
 def _call(call: dict[str, Any], where: Where) -> ContentPart:
+    if call.get("type") == "custom" and isinstance(call.get("custom"), dict):
+        called = {
+            "name": call["custom"].get("name"),
+            "arguments": {RAW_INPUT: call["custom"].get(RAW_INPUT) or ""},
+        }
+        call_id = _call_id(call.get("id"), where.field("id"))
+        return ContentPart(_use(call_id, called, where.field("custom")), where.field("id"))
     if call.get("type") not in (None, "function"):
         problem = f"Calls of type {quote(call['type'])} are not supported; only function calls are."
         raise unsupported_field(where.field("type"), problem)

@@ -68,7 +68,9 @@ def never(value: Any) -> bool:
 
 def header_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return names sorted, percent-encoded, and bounded in number and length."""
-    return tuple(quote(name[:MAX_NAME_LENGTH], errors="replace") for name in sorted(names)[:MAX_NAMES])
+    return tuple(
+        quote(name[:MAX_NAME_LENGTH], safe="/[]", errors="replace") for name in sorted(names)[:MAX_NAMES]
+    )
 
 
 def effective_top_p(value: float | None) -> float | None:

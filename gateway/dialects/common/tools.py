@@ -1,22 +1,26 @@
 """Read a request's tools, and how the model may use them.
 
 Names are passed on as the client wrote them. A definition may be nested, `{"type": "function", "function": {…}}`, or
-flat, as in the deprecated `functions` and in the Responses API.
+flat, as in the deprecated `functions` and in the Responses API. `tool_forms` reads the other kinds of tools.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.text import is_blank, repair_json, repair_text
+from gateway.dialects.common.tool_forms import as_functions, offered_name
 from gateway.dialects.common.where import Notes, Where
-from gateway.errors import UnsupportedParameter
+from gateway.errors import InvalidRequest
 from gateway.turn import Tool, ToolChoice
 
 MAX_NAME_LENGTH = 256
 
 Mode = Literal["auto", "any", "none"]
+
+_HOSTED = "Hosted tools run at OpenAI, so nothing can call them here."
 
 _MODES: dict[str, Mode] = {"none": "none", "auto": "auto", "required": "any", "any": "any"}
 
@@ -32,9 +36,7 @@ def read_tools(body: dict[str, Any], notes: Notes) -> tuple[tuple[Tool, ...], To
     wanted = body.get(field)
     if not tools:
         if wanted not in (None, "auto", "none"):
-            raise invalid_field(
-                field, "There are no tools to choose from. Send `tools`, or remove this field."
-            )
+            raise _no_tools(body, field)
         return (), ToolChoice()
     # The deprecated format has room for one call per answer.
     parallel = body.get("parallel_tool_calls") is not False and not is_deprecated(body)
@@ -49,40 +51,33 @@ def is_deprecated(body: dict[str, Any]) -> bool:
 
 
 def _defined(body: dict[str, Any], notes: Notes) -> tuple[Tool, ...]:
-    tools = [_tool(tool, notes.at(f"tools[{index}]")) for index, tool in enumerate(body.get("tools") or ())]
+    tools: list[tuple[Tool, Where]] = []
+    for index, tool in enumerate(body.get("tools") or ()):
+        place = notes.at(f"tools[{index}]")
+        tools += [(read_tool(function, where), place) for function, where in as_functions(tool, place)]
     for index, function in enumerate(body.get("functions") or ()):
-        tools.append(read_tool(function, notes.at(f"functions[{index}]")))
-    refuse_repeated(tools, len(body.get("tools") or ()))
-    return tuple(tools)
+        place = notes.at(f"functions[{index}]")
+        tools.append((read_tool(function, place), place))
+    refuse_repeated(tools)
+    return tuple(tool for tool, _ in tools)
 
 
-def refuse_repeated(tools: list[Tool], count: int) -> None:
-    """Raise InvalidRequest if two tools have the same name. The first `count` are `tools`, the others `functions`."""
+def refuse_repeated(tools: Iterable[tuple[Tool, Where]]) -> None:
+    """Raise InvalidRequest if two tools have the same name. Each comes with its place."""
     seen = set()
-    for index, tool in enumerate(tools):
+    for tool, where in tools:
         if tool.name in seen:
-            where = f"tools[{index}]" if index < count else f"functions[{index - count}]"
             raise invalid_field(
                 where, f"There is another tool named {quote(tool.name)}. Rename or remove one."
             )
         seen.add(tool.name)
 
 
-def unsupported_tool(tool: dict[str, Any], where: Where, field: Where) -> UnsupportedParameter:
-    """Return the error for a tool at `where` that is not a function; it blames `field`."""
-    kind = quote(tool["type"])
-    problem = (
-        f"Tools of type {kind} are not supported; only functions are. Remove {where} or use a function tool."
-    )
-    return unsupported_field(field, problem)
-
-
-def _tool(tool: dict[str, Any], where: Where) -> Tool:
-    if tool.get("type") not in (None, "function"):
-        raise unsupported_tool(tool, where, where)
-    if tool.get("function") is None and "name" in tool:
-        return read_tool(tool, where)
-    return read_tool(tool.get("function"), where.field("function"))
+def _no_tools(body: dict[str, Any], field: str) -> InvalidRequest:
+    """Return the error for a choice among no tools. All of the client's tools may be hosted ones."""
+    if body.get("tools"):
+        return unsupported_field(field, f"{_HOSTED} Remove this field, or send other tools.")
+    return invalid_field(field, "There are no tools to choose from. Send `tools`, or remove this field.")
 
 
 def read_tool(function: Any, where: Where, schema_field: str = "parameters") -> Tool:
@@ -117,7 +112,7 @@ def _choice(wanted: Any, field: str, tools: tuple[Tool, ...], parallel: bool) ->
     if wanted is None:
         return ToolChoice(parallel=parallel)
     if isinstance(wanted, dict):
-        return ToolChoice("tool", _known_name(wanted, Where(field), field, tools), parallel)
+        return ToolChoice("tool", _chosen_name(wanted, Where(field), field, tools), parallel)
     if isinstance(wanted, str) and wanted in _MODES:
         return ToolChoice(_MODES[wanted], parallel=parallel)
     raise invalid_field(field, "Expected 'none', 'auto', 'required' or an object that names a function.")
@@ -135,20 +130,33 @@ def _allowed_tools(
         raise invalid_field(where.field("mode"), "Expected 'auto' or 'required'.")
     if not isinstance(listed, list) or not listed:
         raise invalid_field(where.field("tools"), "Expected a list of functions.")
-    names = {
-        _known_name(item, where.field("tools").item(index), "tool_choice", tools)
-        for index, item in enumerate(listed)
-    }
+    items = [(item, where.field("tools").item(index)) for index, item in enumerate(listed)]
+    names = {_chosen_name(item, place, "tool_choice", tools) for item, place in items if not _is_hosted(item)}
+    if not names and mode == "required":
+        raise unsupported_field(where.field("tools"), f"{_HOSTED} Allow other tools.")
     return tuple(tool for tool in tools if tool.name in names), ToolChoice(_MODES[mode], parallel=parallel)
 
 
-def _known_name(choice: Any, where: Where, field: str, tools: tuple[Tool, ...]) -> str:
+def _chosen_name(choice: Any, where: Where, field: str, tools: tuple[Tool, ...]) -> str:
     """Return the name of the tool that `choice` refers to. Raises InvalidRequest; an unknown tool blames `field`."""
-    function = choice.get("function", choice) if isinstance(choice, dict) else None
-    name = function.get("name") if isinstance(function, dict) else None
-    if not isinstance(name, str):
+    if _is_hosted(choice):
+        problem = f"Tools of type {quote(choice['type'])} run at OpenAI, so nothing can call them here."
+        raise unsupported_field(where, f"{problem} Choose another tool.")
+    chosen = _find_chosen(choice) if isinstance(choice, dict) else None
+    if not isinstance(chosen, dict) or not isinstance(chosen.get("name"), str):
         raise invalid_field(where, "Expected an object that names a function.")
-    name = repair_text(name)
+    name = repair_text(offered_name(chosen["name"], chosen.get("namespace")))
     if name not in {tool.name for tool in tools}:
         raise invalid_field(field, f"There is no tool named {quote(name)} in the request.")
     return name
+
+
+def _find_chosen(choice: dict[str, Any]) -> Any:
+    """Return the object with the name: chat nests it."""
+    return choice.get("function") or choice.get("custom") or choice
+
+
+def _is_hosted(choice: Any) -> bool:
+    """Return True if a choice names no tool but a kind of hosted tools, such as `{"type": "web_search"}`."""
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    return isinstance(kind, str) and kind not in ("function", "custom", "tool")

@@ -125,9 +125,9 @@ def _tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
         if tool.get("type") not in (None, "custom"):
             problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
             raise unsupported_field(where.field("type"), problem)
-        defined.append(read_tool(tool, where, "input_schema"))
-    refuse_repeated(defined, len(defined))
-    return tuple(defined)
+        defined.append((read_tool(tool, where, "input_schema"), where))
+    refuse_repeated(defined)
+    return tuple(tool for tool, _ in defined)
 
 
 def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer
+from gateway.dialects.common.tool_forms import NO_FORMS, ToolForms
 from gateway.dialects.responses.builder import FIELD_NAMES, OnEnd, Response, ResponseBuilder, StreamEvent
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
@@ -20,8 +21,16 @@ class StreamEncoder:
 
     field_names = FIELD_NAMES
 
-    def __init__(self, response: Response, with_summary: bool, on_end: OnEnd = lambda _: None) -> None:
-        self._builder = ResponseBuilder(response, with_summary=with_summary, can_retract=False)
+    def __init__(
+        self,
+        response: Response,
+        with_summary: bool,
+        on_end: OnEnd = lambda _: None,
+        tool_forms: ToolForms = NO_FORMS,
+    ) -> None:
+        self._builder = ResponseBuilder(
+            response, with_summary=with_summary, can_retract=False, tool_forms=tool_forms
+        )
         self._on_end = on_end
         self._number = 0
 
@@ -57,8 +66,16 @@ class Collector:
 
     field_names = FIELD_NAMES
 
-    def __init__(self, response: Response, with_summary: bool, on_end: OnEnd = lambda _: None) -> None:
-        self._builder = ResponseBuilder(response, with_summary=with_summary, can_retract=True)
+    def __init__(
+        self,
+        response: Response,
+        with_summary: bool,
+        on_end: OnEnd = lambda _: None,
+        tool_forms: ToolForms = NO_FORMS,
+    ) -> None:
+        self._builder = ResponseBuilder(
+            response, with_summary=with_summary, can_retract=True, tool_forms=tool_forms
+        )
         self._on_end = on_end
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:

@@ -19,7 +19,8 @@ from gateway.dialects.common import openai_answers
 from gateway.dialects.common.answers import retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
 from gateway.dialects.common.json_types import Item
-from gateway.dialects.common.tool_call_format import NO_ARGUMENTS
+from gateway.dialects.common.tool_call_format import NO_ARGUMENTS, InputDecoder
+from gateway.dialects.common.tool_forms import NO_FORMS, ToolForm, ToolForms
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
@@ -86,11 +87,15 @@ class ResponseBuilder:
     """Build a response from events. A stream, a whole answer and a background task use it alike.
 
     The stream events that it returns have no sequence numbers yet. Set `can_retract` if no client has read the text so
-    far, so that text which does not follow the schema can be dropped.
+    far, so that text which does not follow the schema can be dropped. `tool_forms` are the forms in which the client
+    expects calls.
     """
 
-    def __init__(self, response: Response, *, with_summary: bool, can_retract: bool) -> None:
+    def __init__(
+        self, response: Response, *, with_summary: bool, can_retract: bool, tool_forms: ToolForms = NO_FORMS
+    ) -> None:
         self.response = response
+        self._tool_forms = tool_forms
         self.is_over = False
         self._with_summary = with_summary
         self._can_retract = can_retract
@@ -144,7 +149,9 @@ class ResponseBuilder:
         return cast(Reasoning, self._open)
 
     def _tool_call(self, event: turn.ToolCall) -> None:
-        call = Call(*self._next_item("fc"), call_id=event.id, name=event.name)
+        form = self._tool_forms.get(event.name) or ToolForm(event.name)
+        kind, prefix = (CustomCall, "ctc") if form.is_custom else (Call, "fc")
+        call = kind(*self._next_item(prefix), call_id=event.id, form=form)
         self._calls[event.index] = call
         self._open_item(call)
 
@@ -281,9 +288,12 @@ class Reasoning(Output):
 class Call(Output):
     """A call of a function."""
 
-    def __init__(self, item_id: str, index: int, emit: Emit, *, call_id: str, name: str) -> None:
-        item = {"id": item_id, "type": "function_call", "status": "in_progress", "call_id": call_id}
-        super().__init__({**item, "name": name, "arguments": ""}, index, emit)
+    kind, content = "function_call", "arguments"
+
+    def __init__(self, item_id: str, index: int, emit: Emit, *, call_id: str, form: ToolForm) -> None:
+        item = {"id": item_id, "type": self.kind, "status": "in_progress", "call_id": call_id}
+        namespace = {"namespace": form.namespace} if form.namespace else {}
+        super().__init__({**item, "name": form.name, **namespace, self.content: ""}, index, emit)
 
     def add_arguments(self, delta: str) -> None:
         """Add a fragment of the arguments' JSON."""
@@ -297,6 +307,30 @@ class Call(Output):
         arguments = "".join(self._written)
         self.item |= {"status": status, "arguments": arguments}
         self._report("function_call_arguments.done", name=self.item["name"], arguments=arguments)
+
+
+class CustomCall(Call):
+    """A call of a custom tool: the client gets the free text that the model wrote as the property of a function."""
+
+    kind, content = "custom_tool_call", "input"
+
+    def __init__(self, item_id: str, index: int, emit: Emit, *, call_id: str, form: ToolForm) -> None:
+        super().__init__(item_id, index, emit, call_id=call_id, form=form)
+        self._decoder = InputDecoder()
+
+    def add_arguments(self, delta: str) -> None:
+        """Add a fragment of the JSON around the text."""
+        self._add_text(self._decoder.feed(delta))
+
+    def _add_text(self, delta: str) -> None:
+        if delta:
+            self._report("custom_tool_call_input.delta", delta=delta)
+
+    def _complete(self, status: str) -> None:
+        text, rest = self._decoder.finish()
+        self._add_text(rest)
+        self.item |= {"status": status, "input": text}
+        self._report("custom_tool_call_input.done", input=text)
 
 
 def _summary(text: str) -> Item:

@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/responses/create
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.dialects.common.conversation import read_conversation
@@ -16,8 +16,9 @@ from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.common.openai_parameters import cap_temperature
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import read_reasoning
-from gateway.dialects.common.tools import read_tools, unsupported_tool
-from gateway.dialects.common.where import Notes, Where
+from gateway.dialects.common.tool_forms import FUNCTIONS, ToolForms, find_forms
+from gateway.dialects.common.tools import read_tools
+from gateway.dialects.common.where import Notes
 from gateway.dialects.responses import output_format, parameters
 from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
@@ -31,6 +32,7 @@ class ResponsesRequest:
 
     `ignored` names parameters without effect, and `repaired` lists its repairs. `echoed` holds the fields of the
     response object that repeat the request. With `with_summary`, the client wants to read the model's thinking.
+    `tool_forms` are the forms in which it expects calls.
     """
 
     turn: Turn
@@ -39,6 +41,7 @@ class ResponsesRequest:
     echoed: Body
     with_summary: bool = False
     repaired: tuple[Repair, ...] = ()
+    tool_forms: ToolForms = field(default_factory=dict)
 
 
 def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = ()) -> ResponsesRequest:
@@ -48,7 +51,6 @@ def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = (
     Raises InvalidRequest and UnsupportedParameter; both name the field in `param`.
     """
     parameters.refuse_unsupported(body)
-    _refuse_hosted_tools(body.get("tools") or ())
     summary, notes = _read_summary(body.get("reasoning") or {}), Notes()
     return ResponsesRequest(
         turn=_turn(body, given, earlier, notes),
@@ -57,6 +59,7 @@ def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = (
         echoed=_echo(body, summary),
         with_summary=summary is not None,
         repaired=notes.repaired,
+        tool_forms=find_forms(body.get("tools") or ()),
     )
 
 
@@ -87,12 +90,6 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
         effort=effort,
         thinking=thinking,
     )
-
-
-def _refuse_hosted_tools(tools: Sequence[Any]) -> None:
-    for index, tool in enumerate(tools):
-        if tool.get("type") not in (None, "function"):
-            raise unsupported_tool(tool, Where(f"tools[{index}]"), Where(f"tools[{index}].type"))
 
 
 def _read_summary(wanted: Body) -> str | None:
@@ -143,6 +140,8 @@ def _echo_format(wanted: Body | None) -> Body:
 
 
 def _echo_tool(tool: Body) -> Body:
+    if tool.get("type") not in FUNCTIONS:
+        return tool
     function = tool if "name" in tool else tool["function"]
     return {
         "type": "function",
@@ -160,4 +159,6 @@ def _echo_choice(wanted: Any) -> Any:
     if wanted.get("type") == "allowed_tools":
         allowed = {"mode": "auto"} | (wanted.get("allowed_tools") or wanted)
         return {"type": "allowed_tools", "mode": allowed["mode"], "tools": allowed["tools"]}
+    if wanted.get("type") not in FUNCTIONS:
+        return wanted
     return {"type": "function", "name": (wanted.get("function") or wanted)["name"]}

@@ -73,6 +73,13 @@ def test_half_an_emoji_in_a_tool_is_replaced() -> None:
         ({"function": {"name": "g", "parameters": {"type": "array"}}}, "tools[1].function.parameters"),
         ({"name": "g", "parameters": []}, "tools[1].parameters"),
         ({"function": {"name": "f"}}, "tools[1]"),
+        ({"type": ["function"]}, "tools[1].type"),
+        ({"type": "custom", "custom": 1}, "tools[1].custom"),
+        ({"type": "custom"}, "tools[1].name"),
+        ({"type": "namespace"}, "tools[1].name"),
+        ({"type": "namespace", "name": "n", "tools": 1}, "tools[1].tools"),
+        ({"type": "namespace", "name": "n", "tools": [1]}, "tools[1].tools[0]"),
+        ({"type": "namespace", "name": "n", "tools": [{"type": "namespace"}]}, "tools[1].tools[0]"),
     ],
 )
 def test_error_names_the_invalid_tool(tool: dict[str, Any], param: str) -> None:
@@ -86,16 +93,18 @@ def test_error_names_the_invalid_tool(tool: dict[str, Any], param: str) -> None:
 @pytest.mark.parametrize(
     "tool",
     [
-        {"type": "custom", "custom": {"name": "g", "format": {"type": "text"}}},
         {"type": "web_search"},
         {"type": "web_search_20250305", "name": "web_search"},
-        {"type": ["function"]},
+        {"type": "mcp", "server_label": "docs", "server_url": "https://mcp.example"},
     ],
 )
-def test_other_types_of_tools_are_not_supported(tool: dict[str, Any]) -> None:
-    error = error_of(tools=[F, tool])
+def test_hosted_tools_are_left_out_and_named(tool: dict[str, Any]) -> None:
+    parsed = request(tools=[F, tool, G], tool_choice="required")
 
-    assert (error.code, error.param) == ("unsupported_parameter", "tools[1]")
+    assert [defined.name for defined in parsed.turn.tools] == ["f", "g"]
+    assert parsed.ignored == ("tools[1]",)
+    alone = error_of(tools=[tool], tool_choice="required")
+    assert (alone.code, alone.param) == ("unsupported_parameter", "tool_choice")
 
 
 def test_deeply_nested_schema_is_rejected() -> None:
@@ -161,7 +170,7 @@ def test_allowed_tools_limit_the_tools(mode: str, expected: str, nested: bool) -
         ({"type": "web_search"}, "tool_choice"),
         ({"type": "function", "function": "f"}, "tool_choice"),
         (named("x"), "tool_choice"),
-        ({"type": "custom", "custom": {"name": "f"}}, "tool_choice"),
+        ({"type": "custom", "custom": {"name": "x"}}, "tool_choice"),
         ({"type": "allowed_tools"}, "tool_choice.tools"),
         ({"type": "allowed_tools", "allowed_tools": {"mode": "auto"}}, "tool_choice.allowed_tools.tools"),
         ({"type": "allowed_tools", "mode": "none", "tools": [named("f")]}, "tool_choice.mode"),

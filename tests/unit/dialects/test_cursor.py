@@ -16,7 +16,7 @@ from gateway.dialects.chat.request import ChatRequest, parse_request
 from gateway.errors import InvalidRequest
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.turn import Sampling, ToolChoice
-from tests.support.client_bodies import BODIES, PNG, READ, function_tool, tool_call
+from tests.support.client_bodies import BODIES, PNG, READ, tool_call
 from tests.support.cursor_bodies import (
     APPLY_PATCH,
     CURSOR_ANTHROPIC,
@@ -298,15 +298,6 @@ def test_system_blocks_must_hold_text() -> None:
     assert parse({"messages": [HELLO], "system": "a"}).turn.system == ("a",)
     error = error_of({"messages": [HELLO], "system": [{"type": "image"}]})
     assert error.param == "system[0].image"
-
-
-def test_custom_tools_of_chat_are_rejected() -> None:
-    body = {
-        "messages": [HELLO],
-        "tools": [function_tool("f", READ), {"type": "custom", "custom": {"name": "x"}}],
-    }
-
-    assert (error_of(body).code, error_of(body).param) == ("unsupported_parameter", "tools[1]")
 
 
 WORDS = st.sampled_from(

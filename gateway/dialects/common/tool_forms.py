@@ -1,0 +1,154 @@
+"""Offer the model every kind of client tool as a function, and remember the form in which the client knows it.
+
+- A custom tool takes free text, optionally constrained by a grammar. It becomes a function with that text as its only
+  property. https://platform.openai.com/docs/guides/function-calling#custom-tools
+- A namespace holds tools, which are offered as `NAMESPACE__NAME`. Codex sends the tools of an MCP server like this.
+- Hosted tools, such as `web_search`, run at OpenAI. They are left out and named, because the model need not call them.
+
+>>> docs = {"type": "namespace", "name": "mcp__docs", "tools": [{"type": "function", "name": "search"}]}
+>>> find_forms([docs])
+{'mcp__docs__search': ToolForm(name='search', namespace='mcp__docs', is_custom=False, is_nested=False)}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from gateway.dialects.common.field_errors import invalid_field
+from gateway.dialects.common.tool_call_format import RAW_INPUT
+from gateway.dialects.common.where import Where
+
+FUNCTIONS = (None, "function")
+NAMESPACE = "namespace"
+#: The fields that hold the definition of a function, even if its type is an unknown one.
+_DEFINITIONS = frozenset({"function", "parameters", "input_schema"})
+
+_RAW_PARAMETERS = {
+    "type": "object",
+    "properties": {RAW_INPUT: {"type": "string", "description": "The tool's whole input, as plain text."}},
+    "required": [RAW_INPUT],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolForm:
+    """The form in which a client knows a tool: its own name, its namespace, and if it is a custom tool.
+
+    `is_nested` says that the client defined a custom tool in chat's form, `{"type": "custom", "custom": {…}}`.
+    """
+
+    name: str
+    namespace: str | None = None
+    is_custom: bool = False
+    is_nested: bool = False
+
+
+#: The forms of all tools that are not plain functions, by the name that the model knows.
+ToolForms = Mapping[str, ToolForm]
+NO_FORMS: ToolForms = MappingProxyType({})
+
+
+def offered_name(name: Any, namespace: Any) -> Any:
+    """Return the name under which the model knows a tool of a namespace; other names are left unchanged."""
+    is_in_namespace = isinstance(name, str) and isinstance(namespace, str) and namespace
+    return f"{namespace}__{name}" if is_in_namespace else name
+
+
+def as_functions(tool: Any, where: Where) -> list[tuple[Any, Where]]:
+    """Return the functions that a tool at `where` stands for, each with its place; none for a hosted tool.
+
+    Functions are not validated. Raises InvalidRequest for a malformed namespace or custom tool.
+    """
+    if not isinstance(tool, dict) or tool.get("type") in FUNCTIONS or not _DEFINITIONS.isdisjoint(tool):
+        return [_plain_function(tool, where)]
+    if tool["type"] == "custom":
+        return [_custom_function(tool, where)]
+    if tool["type"] == NAMESPACE:
+        return _functions_of_namespace(tool, where)
+    if not isinstance(tool["type"], str):
+        raise invalid_field(where.field("type"), "Expected a string.")
+    where.ignore()
+    return []
+
+
+def find_forms(tools: Iterable[Any]) -> dict[str, ToolForm]:
+    """Return the forms of all tools that are not plain functions. Malformed tools are skipped."""
+    return {name: form for name, form in _forms(tools, None) if form.is_custom or form.namespace is not None}
+
+
+def _forms(tools: Iterable[Any], namespace: str | None) -> Iterator[tuple[str, ToolForm]]:
+    for tool in tools:
+        if not isinstance(tool, dict):
+            continue
+        if tool.get("type") == NAMESPACE and namespace is None:
+            inner = tool.get("tools")
+            yield from _forms(inner if isinstance(inner, list) else (), str(tool.get("name")))
+            continue
+        is_custom = tool.get("type") == "custom" and _DEFINITIONS.isdisjoint(tool)
+        nested = tool.get("custom" if is_custom else "function")
+        name = (nested if isinstance(nested, dict) else tool).get("name")
+        if isinstance(name, str):
+            form = ToolForm(name, namespace, is_custom, is_custom and isinstance(nested, dict))
+            yield offered_name(name, namespace), form
+
+
+def _plain_function(tool: Any, where: Where) -> tuple[Any, Where]:
+    if not isinstance(tool, dict):
+        return tool, where
+    if "input_schema" in tool:  # the form of the Messages API, which Cursor sends to chat
+        named = {"name": tool.get("name"), "description": tool.get("description")}
+        return {**named, "parameters": tool["input_schema"]}, where
+    if tool.get("function") is None and "name" in tool:
+        return tool, where
+    return tool.get("function"), where.field("function")
+
+
+def _custom_function(tool: dict[str, Any], where: Where) -> tuple[dict[str, Any], Where]:
+    custom = tool.get("custom")
+    if custom is None:
+        custom = tool
+    elif isinstance(custom, dict):
+        where = where.field("custom")
+    else:
+        raise invalid_field(where.field("custom"), "Expected an object.")
+    description = _description_with_grammar(custom)
+    return {"name": custom.get("name"), "description": description, "parameters": _RAW_PARAMETERS}, where
+
+
+def _description_with_grammar(tool: dict[str, Any]) -> Any:
+    """Return the description with the grammar, which the model can follow although nothing enforces it."""
+    wanted = tool.get("format")
+    wanted = wanted.get("grammar", wanted) if isinstance(wanted, dict) else {}
+    grammar = wanted.get("definition") if isinstance(wanted, dict) else None
+    if not isinstance(grammar, str):
+        return tool.get("description")
+    rule = f"`{RAW_INPUT}` must follow this grammar ({wanted.get('syntax')}):\n{grammar}"
+    return f"{tool.get('description') or ''}\n\n{rule}".strip()
+
+
+def _functions_of_namespace(tool: dict[str, Any], where: Where) -> list[tuple[Any, Where]]:
+    name, inner = tool.get("name"), tool.get("tools")
+    if not isinstance(name, str) or not name:
+        raise invalid_field(where.field("name"), "Expected the name of the namespace.")
+    if not isinstance(inner, list):
+        raise invalid_field(where.field("tools"), "Expected a list of tools.")
+    if tool.get("description"):
+        where.field("description").ignore()
+    functions: list[tuple[Any, Where]] = []
+    for index, one in enumerate(inner):
+        place = where.field("tools").item(index)
+        if isinstance(one, dict) and one.get("type") == NAMESPACE:
+            raise invalid_field(place, "A namespace cannot hold another namespace.")
+        for function, at in as_functions(one, place):
+            functions.append((_with_namespace(function, name), at))
+    return functions
+
+
+def _with_namespace(function: Any, namespace: str) -> Any:
+    if not isinstance(function, dict):
+        return function
+    return {**function, "name": offered_name(function.get("name"), namespace)}
