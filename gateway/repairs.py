@@ -16,9 +16,19 @@ from typing import NamedTuple
 REPAIRS: dict[str, str] = {
     "image-scaled": "An image was scaled down or converted, because the model cannot get it as it is.",
     "image-type": "A file was labeled with a type that its content does not have.",
+    "item-left-out": "An item without content for the model, such as encrypted content, was left out.",
     "missing-result": "A tool call without a result got an error result that says it was interrupted.",
+    "orphan-result": "The result of a tool call that is not in the messages before it became text.",
+    "part-as-text": "A part of an earlier message or of a tool's result that the API does not take became text.",
+    "repeated-call": "A copy of a tool call was dropped.",
+    "repeated-result": "A copy of a tool's result was dropped.",
     "text-decoded": "A text file that is not in UTF-8 was decoded.",
+    "tool-arguments": "Arguments of a tool call that are not a JSON object were completed, or put into one.",
+    "tool-call-id": "The id of a tool call that was missing or repeated was replaced.",
+    "tool-name": "A tool call without a name got the name `unknown_tool`.",
+    "unknown-role": "An earlier message with an unknown role became a user message.",
     "unreadable-file": "A file in an earlier message that cannot be read became a line of text.",
+    "user-message-added": "A conversation that does not begin or end with the user got a short user message there.",
 }
 
 

@@ -24,10 +24,10 @@ from gateway.schemas.fields import (
     ObjectOf,
     StopSequences,
     Text,
-    allowed,
     at_least,
     between,
     ignored,
+    unchecked,
 )
 from gateway.turn import MAX_CHOICES
 
@@ -45,17 +45,25 @@ def _of(api: str, use: str) -> dict[str, str]:
 
 
 class ChatMessageSchema(LenientSchema):
-    """A message. Other fields, which replayed answers may have, are kept unchanged."""
+    """A message. Other fields, which replayed answers may have, are kept unchanged.
 
-    role = Text(
-        required=True, validate=allowed(*ROLES), error_messages={"required": "Every message needs a role."}
+    The dialect checks the fields: it refuses only new messages, and repairs the past.
+    """
+
+    role = unchecked(
+        required=True,
+        metadata={"type": "string", "enum": ROLES},
+        error_messages={"required": "Every message needs a role."},
     )
-    content = Content(metadata=_CONTENT)
-    name = fields.Raw(metadata={"description": "Accepted without effect."})
-    refusal = Text()
-    tool_calls = ListOf(Object())
-    function_call = Object()
-    tool_call_id = Text()
+    content = unchecked(metadata=_CONTENT)
+    name = unchecked(
+        metadata={"description": "Names one of several users. The model reads it before the text."}
+    )
+    images = unchecked(metadata={"description": "From Ollama: images in base64."})
+    refusal = unchecked(metadata={"type": "string"})
+    tool_calls = unchecked(metadata={"type": "array", "items": {"type": "object"}})
+    function_call = unchecked(metadata={"type": "object"})
+    tool_call_id = unchecked(metadata={"type": "string"})
     is_error: fields.Field[Any] = fields.Raw(
         metadata={"description": "In a tool's message: true if the tool failed."}
     )

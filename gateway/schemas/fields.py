@@ -39,6 +39,11 @@ def ignored() -> fields.Raw:
     return fields.Raw(metadata=about("Accepted without effect; named in `x-ignored-parameters`."))
 
 
+def unchecked(**kwargs: Any) -> fields.Field[Any]:
+    """Return a field that the dialect checks. Its metadata describe the value that it accepts."""
+    return fields.Raw(**kwargs)
+
+
 def refused(advice: str = "") -> fields.Field[Any]:
     """Return a field that the dialect rejects. The schema accepts any value, so that the dialect can say why."""
     return fields.Raw(metadata=about(f"Not supported. {advice}".strip()))

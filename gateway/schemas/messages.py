@@ -26,6 +26,7 @@ from gateway.schemas.fields import (
     between,
     ignored,
     refused,
+    unchecked,
 )
 from gateway.turn import EFFORTS
 
@@ -39,12 +40,14 @@ _BLOCKS = {
 
 
 class MessageParamSchema(LenientSchema):
-    """A message."""
+    """A message. The dialect checks the fields: it refuses only new messages, and repairs the past."""
 
-    role = Text(
-        required=True, validate=allowed(*ROLES), error_messages={"required": "Every message needs a role."}
+    role = unchecked(
+        required=True,
+        metadata={"type": "string", "enum": ROLES},
+        error_messages={"required": "Every message needs a role."},
     )
-    content = Content(
+    content = unchecked(
         required=True, metadata=_BLOCKS, error_messages={"required": "Every message needs content."}
     )
 

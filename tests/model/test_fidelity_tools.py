@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.standin import StandIn, text, tool_calls
-from tests.support.api_client import body_of, error_of
+from tests.support.api_client import body_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.logins import LOGINS
 from tests.support.recorded import process_of
@@ -234,11 +234,13 @@ def test_call_ids_the_api_rejects_are_mapped(gateway: Gateway, standin: StandIn)
     assert use_block["id"] == result_block["tool_use_id"]
 
 
-def test_invalid_tool_sequence_names_the_message(gateway: Gateway, standin: StandIn) -> None:
+def test_call_without_a_result_gets_an_error(gateway: Gateway, standin: StandIn) -> None:
     calls = assistant_calls(tool_call("now", {}, "x"), tool_call("now", {}, "y"))
     answer = gateway.api.chat(messages=[*ASKED, calls, tool_result("x", "r")], tools=[CLOCK])
-    assert error_of(answer)[:3] == (400, "invalid_request", "messages[1]")
-    assert not standin.messages
+    assert answer.headers["x-repaired"] == "missing-result"
+    done, missing = recorded_blocks(standin.messages.last, 2)
+    assert (done["tool_use_id"], missing["tool_use_id"]) == ("x", "y")
+    assert missing["is_error"] is True
 
 
 # The round trip: a process waits for the results of its calls

@@ -141,9 +141,7 @@ def test_tools_and_images_are_stored_in_a_session(gateway: Gateway, standin: Sta
 def test_errors_count_messages_as_the_client_sent_them(gateway: Gateway) -> None:
     session = gateway.api.create_session()
     say(gateway.api, session, "one")
-    wrong = gateway.api.chat(
-        messages=[{"role": "tool", "tool_call_id": "c", "content": "x"}], session_id=session
-    )
+    wrong = gateway.api.chat(messages=[{"role": "user", "content": 5}], session_id=session)
     error = error_of(wrong)
     assert error[:2] == (400, "invalid_request")
     assert error.param is not None
@@ -206,11 +204,12 @@ def test_stats_are_the_totals_of_all_sessions(gateway: Gateway) -> None:
     assert totals["models_in_use"] == [HAIKU]
 
 
-def test_body_is_validated_together_with_its_session(gateway: Gateway, standin: StandIn) -> None:
+def test_body_is_valid_whether_it_answers_the_calls_of_its_session_or_not(
+    gateway: Gateway, standin: StandIn
+) -> None:
     session = gateway.api.create_session()
     standin.reply(tool_calls([("now", {}, "toolu_checked")]), when="time")
     answer = say(gateway.api, session, "what time", tools=[CLOCK])["choices"][0]["message"]
     body = {"messages": [tool_result(answer["tool_calls"][0]["id"], "12:00")], "session_id": session}
     assert gateway.api.check_chat(body)["valid"]
-    checked = gateway.api.check_chat({**body, "messages": [user("hi")]})
-    assert [error["param"] for error in checked["errors"]] == ["session[1]"]
+    assert gateway.api.check_chat({**body, "messages": [user("hi")]})["valid"]

@@ -25,13 +25,15 @@ def _wrap_calls(message: dict[str, Any], names: Collection[str]) -> dict[str, An
     if message.get("type") == "function_call" and _is_call_of(message, names):
         return {**message, "arguments": _wrap(message.get("arguments"))}
     calls = message.get("tool_calls")
-    if not calls:
+    if not isinstance(calls, list):
         return message
     return {**message, "tool_calls": [_wrap_call(call, names) for call in calls]}
 
 
-def _wrap_call(call: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+def _wrap_call(call: Any, names: Collection[str]) -> Any:
     """Wrap the arguments of a call. Clients replay calls as functions or as chat's custom calls."""
+    if not isinstance(call, dict):
+        return call
     called = call.get("function") or call.get("custom")
     if not isinstance(called, dict) or not _is_call_of(called, names):
         return call

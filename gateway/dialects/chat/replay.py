@@ -86,22 +86,25 @@ def _count_unchanged(stored: Sequence[Body], conversation: Sequence[Body]) -> in
 
 
 def _has_answer(messages: Sequence[Body]) -> bool:
-    return any(message["role"] == "assistant" for message in messages)
+    return any(message.get("role") == "assistant" for message in messages)
 
 
 def _is_system(message: Body) -> bool:
-    return message["role"] in SYSTEM_ROLES
+    return message.get("role") in SYSTEM_ROLES
 
 
 def _canonical(message: Body) -> Any:
     """Return the parts of a message that matter, in comparable form. The message may still be malformed."""
-    role, (texts, others) = message["role"], _split_content(message.get("content"))
+    role, (texts, others) = message.get("role"), _split_content(message.get("content"))
+    if role is None:
+        return message
     if role in SYSTEM_ROLES:
         return "system", texts
     if role != "assistant":
         return role, texts, others, message.get("tool_call_id")
-    calls = [(call.get("id"), _called(call.get("function"))) for call in message.get("tool_calls") or ()]
-    text = message.get("refusal") or "".join(texts)
+    sent = message.get("tool_calls")
+    calls = [_identify_call(call) for call in sent] if isinstance(sent, list) else []
+    text = str(message.get("refusal") or "".join(texts))
     return role, text.strip(), others, calls, _called(message.get("function_call"))
 
 
@@ -116,6 +119,10 @@ def _split_content(content: Any) -> tuple[list[str], list[Any]]:
         elif not is_blank(text):
             texts.append(text)
     return texts, others
+
+
+def _identify_call(call: Any) -> Any:
+    return (call.get("id"), _called(call.get("function"))) if isinstance(call, dict) else call
 
 
 def _called(function: Any) -> Any:

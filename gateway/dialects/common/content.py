@@ -17,16 +17,22 @@ from typing import Any
 from gateway.dialects.common import media
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.text import is_blank, read_string, repair_text
+from gateway.dialects.common.unreadable import describe
 from gateway.dialects.common.where import Where
+from gateway.errors import InvalidRequest
 from gateway.turn import Block
 
 
 @dataclass(frozen=True, slots=True)
 class ContentPart:
-    """A block, with the place of the field that it was read from, for errors found later."""
+    """A block, with the place of the field that it was read from, for repairs made later.
+
+    `tool` is the name of the tool that a result says it comes from, "" if it says none.
+    """
 
     block: Block
     where: Where
+    tool: str = ""
 
 
 Reader = Callable[[dict[str, Any], Where], Block | None]
@@ -68,6 +74,19 @@ PARTS: Readers = {
     "resource": media.resource_block,
 }
 
+
+def search_result(part: dict[str, Any], where: Where) -> Block:
+    """Read a `search_result` block of the Messages API, which the model takes as it is."""
+    texts = [text for text in read_texts(part.get("content"), where.field("content")) if not is_blank(text)]
+    if not texts:
+        raise invalid_field(where.field("content"), "Expected text.")
+    named = {name: read_string(part, name, where) for name in ("source", "title")}
+    return {"type": "search_result", **named, "content": [{"type": "text", "text": text} for text in texts]}
+
+
+#: Parts of tool results. A result is the word of a tool, so a part of it that cannot be read becomes text.
+RESULT_PARTS: Readers = {**PARTS, "computer_screenshot": media.image_part, "search_result": search_result}
+
 # Types that exist, but not here or not in this role.
 _KNOWN = {*PARTS, "input_audio"}
 
@@ -75,7 +94,8 @@ _KNOWN = {*PARTS, "input_audio"}
 def read_parts(content: Any, where: Where, readers: Readers) -> list[ContentPart]:
     """Return the blocks of the content at `where`, which is a string, a list of parts or null.
 
-    Raises UnsupportedParameter or InvalidRequest, naming the part.
+    A part of the past that cannot be read becomes text. Raises UnsupportedParameter or InvalidRequest for other parts,
+    naming the part.
     """
     if isinstance(content, str):
         block = text_block(repair_text(content))
@@ -83,7 +103,7 @@ def read_parts(content: Any, where: Where, readers: Readers) -> list[ContentPart
     found: list[ContentPart] = []
     for index, part in enumerate(_parts(content, where)):
         place = where.item(index)
-        block = _reader(part, place, readers)(part, place)
+        block = _read_part(part, place, readers)
         if block is not None:
             found.append(ContentPart(block, place))
     return found
@@ -105,20 +125,38 @@ def read_texts(content: Any, where: Where) -> list[str]:
     """Return the text of each part of a list that may hold only text. Raises as `read_parts` does."""
     found = []
     for index, part in enumerate(_parts(content, where)):
-        _reader(part, where.item(index), TEXTS)
-        found.append(read_string(part, "text", where.item(index)))
+        block = _read_part(part, where.item(index), TEXTS)
+        found.append(block["text"] if block else _blank_text(part))
     return found
 
 
-def _parts(content: Any, where: Where) -> list[dict[str, Any]]:
+def _blank_text(part: Any) -> str:
+    return str(part["text"]) if isinstance(part, dict) else ""
+
+
+def _parts(content: Any, where: Where) -> list[Any]:
     if content is None:
         return []
-    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise invalid_field(where, "Expected a string or a list of content parts.")
-    return content
+    if isinstance(content, list):
+        return content
+    if where.is_past:
+        return [content]
+    raise invalid_field(where, "Expected a string or a list of content parts.")
 
 
-def _reader(part: dict[str, Any], where: Where, readers: Readers) -> Reader:
+def _read_part(part: Any, where: Where, readers: Readers) -> Block | None:
+    try:
+        return _reader(part, where, readers)(part, where)
+    except InvalidRequest:
+        if not where.is_past:
+            raise
+    where.repair("part-as-text")
+    return text_block(describe(part))
+
+
+def _reader(part: Any, where: Where, readers: Readers) -> Reader:
+    if not isinstance(part, dict):
+        raise invalid_field(where, "Expected a content part, an object with a `type`.")
     kind = part.get("type")
     if not isinstance(kind, str):
         raise invalid_field(where.field("type"), "Every content part needs a type.")

@@ -11,7 +11,6 @@ last. System messages are moved to the front, as in https://platform.claude.com/
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
@@ -19,13 +18,14 @@ from typing import Any
 from gateway.dialects.common import openai_messages
 from gateway.dialects.common.content import ContentPart, read_joined_text
 from gateway.dialects.common.field_errors import invalid_field
+from gateway.dialects.common.parameters import asks_something
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance, arrange_tool_rounds
 from gateway.dialects.common.where import Notes, Where
 from gateway.errors import InvalidRequest
-from gateway.turn import Message
+from gateway.turn import Block, Message
 
-#: Goes before a conversation whose first message is the assistant's.
+#: Goes before a conversation whose first message is the assistant's, or is about to be.
 OPENING = "(The conversation begins with the assistant.)"
 
 #: Follows a conversation whose last message is the assistant's: newer models refuse to continue it without a request.
@@ -35,6 +35,19 @@ NUDGE = "Continue exactly where your last message ends, without repeating any of
 HISTORY = "session[{}]"
 
 SYSTEM_ROLES = ("system", "developer")
+ROLES = (*SYSTEM_ROLES, "user", "assistant", "tool", "function")
+
+# Items of the Responses API that belong to an answer, as calls do.
+_ANSWERS = ("reasoning", "compaction", "compaction_summary", "mcp_list_tools", "mcp_approval_request")
+
+_ITEM_TYPES = ("function_call", "function_call_output")
+
+# Fields of messages that are honored, or that say nothing about the message: its id, for example.
+_HONORED = frozenset({
+    "role", "content", "name", "tool_calls", "tool_call_id", "tool_name", "function_call", "refusal", "audio",
+    "is_error", "images", "id", "type", "status", "object", "created", "created_at", "timestamp", "model",
+    "stop_reason", "stop_sequence", "usage", "annotations", "cache_control", "phase",
+})  # fmt: skip
 
 
 def read_conversation(
@@ -59,22 +72,35 @@ def read_conversation(
         where = notes.at(f"{field}[{index}]", is_past=index < newest)
         reader.read(message, len(history) + index, where)
     system = tuple(text for text in reader.system if not is_blank(text))
-    return system, arrange_messages(reader.utterances, field)
+    return system, arrange_messages(reader.utterances, notes.at(field), has_system=bool(system))
 
 
-def arrange_messages(utterances: Iterable[Utterance], field: str) -> tuple[Message, ...]:
-    """Return messages that alternate in role and begin and end with the user. Raises as `read_conversation` does."""
-    return _user_to_user(arrange_tool_rounds(_merge(utterances)), field)
+def arrange_messages(
+    utterances: Sequence[Utterance], where: Where, *, has_system: bool = False
+) -> tuple[Message, ...]:
+    """Return messages that alternate in role and begin and end with the user. Raises as `read_conversation` does.
+
+    A request that has only system text is one for an answer that begins the conversation.
+    """
+    messages = arrange_tool_rounds(_merge(utterances))
+    if not messages and (utterances or not has_system):
+        problem = "The conversation has no user message with content. Add one."
+        raise InvalidRequest(problem, param=str(where), code="missing_user_message")
+    return _user_to_user(messages, where)
 
 
-def find_newest(messages: Sequence[dict[str, Any]]) -> int:
-    """Return the index of the first message after the last answer, where the newest messages begin."""
+def find_newest(messages: Sequence[Any]) -> int:
+    """Return the index of the first message or item after the last answer, where the newest messages begin."""
     answers = (index for index in range(len(messages) - 1, -1, -1) if _is_answer(messages[index]))
     return next(answers, -1) + 1
 
 
-def _is_answer(message: dict[str, Any]) -> bool:
-    return message.get("role") == "assistant" or message.get("type") == "function_call"
+def _is_answer(message: Any) -> bool:
+    """Return True for a message of the assistant, and for an item that the Responses API's model or server wrote."""
+    if not isinstance(message, dict):
+        return False
+    kind = str(message.get("type"))
+    return message.get("role") == "assistant" or kind in _ANSWERS or kind.endswith("_call")
 
 
 def find_errors(
@@ -104,35 +130,61 @@ class _Reader:
     def __init__(self, system_prompt: str) -> None:
         self.system = [repair_text(system_prompt)]
         self.utterances: list[Utterance] = []
-        self._function_calls: deque[str] = deque()
 
     def read(self, message: dict[str, Any], index: int, where: Where) -> None:
         role = message.get("role")
-        if role is None:
+        if role is None and message.get("type") in _ITEM_TYPES:
             self.utterances.append(_read_item(message, where))
-        elif role in SYSTEM_ROLES:
+            return
+        name_ignored_fields(message, where)
+        if role in SYSTEM_ROLES:
             self.system.append(read_joined_text(message.get("content"), where.field("content")))
         elif role == "assistant":
             self.utterances.append(("assistant", self._read_assistant(message, index, where)))
         elif role == "tool":
             self.utterances.append(("user", openai_messages.read_tool_message(message, where)))
         elif role == "function":
-            self.utterances.append(("user", [self._read_function(message, where)]))
-        else:
+            self.utterances.append(("user", [openai_messages.read_function_message(message, where)]))
+        elif role == "user":
             self.utterances.append(("user", openai_messages.read_user(message, where)))
+        else:
+            self.utterances.append(("user", read_unknown_role(message, where)))
 
     def _read_assistant(self, message: dict[str, Any], index: int, where: Where) -> list[ContentPart]:
         parts = openai_messages.read_assistant(message, where)
         if message.get("function_call"):
-            call_id = f"call_message_{index}"
-            parts.append(openai_messages.read_function_call(message, where, call_id))
-            self._function_calls.append(call_id)
+            call = openai_messages.read_function_call(message, where, f"call_message_{index}")
+            if any(_is_same_call(call.block, part.block) for part in parts):
+                call.where.repair("repeated-call")
+            else:
+                parts.append(call)
         return parts
 
-    def _read_function(self, message: dict[str, Any], where: Where) -> ContentPart:
-        if not self._function_calls:
-            raise invalid_field(where, "No assistant message before it has a function call without a result.")
-        return openai_messages.read_function_message(message, where, self._function_calls.popleft())
+
+def read_unknown_role(
+    message: dict[str, Any], where: Where, known: Sequence[str] = ROLES
+) -> list[ContentPart]:
+    """Read a message of the past with an unknown role as a user message that names the role.
+
+    Raises InvalidRequest, which lists the `known` roles, if the message is new.
+    """
+    role = message.get("role")
+    if not where.is_past:
+        problem = "Every message needs a role." if role is None else f"Expected one of: {', '.join(known)}."
+        raise invalid_field(where.field("role"), problem)
+    where.field("role").repair("unknown-role")
+    return openai_messages.read_user({"name": role, **message}, where)
+
+
+def name_ignored_fields(message: dict[str, Any], where: Where) -> None:
+    """Note the fields of a message that ask for something and have no effect."""
+    for name, value in message.items():
+        if name not in _HONORED and asks_something(value, (False,)):
+            where.field(name).ignore(once=True)
+
+
+def _is_same_call(block: Block, other: Block) -> bool:
+    return other["type"] == "tool_use" and (block["name"], block["input"]) == (other["name"], other["input"])
 
 
 def _read_item(item: dict[str, Any], where: Where) -> Utterance:
@@ -150,14 +202,13 @@ def _merge(utterances: Iterable[Utterance]) -> list[Utterance]:
     ]
 
 
-def _user_to_user(messages: list[Message], field: str) -> tuple[Message, ...]:
-    if not messages:
-        problem = "The conversation has no user message with content. Add one."
-        raise InvalidRequest(problem, param=field, code="missing_user_message")
-    if messages[0].role == "assistant":
+def _user_to_user(messages: list[Message], where: Where) -> tuple[Message, ...]:
+    if not messages or messages[0].role == "assistant":
         messages = [_user(OPENING), *messages]
+        where.repair("user-message-added")
     if messages[-1].role == "assistant":
         messages = [*messages, _user(NUDGE)]
+        where.repair("user-message-added")
     return tuple(messages)
 
 

@@ -2,7 +2,9 @@
 
 The Responses dialect reads it, and so does chat, because Cursor posts such bodies to `/v1/chat/completions`. The result
 is the input of `conversation`: chat messages, plus `function_call` and `function_call_output` items, for which chat has
-no message. https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
+no message. Calls that the client runs, such as `local_shell_call`, become function calls. Items about the work of a
+server, such as `web_search_call`, become text, and items that only the server can read are left out.
+https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
 
 >>> as_messages("Hello", Notes())
 [{'role': 'user', 'content': 'Hello'}]
@@ -13,13 +15,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.dialects.common.conversation import ROLES, find_newest
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import RAW_INPUT
 from gateway.dialects.common.tool_forms import offered_name
+from gateway.dialects.common.unreadable import describe
 from gateway.dialects.common.where import Notes, Where
 
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+# Fields with the arguments of a call, by priority, and fields that are about a call or output, not in it.
+_ARGUMENTS = ("arguments", "action", "operation")
+_ENVELOPE = ("type", "id", "call_id", "status", "name", "execution")
+
+# Calls whose `name` is the tool's; the type says the tool of all others.
+_NAMED_CALLS = ("function_call", "custom_tool_call")
+
+# Text of these items is addressed to the model; text of all others is part of its answers.
+_USER_ITEMS = ("mcp_approval_response", "agent_message")
+
+# Items that only their own server can read, or that say nothing to the model.
+_LEFT_OUT = (
+    "compaction",
+    "compaction_summary",
+    "context_compaction",
+    "ghost_snapshot",
+    "item_reference",
+    "mcp_list_tools",
+)
 
 
 def as_list(given: Any) -> list[Any]:
@@ -31,32 +53,81 @@ def as_list(given: Any) -> list[Any]:
     return given
 
 
-def as_messages(given: Any, notes: Notes) -> list[Item]:
-    """Return `input` in the form that `conversation` reads. Raises InvalidRequest and UnsupportedParameter."""
-    where = notes.at("input")
-    return [_read_item(item, where.item(index)) for index, item in enumerate(as_list(given))]
+def as_messages(given: Any, notes: Notes, *, is_past: bool = False) -> list[Item]:
+    """Return `input` in the form that `conversation` reads; with `is_past`, all of it is earlier than the request's.
+
+    Raises InvalidRequest and UnsupportedParameter for new items.
+    """
+    items = as_list(given)
+    newest = len(items) if is_past else find_newest(items)
+    return [
+        _read_item(item, notes.at(f"input[{index}]", is_past=index < newest))
+        for index, item in enumerate(items)
+    ]
 
 
 def _read_item(item: Any, where: Where) -> Item:
     if not isinstance(item, dict):
-        raise invalid_field(where, "Expected an object.")
+        return _text("user", item, where)
     kind = item.get("type") or "message"
-    if not isinstance(kind, str) or kind not in _READERS:
-        raise unsupported_field(
-            where.field("type"),
-            f"Items of type {quote(kind)} are not supported. Remove {where} from the input.",
-        )
-    return _READERS[kind](item, where)
+    kind = kind if isinstance(kind, str) else "message"
+    if kind in _READERS:
+        return _READERS[kind](item, where)
+    if kind.endswith("_call") and item.get("call_id"):
+        return _call(item, next((item[name] for name in _ARGUMENTS if name in item), _inner(item)))
+    if kind.endswith("_output"):
+        return _call_output({"output": _inner(item), **item}, where)
+    if kind in _LEFT_OUT and where.is_past:
+        where.repair("item-left-out")
+        return {"role": "assistant", "content": None}
+    return _text(_role(item, kind), item, where)
+
+
+def _role(item: Item, kind: str) -> str:
+    role = item.get("role")
+    if role in ROLES:
+        return str(role)
+    return "user" if kind in _USER_ITEMS else "assistant"
+
+
+def _text(role: str, item: Any, where: Where) -> Item:
+    """Return an item of the past as text. Raises InvalidRequest or UnsupportedParameter if it is new."""
+    if not where.is_past:
+        raise _unknown_item(item, where)
+    where.repair("part-as-text")
+    return {"role": role, "content": describe(item)}
+
+
+def _unknown_item(item: Any, where: Where) -> Exception:
+    if not isinstance(item, dict):
+        return invalid_field(where, "Expected an object.")
+    problem = f"Items of type {quote(item.get('type'))} are not supported. Remove {where} from the input."
+    return unsupported_field(where.field("type"), problem)
+
+
+def _inner(item: Item) -> Item:
+    return {name: value for name, value in item.items() if name not in _ENVELOPE}
 
 
 def _message(item: Item, where: Where) -> Item:
-    """Check a message. Chat's own fields, such as `tool_calls`, stay with it."""
-    if item.get("role") not in _ROLES:
-        raise invalid_field(where.field("role"), f"Expected one of: {', '.join(_ROLES)}.")
-    calls = item.get("tool_calls") or []
-    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-        raise invalid_field(where.field("tool_calls"), "Expected a list of objects.")
-    return item
+    """Check a new message. Chat's own fields, such as `tool_calls`, stay with it."""
+    if item.get("role") not in ROLES and not where.is_past:
+        raise invalid_field(where.field("role"), f"Expected one of: {', '.join(ROLES)}.")
+    return {"role": "user", **item}
+
+
+def _agent_message(item: Item, where: Where) -> Item:
+    """Read a message of another agent, which Codex passes on with its author."""
+    content = item.get("content")
+    if isinstance(content, list):
+        content = [part for part in content if not _is_encrypted(part)]
+        if len(content) < len(item["content"]):
+            where.field("content").repair("item-left-out")
+    return {"role": "user", "name": item.get("author"), "content": content}
+
+
+def _is_encrypted(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "encrypted_content"
 
 
 def _function_call(item: Item, where: Where) -> Item:
@@ -69,14 +140,15 @@ def _custom_tool_call(item: Item, where: Where) -> Item:
 
 def _call(item: Item, arguments: Any) -> Item:
     """Return a call with the name under which the model knows the tool."""
-    name = offered_name(item.get("name"), item.get("namespace"))
+    name = item.get("name") if item["type"] in _NAMED_CALLS else str(item["type"]).removesuffix("_call")
+    name = offered_name(name, item.get("namespace"))
     return {"type": "function_call", "call_id": item.get("call_id"), "name": name, "arguments": arguments}
 
 
 def _call_output(item: Item, where: Where) -> Item:
     return {
         "type": "function_call_output",
-        "call_id": item.get("call_id"),
+        "call_id": item.get("call_id") or item.get("id"),
         "output": item.get("output"),
         "is_error": item.get("is_error"),
     }
@@ -84,10 +156,13 @@ def _call_output(item: Item, where: Where) -> Item:
 
 def _reasoning(item: Item, where: Where) -> Item:
     """Drop reasoning: this model cannot use another model's thoughts, encrypted or not."""
+    if item.get("encrypted_content") or item.get("summary") or item.get("content"):
+        where.repair("item-left-out")
     return {"role": "assistant", "content": None}
 
 
 _READERS: dict[str, Callable[[Item, Where], Item]] = {
+    "agent_message": _agent_message,
     "message": _message,
     "function_call": _function_call,
     "function_call_output": _call_output,

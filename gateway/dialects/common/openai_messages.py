@@ -1,11 +1,17 @@
-"""Read one chat message or one item of the Responses API at a time, with its tool calls and their results."""
+"""Read one chat message or one item of the Responses API at a time, with its tool calls and their results.
+
+Calls and results belong to the past, so none of them is refused: see `arguments` and `tool_rounds` for their
+repairs.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from gateway.dialects.common.arguments import read_arguments
 from gateway.dialects.common.content import (
     PARTS,
+    RESULT_PARTS,
     TEXTS,
     ContentPart,
     Readers,
@@ -13,35 +19,44 @@ from gateway.dialects.common.content import (
     read_parts,
     refusal_part,
     skip_part,
+    text_block,
 )
-from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
-from gateway.dialects.common.text import is_blank, repair_json, repair_text
+from gateway.dialects.common.media import image_block, image_part
+from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_call_format import RAW_INPUT
+from gateway.dialects.common.unreadable import describe
 from gateway.dialects.common.where import Where
-from gateway.lenient_json import loads
+from gateway.errors import InvalidRequest
 from gateway.turn import Block
 
 #: The text of a failed tool's result that has none: the API rejects an error without content.
 NO_MESSAGE = "(The tool failed and gave no message.)"
 
+#: The name of a tool in a call that has none.
+UNKNOWN_TOOL = "unknown_tool"
+
 
 def read_user(message: dict[str, Any], where: Where) -> list[ContentPart]:
-    """Read a user message, which may hold `tool_result` blocks of the Messages API."""
-    return read_parts(message.get("content"), where.field("content"), _USER)
+    """Read a user message, which may hold `tool_result` blocks of the Messages API, and `images` as Ollama has them."""
+    found = read_parts(message.get("content"), where.field("content"), _USER) + _images(message, where)
+    speaker = message.get("name")
+    if isinstance(speaker, str) and not is_blank(speaker) and any(_is_spoken(part) for part in found):
+        found.insert(
+            0, ContentPart({"type": "text", "text": f"{repair_text(speaker)}:"}, where.field("name"))
+        )
+    return found
 
 
 def read_assistant(message: dict[str, Any], where: Where) -> list[ContentPart]:
     """Read a replayed answer: its text, and its tool calls as `tool_use` blocks."""
-    if message.get("audio"):
-        problem = "Spoken answers are not supported. Replay the answer as text."
-        raise unsupported_field(where.field("audio"), problem)
+    where = where.in_past()
     found = read_parts(message.get("content"), where.field("content"), _ASSISTANT)
-    # A replayed refusal has its text here, and content null.
-    refusal = refusal_part(message, where) if message.get("refusal") else None
-    if refusal:
-        found.append(ContentPart(refusal, where.field("refusal")))
-    calls = message.get("tool_calls") or []
-    return found + [_call(call, where.field("tool_calls").item(index)) for index, call in enumerate(calls)]
+    # A replayed refusal has its text here, and content null. A spoken answer has a transcript.
+    for name, text in (("refusal", message.get("refusal")), ("audio", _transcript(message))):
+        block = text_block(repair_text(text)) if isinstance(text, str) else None
+        if block:
+            found.append(ContentPart(block, where.field(name)))
+    return found + _calls(message.get("tool_calls"), where.field("tool_calls"))
 
 
 def read_tool_message(message: dict[str, Any], where: Where) -> list[ContentPart]:
@@ -49,8 +64,9 @@ def read_tool_message(message: dict[str, Any], where: Where) -> list[ContentPart
     call_id, parts = message.get("tool_call_id"), message.get("content")
     if call_id is None and _are_results(parts):
         return read_user(message, where)
-    result = _result(_call_id(call_id, where.field("tool_call_id")), message, where)
-    return [ContentPart(result, where.field("tool_call_id"))]
+    result = _result(_call_id(call_id), message, where)
+    tool = message.get("name") or message.get("tool_name")
+    return [ContentPart(result, where.field("tool_call_id"), tool if isinstance(tool, str) else "")]
 
 
 def read_function_call(message: dict[str, Any], where: Where, call_id: str) -> ContentPart:
@@ -59,34 +75,61 @@ def read_function_call(message: dict[str, Any], where: Where, call_id: str) -> C
     return ContentPart(_use(call_id, message["function_call"], where), where)
 
 
-def read_function_message(message: dict[str, Any], where: Where, call_id: str) -> ContentPart:
-    """Read the deprecated message with role `function`."""
-    return ContentPart(_result(call_id, message, where), where)
+def read_function_message(message: dict[str, Any], where: Where) -> ContentPart:
+    """Read the deprecated message with role `function`, which names its function instead of a call."""
+    return ContentPart(_result("", message, where), where, str(message.get("name") or UNKNOWN_TOOL))
 
 
 def read_call_item(item: dict[str, Any], where: Where) -> list[ContentPart]:
     """Read a `function_call` item of the Responses API."""
-    call_id = _call_id(item.get("call_id"), where.field("call_id"))
-    return [ContentPart(_use(call_id, item, where), where.field("call_id"))]
+    return [ContentPart(_use(_call_id(item.get("call_id")), item, where), where.field("call_id"))]
 
 
 def read_output_item(item: dict[str, Any], where: Where) -> list[ContentPart]:
     """Read a `function_call_output` item of the Responses API."""
-    call_id = _call_id(item.get("call_id"), where.field("call_id"))
-    return [ContentPart(_result(call_id, item, where, field="output"), where.field("call_id"))]
+    result = _result(_call_id(item.get("call_id")), item, where, field="output")
+    return [ContentPart(result, where.field("call_id"))]
 
 
 def use_block(part: dict[str, Any], where: Where) -> Block:
     """Read a replayed `tool_use` block of the Messages API."""
     called = {"name": part.get("name"), "arguments": part.get("input")}
-    return _use(_call_id(part.get("id"), where.field("id")), called, where)
+    return _use(_call_id(part.get("id")), called, where)
 
 
-def result_block(part: dict[str, Any], where: Where, readers: Readers = PARTS) -> Block:
+def result_block(part: dict[str, Any], where: Where, readers: Readers = RESULT_PARTS) -> Block:
     """Read a `tool_result` block of the Messages API; `readers` are for its content."""
-    return _result(
-        _call_id(part.get("tool_use_id"), where.field("tool_use_id")), part, where, readers=readers
-    )
+    return _result(_call_id(part.get("tool_use_id")), part, where, readers=readers)
+
+
+def _images(message: dict[str, Any], where: Where) -> list[ContentPart]:
+    """Read Ollama's `images`, a list of images in base64. An image that cannot be read is named as ignored."""
+    given, where = message.get("images") or [], where.field("images")
+    found = []
+    for index, image in enumerate(given if isinstance(given, list) else [given]):
+        place = where.item(index)
+        try:
+            found.append(ContentPart(_image(image, place), place))
+        except InvalidRequest:
+            place.ignore()
+    return found
+
+
+def _image(image: Any, where: Where) -> Block:
+    if isinstance(image, dict):
+        return image_part(image, where)
+    if isinstance(image, str) and image.startswith(("data:", "http:", "https:")):
+        return image_part({"image_url": image}, where)
+    return image_block({"source": {"type": "base64", "data": image}}, where)
+
+
+def _is_spoken(part: ContentPart) -> bool:
+    return bool(part.block["type"] != "tool_result")
+
+
+def _transcript(message: dict[str, Any]) -> Any:
+    audio = message.get("audio")
+    return audio.get("transcript") if isinstance(audio, dict) else None
 
 
 def _are_results(parts: Any) -> bool:
@@ -95,58 +138,41 @@ def _are_results(parts: Any) -> bool:
     )
 
 
-def _call_id(value: Any, where: Where) -> str:
-    if not isinstance(value, str) or is_blank(value):
-        raise invalid_field(where, "Expected the id of a tool call.")
-    return repair_text(value)
+def _call_id(value: Any) -> str:
+    """Return the id of a call, "" if it has none."""
+    if isinstance(value, int):
+        return str(value)
+    return repair_text(value) if isinstance(value, str) and not is_blank(value) else ""
 
 
-def _call(call: dict[str, Any], where: Where) -> ContentPart:
-    if call.get("type") == "custom" and isinstance(call.get("custom"), dict):
-        called = {
-            "name": call["custom"].get("name"),
-            "arguments": {RAW_INPUT: call["custom"].get(RAW_INPUT) or ""},
-        }
-        call_id = _call_id(call.get("id"), where.field("id"))
-        return ContentPart(_use(call_id, called, where.field("custom")), where.field("id"))
-    if call.get("type") not in (None, "function"):
-        problem = f"Calls of type {quote(call['type'])} are not supported; only function calls are."
-        raise unsupported_field(where.field("type"), problem)
-    call_id = _call_id(call.get("id"), where.field("id"))
-    return ContentPart(_use(call_id, call.get("function"), where.field("function")), where.field("id"))
+def _calls(given: Any, where: Where) -> list[ContentPart]:
+    calls = given if isinstance(given, list) else [given]
+    return [_call(call, where.item(index)) for index, call in enumerate(calls) if call]
+
+
+def _call(call: Any, where: Where) -> ContentPart:
+    """Read a call of a function, or of a custom tool, whose input is text."""
+    kind = (call.get("type") or "function") if isinstance(call, dict) else ""
+    if kind not in ("function", "custom") and not (kind and "name" in call):
+        where.repair("part-as-text")
+        return ContentPart({"type": "text", "text": describe(call)}, where)
+    called = call.get(kind) or call
+    return ContentPart(_use(_call_id(call.get("id")), called, where.field("function")), where.field("id"))
 
 
 def _use(call_id: str, called: Any, where: Where) -> Block:
-    if not isinstance(called, dict):
-        raise invalid_field(where, "Expected an object with `name` and `arguments`.")
-    arguments = _arguments(called.get("arguments"), where.field("arguments"))
+    called = called if isinstance(called, dict) else {}
+    given = {RAW_INPUT: called[RAW_INPUT]} if RAW_INPUT in called else called.get("arguments")
+    arguments = read_arguments(given, where.field("arguments"))
     return {"type": "tool_use", "id": call_id, "name": _tool_name(called, where), "input": arguments}
 
 
 def _tool_name(called: dict[str, Any], where: Where) -> str:
     name = called.get("name")
-    if not isinstance(name, str) or is_blank(name):
-        raise invalid_field(where.field("name"), "Expected the name of a tool.")
-    return repair_text(name)
-
-
-def _arguments(given: Any, where: Where) -> dict[str, Any]:
-    value = _parse(given, where) if isinstance(given, str) else given
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise invalid_field(where, "Expected a JSON object.")
-    arguments: dict[str, Any] = repair_json(value, where)
-    return arguments
-
-
-def _parse(text: str, where: Where) -> Any:
-    if is_blank(text):
-        return None
-    try:
-        return loads(text)
-    except ValueError:
-        raise invalid_field(where, "Expected a JSON object, but the text is not valid JSON.") from None
+    if isinstance(name, str) and not is_blank(name):
+        return repair_text(name)
+    where.repair("tool-name")
+    return UNKNOWN_TOOL
 
 
 def _result(
@@ -155,10 +181,11 @@ def _result(
     where: Where,
     *,
     field: str = "content",
-    readers: Readers = PARTS,
+    readers: Readers = RESULT_PARTS,
 ) -> Block:
+    """Return a result. A tool gave it, not the client, so no part of it is refused."""
     result: Block = {"type": "tool_result", "tool_use_id": call_id}
-    blocks = read_blocks(message.get(field), where.field(field), readers)
+    blocks = read_blocks(message.get(field), where.field(field).in_past(), readers)
     if message.get("is_error") is True:
         blocks = blocks or [{"type": "text", "text": NO_MESSAGE}]
         result["is_error"] = True

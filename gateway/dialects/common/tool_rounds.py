@@ -1,79 +1,176 @@
-"""Check that tool calls and results match, and put them in the order that the Messages API demands.
+"""Match tool calls with their results, in the form that the Messages API demands, and repair rounds that do not match.
 
 The user message right after an assistant message must hold one `tool_result` block per `tool_use` block, before all
-other blocks. https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
+other blocks, and every call needs its own id. Clients cut and merge conversations, so a round may lack a result or
+have one too many. A repair looks only at the messages up to the next answer. Therefore a conversation that grows is
+repaired in the same way in each request, and its prompt stays in the cache.
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
 
 from gateway.dialects.common.content import ContentPart
-from gateway.dialects.common.field_errors import invalid_field, quote
-from gateway.turn import Message, Role
+from gateway.turn import Block, Message, Role
 
 #: A role with the parts that it said.
 Utterance = tuple[Role, list[ContentPart]]
+
+#: The text of the result of a call that has none.
+INTERRUPTED = "(The tool call was interrupted, so it has no result.)"
+
+#: The text before a result whose call is not in the conversation.
+ORPHAN = "(The result of an earlier tool call:)"
 
 
 def arrange_tool_rounds(utterances: Iterable[Utterance]) -> list[Message]:
     """Return the messages with calls last and results first, the results in the order of their calls.
 
-    The roles must alternate. Raises InvalidRequest, naming the message, for a result without a call, a call without a
-    result, or an id that occurs twice.
+    The roles must alternate. The repairs are noted at the parts that they change.
     """
-    messages: list[Message] = []
-    seen: set[str] = set()
-    calls: list[ContentPart] = []
+    rounds = _Rounds()
     for role, parts in utterances:
         if role == "assistant":
-            calls, others = _split(parts, "tool_use")
-            _refuse_repeated(calls, seen)
-            messages.append(_message(role, others + calls))
+            rounds.add_answer(parts)
         else:
-            results, others = _split(parts, "tool_result")
-            messages.append(_message(role, _in_order_of_calls(results, calls) + others))
-            calls = []
-    _refuse_unanswered(calls)
-    return messages
+            rounds.add_user_message(parts)
+    rounds.add_user_message([])
+    return rounds.messages
 
 
-def _split(parts: list[ContentPart], kind: str) -> tuple[list[ContentPart], list[ContentPart]]:
-    of_kind = [part for part in parts if part.block["type"] == kind]
-    return of_kind, [part for part in parts if part.block["type"] != kind]
+@dataclass(slots=True)
+class _Call:
+    """A call that waits for its result. `sent_id` is the client's id of it, which may be repeated, or "" for none."""
+
+    sent_id: str
+    part: ContentPart
+    result: Block | None = None
+
+    @property
+    def id(self) -> str:
+        """Return the id that no other call has."""
+        return str(self.part.block["id"])
+
+    def is_copy(self, block: Block) -> bool:
+        """Return True if a client sent this call again, for example as a block and in `tool_calls`."""
+        own = self.part.block
+        return bool(self.sent_id) and (self.sent_id, own["name"], own["input"]) == (
+            block["id"],
+            block["name"],
+            block["input"],
+        )
 
 
-def _message(role: Role, parts: list[ContentPart]) -> Message:
-    return Message(role, tuple(part.block for part in parts))
+class _Rounds:
+    """The messages so far, and the calls of the last one."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self._calls: list[_Call] = []
+        self._used_ids: set[str] = set()
+        self._earlier_results: dict[
+            str, Any
+        ] = {}  # the content of the last result of each call, by the client's id
+
+    def add_answer(self, parts: list[ContentPart]) -> None:
+        """Add an assistant message, with its calls last."""
+        for part in parts:
+            if part.block["type"] == "tool_use":
+                self._add_call(part)
+        others = [part.block for part in parts if part.block["type"] != "tool_use"]
+        self._add("assistant", [*others, *(call.part.block for call in self._calls)])
+
+    def add_user_message(self, parts: list[ContentPart]) -> None:
+        """Add a user message, with the results of the last answer's calls first."""
+        results = [part for part in parts if part.block["type"] == "tool_result"]
+        orphans = self._match_without_id(self._match(results))
+        if not self._calls and len(results) == len(parts):
+            orphans = results  # without them, the message would be empty
+        others: list[Block] = []
+        for part in parts:
+            if part.block["type"] != "tool_result":
+                others.append(part.block)
+            elif any(part is orphan for orphan in orphans):
+                others += self._read_orphan(part)
+        self._add("user", [*map(self._end_call, self._calls), *others])
+        self._calls = []
+
+    def _add(self, role: Role, blocks: list[Block]) -> None:
+        if blocks:
+            self.messages.append(Message(role, tuple(blocks)))
+
+    def _add_call(self, part: ContentPart) -> None:
+        sent_id = part.block["id"]
+        if any(call.is_copy(part.block) for call in self._calls):
+            part.where.repair("repeated-call")
+            return
+        own_id = self._find_free_id(sent_id)
+        if own_id != sent_id:
+            part.where.repair("tool-call-id")
+            part = replace(part, block={**part.block, "id": own_id})
+        self._used_ids.add(own_id)
+        self._calls.append(_Call(sent_id, part))
+
+    def _find_free_id(self, sent_id: str) -> str:
+        if not sent_id:
+            candidates = (f"call_{number}" for number in count(len(self._used_ids) + 1))
+        elif sent_id in self._used_ids:
+            candidates = (f"{sent_id}_{number}" for number in count(2))
+        else:
+            return sent_id
+        return next(candidate for candidate in candidates if candidate not in self._used_ids)
+
+    def _match(self, results: list[ContentPart]) -> list[ContentPart]:
+        """Give the calls their results by id. Return the results that no call waits for."""
+        unmatched = []
+        for result in results:
+            sent_id = result.block["tool_use_id"]
+            call = next(
+                (call for call in self._calls if call.sent_id == sent_id and call.result is None), None
+            )
+            if call is not None and sent_id:
+                self._end_with(call, result)
+            elif sent_id and self._earlier_results.get(sent_id) == _content(result.block):
+                result.where.repair("repeated-result")
+            else:
+                unmatched.append(result)
+        return unmatched
+
+    def _match_without_id(self, results: list[ContentPart]) -> list[ContentPart]:
+        """Give results to calls if one of them has no id: by the tool's name if the result has one, else in order."""
+        unmatched = []
+        for result in results:
+            has_id = bool(result.block["tool_use_id"])
+            waiting = [call for call in self._calls if call.result is None and not (has_id and call.sent_id)]
+            named = [call for call in waiting if call.part.block["name"] == result.tool]
+            call = next(iter(named or waiting), None)
+            if call is None:
+                unmatched.append(result)
+                continue
+            if not result.tool:
+                result.where.repair("tool-call-id")
+            self._end_with(call, result)
+        return unmatched
+
+    def _end_with(self, call: _Call, result: ContentPart) -> None:
+        call.result = {**result.block, "tool_use_id": call.id}
+        self._earlier_results[call.sent_id] = _content(result.block)
+
+    def _end_call(self, call: _Call) -> Block:
+        if call.result is not None:
+            return call.result
+        call.part.where.repair("missing-result")
+        text = {"type": "text", "text": INTERRUPTED}
+        return {"type": "tool_result", "tool_use_id": call.id, "content": [text], "is_error": True}
+
+    def _read_orphan(self, result: ContentPart) -> list[Block]:
+        result.where.repair("orphan-result")
+        return [{"type": "text", "text": ORPHAN}, *result.block.get("content", ())]
 
 
-def _refuse_repeated(calls: list[ContentPart], seen: set[str]) -> None:
-    for call in calls:
-        call_id = call.block["id"]
-        if call_id in seen:
-            problem = f"An earlier tool call also has the id {quote(call_id)}. Give each call its own id."
-            raise invalid_field(call.where, problem)
-        seen.add(call_id)
-
-
-def _in_order_of_calls(results: list[ContentPart], calls: list[ContentPart]) -> list[ContentPart]:
-    expected = {call.block["id"]: call for call in calls}
-    found: dict[str, ContentPart] = {}
-    for result in results:
-        call_id = result.block["tool_use_id"]
-        if call_id in found:
-            raise invalid_field(result.where, f"The tool call {quote(call_id)} already has a result.")
-        if call_id not in expected:
-            problem = f"The assistant message before it has no tool call with the id {quote(call_id)}."
-            raise invalid_field(result.where, problem)
-        found[call_id] = result
-    _refuse_unanswered([call for call in calls if call.block["id"] not in found])
-    return [found[call_id] for call_id in expected]
-
-
-def _refuse_unanswered(calls: list[ContentPart]) -> None:
-    if calls:
-        ids = ", ".join(quote(call.block["id"]) for call in calls)
-        message = str(calls[0].where).partition(".")[0]
-        problem = f"These tool calls have no result in the messages right after it: {ids}. Add the results."
-        raise invalid_field(message, problem)
+def _content(result: Block) -> tuple[Any, bool]:
+    return result.get("content"), bool(result.get("is_error"))

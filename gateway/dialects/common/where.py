@@ -14,9 +14,12 @@ repairs made there, and the fields that have no effect.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from gateway.repairs import REPAIRS, Repair
+
+_INDEX = re.compile(r"\[\d+\]")
 
 
 class Notes:
@@ -26,7 +29,7 @@ class Notes:
 
     def __init__(self) -> None:
         self._repaired: dict[Repair, None] = {}
-        self._ignored: dict[str, None] = {}
+        self._ignored: dict[str, str] = {}
 
     @property
     def repaired(self) -> tuple[Repair, ...]:
@@ -36,7 +39,7 @@ class Notes:
     @property
     def ignored(self) -> tuple[str, ...]:
         """Return the paths of the ignored fields."""
-        return tuple(self._ignored)
+        return tuple(self._ignored.values())
 
     def at(self, path: str, *, is_past: bool = False) -> Where:
         """Return the place of the field `path`, which takes its notes here."""
@@ -47,9 +50,10 @@ class Notes:
         REPAIRS[code]
         self._repaired[Repair(code, path)] = None
 
-    def ignore(self, path: str) -> None:
-        """Note that a field has no effect."""
-        self._ignored[path] = None
+    def ignore(self, path: str, *, once: bool = False) -> None:
+        """Note that a field has no effect. With `once`, only the first of such fields in a list is named."""
+        kind = _INDEX.sub("[]", path) if once else path
+        self._ignored.setdefault(kind, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,6 @@ class Where:
         """Note that the value at this place was repaired. `code` is one of `gateway.repairs.REPAIRS`."""
         self.notes.repair(code, self.path)
 
-    def ignore(self) -> None:
-        """Note that the value at this place has no effect."""
-        self.notes.ignore(self.path)
+    def ignore(self, *, once: bool = False) -> None:
+        """Note that the value at this place has no effect. With `once`, only the first such value is named."""
+        self.notes.ignore(self.path, once=once)

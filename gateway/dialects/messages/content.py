@@ -8,23 +8,33 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.dialects.common import openai_messages
-from gateway.dialects.common.content import ContentPart, Readers, read_parts, skip_part, text_part
+from gateway.dialects.common.content import (
+    RESULT_PARTS,
+    ContentPart,
+    Readers,
+    read_parts,
+    search_result,
+    skip_part,
+    text_part,
+)
 from gateway.dialects.common.field_errors import unsupported_field
-from gateway.dialects.common.media import document_block, image_block, resource_block
+from gateway.dialects.common.media import document_block, image_block
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.where import Where
 from gateway.turn import Block
 
 
 def read_content(message: dict[str, Any], where: Where) -> list[ContentPart]:
-    """Return the blocks of a user or assistant message. Raises UnsupportedParameter and InvalidRequest."""
+    """Return the blocks of a user or assistant message. Raises UnsupportedParameter and InvalidRequest if it is new."""
     return read_parts(message.get("content"), where, _USER if message["role"] == "user" else _ASSISTANT)
 
 
 def _document(part: dict[str, Any], where: Where) -> Block:
     citations = part.get("citations")
     if isinstance(citations, dict) and citations.get("enabled"):
-        raise unsupported_field(where.field("citations"), "Citations are not supported. Disable them.")
+        where.field("citations").ignore()
+        if not where.is_past:
+            raise unsupported_field(where.field("citations"), "Citations are not supported. Disable them.")
     block = document_block(part, where)
     context = part.get("context")
     if block["type"] == "document" and isinstance(context, str) and not is_blank(context):
@@ -33,16 +43,16 @@ def _document(part: dict[str, Any], where: Where) -> Block:
 
 
 def _result(part: dict[str, Any], where: Where) -> Block:
-    return openai_messages.result_block(part, where, _PARTS)
+    return openai_messages.result_block(part, where, {**RESULT_PARTS, "document": _document})
 
 
-_PARTS: Readers = {
+_USER: Readers = {
     "text": text_part,
     "image": image_block,
     "document": _document,
-    "resource": resource_block,  # MCP's; clients copy it into tool results
+    "search_result": search_result,
+    "tool_result": _result,
 }
-_USER: Readers = {**_PARTS, "tool_result": _result}
 _ASSISTANT: Readers = {
     "text": text_part,
     "tool_use": openai_messages.use_block,

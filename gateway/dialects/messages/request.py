@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.dialects.common.content import read_joined_text, read_texts
-from gateway.dialects.common.conversation import arrange_messages, find_newest
+from gateway.dialects.common.conversation import (
+    arrange_messages,
+    find_newest,
+    name_ignored_fields,
+    read_unknown_role,
+)
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
@@ -44,6 +49,8 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 # Inner fields that have an effect. `cache_control` needs none, because the CLI marks what to cache.
 _HONORED_INNER = {"thinking": {"type", "budget_tokens"}, "output_config": {"effort", "format"}}
 _HONORED_IN_TOOL = {"name", "description", "input_schema", "type", "cache_control"}
+
+_ROLES = ("user", "assistant", "system")
 
 _CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any": "any", "none": "none"}
 
@@ -101,12 +108,16 @@ def _read_conversation(body: dict[str, Any], notes: Notes) -> tuple[tuple[str, .
     utterances: list[Utterance] = []
     newest = find_newest(body["messages"])
     for index, message in enumerate(body["messages"]):
-        where = notes.at(f"messages[{index}].content", is_past=index < newest)
+        where = notes.at(f"messages[{index}]", is_past=index < newest)
+        name_ignored_fields(message, where)
         if message["role"] == "system":
-            system.append(read_joined_text(message.get("content"), where))
+            system.append(read_joined_text(message.get("content"), where.field("content")))
+        elif message["role"] in ("user", "assistant"):
+            utterances.append((message["role"], read_content(message, where.field("content"))))
         else:
-            utterances.append((message["role"], read_content(message, where)))
-    return tuple(text for text in system if not is_blank(text)), arrange_messages(utterances, "messages")
+            utterances.append(("user", read_unknown_role(message, where, _ROLES)))
+    texts = tuple(text for text in system if not is_blank(text))
+    return texts, arrange_messages(utterances, notes.at("messages"), has_system=bool(texts))
 
 
 def _sampling(body: dict[str, Any]) -> Sampling:

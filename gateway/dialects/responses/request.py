@@ -65,7 +65,7 @@ def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = (
 
 def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Notes) -> Turn:
     tools, choice = read_tools(body, notes)
-    history = as_messages(list(earlier), notes)
+    history = as_messages(list(earlier), notes, is_past=True)
     system, messages = read_conversation(
         as_messages(list(given), notes),
         notes,

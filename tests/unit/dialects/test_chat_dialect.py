@@ -116,7 +116,7 @@ def test_replayed_refusal_is_assistant_text() -> None:
 
 
 def test_extra_fields_of_replayed_answers_are_ignored() -> None:
-    extras: dict[str, Any] = {"name": "bob", "tool_calls": [], "function_call": None, "audio": None}
+    extras: dict[str, Any] = {"name": "", "tool_calls": [], "function_call": None, "audio": None}
     answer = {"role": "assistant", "content": "hi", "reasoning_content": "hm", "annotations": [], **extras}
     part = {
         "type": "text",
@@ -133,7 +133,7 @@ def test_extra_fields_of_replayed_answers_are_ignored() -> None:
         ("user", ["on"]),
     ]
     assert parsed.turn.messages[2].content == ({"type": "text", "text": "on"},)
-    assert parsed.ignored == ()
+    assert parsed.ignored == ("messages[1].reasoning_content",)
 
 
 def test_assistant_may_speak_first_and_last() -> None:
@@ -149,8 +149,9 @@ def test_assistant_may_speak_first_and_last() -> None:
 @pytest.mark.parametrize(
     "messages",
     [
-        [{"role": "system", "content": "be kind"}],
         [{"role": "user", "content": " "}],
+        [{"role": "system", "content": " "}],
+        [{"role": "system", "content": "be kind"}, {"role": "user", "content": ""}],
         [{"role": "user"}, {"role": "assistant", "content": ""}],
     ],
 )
@@ -191,18 +192,17 @@ def test_any_conversation_alternates_from_user_to_user(messages: list[dict[str, 
     assert roles[0] == roles[-1] == "user"
 
 
-def test_spoken_answers_are_not_supported() -> None:
-    error = error_of(HELLO, {"role": "assistant", "audio": {"id": "x"}})
+def test_spoken_answers_are_read_in_their_transcript() -> None:
+    spoken = {"role": "assistant", "audio": {"id": "x", "transcript": "Hi there."}}
 
-    assert isinstance(error, UnsupportedParameter)
-    assert (error.code, error.param) == ("unsupported_parameter", "messages[1].audio")
+    assert roles_and_texts(request(HELLO, spoken, HELLO).turn.messages)[1] == ("assistant", ["Hi there."])
 
 
 @pytest.mark.parametrize(
     ("role", "kind"),
     [
         ("user", "input_audio"),
-        *[(role, kind) for role in ("assistant", "system") for kind in ("image_url", "file", "input_audio")],
+        *[("system", kind) for kind in ("image_url", "file", "input_audio")],
     ],
 )
 def test_unsupported_parts_are_named(role: str, kind: str) -> None:
@@ -210,6 +210,22 @@ def test_unsupported_parts_are_named(role: str, kind: str) -> None:
 
     assert isinstance(error, UnsupportedParameter)
     assert error.param == f"messages[1].content[1].{kind}"
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ({"role": "robot", "content": "hello"}, "role"),
+        ({"role": ["user"], "content": "hello"}, "role"),
+        ({"role": "user", "content": 5}, "content"),
+        ({"role": "user", "content": {"type": "text"}}, "content"),
+        ({"role": "user", "content": [{"type": "text", "text": "a"}, "hello"]}, "content[1]"),
+    ],
+)
+def test_error_names_the_invalid_message(message: dict[str, Any], param: str) -> None:
+    error = error_of(HELLO, message)
+
+    assert (error.code, error.param) == ("invalid_request", f"messages[1].{param}")
 
 
 @pytest.mark.parametrize(

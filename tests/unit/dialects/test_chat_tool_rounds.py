@@ -13,7 +13,7 @@ from gateway.dialects.common.conversation import NUDGE, OPENING
 from gateway.dialects.common.openai_messages import NO_MESSAGE
 from gateway.turn import Message
 from tests.support.client_bodies import PNG_URL, tool_call
-from tests.unit.dialects.test_chat_dialect import HELLO, error_of, request
+from tests.unit.dialects.test_chat_dialect import HELLO, request
 
 
 def use_block(call_id: str, name: str = "f", given: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -94,36 +94,6 @@ def test_arguments_are_parsed(arguments: Any, expected: dict[str, Any]) -> None:
     assert blocks(message, tool_message("a"))[0] == [use_block("a", "f", expected)]
 
 
-@pytest.mark.parametrize(
-    "arguments", ["[]", "7", '"{}"', "{", "{'a': 1}", '{"a": NaN}', '{"a": 1} x', [], 7, "[" * 100_000]
-)
-def test_error_names_the_invalid_arguments(arguments: Any) -> None:
-    message = {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}"), tool_call("b", "f", arguments)]}
-    error = error_of(HELLO, message, tool_message("a"), tool_message("b"))
-
-    assert error.param == "messages[1].tool_calls[1].function.arguments"
-
-
-@pytest.mark.parametrize(
-    ("wrong", "param"),
-    [
-        ({"id": None}, "id"),
-        ({"id": ""}, "id"),
-        ({"id": 7}, "id"),
-        ({"type": "custom"}, "type"),
-        ({"function": None}, "function"),
-        ({"function": {"arguments": "{}"}}, "function.name"),
-        ({"function": {"name": " "}}, "function.name"),
-    ],
-)
-def test_error_names_the_invalid_call(wrong: dict[str, Any], param: str) -> None:
-    error = error_of(
-        HELLO, {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}") | wrong]}, tool_message("a")
-    )
-
-    assert error.param == f"messages[1].tool_calls[0].{param}"
-
-
 @pytest.mark.parametrize("content", [None, "", " \n", [], [{"type": "text", "text": ""}]])
 def test_result_may_be_empty(content: Any) -> None:
     assert blocks(assistant_calls("a"), tool_message("a", content))[1] == [result_block("a")]
@@ -138,8 +108,6 @@ def test_result_may_consist_of_parts() -> None:
 
     assert [block["type"] for block in got["content"]] == ["text", "image"]
     assert "is_error" not in got
-    error = error_of(HELLO, assistant_calls("a"), tool_message("a", [{"type": "video"}]))
-    assert error.param == "messages[2].content[0].type"
 
 
 def test_failed_result_is_marked_as_error() -> None:
@@ -157,52 +125,6 @@ def test_ids_and_names_are_not_changed() -> None:
     assert blocks({"role": "assistant", "tool_calls": [tool_call(odd, odd, "{}")]}, tool_message(odd))[0] == [
         use_block(odd, odd)
     ]
-
-
-SEQUENCES: dict[str, tuple[list[dict[str, Any]], str]] = {
-    "no call at all": ([tool_message("a")], "messages[1].tool_call_id"),
-    "another call": (
-        [assistant_calls("a"), tool_message("a"), tool_message("b")],
-        "messages[3].tool_call_id",
-    ),
-    "a call further back": (
-        [assistant_calls("a"), tool_message("a"), {"role": "assistant", "content": "hi"}, tool_message("a")],
-        "messages[4].tool_call_id",
-    ),
-    "no result": ([assistant_calls("a"), HELLO], "messages[1]"),
-    "no result at the end": ([assistant_calls("a")], "messages[1]"),
-    "one result missing": ([assistant_calls("a", "b"), tool_message("a"), HELLO], "messages[1]"),
-    "the second message's missing": (
-        [assistant_calls("a"), assistant_calls("b"), tool_message("a")],
-        "messages[2]",
-    ),
-    "two results": ([assistant_calls("a"), tool_message("a"), tool_message("a")], "messages[3].tool_call_id"),
-    "two calls": ([assistant_calls("a", "a"), tool_message("a")], "messages[1].tool_calls[1].id"),
-    "a call again": (
-        [assistant_calls("a"), tool_message("a"), assistant_calls("a"), tool_message("a")],
-        "messages[3].tool_calls[0].id",
-    ),
-    "no id": ([assistant_calls("a"), {"role": "tool", "content": "x"}], "messages[2].tool_call_id"),
-    "an empty id": ([assistant_calls("a"), tool_message("")], "messages[2].tool_call_id"),
-    "no function call": ([{"role": "function", "name": "f", "content": "x"}], "messages[1]"),
-    "no function result": ([{"role": "assistant", "function_call": {"name": "f"}}], "messages[1]"),
-}
-
-
-@pytest.mark.parametrize("sequence", SEQUENCES)
-def test_error_names_the_message_that_breaks_the_order(sequence: str) -> None:
-    messages, param = SEQUENCES[sequence]
-    error = error_of(HELLO, *messages)
-
-    assert (error.status, error.code, error.param) == (400, "invalid_request", param)
-    assert f"'{param}'" in error.message
-
-
-def test_error_lists_calls_without_results() -> None:
-    message = error_of(HELLO, assistant_calls("a", "b", "c"), tool_message("b")).message
-
-    assert "'a', 'c'" in message
-    assert "'b'" not in message
 
 
 @pytest.mark.parametrize("order", list(permutations("abc")))
@@ -230,10 +152,6 @@ def test_deprecated_function_calls_get_ids() -> None:
         [use_block("call_message_3")],
         [result_block("call_message_3", "two")],
     ]
-    assert (
-        error_of(HELLO, function_call_message("[]"), function_message("x")).param
-        == "messages[1].function_call.arguments"
-    )
 
 
 def test_conversation_may_start_with_a_call_and_end_with_an_answer() -> None:

@@ -154,19 +154,10 @@ def test_input_may_hold_chat_messages() -> None:
         ([{"content": "hi"}], "input[0].role"),
         ([{"role": ["user"], "content": "hi"}], "input[0].role"),
         ([{"role": "user", "content": {"text": "hi"}}], "input[0].content"),
-        ([{"role": "user", "content": ["hi"]}], "input[0].content"),
+        ([{"role": "user", "content": ["hi"]}], "input[0].content[0]"),
         ([{"role": "user", "content": [{"type": "input_audio"}]}], "input[0].content[0].input_audio"),
-        ([HELLO, {"role": "assistant", "refusal": 5}], "input[1].refusal"),
-        ([HELLO, {"role": "assistant", "tool_calls": [1]}], "input[1].tool_calls"),
         ([{"type": "item_reference", "id": "x"}], "input[0].type"),
-        ([{"type": ["message"], "role": "user"}], "input[0].type"),
-        ([HELLO, {"type": "function_call", "call_id": "c", "name": "f"}], "input[1]"),
-        ([{"type": "function_call", "call_id": "c", "name": 1}], "input[0].name"),
-        ([{"type": "function_call", "call_id": "c", "name": "f", "arguments": "["}], "input[0].arguments"),
-        ([{"type": "function_call_output", "call_id": "c", "output": [{}]}], "input[0].output[0].type"),
-        ([HELLO, {"type": "function_call", "name": "f"}], "input[1].call_id"),
-        ([HELLO, {"type": "function_call_output", "output": "x"}], "input[1].call_id"),
-        ([HELLO, {"type": "function_call_output", "call_id": "c"}], "input[1].call_id"),
+        ([{"type": "unheard_of", "role": "user"}], "input[0].type"),
         ([{"type": "reasoning"}], "input"),
     ],
 )
@@ -285,8 +276,6 @@ def test_shapes_may_be_mixed() -> None:
 @pytest.mark.parametrize(
     ("content", "param"),
     [
-        ([{"type": "tool_result"}], "messages[1].content[0].tool_use_id"),
-        ([{"type": "tool_result", "tool_use_id": "x"}], "messages[1].content[0]"),
         ([{"type": "tool_use", "id": "x", "name": "f"}], "messages[1].content[0].type"),
     ],
 )

@@ -209,23 +209,6 @@ REFUSED: dict[str, tuple[Body, str]] = {
         },
         "messages[0].content[0].source.type",
     ),
-    "a server tool's call": (
-        {"messages": [*HELLO, {"role": "assistant", "content": [{"type": "server_tool_use", "id": "s"}]}]},
-        "messages[1].content[0].type",
-    ),
-    "an unanswered call": (
-        {
-            "messages": [
-                *HELLO,
-                {
-                    "role": "assistant",
-                    "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}],
-                },
-                *HELLO,
-            ]
-        },
-        "messages[1]",
-    ),
     "a server tool": ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
     "a tool without a name": ({"tools": [{"input_schema": SCHEMA}]}, "tools[0].name"),
     "a tool of chat": ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools[0].type"),
