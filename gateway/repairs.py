@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 #: Each code, with one sentence about the repair.
 REPAIRS: dict[str, str] = {
+    "duplicate-tool": "Several tools had the same name. The last definition was used.",
     "image-scaled": "An image was scaled down or converted, because the model cannot get it as it is.",
     "image-type": "A file was labeled with a type that its content does not have.",
     "item-left-out": "An item without content for the model, such as encrypted content, was left out.",
@@ -26,6 +27,8 @@ REPAIRS: dict[str, str] = {
     "tool-arguments": "Arguments of a tool call that are not a JSON object were completed, or put into one.",
     "tool-call-id": "The id of a tool call that was missing or repeated was replaced.",
     "tool-name": "A tool call without a name got the name `unknown_tool`.",
+    "tool-schema": "The schema of a tool's parameters was changed to the nearest one that the API accepts. "
+    "Calls of the tool have the form that the original schema describes.",
     "unknown-role": "An earlier message with an unknown role became a user message.",
     "unreadable-file": "A file in an earlier message that cannot be read became a line of text.",
     "user-message-added": "A conversation that does not begin or end with the user got a short user message there.",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from operator import add, sub
 from typing import Any, Literal
 
+from gateway.json_schema import ValueMapping
 from gateway.repairs import Repair
 
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
@@ -47,13 +48,16 @@ class Message:
 class Tool:
     """A function that the client defined. `input_schema` is a JSON schema of type object.
 
-    `options` are further fields of the definition that the Messages API takes, for example `strict`.
+    `options` are further fields of the definition that the Messages API takes, for example `strict`. `mapping` is set
+    if the schema was repaired in a way that changes the values: calls have the client's form everywhere outside of
+    `claude`.
     """
 
     name: str
     description: str
     input_schema: dict[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
+    mapping: ValueMapping | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopel
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
+from gateway.json_schema import ValueMapping
+from gateway.lenient_json import dumps, loads
 from gateway.turn import Block, Done, Event, Message, Started, Text, Thinking, ToolArguments, ToolCall, Usage
 
 # The CLI continues on its own after these stop reasons.
@@ -61,6 +63,22 @@ class AnswerContext:
     ledger: UsageLedger
 
 
+@dataclass(frozen=True, slots=True)
+class UnmappedArguments:
+    """The arguments of a call in the model's form. They are collected, because only a whole value can be mapped."""
+
+    mapping: ValueMapping
+    fragments: list[str] = field(default_factory=list)
+
+    def to_client(self) -> str:
+        """Return the arguments in the client's form, or "" if they were cut off."""
+        try:
+            given = loads("".join(self.fragments) or "{}")
+        except ValueError:
+            return ""
+        return dumps(self.mapping.to_client(given)).decode()
+
+
 class AnswerReader:
     """Reads one answer.
 
@@ -89,6 +107,7 @@ class AnswerReader:
         self._final_usage: Usage | None = None
         self._arguments: list[list[str]] = []
         self._call_of_block: dict[int, int] = {}
+        self._unmapped: dict[int, UnmappedArguments] = {}
 
     def read(self, messages: Sequence[protocol.CliMessage]) -> list[Event]:
         """Return the events of these messages.
@@ -152,6 +171,8 @@ class AnswerReader:
             self._start_message(event, events)
         elif event["type"] == "message_delta":
             self._end_message(event, events)
+        elif event["type"] == "content_block_stop":
+            self._end_block(event, events)
 
     def _read_message(self, message: protocol.CliMessage, events: list[Event]) -> None:
         if message["type"] == "result":
@@ -204,6 +225,8 @@ class AnswerReader:
         call = ToolCall(len(self.calls), block["id"], tool.name if tool else block["name"])
         self._has_output = True
         self._call_of_block[index] = call.index
+        if tool is not None and tool.mapping is not None:
+            self._unmapped[index] = UnmappedArguments(tool.mapping)
         self.calls.append(call)
         self._arguments.append([])
         events.append(call)
@@ -231,10 +254,20 @@ class AnswerReader:
         events.append(Thinking(text))
 
     def _read_arguments(self, index: int, fragment: str, events: list[Event]) -> None:
-        if fragment:
-            call = self._call_of_block[index]
-            self._arguments[call].append(fragment)
-            events.append(ToolArguments(call, fragment))
+        if index in self._unmapped:
+            self._unmapped[index].fragments.append(fragment)
+        elif fragment:
+            self._add_arguments(index, fragment, events)
+
+    def _add_arguments(self, index: int, fragment: str, events: list[Event]) -> None:
+        call = self._call_of_block[index]
+        self._arguments[call].append(fragment)
+        events.append(ToolArguments(call, fragment))
+
+    def _end_block(self, event: protocol.ContentBlockStop, events: list[Event]) -> None:
+        unmapped = self._unmapped.pop(event["index"], None)
+        if unmapped is not None and (arguments := unmapped.to_client()):
+            self._add_arguments(event["index"], arguments, events)
 
     def _end_message(self, event: protocol.MessageDelta, events: list[Event]) -> None:
         self._update_usage(event)

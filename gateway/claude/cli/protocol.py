@@ -73,6 +73,13 @@ class ContentBlockDelta(TypedDict):
     delta: Delta
 
 
+class ContentBlockStop(TypedDict):
+    """A block is complete."""
+
+    type: Literal["content_block_stop"]
+    index: int
+
+
 class StopDelta(TypedDict, total=False):
     """Why the model stopped."""
 
@@ -88,7 +95,7 @@ class MessageDelta(TypedDict, total=False):
     usage: ApiUsage
 
 
-ApiEvent = MessageStart | ContentBlockStart | ContentBlockDelta | MessageDelta
+ApiEvent = MessageStart | ContentBlockStart | ContentBlockDelta | ContentBlockStop | MessageDelta
 
 # Messages from the CLI
 

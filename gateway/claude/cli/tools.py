@@ -100,7 +100,14 @@ class ToolSet:
 
     def _block_for_cli(self, block: Block) -> Block:
         if block["type"] == "tool_use":
-            return {**block, "id": call_id(block["id"]), "name": self.model_name(block["name"])}
+            name = self.model_name(block["name"])
+            tool = self.find(name)
+            given = (
+                block["input"]
+                if tool is None or tool.mapping is None
+                else tool.mapping.to_model(block["input"])
+            )
+            return {**block, "id": call_id(block["id"]), "name": name, "input": given}
         if block["type"] == "tool_result":
             block = {**block, "tool_use_id": call_id(block["tool_use_id"])}
             text = plain_text(block)

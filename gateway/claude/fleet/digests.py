@@ -39,7 +39,7 @@ def _digest(previous: bytes, value: Any) -> bytes:
 
 
 def _canonical_tool(tool: Tool) -> list[Any]:
-    return [tool.name, tool.description, tool.input_schema, tool.options]
+    return [tool.name, tool.description, tool.input_schema, tool.options, tool.mapping]
 
 
 def _canonical_assistant(message: Message) -> dict[str, Any]:

@@ -100,11 +100,13 @@ def _plain_function(tool: Any, where: Where) -> tuple[Any, Where]:
     if not isinstance(tool, dict):
         return tool, where
     if "input_schema" in tool:  # the form of the Messages API, which Cursor sends to chat
-        named = {"name": tool.get("name"), "description": tool.get("description")}
-        return {**named, "parameters": tool["input_schema"]}, where
-    if tool.get("function") is None and "name" in tool:
+        return {**tool, "parameters": tool["input_schema"]}, where
+    function = tool.get("function")
+    if function is None and "name" in tool:
         return tool, where
-    return tool.get("function"), where.field("function")
+    if isinstance(function, dict) and "cache_control" in tool:  # clients send it on either level
+        function = {"cache_control": tool["cache_control"], **function}
+    return function, where.field("function")
 
 
 def _custom_function(tool: dict[str, Any], where: Where) -> tuple[dict[str, Any], Where]:

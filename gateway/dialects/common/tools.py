@@ -6,17 +6,15 @@ flat, as in the deprecated `functions` and in the Responses API. `tool_forms` re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
-from gateway.dialects.common.text import is_blank, repair_json, repair_text
+from gateway.dialects.common.text import repair_text
+from gateway.dialects.common.tool_definitions import merge_repeated, read_tool
 from gateway.dialects.common.tool_forms import as_functions, offered_name
 from gateway.dialects.common.where import Notes, Where
 from gateway.errors import InvalidRequest
 from gateway.turn import Tool, ToolChoice
-
-MAX_NAME_LENGTH = 256
 
 Mode = Literal["auto", "any", "none"]
 
@@ -51,26 +49,14 @@ def is_deprecated(body: dict[str, Any]) -> bool:
 
 
 def _defined(body: dict[str, Any], notes: Notes) -> tuple[Tool, ...]:
-    tools: list[tuple[Tool, Where]] = []
-    for index, tool in enumerate(body.get("tools") or ()):
-        place = notes.at(f"tools[{index}]")
-        tools += [(read_tool(function, where), place) for function, where in as_functions(tool, place)]
+    places = [(tool, notes.at("tools").item(index)) for index, tool in enumerate(body.get("tools") or ())]
+    defined = [
+        (read_tool(function, where), place) for tool, place in places for function, where in as_functions(tool, place)
+    ]
     for index, function in enumerate(body.get("functions") or ()):
-        place = notes.at(f"functions[{index}]")
-        tools.append((read_tool(function, place), place))
-    refuse_repeated(tools)
-    return tuple(tool for tool, _ in tools)
-
-
-def refuse_repeated(tools: Iterable[tuple[Tool, Where]]) -> None:
-    """Raise InvalidRequest if two tools have the same name. Each comes with its place."""
-    seen = set()
-    for tool, where in tools:
-        if tool.name in seen:
-            raise invalid_field(
-                where, f"There is another tool named {quote(tool.name)}. Rename or remove one."
-            )
-        seen.add(tool.name)
+        place = notes.at("functions").item(index)
+        defined.append((read_tool(function, place), place))
+    return merge_repeated(defined)
 
 
 def _no_tools(body: dict[str, Any], field: str) -> InvalidRequest:
@@ -80,32 +66,6 @@ def _no_tools(body: dict[str, Any], field: str) -> InvalidRequest:
     return invalid_field(field, "There are no tools to choose from. Send `tools`, or remove this field.")
 
 
-def read_tool(function: Any, where: Where, schema_field: str = "parameters") -> Tool:
-    """Return the tool that the object at `where` defines, with its schema under `schema_field`.
-
-    Raises InvalidRequest.
-    """
-    if not isinstance(function, dict):
-        raise invalid_field(where, f"Expected an object with `name` and `{schema_field}`.")
-    name = function.get("name")
-    if not isinstance(name, str) or is_blank(name) or len(name) > MAX_NAME_LENGTH:
-        raise invalid_field(where.field("name"), f"Expected a name of 1 to {MAX_NAME_LENGTH} characters.")
-    description = function.get("description")
-    if not isinstance(description, str | None):
-        raise invalid_field(where.field("description"), "Expected a string.")
-    schema = _schema(function.get(schema_field), where.field(schema_field))
-    return Tool(repair_text(name), repair_text(description or ""), schema)
-
-
-def _schema(schema: Any, where: Where) -> dict[str, Any]:
-    """Return the schema of the parameters, with a type. Go clients send null for empty values, which are dropped."""
-    if not isinstance(schema, dict | None):
-        raise invalid_field(where, "Expected a JSON schema, which is an object.")
-    given = {key: value for key, value in (schema or {}).items() if value is not None}
-    if given.get("type", "object") != "object":
-        raise invalid_field(where, 'Expected a JSON schema of type "object".')
-    complete: dict[str, Any] = repair_json({"type": "object", "properties": {}} | given, where)
-    return complete
 
 
 def _choice(wanted: Any, field: str, tools: tuple[Tool, ...], parallel: bool) -> ToolChoice:

@@ -22,8 +22,8 @@ from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
 from gateway.dialects.common.reasoning import read_reasoning
 from gateway.dialects.common.text import is_blank, repair_text
+from gateway.dialects.common.tool_definitions import HONORED_FIELDS, merge_repeated, read_tool
 from gateway.dialects.common.tool_rounds import Utterance
-from gateway.dialects.common.tools import read_tool, refuse_repeated
 from gateway.dialects.common.where import Notes
 from gateway.dialects.messages.content import read_content
 from gateway.repairs import Repair
@@ -48,7 +48,6 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 
 # Inner fields that have an effect. `cache_control` needs none, because the CLI marks what to cache.
 _HONORED_INNER = {"thinking": {"type", "budget_tokens"}, "output_config": {"effort", "format"}}
-_HONORED_IN_TOOL = {"name", "description", "input_schema", "type", "cache_control"}
 
 _ROLES = ("user", "assistant", "system")
 
@@ -130,15 +129,14 @@ def _sampling(body: dict[str, Any]) -> Sampling:
 
 
 def _tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
-    defined = []
-    for index, tool in enumerate(given):
-        where = notes.at(f"tools[{index}]")
+    places = [notes.at("tools").item(index) for index in range(len(given))]
+    for tool, where in zip(given, places, strict=True):
         if tool.get("type") not in (None, "custom"):
             problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
             raise unsupported_field(where.field("type"), problem)
-        defined.append((read_tool(tool, where, "input_schema"), where))
-    refuse_repeated(defined)
-    return tuple(tool for tool, _ in defined)
+    return merge_repeated(
+        (read_tool(tool, where, "input_schema"), where) for tool, where in zip(given, places, strict=True)
+    )
 
 
 def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
@@ -197,5 +195,5 @@ def _find_ignored(body: dict[str, Any], notes: Notes) -> tuple[str, ...]:
     for name, honored in _HONORED_INNER.items():
         names |= {f"{name}.{key}" for key in (body.get(name) or {}).keys() - honored}
     for tool in body.get("tools") or ():
-        names |= {f"tools.{key}" for key, value in tool.items() if value and key not in _HONORED_IN_TOOL}
+        names |= {f"tools.{key}" for key, value in tool.items() if value and key not in HONORED_FIELDS}
     return header_names(names)

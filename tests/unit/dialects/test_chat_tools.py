@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.dialects.common.tools import MAX_NAME_LENGTH
+from gateway.dialects.common.tool_definitions import MAX_NAME_LENGTH
 from gateway.errors import UnsupportedParameter
+from gateway.repairs import Repair
 from gateway.turn import Tool, ToolChoice
 from tests.support.client_bodies import function_tool
 from tests.unit.dialects.test_chat_dialect import error_of, request
@@ -28,24 +29,85 @@ def test_tools_are_passed_on_as_written() -> None:
     tool = {"type": "function", "function": {"name": "a.b c/é", "parameters": schema, "strict": True}}
     flat = {"name": "flat", "description": "d", "parameters": schema}
 
-    assert request(tools=[tool, flat]).turn.tools == (Tool("a.b c/é", "", schema), Tool("flat", "d", schema))
+    parsed = request(tools=[tool, flat])
+
+    assert parsed.turn.tools == (Tool("a.b c/é", "", schema, {"strict": True}), Tool("flat", "d", schema))
+    assert parsed.repaired == ()
 
 
 @pytest.mark.parametrize("kind", [{}, {"type": None}, {"type": "function"}])
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {},
-        {"parameters": None},
-        {"parameters": {}},
-        {"parameters": {"type": "object"}},
-        {"parameters": {"type": None, "properties": None, "required": None}},
-    ],
-)
+@pytest.mark.parametrize("parameters", [{}, {"parameters": None}])
 def test_tool_may_have_no_parameters(kind: dict[str, Any], parameters: dict[str, Any]) -> None:
     tool = {**kind, "function": {"name": "f", "description": None, **parameters}}
+    parsed = request(tools=[tool])
 
-    assert request(tools=[tool]).turn.tools == (Tool("f", "", NOTHING),)
+    assert parsed.turn.tools == (Tool("f", "", NOTHING),)
+    assert parsed.repaired == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, {"type": "object"}),
+        ([], {"type": "object"}),
+        ("{}", {"type": "object"}),
+        ({"type": None, "properties": None, "required": None}, {"type": "object"}),
+        ({"type": "object", "properties": []}, NOTHING),
+        ({"type": "object", "properties": {"n": {"type": "int"}}}, {"n": {"type": "integer"}}),
+        ({"type": "object", "required": True}, {"type": "object"}),
+    ],
+)
+def test_schema_that_the_api_rejects_is_repaired_and_named(given: Any, sent: dict[str, Any]) -> None:
+    """https://github.com/BerriAI/litellm/issues/6012, and other reports of clients written in PHP and Go."""
+    parsed = request(tools=[{"type": "function", "function": {"name": "f", "parameters": given}}])
+
+    (tool,) = parsed.turn.tools
+    assert sent in (tool.input_schema, tool.input_schema.get("properties"))
+    assert parsed.repaired == (Repair("tool-schema", "tools[0].function.parameters"),)
+
+
+def test_fields_that_the_api_takes_are_passed_on() -> None:
+    fields = {
+        "strict": True,
+        "cache_control": {"type": "ephemeral", "ttl": "1h"},
+        "input_examples": [{"a": 1}],
+        "eager_input_streaming": True,
+        "defer_loading": True,
+    }
+    parsed = request(tools=[{"type": "function", "function": {"name": "f", **fields}}])
+
+    assert parsed.turn.tools == (Tool("f", "", NOTHING, fields),)
+    assert parsed.ignored == ()
+
+
+def test_fields_that_the_api_would_reject_are_ignored_and_named() -> None:
+    fields = {"strict": "yes", "cache_control": {"type": "forever"}, "input_examples": [1]}
+    off = {"strict": False, "cache_control": None, "defer_loading": False}
+    parsed = request(tools=[{"type": "function", "function": {"name": "f", **fields}}, {"name": "g"} | off])
+
+    assert parsed.turn.tools == (Tool("f", "", NOTHING), Tool("g", "", NOTHING))
+    assert parsed.ignored == ("tools.cache_control", "tools.input_examples", "tools.strict")
+
+
+def test_cache_mark_beside_the_function_counts() -> None:
+    mark = {"type": "ephemeral"}
+    (tool,) = request(tools=[{**F, "cache_control": mark}]).turn.tools
+
+    assert tool.options == {"cache_control": mark}
+
+
+def test_last_of_several_definitions_of_a_name_is_used() -> None:
+    other = {"type": "function", "function": {"name": "f", "description": "other"}}
+    parsed = request(tools=[F, G, F, other])
+
+    assert [(tool.name, tool.description) for tool in parsed.turn.tools] == [
+        ("f", "other"),
+        ("g", "Use it to g."),
+    ]
+    assert parsed.repaired == (Repair("duplicate-tool", "tools[2]"), Repair("duplicate-tool", "tools[3]"))
+    assert request(tools=[F], functions=[{"name": "f"}]).repaired == (
+        Repair("duplicate-tool", "functions[0]"),
+    )
 
 
 def test_half_an_emoji_in_a_tool_is_replaced() -> None:
@@ -55,7 +117,10 @@ def test_half_an_emoji_in_a_tool_is_replaced() -> None:
     (defined,) = request(tools=[tool]).turn.tools
 
     assert defined.description == "\ufffd"
-    assert defined.input_schema["properties"] == {"\ufffd": {"enum": ["\ufffd", 10**30]}}
+    (parameter,) = defined.input_schema["properties"].values()
+    assert parameter["enum"] == ["\ufffd", 10**30]
+    assert defined.mapping is not None
+    assert list(defined.mapping.aliases) == ["\ufffd"]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +134,6 @@ def test_half_an_emoji_in_a_tool_is_replaced() -> None:
         ({"function": {"name": 7}}, "tools[1].function.name"),
         ({"function": {"name": "x" * (MAX_NAME_LENGTH + 1)}}, "tools[1].function.name"),
         ({"function": {"name": "g", "description": 1}}, "tools[1].function.description"),
-        ({"function": {"name": "g", "parameters": "{}"}}, "tools[1].function.parameters"),
-        ({"function": {"name": "g", "parameters": {"type": "array"}}}, "tools[1].function.parameters"),
-        ({"name": "g", "parameters": []}, "tools[1].parameters"),
-        ({"function": {"name": "f"}}, "tools[1]"),
         ({"type": ["function"]}, "tools[1].type"),
         ({"type": "custom", "custom": 1}, "tools[1].custom"),
         ({"type": "custom"}, "tools[1].name"),
@@ -121,7 +182,6 @@ def test_deprecated_functions_are_tools() -> None:
     assert parsed.turn.tools == (Tool("f", "", NOTHING), Tool("g", "", NOTHING))
     assert parsed.turn.tool_choice == ToolChoice("tool", "g", parallel=False)
     assert parsed.tool_call_format.deprecated
-    assert error_of(tools=[F], functions=[{"name": "f"}]).param == "functions[0]"
     assert error_of(functions=[{"name": "f"}], function_call={"name": "x"}).param == "function_call"
     assert not request(tools=[F], functions=[{"name": "g"}]).tool_call_format.deprecated
 

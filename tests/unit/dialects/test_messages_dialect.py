@@ -5,6 +5,7 @@ All valid bodies validate against the types of Anthropic's own SDK.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.dialects.common.conversation import NUDGE
 from gateway.dialects.messages import request as anthropic
 from gateway.dialects.messages.errors import error_body
 from gateway.errors import InvalidRequest
+from gateway.repairs import Repair
 from gateway.schemas.errors import field_error
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
 from gateway.turn import (
@@ -135,7 +137,7 @@ MEANT: dict[str, tuple[Body, Turn]] = {
                 ),
             ),
             sampling=LIMIT,
-            tools=(F,),
+            tools=(replace(F, options=CACHED),),
         ),
     ),
     "a prefill": (
@@ -212,11 +214,6 @@ REFUSED: dict[str, tuple[Body, str]] = {
     "a server tool": ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
     "a tool without a name": ({"tools": [{"input_schema": SCHEMA}]}, "tools[0].name"),
     "a tool of chat": ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools[0].type"),
-    "a schema of another type": (
-        {"tools": [{"name": "f", "input_schema": {"type": "string"}}]},
-        "tools[0].input_schema",
-    ),
-    "two tools of one name": ({"tools": [TOOL, TOOL]}, "tools[1]"),
     "a choice without tools": ({"tool_choice": {"type": "any"}}, "tool_choice"),
     "an unknown choice": ({"tools": [TOOL], "tool_choice": {"type": "required"}}, "tool_choice.type"),
     "an unknown tool": ({"tools": [TOOL], "tool_choice": {"type": "tool", "name": "g"}}, "tool_choice.name"),
@@ -264,7 +261,7 @@ def test_ignored_fields_are_named() -> None:
         new_thing=1,
         nothing=None,
         thinking={"type": "adaptive", "display": "omitted"},
-        tools=[TOOL | {"strict": True, "defer_loading": False, "input_examples": [{}]}],
+        tools=[TOOL | {"strict": True, "allowed_callers": ["direct"], "input_examples": [{}]}],
     )
     assert parsed.ignored == (
         "context_management",
@@ -272,9 +269,19 @@ def test_ignored_fields_are_named() -> None:
         "new_thing",
         "speed",
         "thinking.display",
-        "tools.input_examples",
-        "tools.strict",
+        "tools.allowed_callers",
         "top_k",
+    )
+
+
+def test_equal_tools_and_rejected_schemas_are_repaired_and_named() -> None:
+    parsed = request(tools=[TOOL, TOOL, {"name": "g", "input_schema": {"type": "string"}}])
+    (_, other) = parsed.turn.tools
+    assert other.mapping is not None
+    assert other.mapping.to_client({"value": "x"}) == "x"
+    assert parsed.repaired == (
+        Repair("duplicate-tool", "tools[1]"),
+        Repair("tool-schema", "tools[2].input_schema"),
     )
 
 

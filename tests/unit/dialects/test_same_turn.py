@@ -148,6 +148,7 @@ ANTHROPIC_WEATHER: Body = {
     "name": "get_weather",
     "description": WEATHER["function"]["description"],
     "input_schema": WEATHER["function"]["parameters"],
+    "strict": True,
 }
 USE: Body = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Rome"}}
 CHAT_CALL: Body = {

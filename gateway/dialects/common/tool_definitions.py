@@ -1,0 +1,117 @@
+"""Read the definitions of tools.
+
+Definitions are passed on as the client wrote them. Only a schema that the API would reject is repaired:
+
+>>> notes = Notes()
+>>> read_tool({"name": "search", "parameters": {"properties": []}}, notes.at("tools[0]")).input_schema
+{'type': 'object', 'properties': {}}
+>>> notes.repaired
+(Repair(code='tool-schema', path='tools[0].parameters'),)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gateway.dialects.common.field_errors import invalid_field
+from gateway.dialects.common.text import is_blank, repair_json, repair_text
+from gateway.dialects.common.where import Where
+from gateway.json_schema import AdaptedSchema, adapt_tool_schema
+from gateway.lenient_json import loads
+from gateway.turn import Tool
+
+MAX_NAME_LENGTH = 256
+
+
+def read_tool(definition: Any, where: Where, schema_field: str = "parameters") -> Tool:
+    """Return the tool that the object at `where` defines, with its schema under `schema_field`.
+
+    A repair of the schema is noted. Raises InvalidRequest.
+    """
+    if not isinstance(definition, dict):
+        raise invalid_field(where, f"Expected an object with `name` and `{schema_field}`.")
+    name = definition.get("name")
+    if not isinstance(name, str) or is_blank(name) or len(name) > MAX_NAME_LENGTH:
+        raise invalid_field(where.field("name"), f"Expected a name of 1 to {MAX_NAME_LENGTH} characters.")
+    description = definition.get("description")
+    if not isinstance(description, str | None):
+        raise invalid_field(where.field("description"), "Expected a string.")
+    adapted = _adapt_schema(definition.get(schema_field), where.field(schema_field))
+    options = _read_options(definition, where)
+    if "input_examples" in options:
+        options["input_examples"] = [adapted.to_model(example) for example in options["input_examples"]]
+    return Tool(
+        repair_text(name), repair_text(description or ""), adapted.schema, options, mapping=adapted.mapping
+    )
+
+
+def merge_repeated(tools: Iterable[tuple[Tool, Where]]) -> tuple[Tool, ...]:
+    """Return the tools without repeated names. The last definition counts, in the place of the first.
+
+    The API rejects two tools of one name. Clients collect tools by name, so the last one is what a call will run.
+    """
+    merged: dict[str, Tool] = {}
+    for tool, where in tools:
+        if tool.name in merged:
+            where.repair("duplicate-tool")
+        merged[tool.name] = tool
+    return tuple(merged.values())
+
+
+def _adapt_schema(given: Any, where: Where) -> AdaptedSchema:
+    adapted = adapt_tool_schema(repair_json(_parse_text(given), where))
+    if adapted.is_repaired:
+        where.repair("tool-schema")
+    return adapted
+
+
+def _parse_text(given: Any) -> Any:
+    """Return a schema that was sent as JSON text; anything else is left unchanged."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return loads(given)
+    except ValueError:
+        return given
+
+
+def _read_options(definition: dict[str, Any], where: Where) -> dict[str, Any]:
+    """Return the further fields of a definition that the API takes. A value that it would reject is ignored."""
+    options: dict[str, Any] = {}
+    for name, is_valid in _OPTIONS.items():
+        value = definition.get(name)
+        if value in (None, False):
+            continue
+        if is_valid(value):
+            options[name] = repair_json(value, where.field(name))
+        else:
+            where.notes.ignore(f"tools.{name}")
+    return options
+
+
+def _is_true(value: Any) -> bool:
+    return value is True
+
+
+def _is_cache_mark(value: Any) -> bool:
+    return isinstance(value, dict) and value in (
+        {"type": "ephemeral"},
+        {"type": "ephemeral", "ttl": "5m"},
+        {"type": "ephemeral", "ttl": "1h"},
+    )
+
+
+def _is_list_of_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+_OPTIONS: dict[str, Callable[[Any], bool]] = {
+    "strict": _is_true,
+    "cache_control": _is_cache_mark,
+    "input_examples": _is_list_of_objects,
+    "eager_input_streaming": _is_true,
+    "defer_loading": _is_true,
+}
+#: The fields of a definition in the Messages API that have an effect.
+HONORED_FIELDS = frozenset({"name", "description", "input_schema", "type", *_OPTIONS})
