@@ -12,7 +12,13 @@ from __future__ import annotations
 import logging
 
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version
-from gateway.claude.cli.launch import agent_arguments, agent_environment, chat_arguments, child_environment
+from gateway.claude.cli.launch import (
+    agent_arguments,
+    agent_environment,
+    cache_ttl,
+    chat_arguments,
+    child_environment,
+)
 from gateway.claude.cli.process import Process
 from gateway.settings import Settings
 from gateway.turn import AgentWorkspace
@@ -27,6 +33,7 @@ class Launcher:
         self.environ = child_environment(
             settings.environ, api_key=settings.claude_api_key, max_retries=settings.claude_max_retries
         )
+        self.cache_ttl = cache_ttl(self.environ)
         self.binary: Binary | None = None
         self._work_dir = settings.claude_work_dir
         self._binary_path = settings.claude_binary_path

@@ -26,7 +26,7 @@ from gateway import errors
 from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
-from gateway.claude.cli.tuning import tune
+from gateway.claude.cli.tuning import Tuning, tune
 from gateway.claude.fleet.digests import digest_turn, extend_digest
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
@@ -199,16 +199,19 @@ class Run:
 
     def _can_continue(self, model: Model, conversation: Conversation, known: int) -> bool:
         """Return True if a conversation that knows the first `known` messages can continue with the others."""
-        tuning = tune(self._turn, model, is_seeded=False)
+        tuning = self._tune(model, is_seeded=False)
         if not conversation.is_waiting:
             return conversation.serves(tuning.model)
         new = self._turn.messages[known:]
         return len(new) == 1 and conversation.can_resume(new[0], tuning)
 
+    def _tune(self, model: Model, *, is_seeded: bool) -> Tuning:
+        return tune(self._turn, model, is_seeded=is_seeded, cache_ttl=self._fleet.cache_ttl)
+
     def _continue_parked(self, conversation: Conversation, known: int, model: Model) -> Conversation:
         conversation.process.adopt_context()
         new = self._turn.messages[known:]
-        tuning = tune(self._turn, model, is_seeded=len(new) > 1)
+        tuning = self._tune(model, is_seeded=len(new) > 1)
         if conversation.is_new:
             self._fleet.prepare_next(self._digests[0], self._turn, tuning)
         if conversation.is_waiting:
@@ -220,7 +223,7 @@ class Run:
         return conversation
 
     def _start_fresh(self, model: Model) -> Conversation:
-        tuning = tune(self._turn, model, is_seeded=True)
+        tuning = self._tune(model, is_seeded=True)
         try:
             process = self._take_process()
             process.adopt_context()

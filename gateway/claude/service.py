@@ -68,8 +68,8 @@ class Claude:
         Raises ClaudeUnavailable, TooManyTurns or UpstreamError.
         """
         self.await_ready()
-        tuning = tune(turn, turn.resolved_model, is_seeded=True)
         fleet = self._fleet
+        tuning = tune(turn, turn.resolved_model, is_seeded=True)
         fleet.acquire_slot(Ticket[bool]())
         try:
             conversation = Conversation(

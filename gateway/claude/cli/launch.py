@@ -78,6 +78,14 @@ def child_environment(
     }
 
 
+def cache_ttl(environment: Mapping[str, str]) -> str | None:
+    """Return the lifetime of the marks with which the CLI caches a prompt; None for the API's default.
+
+    With a subscription login they last an hour.
+    """
+    return None if "CLAUDE_CODE_SIMPLE" in environment else "1h"
+
+
 def chat_arguments(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the arguments of a process for chat that gets this environment."""
     return (*CHAT_ARGUMENTS, *_plugin(environment, "verbatim"))

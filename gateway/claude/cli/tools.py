@@ -72,9 +72,26 @@ class ToolSet:
         """Return the CLI's neutral names by the names that the model uses."""
         return {name: f"mcp__{SERVER}__{_neutral_name(index)}" for index, name in enumerate(self._tools)}
 
-    def definitions(self) -> list[dict[str, Any]]:
-        """Return the definitions of the client's tools for the API, in the client's order."""
-        return [_define_tool(name, tool) for name, tool in self._tools.items()]
+    def definitions(self, *, is_strict: bool, cache_ttl: str | None = None) -> list[dict[str, Any]]:
+        """Return the definitions of the client's tools for the API, in the client's order.
+
+        `strict` is left out unless `is_strict` is set. The API takes four cache marks, and the CLI sets three: only the
+        last tool with a mark keeps it, because it covers all tools before it. Longer marks must come before shorter
+        ones, so it lasts as long as the CLI's, `cache_ttl`.
+        """
+        marked = [name for name, tool in self._tools.items() if "cache_control" in tool.options]
+        definitions = []
+        for name, tool in self._tools.items():
+            options = dict(tool.options)
+            if not is_strict:
+                options.pop("strict", None)
+            if name not in marked[-1:]:
+                options.pop("cache_control", None)
+            elif cache_ttl is not None:
+                options["cache_control"] = {"type": "ephemeral", "ttl": cache_ttl}
+            described = {"description": tool.description} if tool.description else {}
+            definitions.append({"name": name, **described, "input_schema": tool.input_schema, **options})
+        return definitions
 
     def listed(self, *, is_described: bool = False) -> dict[str, Any]:
         """Return the server's answer to MCP `tools/list`: the neutral tools.
@@ -136,11 +153,6 @@ def output_tool(schema: Any) -> dict[str, Any]:
 
 def _neutral_name(index: int) -> str:
     return f"t{index + 1}"
-
-
-def _define_tool(name: str, tool: Tool) -> dict[str, Any]:
-    described = {"description": tool.description} if tool.description else {}
-    return {"name": name, **described, "input_schema": tool.input_schema, **tool.options}
 
 
 def _definition_text(tool: Tool) -> str:

@@ -25,6 +25,9 @@ from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, Model, Sampling, ToolChoi
 
 SMALL_MAX_TOKENS = 4096  # below this a model that always thinks gets its lowest effort
 MIN_TOP_P_THINKING = 0.95
+MAX_STRICT_TOOLS = (
+    20  # https://platform.claude.com/docs/en/build-with-claude/structured-outputs#schema-complexity-limits
+)
 # Thinking budgets in tokens for models without efforts. Higher efforts leave the budget to the CLI.
 EFFORT_BUDGETS = {"low": 4096, "medium": 16384}
 
@@ -68,10 +71,11 @@ class Tuning:
         return {"env": env, "effortLevel": self.effort, "model": self.model}
 
 
-def tune(turn: Turn, model: Model, *, is_seeded: bool) -> Tuning:
+def tune(turn: Turn, model: Model, *, is_seeded: bool, cache_ttl: str | None = None) -> Tuning:
     """Return the settings for `turn` on `model`.
 
-    `is_seeded` says that the process did not write the history itself.
+    `is_seeded` says that the process did not write the history itself. `cache_ttl` is described at
+    `ToolSet.definitions`.
     """
     budget = _thinking_budget(turn, model, is_seeded)
     sampling, ignored = _split_sampling(turn.sampling, model, thinks=budget != 0 and model.thinking != "none")
@@ -82,7 +86,10 @@ def tune(turn: Turn, model: Model, *, is_seeded: bool) -> Tuning:
     if sent_stops:
         body["stop_sequences"] = list(sent_stops)
     if turn.tools:
-        body |= _tool_fields(turn)
+        is_strict = _takes_strict(turn, model)
+        body |= _tool_fields(turn, is_strict, cache_ttl)
+        if not is_strict and any("strict" in tool.options for tool in turn.tools):
+            ignored += ("tools.strict",)
     return Tuning(
         model=None if model.id == "default" else model.id,
         effort=_effort(turn, model, budget),
@@ -171,13 +178,18 @@ def _split_stops(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(stop for stop in turn.sampling.stop if not stop.isspace()), blank
 
 
-def _tool_fields(turn: Turn) -> dict[str, Any]:
+def _takes_strict(turn: Turn, model: Model) -> bool:
+    """Return True if the API would compile a grammar for the strict tools of this turn."""
+    return sum("strict" in tool.options for tool in turn.tools) <= MAX_STRICT_TOOLS
+
+
+def _tool_fields(turn: Turn, is_strict: bool, cache_ttl: str | None) -> dict[str, Any]:
     """Return the definitions of the client's tools and the choice among them.
 
     The list replaces all of the CLI's tools, so it must include the one for structured output.
     """
     tools = tool_set(turn)
-    fields: dict[str, Any] = {"tools": tools.definitions()}
+    fields: dict[str, Any] = {"tools": tools.definitions(is_strict=is_strict, cache_ttl=cache_ttl)}
     if turn.output_schema is not None:
         fields["tools"].append(output_tool(turn.output_schema))
     if choice := _choice(turn.tool_choice, tools):

@@ -72,6 +72,7 @@ class Fleet:
         self.settings = settings
         self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # as last reported by the CLI
         self._launcher = Launcher(settings)
+        self.cache_ttl = self._launcher.cache_ttl
         self._login = Login()
         self._slots = Slots(
             settings.max_running_turns, settings.max_queued_requests, settings.queue_timeout_seconds

@@ -2,22 +2,23 @@
 
 Definitions are passed on as the client wrote them. Only a schema that the API would reject is repaired:
 
->>> notes = Notes()
->>> read_tool({"name": "search", "parameters": {"properties": []}}, notes.at("tools[0]")).input_schema
+>>> where = Where("tools[0]")
+>>> read_tool({"name": "search", "parameters": {"properties": []}}, where).input_schema
 {'type': 'object', 'properties': {}}
->>> notes.repaired
+>>> where.notes.repaired
 (Repair(code='tool-schema', path='tools[0].parameters'),)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.text import is_blank, repair_json, repair_text
 from gateway.dialects.common.where import Where
-from gateway.json_schema import AdaptedSchema, adapt_tool_schema
+from gateway.json_schema import AdaptedSchema, adapt_output_schema, adapt_tool_schema
 from gateway.lenient_json import loads
 from gateway.turn import Tool
 
@@ -37,13 +38,32 @@ def read_tool(definition: Any, where: Where, schema_field: str = "parameters") -
     description = definition.get("description")
     if not isinstance(description, str | None):
         raise invalid_field(where.field("description"), "Expected a string.")
-    adapted = _adapt_schema(definition.get(schema_field), where.field(schema_field))
     options = _read_options(definition, where)
+    adapted = adapt_tool_schema(_read_schema(definition.get(schema_field), where.field(schema_field)))
+    if "strict" in options:
+        adapted = _adapt_strict_schema(adapted, options, where)
+    if adapted.is_repaired:
+        where.field(schema_field).repair("tool-schema")
     if "input_examples" in options:
         options["input_examples"] = [adapted.to_model(example) for example in options["input_examples"]]
     return Tool(
         repair_text(name), repair_text(description or ""), adapted.schema, options, mapping=adapted.mapping
     )
+
+
+def _adapt_strict_schema(adapted: AdaptedSchema, options: dict[str, Any], where: Where) -> AdaptedSchema:
+    """Return a schema that the API can hold calls to, or remove `strict` from the options if there is none.
+
+    The API rejects a strict tool if its schema has constraints that structured output does not know, or open objects.
+    """
+    output = adapt_output_schema(adapted.schema)
+    if output.format is None or output.is_repaired:
+        del options["strict"]
+        where.notes.ignore("tools.strict")
+        return adapted
+    if output.format == adapted.schema:
+        return adapted
+    return AdaptedSchema(output.format, is_repaired=True, mapping=adapted.mapping)
 
 
 def merge_repeated(tools: Iterable[tuple[Tool, Where]]) -> tuple[Tool, ...]:
@@ -59,21 +79,12 @@ def merge_repeated(tools: Iterable[tuple[Tool, Where]]) -> tuple[Tool, ...]:
     return tuple(merged.values())
 
 
-def _adapt_schema(given: Any, where: Where) -> AdaptedSchema:
-    adapted = adapt_tool_schema(repair_json(_parse_text(given), where))
-    if adapted.is_repaired:
-        where.repair("tool-schema")
-    return adapted
-
-
-def _parse_text(given: Any) -> Any:
-    """Return a schema that was sent as JSON text; anything else is left unchanged."""
-    if not isinstance(given, str):
-        return given
-    try:
-        return loads(given)
-    except ValueError:
-        return given
+def _read_schema(given: Any, where: Where) -> Any:
+    """Return a schema with well-formed text. It may have been sent as JSON text."""
+    if isinstance(given, str):
+        with suppress(ValueError):
+            given = loads(given)
+    return repair_json(given, where)
 
 
 def _read_options(definition: dict[str, Any], where: Where) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def tools_named(*names: str, with_output_tool: bool = False) -> ToolSet:
 
 
 def model_names(tools: ToolSet) -> list[str]:
-    return [definition["name"] for definition in tools.definitions()]
+    return [definition["name"] for definition in tools.definitions(is_strict=True)]
 
 
 @pytest.mark.parametrize(

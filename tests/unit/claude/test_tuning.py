@@ -5,6 +5,7 @@ tests/model/test_parameters.py sends some of them through the real CLI.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -132,6 +133,65 @@ def test_effort_becomes_the_nearest_effort_or_a_thinking_budget(
 def test_tool_choice_is_sent_only_with_tools(choice: ToolChoice, sent: dict[str, Any]) -> None:
     assert extra(tuned(BUDGET, tools=TOOLS, tool_choice=choice)).get("tool_choice", {}) == sent
     assert extra(tuned(BUDGET, tool_choice=choice)) == {}
+
+
+def definitions(count: int, **options: Any) -> list[dict[str, Any]]:
+    """Return the definitions that are sent for tools with these options, after one without any."""
+    marked = tuple(Tool(f"t{index}", "d", {"type": "object"}, options) for index in range(count))
+    sent: list[dict[str, Any]] = tuned(BUDGET, tools=(*TOOLS, *marked)).body["tools"]
+    return sent
+
+
+def test_definitions_are_sent_as_the_client_wrote_them() -> None:
+    assert definitions(1, strict=True, defer_loading=True) == [
+        {"name": "now", "input_schema": {"type": "object"}},
+        {
+            "name": "t0",
+            "description": "d",
+            "input_schema": {"type": "object"},
+            "strict": True,
+            "defer_loading": True,
+        },
+    ]
+
+
+def test_structured_output_adds_the_clis_own_tool() -> None:
+    *_, last = tuned(BUDGET, tools=TOOLS, output_schema={"type": "object"}).body["tools"]
+    assert (last["name"], last["input_schema"]) == ("StructuredOutput", {"type": "object"})
+
+
+def test_one_cache_mark_is_sent_and_lasts_as_long_as_the_clis() -> None:
+    mark = {"type": "ephemeral"}
+    assert [tool.get("cache_control") for tool in definitions(3, cache_control=mark)] == [
+        None,
+        None,
+        None,
+        mark,
+    ]
+    turn = Turn((QUESTION,), tools=(Tool("t", "", {}, {"cache_control": mark}),))
+    (tool,) = tune(turn, BUDGET, is_seeded=True, cache_ttl="1h").body["tools"]
+    assert tool["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+
+
+def test_too_many_strict_tools_are_not_strict() -> None:
+    assert [tool.get("strict") for tool in definitions(20, strict=True)[1:]] == [True] * 20
+    assert [tool.get("strict") for tool in definitions(21, strict=True)[1:]] == [None] * 21
+    strict = tuple(Tool(f"t{index}", "", {}, {"strict": True}) for index in range(21))
+    assert tuned(BUDGET, tools=strict).ignored == ("tools.strict",)
+
+
+def test_tools_are_sent_again_only_if_something_has_changed() -> None:
+    def variables(turn: Tuning, earlier: Tuning | None) -> dict[str, str]:
+        _, request = turn.requests(earlier)
+        assert request["subtype"] == "apply_flag_settings"
+        return request["settings"]["env"]
+
+    first, same = tuned(BUDGET, tools=TOOLS), tuned(BUDGET, tools=TOOLS, sampling=Sampling(9000))
+    other, none = tuned(BUDGET, tools=TOOLS, tool_choice=ToolChoice("none")), tuned(BUDGET)
+    assert json.loads(variables(first, None)["CLAUDE_CODE_EXTRA_BODY"]) == first.body
+    assert variables(same, first) == {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "9000"}
+    assert json.loads(variables(other, same)["CLAUDE_CODE_EXTRA_BODY"]) == other.body
+    assert variables(none, other)["CLAUDE_CODE_EXTRA_BODY"] == ""
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,12 @@ def named(name: str) -> dict[str, Any]:
 
 def test_tools_are_passed_on_as_written() -> None:
     schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"type": "null"}}}
-    tool = {"type": "function", "function": {"name": "a.b c/é", "parameters": schema, "strict": True}}
+    tool = {"type": "function", "function": {"name": "a.b c/é", "parameters": schema}}
     flat = {"name": "flat", "description": "d", "parameters": schema}
 
     parsed = request(tools=[tool, flat])
 
-    assert parsed.turn.tools == (Tool("a.b c/é", "", schema, {"strict": True}), Tool("flat", "d", schema))
+    assert parsed.turn.tools == (Tool("a.b c/é", "", schema), Tool("flat", "d", schema))
     assert parsed.repaired == ()
 
 
@@ -66,6 +66,29 @@ def test_schema_that_the_api_rejects_is_repaired_and_named(given: Any, sent: dic
     assert parsed.repaired == (Repair("tool-schema", "tools[0].function.parameters"),)
 
 
+CLOSED = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        (CLOSED, CLOSED),
+        ({"type": "object", "properties": {"a": {"type": "integer"}}}, CLOSED),
+        (CLOSED | {"$schema": "http://json-schema.org/draft-07/schema#"}, CLOSED),
+        (CLOSED | {"properties": {"a": {"type": "integer", "minimum": 3}}}, None),
+        (CLOSED | {"properties": {"a": {}}}, None),
+    ],
+)
+def test_strict_tool_gets_a_schema_that_calls_can_be_held_to(
+    schema: dict[str, Any], sent: dict[str, Any] | None
+) -> None:
+    parsed = request(tools=[function_tool("f", schema, strict=True)])
+
+    (tool,) = parsed.turn.tools
+    assert parsed.ignored == (("tools.strict",) if sent is None else ())
+    assert (tool.options, tool.input_schema) == (({}, schema) if sent is None else ({"strict": True}, sent))
+
+
 def test_fields_that_the_api_takes_are_passed_on() -> None:
     fields = {
         "strict": True,
@@ -74,9 +97,9 @@ def test_fields_that_the_api_takes_are_passed_on() -> None:
         "eager_input_streaming": True,
         "defer_loading": True,
     }
-    parsed = request(tools=[{"type": "function", "function": {"name": "f", **fields}}])
+    parsed = request(tools=[{"type": "function", "function": {"name": "f", "parameters": CLOSED, **fields}}])
 
-    assert parsed.turn.tools == (Tool("f", "", NOTHING, fields),)
+    assert parsed.turn.tools == (Tool("f", "", CLOSED, fields),)
     assert parsed.ignored == ()
 
 
