@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.standin import StandIn, text, tool_calls
+from tests.standin import Reply, StandIn, rejection, text, tool_calls
 from tests.support.api_client import body_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.logins import LOGINS
@@ -60,6 +60,7 @@ def test_tool_definitions_reach_the_model(gateway: Gateway, standin: StandIn, mo
             "name": "get_weather",
             "description": "The weather of a city.",
             "input_schema": function["parameters"],
+            "strict": True,
         },
         {"name": "now", "input_schema": {"type": "object", "properties": {}}},
     ]
@@ -97,6 +98,38 @@ def test_tool_names_the_api_rejects_are_mapped_and_restored(
     assert gateway.api.chat(messages=messages, tools=[function_tool(name)]).status_code == 200
     (use_block,) = recorded_blocks(standin.messages.last, 1)
     assert use_block["name"] in sent_tools(standin)
+
+
+def test_calls_have_the_form_of_the_original_schema(gateway: Gateway, standin: StandIn) -> None:
+    """https://github.com/ComposioHQ/composio/issues/3500, and a tool whose schema is a union."""
+    union = {"anyOf": [{"type": "object", "properties": {"größe": {"type": "int"}}}]}
+    odata = {"type": "object", "properties": {"$top": {"type": "integer"}}, "required": ["$top"]}
+    tools = [
+        function_tool("list", parameters=odata),
+        function_tool("either", parameters={**union, "allOf": []}),
+    ]
+
+    def model(body: Body) -> Reply:
+        assert rejection(body) is None
+        (alias,) = body["tools"][0]["input_schema"]["properties"]
+        return tool_calls([("list", {alias: 3}, "toolu_1")])
+
+    standin.reply(model, times=1)
+    answer = gateway.api.chat(messages=ASKED, tools=tools)
+    assert answer.headers["x-repaired"] == "tool-schema"
+    (call,) = body_of(answer)["choices"][0]["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"$top": 3}
+    messages = [
+        *ASKED,
+        assistant_calls(call),
+        tool_result("toolu_1", "r"),
+        {"role": "user", "content": "and"},
+    ]
+    seeded = gateway.api.with_key("another").chat(messages=messages, tools=tools)
+    assert seeded.status_code == 200, seeded.text
+    (alias,) = standin.messages.last.body["tools"][0]["input_schema"]["properties"]
+    (use_block,) = recorded_blocks(standin.messages.last, 1)
+    assert use_block["input"] == {alias: 3}
 
 
 # Tool choice

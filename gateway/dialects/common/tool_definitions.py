@@ -52,7 +52,7 @@ def read_tool(definition: Any, where: Where, schema_field: str = "parameters") -
 
 
 def _adapt_strict_schema(adapted: AdaptedSchema, options: dict[str, Any], where: Where) -> AdaptedSchema:
-    """Return a schema that the API can hold calls to, or remove `strict` from the options if there is none.
+    """Return a schema that the API can hold calls to, or remove `strict` from the options if no schema can.
 
     The API rejects a strict tool if its schema has constraints that structured output does not know, or open objects.
     """

@@ -58,7 +58,7 @@ def test_tool_may_have_no_parameters(kind: dict[str, Any], parameters: dict[str,
     ],
 )
 def test_schema_that_the_api_rejects_is_repaired_and_named(given: Any, sent: dict[str, Any]) -> None:
-    """https://github.com/BerriAI/litellm/issues/6012, and other reports of clients written in PHP and Go."""
+    """https://github.com/modelflow-ai/.github/pull/155: PHP writes an empty object as []. Go writes null."""
     parsed = request(tools=[{"type": "function", "function": {"name": "f", "parameters": given}}])
 
     (tool,) = parsed.turn.tools
@@ -120,6 +120,7 @@ def test_cache_mark_beside_the_function_counts() -> None:
 
 
 def test_last_of_several_definitions_of_a_name_is_used() -> None:
+    """https://github.com/danny-avila/LibreChat/issues/13162"""
     other = {"type": "function", "function": {"name": "f", "description": "other"}}
     parsed = request(tools=[F, G, F, other])
 
