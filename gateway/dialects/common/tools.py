@@ -51,7 +51,9 @@ def is_deprecated(body: dict[str, Any]) -> bool:
 def _defined(body: dict[str, Any], notes: Notes) -> tuple[Tool, ...]:
     places = [(tool, notes.at("tools").item(index)) for index, tool in enumerate(body.get("tools") or ())]
     defined = [
-        (read_tool(function, where), place) for tool, place in places for function, where in as_functions(tool, place)
+        (read_tool(function, where), place)
+        for tool, place in places
+        for function, where in as_functions(tool, place)
     ]
     for index, function in enumerate(body.get("functions") or ()):
         place = notes.at("functions").item(index)
@@ -64,8 +66,6 @@ def _no_tools(body: dict[str, Any], field: str) -> InvalidRequest:
     if body.get("tools"):
         return unsupported_field(field, f"{_HOSTED} Remove this field, or send other tools.")
     return invalid_field(field, "There are no tools to choose from. Send `tools`, or remove this field.")
-
-
 
 
 def _choice(wanted: Any, field: str, tools: tuple[Tool, ...], parallel: bool) -> ToolChoice:
