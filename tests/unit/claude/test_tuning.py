@@ -161,7 +161,7 @@ def test_structured_output_adds_the_clis_own_tool() -> None:
 
 
 def test_one_cache_mark_is_sent_and_lasts_as_long_as_the_clis() -> None:
-    """https://github.com/agno-agi/agno/pull/8406"""
+    # https://github.com/agno-agi/agno/pull/8406
     mark = {"type": "ephemeral"}
     assert [tool.get("cache_control") for tool in definitions(3, cache_control=mark)] == [
         None,
@@ -175,7 +175,7 @@ def test_one_cache_mark_is_sent_and_lasts_as_long_as_the_clis() -> None:
 
 
 def test_too_many_strict_tools_are_not_strict() -> None:
-    """https://github.com/elizaOS/eliza/issues/16499"""
+    # https://github.com/elizaOS/eliza/issues/16499
     assert [tool.get("strict") for tool in definitions(20, strict=True)[1:]] == [True] * 20
     assert [tool.get("strict") for tool in definitions(21, strict=True)[1:]] == [None] * 21
     strict = tuple(Tool(f"t{index}", "", {}, {"strict": True}) for index in range(21))

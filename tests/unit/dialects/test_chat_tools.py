@@ -120,7 +120,7 @@ def test_cache_mark_beside_the_function_counts() -> None:
 
 
 def test_last_of_several_definitions_of_a_name_is_used() -> None:
-    """https://github.com/danny-avila/LibreChat/issues/13162"""
+    # https://github.com/danny-avila/LibreChat/issues/13162
     other = {"type": "function", "function": {"name": "f", "description": "other"}}
     parsed = request(tools=[F, G, F, other])
 
