@@ -8,7 +8,7 @@ from typing import Any
 
 from .models import Model
 from .prompt import Body, texts, thinking_type, thinks
-from .rules_media import check_document, check_image
+from .rules_media import check_document, check_image, check_image_sizes
 from .signature import is_signed
 
 Block = dict[str, Any]
@@ -85,6 +85,10 @@ def _contents(body: Body, _model: Model) -> Iterator[str]:
         # The CLI sends system messages without content to change effort or tools within a conversation.
         if content != [] or message["role"] != "system":
             yield from _content(f"messages.{index}", content, _KNOWN_TYPES[message["role"]])
+
+
+def _image_sizes(body: Body, model: Model) -> Iterator[str]:
+    yield from check_image_sizes(body, model.window)
 
 
 def _content(where: str, content: Any, known: frozenset[str]) -> Iterator[str]:
@@ -255,6 +259,7 @@ message_rules: tuple[Callable[[Body, Model], Iterator[str]], ...] = (
     _system,
     _envelope,
     _contents,
+    _image_sizes,
     _tool_rounds,
     _thinking_first,
     _thinking_last,

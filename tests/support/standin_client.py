@@ -11,6 +11,7 @@ import urllib.request
 from typing import Any
 
 from tests.standin import StandIn, sign
+from tests.support.pictures import plain
 from tests.support.recorded import Body, assistant, user
 
 OPUS_4_0 = "claude-opus-4-0"  # accepts temperature and top_p together
@@ -23,7 +24,7 @@ FABLE_5 = "claude-fable-5"  # always thinks
 ON = {"type": "enabled", "budget_tokens": 1024}
 AUTO = {"type": "adaptive"}
 OFF = {"type": "disabled"}
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = plain(8, 8)
 
 Events = list[tuple[str, dict[str, Any]]]
 

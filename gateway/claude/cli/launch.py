@@ -69,6 +69,8 @@ def child_environment(
         "CLAUDE_CODE_BLOCKING_LIMIT_OVERRIDE": "100000000",
         # Otherwise some models are told their token budget in every tool result.
         "CLAUDE_CODE_TOTAL_TOKENS_REMINDER": "off",
+        # Pass tool results on in full. The CLI would store those above 25,000 tokens, and leave their images out.
+        "MAX_MCP_OUTPUT_TOKENS": "100000000",
         # Use the model that the client names, even if the CLI would replace it with a newer one.
         "CLAUDE_CODE_DISABLE_LEGACY_MODEL_REMAP": "1",
         # An answer is one API message, so the CLI must not try another model or another mode after it.

@@ -213,13 +213,33 @@ def plain_text(result: Block) -> str | None:
 
 def mcp_result(result: Block) -> dict[str, Any]:
     """Return a tool_result as the answer to MCP `tools/call`."""
-    return {"content": list(result["content"]), "isError": bool(result.get("is_error"))}
+    return {
+        "content": [_mcp_part(part) for part in result["content"]],
+        "isError": bool(result.get("is_error")),
+    }
+
+
+def _mcp_part(part: Block) -> Block:
+    if part["type"] == "text":
+        return part
+    source = part["source"]
+    return {"type": "image", "data": source["data"], "mimeType": source["media_type"]}
 
 
 def fits_mcp(result: Block) -> bool:
     """Return True if the model would see this tool_result unchanged when it is sent over MCP.
 
-    The CLI scales images, replaces empty results with its own words, and stores very long results in a file.
+    The CLI replaces empty results with its own words, stores very long results in a file, and drops the images of a
+    failed tool. It passes all other images on, because the dialects have scaled them to its limits.
     """
-    text = plain_text(result)
-    return text is not None and len(text) < MAX_RESULT_CHARACTERS // 2
+    content = result.get("content") or []
+    if any(_is_encoded_image(part) for part in content) and not result.get("is_error"):
+        content = [part for part in content if not _is_encoded_image(part)]
+    elif plain_text(result) is None:
+        return False
+    is_text = all(part["type"] == "text" for part in content)
+    return is_text and sum(len(part["text"]) for part in content) < MAX_RESULT_CHARACTERS // 2
+
+
+def _is_encoded_image(part: Block) -> bool:
+    return bool(part["type"] == "image" and part["source"]["type"] == "base64")

@@ -8,6 +8,7 @@ from tests.standin import (
     describe,
     rejection,
 )
+from tests.support.pictures import plain
 from tests.support.recorded import Body, assistant, system, user
 from tests.support.standin_client import (
     AUTO,
@@ -28,6 +29,8 @@ from tests.support.standin_client import (
     tool_round,
     tool_use,
 )
+
+LARGEST_IMAGE = 5 * 1024 * 1024 * 3 // 4  # bytes, without the growth by base64
 
 SAMPLING = [
     (request(OPUS_4_0, temperature=0.2, top_p=0.9), None),
@@ -239,12 +242,24 @@ MESSAGES = [
     (request(messages=[user("a"), assistant([image()]), user("b")]), "not allowed"),
     (request(messages=[user("a"), assistant(""), user("b")]), "must be non-empty"),
     (request(content=[text_part("look"), image()]), None),
-    (request(content=[image(b"\xff\xd8\xff", "image/jpeg")]), None),
-    (request(content=[image(b"GIF89a", "image/gif"), image(b"RIFF....WEBP", "image/webp")]), None),
+    (request(content=[image(plain(8, 8, "JPEG"), "image/jpeg")]), None),
+    (request(content=[image(plain(8, 8, kind), f"image/{kind.lower()}") for kind in ("GIF", "WEBP")]), None),
     (request(content=[image(media_type="image/bmp")]), "media_type"),
-    (request(content=[image(b"GIF89a", "image/png")]), "appears to be image/gif"),
-    (request(content=[image(PNG + bytes(5 * 1024 * 1024 - len(PNG)))]), None),
-    (request(content=[image(PNG + bytes(5 * 1024 * 1024))]), "exceeds 5 MB maximum"),
+    (request(content=[image(plain(8, 8, "GIF"), "image/png")]), "appears to be image/gif"),
+    (request(content=[image(PNG[:50])]), "Could not process image"),
+    (request(content=[image(PNG + bytes(LARGEST_IMAGE - len(PNG)))]), None),
+    (request(content=[image(PNG + bytes(LARGEST_IMAGE))]), "exceeds 5 MB maximum"),
+    (request(content=[image(plain(8000, 9))] * 20), None),
+    (request(content=[image(plain(8001, 9))]), "max allowed size: 8000 pixels"),
+    (request(content=[image(plain(9, 2000))] * 21), None),
+    (request(content=[*[image()] * 20, image(plain(9, 2001))]), "for many-image requests: 2000 pixels"),
+    (
+        request(messages=[*tool_round(), assistant("a"), user([*[image()] * 20, image(plain(9, 2001))])]),
+        "messages.4.content.20.image.source.base64.data: At least one",
+    ),
+    (request(content=[image()] * 600), None),
+    (request(content=[image()] * 601), "Too many images"),
+    (request(HAIKU_4_5, content=[image()] * 101), "Too many images"),
     (request(content=[image(b"")]), "Invalid base64"),
     (request(content=[{"type": "image", "source": {"type": "url", "url": "https://x/y.png"}}]), None),
     (request(content=[{"type": "image", "source": {"type": "disk"}}]), "image.source"),
