@@ -38,6 +38,17 @@ def loads(text: bytes | str) -> Any:
         return _loads_other(text, error)
 
 
+def as_number(value: Any) -> float | None:
+    """Return the number that a client sent, perhaps as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
 def explain(error: json.JSONDecodeError) -> str:
     """Return the mistake and its place, as a sentence for the client.
 

@@ -24,10 +24,10 @@ from gateway.answering.project_access import find_project
 from gateway.dialects.chat import cursor, replay
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.json_types import Body
-from gateway.errors import InvalidRequest, SessionBusy
+from gateway.errors import InvalidRequest, SessionBusy, SessionNotFound
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord, Projects
-from gateway.store.sessions import SessionClaims, SessionRecord, Sessions, TurnResult
+from gateway.store.sessions import SessionClaims, SessionRecord, Sessions, TurnResult, is_own_id
 
 BUSY_SECONDS = 1.0  # a client may send its next turn just before the claim of its last one is released
 BUSY_PAUSE = 0.1
@@ -59,10 +59,14 @@ class SessionTurns:
         """
         project = self._find_project(body.get("project_id"), caller)
         turn_id = secrets.token_hex(16)
-        is_claimed = bool(body.get("session_id"))
-        session = self._claim(body, caller, turn_id) if is_claimed else self._new_session(body, caller)
+        found = self._claim(body, caller, turn_id) if body.get("session_id") else None
+        is_claimed = found is not None
+        session = found or self._new_session(body, caller)
         try:
-            yield self._prepare(turn_id, session, is_claimed, body, project, caller)
+            claimed = self._prepare(turn_id, session, is_claimed, body, project, caller)
+            if body.get("session_id") and not is_claimed:
+                claimed.plain.notes.ignore("session_id")
+            yield claimed
         except BaseException:
             if is_claimed:
                 gevent.spawn(finish_patiently, lambda: self._claims.finish(turn_id, TurnResult()), session.id)
@@ -107,11 +111,16 @@ class SessionTurns:
     def _find_project(self, project_id: str | None, caller: Caller) -> ProjectRecord | None:
         return find_project(project_id, caller, self._projects) if project_id else None
 
-    def _claim(self, body: Body, caller: Caller, turn_id: str) -> SessionRecord:
+    def _claim(self, body: Body, caller: Caller, turn_id: str) -> SessionRecord | None:
+        """Claim the session, or return None for an id that the client has made up."""
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
                 return self._claims.claim(body["session_id"], caller.visible_owner, turn_id)
+            except SessionNotFound:
+                if is_own_id(body["session_id"]):
+                    raise
+                return None
             except SessionBusy:
                 if time.monotonic() >= deadline:
                     raise

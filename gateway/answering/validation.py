@@ -16,10 +16,11 @@ from gateway.answering.services import Services
 from gateway.dialects.chat import cursor, parameters, replay
 from gateway.dialects.chat import request as chat
 from gateway.dialects.common.json_types import Body
-from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound
+from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound, SessionNotFound
 from gateway.lenient_json import explain, loads
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.errors import field_errors
+from gateway.store.sessions import is_own_id
 
 
 def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[str, Any]:
@@ -39,15 +40,20 @@ def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[
         if body.get("project_id"):
             find_project(body["project_id"], caller, services.projects)
     stored: list[Body] = []
+    ignored: list[str] = []
+    has_session = bool(body.get("session_id"))
     with _collect(errors):
         body, stored = _add_session(body, caller, services)
     with _collect(errors):
         plain = cursor.as_chat(body)
         history = replay.continue_conversation(stored, plain.messages).history if stored else ()
         errors += chat.find_errors(plain, history)
+        ignored += plain.notes.ignored
     with _collect(errors):
         model = resolve_model(body.get("model"), caller, services.claude.catalog).id
-    return _result(errors, parameters.find_ignored(body), model)
+    if has_session and not body.get("session_id"):
+        ignored.append("session_id")
+    return _result(errors, parameters.find_ignored(body, ignored), model)
 
 
 @contextmanager
@@ -62,11 +68,16 @@ def _collect(errors: list[GatewayError]) -> Iterator[None]:
 def _add_session(body: Body, caller: Caller, services: Services) -> tuple[Body, list[Body]]:
     """Return the body with the model of its session, and the messages that the session has stored.
 
-    Raises SessionNotFound.
+    An id that the client has made up is dropped. Raises SessionNotFound.
     """
     if not body.get("session_id"):
         return body, []
-    session = services.sessions.get(body["session_id"], caller.visible_owner)
+    try:
+        session = services.sessions.get(body["session_id"], caller.visible_owner)
+    except SessionNotFound:
+        if is_own_id(body["session_id"]):
+            raise
+        return {**body, "session_id": None}, []
     if not session.is_stored:
         return body, []
     stored = [one.message for one in services.sessions.list_messages(session.id)]

@@ -16,15 +16,14 @@ from gateway.schemas.fields import (
     STOP,
     Content,
     Count,
-    Decimal,
     Flag,
     LenientSchema,
     ListOf,
+    LooseNumber,
     Object,
     ObjectOf,
     StopSequences,
     Text,
-    at_least,
     between,
     ignored,
     unchecked,
@@ -95,14 +94,10 @@ class ChatCompletionSchema(LenientSchema):
     stream = Flag()
     stream_options = ObjectOf(StreamOptionsSchema())
 
-    max_completion_tokens = Count(
-        validate=at_least(1), metadata={"description": "Limits the answer, including thinking."}
-    )
-    max_tokens = Count(
-        validate=at_least(1), metadata={"description": "The older name of `max_completion_tokens`."}
-    )
-    temperature = Decimal(validate=between(0, 2), metadata={"description": "Above 1 counts as 1."})
-    top_p = Decimal(validate=between(0, 1))
+    max_completion_tokens = LooseNumber(metadata={"description": "Limits the answer, including thinking."})
+    max_tokens = LooseNumber(metadata={"description": "The older name of `max_completion_tokens`."})
+    temperature = LooseNumber(metadata={"description": "Above 1 counts as 1."})
+    top_p = LooseNumber()
     stop = StopSequences(metadata=STOP)
     n = Count(validate=between(1, MAX_CHOICES), metadata={"description": "The number of answers."})
 
@@ -140,7 +135,7 @@ class ChatCompletionSchema(LenientSchema):
     # Cursor posts the bodies of other APIs to this URL and expects chat answers.
     input: fields.Field[Any] = fields.Raw(metadata=_of("Responses", "replaces `messages`"))
     instructions = Text(metadata=_of("Responses", "replaces a system message"))
-    max_output_tokens = Count(validate=at_least(1), metadata=_of("Responses", "see `max_completion_tokens`"))
+    max_output_tokens = LooseNumber(metadata=_of("Responses", "see `max_completion_tokens`"))
     text = Object(metadata=_of("Responses", "see `response_format` and `verbosity`"))
     system = Content(metadata=_of("Messages", "replaces a system message"))
     stop_sequences = ListOf(Text(), metadata=_of("Messages", "see `stop`"))

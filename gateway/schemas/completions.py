@@ -15,13 +15,12 @@ from gateway.schemas.fields import (
     MODEL,
     STOP,
     Count,
-    Decimal,
     Flag,
     LenientSchema,
+    LooseNumber,
     ObjectOf,
     StopSequences,
     Text,
-    at_least,
     between,
     ignored,
     refused,
@@ -49,12 +48,11 @@ class CompletionSchema(LenientSchema):
         metadata={"type": ["string", "array"], "items": {"type": "string"}},
     )
     model = Text(metadata=MODEL)
-    max_tokens = Count(
-        validate=at_least(1),
+    max_tokens = LooseNumber(
         metadata=about("Limits the answer, including thinking. If it is missing, the model's limit applies."),
     )
-    temperature = Decimal(validate=between(0, 2), metadata=about("Above 1 counts as 1."))
-    top_p = Decimal(validate=between(0, 1))
+    temperature = LooseNumber(metadata=about("Above 1 counts as 1."))
+    top_p = LooseNumber()
     stop = StopSequences(metadata=STOP)
     n = Count(validate=between(1, MAX_CHOICES), metadata=about("The number of answers per prompt."))
     echo = Flag(metadata=about("Repeat the prompt before the answer."))

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, missing, pre_load, validate
 
+from gateway.lenient_json import as_number
 from gateway.schemas.answers import about
 
 #: The OpenAPI description of `model`.
@@ -164,6 +165,32 @@ class Count(fields.Integer):
         super().__init__(strict=True, **kwargs)
 
 
+MAX_INT = 2**63
+
+
+class LooseNumber(fields.Field[Any]):
+    """A finite number of any size, or text with one. The dialect adjusts it to the nearest value that is allowed."""
+
+    default_error_messages = {"invalid": "Expected a number."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"type": ["number", "string"], **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        """Return a number unchanged, without the overhead of marshmallow."""
+        return (
+            value
+            if type(value) is int and abs(value) < MAX_INT
+            else super().deserialize(value, attr, data, **kwargs)
+        )
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if as_number(value) is None:
+            raise self.make_error("invalid")
+        return value
+
+
 class Object(fields.Dict):
     """A JSON object with any content."""
 
@@ -202,12 +229,12 @@ class ObjectOf(fields.Nested):
 
 
 class StopSequences(fields.Field[Any]):
-    """A string, or a list of up to four strings."""
+    """A string, or a list of strings."""
 
-    LIMIT = 4
+    LIMIT = 8191  # of the Messages API
     default_error_messages = {
         "invalid": "Expected a string or a list of strings.",
-        "too_many": "At most 4 stop sequences are allowed.",
+        "too_many": "At most 8,191 stop sequences are allowed.",
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str | list[str]:

@@ -9,26 +9,22 @@ from typing import Any
 
 from marshmallow import EXCLUDE, INCLUDE, fields, validate
 
+from gateway.schemas.answers import about
 from gateway.schemas.errors import MISSING_MESSAGES
 from gateway.schemas.fields import (
     MODEL,
     Content,
-    Count,
-    Decimal,
     Flag,
     LenientSchema,
     ListOf,
+    LooseNumber,
     Object,
     ObjectOf,
     Text,
-    allowed,
-    at_least,
-    between,
     ignored,
     refused,
     unchecked,
 )
-from gateway.turn import EFFORTS
 
 ROLES = ("user", "assistant", "system")
 
@@ -55,7 +51,7 @@ class MessageParamSchema(LenientSchema):
 class OutputConfigSchema(LenientSchema):
     """Options of the output."""
 
-    effort = Text(validate=allowed(*EFFORTS))
+    effort = Text(metadata=about("low, medium, high, xhigh or max."))
     format = Object(
         metadata={"description": "`type` is json_schema; the answer follows the JSON schema in `schema`."}
     )
@@ -93,16 +89,15 @@ class MessagesSchema(CountTokensSchema):
     class Meta:
         unknown = INCLUDE
 
-    max_tokens = Count(
+    max_tokens = LooseNumber(
         required=True,
-        validate=at_least(1),
         error_messages={"required": "This field is required."},
         metadata={"description": "Limits the answer, including thinking."},
     )
     stream = Flag()
     stop_sequences = ListOf(Text())
-    temperature = Decimal(validate=between(0, 1))
-    top_p = Decimal(validate=between(0, 1))
+    temperature = LooseNumber()
+    top_p = LooseNumber()
     container = refused()
     mcp_servers = refused("Send the servers' tools as `tools`.")
     top_k = ignored()

@@ -13,13 +13,12 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from gateway.schemas.fields import (
     MODEL,
     Count,
-    Decimal,
     Flag,
     LenientSchema,
     ListOf,
+    LooseNumber,
     Object,
     Text,
-    at_least,
     between,
     ignored,
     refused,
@@ -60,11 +59,9 @@ class ResponsesSchema(LenientSchema):
     stream = Flag()
     stream_options = Object()
 
-    max_output_tokens = Count(
-        validate=at_least(1), metadata={"description": "Limits the answer, including thinking."}
-    )
-    temperature = Decimal(validate=between(0, 2), metadata={"description": "Above 1 counts as 1."})
-    top_p = Decimal(validate=between(0, 1))
+    max_output_tokens = LooseNumber(metadata={"description": "Limits the answer, including thinking."})
+    temperature = LooseNumber(metadata={"description": "Above 1 counts as 1."})
+    top_p = LooseNumber()
 
     tools = ListOf(Object(), metadata={"description": "Functions. Hosted tools are not supported."})
     tool_choice: fields.Field[Any] = fields.Raw()

@@ -26,9 +26,17 @@ from gateway.store.statements import FINISH_TURN, INSERT_SESSION, SESSION_FIELDS
 UNSTORED_IDLE = timedelta(minutes=30)  # sessions without messages expire, even if the others never do
 
 
+PREFIX = "sess_"
+
+
 def new_session_id() -> str:
     """Return an id for a new session."""
-    return f"sess_{secrets.token_hex(16)}"
+    return f"{PREFIX}{secrets.token_hex(16)}"
+
+
+def is_own_id(session_id: str) -> bool:
+    """Return False for an id that a client has made up. Its session cannot be lost, because there never was one."""
+    return session_id.startswith(PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,18 @@ def test_sampling_parameters_reach_models_that_support_them(
     assert answer.headers.get("x-ignored-parameters") == ignored
 
 
+def test_budget_and_limit_of_chat_reach_the_model_as_far_as_it_allows(
+    gateway: Gateway, standin: StandIn
+) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 5000}
+    answer = gateway.api.chat(model=BUDGET, max_tokens="1000000", thinking=thinking)
+    assert answer.status_code == 200, answer.text
+    sent = recorded(standin, "max_tokens", "thinking")
+    assert (sent["max_tokens"], sent["thinking"]["budget_tokens"]) == (64_000, 5000)
+    assert answer.headers["x-ignored-parameters"] == "max_tokens"
+    assert answer.headers["x-repaired"] == "parameter-adjusted"
+
+
 def test_ignored_top_p_does_not_turn_thinking_off(gateway: Gateway, standin: StandIn) -> None:
     answer = gateway.api.chat(model=BUDGET, top_p=0.5)
     assert answer.headers["x-ignored-parameters"] == "top_p"

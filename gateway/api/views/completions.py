@@ -33,5 +33,6 @@ def create_completion(body: dict[str, Any]) -> Response:
     answer_id, created = f"cmpl-{secrets.token_hex(16)}", int(time.time())
     if parsed.stream:
         encoder = StreamEncoder(answer_id, created, parsed.echoes, parsed.include_usage)
-        return stream_answer(answer, encoder, parsed.ignored)
-    return send_answer(answer, Collector(answer_id, created, parsed.echoes), parsed.ignored)
+        return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
+    collector = Collector(answer_id, created, parsed.echoes)
+    return send_answer(answer, collector, parsed.ignored, parsed.repaired)

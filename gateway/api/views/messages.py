@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from gateway.answering.answer import count_tokens as count_turn_tokens
 from gateway.api.hooks.anthropic_dialect import MESSAGES_PATH
@@ -30,7 +30,7 @@ blueprint = Blueprint("messages", __name__, url_prefix=MESSAGES_PATH, descriptio
 @document_answer(blueprint, MessageSchema, examples.MESSAGE_ANSWER, examples.MESSAGE_STREAM)
 def create_message(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
-    parsed = parse_request(body)
+    parsed = parse_request(body, _read_betas())
     answer = start_answer(parsed.turn, stream=parsed.stream)
     answer_id = f"msg_{secrets.token_hex(16)}"
     if parsed.stream:
@@ -47,5 +47,10 @@ def create_message(body: dict[str, Any]) -> Response:
 )
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Estimate the tokens that a request would send: the sum of what Anthropic's counter returns for its parts."""
-    counted = count_turn_tokens(parse_request(body).turn, get_caller(), get_services())
+    counted = count_turn_tokens(parse_request(body, _read_betas()).turn, get_caller(), get_services())
     return {"input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}
+
+
+def _read_betas() -> list[str]:
+    """Return the betas in the header of the request. Some betas allow more values of a parameter."""
+    return [beta.strip() for beta in request.headers.get("anthropic-beta", "").split(",")]

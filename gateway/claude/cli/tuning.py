@@ -15,7 +15,7 @@ For example, `temperature` 0.2 for such a model gives a thinking budget of 0 and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.claude.cli.protocol import ControlRequest, FlagSettings
@@ -28,6 +28,7 @@ MIN_TOP_P_THINKING = 0.95
 MAX_STRICT_TOOLS = (
     20  # https://platform.claude.com/docs/en/build-with-claude/structured-outputs#schema-complexity-limits
 )
+MAX_OUTPUT_TOKENS = 128_000  # the CLI sends no more for models whose limit it does not know
 # Thinking budgets in tokens for models without efforts. Higher efforts leave the budget to the CLI.
 EFFORT_BUDGETS = {"low": 4096, "medium": 16384}
 
@@ -77,10 +78,13 @@ def tune(turn: Turn, model: Model, *, is_seeded: bool, cache_ttl: str | None = N
     `is_seeded` says that the process did not write the history itself. `cache_ttl` is described at
     `ToolSet.definitions`.
     """
+    turn, is_limited = _limit_tokens(turn, model)
     budget = _thinking_budget(turn, model, is_seeded)
     sampling, ignored = _split_sampling(turn.sampling, model, thinks=budget != 0 and model.thinking != "none")
     if turn.thinking_budget and model.thinking != "budget":
         ignored += ("thinking_budget",)
+    if is_limited:
+        ignored += ("max_tokens",)
     sent_stops, watched_stops = _split_stops(turn)
     body: dict[str, Any] = {**sampling}
     if sent_stops:
@@ -100,6 +104,14 @@ def tune(turn: Turn, model: Model, *, is_seeded: bool, cache_ttl: str | None = N
         sampling=tuple(sampling),
         ignored=ignored,
     )
+
+
+def _limit_tokens(turn: Turn, model: Model) -> tuple[Turn, bool]:
+    """Return the turn with at most the tokens that the model can write, because the API rejects more."""
+    most = model.max_tokens or MAX_OUTPUT_TOKENS
+    if (turn.sampling.max_tokens or 0) <= most:
+        return turn, False
+    return replace(turn, sampling=replace(turn.sampling, max_tokens=most)), True
 
 
 def _thinking_budget(turn: Turn, model: Model, is_seeded: bool) -> int | None:

@@ -14,9 +14,11 @@ from typing import Any
 
 from gateway.dialects.chat import cursor_tools
 from gateway.dialects.common import content
+from gateway.dialects.common.adjust import adjust_parameters
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body
+from gateway.dialects.common.openai_parameters import COUNTS, RANGES
 from gateway.dialects.common.tool_forms import ToolForms, find_forms
 from gateway.dialects.common.where import Notes, Where
 
@@ -62,6 +64,7 @@ def as_chat(body: Body) -> PlainBody:
     for theirs, ours in _RENAMED.items():
         if theirs in plain:
             plain.setdefault(ours, plain.pop(theirs))
+    plain = adjust_parameters(plain, notes, COUNTS, RANGES)
     return PlainBody(plain, messages_field, custom_tools, notes)
 
 

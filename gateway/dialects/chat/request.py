@@ -11,7 +11,7 @@ from gateway.dialects.chat.cursor import PlainBody, as_chat
 from gateway.dialects.common import conversation, tools
 from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.openai_parameters import read_sampling
-from gateway.dialects.common.reasoning import read_reasoning
+from gateway.dialects.common.reasoning import cut_budget, read_reasoning
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import InvalidRequest
 from gateway.repairs import Repair
@@ -66,7 +66,7 @@ def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[Inva
     checks: list[Callable[[], object]] = [
         *(partial(parameters.refuse_unsupported, {name: value}) for name, value in body.items()),
         partial(tools.read_tools, body, plain.notes),
-        partial(read_reasoning, body),
+        partial(read_reasoning, body, plain.notes),
         partial(output_format.read_schema, body, plain.notes),
     ]
     for check in checks:
@@ -88,15 +88,17 @@ def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
     system, messages = conversation.read_conversation(
         plain.messages, plain.notes, body.get("system_prompt"), plain.messages_field, history
     )
-    effort, thinking = read_reasoning(body)
+    effort, thinking, budget = read_reasoning(body, plain.notes)
+    sampling = read_sampling(body)
     return Turn(
         messages=messages,
         requested_model=body.get("model") or None,
         system=system,
-        sampling=read_sampling(body),
+        sampling=sampling,
         tools=defined,
         tool_choice=choice,
         output_schema=output_format.read_schema(body, plain.notes),
         effort=effort,
         thinking=thinking,
+        thinking_budget=cut_budget(budget, sampling.max_tokens, plain.notes.at("thinking.budget_tokens")),
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.text import repair_text
 from gateway.turn import Sampling
+
+COUNTS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+RANGES = {"temperature": 2.0, "top_p": 1.0}
 
 
 def read_sampling(body: dict[str, Any]) -> Sampling:
@@ -27,6 +31,11 @@ def cap_temperature(value: float | None) -> float | None:
     return None if value is None else min(value, 1.0)
 
 
+def unique_stops(given: Iterable[str]) -> tuple[str, ...]:
+    """Return the stop sequences that are not empty, each once."""
+    return tuple(dict.fromkeys(repair_text(text) for text in given if text))
+
+
 def _stop_sequences(value: str | list[str] | None) -> tuple[str, ...]:
     given = [value] if isinstance(value, str) else value or []
-    return tuple(repair_text(text) for text in given if text)
+    return unique_stops(given)

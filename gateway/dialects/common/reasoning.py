@@ -2,58 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from gateway.dialects.common.adjust import REPAIR
 from gateway.dialects.common.field_errors import invalid_field
-from gateway.turn import EFFORTS
+from gateway.dialects.common.where import Notes, Where
+from gateway.lenient_json import as_number
+from gateway.turn import EFFORTS, MIN_THINKING_BUDGET
 
 # Efforts that ask for no thinking. A model that cannot turn thinking off gets the lowest effort instead.
 _OFF = ("none", "minimal")
+# Words of other APIs and clients. "auto" and unknown words count as absent.
+_SYNONYMS = {
+    **dict.fromkeys(("off", "disabled", "disable", "false"), "none"),
+    **dict.fromkeys(("ultra", "maximum", "highest"), "max"),
+    **dict.fromkeys(("extra_high", "extra-high", "very_high", "very-high"), "xhigh"),
+    **dict.fromkeys(("min", "minimum", "lowest"), "minimal"),
+}
 _THINKING = {"enabled": True, "adaptive": True, "disabled": False}
+_HONORED = {
+    "reasoning": ("effort", "summary", "generate_summary", "max_tokens"),
+    "thinking": ("type", "budget_tokens"),
+}
 
 
-def read_reasoning(body: dict[str, Any]) -> tuple[str | None, bool | None]:
-    """Return a Turn's effort and thinking, each None if the client does not say. Raises InvalidRequest.
+class Reasoning(NamedTuple):
+    """A Turn's effort, thinking and thinking budget in tokens, each None if the client does not say."""
 
-    `reasoning_effort` takes precedence over `reasoning.effort`, and `thinking` decides whether the model thinks.
+    effort: str | None
+    thinking: bool | None
+    budget: int | None
 
-    >>> read_reasoning({"reasoning_effort": "low"})
-    ('low', True)
+
+def read_reasoning(body: dict[str, Any], notes: Notes) -> Reasoning:
+    """Return how the model shall think. Raises InvalidRequest.
+
+    `reasoning_effort` takes precedence over `reasoning.effort`, and `thinking` decides whether the model thinks. The
+    budget is `thinking.budget_tokens`, or OpenRouter's `reasoning.max_tokens`.
+
+    >>> read_reasoning({"reasoning_effort": "low"}, Notes())
+    Reasoning(effort='low', thinking=True, budget=None)
     """
-    effort, thinks = _read_effort(body.get("reasoning_effort"), "reasoning_effort")
+    reasoning, thinking = body.get("reasoning") or {}, body.get("thinking") or {}
+    effort, thinks = read_effort(body.get("reasoning_effort"), notes.at("reasoning_effort"))
     if effort is None:
-        effort, thinks = _read_effort((body.get("reasoning") or {}).get("effort"), "reasoning.effort")
-    explicit = _read_thinking(body.get("thinking") or {})
-    return effort, thinks if explicit is None else explicit
+        effort, thinks = read_effort(reasoning.get("effort"), notes.at("reasoning.effort"))
+    explicit = read_thinking(thinking)
+    thinks = thinks if explicit is None else explicit
+    budget = _read_budget(thinking.get("budget_tokens"), notes.at("thinking.budget_tokens"))
+    if budget is None:
+        budget = _read_budget(reasoning.get("max_tokens"), notes.at("reasoning.max_tokens"))
+    return Reasoning(effort, thinks, budget if thinks is not False else None)
 
 
 def find_ignored(body: dict[str, Any]) -> list[str]:
-    """Return the paths of inner fields that have no effect, such as `thinking.budget_tokens`."""
+    """Return the paths of inner fields that have no effect, such as `reasoning.exclude`."""
     return [
         f"{name}.{key}"
-        for name, honored in (
-            ("reasoning", ("effort", "summary", "generate_summary")),
-            ("thinking", ("type",)),
-        )
+        for name, honored in _HONORED.items()
         for key, value in (body.get(name) or {}).items()
         if value is not None and key not in honored
     ]
 
 
-def _read_effort(value: Any, where: str) -> tuple[str | None, bool | None]:
+def read_effort(value: Any, where: Where) -> tuple[str | None, bool | None]:
+    """Return the effort and if the model shall think. An unknown word is noted as ignored. Raises InvalidRequest."""
     if value in (None, ""):
         return None, None
-    if value in _OFF:
-        return EFFORTS[0], False
-    if value in EFFORTS:
-        return value, True
-    raise invalid_field(where, f"Expected one of: {', '.join((*_OFF, *EFFORTS))}.")
+    if not isinstance(value, str):
+        raise invalid_field(where, f"Expected one of: {', '.join((*_OFF, *EFFORTS))}.")
+    word = value.strip().lower()
+    word = _SYNONYMS.get(word, word)
+    if word not in _OFF and word not in EFFORTS:
+        where.ignore()
+        return None, None
+    if word != value:
+        where.repair(REPAIR)
+    return (EFFORTS[0], False) if word in _OFF else (word, True)
 
 
-def _read_thinking(thinking: dict[str, Any]) -> bool | None:
+def read_thinking(thinking: dict[str, Any]) -> bool | None:
+    """Return True or False for `thinking.type`, None without a type. Raises InvalidRequest."""
     kind = thinking.get("type")
     if kind in (None, ""):
         return None
     if not isinstance(kind, str) or kind not in _THINKING:
         raise invalid_field("thinking.type", f"Expected one of: {', '.join(_THINKING)}.")
     return _THINKING[kind]
+
+
+def cut_budget(budget: int | None, max_tokens: int | None, where: Where) -> int | None:
+    """Return a budget that leaves room for an answer of `max_tokens`, which includes thinking: half of it."""
+    if budget is None or max_tokens is None or budget < max_tokens:
+        return budget
+    where.repair(REPAIR)
+    return max(max_tokens // 2, MIN_THINKING_BUDGET)
+
+
+def _read_budget(value: Any, where: Where) -> int | None:
+    """Return the budget, at least the smallest one that the API accepts. A budget of 0 or -1 counts as absent."""
+    if value is None:
+        return None
+    budget = int(as_number(value) or 0)
+    if budget < 1:
+        where.ignore()
+        return None
+    if value != max(budget, MIN_THINKING_BUDGET):
+        where.repair(REPAIR)
+    return max(budget, MIN_THINKING_BUDGET)

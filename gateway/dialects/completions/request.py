@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.dialects.common.adjust import adjust_parameters
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
-from gateway.dialects.common.openai_parameters import read_sampling
+from gateway.dialects.common.openai_parameters import COUNTS, RANGES, read_sampling
 from gateway.dialects.common.parameters import Policy
 from gateway.dialects.common.text import is_blank, repair_text
+from gateway.dialects.common.where import Notes
 from gateway.errors import UnsupportedParameter
+from gateway.repairs import Repair
 from gateway.turn import MAX_CHOICES, Message, Turn
 
 _POLICY = Policy(
@@ -27,7 +30,7 @@ class CompletionRequest:
     """A translated request: the turns to run, and how to send the answers.
 
     Each turn is to be run `n` times. `echoes` holds the text before each choice. `ignored` names parameters without
-    effect.
+    effect, and `repaired` lists its repairs.
     """
 
     turns: tuple[Turn, ...]
@@ -36,6 +39,7 @@ class CompletionRequest:
     stream: bool
     include_usage: bool
     ignored: tuple[str, ...]
+    repaired: tuple[Repair, ...]
 
 
 def parse_request(body: dict[str, Any]) -> CompletionRequest:
@@ -49,6 +53,8 @@ def parse_request(body: dict[str, Any]) -> CompletionRequest:
         )
     if body.get("logprobs") is not None and body["logprobs"] is not False:
         raise unsupported_field("logprobs", "Claude reports no log probabilities. Remove this parameter.")
+    notes = Notes()
+    body = adjust_parameters(body, notes, COUNTS, RANGES)
     prompts, n = _prompts(body["prompt"]), body.get("n") or 1
     if len(prompts) * n > MAX_CHOICES:
         raise invalid_field(
@@ -60,7 +66,8 @@ def parse_request(body: dict[str, Any]) -> CompletionRequest:
         echoes=tuple(prompt if body.get("echo") else "" for prompt in prompts for _ in range(n)),
         stream=bool(body.get("stream")),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
-        ignored=_POLICY.find_ignored(body),
+        ignored=_POLICY.find_ignored(body, notes.ignored),
+        repaired=notes.repaired,
     )
 
 

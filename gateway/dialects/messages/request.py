@@ -6,10 +6,11 @@ little to translate. Parameters that the CLI cannot pass on are refused, or igno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gateway.dialects.common.adjust import adjust_parameters
 from gateway.dialects.common.content import read_joined_text, read_texts
 from gateway.dialects.common.conversation import (
     arrange_messages,
@@ -18,9 +19,10 @@ from gateway.dialects.common.conversation import (
     read_unknown_role,
 )
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.openai_parameters import unique_stops
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
-from gateway.dialects.common.reasoning import read_reasoning
+from gateway.dialects.common.reasoning import cut_budget, read_effort, read_thinking
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_definitions import HONORED_FIELDS, merge_repeated, read_tool
 from gateway.dialects.common.tool_rounds import Utterance
@@ -28,6 +30,9 @@ from gateway.dialects.common.where import Notes
 from gateway.dialects.messages.content import read_content
 from gateway.repairs import Repair
 from gateway.turn import MIN_THINKING_BUDGET, Message, Sampling, Tool, ToolChoice, Turn
+
+#: The beta with which a thinking budget may exceed `max_tokens`.
+INTERLEAVED = "interleaved-thinking-2025-05-14"
 
 _HONORED = frozenset({
     "messages", "model", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "tools",
@@ -67,8 +72,8 @@ class MessagesRequest:
     repaired: tuple[Repair, ...] = ()
 
 
-def parse_request(body: dict[str, Any]) -> MessagesRequest:
-    """Translate a body that MessagesSchema or CountTokensSchema has loaded.
+def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesRequest:
+    """Translate a body that MessagesSchema or CountTokensSchema has loaded; `betas` come from its header.
 
     Raises InvalidRequest, and UnsupportedParameter for parameters that would change the answer but cannot be honored;
     the message names the field.
@@ -77,15 +82,17 @@ def parse_request(body: dict[str, Any]) -> MessagesRequest:
         if body.get(name):
             raise unsupported_field(name, problem)
     notes = Notes()
-    turn = _turn(body, notes)
+    body = adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0})
+    turn = _turn(body, notes, may_exceed=INTERLEAVED in betas)
     return MessagesRequest(turn, bool(body.get("stream")), _find_ignored(body, notes), notes.repaired)
 
 
-def _turn(body: dict[str, Any], notes: Notes) -> Turn:
+def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
     system, messages = _read_conversation(body, notes)
     defined = _tools(body.get("tools") or [], notes)
     config = body.get("output_config") or {}
-    _, thinks = read_reasoning({"thinking": body.get("thinking")})
+    effort, thinks = read_effort(config.get("effort"), notes.at("output_config.effort"))
+    explicit = read_thinking(body.get("thinking") or {})
     return Turn(
         messages=messages,
         requested_model=body.get("model") or None,
@@ -94,9 +101,9 @@ def _turn(body: dict[str, Any], notes: Notes) -> Turn:
         tools=defined,
         tool_choice=_choice(body.get("tool_choice") or {}, defined),
         output_schema=_schema(body, config, notes),
-        effort=config.get("effort"),
-        thinking=thinks,
-        thinking_budget=_budget(body),
+        effort=effort,
+        thinking=(False if thinks is False else None) if explicit is None else explicit,
+        thinking_budget=_budget(body, notes, may_exceed),
     )
 
 
@@ -124,7 +131,7 @@ def _sampling(body: dict[str, Any]) -> Sampling:
         max_tokens=body.get("max_tokens"),
         temperature=body.get("temperature"),
         top_p=effective_top_p(body.get("top_p")),
-        stop=tuple(repair_text(stop) for stop in body.get("stop_sequences") or () if stop),
+        stop=unique_stops(body.get("stop_sequences") or ()),
     )
 
 
@@ -170,7 +177,8 @@ def _schema(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> dict[
     return read_described_schema(wanted, where)
 
 
-def _budget(body: dict[str, Any]) -> int | None:
+def _budget(body: dict[str, Any], notes: Notes, may_exceed: bool) -> int | None:
+    """Return the thinking budget. With interleaved thinking it may exceed `max_tokens`, which the CLI cannot send."""
     thinking = body.get("thinking") or {}
     given = thinking.get("budget_tokens")
     if thinking.get("type") != "enabled" or given is None:
@@ -180,6 +188,8 @@ def _budget(body: dict[str, Any]) -> int | None:
         raise invalid_field(
             "thinking.budget_tokens", f"Expected an integer of {MIN_THINKING_BUDGET} or more."
         )
+    if may_exceed:
+        return cut_budget(budget, body.get("max_tokens"), notes.at("thinking.budget_tokens"))
     if "max_tokens" in body and budget >= body["max_tokens"]:
         raise invalid_field("max_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`.")
     return budget

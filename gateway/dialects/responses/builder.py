@@ -24,7 +24,7 @@ from gateway.dialects.common.tool_forms import NO_FORMS, ToolForm, ToolForms
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
-FIELD_NAMES: FieldNames = {"output_schema": "text.format.schema"}
+FIELD_NAMES: FieldNames = {"output_schema": "text.format.schema", "max_tokens": "max_output_tokens"}
 
 Response = dict[str, Any]
 #: An event of the stream, such as `{"type": "response.output_item.added", …}`.

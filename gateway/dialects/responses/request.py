@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.dialects.common.adjust import adjust_parameters
 from gateway.dialects.common.conversation import read_conversation
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body, Item
-from gateway.dialects.common.openai_parameters import cap_temperature
+from gateway.dialects.common.openai_parameters import COUNTS, RANGES, cap_temperature
 from gateway.dialects.common.parameters import effective_top_p
-from gateway.dialects.common.reasoning import read_reasoning
+from gateway.dialects.common.reasoning import cut_budget, read_reasoning
 from gateway.dialects.common.tool_forms import FUNCTIONS, ToolForms, find_forms
 from gateway.dialects.common.tools import read_tools
 from gateway.dialects.common.where import Notes
@@ -51,7 +52,9 @@ def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = (
     Raises InvalidRequest and UnsupportedParameter; both name the field in `param`.
     """
     parameters.refuse_unsupported(body)
-    summary, notes = _read_summary(body.get("reasoning") or {}), Notes()
+    notes = Notes()
+    body = adjust_parameters(body, notes, COUNTS, RANGES)
+    summary = _read_summary(body.get("reasoning") or {})
     return ResponsesRequest(
         turn=_turn(body, given, earlier, notes),
         stream=bool(body.get("stream")),
@@ -74,7 +77,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
         history,
         history_name="input",
     )
-    effort, thinking = read_reasoning({"reasoning": body.get("reasoning")})
+    effort, thinking, budget = read_reasoning({"reasoning": body.get("reasoning")}, notes)
     return Turn(
         messages=messages,
         requested_model=body.get("model") or None,
@@ -89,6 +92,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
         output_schema=output_format.read_schema(body, notes),
         effort=effort,
         thinking=thinking,
+        thinking_budget=cut_budget(budget, body.get("max_output_tokens"), notes.at("reasoning.max_tokens")),
     )
 
 

@@ -160,13 +160,22 @@ def test_the_project_is_read_once_whether_the_request_or_the_session_names_it(
 
 
 @pytest.mark.parametrize(
-    ("body", "error"), [({"session_id": "none"}, SessionNotFound), ({"project_id": "none"}, ProjectNotFound)]
+    ("body", "error"),
+    [({"session_id": "sess_none"}, SessionNotFound), ({"project_id": "none"}, ProjectNotFound)],
 )
 def test_what_does_not_exist_is_refused(
     harness: SessionHarness, body: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         harness.start(complete_run(), **body)
+
+
+def test_session_id_that_the_client_made_up_is_ignored_and_named(harness: SessionHarness) -> None:
+    for _ in range(2):
+        with harness.turns.claim({"messages": [HI], "session_id": "my-own-id"}, ME) as claimed:
+            assert not claimed.is_claimed
+            assert claimed.session.id.startswith("sess_")
+            assert claimed.plain.notes.ignored == ("session_id",)
 
 
 def test_a_session_takes_one_turn_at_a_time(harness: SessionHarness, session: SessionRecord) -> None:

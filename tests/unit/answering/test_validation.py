@@ -44,7 +44,7 @@ def test_all_errors_are_listed(services: Services) -> None:
     body = {
         "messages": [{"role": "tool", "content": "no call"}],
         "model": "no-such-model",
-        "session_id": "none",
+        "session_id": "sess_none",
         "project_id": "none",
         "logprobs": True,
     }
@@ -54,6 +54,20 @@ def test_all_errors_are_listed(services: Services) -> None:
         *codes
     }
     assert (found["valid"], found["model"]) == (False, None)
+
+
+def test_notes_of_the_request_are_listed(services: Services) -> None:
+    body = {
+        "messages": [{"role": "user", "content": "hi"}],
+        "model": "haiku",
+        "session_id": "my-own-id",
+        "max_tokens": -1,
+        "tools": [{"type": "web_search"}],
+        "seed": 1,
+    }
+    found = validate(services, body)
+    assert found["valid"]
+    assert list(found["ignored_parameters"]) == ["max_tokens", "seed", "session_id", "tools[0]"]
 
 
 def test_a_session_adds_its_model_and_its_messages(services: Services) -> None:

@@ -218,6 +218,23 @@ def test_explicit_thinking_budget_is_ignored_by_models_without_budgets(
     assert (tuning.thinking_budget, tuning.ignored) == (budget, ignored)
 
 
+@pytest.mark.parametrize(
+    ("model", "wanted", "sent"),
+    [
+        (NO_THINKING, 10**6, NO_THINKING.max_tokens),
+        (NO_THINKING, NO_THINKING.max_tokens, NO_THINKING.max_tokens),
+        (Model("claude-new-1"), 10**6, 128_000),
+        (BUDGET, None, None),
+    ],
+)
+def test_model_gets_no_higher_limit_than_it_can_write(
+    model: Model, wanted: int | None, sent: int | None
+) -> None:
+    tuning = tuned(model, sampling=Sampling(wanted))
+    assert tuning.max_tokens == sent
+    assert tuning.ignored == (("max_tokens",) if sent != wanted else ())
+
+
 def test_requested_thinking_wins_over_the_temperature() -> None:
     tuning = tuned(BUDGET, thinking=True, sampling=Sampling(temperature=0.2))
 

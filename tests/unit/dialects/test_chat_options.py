@@ -89,8 +89,6 @@ def test_reasoning_becomes_effort_and_thinking(
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"reasoning_effort": "enormous"}, "reasoning_effort"),
-        ({"reasoning": {"effort": "enormous"}}, "reasoning.effort"),
         ({"reasoning": {"effort": 3}}, "reasoning.effort"),
         ({"reasoning": {"effort": ["low"]}}, "reasoning.effort"),
         ({"thinking": {"type": "sometimes"}}, "thinking.type"),
@@ -104,12 +102,12 @@ def test_error_names_the_invalid_reasoning(fields: dict[str, Any], param: str) -
 
 def test_reasoning_options_without_effect_are_ignored() -> None:
     parsed = request(
-        thinking={"type": "enabled", "budget_tokens": 2048, "display": None},
-        reasoning={"effort": "low", "max_tokens": 5, "generate_summary": "auto"},
+        thinking={"type": "enabled", "display": "omitted"},
+        reasoning={"effort": "low", "exclude": True, "generate_summary": "auto"},
         seed=1,
     )
 
-    assert parsed.ignored == ("reasoning.max_tokens", "seed", "thinking.budget_tokens")
+    assert parsed.ignored == ("reasoning.exclude", "seed", "thinking.display")
 
 
 @pytest.mark.parametrize(("n", "expected"), [(None, 1), (1, 1), (MAX_CHOICES, MAX_CHOICES)])

@@ -65,7 +65,7 @@ def test_default_values_are_not_listed_as_ignored() -> None:
         ({"prompt": "a", "n": 9}, "n"),
         ({"prompt": "a", "suffix": "b"}, "suffix"),
         ({"prompt": "a", "logprobs": 0}, "logprobs"),
-        ({"prompt": "a", "max_tokens": 0}, "max_tokens"),
+        ({"prompt": "a", "max_tokens": "x"}, "max_tokens"),
         ({"prompt": "a", "echo": "yes"}, "echo"),
     ],
     ids=str,

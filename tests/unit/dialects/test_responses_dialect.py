@@ -215,13 +215,13 @@ def test_tool_choice_is_echoed(sent: Any, echoed: Any) -> None:
         ({"input": "hi", "prompt": {"id": "p"}}, "prompt", "unsupported_parameter"),
         ({"input": "hi", "top_logprobs": 2}, "top_logprobs", "unsupported_parameter"),
         ({"input": "hi", "include": ["message.output_text.logprobs"]}, "include[0]", "unsupported_parameter"),
-        ({"input": "hi", "reasoning": {"effort": "huge"}}, "reasoning.effort", None),
+        ({"input": "hi", "reasoning": {"effort": 5}}, "reasoning.effort", None),
         ({"input": "hi", "reasoning": {"summary": "long"}}, "reasoning.summary", None),
         ({"input": "hi", "text": {"format": "json"}}, "text.format", None),
         ({"input": "hi", "text": {"format": {"type": "xml"}}}, "text.format.type", None),
         ({"input": "hi", "text": {"format": {"type": "json_schema"}}}, "text.format.schema", None),
         ({"input": "hi", "metadata": {"a": 1}}, "metadata.a", "invalid_request"),
-        ({"input": "hi", "max_output_tokens": 0}, "max_output_tokens", "invalid_request"),
+        ({"input": "hi", "max_output_tokens": "x"}, "max_output_tokens", "invalid_request"),
     ],
 )  # fmt: skip
 def test_error_names_the_invalid_field(body: Body, param: str, code: str | None) -> None:

@@ -128,27 +128,22 @@ def test_null_in_stream_options_counts_as_absent() -> None:
             (field, True)
             for field in ("temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "stop")
         ],
-        *[(field, "1") for field in ("temperature", "top_p", "max_tokens", "stream", "n", "stream_options")],
+        *[(field, "1") for field in ("stream", "n", "stream_options")],
         *[
             (field, 1)
             for field in ("stream", "model", "session_id", "project_id", "system_prompt", "logprobs")
         ],
         *[(field, {}) for field in ("temperature", "max_tokens", "stop", "tools", "modalities")],
-        *[(field, 0) for field in ("max_tokens", "max_completion_tokens", "n")],
-        ("temperature", -0.1),
-        ("temperature", 2.01),
+        *[(field, "x") for field in ("max_tokens", "temperature", "top_p")],
+        ("n", 0),
         ("temperature", float("nan")),
         ("temperature", 10**400),
-        ("top_p", 1.1),
         ("n", MAX_CHOICES + 1),
-        ("max_output_tokens", 0),
         ("instructions", ["be kind"]),
         ("system", 1),
         ("text", "low"),
         ("stop_sequences", "END"),
-        ("max_tokens", 1.5),
-        ("max_tokens", -1),
-        ("stop", ["a", "b", "c", "d", "e"]),
+        ("stop", ["a"] * 8192),
         ("stream_options", []),
         ("response_format", "json"),
         ("thinking", True),
