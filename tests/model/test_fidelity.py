@@ -133,22 +133,14 @@ def test_every_model_gets_the_complete_conversation(
 # tests/unit/dialects/test_chat_dialect.py has the tables for system texts and for messages of odd shapes.
 
 
-@pytest.mark.parametrize(
-    ("messages", "expected"),
-    [
-        ([user("hi")], []),
-        ([system("A"), user("hi"), assistant("ho"), system("B"), user("hu")], ["A", "B"]),
-    ],
-    ids=["none", "in mid-conversation"],
-)
+@pytest.mark.parametrize("texts", [[], ["A", "B"]], ids=["none", "two"])
 def test_system_prompt_holds_only_the_text_of_the_client(
-    gateway: Gateway, standin: StandIn, messages: list[Body], expected: list[str]
+    gateway: Gateway, standin: StandIn, texts: list[str]
 ) -> None:
-    record = record_of(gateway, standin, messages)
-    assert "\n\n".join(system_texts_of(record)) == "\n\n".join(expected)
+    record = record_of(gateway, standin, [*map(system, texts), user("hi")])
+    assert "\n\n".join(system_texts_of(record)) == "\n\n".join(texts)
     assert "Claude Code" not in json.dumps(record.body["system"])
-    turns = [(message["role"], [message["content"]]) for message in messages if message["role"] != "system"]
-    assert all_turns_of(record) == turns
+    assert all_turns_of(record) == [("user", ["hi"])]
 
 
 def test_system_prompt_field_precedes_system_messages(gateway: Gateway, standin: StandIn) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from gateway.dialects.common.conversation import SYSTEM_ROLES
+from gateway.dialects.common.conversation import SYSTEM_ROLES, count_leading_system
 from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.text import is_blank
 
@@ -43,37 +43,41 @@ def continue_conversation(stored: Sequence[Body], sent: Sequence[Body]) -> Conti
     - A request that starts with an answer, or with the last messages of the conversation, continues from there.
     - All other messages are new and go to the end.
 
-    System messages of a request replace the stored ones.
+    System messages at the start of a request replace those at the start of the conversation.
     """
-    own_system = [message for message in sent if _is_system(message)]
-    dialog = [message for message in sent if not _is_system(message)]
-    history = [message for message in stored if not (own_system and _is_system(message))]
-    history = [] if _is_replay(stored, dialog) else _without_last(history, _count_repeated(history, dialog))
-    conversation = [*own_system, *history, *dialog] if history and own_system else [*history, *sent]
-    return Continuation(history, conversation, _count_unchanged(stored, conversation))
+    own_system, dialog = _split_system(sent)
+    stored_system, earlier = _split_system(stored)
+    if _is_replay(earlier, dialog):
+        system, history = own_system, []
+    else:
+        system = own_system or stored_system
+        history = earlier[: len(earlier) - _count_repeated(earlier, dialog)]
+    conversation = [*system, *history, *dialog]
+    return Continuation(
+        history if own_system else [*system, *history], conversation, _count_unchanged(stored, conversation)
+    )
 
 
-def _is_replay(stored: Sequence[Body], dialog: Sequence[Body]) -> bool:
+def _split_system(messages: Sequence[Body]) -> tuple[list[Body], list[Body]]:
+    """Return the system messages at the start, and the others."""
+    count = count_leading_system(messages)
+    return list(messages[:count]), list(messages[count:])
+
+
+def _is_replay(earlier: Sequence[Body], dialog: Sequence[Body]) -> bool:
     """Return True if the request replays the conversation from its start."""
-    first = next((message for message in stored if not _is_system(message)), None)
-    if first is None or not _has_answer(dialog):
+    if not earlier or not _has_answer(dialog):
         return False
-    return bool(_canonical(first) == _canonical(dialog[0]))
+    return bool(_canonical(earlier[0]) == _canonical(dialog[0]))
 
 
-def _count_repeated(history: Sequence[Body], dialog: Sequence[Body]) -> int:
-    """Return how many of the last messages of `history` the request repeats. One of them must be an answer."""
-    earlier = [_canonical(message) for message in history if not _is_system(message)]
-    later = [_canonical(message) for message in dialog]
-    lengths = range(min(len(earlier), len(later)), 0, -1)
-    repeated = (length for length in lengths if earlier[-length:] == later[:length])
+def _count_repeated(earlier: Sequence[Body], dialog: Sequence[Body]) -> int:
+    """Return how many of the last messages of the conversation the request repeats. One of them must be an answer."""
+    old = [_canonical(message) for message in earlier]
+    new = [_canonical(message) for message in dialog]
+    lengths = range(min(len(old), len(new)), 0, -1)
+    repeated = (length for length in lengths if old[-length:] == new[:length])
     return next((length for length in repeated if _has_answer(dialog[:length])), 0)
-
-
-def _without_last(history: Sequence[Body], count: int) -> list[Body]:
-    dialog = [index for index, message in enumerate(history) if not _is_system(message)]
-    dropped = set(dialog[len(dialog) - count :])
-    return [message for index, message in enumerate(history) if index not in dropped]
 
 
 def _count_unchanged(stored: Sequence[Body], conversation: Sequence[Body]) -> int:
@@ -87,10 +91,6 @@ def _count_unchanged(stored: Sequence[Body], conversation: Sequence[Body]) -> in
 
 def _has_answer(messages: Sequence[Body]) -> bool:
     return any(message.get("role") == "assistant" for message in messages)
-
-
-def _is_system(message: Body) -> bool:
-    return message.get("role") in SYSTEM_ROLES
 
 
 def _canonical(message: Body) -> Any:

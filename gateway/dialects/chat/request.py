@@ -86,7 +86,12 @@ def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
     body = plain.body
     defined, choice = tools.read_tools(body, plain.notes)
     system, messages = conversation.read_conversation(
-        plain.messages, plain.notes, body.get("system_prompt"), plain.messages_field, history
+        plain.messages,
+        plain.notes,
+        body.get("system_prompt"),
+        plain.messages_field,
+        history,
+        repeats_system=True,
     )
     effort, thinking, budget = read_reasoning(body, plain.notes)
     sampling = read_sampling(body)

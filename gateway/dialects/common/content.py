@@ -27,12 +27,14 @@ from gateway.turn import Block
 class ContentPart:
     """A block, with the place of the field that it was read from, for repairs made later.
 
-    `tool` is the name of the tool that a result says it comes from, "" if it says none.
+    `tool` is the name of the tool that a result says it comes from, "" if it says none. `is_note` marks the text of a
+    system message, which stands in the user's turn (see `system_notes`).
     """
 
     block: Block
     where: Where
     tool: str = ""
+    is_note: bool = False
 
 
 Reader = Callable[[dict[str, Any], Where], Block | None]

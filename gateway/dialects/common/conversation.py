@@ -1,9 +1,9 @@
 """Turn a list of chat messages or Responses API items into a conversation that the Messages API accepts.
 
-OpenAI allows any order of roles. The Messages API wants system text apart, alternating roles, and the user first and
-last. System messages are moved to the front, as in https://platform.claude.com/docs/en/api/openai-sdk.
+OpenAI allows any order of roles. The Messages API wants the system prompt apart, alternating roles, and the user first
+and last. The system messages before the first turn are the system prompt; `system_notes` reads the later ones.
 
->>> sent = [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief."}]
+>>> sent = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
 >>> system, messages = read_conversation(sent, Notes())
 >>> system, [message.role for message in messages]
 (('Be brief.',), ['user'])
@@ -11,14 +11,15 @@ last. System messages are moved to the front, as in https://platform.claude.com/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any
 
 from gateway.dialects.common import openai_messages
-from gateway.dialects.common.content import ContentPart, read_joined_text
+from gateway.dialects.common.content import ContentPart
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.parameters import asks_something
+from gateway.dialects.common.system_notes import read_system
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance, arrange_tool_rounds
 from gateway.dialects.common.where import Notes, Where
@@ -57,20 +58,25 @@ def read_conversation(
     field: str = "messages",
     history: Sequence[dict[str, Any]] = (),
     history_name: str = HISTORY,
+    *,
+    repeats_system: bool = False,
 ) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """Return the system texts, `system_prompt` first, and the messages of a Turn.
 
     `history` holds earlier messages that the client has not sent. Errors call the client's list `field`, and a message
-    of the history `history_name`; `notes` takes repairs. Raises UnsupportedParameter and InvalidRequest (code
-    `missing_user_message` if no message has content).
+    of the history `history_name`; `notes` takes repairs. With `repeats_system`, each request brings the system prompt
+    again, so the system messages at its start go before the history. Raises UnsupportedParameter and InvalidRequest
+    (code `missing_user_message` if no message has content).
     """
     reader = _Reader(system_prompt or "")
+    places = _places(messages, notes, field)
+    leading = count_leading_system(messages) if repeats_system else 0
+    for index, message in enumerate(messages[:leading]):
+        reader.read(message, index, places[index])
     for index, message in enumerate(history):
         reader.read(message, index, notes.at(history_name.format(index), is_past=True))
-    newest = find_newest(messages)
-    for index, message in enumerate(messages):
-        where = notes.at(f"{field}[{index}]", is_past=index < newest)
-        reader.read(message, len(history) + index, where)
+    for index, message in enumerate(messages[leading:], start=leading):
+        reader.read(message, len(history) + index, places[index])
     system = tuple(text for text in reader.system if not is_blank(text))
     return system, arrange_messages(reader.utterances, notes.at(field), has_system=bool(system))
 
@@ -87,6 +93,17 @@ def arrange_messages(
         problem = "The conversation has no user message with content. Add one."
         raise InvalidRequest(problem, param=str(where), code="missing_user_message")
     return _user_to_user(messages, where)
+
+
+def _places(messages: Sequence[dict[str, Any]], notes: Notes, field: str) -> list[Where]:
+    newest = find_newest(messages)
+    return [notes.at(f"{field}[{index}]", is_past=index < newest) for index in range(len(messages))]
+
+
+def count_leading_system(messages: Sequence[dict[str, Any]]) -> int:
+    """Return the number of system messages before the first turn."""
+    turns = (index for index, message in enumerate(messages) if message.get("role") not in SYSTEM_ROLES)
+    return next(turns, len(messages))
 
 
 def find_newest(messages: Sequence[Any]) -> int:
@@ -138,7 +155,7 @@ class _Reader:
             return
         name_ignored_fields(message, where)
         if role in SYSTEM_ROLES:
-            self.system.append(read_joined_text(message.get("content"), where.field("content")))
+            read_system(message.get("content"), where.field("content"), self.system, self.utterances)
         elif role == "assistant":
             self.utterances.append(("assistant", self._read_assistant(message, index, where)))
         elif role == "tool":
@@ -176,10 +193,10 @@ def read_unknown_role(
     return openai_messages.read_user({"name": role, **message}, where)
 
 
-def name_ignored_fields(message: dict[str, Any], where: Where) -> None:
-    """Note the fields of a message that ask for something and have no effect."""
+def name_ignored_fields(message: dict[str, Any], where: Where, honored: Container[str] = ()) -> None:
+    """Note the fields of a message that ask for something and have no effect. `honored` names more that have one."""
     for name, value in message.items():
-        if name not in _HONORED and asks_something(value, (False,)):
+        if name not in _HONORED and name not in honored and asks_something(value, (False,)):
             where.field(name).ignore(once=True)
 
 

@@ -96,7 +96,11 @@ class _Rounds:
                 others.append(part.block)
             elif any(part is orphan for orphan in orphans):
                 others += self._read_orphan(part)
-        self._add("user", [*map(self._end_call, self._calls), *others])
+        answered = [self._end_call(call) for call in self._calls]
+        has_only_notes = not orphans and all(
+            part.is_note or part.block["type"] == "tool_result" for part in parts
+        )
+        self._add("user", _append_notes(answered, others) if has_only_notes else answered + others)
         self._calls = []
 
     def _add(self, role: Role, blocks: list[Block]) -> None:
@@ -170,6 +174,17 @@ class _Rounds:
     def _read_orphan(self, result: ContentPart) -> list[Block]:
         result.where.repair("orphan-result")
         return [{"type": "text", "text": ORPHAN}, *result.block.get("content", ())]
+
+
+def _append_notes(results: list[Block], notes: list[Block]) -> list[Block]:
+    """Return the results with the system's notes at the end of the last one, as Claude Code does it.
+
+    A CLI process that waits for results takes nothing else, so the conversation could not continue in it otherwise.
+    """
+    if not results or not notes:
+        return results + notes
+    *earlier, last = results
+    return [*earlier, {**last, "content": [*last.get("content", ()), *notes]}]
 
 
 def _content(result: Block) -> tuple[Any, bool]:

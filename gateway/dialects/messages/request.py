@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gateway.dialects.common.adjust import adjust_parameters
-from gateway.dialects.common.content import read_joined_text, read_texts
+from gateway.dialects.common.content import read_texts
 from gateway.dialects.common.conversation import (
     arrange_messages,
     find_newest,
@@ -23,6 +23,7 @@ from gateway.dialects.common.openai_parameters import unique_stops
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
 from gateway.dialects.common.reasoning import cut_budget, read_effort, read_thinking
+from gateway.dialects.common.system_notes import read_system
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_definitions import HONORED_FIELDS, merge_repeated, read_tool
 from gateway.dialects.common.tool_rounds import Utterance
@@ -91,7 +92,7 @@ def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
     system, messages = _read_conversation(body, notes)
     defined = _tools(body.get("tools") or [], notes)
     config = body.get("output_config") or {}
-    effort, thinks = read_effort(config.get("effort"), notes.at("output_config.effort"))
+    effort, thinks = _effort(body, config, notes)
     explicit = read_thinking(body.get("thinking") or {})
     return Turn(
         messages=messages,
@@ -108,22 +109,40 @@ def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
 
 
 def _read_conversation(body: dict[str, Any], notes: Notes) -> tuple[tuple[str, ...], tuple[Message, ...]]:
-    """Return the system texts, with later ones moved to the front as in chat, and the messages."""
+    """Return the texts of the system prompt, and the messages."""
     given = body.get("system") or []
     system = [repair_text(given)] if isinstance(given, str) else read_texts(given, notes.at("system"))
     utterances: list[Utterance] = []
     newest = find_newest(body["messages"])
     for index, message in enumerate(body["messages"]):
         where = notes.at(f"messages[{index}]", is_past=index < newest)
-        name_ignored_fields(message, where)
-        if message["role"] == "system":
-            system.append(read_joined_text(message.get("content"), where.field("content")))
+        is_system = message["role"] == "system"
+        name_ignored_fields(message, where, ("output_config",) if is_system else ())
+        if is_system:
+            read_system(message.get("content"), where.field("content"), system, utterances)
         elif message["role"] in ("user", "assistant"):
             utterances.append((message["role"], read_content(message, where.field("content"))))
         else:
             utterances.append(("user", read_unknown_role(message, where, _ROLES)))
     texts = tuple(text for text in system if not is_blank(text))
     return texts, arrange_messages(utterances, notes.at("messages"), has_system=bool(texts))
+
+
+def _effort(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> tuple[str | None, bool | None]:
+    """Return the effort that was set last, as `read_effort` does. A system message sets it for all that follows."""
+    effort = read_effort(config.get("effort"), notes.at("output_config.effort"))
+    for index, message in enumerate(body["messages"]):
+        own = message.get("output_config") if message["role"] == "system" else None
+        if own is None:
+            continue
+        where = notes.at(f"messages[{index}].output_config")
+        word = own.get("effort") if isinstance(own, dict) else None
+        if isinstance(word, str):
+            found = read_effort(word, where.field("effort"))
+            effort = effort if found == (None, None) else found
+        else:
+            where.ignore()
+    return effort
 
 
 def _sampling(body: dict[str, Any]) -> Sampling:

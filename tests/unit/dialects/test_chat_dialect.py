@@ -58,20 +58,22 @@ def test_question_becomes_one_user_message() -> None:
     assert roles_and_texts(request(HELLO).turn.messages) == [("user", ["hello"])]
 
 
-def test_system_messages_are_moved_to_the_front_in_order() -> None:
+def test_only_system_messages_before_the_first_turn_are_the_system_prompt() -> None:
     turn = request(
         {"role": "developer", "content": "one\n"},
-        HELLO,
+        {"role": "user", "content": " "},
         {"role": "system", "content": parts("two, ", "and more")},
-        {"role": "user", "content": "again"},
+        HELLO,
         {"role": "system", "content": " "},
         {"role": "system"},
-        {"role": "system", "content": "three"},
+        {"role": "developer", "content": parts("thr", "ee")},
+        {"role": "user", "content": "again"},
         system_prompt="zero",
     ).turn
 
-    assert turn.system == ("zero", "one\n", "two, and more", "three")
-    assert roles_and_texts(turn.messages) == [("user", ["hello", "again"])]
+    assert turn.system == ("zero", "one\n", "two, and more")
+    three = "<system-reminder>\nthree\n</system-reminder>"
+    assert roles_and_texts(turn.messages) == [("user", ["hello", three, "again"])]
 
 
 @pytest.mark.parametrize("content", [None, "", " ", "\n\t", [], parts(""), parts(" ", "\n")])

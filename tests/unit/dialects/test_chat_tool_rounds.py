@@ -47,7 +47,6 @@ def test_tool_calls_and_results_become_blocks() -> None:
     assert blocks(
         assistant_calls("a", "b", content="Let me see."),
         tool_message("b", "two"),
-        {"role": "system", "content": "hoisted"},
         tool_message("a", "one"),
         {"role": "user", "content": "go on"},
     ) == [

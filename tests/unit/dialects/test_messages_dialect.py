@@ -74,9 +74,16 @@ MEANT: dict[str, tuple[Body, Turn]] = {
         {"system": [text("A") | CACHED, text(" \n"), text("B")]},
         Turn(HI, system=("A", "B"), sampling=LIMIT),
     ),
-    "a system message": (
-        {"system": "A", "messages": [*HELLO, {"role": "system", "content": [text("B")]}]},
+    "a system message at the start": (
+        {"system": "A", "messages": [{"role": "system", "content": [text("B")]}, *HELLO]},
         Turn(HI, system=("A", "B"), sampling=LIMIT),
+    ),
+    "an effort in a system message": (
+        {
+            "messages": [*HELLO, {"role": "system", "content": [], "output_config": {"effort": "low"}}],
+            "output_config": {"effort": "high"},
+        },
+        Turn(HI, sampling=LIMIT, effort="low"),
     ),
     "blocks": (
         {

@@ -79,6 +79,17 @@ def test_system_messages_replace_the_stored_ones() -> None:
     assert (same.history, same.unchanged) == ([A, B], 3)
 
 
+def test_system_messages_between_turns_stay_where_they_are() -> None:
+    stored = [system("old"), A, B, system("note"), C, D]
+
+    found = continue_conversation(stored, [system("new"), NEW, system("later note")])
+    assert found.conversation == [system("new"), A, B, system("note"), C, D, NEW, system("later note")]
+    assert found.history == [A, B, system("note"), C, D]
+
+    replayed = continue_conversation(stored, [*stored, NEW])
+    assert (replayed.conversation, replayed.unchanged) == ([*stored, NEW], len(stored))
+
+
 @pytest.mark.parametrize(
     ("stored", "sent"),
     [
