@@ -30,6 +30,7 @@ GatewayError
 │   ├── TurnStopped 409
 │   └── SessionBusy 409
 ├── RateLimited 429
+│   ├── AccountLimitReached
 │   ├── TooManyTurns
 │   ├── LimitReached
 │   └── QuotaExceeded
@@ -37,6 +38,7 @@ GatewayError
 ├── Unavailable 503
 │   ├── ClaudeUnavailable
 │   ├── NotLoggedIn
+│   │   └── BillingProblem
 │   ├── Overloaded
 │   ├── ShuttingDown
 │   └── StoreError
@@ -209,7 +211,11 @@ class NotServed(ClientError, status=501, code="not_implemented"):
 
 
 class RateLimited(GatewayError, status=429, type="rate_limit_error", code="rate_limit_exceeded"):
-    """The account behind the gateway has reached a limit."""
+    """A limit is reached."""
+
+
+class AccountLimitReached(RateLimited, code="account_limit_reached"):
+    """The account behind the gateway has reached a limit of Anthropic's API, so all clients have to wait."""
 
 
 class TooManyTurns(RateLimited, code="too_many_turns"):
@@ -240,6 +246,10 @@ class ClaudeUnavailable(Unavailable, code="claude_unavailable"):
 
 class NotLoggedIn(Unavailable, code="claude_not_logged_in"):
     """The CLI has no valid login."""
+
+
+class BillingProblem(NotLoggedIn, code="billing_problem"):
+    """Anthropic rejects requests of the account because of its balance or its payment."""
 
 
 class Overloaded(Unavailable, code="overloaded"):

@@ -99,7 +99,7 @@ def assert_errors(sync: dict[str, Any]) -> None:
 
     invalid = "invalid_request_error"
     assert sync["RateLimitError"] == status_error(
-        "RateLimitError", 429, "rate_limit_exceeded", None, "rate_limit_error"
+        "RateLimitError", 429, "account_limit_reached", None, "rate_limit_error"
     )
     assert sync["BadRequestError"] == status_error(
         "BadRequestError", 400, "unsupported_parameter", "logprobs", invalid

@@ -136,7 +136,7 @@ def test_token_limit_makes_the_response_incomplete(gateway: Gateway, standin: St
 def test_failure_before_the_first_event_has_a_real_status(gateway: Gateway, standin: StandIn) -> None:
     standin.default(error(429, headers={"retry-after": "3600", "x-should-retry": "false"}))
     for stream in (False, True):
-        assert status_code_and_param(post(gateway, "hi", stream=stream))[:2] == (429, "rate_limit_exceeded")
+        assert status_code_and_param(post(gateway, "hi", stream=stream))[:2] == (429, "account_limit_reached")
     assert status_code_and_param(post(gateway, "hi", model="gpt-none"))[:2] == (400, "model_not_supported")
 
 

@@ -68,18 +68,19 @@ def read_broken_stream(gateway: Gateway, **fields: Any) -> tuple[str, Body]:
 
 Expected = tuple[int, str, dict[str, str]]
 NOT_LOGGED_IN: Expected = (503, "claude_not_logged_in", {"x-should-retry": "false"})
+BILLING: Expected = (503, "billing_problem", {"x-should-retry": "false"})
 UPSTREAM: Expected = (502, "upstream_error", {})
 RETRYING = ("retry-after", "x-should-retry")
 
 REFUSED: dict[str, tuple[Reply, Expected]] = {
     "400": (error(400, message="something odd"), (400, "invalid_request", {})),
-    "400 credit": (error(400, message="Your credit balance is too low to access the API."), NOT_LOGGED_IN),
+    "400 credit": (error(400, message="Your credit balance is too low to access the API."), BILLING),
     "401": (error(401), NOT_LOGGED_IN),
-    "402": (error(402, message="Payment required"), NOT_LOGGED_IN),
+    "402": (error(402, message="Payment required"), BILLING),
     "403": (error(403), NOT_LOGGED_IN),
     "404": (error(404), (400, "model_not_supported", {})),
     "413": (error(413), (413, "request_too_large", {})),
-    "429": (error(429), (429, "rate_limit_exceeded", {"retry-after": "1"})),
+    "429": (error(429), (429, "account_limit_reached", {"retry-after": "1"})),
     "500": (error(500), UPSTREAM),
     "504": (error(504), UPSTREAM),
     "529": (error(529), (503, "overloaded", {"retry-after": "5"})),
@@ -151,7 +152,7 @@ def test_short_overload_is_retried(gateway: Gateway, standin: StandIn) -> None:
 def test_short_rate_limit_is_left_to_the_client(gateway: Gateway, standin: StandIn) -> None:
     standin.default(error(429, headers={"retry-after": "7"}))
     answer = gateway.api.chat()
-    message_of_error(answer, 429, "rate_limit_exceeded")
+    message_of_error(answer, 429, "account_limit_reached")
     assert answer.json()["error"]["type"] == "rate_limit_error"
     assert 7 <= int(answer.headers["retry-after"]) <= 12
     assert "x-should-retry" not in answer.headers
@@ -170,7 +171,7 @@ def test_rate_limit_that_resets_in_hours_forbids_a_retry(
     }
     standin.default(error(429, headers=limit))
     answer = gateway.api.chat()
-    message_of_error(answer, 429, "rate_limit_exceeded")
+    message_of_error(answer, 429, "account_limit_reached")
     assert HOURS - 60 < int(answer.headers["retry-after"]) <= HOURS
     assert answer.headers["x-should-retry"] == "false"
     assert len(standin.messages) == 1
@@ -193,7 +194,7 @@ def test_rejected_login_shows_in_health_until_an_answer_succeeds(
 
 MIDWAY: dict[str, tuple[Reply, str]] = {
     "overloaded": (stream_error(3, reply=SLOW), "overloaded"),
-    "limited": (stream_error(3, type="rate_limit_error", reply=SLOW), "rate_limit_exceeded"),
+    "limited": (stream_error(3, type="rate_limit_error", reply=SLOW), "account_limit_reached"),
     "internal": (stream_error(3, type="api_error", reply=SLOW), "upstream_error"),
     "cut": (cut(3, reply=SLOW), "upstream_error"),
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from gateway import errors
 from gateway.claude.cli.protocol import SystemMessage
@@ -107,14 +108,19 @@ def _context_length_error(message: str) -> errors.ContextLengthExceeded:
     return errors.ContextLengthExceeded(text, param="messages")
 
 
-def _rate_limit_error(facts: FailureFacts) -> errors.RateLimited:
+def _rate_limit_error(facts: FailureFacts) -> errors.AccountLimitReached:
     wait = facts.retry_after
     if facts.resets_at is not None:
         wait = max(wait or 0.0, facts.resets_at - time.time(), 1.0)
     # The CLI announces the waits that it would sit through itself. A limit without one takes long to reset.
     is_long = wait is None or wait > LONG_WAIT_SECONDS
-    return errors.RateLimited(
-        "The account behind the gateway has reached a limit of Anthropic's API.",
+    if facts.resets_at is not None:
+        advice = f"It resets at {datetime.fromtimestamp(facts.resets_at, timezone.utc):%Y-%m-%d %H:%M} UTC."
+    else:
+        advice = "Try again later." if is_long else "Try again shortly."
+    return errors.AccountLimitReached(
+        f"The account behind the gateway has reached a limit of Anthropic's API. {advice} Another model may have a "
+        "limit of its own; the operator can use another account.",
         retry_after=wait or LONG_WAIT_SECONDS,
         should_retry=False if is_long else None,
     )
@@ -122,7 +128,11 @@ def _rate_limit_error(facts: FailureFacts) -> errors.RateLimited:
 
 def _login_error(facts: FailureFacts) -> errors.NotLoggedIn:
     if facts.error == "billing_error" or facts.status == 402:
-        return errors.NotLoggedIn("The account behind the gateway has a billing problem.", should_retry=False)
+        return errors.BillingProblem(
+            "Anthropic rejects the account behind the gateway because of its balance or its payment. Trying again does "
+            "not help. The operator can correct this at https://platform.claude.com/settings/billing.",
+            should_retry=False,
+        )
     return errors.NotLoggedIn(
         "The gateway's Claude Code CLI is not logged in, or its login was refused. "
         "The operator can log it in with `claude` and /login, `claude setup-token` or an API key.",

@@ -8,13 +8,15 @@ import pytest
 
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
 from gateway.errors import (
+    AccountLimitReached,
+    BillingProblem,
     ContextLengthExceeded,
     GatewayError,
     InvalidRequest,
+    LimitReached,
     ModelNotSupported,
     NotLoggedIn,
     Overloaded,
-    RateLimited,
     RequestTooLarge,
     UpstreamError,
 )
@@ -24,10 +26,11 @@ from gateway.errors import (
     ("facts", "error"),
     [
         (FailureFacts(terminal_reason="prompt_too_long"), ContextLengthExceeded),
-        (FailureFacts(status=429), RateLimited),
-        (FailureFacts(error="rate_limit"), RateLimited),
+        (FailureFacts(status=429), AccountLimitReached),
+        (FailureFacts(error="rate_limit"), AccountLimitReached),
         (FailureFacts(error="authentication_failed"), NotLoggedIn),
-        (FailureFacts(status=402), NotLoggedIn),
+        (FailureFacts(status=402), BillingProblem),
+        (FailureFacts(error="billing_error", status=400), BillingProblem),
         (FailureFacts(status=404), ModelNotSupported),
         (FailureFacts(error="model_not_found"), ModelNotSupported),
         (FailureFacts(status=529), Overloaded),
@@ -72,9 +75,22 @@ def test_long_waits_tell_sdks_not_to_retry(
     assert (error.retry_after, error.should_retry) == (retry_after, should_retry)
 
 
-def test_reset_of_a_rate_limit_extends_the_wait() -> None:
+def test_reset_of_a_rate_limit_extends_the_wait_and_is_in_the_message() -> None:
     error = classify_failure(FailureFacts(status=429, retry_after=5.0, resets_at=time.time() + 1000))
     assert error.retry_after == pytest.approx(1000, abs=5)
+    assert "It resets at 20" in error.message
+    assert classify_failure(FailureFacts(status=429, resets_at=4102444800.0)).message.count(
+        "2100-01-01 00:00 UTC"
+    )
+
+
+def test_limit_of_the_account_of_a_key_and_billing_have_three_codes_and_say_what_to_do() -> None:
+    account, billing = classify_failure(FailureFacts(status=429)), classify_failure(FailureFacts(status=402))
+    codes = {account.code, billing.code, LimitReached.code}
+    assert codes == {"account_limit_reached", "billing_problem", "rate_limit_exceeded"}
+    assert "Try again later" in account.message
+    assert "operator can correct this" in billing.message
+    assert (billing.status, billing.should_retry) == (503, False)
 
 
 def test_retries_are_hopeless_for_logins_and_rate_limits_only() -> None:
