@@ -40,8 +40,8 @@ def _input_part(part: Item) -> Item:
     if kind in ("image_url", "input_image"):
         url = part.get("image_url")
         image = url if isinstance(url, dict) else {"url": url, "detail": part.get("detail")}
-        return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail") or "auto"}
-    if kind == "file":
+        return {"type": "input_image", "image_url": image.get("url"), "detail": image.get("detail") or "auto"}
+    if kind == "file" and isinstance(part.get("file"), dict):
         return {"type": "input_file", **part["file"]}
     return part
 
