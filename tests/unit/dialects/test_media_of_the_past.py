@@ -20,7 +20,7 @@ from gateway.turn import Turn
 from tests.support.pictures import data_url, plain
 from tests.support.recorded import assistant, user
 
-CONTENTS = st.sampled_from(
+CONTENTS: st.SearchStrategy[Any] = st.sampled_from(
     [
         *("", " ", "a.png", "https://example.com/a", "data:", "data:image/png;base64,", "!", "aGVsbG8="),
         *(7, None, [], {}, {"url": None}, {"url": 3}, True),
