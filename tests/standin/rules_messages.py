@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from .models import Model
@@ -240,19 +241,25 @@ def _prefill(body: Body, model: Model) -> Iterator[str]:
 
 
 def _cache_breakpoints(body: Body, _model: Model) -> Iterator[str]:
-    found = _count_breakpoints([body.get("tools"), body.get("system"), body["messages"]])
+    lifetimes = list(_cache_lifetimes([body.get("tools"), body.get("system"), body["messages"]]))
+    found = len(lifetimes)
     if found > MAX_CACHE_BREAKPOINTS:
         yield (
             f"A maximum of {MAX_CACHE_BREAKPOINTS} blocks with cache_control may be provided. Found {found}."
         )
+    # https://github.com/agno-agi/agno/pull/8406
+    if any(earlier == "5m" and later == "1h" for earlier, later in pairwise(lifetimes)):
+        yield "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block."
 
 
-def _count_breakpoints(value: Any) -> int:
+def _cache_lifetimes(value: Any) -> Iterator[str]:
     if isinstance(value, list):
-        return sum(map(_count_breakpoints, value))
-    if isinstance(value, dict):
-        return bool(value.get("cache_control")) + _count_breakpoints(value.get("content"))
-    return 0
+        for item in value:
+            yield from _cache_lifetimes(item)
+    elif isinstance(value, dict):
+        yield from _cache_lifetimes(value.get("content"))
+        if mark := value.get("cache_control"):
+            yield mark.get("ttl", "5m")
 
 
 message_rules: tuple[Callable[[Body, Model], Iterator[str]], ...] = (

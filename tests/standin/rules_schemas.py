@@ -53,21 +53,22 @@ def output_format(body: Body, model: Model) -> Iterator[str]:
     yield from (
         f"{_WHERE}.{name}: Extra inputs are not permitted" for name in wanted.keys() - {"type", "schema"}
     )
-    yield from _root(wanted.get("schema"))
+    yield from structured_schema(f"{_WHERE}.schema", wanted.get("schema"))
 
 
-def _root(schema: Any) -> Iterator[str]:
+def structured_schema(where: str, schema: Any) -> Iterator[str]:
+    """Yield the problems of a schema that output or a strict tool is held to."""
     if not isinstance(schema, dict):
-        yield f"{_WHERE}.schema: Input should be a valid dictionary"
+        yield f"{where}: Input should be a valid dictionary"
         return
     if invalid_json_schema(schema):
-        yield f"{_WHERE}.schema: JSON schema is invalid. It must match JSON Schema draft 2020-12"
+        yield f"{where}: JSON schema is invalid. It must match JSON Schema draft 2020-12"
     if schema.get("type") != "object":
-        yield f"{_WHERE}.schema: The root schema must be of type 'object'"
+        yield f"{where}: The root schema must be of type 'object'"
     nodes = list(_nodes(schema))
     for node in nodes:
-        yield from (f"{_WHERE}.schema: {problem}" for problem in _node(node))
-    yield from (f"{_WHERE}.schema: {problem}" for problem in _whole(schema, nodes))
+        yield from (f"{where}: {problem}" for problem in _node(node))
+    yield from (f"{where}: {problem}" for problem in _whole(schema, nodes))
 
 
 def _node(schema: Any) -> Iterator[str]:

@@ -29,6 +29,7 @@ from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
 from gateway.json_schema import ValueMapping
 from gateway.lenient_json import dumps, loads
+from gateway.partial_json import trim_json
 from gateway.turn import Block, Done, Event, Message, Started, Text, Thinking, ToolArguments, ToolCall, Usage
 
 # The CLI continues on its own after these stop reasons.
@@ -71,12 +72,9 @@ class UnmappedArguments:
     fragments: list[str] = field(default_factory=list)
 
     def to_client(self) -> str:
-        """Return the arguments in the client's form, or "" if they were cut off."""
-        try:
-            given = loads("".join(self.fragments) or "{}")
-        except ValueError:
-            return ""
-        return dumps(self.mapping.to_client(given)).decode()
+        """Return the arguments in the client's form. What a token limit has cut off is completed or left out."""
+        text = trim_json("".join(self.fragments) or "{}")
+        return "" if text is None else dumps(self.mapping.to_client(loads(text))).decode()
 
 
 class AnswerReader:

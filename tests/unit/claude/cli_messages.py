@@ -47,6 +47,11 @@ def arguments(index: int, fragment: str) -> ApiEvent:
     return {"type": "content_block_delta", "index": index, "delta": delta}  # type: ignore[typeddict-item]
 
 
+def stop_block(index: int) -> ApiEvent:
+    """Return the end of a content block."""
+    return {"type": "content_block_stop", "index": index}
+
+
 def stop(reason: str, tokens: int = 5) -> ApiEvent:
     """Return the end of an API message."""
     usage: ApiUsage = {"input_tokens": 10, "output_tokens": tokens}

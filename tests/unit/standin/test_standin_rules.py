@@ -111,6 +111,28 @@ TOOLS = [
     (request(tools=[tool(anyOf=[{}])]), "at the top level"),
     (request(tools=[tool(properties={"a b": {}})]), "Property keys"),
     (request(tools=[tool(properties=["a"])]), "properties"),
+    (request(tools=[tool(properties={"a": {"type": "int"}})]), "draft 2020-12"),
+    (request(tools=[tool(required=["a", "a"])]), "draft 2020-12"),
+    (request(tools=[{**tool(), "description": None}]), "description"),
+    (request(tools=[{**tool(), "parameters": {}}]), "Extra inputs"),
+    (request(tools=[{**tool(), "defer_loading": True, "input_examples": [{}]}]), None),
+    (request(tools=[{**tool(additionalProperties=False), "strict": True}]), None),
+    (request(tools=[{**tool(), "strict": True}]), "must be explicitly set to false"),
+    (request(OPUS_4_0, tools=[{**tool(additionalProperties=False), "strict": True}]), "not support strict"),
+    (
+        request(
+            tools=[{**tool(f"t{index}", additionalProperties=False), "strict": True} for index in range(21)]
+        ),
+        "Too many strict tools",
+    ),
+    (request(tools=[{**tool(), "cache_control": {"type": "ephemeral"}}]), None),
+    (
+        request(
+            tools=[{**tool(), "cache_control": {"type": "ephemeral"}}],
+            system=[{"type": "text", "text": "s", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        ),
+        "must not come after",
+    ),
     (request(tools=[{"type": "web_search_20250305", "name": "web_search"}]), None),
     (request(tools=[tool(), tool()]), "unique"),
     (request(tools="look"), "valid list"),
