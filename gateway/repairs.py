@@ -20,6 +20,7 @@ REPAIRS: dict[str, str] = {
     "item-left-out": "An item without content for the model, such as encrypted content, was left out.",
     "missing-result": "A tool call without a result got an error result that says it was interrupted.",
     "orphan-result": "The result of a tool call that is not in the messages before it became text.",
+    "output-schema": "The schema of the answer was corrected, wrapped in an object or freed of rules the API rejects.",
     "parameter-adjusted": "A parameter had a value that it cannot have, and got the nearest one.",
     "part-as-text": "A part of an earlier message or of a tool's result that the API does not take became text.",
     "repeated-call": "A copy of a tool call was dropped.",

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from operator import add, sub
 from typing import Any, Literal
 
-from gateway.json_schema import ValueMapping
+from gateway.json_schema import OutputSchema, ValueMapping
+from gateway.json_schema.mapping import Schema
 from gateway.repairs import Repair
 
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
@@ -160,6 +161,7 @@ class Model:
     - Costs are in USD per 1,000 tokens, None if unknown; input read from the cache costs `cache_read_factor` of it.
     - `thinking` is "none", within a "budget" of tokens, or "adaptive"; `thinking_off` means that it can be turned off.
     - `sampling` says if the model accepts temperature and top_p together, one of them, or none.
+    - `structured_outputs` says if the API limits its text to a JSON schema (`output_config.format`).
     - `described` is False for a name that the CLI has not listed.
     """
 
@@ -175,6 +177,7 @@ class Model:
     thinking: Literal["none", "budget", "adaptive"] = "adaptive"
     thinking_off: bool = True
     sampling: Literal["both", "one", "none"] = "both"
+    structured_outputs: bool = True
     efforts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
@@ -197,7 +200,7 @@ class Turn:
     - `requested_model` is the name that the client sent (None: the configured default). A dialect leaves `model` None;
       the answering layer resolves the name once and sets it.
     - `system` holds parts of the system prompt, which the CLI joins with a blank line.
-    - `output_schema` is a JSON schema of type object that the answer must follow.
+    - `output_schema` is the JSON schema that the answer must follow, in the forms of `gateway.json_schema`.
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
     - `owner` identifies the client: a process that answered one owner is never used for another.
@@ -212,7 +215,7 @@ class Turn:
     sampling: Sampling = field(default_factory=Sampling)
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
-    output_schema: Mapping[str, Any] | None = None
+    output_schema: OutputSchema | None = None
     effort: str | None = None
     thinking: bool | None = None
     thinking_budget: int | None = None
@@ -226,6 +229,19 @@ class Turn:
         if self.model is None:
             raise ValueError("The turn's model was not resolved.")
         return self.model
+
+    @property
+    def output_format(self) -> Schema | None:
+        """Return the schema for the API's structured output, if the model and the schema are made for it."""
+        has_format = self.model is not None and self.model.structured_outputs
+        return self.output_schema.format if has_format and self.output_schema is not None else None
+
+    @property
+    def output_tool_schema(self) -> Schema | None:
+        """Return the schema of the CLI's tool StructuredOutput, if the answer has to come through it."""
+        if self.output_schema is None or self.output_format is not None:
+            return None
+        return self.output_schema.tool
 
 
 @dataclass(frozen=True, slots=True)

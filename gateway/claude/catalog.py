@@ -9,6 +9,7 @@ automatically, and short names such as "opus" mean the same as in the CLI.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -20,10 +21,13 @@ from typing import Any
 from gateway.claude.cli.protocol import ModelInfo
 from gateway.claude.model_names import canonical_id, find_families, is_cloud_name, parse_name, split_wide
 from gateway.errors import ModelNotFound, ModelNotSupported
+from gateway.json_schema import OutputSchema
+from gateway.lenient_json import dumps
 from gateway.turn import CACHE_READ_FACTOR, Model
 
 SHIPPED = Path(__file__).with_name("models.json")
 
+MAX_REJECTED_FORMATS = 1000
 UNDESCRIBED_EFFORTS = ("low", "medium", "high")  # the CLI drops the effort if the model does not accept it
 
 _PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) per Mtok")
@@ -52,6 +56,7 @@ class ModelCatalog:
         self._cache_read_factors: dict[str, float] = data.get("cache_read_factors", {})
         self._patterns = [_split_pattern(one) for one in patterns]
         self._reported: tuple[ModelInfo, ...] = ()
+        self._rejected_formats: set[tuple[str, bytes]] = set()
         self._note_ids([])
 
     def merge(self, reported: Iterable[ModelInfo]) -> None:
@@ -110,6 +115,19 @@ class ModelCatalog:
     def remember_no_sampling(self, model: Model) -> None:
         """Send no more sampling parameters to a model, because the API has rejected them."""
         self._models[model.id] = replace(model, sampling="none", thinking_off=False)
+
+    def remember_no_format(self, model: Model, schema: OutputSchema | None = None) -> None:
+        """Note that the API has rejected structured output for a model, with any schema or only with this one."""
+        if len(self._rejected_formats) >= MAX_REJECTED_FORMATS:
+            self._rejected_formats.clear()
+        self._rejected_formats.add((model.id, b"" if schema is None else _digest_schema(schema)))
+
+    def rejects_format(self, model: Model, schema: OutputSchema) -> bool:
+        """Return True if the API has rejected structured output for the model and the schema before."""
+        rejected = self._rejected_formats
+        return bool(rejected) and not rejected.isdisjoint(
+            {(model.id, b""), (model.id, _digest_schema(schema))}
+        )
 
     def _find_model(self, name: str) -> Model | None:
         """Return the listed model that `name` stands for in any form, or None."""
@@ -184,6 +202,10 @@ def _split_pattern(text: str) -> tuple[str, str]:
 def _last_part(name: str) -> str:
     """Return the name without the providers before it: "sonnet" for `openai/Sonnet`."""
     return name.lower().rpartition("/")[2]
+
+
+def _digest_schema(schema: OutputSchema) -> bytes:
+    return hashlib.blake2b(dumps(schema.format), digest_size=16).digest()
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -34,6 +34,8 @@ from gateway.turn import Batch, Done, Model, Turn, Usage
 
 log = logging.getLogger(__name__)
 
+# In errors about a model without structured output, in contrast to errors about one schema.
+_UNKNOWN_FORMAT = ("Extra inputs are not permitted", "does not support", "not supported for this model")
 MAX_DEAD_PROCESSES = 3  # warm processes in a row that may turn out to be dead
 
 
@@ -144,10 +146,20 @@ class Run:
     def _plan(self, model: Model, *, is_without_sampling: bool = False) -> Attempt:
         """Return an attempt that continues a parked conversation if there is one, or else needs a fresh process."""
         self._raise_if_stopped()
+        self._choose_model(model)
         parked = self._fleet.take_parked(self._digests[:-1], partial(self._can_continue, model))
         if parked is not None:
             self._conversation = parked[0]
         return Attempt(model, parked, is_without_sampling=is_without_sampling)
+
+    def _choose_model(self, model: Model) -> None:
+        """Note the model of the next attempt. It may need another set-up for the output schema."""
+        schema = self._turn.output_schema
+        if schema is not None and self._fleet.catalog.rejects_format(model, schema):
+            model = replace(model, structured_outputs=False)
+        earlier, self._turn = self._turn, replace(self._turn, model=model)
+        if self._turn.output_tool_schema != earlier.output_tool_schema:
+            self._digests = digest_turn(self._turn)
 
     def _next_attempt(self, attempt: Attempt, error: ProcessEnded | errors.InvalidRequest) -> Attempt:
         """Return what to try after a failed attempt.
@@ -157,6 +169,7 @@ class Run:
         - If the process of a parked conversation was lost, seed a fresh process with the history.
         - If a warm process died before it was set up, take the next one.
         - If the CLI refused the model, ask the model's next fallback.
+        - If the API rejected its own structured output, use the CLI's tool for it instead.
         - If the model rejected sampling parameters, ask it once more without them.
         """
         conversation = self._end_conversation()
@@ -167,6 +180,13 @@ class Run:
             return _replace_process(attempt, conversation, error, is_silent=self._reader is None)
         if isinstance(error, errors.ModelNotSupported):
             return self._replace_model(attempt.model, error)
+        if self._turn.output_format is not None and _rejects_format(error):
+            log.info("structured output was rejected for model %s: %s", attempt.model.id, error)
+            is_model = any(words in error.message for words in _UNKNOWN_FORMAT)
+            self._fleet.catalog.remember_no_format(
+                attempt.model, None if is_model else self._turn.output_schema
+            )
+            return self._plan(attempt.model, is_without_sampling=attempt.is_without_sampling)
         if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
             raise error
         log.info("model %s rejects sampling parameters: %s", attempt.model.id, error)
@@ -282,6 +302,12 @@ def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model
 def _rejects_sampling(error: errors.InvalidRequest, conversation: Conversation) -> bool:
     sent = conversation.tuning.sampling if conversation.tuning is not None else ()
     return bool(sent) and any(name in error.message for name in (*sent, "thinking"))
+
+
+def _rejects_format(error: errors.InvalidRequest) -> bool:
+    """Return True for an error about `output_config.format` or its schema, but not about the schema of a tool."""
+    message = error.message.lower()
+    return any(word in message for word in ("format", "schema", "grammar")) and "input_schema" not in message
 
 
 def _process_lost(error: ProcessEnded) -> errors.GatewayError:

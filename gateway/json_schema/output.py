@@ -75,8 +75,9 @@ def _adapt(given: Schema) -> OutputSchema:
         path, reference = missing
         raise UnsupportedSchema(path, f"The reference '{reference}' leads to nothing in the schema.")
     base = adapt(given)
-    tool, tool_is_lossy = express_tool(base.schema)
-    expressed = express_format(base.schema)
+    root = {keyword: value for keyword, value in base.schema.items() if keyword != "nullable"}
+    tool, tool_is_lossy = express_tool(root)
+    expressed = express_format(root)
     if expressed is None:
         return OutputSchema(None, tool, base.is_repaired or tool_is_lossy, base.mapping)
     return OutputSchema(expressed[0], tool, base.is_repaired or expressed[1], base.mapping)

@@ -94,12 +94,13 @@ def find_missing_reference(root: Schema) -> tuple[str, str] | None:
     >>> find_missing_reference({"properties": {"a": {"$ref": "#/x"}}})
     ('.properties.a.$ref', '#/x')
     """
+    identifiers = _find_identifiers(root)
     unseen: list[tuple[str, Any]] = [("", root)]
     while unseen:
         path, node = unseen.pop()
         if isinstance(node, dict):
             reference = node.get("$ref")
-            if isinstance(reference, str) and resolve(root, reference) is None:
+            if isinstance(reference, str) and not _has_target(root, reference, identifiers):
                 return f"{path}.$ref", reference
             unseen.extend((f"{path}.{name}", node[name]) for name in node if name not in _DATA)
         elif isinstance(node, list):
@@ -151,8 +152,7 @@ class _Settlement:
     def _is_identified(self, reference: str) -> bool:
         if self._identifiers is None:
             self._identifiers = _find_identifiers(self._root)
-        base, _, anchor = reference.partition("#")
-        return (base or f"#{anchor}") in self._identifiers
+        return _is_identified(reference, self._identifiers)
 
     def _rename(self, schema: Schema) -> Schema:
         changed = dict(schema)
@@ -173,6 +173,15 @@ class _Settlement:
 
     def _rename_all(self, names: list[str]) -> list[str]:
         return [self._aliases.get(name, name) for name in names]
+
+
+def _has_target(root: Schema, reference: str, identifiers: frozenset[str]) -> bool:
+    return resolve(root, reference) is not None or _is_identified(reference, identifiers)
+
+
+def _is_identified(reference: str, identifiers: frozenset[str]) -> bool:
+    base, _, anchor = reference.partition("#")
+    return (base or f"#{anchor}") in identifiers
 
 
 def _find_identifiers(root: Schema) -> frozenset[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from tests.standin import Recorded, Reply, StandIn, text, tool_calls
+from tests.standin import Recorded, Reply, StandIn, output, text, tool_calls
 from tests.standin.prompt import texts
 from tests.support.client_bodies import BODIES as CLIENT_BODIES
 from tests.support.client_bodies import PDF, PNG
@@ -45,9 +45,11 @@ def model(body: Body) -> Reply:
     """Answer as the model: call a tool if the request forces a call."""
     tools = {tool["name"]: tool["input_schema"] for tool in body.get("tools", ())}
     choice = body.get("tool_choice") or {}
-    if OUTPUT not in tools and choice.get("type") not in ("any", "tool"):
+    if OUTPUT in tools or "format" in body.get("output_config", {}):
+        return output()(body)
+    if choice.get("type") not in ("any", "tool"):
         return text(ANSWER)
-    forced = OUTPUT if OUTPUT in tools else choice.get("name", min(tools))
+    forced = choice.get("name", min(tools))
     properties = tools[forced].get("properties", {})
     return tool_calls([(forced, {name: EXAMPLES[kind["type"]] for name, kind in properties.items()})])
 
@@ -103,7 +105,8 @@ def assert_all_arrived(body: Body, standin: StandIn) -> None:
     assert record.status == 200
     tools = {tool["name"] for tool in record.body.get("tools", ())}
     assert tools - {OUTPUT} == set(tool_names(body))
-    assert (OUTPUT in tools) == bool(body.get("response_format"))
+    has_output = OUTPUT in tools or "format" in record.body.get("output_config", {})
+    assert has_output == bool(body.get("response_format"))
     received = received_text(record)
     assert [text for text in texts_of(body) if text.strip() and text not in received] == []
     blocks = list(blocks_in(record.body["messages"]))

@@ -1,4 +1,4 @@
-"""Images, files, structured output, reasoning, choices and stops through the real CLI."""
+"""Images, files, reasoning, choices and stops through the real CLI."""
 
 from __future__ import annotations
 
@@ -25,17 +25,8 @@ from tests.support.tool_bodies import (
     tool_call,
     tool_result,
 )
-from tests.support.wide import wide_except
 
 PDF = base64.b64encode(b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n").decode()
-SCHEMA = {
-    "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
-    "required": ["name", "age"],
-    "additionalProperties": False,
-}
-AS_SCHEMA = {"type": "json_schema", "json_schema": {"name": "person", "schema": SCHEMA, "strict": True}}
-PERSON = {"name": "Ada 漢字", "age": 36}
 
 
 def png(width: int, height: int, noise: int = 0) -> str:
@@ -140,79 +131,6 @@ def test_unusable_image_or_file_is_rejected_and_named(gateway: Gateway, standin:
     assert not standin.messages
 
 
-# Structured output
-
-
-@pytest.mark.parametrize(
-    "model", wide_except([None, "claude-haiku-4-5", "claude-3-5-haiku-20241022"], None, "claude-haiku-4-5")
-)
-def test_structured_output_streams_as_it_is_written(
-    gateway: Gateway, standin: StandIn, model: str | None
-) -> None:
-    standin.default(tool_calls([("StructuredOutput", PERSON)], text="Here you are:", fragments=6))
-    events = list(gateway.api.stream_chat(response_format=AS_SCHEMA, model=model))
-    written = [c["delta"].get("content") for e in events[:-1] for c in json.loads(e)["choices"]]
-    assert json.loads("".join(filter(None, written))) == PERSON
-    assert len(list(filter(None, written))) >= 5
-    assert json.loads(events[-2])["choices"][0]["finish_reason"] == "stop"
-    (tool,) = standin.messages.last.body["tools"]
-    assert tool["input_schema"] == SCHEMA
-
-
-def test_json_object_format_accepts_any_object(gateway: Gateway, standin: StandIn) -> None:
-    standin.default(tool_calls([("StructuredOutput", {"a": [1, 2]})]))
-    body = gateway.api.chat(response_format={"type": "json_object"}).json()
-    assert json.loads(body["choices"][0]["message"]["content"]) == {"a": [1, 2]}
-
-
-def test_output_that_violates_the_schema_is_regenerated(gateway: Gateway, standin: StandIn) -> None:
-    standin.default(tool_calls([("StructuredOutput", PERSON)]))
-    standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
-    body = gateway.api.chat(response_format=AS_SCHEMA).json()
-    assert json.loads(body["choices"][0]["message"]["content"]) == PERSON
-    assert len(standin.messages) == 2
-    assert body["usage"]["completion_tokens"] >= 4  # the tokens of both attempts
-
-
-def test_stream_ends_with_an_error_when_output_violates_the_schema(
-    gateway: Gateway, standin: StandIn
-) -> None:
-    standin.default(tool_calls([("StructuredOutput", PERSON)]))
-    standin.reply(tool_calls([("StructuredOutput", {"name": 1})]), times=1)
-    events = list(gateway.api.stream_chat(response_format=AS_SCHEMA))
-    assert json.loads(events[-1])["error"]["code"] == "invalid_structured_output"
-
-
-def test_plain_text_in_place_of_structured_output_is_a_refusal(gateway: Gateway, standin: StandIn) -> None:
-    standin.default(text("I cannot do that."))
-    message = gateway.api.chat(response_format=AS_SCHEMA).json()["choices"][0]["message"]
-    assert (message["content"], message["refusal"]) == (None, "I cannot do that.")
-    assert (
-        streamed(list(gateway.api.stream_chat(response_format=AS_SCHEMA)), "refusal") == "I cannot do that."
-    )
-
-
-def test_structured_output_works_together_with_tools(gateway: Gateway, standin: StandIn) -> None:
-    fields = {"response_format": AS_SCHEMA, "tools": [CLOCK]}
-    standin.default(tool_calls([("StructuredOutput", PERSON)]))
-    standin.reply(tool_calls([("now", {}, "toolu_s")], text="Wait."), times=1)
-    first = gateway.api.chat(messages=ASKED, **fields).json()["choices"][0]
-    assert (first["finish_reason"], first["message"]["content"]) == ("tool_calls", None)
-    assert first["message"]["reasoning_content"] == "Wait."  # clients would parse content as JSON
-    messages = [*ASKED, assistant_calls(tool_call("now", {}, "toolu_s")), tool_result("toolu_s", "noon")]
-    second = gateway.api.chat(messages=messages, **fields).json()["choices"][0]
-    assert json.loads(second["message"]["content"]) == PERSON
-    assert second["finish_reason"] == "stop"
-
-
-def test_invalid_schema_is_rejected(gateway: Gateway) -> None:
-    schema = {"type": "object", "properties": {"a": {"type": "nonsense"}}}  # only the CLI notices
-    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    answer = gateway.api.chat(response_format=wanted)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == "response_format.json_schema.schema"
-
-
 # Reasoning
 
 
@@ -309,13 +227,6 @@ def test_whitespace_stop_sequence_is_enforced_by_the_gateway(
         assert body["choices"][0]["message"]["content"] == "first line"
         assert body["usage"]["cost"] > 0
     assert "stop_sequences" not in standin.messages.last.body
-
-
-def test_stop_sequence_cuts_structured_output(gateway: Gateway, standin: StandIn) -> None:
-    standin.default(tool_calls([("StructuredOutput", {"name": "a STOP b", "age": 1})], fragments=9))
-    choice = gateway.api.chat(response_format=AS_SCHEMA, stop=["STOP"]).json()["choices"][0]
-    assert choice["message"]["content"].endswith("a ")
-    assert choice["finish_reason"] == "stop"
 
 
 # Long conversations

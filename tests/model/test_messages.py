@@ -131,18 +131,6 @@ def test_tool_loop_returns_every_result_to_the_model(claude: Any, standin: Stand
     assert [block["content"][0]["text"] for block in seen] == ["seen Rome 😀", "seen Oslo"]
 
 
-def test_structured_output_follows_the_schema(claude: Any, standin: StandIn) -> None:
-    standin.default(tool_calls([("StructuredOutput", {"city": "Rome"})]))
-    answer = claude.messages.create(
-        model=MODEL,
-        max_tokens=LIMIT,
-        messages=HELLO,
-        output_config={"format": {"type": "json_schema", "schema": SCHEMA}},
-    )
-    assert json.loads(answer.content[0].text) == {"city": "Rome"}
-    assert answer.stop_reason == "end_turn"
-
-
 @pytest.mark.parametrize("stop", ["END", "\n\n"])  # the gateway enforces the second one
 def test_answer_names_the_stop_sequence(claude: Any, standin: StandIn, stop: str) -> None:
     standin.default(text(f"one{stop}two"))

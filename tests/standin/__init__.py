@@ -9,6 +9,7 @@ It rejects what the real API rejects, sends scripted replies and records request
 """
 
 from .models import Model, describe
+from .outputs import output
 from .records import Recorded, Records
 from .replies import (
     Block,
@@ -46,6 +47,7 @@ __all__ = [
     "describe",
     "error",
     "hang",
+    "output",
     "raw",
     "rejection",
     "sign",

@@ -31,7 +31,7 @@ from gateway.claude.cli.protocol import (
     InputMessage,
 )
 from gateway.claude.cli.stop_sequences import StopFilter
-from gateway.claude.cli.structured_reader import StructuredAnswerReader
+from gateway.claude.cli.structured_reader import FormattedAnswerReader, StructuredAnswerReader
 from gateway.claude.cli.tools import (
     fits_mcp,
     initialize_request,
@@ -100,8 +100,8 @@ class Conversation:
             request["systemPrompt"] = list(turn.system)
         elif parts := _agent_system(turn.agent_workspace.instructions.strip(), turn.system):
             request["appendSystemPrompt"] = "\n\n".join(parts)
-        if turn.output_schema is not None:
-            request["jsonSchema"] = dict(turn.output_schema)
+        if turn.output_tool_schema is not None:
+            request["jsonSchema"] = turn.output_tool_schema
         self._send_requests([request, *tuning.requests()])
         self.tuning = tuning
 
@@ -170,8 +170,10 @@ class Conversation:
         context = AnswerContext(self.tuning.ignored, self._tools, model.cost, self._ledger)
         if self._turn.agent_workspace is not None:
             self._reader = AgentAnswerReader(context, self._turn.agent_workspace)
-        elif self._turn.output_schema is not None:
-            self._reader = StructuredAnswerReader(context)
+        elif self.tuning.output is not None:
+            is_tool = self._turn.output_tool_schema is not None
+            kind = StructuredAnswerReader if is_tool else FormattedAnswerReader
+            self._reader = kind(context, self.tuning.output.mapping)
         else:
             self._reader = AnswerReader(context)
         return self._reader
@@ -179,11 +181,12 @@ class Conversation:
     def read_answer(self, reader: AnswerReader, silence_seconds: float) -> Iterator[Batch]:
         """Yield the events of the answer in batches as they arrive. The last batch ends with Done.
 
-        Yields Idle while the CLI is silent. Raises TurnTimeout if it is silent for `silence_seconds`, the GatewayError
-        of a failed turn, or ProcessEnded.
+        Yields Idle while there is nothing to send. Raises TurnTimeout if the CLI is silent for `silence_seconds`, the
+        GatewayError of a failed turn, or ProcessEnded.
         """
         stops = StopFilter(self.tuning.stops) if self.tuning and self.tuning.stops else None
-        heard_at, has_begun = time.monotonic(), False
+        heard_at = yielded_at = time.monotonic()
+        has_begun = False
         while not reader.is_done:
             messages = self.process.read(min(IDLE_SECONDS, silence_seconds))
             if messages:
@@ -199,6 +202,10 @@ class Conversation:
                 if events:
                     has_begun = True
                     yield events
+                    yielded_at = time.monotonic()
+                elif heard_at - yielded_at >= IDLE_SECONDS:  # the reader holds text back
+                    yield [Idle()]
+                    yielded_at = heard_at
             elif time.monotonic() - heard_at >= silence_seconds:
                 raise TurnTimeout(f"The Claude Code CLI has been silent for {silence_seconds:g} seconds.")
             else:

@@ -139,7 +139,7 @@ class ToolSet:
 
 def tool_set(turn: Turn) -> ToolSet:
     """Return the tools of a turn."""
-    return ToolSet(turn.tools, with_output_tool=turn.output_schema is not None)
+    return ToolSet(turn.tools, with_output_tool=turn.output_tool_schema is not None)
 
 
 def output_tool(schema: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from gateway.claude.cli.protocol import ControlRequest, FlagSettings
 from gateway.claude.cli.tools import ToolSet, output_tool, tool_set
+from gateway.json_schema import OutputSchema
 from gateway.lenient_json import dumps
 from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, Model, Sampling, ToolChoice, Turn
 
@@ -40,6 +41,7 @@ class Tuning:
     - `model` is None for the CLI's default, `effort` for the model's.
     - `body` has the fields that are laid over the API request, the client's tools among them.
     - `thinking_budget` is in tokens: None leaves it to the CLI, 0 turns thinking off.
+    - `output` is the schema that the answer must follow.
     - `stops` are the stop sequences that the gateway itself must watch for.
     - `sampling` and `ignored` name the sampling parameters that are sent, and all parameters that are left out.
     """
@@ -49,6 +51,7 @@ class Tuning:
     max_tokens: int | None
     body: Mapping[str, Any]
     thinking_budget: int | None
+    output: OutputSchema | None
     stops: tuple[str, ...]
     sampling: tuple[str, ...]
     ignored: tuple[str, ...]
@@ -89,6 +92,8 @@ def tune(turn: Turn, model: Model, *, is_seeded: bool, cache_ttl: str | None = N
     body: dict[str, Any] = {**sampling}
     if sent_stops:
         body["stop_sequences"] = list(sent_stops)
+    if turn.output_format is not None:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": turn.output_format}}
     if turn.tools:
         is_strict = _takes_strict(turn, model)
         body |= _tool_fields(turn, is_strict, cache_ttl)
@@ -100,6 +105,7 @@ def tune(turn: Turn, model: Model, *, is_seeded: bool, cache_ttl: str | None = N
         max_tokens=turn.sampling.max_tokens,
         body=body,
         thinking_budget=budget,
+        output=turn.output_schema,
         stops=watched_stops,
         sampling=tuple(sampling),
         ignored=ignored,
@@ -182,9 +188,9 @@ def _is_accepted(model: Model, name: str, value: float, wanted: dict[str, float]
 def _split_stops(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the stop sequences for the API, and those to watch for in the gateway.
 
-    The API rejects stop sequences of white space and knows none in structured output.
+    The API rejects stop sequences of white space and knows none in the input of a tool, such as the one for output.
     """
-    if turn.output_schema is not None:
+    if turn.output_tool_schema is not None:
         return (), turn.sampling.stop
     blank = tuple(stop for stop in turn.sampling.stop if stop.isspace())
     return tuple(stop for stop in turn.sampling.stop if not stop.isspace()), blank
@@ -202,8 +208,8 @@ def _tool_fields(turn: Turn, is_strict: bool, cache_ttl: str | None) -> dict[str
     """
     tools = tool_set(turn)
     fields: dict[str, Any] = {"tools": tools.definitions(is_strict=is_strict, cache_ttl=cache_ttl)}
-    if turn.output_schema is not None:
-        fields["tools"].append(output_tool(turn.output_schema))
+    if turn.output_tool_schema is not None:
+        fields["tools"].append(output_tool(turn.output_tool_schema))
     if choice := _choice(turn.tool_choice, tools):
         fields["tool_choice"] = choice
     return fields

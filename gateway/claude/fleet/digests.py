@@ -1,8 +1,8 @@
 """Digests that identify the state of a conversation, so that a parked process can be found again.
 
 A digest covers everything that has shaped the conversation up to one message: owner, project, system text, tools,
-output schema and all messages. It is computed from a canonical form that hides harmless changes by clients, for example
-trimmed or joined assistant text and reformatted JSON arguments.
+schema of the output tool and all messages. It is computed from a canonical form that hides harmless changes by
+clients, for example trimmed or joined assistant text and reformatted JSON arguments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ def digest_turn(turn: Turn) -> list[bytes]:
     """Return the digest of the turn's set-up, followed by the digest after each of its messages."""
     workspace = None if turn.agent_workspace is None else astuple(turn.agent_workspace)
     tools = [_canonical_tool(tool) for tool in turn.tools]
-    digest = _digest(b"", [[turn.owner, turn.project, workspace], turn.system, tools, turn.output_schema])
+    digest = _digest(
+        b"", [[turn.owner, turn.project, workspace], turn.system, tools, turn.output_tool_schema]
+    )
     digests = [digest]
     for message in turn.messages:
         digest = extend_digest(digest, message)

@@ -114,15 +114,9 @@ def _move_text(plain: Body) -> None:
     """Move the Responses API's `text` to `response_format` and `verbosity`."""
     text = plain.pop("text", None) or {}
     wanted = text.get("format")
+    if not isinstance(wanted, dict | None):
+        raise invalid_field("text.format", "Expected an object.")
     if wanted is not None:
-        plain.setdefault("response_format", _response_format(wanted))
+        plain.setdefault("response_format", wanted)
     if text.get("verbosity"):
         plain.setdefault("verbosity", text["verbosity"])
-
-
-def _response_format(wanted: Any) -> Body:
-    if not isinstance(wanted, dict):
-        raise invalid_field("text.format", "Expected an object.")
-    if wanted.get("type") == "json_schema" and "json_schema" not in wanted:
-        return {"type": "json_schema", "json_schema": wanted}
-    return wanted

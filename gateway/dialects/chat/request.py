@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from gateway.dialects.chat import output_format, parameters
+from gateway.dialects.chat import parameters
 from gateway.dialects.chat.cursor import PlainBody, as_chat
 from gateway.dialects.common import conversation, tools
 from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.openai_parameters import read_sampling
+from gateway.dialects.common.output_schema import read_output_format
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import InvalidRequest
+from gateway.json_schema import OutputSchema
 from gateway.repairs import Repair
 from gateway.turn import Turn
 
@@ -67,7 +69,7 @@ def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[Inva
         *(partial(parameters.refuse_unsupported, {name: value}) for name, value in body.items()),
         partial(tools.read_tools, body, plain.notes),
         partial(read_reasoning, body, plain.notes),
-        partial(output_format.read_schema, body, plain.notes),
+        partial(_read_output_format, plain),
     ]
     for check in checks:
         try:
@@ -102,8 +104,13 @@ def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
         sampling=sampling,
         tools=defined,
         tool_choice=choice,
-        output_schema=output_format.read_schema(body, plain.notes),
+        output_schema=_read_output_format(plain),
         effort=effort,
         thinking=thinking,
         thinking_budget=cut_budget(budget, sampling.max_tokens, plain.notes.at("thinking.budget_tokens")),
     )
+
+
+def _read_output_format(plain: PlainBody) -> OutputSchema | None:
+    where = plain.notes.at("response_format")
+    return read_output_format(plain.body.get("response_format"), where, is_chat=True)

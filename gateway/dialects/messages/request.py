@@ -29,6 +29,7 @@ from gateway.dialects.common.tool_definitions import HONORED_FIELDS, merge_repea
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.where import Notes
 from gateway.dialects.messages.content import read_content
+from gateway.json_schema import OutputSchema
 from gateway.repairs import Repair
 from gateway.turn import MIN_THINKING_BUDGET, Message, Sampling, Tool, ToolChoice, Turn
 
@@ -184,7 +185,7 @@ def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
     return ToolChoice("tool", name, parallel)
 
 
-def _schema(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> dict[str, Any] | None:
+def _schema(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> OutputSchema | None:
     """Return the JSON schema in `output_config.format`, or in the older `output_format`."""
     where, wanted = notes.at("output_config.format"), config.get("format")
     if wanted is None:

@@ -15,12 +15,13 @@ from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.common.openai_parameters import COUNTS, RANGES, cap_temperature
+from gateway.dialects.common.output_schema import read_output_format
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
 from gateway.dialects.common.tool_forms import FUNCTIONS, ToolForms, find_forms
 from gateway.dialects.common.tools import read_tools
 from gateway.dialects.common.where import Notes
-from gateway.dialects.responses import output_format, parameters
+from gateway.dialects.responses import parameters
 from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
 
@@ -89,7 +90,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
         ),
         tools=tools,
         tool_choice=choice,
-        output_schema=output_format.read_schema(body, notes),
+        output_schema=read_output_format((body.get("text") or {}).get("format"), notes.at("text.format")),
         effort=effort,
         thinking=thinking,
         thinking_budget=cut_budget(budget, body.get("max_output_tokens"), notes.at("reasoning.max_tokens")),

@@ -6,12 +6,14 @@ tests/model/test_parameters.py sends some of them through the real CLI.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.tuning import Tuning, tune
+from gateway.json_schema import adapt_output_schema
 from gateway.turn import Message, Model, Sampling, Tool, ToolChoice, Turn
 
 ALWAYS_THINKS = Model("claude-new", thinking_off=False, sampling="none", efforts=("low", "high", "xhigh"))
@@ -156,8 +158,19 @@ def test_definitions_are_sent_as_the_client_wrote_them() -> None:
 
 
 def test_structured_output_adds_the_clis_own_tool() -> None:
-    *_, last = tuned(BUDGET, tools=TOOLS, output_schema={"type": "object"}).body["tools"]
+    *_, last = tuned(BUDGET, tools=TOOLS, output_schema=adapt_output_schema({})).body["tools"]
     assert (last["name"], last["input_schema"]) == ("StructuredOutput", {"type": "object"})
+
+
+@pytest.mark.parametrize("is_native", [True, False])
+def test_format_is_sent_to_models_with_structured_outputs(is_native: bool) -> None:
+    schema = adapt_output_schema({"type": "object", "properties": {"a": {"type": "string"}}})
+    model = replace(BUDGET, structured_outputs=is_native)
+    turn = Turn((QUESTION,), model=model, output_schema=schema)
+    body = tune(turn, model, is_seeded=False).body
+    expected = {"output_config": {"format": {"type": "json_schema", "schema": schema.format}}}
+    assert body == (expected if is_native else {})
+    assert turn.output_tool_schema == (None if is_native else schema.tool)
 
 
 def test_one_cache_mark_is_sent_and_lasts_as_long_as_the_clis() -> None:
@@ -243,7 +256,8 @@ def test_requested_thinking_wins_over_the_temperature() -> None:
 
 def test_gateway_watches_for_stop_sequences_that_the_api_rejects() -> None:
     sampling = Sampling(stop=("END", "\n\n"))
-    spoken, structured = tuned(BUDGET, sampling=sampling), tuned(BUDGET, sampling=sampling, output_schema={})
+    spoken = tuned(BUDGET, sampling=sampling)
+    structured = tuned(BUDGET, sampling=sampling, output_schema=adapt_output_schema({}))
 
     assert (extra(spoken), spoken.stops) == ({"stop_sequences": ["END"]}, ("\n\n",))
     assert (extra(structured), structured.stops) == ({}, ("END", "\n\n"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import UnsupportedParameter
+from gateway.json_schema import adapt_output_schema
 from gateway.turn import MAX_CHOICES
 from tests.unit.dialects.test_chat_dialect import error_of, request
 
@@ -23,14 +24,20 @@ def json_schema(schema: Any) -> dict[str, Any]:
         (None, None),
         ({"type": "text"}, None),
         ({"type": "json_object"}, {"type": "object"}),
+        ({"type": "json_object", "schema": SCHEMA}, SCHEMA),
         (json_schema(SCHEMA), SCHEMA),
+        ({"type": "json_schema", "json_schema": {"strict": None, "schema": SCHEMA}}, SCHEMA),
+        ({"type": "json_schema", "schema": SCHEMA}, SCHEMA),
+        (json_schema({}), {"type": "object"}),
         (json_schema({"type": "object", "title": "\ud83d"}), {"type": "object", "title": "\ufffd"}),
     ],
 )
 def test_response_format_becomes_an_output_schema(response_format: Any, expected: Any) -> None:
     parsed = request(response_format=response_format)
 
-    assert (parsed.turn.output_schema, parsed.ignored) == (expected, ())
+    wanted = None if expected is None else adapt_output_schema(expected).tool
+    got = parsed.turn.output_schema
+    assert (got and got.tool, parsed.ignored) == (wanted, ())
 
 
 @pytest.mark.parametrize(
@@ -43,9 +50,11 @@ def test_response_format_becomes_an_output_schema(response_format: Any, expected
         ({"type": "json_schema", "json_schema": "{}"}, "response_format.json_schema"),
         ({"type": "json_schema", "json_schema": {"name": "x"}}, "response_format.json_schema.schema"),
         (json_schema("{}"), "response_format.json_schema.schema"),
-        (json_schema({}), "response_format.json_schema.schema"),
-        (json_schema({"type": "array"}), "response_format.json_schema.schema"),
-        (json_schema({"anyOf": [SCHEMA]}), "response_format.json_schema.schema"),
+        (
+            json_schema({"properties": {"a": {"$ref": "#/$defs/b"}}}),
+            "response_format.json_schema.schema.properties.a.$ref",
+        ),
+        ({"type": "json_schema", "schema": []}, "response_format.schema"),
     ],
 )
 def test_error_names_the_invalid_response_format(response_format: Any, param: str) -> None:

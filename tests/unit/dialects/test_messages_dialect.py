@@ -16,6 +16,7 @@ from gateway.dialects.common.conversation import NUDGE
 from gateway.dialects.messages import request as anthropic
 from gateway.dialects.messages.errors import error_body
 from gateway.errors import InvalidRequest
+from gateway.json_schema import adapt_output_schema
 from gateway.repairs import Repair
 from gateway.schemas.errors import field_error
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
@@ -180,11 +181,11 @@ MEANT: dict[str, tuple[Body, Turn]] = {
     "no thinking": ({"thinking": {"type": "disabled"}}, Turn(HI, sampling=LIMIT, thinking=False)),
     "a format": (
         {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
-        Turn(HI, sampling=LIMIT, output_schema=SCHEMA),
+        Turn(HI, sampling=LIMIT, output_schema=adapt_output_schema(SCHEMA)),
     ),
     "its older spelling": (
         {"output_format": {"type": "json_schema", "schema": SCHEMA}},
-        Turn(HI, sampling=LIMIT, output_schema=SCHEMA),
+        Turn(HI, sampling=LIMIT, output_schema=adapt_output_schema(SCHEMA)),
     ),
 }
 

@@ -22,6 +22,7 @@ from gateway.errors import (
     InvalidRequest,
     NotFound,
 )
+from gateway.json_schema import adapt_output_schema
 from gateway.lenient_json import dumps
 from gateway.schemas.errors import field_error
 from gateway.schemas.responses import ResponsesSchema
@@ -172,7 +173,7 @@ def test_parameters_are_translated() -> None:
     assert got.turn.requested_model == "haiku"
     assert got.turn.sampling == Sampling(max_tokens=50, temperature=1.0)
     assert (got.turn.effort, got.turn.thinking, got.with_summary) == ("high", True, True)
-    assert got.turn.output_schema == PARAMETERS
+    assert got.turn.output_schema == adapt_output_schema(PARAMETERS)
     assert got.turn.tool_choice == ToolChoice("tool", "get_weather", parallel=False)
     assert got.ignored == ("include", "max_tool_calls", "news", "text.verbosity", "truncation", "user")
     response = shapes.check_response(new_response("resp_1", "m", got.echoed))

@@ -209,6 +209,12 @@ def test_references_that_multiply_are_left_to_the_tool(double: Callable[[Any], A
     assert adapted.format is None
 
 
+def test_reference_to_an_anchor_is_explained_in_the_description() -> None:
+    adapted = adapt_output_schema(closed(a={"$anchor": "here", "type": "string"}, b={"$ref": "#here"}))
+    assert adapted.format is None
+    assert adapted.tool == closed(a=TEXT, b={"description": "{$ref: #here}"})
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(ANY_SCHEMAS)
 def test_any_input_becomes_a_schema_for_an_answer(schema: Any) -> None:
