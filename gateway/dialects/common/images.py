@@ -45,8 +45,10 @@ TILE_SIDE = 28
 MAX_BYTES = 512_000
 _SENT_FORMATS = ("PNG", "JPEG", "MPO", "GIF", "WEBP")  # MPO is a JPEG with another image behind it
 
-#: The largest image that is decoded, in pixels. The API itself accepts at most 8,000 x 8,000.
+#: The largest image, in pixels. The API itself accepts at most 8,000 x 8,000.
 MAX_PIXELS = 8000 * 8000
+#: The largest image that is decoded in full, which takes up to 20 bytes per pixel. JPEG is decoded at a smaller scale.
+MAX_DECODED_PIXELS = 36_000_000
 # Pillow checks images inside of containers (ICO, ICNS) against its own limit.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
@@ -87,8 +89,10 @@ def fit_image(content: bytes) -> FittedImage:
             f"The image is {describe_kind(content)}, which the model cannot see. Convert it to PNG or JPEG."
         )
         raise UnreadableError(problem) from None
+    except UnreadableError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnreadableError(f"The image has more than {MAX_PIXELS:,} pixels. Scale it down.") from None
+        raise _too_many_pixels(MAX_PIXELS) from None
     except Exception as error:  # decoders report damaged data with errors of a dozen types
         raise UnreadableError("The image is damaged. Save it again as PNG or JPEG.") from error
 
@@ -118,6 +122,8 @@ def _fit(image: Image.Image, byte_count: int) -> FittedImage:
         image.load()
         return FittedImage("image/jpeg" if image.format == "MPO" else Image.MIME[image.format])
     image.draft(None, size)  # lets the JPEG decoder skip detail that scaling would remove
+    if image.width * image.height > MAX_DECODED_PIXELS:
+        raise _too_many_pixels(MAX_DECODED_PIXELS)
     ImageOps.exif_transpose(image, in_place=True)
     if (image.width > image.height) != (size[0] > size[1]):
         size = size[::-1]
@@ -126,12 +132,16 @@ def _fit(image: Image.Image, byte_count: int) -> FittedImage:
     return _encode(frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0), is_drawn)
 
 
+def _too_many_pixels(limit: int) -> UnreadableError:
+    return UnreadableError(f"The image has more than {limit:,} pixels. Scale it down.")
+
+
 def _to_8_bits(image: Image.Image) -> Image.Image:
     """Return the image in mode L, RGB or RGBA."""
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
         return image
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         is_opaque = rgba.getchannel("A").getextrema() == (255, 255)
         return rgba.convert("RGB") if is_opaque else rgba
     if image.mode[0] in "IF":

@@ -187,6 +187,7 @@ def huge_png(width: int, height: int) -> bytes:
     [
         (huge_png(9000, 9000), "more than 64,000,000 pixels"),
         (huge_png(2**31 - 1, 2**31 - 1), "more than 64,000,000 pixels"),
+        (huge_png(8000, 5000), "more than 36,000,000 pixels"),
         (huge_png(50, 50), "damaged"),
         (plain(500, 500)[:-60], "damaged"),
         (noise(50, 50, "JPEG")[:-500], "damaged"),
