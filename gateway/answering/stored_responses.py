@@ -8,7 +8,7 @@ from gateway.dialects.common.field_errors import invalid_field, unsupported_fiel
 from gateway.dialects.common.input_items import as_list
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.builder import OnEnd
-from gateway.dialects.responses.references import find_references, replace_references
+from gateway.dialects.responses.references import find_references, is_reference, replace_references
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.settings import Settings
 
@@ -26,10 +26,10 @@ def is_to_be_stored(body: Body, settings: Settings) -> bool:
 def find_input_items(body: Body, caller: Caller, services: Services) -> list[Item]:
     """Return the request's input as items, with the stored items that it refers to. Raises NotFound."""
     items = as_list(body.get("input", []))
-    references = find_references(items)
-    if not references:
+    if not any(map(is_reference, items)):
         return items
-    return replace_references(items, services.responses.find_items(caller.owner_id, references))
+    stored = services.responses.find_items(caller.owner_id, find_references(items))
+    return replace_references(items, stored)
 
 
 def find_earlier_items(body: Body, caller: Caller, services: Services) -> list[Item]:

@@ -29,7 +29,7 @@ from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
 from gateway.json_schema import ValueMapping
 from gateway.lenient_json import dumps, loads
-from gateway.partial_json import trim_json
+from gateway.partial_json import close_json, trim_json
 from gateway.turn import Block, Done, Event, Message, Started, Text, Thinking, ToolArguments, ToolCall, Usage
 
 # The CLI continues on its own after these stop reasons.
@@ -298,7 +298,17 @@ class AnswerReader:
     def _end(self, stop_reason: str, usage: Usage, events: list[Event]) -> None:
         self.is_done = True
         self._final_usage = usage
+        if stop_reason != "tool_use":
+            self._close_cut_call(events)
         events.append(Done(stop_reason, usage, self.stop_sequence))
+
+    def _close_cut_call(self, events: list[Event]) -> None:
+        """Complete the JSON of a call that was cut off: clients parse it, and send it back with the conversation."""
+        written = "".join(self._arguments[-1]) if self._arguments else ""
+        closing = close_json(written) if written else ""
+        if closing:
+            self._arguments[-1].append(closing)
+            events.append(ToolArguments(len(self.calls) - 1, closing))
 
     def _read_retry(self, message: protocol.SystemMessage) -> None:
         facts = read_retry(message)

@@ -289,7 +289,9 @@ def _cut_at_stop(stops: StopFilter, reader: AnswerReader, events: list[Event]) -
         done = cast(Done, events[-1])
         passed.append(replace(done, stop_reason="stop_sequence", stop_sequence=stops.found))
     else:
-        reader.finish_early("stop_sequence", passed)
+        ending: list[Event] = []
+        reader.finish_early("stop_sequence", ending)
+        passed.append(ending[-1])  # a call after the stop sequence is not passed on
     return passed
 
 

@@ -38,8 +38,10 @@ HISTORY = "session[{}]"
 SYSTEM_ROLES = ("system", "developer")
 ROLES = (*SYSTEM_ROLES, "user", "assistant", "tool", "function")
 
-# Items of the Responses API that belong to an answer, as calls do.
+# Items of the Responses API that belong to an answer, as calls do, and to a question, as outputs of tools do.
 _ANSWERS = ("reasoning", "compaction", "compaction_summary", "mcp_list_tools", "mcp_approval_request")
+
+_QUESTIONS = ("message", "agent_message", "item_reference")
 
 _ITEM_TYPES = ("function_call", "function_call_output")
 
@@ -107,17 +109,22 @@ def count_leading_system(messages: Sequence[dict[str, Any]]) -> int:
 
 
 def find_newest(messages: Sequence[Any]) -> int:
-    """Return the index of the first message or item after the last answer, where the newest messages begin."""
-    answers = (index for index in range(len(messages) - 1, -1, -1) if _is_answer(messages[index]))
-    return next(answers, -1) + 1
+    """Return the index of the first message or item after the last answer, where the newest messages begin.
+
+    An item of an unknown type counts as an answer if a message follows: most types of items are written by a server.
+    """
+    indexes = range(len(messages) - 1, -1, -1)
+    last = next((index for index in indexes if _is_answer(messages[index], is_last=index == indexes[0])), -1)
+    return last + 1
 
 
-def _is_answer(message: Any) -> bool:
-    """Return True for a message of the assistant, and for an item that the Responses API's model or server wrote."""
-    if not isinstance(message, dict):
-        return False
-    kind = str(message.get("type"))
-    return message.get("role") == "assistant" or kind in _ANSWERS or kind.endswith("_call")
+def _is_answer(message: Any, *, is_last: bool) -> bool:
+    if not isinstance(message, dict) or message.get("role") is not None:
+        return isinstance(message, dict) and message["role"] == "assistant"
+    kind = str(message.get("type") or "message")
+    if kind in _ANSWERS or kind.endswith("_call"):
+        return True
+    return not is_last and kind not in _QUESTIONS and not kind.endswith("_output")
 
 
 def find_errors(

@@ -147,9 +147,11 @@ class _Rounds:
     def _match_without_id(self, results: list[ContentPart]) -> list[ContentPart]:
         """Give results to calls if one of them has no id: by the tool's name if the result has one, else in order."""
         unmatched = []
+        sent_ids = {call.sent_id for call in self._calls if call.sent_id}
         for result in results:
-            has_id = bool(result.block["tool_use_id"])
-            waiting = [call for call in self._calls if call.result is None and not (has_id and call.sent_id)]
+            sent_id = result.block["tool_use_id"]
+            waiting = [call for call in self._calls if call.result is None and not (sent_id and call.sent_id)]
+            waiting = [] if sent_id in sent_ids else waiting
             named = [call for call in waiting if call.part.block["name"] == result.tool]
             call = next(iter(named or waiting), None)
             if call is None:

@@ -22,6 +22,7 @@ from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import NO_ARGUMENTS, InputDecoder
 from gateway.dialects.common.tool_forms import NO_FORMS, ToolForm, ToolForms
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
+from gateway.partial_json import close_json
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
 FIELD_NAMES: FieldNames = {"output_schema": "text.format.schema", "max_tokens": "max_output_tokens"}
@@ -302,8 +303,8 @@ class Call(Output):
             self._report("function_call_arguments.delta", delta=delta)
 
     def _complete(self, status: str) -> None:
-        if not self._written:
-            self.add_arguments(NO_ARGUMENTS)  # clients parse them as JSON
+        # Clients parse the arguments as JSON, even if the answer failed in the middle of them.
+        self.add_arguments(close_json("".join(self._written)) if self._written else NO_ARGUMENTS)
         arguments = "".join(self._written)
         self.item |= {"status": status, "arguments": arguments}
         self._report("function_call_arguments.done", name=self.item["name"], arguments=arguments)

@@ -8,35 +8,46 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from gateway.dialects.common.json_types import Item
+from gateway.dialects.common.unreadable import describe
+from gateway.dialects.responses.references import is_reference
 
 
-def complete_items(items: Iterable[Item]) -> list[Item]:
-    """Return the items in the form in which they are stored. `parse_request` must have accepted them."""
-    return [_complete(item) for item in items]
+def complete_items(items: Iterable[Any]) -> list[Item]:
+    """Return the items in the form in which they are stored. `parse_request` must have accepted them.
+
+    Items of other types are stored as they are, and references to items that are not stored are left out.
+    """
+    return [_complete(item) for item in items if not is_reference(item)]
 
 
-def _complete(item: Item) -> Item:
+def _complete(item: Any) -> Item:
+    if not isinstance(item, dict):
+        item = {"role": "user", "content": describe(item)}
     kind = item.get("type") or "message"
+    prefix, complete = _COMPLETERS.get(str(kind), ("item", dict))
     completed = {"id": None, **item, "type": kind}
     if not isinstance(completed["id"], str) or not completed["id"]:
-        completed["id"] = f"{_PREFIXES[kind]}_{secrets.token_hex(16)}"
-    return _COMPLETERS[kind](completed)
+        completed["id"] = f"{prefix}_{secrets.token_hex(16)}"
+    return complete(completed)
 
 
 def _message(item: Item) -> Item:
     part = _output_part if item.get("role") == "assistant" else _input_part
     content = item.get("content")
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    parts = content if isinstance(content, list) else [content] if content else []
     return {**item, "status": "completed", "content": [part(given) for given in parts]}
 
 
-def _input_part(part: Item) -> Item:
-    """Return a part of the model's input in this API's shape; it may have chat's shape."""
-    kind = part["type"]
+def _input_part(part: Any) -> Any:
+    """Return a part of the model's input in this API's shape; it may have chat's shape, or a wrong one in the past."""
+    kind = part.get("type") if isinstance(part, dict) else None
     if kind in ("text", "output_text"):
-        return {"type": "input_text", "text": part["text"]}
+        return {"type": "input_text", "text": part.get("text")}
     if kind in ("image_url", "input_image"):
         url = part.get("image_url")
         image = url if isinstance(url, dict) else {"url": url, "detail": part.get("detail")}
@@ -46,9 +57,9 @@ def _input_part(part: Item) -> Item:
     return part
 
 
-def _output_part(part: Item) -> Item:
-    if part["type"] in ("text", "input_text", "output_text"):
-        return {"type": "output_text", "text": part["text"], "annotations": part.get("annotations") or []}
+def _output_part(part: Any) -> Any:
+    if isinstance(part, dict) and part.get("type") in ("text", "input_text", "output_text"):
+        return {"type": "output_text", "text": part.get("text"), "annotations": part.get("annotations") or []}
     return part
 
 
@@ -72,19 +83,12 @@ def _reasoning(item: Item) -> Item:
     return {**item, "summary": item.get("summary") or []}
 
 
-_PREFIXES = {
-    "message": "msg",
-    "function_call": "fc",
-    "function_call_output": "fco",
-    "custom_tool_call": "ctc",
-    "custom_tool_call_output": "ctco",
-    "reasoning": "rs",
-}
-_COMPLETERS: dict[str, Callable[[Item], Item]] = {
-    "message": _message,
-    "function_call": _call,
-    "function_call_output": _output,
-    "custom_tool_call": _custom_call,
-    "custom_tool_call_output": _output,
-    "reasoning": _reasoning,
+# The prefix of the id, and the function that adds the other fields, by type.
+_COMPLETERS: dict[str, tuple[str, Callable[[Item], Item]]] = {
+    "message": ("msg", _message),
+    "function_call": ("fc", _call),
+    "function_call_output": ("fco", _output),
+    "custom_tool_call": ("ctc", _custom_call),
+    "custom_tool_call_output": ("ctco", _output),
+    "reasoning": ("rs", _reasoning),
 }

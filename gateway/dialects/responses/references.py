@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dialects.common.conversation import find_newest
 from gateway.dialects.common.field_errors import invalid_field, quote
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.where import Where
@@ -14,30 +15,27 @@ REFERENCE = "item_reference"
 
 
 def find_references(items: list[Any]) -> list[str]:
-    """Return the ids that `items` refer to. Raises InvalidRequest if a reference has no id."""
-    return [
-        _referenced_id(item, Where(f"input[{index}]"))
-        for index, item in enumerate(items)
-        if _is_reference(item)
-    ]
+    """Return the ids that `items` refer to."""
+    return [item["id"] for item in items if is_reference(item) and isinstance(item.get("id"), str)]
 
 
 def replace_references(items: list[Any], stored: Mapping[str, Item]) -> list[Any]:
-    """Return `items` with each reference replaced by the stored item. Raises NotFound, naming the reference."""
-    found = []
+    """Return `items` with each reference replaced by the stored item. Raises NotFound or InvalidRequest, naming it.
+
+    A reference of the past to an item that is not stored is left as it is.
+    """
+    found, newest = [], find_newest(items)
     for index, item in enumerate(items):
-        if not _is_reference(item):
+        if not is_reference(item):
             found.append(item)
-            continue
-        item_id = _referenced_id(item, Where(f"input[{index}]"))
-        if item_id not in stored:
-            problem = f"There is no stored item with the id {quote(item_id)}."
-            raise NotFound(problem, param=f"input[{index}].id", code="item_not_found")
-        found.append(stored[item_id])
+        elif index < newest and str(item.get("id")) not in stored:
+            found.append({**item, "type": REFERENCE})
+        else:
+            found.append(_find_item(item, stored, Where(f"input[{index}].id")))
     return found
 
 
-def _is_reference(item: Any) -> bool:
+def is_reference(item: Any) -> bool:
     """Return True for a reference. The type is optional: an object with nothing but an id counts too."""
     if not isinstance(item, dict):
         return False
@@ -45,8 +43,11 @@ def _is_reference(item: Any) -> bool:
     return item.get("type") == REFERENCE or fields == {"id"}
 
 
-def _referenced_id(item: Item, where: Where) -> str:
-    item_id = item.get("id")
+def _find_item(reference: Item, stored: Mapping[str, Item], where: Where) -> Item:
+    item_id = reference.get("id")
     if not isinstance(item_id, str):
-        raise invalid_field(where.field("id"), "Expected the id of an item.")
-    return item_id
+        raise invalid_field(where, "Expected the id of an item.")
+    if item_id not in stored:
+        problem = f"There is no stored item with the id {quote(item_id)}."
+        raise NotFound(problem, param=str(where), code="item_not_found")
+    return stored[item_id]

@@ -65,6 +65,15 @@ def test_calls_of_client_tools_end_the_answer_without_a_cut() -> None:
     )
 
 
+@pytest.mark.parametrize("reason", ["max_tokens", "refusal", "model_context_window_exceeded"])
+def test_json_of_a_call_that_is_cut_off_is_completed(reason: str) -> None:
+    reader = AnswerReader(make_context("write"))
+    calls = [start_call(0, "write"), arguments(0, '{"path":"a.py","conte')]
+    events = reader.read(stream(START, *calls, stop(reason)))
+    assert events[2:-1] == [ToolArguments(0, '{"path":"a.py","conte'), ToolArguments(0, '":null}')]
+    assert reader.is_cut
+
+
 @pytest.mark.parametrize(
     ("said", "reason"),
     [

@@ -375,6 +375,7 @@ def test_items_about_a_server_become_text(item: Body, expected: str) -> None:
 
     assert parsed.blocks[1] == [text(expected), text("Yes.")]
     assert parsed.codes == {"part-as-text"}
+    assert responses(HELLO, item, GO_ON).blocks[1:] == [[text(expected)], [text("go on")]]
 
 
 @pytest.mark.parametrize(

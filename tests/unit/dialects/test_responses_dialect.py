@@ -249,7 +249,7 @@ def test_references_are_replaced_by_stored_items() -> None:
         replace_references(given, {})
     assert (caught.value.param, caught.value.code) == ("input[1].id", "item_not_found")
     with pytest.raises(InvalidRequest) as wrong:
-        find_references([{"type": "item_reference", "id": 5}])
+        replace_references([{"type": "item_reference", "id": 5}], {})
     assert wrong.value.param == "input[0].id"
 
 
