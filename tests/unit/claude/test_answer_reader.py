@@ -8,7 +8,7 @@ import pytest
 
 from gateway.claude.cli.answer_reader import AnswerReader, UsageLedger
 from gateway.claude.cli.protocol import ApiEvent, CliMessage
-from gateway.errors import GatewayError, Overloaded, RateLimited, UpstreamError
+from gateway.errors import AccountLimitReached, GatewayError, Overloaded, UpstreamError
 from gateway.turn import Done, Started, Text, Thinking, ToolArguments, ToolCall, Usage
 from tests.unit.claude.cli_messages import (
     START,
@@ -113,7 +113,7 @@ def test_result_is_reduced_by_what_earlier_answers_have_reported() -> None:
     [
         ({"type": "result", "is_error": True, "api_error_status": 529}, Overloaded),
         ({"type": "result", "is_error": False}, UpstreamError),
-        ({"type": "system", "subtype": "api_retry", "error_status": 429}, RateLimited),
+        ({"type": "system", "subtype": "api_retry", "error_status": 429}, AccountLimitReached),
     ],
 )
 def test_failed_turn_sets_the_failure(failing: CliMessage, error: type[GatewayError]) -> None:
@@ -141,5 +141,5 @@ def test_error_of_an_assistant_message_explains_a_failed_result() -> None:
         "rate_limit_info": {"rateLimitType": "five_hour", "utilization": 1},
     }
     reader.read([limits, explained, {"type": "result", "is_error": True}])
-    assert isinstance(reader.failure, RateLimited)
+    assert isinstance(reader.failure, AccountLimitReached)
     assert reader.rate_limit_windows["five_hour"].utilization == 1
