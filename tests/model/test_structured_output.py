@@ -10,6 +10,7 @@ import anthropic
 import httpx2 as httpx
 import openai
 import pytest
+from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
@@ -19,6 +20,8 @@ from tests.support.api_client import body_of, error_of, event_data
 from tests.support.gateway import Gateway
 from tests.support.recorded import Body, process_of
 from tests.support.tool_bodies import ASKED, CLOCK, assistant_calls, tool_call, tool_result
+from tests.support.wide import wide
+from tests.unit.json_schema.schemas import ANY_SCHEMAS, VALID_SCHEMAS
 
 NATIVE = "claude-haiku-4-5"
 OLD = "claude-3-5-haiku-20241022"  # without the API's structured output
@@ -322,3 +325,17 @@ def test_sdks_parse_structured_output(gateway: Gateway, standin: StandIn) -> Non
     expected = People.model_validate(given)
     assert completion.choices[0].message.parsed == response.output_parsed == message.parsed_output == expected
     assert all("format" in record.body["output_config"] for record in standin.messages)
+
+
+@wide
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(schema=VALID_SCHEMAS | ANY_SCHEMAS.filter(lambda schema: isinstance(schema, dict)))
+def test_cli_takes_every_schema_for_its_tool(gateway: Gateway, standin: StandIn, schema: Body) -> None:
+    standin.begin()
+    standin.default(text("no"))
+    answer = gateway.api.chat(response_format=json_schema(schema), model=OLD)
+    if answer.status_code == 400:
+        assert "$ref" in str(error_of(answer)[2])
+        return
+    assert answer.status_code == 200, f"{schema}: {answer.text}"
+    assert [tool["name"] for tool in standin.messages.last.body["tools"]] == ["StructuredOutput"]
