@@ -267,6 +267,18 @@ def test_call_ids_the_api_rejects_are_mapped(gateway: Gateway, standin: StandIn)
     assert use_block["id"] == result_block["tool_use_id"]
 
 
+def test_results_of_calls_with_similar_ids_arrive(gateway: Gateway, standin: StandIn) -> None:
+    ids = ["a", "a_2", "a", "b_1", "b"]  # the CLI takes `a_2` for a copy of `a`
+    rounds = [
+        part
+        for number, id_ in enumerate(ids)
+        for part in (assistant_calls(tool_call("now", {}, id_)), tool_result(id_, f"result {number}"))
+    ]
+    assert gateway.api.chat(messages=[*ASKED, *rounds], tools=[CLOCK]).status_code == 200
+    results = [recorded_blocks(standin.messages.last, index)[0] for index in range(2, 11, 2)]
+    assert [result["content"][0]["text"] for result in results] == [f"result {n}" for n in range(5)]
+
+
 def test_call_without_a_result_gets_an_error(gateway: Gateway, standin: StandIn) -> None:
     calls = assistant_calls(tool_call("now", {}, "x"), tool_call("now", {}, "y"))
     answer = gateway.api.chat(messages=[*ASKED, calls, tool_result("x", "r")], tools=[CLOCK])

@@ -9,6 +9,7 @@ https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -16,6 +17,10 @@ from typing import Any
 
 from gateway.dialects.common.content import ContentPart
 from gateway.turn import Block, Message, Role
+
+# The CLI takes the call `a_2` for a copy of the call `a`, and replaces its result by "[Tool result missing due to
+# internal error]". So two calls never have such ids.
+_COPY = re.compile(r"(.+)_\d+")
 
 #: A role with the parts that it said.
 Utterance = tuple[Role, list[ContentPart]]
@@ -72,6 +77,7 @@ class _Rounds:
         self.messages: list[Message] = []
         self._calls: list[_Call] = []
         self._used_ids: set[str] = set()
+        self._ids_of_originals: set[str] = set()  # `a` for the used id `a_2`
         self._earlier_results: dict[
             str, Any
         ] = {}  # the content of the last result of each call, by the client's id
@@ -117,16 +123,19 @@ class _Rounds:
             part.where.repair("tool-call-id")
             part = replace(part, block={**part.block, "id": own_id})
         self._used_ids.add(own_id)
+        self._ids_of_originals.add(_original_id(own_id))
         self._calls.append(_Call(sent_id, part))
 
     def _find_free_id(self, sent_id: str) -> str:
-        if not sent_id:
-            candidates = (f"call_{number}" for number in count(len(self._used_ids) + 1))
-        elif sent_id in self._used_ids:
-            candidates = (f"{sent_id}_{number}" for number in count(2))
-        else:
+        if sent_id and self._is_free(sent_id):
             return sent_id
-        return next(candidate for candidate in candidates if candidate not in self._used_ids)
+        candidates = (f"{sent_id or 'call'}-{number}" for number in count(2 if sent_id else 1))
+        return next(filter(self._is_free, candidates))
+
+    def _is_free(self, call_id: str) -> bool:
+        if call_id in self._used_ids or call_id in self._ids_of_originals:
+            return False
+        return _original_id(call_id) not in self._used_ids
 
     def _match(self, results: list[ContentPart]) -> list[ContentPart]:
         """Give the calls their results by id. Return the results that no call waits for."""
@@ -191,3 +200,9 @@ def _append_notes(results: list[Block], notes: list[Block]) -> list[Block]:
 
 def _content(result: Block) -> tuple[Any, bool]:
     return result.get("content"), bool(result.get("is_error"))
+
+
+def _original_id(call_id: str) -> str:
+    """Return `a` for the id `a_2`, and "" for an id without such an end."""
+    found = _COPY.fullmatch(call_id)
+    return found[1] if found else ""

@@ -186,13 +186,28 @@ def test_repeated_ids_get_new_ones() -> None:
         HELLO, calls("a"), output("a", "1"), calls("a"), output("a", "2"), calls("a_2"), output("a_2", "3")
     )
 
-    assert [parsed.blocks[index][0]["id"] for index in (1, 3, 5)] == ["a", "a_2", "a_2_2"]
+    assert [parsed.blocks[index][0]["id"] for index in (1, 3, 5)] == ["a", "a-2", "a_2-2"]
     assert [parsed.blocks[index] for index in (2, 4, 6)] == [
         [result("a", "1")],
-        [result("a_2", "2")],
-        [result("a_2_2", "3")],
+        [result("a-2", "2")],
+        [result("a_2-2", "3")],
     ]
     assert parsed.codes == {"tool-call-id"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (("a", "a_1"), ["a", "a_1-2"]),
+        (("a_1", "a"), ["a_1", "a-2"]),
+        (("call", "", ""), ["call", "call-1", "call-2"]),
+        (("a_1", "a_2", "a-2"), ["a_1", "a_2", "a-2"]),
+    ],
+)
+def test_no_id_looks_like_a_copy_of_another(sent: tuple[str, ...], expected: list[str]) -> None:
+    rounds = [part for number, id_ in enumerate(sent) for part in (calls(id_), output(id_, str(number)))]
+    parsed = chat(HELLO, *rounds)
+    assert [blocks[0]["id"] for blocks in parsed.blocks[1::2]] == expected
 
 
 @pytest.mark.parametrize("missing", [None, "", " ", [], 0.5])
@@ -200,12 +215,12 @@ def test_missing_ids_are_made_up(missing: Any) -> None:
     parsed = chat(HELLO, calls(missing, missing), output(missing, "1"), output("call_9", "2"), GO_ON)
 
     ids = [block["id"] for block in parsed.blocks[1]]
-    assert ids == ["call_1", "call_2"]
-    assert parsed.blocks[2] == [result("call_1", "2"), result("call_2", "1"), text("go on")] or parsed.blocks[
+    assert ids == ["call-1", "call-2"]
+    assert parsed.blocks[2] == [result("call-1", "2"), result("call-2", "1"), text("go on")] or parsed.blocks[
         2
     ] == [
-        result("call_1", "1"),
-        result("call_2", "2"),
+        result("call-1", "1"),
+        result("call-2", "2"),
         text("go on"),
     ]
 
@@ -223,8 +238,8 @@ def test_different_calls_of_one_id_are_kept_apart() -> None:
     both = {"role": "assistant", "tool_calls": [tool_call("a", "f", "{}"), tool_call("a", "g", "{}")]}
     parsed = chat(HELLO, both, output("a", "1"), output("a", "2"))
 
-    assert [(block["id"], block["name"]) for block in parsed.blocks[1]] == [("a", "f"), ("a_2", "g")]
-    assert parsed.blocks[2] == [result("a", "1"), result("a_2", "2")]
+    assert [(block["id"], block["name"]) for block in parsed.blocks[1]] == [("a", "f"), ("a-2", "g")]
+    assert parsed.blocks[2] == [result("a", "1"), result("a-2", "2")]
 
 
 @pytest.mark.parametrize(
