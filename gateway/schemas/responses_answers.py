@@ -98,3 +98,20 @@ class InputItemListSchema(AnswerSchema):
     first_id = fields.String()
     last_id = fields.String()
     has_more = fields.Boolean()
+
+
+class InputTokensSchema(AnswerSchema):
+    """The number of tokens of a request's input."""
+
+    object = constant("response.input_tokens")
+    input_tokens = fields.Integer()
+
+
+class CompactionSchema(AnswerSchema):
+    """A compacted conversation. Send `output` as the input of the next request."""
+
+    id = fields.String()
+    object = constant("response.compaction")
+    created_at = fields.Integer(metadata=SECONDS)
+    output = _items("The user's newest messages, and a `compaction` item with the summary.")
+    usage = fields.Nested(ResponseUsageSchema)

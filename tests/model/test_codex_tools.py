@@ -40,3 +40,21 @@ def test_codex_calls_its_tools_and_sends_the_results(gateway: Gateway, standin: 
     )
     used = [block for block in recorded_blocks(standin.messages.last, 1) if block["type"] == "tool_use"]
     assert [(block["name"], block["input"]) for block in used] == [(name, given) for name, given, _ in CALLS]
+
+
+def test_codex_compacts_its_conversation_and_goes_on(gateway: Gateway, standin: StandIn) -> None:
+    standin.default(text("The user wants a.py fixed."))
+    compacted = body_of(gateway.api.post("/v1/responses/compact", json={**CODEX, "stream": False}))
+    assert [item["type"] for item in compacted["output"]] == ["message", "compaction"]
+    assert standin.messages.last.body["tool_choice"]["type"] == "none"
+
+    later = [*compacted["output"], {"role": "user", "content": "Go on."}]
+    body_of(gateway.api.post("/v1/responses", json={**CODEX, "input": later, "stream": False}))
+    texts = [block["text"] for block in recorded_blocks(standin.messages.last, 0)]
+    assert texts[-2:] == ["Summary of the conversation so far:\n\nThe user wants a.py fixed.", "Go on."]
+
+
+def test_codex_counts_the_tokens_of_its_input(gateway: Gateway) -> None:
+    counted = body_of(gateway.api.post("/v1/responses/input_tokens", json=CODEX))
+    assert counted["object"] == "response.input_tokens"
+    assert counted["input_tokens"] > 0

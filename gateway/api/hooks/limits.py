@@ -1,7 +1,7 @@
 """Apply the limits of clients to requests.
 
 Every POST to a blueprint that answers counts as a request. Budgets and slots apply only to a POST to the blueprint's
-own URL, which starts an answer: a client over its budget can still cancel one.
+own URL or to `/compact` below it, which start an answer: a client over its budget can still cancel one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from gateway.answering.limits import RequestLimits
 from gateway.answering.services import Services
 from gateway.api.http.context import find_state, get_caller, get_state
 from gateway.errors import StoreError
+
+#: The end of the path that compacts a conversation, for which the model writes a summary.
+COMPACT = "/compact"
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ def _admit(limits: RequestLimits, answer_paths: Mapping[str, str | None], public
     blueprint = request.blueprint or ""
     if request.method != "POST" or blueprint not in answer_paths:
         return
-    starts_answer = request.path == answer_paths[blueprint]
+    starts_answer = request.path.removesuffix(COMPACT) == answer_paths[blueprint]
     if starts_answer:
         limits.check_budgets(client)
     limits.count_request(client)

@@ -24,6 +24,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 EVENTS = "text/event-stream"
 ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id")
+ESTIMATED_HEADER = "x-estimated"
+ESTIMATED = {"description": "The count is not exact.", "schema": {"type": "string", "enum": ["true"]}}
 #: The errors of every request for an answer.
 ANSWER_ERRORS = (
     errors.UnsupportedParameter,

@@ -70,6 +70,7 @@ MESSAGE = name_examples(
     with_a_tool={**_LIMITED, "messages": _QUESTION, "tools": [_TOOL]},
 )
 COUNT = _BASE
+INPUT_TOKENS = {"model": "haiku", "input": "Say hello."}
 SESSION = {"title": "Plans for the garden", "model": "haiku", "system_prompt": "Answer in one sentence."}
 TITLE = {"title": "Plans for the balcony"}
 PROJECT = {"name": "Garden", "description": "What grows where."}

@@ -9,7 +9,14 @@ from flask import Response, request
 
 from gateway.answering.answer import count_tokens as count_turn_tokens
 from gateway.api.hooks.anthropic_dialect import MESSAGES_PATH
-from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
+from gateway.api.http.blueprints import (
+    ANSWER_ERRORS,
+    ESTIMATED,
+    ESTIMATED_HEADER,
+    Blueprint,
+    document_answer,
+    document_errors,
+)
 from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
@@ -17,9 +24,6 @@ from gateway.dialects.messages.answers import Collector, StreamEncoder
 from gateway.dialects.messages.request import parse_request
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
 from gateway.schemas.messages_answers import MessageSchema, TokenCountSchema
-
-ESTIMATED_HEADER = "x-estimated"
-_ESTIMATED = {"description": "The count is not exact.", "schema": {"type": "string", "enum": ["true"]}}
 
 blueprint = Blueprint("messages", __name__, url_prefix=MESSAGES_PATH, description="Anthropic's Messages API")
 
@@ -43,7 +47,7 @@ def create_message(body: dict[str, Any]) -> Response:
 @document_errors(*ANSWER_ERRORS)
 @blueprint.arguments(CountTokensSchema(), example=examples.COUNT)
 @blueprint.response(
-    200, TokenCountSchema, example={"input_tokens": 12}, headers={ESTIMATED_HEADER: _ESTIMATED}
+    200, TokenCountSchema, example={"input_tokens": 12}, headers={ESTIMATED_HEADER: ESTIMATED}
 )
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Estimate the tokens that a request would send: the sum of what Anthropic's counter returns for its parts."""

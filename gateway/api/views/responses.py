@@ -7,9 +7,18 @@ import secrets
 from flask import Response, request
 
 from gateway.answering import stored_responses
+from gateway.answering.answer import count_tokens
 from gateway.answering.background import BackgroundAnswer
 from gateway.answering.metering import MeteredAnswer
-from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
+from gateway.api.hooks.limits import COMPACT
+from gateway.api.http.blueprints import (
+    ANSWER_ERRORS,
+    ESTIMATED,
+    ESTIMATED_HEADER,
+    Blueprint,
+    document_answer,
+    document_errors,
+)
 from gateway.api.http.context import get_caller, get_services, start_answer
 from gateway.api.http.streaming import json_response, note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
@@ -17,11 +26,18 @@ from gateway.dialects.common.field_errors import invalid_field, unsupported_fiel
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import ResponseBuilder, new_response
+from gateway.dialects.responses.compaction import CompactionCollector, parse_compaction
 from gateway.dialects.responses.items import complete_items
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
 from gateway.schemas.responses import InputItemsQuerySchema, ResponsesSchema
-from gateway.schemas.responses_answers import DeletedResponseSchema, InputItemListSchema, ResponseSchema
+from gateway.schemas.responses_answers import (
+    CompactionSchema,
+    DeletedResponseSchema,
+    InputItemListSchema,
+    InputTokensSchema,
+    ResponseSchema,
+)
 
 blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="OpenAI's Responses API")
 
@@ -55,6 +71,33 @@ def create_response(body: Body) -> Response:
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
     collector = Collector(response, parsed.with_summary, on_end, parsed.tool_forms)
     return send_answer(answer, collector, parsed.ignored, parsed.repaired)
+
+
+@blueprint.route("/input_tokens", methods=["POST"])
+@document_errors(*ANSWER_ERRORS, ResponseNotFound)
+@blueprint.arguments(ResponsesSchema(), example=examples.INPUT_TOKENS)
+@blueprint.response(200, InputTokensSchema, headers={ESTIMATED_HEADER: ESTIMATED})
+def count_input_tokens(body: Body) -> tuple[Body, int, dict[str, str]]:
+    """Estimate the tokens of a request's input, instructions and tools, without an answer."""
+    services, caller = get_services(), get_caller()
+    given = stored_responses.find_input_items(body, caller, services)
+    parsed = parse_request(body, given, stored_responses.find_earlier_items(body, caller, services))
+    counted = count_tokens(parsed.turn, caller, services)
+    return {"object": "response.input_tokens", "input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}
+
+
+@blueprint.route(COMPACT, methods=["POST"])
+@document_errors(*ANSWER_ERRORS, ResponseNotFound)
+@blueprint.arguments(ResponsesSchema(), example=examples.INPUT_TOKENS)
+@blueprint.response(200, CompactionSchema)
+def compact_conversation(body: Body) -> Response:
+    """Let the model summarize a conversation, and return shorter input that continues it."""
+    services, caller = get_services(), get_caller()
+    given = stored_responses.find_input_items(body, caller, services)
+    earlier = stored_responses.find_earlier_items(body, caller, services)
+    parsed = parse_compaction(body, given, earlier)
+    answer = start_answer(parsed.turn)
+    return send_answer(answer, CompactionCollector([*earlier, *given]), parsed.ignored, parsed.repaired)
 
 
 @blueprint.route("/<response_id>", methods=["GET"])

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.dialects.common.compaction import read_summary
 from gateway.dialects.common.conversation import ROLES, find_newest
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.json_types import Item
@@ -44,6 +45,10 @@ _LEFT_OUT = (
 )
 
 
+#: Goes before the summary of a compacted conversation.
+SUMMARY = "Summary of the conversation so far:"
+
+
 def as_list(given: Any) -> list[Any]:
     """Return `input` as a list of items; a string is one message. Raises InvalidRequest."""
     if isinstance(given, str):
@@ -71,6 +76,9 @@ def _read_item(item: Any, where: Where) -> Item:
         return _text("user", item, where)
     kind = item.get("type") or "message"
     kind = kind if isinstance(kind, str) else "message"
+    summary = read_summary(item.get("encrypted_content"))
+    if summary is not None:
+        return {"role": "user", "content": f"{SUMMARY}\n\n{summary}"}
     if kind in _READERS:
         return _READERS[kind](item, where)
     if kind.endswith("_call") and item.get("call_id"):
