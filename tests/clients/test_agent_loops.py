@@ -16,7 +16,7 @@ import pytest
 from tests.clients.agent_loops.environments import HERE, node, python_for, seen_by
 from tests.clients.agent_loops.toolbox import NO_MAILBOX, QUESTION, REPORT
 from tests.clients.test_sdks import python_with
-from tests.standin import Recorded, Reply, StandIn, text, thinking, tool_calls
+from tests.standin import Recorded, Reply, StandIn, output, text, thinking, tool_calls
 from tests.standin.prompt import last_user_text, texts
 from tests.support.gateway import Gateway
 from tests.support.tool_bodies import recorded_blocks
@@ -50,16 +50,21 @@ def results_in(body: Body) -> list[Body]:
     return [block for content in contents for block in content if block["type"] == "tool_result"]
 
 
+def asks_for_output(body: Body) -> bool:
+    """Return True if the request asks for structured output, in the API's way or the CLI's."""
+    return "format" in body.get("output_config", {}) or OUTPUT in tools_of(body)
+
+
 def model(body: Body) -> Reply:
     """Answer as the model, whose next step depends on the number of tool results in the request."""
     if REPORT in last_user_text(body):
-        return tool_calls([(next(iter(tools_of(body))), FOUND)])
+        is_forced = bool(tools_of(body).keys() - {OUTPUT})
+        return tool_calls([(next(iter(tools_of(body))), FOUND)]) if is_forced else output(FOUND)(body)
     step = {0: 0, 2: 1, 3: 2}[len(results_in(body))]
     names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
     usage = dict(zip(names, TOKENS[step], strict=True))
     if step == 2:
-        structured = tool_calls([(OUTPUT, FOUND)], usage=usage)
-        return structured if OUTPUT in tools_of(body) else text(FINAL, usage=usage)
+        return output(FOUND, usage=usage)(body) if asks_for_output(body) else text(FINAL, usage=usage)
     calls = [(name, given, call_id) for name, given, call_id in CALLS[step]]
     reply = tool_calls(calls, text=TEXTS[step], usage=usage)
     return reply if step else thinking(THOUGHT, reply)
@@ -186,7 +191,8 @@ def assert_recorded(records: list[Recorded], structured: bool, marks_errors: boo
     for record in records:
         assert record.status == 200
         tools = tools_of(record.body)
-        assert (tools.pop(OUTPUT, None) is not None) == structured
+        assert asks_for_output(record.body) == structured
+        tools.pop(OUTPUT, None)
         assert {name: set(tool["input_schema"]["properties"]) for name, tool in tools.items()} == PARAMETERS
         assert all(tool["description"] for tool in tools.values())
     assert [len(results_in(record.body)) for record in records] == [0, 2, 3]

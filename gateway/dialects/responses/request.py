@@ -135,12 +135,13 @@ def _echo_format(wanted: Body | None) -> Body:
         return {"type": "text"}
     if wanted["type"] != "json_schema":
         return {"type": wanted["type"]}
-    name = wanted.get("name")
+    described = wanted["json_schema"] if isinstance(wanted.get("json_schema"), dict) else wanted
+    name = described.get("name")
     return {
         "type": "json_schema",
         "name": name if isinstance(name, str) else "response",
-        "schema": wanted["schema"],
-        "strict": wanted.get("strict") is not False,
+        "schema": described["schema"],
+        "strict": described.get("strict") is not False,
     }
 
 

@@ -185,6 +185,22 @@ def test_parameters_are_translated() -> None:
 @pytest.mark.parametrize(
     ("sent", "echoed"),
     [
+        ({"type": "json_object", "schema": PARAMETERS}, {"type": "json_object"}),
+        (
+            {"type": "json_schema", "json_schema": {"name": "x", "schema": PARAMETERS}},
+            {"type": "json_schema", "name": "x", "schema": PARAMETERS, "strict": True},
+        ),
+    ],
+)
+def test_format_of_another_api_is_read_and_echoed(sent: Any, echoed: Any) -> None:
+    got = parse({"input": "hi", "text": {"format": sent}})
+    assert got.turn.output_schema == adapt_output_schema(PARAMETERS)
+    assert got.echoed["text"]["format"] == echoed
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
         (None, "auto"),
         ("any", "required"),
         ({"type": "function", "function": {"name": "get_weather"}}, {"type": "function", "name": "get_weather"}),
