@@ -196,11 +196,11 @@ def test_damaged_chat_is_repaired(gateway: Gateway, standin: StandIn, stream: bo
     ]
     seen = blocks_of(standin.messages.last)
     assert seen[0] == words("ann:", "hello", "[input_audio]")
-    assert seen[1] == [use("x", {"path": "a.py"}), use("call_2", {"input": [1]})]
+    assert seen[1] == [use("x", {"path": "a.py"}), use("call-1", {"input": [1]})]
     assert seen[2][0] == result("x", IMAGE)
     assert seen[2][1]["is_error"] is True
     assert seen[2][2:] == words(ORPHAN, "other", "critic:", "hm")
-    assert seen[3] == [use("x_2", {})]
+    assert seen[3] == [use("x-2", {})]
     assert seen[4][-1] == words("go on")[0]
 
 

@@ -34,6 +34,16 @@ def test_header_names_each_code_once_and_sorted() -> None:
     assert REPAIRED_HEADER in EXPOSED_HEADERS
 
 
+def test_log_has_the_places_of_repairs(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "gateway"):
+        note_headers([], [Repair("a", f"messages[{index}]") for index in range(30)])
+    (record,) = caplog.records
+    fields = vars(record)
+    assert (record.getMessage(), fields["count"]) == ("request repaired", 30)
+    assert fields["repairs"][:2] == ["a at messages[0]", "a at messages[1]"]
+    assert len(fields["repairs"]) == 20
+
+
 def test_notes_hold_repairs_and_ignored_fields_with_their_paths() -> None:
     notes = Notes()
     where = notes.at("messages").item(2)

@@ -18,7 +18,7 @@ from gateway.api.http.blueprints import (
     document_errors,
 )
 from gateway.api.http.context import get_caller, get_services, start_answer
-from gateway.api.http.streaming import send_answer, stream_answer
+from gateway.api.http.streaming import note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.dialects.messages.answers import Collector, StreamEncoder
 from gateway.dialects.messages.request import parse_request
@@ -51,8 +51,10 @@ def create_message(body: dict[str, Any]) -> Response:
 )
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Estimate the tokens that a request would send: the sum of what Anthropic's counter returns for its parts."""
-    counted = count_turn_tokens(parse_request(body, _read_betas()).turn, get_caller(), get_services())
-    return {"input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}
+    parsed = parse_request(body, _read_betas())
+    counted = count_turn_tokens(parsed.turn, get_caller(), get_services())
+    headers = note_headers(parsed.ignored, parsed.repaired)
+    return {"input_tokens": counted}, 200, headers | {ESTIMATED_HEADER: "true"}
 
 
 def _read_betas() -> list[str]:

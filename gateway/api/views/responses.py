@@ -166,8 +166,7 @@ def _answer_in_background(
         answer.close()
         raise
     follower = StreamEncoder({**response, "output": []}, parsed.with_summary, tool_forms=parsed.tool_forms)
-    queued = json_response(response)
-    queued.headers.update(note_headers(parsed.ignored, parsed.repaired))
+    queued = json_response(response)  # before the background answer changes the response
     builder = ResponseBuilder(
         response, with_summary=parsed.with_summary, can_retract=True, tool_forms=parsed.tool_forms
     )
@@ -175,4 +174,5 @@ def _answer_in_background(
     if parsed.stream:
         return stream_answer(background, follower, parsed.ignored, parsed.repaired)
     background.close()
+    queued.headers.update(note_headers(parsed.ignored, parsed.repaired))
     return queued

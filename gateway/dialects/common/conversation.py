@@ -47,10 +47,11 @@ _ITEM_TYPES = ("function_call", "function_call_output")
 
 # Fields of messages that are honored, or that say nothing about the message: its id, for example.
 _HONORED = frozenset({
-    "role", "content", "name", "tool_calls", "tool_call_id", "tool_name", "function_call", "refusal", "audio",
-    "is_error", "images", "id", "type", "status", "object", "created", "created_at", "timestamp", "model",
+    "role", "content", "tool_calls", "tool_call_id", "tool_name", "function_call", "refusal", "audio",
+    "is_error", "id", "type", "status", "object", "created", "created_at", "timestamp", "model",
     "stop_reason", "stop_sequence", "usage", "annotations", "cache_control", "phase",
 })  # fmt: skip
+_HONORED_IN_ROLE = {"user": ("name", "images"), "tool": ("name",), "function": ("name",)}
 
 
 def read_conversation(
@@ -160,7 +161,7 @@ class _Reader:
         if role is None and message.get("type") in _ITEM_TYPES:
             self.utterances.append(_read_item(message, where))
             return
-        name_ignored_fields(message, where)
+        name_ignored_fields(message, where, _HONORED_IN_ROLE.get(str(role), ()))
         if role in SYSTEM_ROLES:
             read_system(message.get("content"), where.field("content"), self.system, self.utterances)
         elif role == "assistant":

@@ -14,6 +14,7 @@ from gateway.dialects.common.conversation import NUDGE, OPENING
 from gateway.dialects.common.input_items import as_list
 from gateway.dialects.common.tool_rounds import INTERRUPTED, ORPHAN
 from gateway.dialects.messages.request import parse_request as parse_messages
+from gateway.dialects.responses.items import complete_items
 from gateway.dialects.responses.request import parse_request as parse_responses
 from gateway.repairs import Repair
 from gateway.schemas.chat import ChatCompletionSchema
@@ -466,10 +467,37 @@ def test_images_of_ollama_are_delivered() -> None:
 
 
 def test_unknown_fields_of_messages_are_named_once() -> None:
-    parsed = chat(
-        {**HELLO, "mood": "good"}, {"role": "assistant", "content": "a", "mood": ""}, {**GO_ON, "mood": "x"}
+    answer = {"role": "assistant", "content": "a", "mood": "", "name": "bot", "images": [PNG]}
+    parsed = chat({**HELLO, "mood": "good"}, answer, {**GO_ON, "mood": "x"})
+    assert parsed.ignored == ("messages[0].mood", "messages[1].images", "messages[1].name")
+
+
+# Stored conversations
+
+
+def test_damaged_session_goes_on() -> None:
+    stored = [HELLO, {"role": "assistant", "tool_calls": [tool_call("a", "f", '{"path":"a.p')]}]
+    parsed = parse_chat(CHAT.load({"messages": [GO_ON]}), stored)
+
+    assert list(parsed.turn.messages[1].content) == [use("a", {"path": "a.p"})]
+    assert list(parsed.turn.messages[2].content) == [interrupted("a"), text("go on")]
+    assert parsed.repaired[0] == Repair("tool-arguments", "session[1].tool_calls[0].function.arguments")
+
+
+def test_damaged_chain_of_responses_goes_on() -> None:
+    stored = complete_items(
+        [HELLO, {"type": "function_call", "call_id": "a", "name": "f", "arguments": '{"x":[1,'}]
     )
-    assert parsed.ignored == ("messages[0].mood",)
+    stored += complete_items(
+        [{"type": "unheard_of", "note": "hm"}, "bare", {"type": "item_reference", "id": "x"}]
+    )
+    parsed = parse_responses(RESPONSES.load({"input": "go on"}), [GO_ON], stored)
+
+    assert [list(message.content) for message in parsed.turn.messages] == [
+        [text("hello")],
+        [text('[unheard_of: {"note": "hm"}]'), use("a", {"x": [1]})],
+        [interrupted("a"), text("bare"), text("go on")],
+    ]
 
 
 # Any conversation
@@ -504,6 +532,7 @@ CHAT_MESSAGES = st.one_of(
     ),
     st.just({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}),
     st.just({"role": "critic", "content": "x"}),
+    st.builds(lambda content: {"role": "system", "content": content}, TEXTS | PARTS),
 )
 ITEMS = st.one_of(
     CHAT_MESSAGES,
