@@ -103,6 +103,12 @@ class Settings:
     max_request_bytes: int = setting(
         64 * 1024 * 1024, "Largest request body. Larger ones get 413. nginx has its own limit.", at_least(1)
     )
+    keepalive_whole_answers_seconds: float = setting(
+        50.0,
+        "Time after which an answer that is not streamed begins with white space, so that proxies keep waiting. "
+        "0 means never.",
+        at_least(0),
+    )
     allowed_origins: tuple[str, ...] = setting(("*",), "Origins whose web pages may call the gateway (CORS).")
     trusted_proxies: int = setting(
         0,

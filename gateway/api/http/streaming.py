@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
+from time import monotonic
 from typing import Any
 
 from flask import Response, request
 
 from gateway.answering.metering import AnswerStream
+from gateway.api.http.context import RequestState, get_services, get_state
 from gateway.api.http.disconnect import watch_client
 from gateway.dialects.common.answers import Collector, StreamEncoder
-from gateway.dialects.common.field_errors import FieldNames, translate_names, translated_errors
+from gateway.dialects.common.field_errors import (
+    FieldNames,
+    translate_error,
+    translate_names,
+    translated_errors,
+)
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.lenient_json import dumps
 from gateway.repairs import Repair, repaired_codes
@@ -23,6 +31,7 @@ log = logging.getLogger(__name__)
 
 Batches = Iterator[tuple[int, Batch]]
 
+WHITE_SPACE = b" "
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 IGNORED_HEADER = "x-ignored-parameters"
 REPAIRED_HEADER = "x-repaired"
@@ -39,7 +48,9 @@ def stream_answer(
     batches = iter(answer)
     with translated_errors(encoder.field_names), contextlib.ExitStack() as stack:
         first = _await_start(answer, batches, stack)
-        headers = STREAM_HEADERS | _answer_headers(answer, first, ignored, repaired, encoder.field_names)
+        headers = STREAM_HEADERS | _answer_headers(
+            answer, _find_started(first[1]), ignored, repaired, encoder.field_names
+        )
         clean_up = stack.pop_all()
     encoded = _encode_batches(chain([first], batches), encoder, answer)
     response = Response(encoded, mimetype="text/event-stream", headers=headers)
@@ -50,14 +61,57 @@ def stream_answer(
 def send_answer(
     answer: AnswerStream, collector: Collector, ignored: Iterable[str], repaired: Iterable[Repair] = ()
 ) -> Response:
-    """Wait for the whole answer and send it as one JSON body."""
-    batches = iter(answer)
+    """Wait for the whole answer and send it as one JSON body.
+
+    After KEEPALIVE_WHOLE_ANSWERS_SECONDS the response begins with white space, which JSON allows. From then on the
+    status is 200, so an error is only in the body.
+    """
+    seconds = get_services().settings.keepalive_whole_answers_seconds
+    slow_at = get_state().started_at + seconds if seconds else math.inf
+    batches, started = iter(answer), None
     with translated_errors(collector.field_names), contextlib.ExitStack() as stack:
-        first = _await_start(answer, batches, stack)
-        for index, batch in chain([first], batches):
+        _watch(answer, stack)
+        for index, batch in batches:
+            started = started or _find_started(batch)
             collector.add(batch, index)
-    headers = _answer_headers(answer, first, ignored, repaired, collector.field_names)
-    return Response(dumps(collector.body()), mimetype="application/json", headers=headers)
+            if monotonic() >= slow_at:
+                break
+        else:
+            headers = _answer_headers(answer, started, ignored, repaired, collector.field_names)
+            return Response(dumps(collector.body()), mimetype="application/json", headers=headers)
+        headers = _answer_headers(answer, started, ignored, repaired, collector.field_names)
+        clean_up = stack.pop_all()
+    slow = _send_slowly(batches, collector, answer, seconds, get_state())
+    response = Response(slow, mimetype="application/json", headers=STREAM_HEADERS | headers)
+    response.call_on_close(clean_up.close)
+    return response
+
+
+def _send_slowly(
+    batches: Batches, collector: Collector, answer: AnswerStream, seconds: float, state: RequestState
+) -> Iterator[bytes]:
+    """Yield white space every `seconds` and then the body, or the error that ends the answer."""
+    yield WHITE_SPACE
+    yielded_at = monotonic()
+    try:
+        for index, batch in batches:
+            collector.add(batch, index)
+            if monotonic() - yielded_at >= seconds:
+                yield WHITE_SPACE
+                yielded_at = monotonic()
+        yield dumps(collector.body())
+    except GatewayError as error:
+        yield _fail_late(answer, translate_error(error, collector.field_names), state)
+    except Exception:
+        log.exception("an answer failed unexpectedly")
+        yield _fail_late(answer, GatewayError(), state)
+
+
+def _fail_late(answer: AnswerStream, error: GatewayError, state: RequestState) -> bytes:
+    """Record an error that comes after the status, and return its body."""
+    answer.fail(error)
+    state.error = error
+    return dumps(state.error_format.make_body(error, state.request_id))
 
 
 def json_response(body: dict[str, Any]) -> Response:
@@ -77,12 +131,21 @@ def note_headers(ignored: Collection[str], repaired: Collection[Repair]) -> dict
 
 def _await_start(answer: AnswerStream, batches: Batches, stack: contextlib.ExitStack) -> tuple[int, Batch]:
     """Return the batch with which the model starts. The clean-up for the end of the answer is pushed onto `stack`."""
-    stack.callback(answer.close)
-    stack.enter_context(watch_client(request.environ, lambda: answer.stop(ClientGone())))
+    _watch(answer, stack)
     for index, batch in batches:
-        if any(isinstance(event, Started) for event in batch):
+        if _find_started(batch):
             return index, batch
     raise UpstreamError("The Claude Code CLI gave no answer.")
+
+
+def _watch(answer: AnswerStream, stack: contextlib.ExitStack) -> None:
+    """Stop the answer when its client leaves, and close it at the end of `stack`."""
+    stack.callback(answer.close)
+    stack.enter_context(watch_client(request.environ, lambda: answer.stop(ClientGone())))
+
+
+def _find_started(batch: Batch) -> Started | None:
+    return next((event for event in batch if isinstance(event, Started)), None)
 
 
 def _encode_batches(
@@ -105,14 +168,14 @@ def _encode_batches(
 
 def _answer_headers(
     answer: AnswerStream,
-    first: tuple[int, Batch],
+    started: Started | None,
     ignored: Iterable[str],
     repaired: Iterable[Repair],
     names: FieldNames,
 ) -> dict[str, str]:
-    started = next(event for event in first[1] if isinstance(event, Started))
+    """Return the headers of an answer. It may not have started yet, if it is slow."""
     ids = {SESSION_HEADER: answer.record.session_id, PROJECT_HEADER: answer.record.project_id}
-    all_ignored = {*translate_names(started.ignored, names), *ignored}
-    return note_headers(all_ignored, [*repaired, *started.repaired]) | {
-        name: value for name, value in ids.items() if value
-    }
+    if started is not None:
+        ignored = {*translate_names(started.ignored, names), *ignored}
+        repaired = [*repaired, *started.repaired]
+    return note_headers({*ignored}, [*repaired]) | {name: value for name, value in ids.items() if value}
