@@ -32,7 +32,7 @@ def read_body(request: Request) -> bytes:
     if request.content_length is None and len(body) == limit:
         raise RequestEntityTooLarge  # werkzeug silently truncates a chunked body at the limit
     encodings = request.headers.get("content-encoding", "")
-    return decompress(body, encodings, limit or 0) if encodings else body
+    return decompress(body, encodings, limit or 0) if encodings and body else body
 
 
 def read_json(body: bytes, content_type: str = "") -> Any:

@@ -19,7 +19,7 @@ _SYNONYMS = {
     **dict.fromkeys(("extra_high", "extra-high", "very_high", "very-high"), "xhigh"),
     **dict.fromkeys(("min", "minimum", "lowest"), "minimal"),
 }
-_THINKING = {"enabled": True, "adaptive": True, "disabled": False}
+_THINKING: dict[str, bool | None] = {"enabled": True, "adaptive": True, "disabled": False, "auto": None}
 _HONORED = {
     "reasoning": ("effort", "summary", "generate_summary", "max_tokens"),
     "thinking": ("type", "budget_tokens"),

@@ -152,6 +152,7 @@ def test_effort_is_understood_in_any_word(
         ({"thinking": {"type": "enabled", "budget_tokens": -1}}, None, {"thinking.budget_tokens"}, set()),
         ({"thinking": {"type": "disabled", "budget_tokens": 5000}}, None, set(), set()),
         ({"reasoning": {"max_tokens": 3000}}, 3000, set(), set()),
+        ({"thinking": {"type": "auto"}}, None, set(), set()),
         (
             {"thinking": {"type": "enabled", "budget_tokens": 9000}, "max_tokens": 8000},
             4000,
