@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from gateway.schemas.answers import about
 from gateway.schemas.errors import MISSING_MESSAGES
 from gateway.schemas.fields import (
     MODEL,
@@ -32,12 +33,6 @@ from gateway.turn import MAX_CHOICES
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
-_CONTENT = {
-    "type": ["string", "array"],
-    "items": {"type": "object"},
-    "description": "A string, a list of content parts, or null.",
-}
-
 
 def _of(api: str, use: str) -> dict[str, str]:
     return {"description": f"From the {api} API: {use}."}
@@ -51,18 +46,16 @@ class ChatMessageSchema(LenientSchema):
 
     role = unchecked(
         required=True,
-        metadata={"type": "string", "enum": ROLES},
+        metadata=about(f"One of: {', '.join(ROLES)}."),
         error_messages={"required": "Every message needs a role."},
     )
-    content = unchecked(metadata=_CONTENT)
-    name = unchecked(
-        metadata={"description": "Names one of several users. The model reads it before the text."}
-    )
-    images = unchecked(metadata={"description": "From Ollama: images in base64."})
-    refusal = unchecked(metadata={"type": "string"})
-    tool_calls = unchecked(metadata={"type": "array", "items": {"type": "object"}})
-    function_call = unchecked(metadata={"type": "object"})
-    tool_call_id = unchecked(metadata={"type": "string"})
+    content = unchecked(metadata=about("A string, a list of content parts, or null."))
+    name = unchecked(metadata=about("Names one of several users. The model reads it before the text."))
+    images = unchecked(metadata=about("From Ollama: images in base64."))
+    refusal = unchecked(metadata=about("A replayed refusal."))
+    tool_calls = unchecked(metadata=about("The tool calls of a replayed answer."))
+    function_call = unchecked(metadata=about("The older form of `tool_calls`."))
+    tool_call_id = unchecked(metadata=about("In a tool's message: the id of its call."))
     is_error: fields.Field[Any] = fields.Raw(
         metadata={"description": "In a tool's message: true if the tool failed."}
     )

@@ -40,11 +40,13 @@ class MessageParamSchema(LenientSchema):
 
     role = unchecked(
         required=True,
-        metadata={"type": "string", "enum": ROLES},
+        metadata=about(f"One of: {', '.join(ROLES)}."),
         error_messages={"required": "Every message needs a role."},
     )
     content = unchecked(
-        required=True, metadata=_BLOCKS, error_messages={"required": "Every message needs content."}
+        required=True,
+        metadata=about("A string or a list of content blocks."),
+        error_messages={"required": "Every message needs content."},
     )
 
 
