@@ -57,6 +57,7 @@ class ModelCatalog:
         self._patterns = [_split_pattern(one) for one in patterns]
         self._reported: tuple[ModelInfo, ...] = ()
         self._rejected_formats: set[tuple[str, bytes]] = set()
+        self._rejected_setups: set[bytes] = set()
         self._note_ids([])
 
     def merge(self, reported: Iterable[ModelInfo]) -> None:
@@ -121,6 +122,16 @@ class ModelCatalog:
         if len(self._rejected_formats) >= MAX_REJECTED_FORMATS:
             self._rejected_formats.clear()
         self._rejected_formats.add((model.id, b"" if schema is None else _digest_schema(schema)))
+
+    def remember_no_strict(self, setup: bytes) -> None:
+        """Note that the API has rejected the strict tools of this set-up, for example as too complex in sum."""
+        if len(self._rejected_setups) >= MAX_REJECTED_FORMATS:
+            self._rejected_setups.clear()
+        self._rejected_setups.add(setup)
+
+    def rejects_strict(self, setup: bytes) -> bool:
+        """Return True if the API has rejected the strict tools of this set-up before."""
+        return setup in self._rejected_setups
 
     def rejects_format(self, model: Model, schema: OutputSchema) -> bool:
         """Return True if the API has rejected structured output for the model and the schema before."""

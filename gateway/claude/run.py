@@ -71,6 +71,7 @@ class Run:
         self._models = fleet.catalog.candidates(turn.resolved_model)
         self._untried_models = list(self._models)
         self._digests = digest_turn(turn)
+        self._is_strict = not fleet.catalog.rejects_strict(self._digests[0])
         self._batches = self._run()
         self._stop_reason: errors.GatewayError | None = None
         self._slot_ticket: Ticket[bool] = Ticket()
@@ -170,6 +171,7 @@ class Run:
         - If a warm process died before it was set up, take the next one.
         - If the CLI refused the model, ask the model's next fallback.
         - If the API rejected its own structured output, use the CLI's tool for it instead.
+        - If the API rejected strict tools, send them without `strict`.
         - If the model rejected sampling parameters, ask it once more without them.
         """
         conversation = self._end_conversation()
@@ -186,6 +188,11 @@ class Run:
             self._fleet.catalog.remember_no_format(
                 attempt.model, None if is_model else self._turn.output_schema
             )
+            return self._plan(attempt.model, is_without_sampling=attempt.is_without_sampling)
+        if self._is_strict and _rejects_strict(error, conversation):
+            log.info("strict tools were rejected for model %s: %s", attempt.model.id, error)
+            self._fleet.catalog.remember_no_strict(self._digests[0])
+            self._is_strict = False
             return self._plan(attempt.model, is_without_sampling=attempt.is_without_sampling)
         if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
             raise error
@@ -226,7 +233,8 @@ class Run:
         return len(new) == 1 and conversation.can_resume(new[0], tuning)
 
     def _tune(self, model: Model, *, is_seeded: bool) -> Tuning:
-        return tune(self._turn, model, is_seeded=is_seeded, cache_ttl=self._fleet.cache_ttl)
+        ttl = self._fleet.cache_ttl
+        return tune(self._turn, model, is_seeded=is_seeded, is_strict=self._is_strict, cache_ttl=ttl)
 
     def _continue_parked(self, conversation: Conversation, known: int, model: Model) -> Conversation:
         conversation.process.adopt_context()
@@ -302,6 +310,13 @@ def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model
 def _rejects_sampling(error: errors.InvalidRequest, conversation: Conversation) -> bool:
     sent = conversation.tuning.sampling if conversation.tuning is not None else ()
     return bool(sent) and any(name in error.message for name in (*sent, "thinking"))
+
+
+def _rejects_strict(error: errors.InvalidRequest, conversation: Conversation) -> bool:
+    """Return True for an error about strict tools: they may be too many, or too complex in sum."""
+    tools = conversation.tuning.body.get("tools", ()) if conversation.tuning is not None else ()
+    words = ("strict", "grammar", "too complex", "too many")
+    return any("strict" in tool for tool in tools) and any(word in error.message for word in words)
 
 
 def _rejects_format(error: errors.InvalidRequest) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.standin import Reply, StandIn, rejection, text, tool_calls
+from tests.standin import Reply, StandIn, error, rejection, text, tool_calls
 from tests.support.api_client import body_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.logins import LOGINS
@@ -130,6 +130,19 @@ def test_calls_have_the_form_of_the_original_schema(gateway: Gateway, standin: S
     (alias,) = standin.messages.last.body["tools"][0]["input_schema"]["properties"]
     (use_block,) = recorded_blocks(standin.messages.last, 1)
     assert use_block["input"] == {alias: 3}
+
+
+def test_rejected_strict_tools_are_sent_again_without_strict(gateway: Gateway, standin: StandIn) -> None:
+    # https://github.com/anthropics/anthropic-sdk-typescript/issues/885
+    message = "The compiled grammar is too large, which would cause performance issues."
+    standin.default(text("Done."))
+    standin.reply(error(400, message=message), when=lambda body: "strict" in body["tools"][0])
+    for _ in range(2):
+        known = len(standin.messages)
+        answer = gateway.api.chat(tools=[WEATHER], system_prompt="Many tools.")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-ignored-parameters"] == "tools.strict"
+    assert len(standin.messages) == known + 1  # the second time, strict is not tried
 
 
 # Tool choice

@@ -75,11 +75,13 @@ class Tuning:
         return {"env": env, "effortLevel": self.effort, "model": self.model}
 
 
-def tune(turn: Turn, model: Model, *, is_seeded: bool, cache_ttl: str | None = None) -> Tuning:
+def tune(
+    turn: Turn, model: Model, *, is_seeded: bool, is_strict: bool = True, cache_ttl: str | None = None
+) -> Tuning:
     """Return the settings for `turn` on `model`.
 
-    `is_seeded` says that the process did not write the history itself. `cache_ttl` is described at
-    `ToolSet.definitions`.
+    `is_seeded` says that the process did not write the history itself. `is_strict` and
+    `cache_ttl` are described at `ToolSet.definitions`.
     """
     turn, is_limited = _limit_tokens(turn, model)
     budget = _thinking_budget(turn, model, is_seeded)
@@ -95,7 +97,7 @@ def tune(turn: Turn, model: Model, *, is_seeded: bool, cache_ttl: str | None = N
     if turn.output_format is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": turn.output_format}}
     if turn.tools:
-        is_strict = _takes_strict(turn, model)
+        is_strict = is_strict and _takes_strict(turn, model)
         body |= _tool_fields(turn, is_strict, cache_ttl)
         if not is_strict and any("strict" in tool.options for tool in turn.tools):
             ignored += ("tools.strict",)
@@ -198,7 +200,8 @@ def _split_stops(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _takes_strict(turn: Turn, model: Model) -> bool:
     """Return True if the API would compile a grammar for the strict tools of this turn."""
-    return sum("strict" in tool.options for tool in turn.tools) <= MAX_STRICT_TOOLS
+    count = sum("strict" in tool.options for tool in turn.tools)
+    return model.structured_outputs and count <= MAX_STRICT_TOOLS
 
 
 def _tool_fields(turn: Turn, is_strict: bool, cache_ttl: str | None) -> dict[str, Any]:

@@ -193,6 +193,8 @@ def test_too_many_strict_tools_are_not_strict() -> None:
     assert [tool.get("strict") for tool in definitions(21, strict=True)[1:]] == [None] * 21
     strict = tuple(Tool(f"t{index}", "", {}, {"strict": True}) for index in range(21))
     assert tuned(BUDGET, tools=strict).ignored == ("tools.strict",)
+    assert tuned(BUDGET, tools=strict[:1]).ignored == ()
+    assert tuned(NO_THINKING, tools=strict[:1]).ignored == ("tools.strict",)
 
 
 def test_tools_are_sent_again_only_if_something_has_changed() -> None:
