@@ -75,9 +75,10 @@ class ToolSet:
     def definitions(self, *, is_strict: bool, cache_ttl: str | None = None) -> list[dict[str, Any]]:
         """Return the definitions of the client's tools for the API, in the client's order.
 
-        `strict` is left out unless `is_strict` is set: the API may reject it for the model, or for all tools in sum. The API takes four cache marks, and the CLI sets three: only the
-        last tool with a mark keeps it, because it covers all tools before it. Longer marks must come before shorter
-        ones, so it lasts as long as the CLI's, `cache_ttl`.
+        `strict` is left out unless `is_strict` is set, because the API may reject it for a model or for all tools in
+        sum. The API takes four cache marks, and the CLI sets three: only the last tool with a mark keeps it, because it
+        covers all tools before it. Longer marks must come before shorter ones, so it lasts as long as the CLI's,
+        `cache_ttl`.
         """
         marked = [name for name, tool in self._tools.items() if "cache_control" in tool.options]
         definitions = []
