@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import re
 
+#: Longer text is left alone: reading it would block other requests, and no model writes calls of so many tokens.
+MAX_TOKENS = 200_000
+
 _SPACE = " \t\r\n"
 _TOKEN = re.compile(
     r'[ \t\r\n]*(?:(?P<string>"[^"\\]*(?:\\.[^"\\]*)*(?P<quote>"|\\?\Z))'
@@ -25,6 +28,7 @@ _CUT_NUMBER = re.compile(r"-|-?(?:0|[1-9]\d*)(?:\.|(?:\.\d+)?[eE][+-]?)")
 _LITERALS = ("true", "false", "null")
 # The end of a string: half of a surrogate pair, and the beginning of an escape.
 _STRING_END = re.compile(r"(?<!\\)(?:\\\\)*((\\u[dD][89abAB][0-9a-fA-F]{2})?(\\(?:u[0-9a-fA-F]{0,3})?)?)\Z")
+_LONGEST_END = 11  # of a string, in characters: half of a pair, and an escape without its last digit
 _HIGH_SURROGATE = re.compile(r"\\u[dD][89abAB]")
 _CLOSING = {"{": "}", "[": "]"}
 
@@ -76,10 +80,14 @@ class _Cut:
         self._open: list[str] = []
         self._expected = "value"
         position, end = 0, len(text.rstrip(_SPACE))
-        while position < end and not self.is_broken:
+        for _ in range(MAX_TOKENS):
+            if position >= end or self.is_broken:
+                break
             token = _TOKEN.match(text, position)
             self.is_broken = token is None or not self._read(token)
             position = token.end() if token else end
+        else:
+            self.is_broken, self.kept = True, None
 
     def closers(self) -> str:
         """Return what closes the open lists and objects."""
@@ -132,7 +140,7 @@ class _Cut:
         if token["quote"] == '"':
             return self._expect("colon") if is_key else self._end_value(token.end())
         self.ending = _finish_string(token["string"]) + (":null" if is_key else "")
-        found = _STRING_END.search(self._text)
+        found = _find_string_end(self._text)
         return is_key or self._keep(found.start(1) if found else token.end(), '"')
 
     def _read_scalar(self, word: str, end: int) -> bool:
@@ -152,9 +160,15 @@ def _finish_scalar(word: str) -> str:
     return "0" if _CUT_NUMBER.fullmatch(word) else ""
 
 
+def _find_string_end(string: str) -> re.Match[str] | None:
+    """Return the match of `_STRING_END`, which must begin before the last backslashes, not among them."""
+    start = len(string[:-_LONGEST_END].rstrip("\\"))
+    return _STRING_END.search(string, start)
+
+
 def _finish_string(string: str) -> str:
     """Return the end of a string, which may have to finish an escape, and its quote."""
-    found = _STRING_END.search(string)
+    found = _find_string_end(string)
     high, escape = (found[2], found[3] or "") if found else (None, "")
     if high:
         return r"\udc00"[len(escape) :] + '"'

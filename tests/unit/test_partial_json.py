@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.partial_json import close_json, trim_json
+from gateway.partial_json import MAX_TOKENS, close_json, trim_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -90,3 +90,16 @@ def test_deep_and_long_text_is_completed_quickly() -> None:
     assert trim_json("[" * 100_000) == "[" * 100_000 + "]" * 100_000
     text = '{"content": "' + "import os\\n" * 100_000
     assert trim_json(text) == text + '"}'
+
+
+@pytest.mark.parametrize("end", ["", "\\", "\\u12", "\\ud83d", "\\ud83d\\ude0"])
+@pytest.mark.parametrize("backslashes", [2, 10, 12, 14, 1000])
+def test_ends_behind_many_backslashes_are_found(backslashes: int, end: str) -> None:
+    text = '{"a":"x' + "\\" * backslashes
+    assert trim_json(text + end) == text + '"}'
+    assert json.loads(text + end + close_json(text + end))["a"].startswith("x" + "\\" * (backslashes // 2))
+
+
+def test_text_of_too_many_tokens_is_left_alone() -> None:
+    assert trim_json("[" + "1," * (MAX_TOKENS // 2 - 1)) is not None
+    assert trim_json("[" + "1," * MAX_TOKENS) is None

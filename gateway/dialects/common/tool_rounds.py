@@ -10,12 +10,13 @@ https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any
 
 from gateway.dialects.common.content import ContentPart
+from gateway.lenient_json import dumps
 from gateway.turn import Block, Message, Role
 
 # The CLI takes the call `a_2` for a copy of the call `a`, and replaces its result by "[Tool result missing due to
@@ -60,14 +61,22 @@ class _Call:
         """Return the id that no other call has."""
         return str(self.part.block["id"])
 
-    def is_copy(self, block: Block) -> bool:
-        """Return True if a client sent this call again, for example as a block and in `tool_calls`."""
-        own = self.part.block
-        return bool(self.sent_id) and (self.sent_id, own["name"], own["input"]) == (
-            block["id"],
-            block["name"],
-            block["input"],
-        )
+
+class _Waiting:
+    """Calls in order, found by a key. No search goes through all calls, because an answer may have thousands."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, deque[_Call]] = {}
+
+    def add(self, key: str, call: _Call) -> None:
+        self._queues.setdefault(key, deque()).append(call)
+
+    def find(self, key: str) -> _Call | None:
+        """Return the first call with this key that has no result."""
+        queue = self._queues.get(key)
+        while queue and queue[0].result is not None:
+            queue.popleft()
+        return queue[0] if queue else None
 
 
 class _Rounds:
@@ -78,9 +87,10 @@ class _Rounds:
         self._calls: list[_Call] = []
         self._used_ids: set[str] = set()
         self._ids_of_originals: set[str] = set()  # `a` for the used id `a_2`
-        self._earlier_results: dict[
-            str, Any
-        ] = {}  # the content of the last result of each call, by the client's id
+        self._last_numbers: dict[str, int] = {}  # 2 for the used id `a-2`
+        self._sent_calls: set[tuple[str, str, bytes]] = set()  # of the last answer
+        # The content of the last result of each call, by the client's id.
+        self._earlier_results: dict[str, Any] = {}
 
     def add_answer(self, parts: list[ContentPart]) -> None:
         """Add an assistant message, with its calls last."""
@@ -96,11 +106,12 @@ class _Rounds:
         orphans = self._match_without_id(self._match(results))
         if not self._calls and len(results) == len(parts):
             orphans = results  # without them, the message would be empty
+        places = {id(orphan) for orphan in orphans}
         others: list[Block] = []
         for part in parts:
             if part.block["type"] != "tool_result":
                 others.append(part.block)
-            elif any(part is orphan for orphan in orphans):
+            elif id(part) in places:
                 others += self._read_orphan(part)
         answered = [self._end_call(call) for call in self._calls]
         has_only_notes = not orphans and all(
@@ -108,6 +119,7 @@ class _Rounds:
         )
         self._add("user", _append_notes(answered, others) if has_only_notes else answered + others)
         self._calls = []
+        self._sent_calls.clear()
 
     def _add(self, role: Role, blocks: list[Block]) -> None:
         if blocks:
@@ -115,7 +127,7 @@ class _Rounds:
 
     def _add_call(self, part: ContentPart) -> None:
         sent_id = part.block["id"]
-        if any(call.is_copy(part.block) for call in self._calls):
+        if sent_id and self._is_copy(part.block):
             part.where.repair("repeated-call")
             return
         own_id = self._find_free_id(sent_id)
@@ -126,11 +138,22 @@ class _Rounds:
         self._ids_of_originals.add(_original_id(own_id))
         self._calls.append(_Call(sent_id, part))
 
+    def _is_copy(self, block: Block) -> bool:
+        """Return True if a client sent a call of this answer before, for example as a block and in `tool_calls`."""
+        sent = (block["id"], block["name"], dumps(block["input"], sort_keys=True))
+        if sent in self._sent_calls:
+            return True
+        self._sent_calls.add(sent)
+        return False
+
     def _find_free_id(self, sent_id: str) -> str:
         if sent_id and self._is_free(sent_id):
             return sent_id
-        candidates = (f"{sent_id or 'call'}-{number}" for number in count(2 if sent_id else 1))
-        return next(filter(self._is_free, candidates))
+        number = self._last_numbers.get(sent_id, 1 if sent_id else 0) + 1
+        while not self._is_free(f"{sent_id or 'call'}-{number}"):
+            number += 1
+        self._last_numbers[sent_id] = number
+        return f"{sent_id or 'call'}-{number}"
 
     def _is_free(self, call_id: str) -> bool:
         if call_id in self._used_ids or call_id in self._ids_of_originals:
@@ -139,14 +162,14 @@ class _Rounds:
 
     def _match(self, results: list[ContentPart]) -> list[ContentPart]:
         """Give the calls their results by id. Return the results that no call waits for."""
-        unmatched = []
+        waiting, unmatched = _Waiting(), []
+        for call in self._calls:
+            waiting.add(call.sent_id, call)
         for result in results:
             sent_id = result.block["tool_use_id"]
-            call = next(
-                (call for call in self._calls if call.sent_id == sent_id and call.result is None), None
-            )
-            if call is not None and sent_id:
-                self._end_with(call, result)
+            found = waiting.find(sent_id) if sent_id else None
+            if found is not None:
+                self._end_with(found, result)
             elif sent_id and self._earlier_results.get(sent_id) == _content(result.block):
                 result.where.repair("repeated-result")
             else:
@@ -155,14 +178,16 @@ class _Rounds:
 
     def _match_without_id(self, results: list[ContentPart]) -> list[ContentPart]:
         """Give results to calls if one of them has no id: by the tool's name if the result has one, else in order."""
-        unmatched = []
+        if not results:
+            return []
+        every = _index_by_tool(self._calls)
+        without_id = _index_by_tool([call for call in self._calls if not call.sent_id])
         sent_ids = {call.sent_id for call in self._calls if call.sent_id}
+        unmatched = []
         for result in results:
             sent_id = result.block["tool_use_id"]
-            waiting = [call for call in self._calls if call.result is None and not (sent_id and call.sent_id)]
-            waiting = [] if sent_id in sent_ids else waiting
-            named = [call for call in waiting if call.part.block["name"] == result.tool]
-            call = next(iter(named or waiting), None)
+            waiting = without_id if sent_id else every
+            call = None if sent_id in sent_ids else waiting.find(result.tool) or waiting.find("")
             if call is None:
                 unmatched.append(result)
                 continue
@@ -185,6 +210,15 @@ class _Rounds:
     def _read_orphan(self, result: ContentPart) -> list[Block]:
         result.where.repair("orphan-result")
         return [{"type": "text", "text": ORPHAN}, *result.block.get("content", ())]
+
+
+def _index_by_tool(calls: Iterable[_Call]) -> _Waiting:
+    """Return the calls by the names of their tools, and all of them by ""."""
+    waiting = _Waiting()
+    for call in calls:
+        waiting.add(call.part.block["name"], call)
+        waiting.add("", call)
+    return waiting
 
 
 def _append_notes(results: list[Block], notes: list[Block]) -> list[Block]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -257,6 +259,39 @@ def test_different_calls_of_one_id_are_kept_apart() -> None:
 )
 def test_odd_calls_are_read(call: Any, block: Body) -> None:
     assert chat(HELLO, {"role": "assistant", "tool_calls": [call]}, GO_ON).blocks[1] == [block]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda count: [part for number in range(count) for part in (counted_call("a", number), output("a"))],
+        lambda count: [part for number in range(count) for part in (counted_call("", number), output(""))],
+        lambda count: [
+            *(counted_call(f"a{number}", number) for number in range(count)),
+            *(output(f"a{number}") for number in range(count)),
+        ],
+        lambda count: [
+            *(counted_call("", number) for number in range(count)),
+            *(output("") for _ in range(count)),
+        ],
+        lambda count: [counted_call("a", number) for number in range(count)],
+        lambda count: [output(f"a{number}", str(number)) for number in range(count)],
+    ],
+    ids=["one id", "no ids", "one answer", "one answer without ids", "one answer of one id", "orphans"],
+)
+def test_time_for_repairs_grows_no_faster_than_the_conversation(write: Callable[[int], list[Body]]) -> None:
+    def measure(count: int) -> float:
+        body = {"messages": [HELLO, *write(count), GO_ON]}
+        started = time.thread_time()
+        parse_chat(body)
+        return time.thread_time() - started
+
+    # The factor would be 256 if each call were compared with all others. The garbage collector adds some noise.
+    assert measure(8_000) < 64 * measure(500)
+
+
+def counted_call(call_id: str, number: int) -> Body:
+    return calls(call_id, arguments=f'{{"number": {number}}}')
 
 
 def test_results_of_functions_find_their_calls_by_name() -> None:
