@@ -39,6 +39,8 @@ _TYPE_OF_KEYWORD = {
     **dict.fromkeys(("pattern", "minLength", "maxLength", "format"), "string"),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
 }
+# Keywords that count for each schema of a union next to them. Others become notes of the union.
+_CONTENT = frozenset((*_TYPE_OF_KEYWORD, "type", "enum", "const", "$ref", "allOf"))
 _PRIMITIVES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -77,6 +79,8 @@ class _Builder:
 
     def build(self) -> Schema:
         top = self._convert(self._root)
+        if top.get("type") != "object":
+            raise Inexpressible("type")
         definitions: Schema = {}
         while self._unbuilt:
             reference = self._unbuilt.pop(0)
@@ -147,7 +151,7 @@ class _Builder:
         return self._finish(result, schema)
 
     def _literals(self, schema: Schema) -> Schema:
-        values = schema.get("enum", [schema.get("const")])
+        values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else ())]
         if any(isinstance(value, dict | list) for value in values):
             raise Inexpressible("enum")
         result: Schema = {key: value for key, value in schema.items() if key in ("enum", "const")}
@@ -160,7 +164,7 @@ class _Builder:
             raise Inexpressible("oneOf")
         keyword = "anyOf" if "anyOf" in schema else "oneOf"
         branches = [branch for branch in schema[keyword] if branch is not False]
-        base = {key: value for key, value in schema.items() if key != keyword and key not in _ANNOTATIONS}
+        base = {key: value for key, value in schema.items() if key in _CONTENT}
         if base and all(isinstance(branch, dict) and not branch.keys() - _WIDENING for branch in branches):
             return self._finish(self._convert(_without(schema, keyword)), {keyword: schema[keyword]})
         if base:
@@ -168,8 +172,10 @@ class _Builder:
         converted = [self._convert(branch) for branch in branches]
         if not converted:
             raise Inexpressible(keyword)
-        result = converted[0] if len(converted) == 1 else {"anyOf": converted}
-        return self._finish(result, {key: value for key, value in schema.items() if key in _ANNOTATIONS})
+        is_single = len(converted) == 1 and "$ref" not in converted[0]  # a reference has no other keywords
+        result = converted[0] if is_single else {"anyOf": converted}
+        rest = {key: value for key, value in schema.items() if key not in _CONTENT and key != keyword}
+        return self._finish(result, rest)
 
     def _reference(self, schema: Schema) -> Schema:
         reference = schema["$ref"]

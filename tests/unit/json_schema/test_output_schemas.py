@@ -47,6 +47,10 @@ PROPERTIES: list[tuple[Any, Any]] = [
     ({"type": "string", "enum": ["a", None]}, {"enum": ["a", None]}),
     ({"const": 1}, {"const": 1}),
     ({"oneOf": [TEXT, {"type": "null"}]}, {"anyOf": [TEXT, {"type": "null"}]}),
+    (
+        {"oneOf": [closed(a=TEXT), closed(b=TEXT)], "discriminator": "kind", "title": "T"},
+        {"anyOf": [closed(a=TEXT), closed(b=TEXT)], "title": "T", "description": "{discriminator: kind}"},
+    ),
     ({"type": "array", "items": TEXT, "minItems": 1}, {"type": "array", "items": TEXT, "minItems": 1}),
     (
         {"type": "array", "items": TEXT, "minItems": 2},
@@ -129,6 +133,13 @@ def test_expressible_schema_stays_as_it_is() -> None:
 def test_closing_objects_is_no_repair() -> None:
     adapted = adapt_output_schema({"type": "object", "properties": {"a": TEXT}, "required": ["a"]})
     assert (adapted.format, adapted.is_repaired) == (closed(a=TEXT), False)
+
+
+def test_union_of_one_reference_keeps_its_description() -> None:
+    union = {"anyOf": [{"$ref": "#/$defs/b"}], "description": "Mine."}
+    adapted = adapt_output_schema({**closed(a=union), "$defs": {"b": closed(c=TEXT)}})
+    assert adapted.format == {**closed(a=union), "$defs": {"b": closed(c=TEXT)}}
+    assert refused(adapted.format) is None
 
 
 def test_reference_with_a_description_keeps_it() -> None:
