@@ -32,6 +32,9 @@ EFFORTS = ("low", "medium", "high", "xhigh", "max")
 #: The smallest thinking budget that the API accepts, in tokens.
 MIN_THINKING_BUDGET = 1024
 
+#: The types of blocks with thinking. Only the Messages API's clients send them back.
+THINKING = ("thinking", "redacted_thinking")
+
 #: A content block of the Messages API.
 Block = dict[str, Any]
 Role = Literal["user", "assistant"]
@@ -43,6 +46,11 @@ class Message:
 
     role: Role
     content: tuple[Block, ...]
+
+
+def has_thinking(message: Message) -> bool:
+    """Return True if a message holds thinking."""
+    return any(block["type"] in THINKING for block in message.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +232,21 @@ class Turn:
     agent_workspace: AgentWorkspace | None = None
 
     @property
+    def has_thinking(self) -> bool:
+        """Return True if the client has sent thinking back."""
+        return any(map(has_thinking, self.messages))
+
+    def without_thinking(self) -> Turn:
+        """Return a copy without the thinking of earlier answers."""
+        messages = (
+            replace(
+                message, content=tuple(block for block in message.content if block["type"] not in THINKING)
+            )
+            for message in self.messages
+        )
+        return replace(self, messages=tuple(messages))
+
+    @property
     def resolved_model(self) -> Model:
         """Return the model. Raises ValueError if the name was not resolved."""
         if self.model is None:
@@ -275,6 +298,20 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkingSignature:
+    """The signature of the thinking that has just ended. The API wants it back with the thinking."""
+
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedThinking:
+    """Thinking that only the API can read."""
+
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call of a client's tool has started. `index` counts the calls of this answer from 0."""
 
@@ -321,7 +358,19 @@ class Done:
     stop_sequence: str | None = None
 
 
-Event = Started | Text | Thinking | ToolCall | ToolArguments | Retracted | Refusal | Idle | Done
+Event = (
+    Started
+    | Text
+    | Thinking
+    | ThinkingSignature
+    | RedactedThinking
+    | ToolCall
+    | ToolArguments
+    | Retracted
+    | Refusal
+    | Idle
+    | Done
+)
 
 #: Events that arrived together, in order; never empty.
 Batch = list[Event]

@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 
 # In errors about a model without structured output, in contrast to errors about one schema.
 _UNKNOWN_FORMAT = ("Extra inputs are not permitted", "does not support", "not supported for this model")
+# Words of the API's errors about thinking that a client has sent back. After such an error the CLI itself repeats the
+# request without the thinking, which is not enough for a tool round of a model with a thinking budget.
+_BAD_THINKING = ("signature", "`thinking`")
+
 MAX_DEAD_PROCESSES = 3  # warm processes in a row that may turn out to be dead
 
 
@@ -173,6 +177,7 @@ class Run:
         - If the API rejected its own structured output, use the CLI's tool for it instead.
         - If the API rejected strict tools, send them without `strict`.
         - If the model rejected sampling parameters, ask it once more without them.
+        - If the API rejected the thinking that the client sent back, ask once more without it.
         """
         conversation = self._end_conversation()
         has_started = self._reader is not None and self._reader.started
@@ -182,6 +187,12 @@ class Run:
             return _replace_process(attempt, conversation, error, is_silent=self._reader is None)
         if isinstance(error, errors.ModelNotSupported):
             return self._replace_model(attempt.model, error)
+        return self._change_request(attempt, error, conversation)
+
+    def _change_request(
+        self, attempt: Attempt, error: errors.InvalidRequest, conversation: Conversation
+    ) -> Attempt:
+        """Return an attempt without the part of the request that was rejected. Raises `error` if that is no part."""
         if self._turn.output_format is not None and _rejects_format(error):
             log.info("structured output was rejected for model %s: %s", attempt.model.id, error)
             is_model = any(words in error.message for words in _UNKNOWN_FORMAT)
@@ -194,6 +205,10 @@ class Run:
             self._fleet.catalog.remember_no_strict(self._digests[0])
             self._is_strict = False
             return self._plan(attempt.model, is_without_sampling=attempt.is_without_sampling)
+        if self._turn.has_thinking and any(words in error.message for words in _BAD_THINKING):
+            log.info("the API rejects the thinking that was sent back: %s", error)
+            self._turn = self._turn.without_thinking()
+            return self._plan(attempt.model)
         if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
             raise error
         log.info("model %s rejects sampling parameters: %s", attempt.model.id, error)

@@ -7,7 +7,16 @@ from typing import Any
 
 from gateway.claude.cli import protocol
 from gateway.claude.cli.answer_reader import CONTINUES_AFTER, AnswerContext, AnswerReader
-from gateway.turn import AgentWorkspace, Block, Event, Text, Thinking, Usage
+from gateway.turn import (
+    AgentWorkspace,
+    Block,
+    Event,
+    RedactedThinking,
+    Text,
+    Thinking,
+    ThinkingSignature,
+    Usage,
+)
 
 SHOWN_CHARACTERS = 200  # of a call's argument or of an error message
 
@@ -58,6 +67,9 @@ class AgentAnswerReader(AnswerReader):
     def _add_thinking(self, text: str, events: list[Event]) -> None:
         super()._add_thinking(text, events)
         self._is_mid_line = not text.endswith("\n")
+
+    def _add_proof(self, event: ThinkingSignature | RedactedThinking, events: list[Event]) -> None:
+        """Skip the signature: the client gets the thinking of several messages and a report of the tools in one."""
 
     def _end_message(self, event: protocol.MessageDelta, events: list[Event]) -> None:
         self._update_usage(event)

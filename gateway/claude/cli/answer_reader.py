@@ -30,7 +30,20 @@ from gateway.errors import GatewayError, UpstreamError
 from gateway.json_schema import ValueMapping
 from gateway.lenient_json import dumps, loads
 from gateway.partial_json import close_json, trim_json
-from gateway.turn import Block, Done, Event, Message, Started, Text, Thinking, ToolArguments, ToolCall, Usage
+from gateway.turn import (
+    Block,
+    Done,
+    Event,
+    Message,
+    RedactedThinking,
+    Started,
+    Text,
+    Thinking,
+    ThinkingSignature,
+    ToolArguments,
+    ToolCall,
+    Usage,
+)
 
 # The CLI continues on its own after these stop reasons.
 CONTINUES_AFTER = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
@@ -213,6 +226,8 @@ class AnswerReader:
             self._start_call(event["index"], block, events)
         elif block["type"] in ("thinking", "redacted_thinking"):
             self.has_thought = True
+            if block.get("data"):
+                self._add_proof(RedactedThinking(block["data"]), events)
         elif block.get("text"):
             self._read_text(block["text"], events)
 
@@ -237,6 +252,8 @@ class AnswerReader:
             self._read_arguments(event["index"], delta["partial_json"], events)
         elif delta["type"] == "thinking_delta" and delta["thinking"]:
             self._add_thinking(delta["thinking"], events)
+        elif delta["type"] == "signature_delta" and delta["signature"]:
+            self._add_proof(ThinkingSignature(delta["signature"]), events)
 
     def _read_text(self, text: str, events: list[Event]) -> None:
         self._add_text(text, events)
@@ -250,6 +267,9 @@ class AnswerReader:
     def _add_thinking(self, text: str, events: list[Event]) -> None:
         self._thinking_characters += len(text)
         events.append(Thinking(text))
+
+    def _add_proof(self, event: ThinkingSignature | RedactedThinking, events: list[Event]) -> None:
+        events.append(event)
 
     def _read_arguments(self, index: int, fragment: str, events: list[Event]) -> None:
         if index in self._unmapped:

@@ -41,7 +41,7 @@ from gateway.claude.cli.tools import (
 )
 from gateway.claude.cli.tuning import Tuning
 from gateway.errors import TurnTimeout, UpstreamError
-from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage
+from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, has_thinking
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 IDLE_SECONDS = 10.0  # a silent stream yields Idle this often
@@ -222,6 +222,8 @@ class Conversation:
             line["client_composed"] = True
             if not asks_model:
                 line["shouldQuery"] = False
+        elif self.tuning is not None and self.tuning.model and has_thinking(message):
+            line["message"]["model"] = self.tuning.model  # the CLI drops the thinking of other models
         return line
 
     def _follow_end(self, reader: AnswerReader) -> None:

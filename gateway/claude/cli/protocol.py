@@ -54,15 +54,13 @@ class ContentBlockStart(TypedDict):
 
 
 class Delta(TypedDict, total=False):
-    """A piece of text, of visible reasoning, or of the JSON text of a tool call's arguments.
-
-    Clients do not get the signature of a thinking block.
-    """
+    """A piece of text, of visible reasoning or of the JSON text of a call's arguments, or the signature of thinking."""
 
     type: Literal["text_delta", "thinking_delta", "input_json_delta", "signature_delta"]
     text: str
     thinking: str
     partial_json: str
+    signature: str
 
 
 class ContentBlockDelta(TypedDict):
@@ -299,11 +297,17 @@ class QueryRequest(TypedDict):
 ControlRequest = InitializeRequest | SetThinkingRequest | ApplySettingsRequest | QueryRequest
 
 
-class InputContent(TypedDict):
+class SpokenContent(TypedDict):
     """The role and the blocks of a message."""
 
     role: Role
     content: list[Block]
+
+
+class InputContent(SpokenContent, total=False):
+    """A message, and the model that wrote it. The CLI drops the thinking of a message without it."""
+
+    model: str
 
 
 class InputMessage(TypedDict, total=False):

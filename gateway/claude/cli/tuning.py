@@ -6,7 +6,7 @@ resolves the conflicts:
 - `temperature` and a low `top_p` need thinking to be off. They turn it off, unless the client asked for thinking.
 - `max_tokens` includes thinking. A small value turns thinking off, or lowers the effort of a model that always thinks.
 - Models that think within a budget cannot think before a forced tool call. They cannot think after a seeded tool round
-  either: they need their earlier thinking back, and the CLI drops it from seeded messages.
+  either, unless the client sends the thinking before the calls back.
 
 For example, `temperature` 0.2 for such a model gives a thinking budget of 0 and the setting
 `{"env": {"CLAUDE_CODE_EXTRA_BODY": '{"temperature":0.2}', …}, …}`.
@@ -22,7 +22,7 @@ from gateway.claude.cli.protocol import ControlRequest, FlagSettings
 from gateway.claude.cli.tools import ToolSet, output_tool, tool_set
 from gateway.json_schema import OutputSchema
 from gateway.lenient_json import dumps
-from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, Model, Sampling, ToolChoice, Turn
+from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, THINKING, Model, Sampling, ToolChoice, Turn
 
 SMALL_MAX_TOKENS = 4096  # below this a model that always thinks gets its lowest effort
 MIN_TOP_P_THINKING = 0.95
@@ -142,7 +142,14 @@ def _cannot_think(turn: Turn, model: Model, is_seeded: bool) -> bool:
     if model.thinking != "budget":
         return False
     is_forced = bool(turn.tools) and turn.tool_choice.mode in ("any", "tool")
-    return is_forced or (is_seeded and turn.messages[-1].content[0]["type"] == "tool_result")
+    return is_forced or (is_seeded and _lacks_thinking(turn))
+
+
+def _lacks_thinking(turn: Turn) -> bool:
+    """Return True for the results of tools whose calls don't come with the thinking before them."""
+    if turn.messages[-1].content[0]["type"] != "tool_result":
+        return False
+    return not any(calls.content[0]["type"] in THINKING for calls in turn.messages[-2:-1])
 
 
 def _should_not_think(turn: Turn, model: Model) -> bool:

@@ -109,6 +109,8 @@ class _ChoiceEncoder:
             turn.Started: self._started,
             turn.Text: self._text,
             turn.Thinking: self._thinking,
+            turn.ThinkingSignature: lambda event: b"",
+            turn.RedactedThinking: lambda event: b"",
             turn.ToolCall: self._tool_call,
             turn.ToolArguments: self._tool_arguments,
             turn.Refusal: self._refusal,

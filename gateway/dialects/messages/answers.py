@@ -1,7 +1,6 @@
 """Encode events as the Messages API's stream events, or collect them as one message.
 
-Shapes: https://platform.claude.com/docs/en/api/messages and …/docs/en/build-with-claude/streaming. The signature of
-thinking is always empty, because the CLI drops thinking that clients send back.
+Shapes: https://platform.claude.com/docs/en/api/messages and …/docs/en/build-with-claude/streaming.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ _STOP_REASONS = frozenset({
     "end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal", "model_context_window_exceeded",
 })  # fmt: skip
 
+_UNSIGNED = {"type": "thinking", "thinking": "", "signature": ""}
 _PING = sse.event("ping", b'{"type":"ping"}')
-_NO_SIGNATURE = b'{"type":"signature_delta","signature":""}'
 
 
 def usage_object(usage: turn.Usage) -> dict[str, Any]:
@@ -72,6 +71,8 @@ class StreamEncoder:
             turn.Started: self._started,
             turn.Text: self._text,
             turn.Thinking: self._thinking,
+            turn.ThinkingSignature: self._signature,
+            turn.RedactedThinking: self._redacted,
             turn.ToolCall: self._tool_call,
             turn.ToolArguments: self._tool_arguments,
             turn.Refusal: self._refusal,
@@ -97,8 +98,17 @@ class StreamEncoder:
         return opened + self._delta(b'{"type":"text_delta","text":' + dumps(event.text) + b"}")
 
     def _thinking(self, event: turn.Thinking) -> bytes:
-        opened = self._open_block("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+        opened = self._open_block("thinking", _UNSIGNED)
         return opened + self._delta(b'{"type":"thinking_delta","thinking":' + dumps(event.text) + b"}")
+
+    def _signature(self, event: turn.ThinkingSignature) -> bytes:
+        opened = self._open_block("thinking", _UNSIGNED)
+        signed = self._delta(b'{"type":"signature_delta","signature":' + dumps(event.signature) + b"}")
+        return opened + signed + self._close_block()
+
+    def _redacted(self, event: turn.RedactedThinking) -> bytes:
+        block = {"type": "redacted_thinking", "data": event.data}
+        return self._open_block("redacted_thinking", block) + self._close_block()
 
     def _tool_call(self, event: turn.ToolCall) -> bytes:
         block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
@@ -142,10 +152,10 @@ class StreamEncoder:
     def _close_block(self) -> bytes:
         if not self._open_type:
             return b""
-        signed = self._delta(_NO_SIGNATURE) if self._open_type == "thinking" else b""
         self._open_type = ""
-        stop = b'{"type":"content_block_stop","index":%d}' % (self._block_count - 1)
-        return signed + sse.event("content_block_stop", stop)
+        return sse.event(
+            "content_block_stop", b'{"type":"content_block_stop","index":%d}' % (self._block_count - 1)
+        )
 
     def _delta(self, delta: bytes, block: int | None = None) -> bytes:
         index = self._block_count - 1 if block is None else block
@@ -183,8 +193,8 @@ class Collector:
     def _add(self, event: turn.Event) -> None:
         if isinstance(event, turn.Text):
             self._write({"type": "text"}, event.text)
-        elif isinstance(event, turn.Thinking):
-            self._write({"type": "thinking", "signature": ""}, event.text)
+        elif isinstance(event, (turn.Thinking, turn.ThinkingSignature, turn.RedactedThinking)):
+            self._add_thinking(event)
         elif isinstance(event, turn.ToolCall):
             self._blocks.append(({"type": "tool_use", "id": event.id, "name": event.name}, []))
             self._call_fragments[event.index] = self._blocks[-1][1]
@@ -201,14 +211,30 @@ class Collector:
             self._done = event
 
     def _write(self, block: dict[str, Any], text: str) -> None:
-        if not self._blocks or self._blocks[-1][0]["type"] != block["type"]:
+        if not self._blocks or not _continues(self._blocks[-1][0], block):
             self._blocks.append((block, []))
         self._blocks[-1][1].append(text)
+
+    def _add_thinking(self, event: turn.Thinking | turn.ThinkingSignature | turn.RedactedThinking) -> None:
+        if isinstance(event, turn.RedactedThinking):
+            self._blocks.append(({"type": "redacted_thinking", "data": event.data}, []))
+        elif isinstance(event, turn.Thinking):
+            self._write({"type": "thinking", "signature": ""}, event.text)
+        else:
+            self._write({"type": "thinking", "signature": ""}, "")
+            self._blocks[-1][0]["signature"] = event.signature
+
+
+def _continues(last: dict[str, Any], block: dict[str, Any]) -> bool:
+    """Return True if a text belongs to the last block. A signature ends a block."""
+    return bool(last["type"] == block["type"] and not last.get("signature"))
 
 
 def _finish(block: dict[str, Any], written: str) -> dict[str, Any]:
     if block["type"] == "tool_use":
         return {**block, "input": _arguments(written)}
+    if block["type"] == "redacted_thinking":
+        return block
     return {**block, block["type"]: written}
 
 

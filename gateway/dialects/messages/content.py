@@ -14,19 +14,39 @@ from gateway.dialects.common.content import (
     Readers,
     read_parts,
     search_result,
-    skip_part,
     text_part,
 )
 from gateway.dialects.common.field_errors import unsupported_field
 from gateway.dialects.common.media import document_block, image_block
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.where import Where
-from gateway.turn import Block
+from gateway.turn import THINKING, Block
 
 
 def read_content(message: dict[str, Any], where: Where) -> list[ContentPart]:
     """Return the blocks of a user or assistant message. Raises UnsupportedParameter and InvalidRequest if it is new."""
-    return read_parts(message.get("content"), where, _USER if message["role"] == "user" else _ASSISTANT)
+    if message["role"] == "user":
+        return read_parts(message.get("content"), where, _USER)
+    parts = read_parts(message.get("content"), where, _ASSISTANT)
+    has_spoken = any(part.block["type"] not in THINKING for part in parts)
+    return parts if has_spoken else []  # the CLI drops messages that only think
+
+
+def _thinking(part: dict[str, Any], where: Where) -> Block | None:
+    """Read a block of thinking. Without its signature, the API would reject it."""
+    text, signature = part.get("thinking"), part.get("signature")
+    if not isinstance(text, str) or not isinstance(signature, str) or is_blank(signature):
+        where.ignore(once=True)
+        return None
+    return {"type": "thinking", "thinking": repair_text(text), "signature": signature}
+
+
+def _redacted_thinking(part: dict[str, Any], where: Where) -> Block | None:
+    data = part.get("data")
+    if not isinstance(data, str) or is_blank(data):
+        where.ignore(once=True)
+        return None
+    return {"type": "redacted_thinking", "data": data}
 
 
 def _document(part: dict[str, Any], where: Where) -> Block:
@@ -56,6 +76,6 @@ _USER: Readers = {
 _ASSISTANT: Readers = {
     "text": text_part,
     "tool_use": openai_messages.use_block,
-    # The API accepts only signed thinking, and the CLI drops it from replayed messages.
-    **dict.fromkeys(("thinking", "redacted_thinking"), skip_part),
+    "thinking": _thinking,
+    "redacted_thinking": _redacted_thinking,
 }

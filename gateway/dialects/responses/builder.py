@@ -108,6 +108,8 @@ class ResponseBuilder:
             turn.Text: lambda event: self._message().add_text(event.text),
             turn.Refusal: lambda event: self._message().add_refusal(event.text),
             turn.Thinking: lambda event: self._reasoning().add_thought(event.text),
+            turn.ThinkingSignature: lambda event: None,
+            turn.RedactedThinking: lambda event: None,
             turn.ToolCall: self._tool_call,
             turn.ToolArguments: lambda event: self._calls[event.index].add_arguments(event.fragment),
             turn.Retracted: self._retracted,

@@ -105,7 +105,7 @@ MEANT: dict[str, tuple[Body, Turn]] = {
                 {
                     "role": "assistant",
                     "content": [
-                        {"type": "thinking", "thinking": "hm", "signature": ""},
+                        {"type": "thinking", "thinking": "hm", "signature": "s"},
                         {"type": "redacted_thinking", "data": "x"},
                         text("I look."),
                         {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}} | CACHED,
@@ -130,7 +130,12 @@ MEANT: dict[str, tuple[Body, Turn]] = {
                 *HI,
                 Message(
                     "assistant",
-                    (text("I look."), {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}),
+                    (
+                        {"type": "thinking", "thinking": "hm", "signature": "s"},
+                        {"type": "redacted_thinking", "data": "x"},
+                        text("I look."),
+                        {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}},
+                    ),
                 ),
                 Message(
                     "user",
