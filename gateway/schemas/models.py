@@ -24,8 +24,11 @@ class ModelSchema(AnswerSchema):
 class ModelListSchema(AnswerSchema):
     """A list of models."""
 
+    sometimes = ("models",)
+
     object = constant("list")
     data = fields.List(fields.Nested(ModelSchema))
+    models = fields.List(fields.Dict(), metadata=about("Empty; only for Codex, which sends `client_version`."))
 
 
 class PricingSchema(AnswerSchema):

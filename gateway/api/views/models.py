@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
 from gateway.api.hooks.anthropic_dialect import VERSION_HEADER, is_anthropic_request
 from gateway.api.http.blueprints import Blueprint, document_errors
@@ -38,7 +38,9 @@ def list_models() -> Response:
     if is_anthropic_request():
         entries = [_anthropic_entry(model, name) for name, model in _by_name(models).items()]
         return json_response(model_list(entries))
-    return jsonify({"object": "list", "data": [_entry(name) for name in _by_name(models)]})
+    listed = {"object": "list", "data": [_entry(name) for name in _by_name(models)]}
+    # Codex asks with this argument, and expects descriptions of its own models beside the list.
+    return jsonify({**listed, "models": []} if "client_version" in request.args else listed)
 
 
 @blueprint.route("/capabilities")
