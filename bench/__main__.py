@@ -83,6 +83,7 @@ def _lab_rows(lab: Lab, quick: bool) -> dict[str, Work]:
         "cold claude -p": partial(floors.cold_claude, lab, times=3 if quick else 20),
         **_server_rows(lab.gateway, quick),
         "follow-up turn": partial(floors.follow_up, lab, times=10 if quick else 70),
+        **_subscription_rows(lab, quick),
         "scripted CLI: first delta": partial(latency.new_conversations, lab, times=times),
         "scripted CLI: first delta of a follow-up": partial(latency.follow_ups, lab, times=times, messages=0),
         "scripted CLI: the same, 200 messages": partial(latency.follow_ups, lab, times=times, messages=200),
@@ -91,6 +92,13 @@ def _lab_rows(lab: Lab, quick: bool) -> dict[str, Work]:
         ),
         "scripted CLI: slow streams": partial(scripted.slow_streams, lab, streams=streams, deltas=length),
     }
+
+
+def _subscription_rows(lab: Lab, quick: bool) -> dict[str, Work]:
+    """Return the rows that a login of a subscription could slow down."""
+    wanted = ("new conversation", "follow-up turn", "tool round trip")
+    measured = _server_rows(lab.subscription, quick)
+    return {f"subscription: {name}": measured[name] for name in wanted}
 
 
 def _server_rows(target: Callable[[int], Target], quick: bool) -> dict[str, Work]:

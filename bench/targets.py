@@ -20,6 +20,7 @@ from bench import scripted_cli, usage
 from bench.client import Request
 from bench.results import RowFailed, median
 from tests.support.gateway import ROOT, Gateway
+from tests.support.logins import SUBSCRIPTION, without_none
 
 API_KEY = "sk-ant-dummy"
 PAUSE_SECONDS = 0.3
@@ -112,7 +113,7 @@ class Lab:
         self._stack.callback(lambda: subprocess.run(["rm", "-rf", str(self.folder)], check=False))
         self._upstream: str | None = None
         self._gateway: Gateway | None = None
-        self._settings: dict[str, str] = {}
+        self._settings: dict[str, str | None] = {}
 
     def __enter__(self) -> Lab:
         return self
@@ -130,18 +131,24 @@ class Lab:
 
     def gateway(self, warm: int) -> OwnGateway:
         """Return a gateway with `warm` processes of the real CLI, which use the stand-in."""
-        environ = {
+        return self._start_gateway(self._real_cli(warm), self.model)
+
+    def subscription(self, warm: int) -> OwnGateway:
+        """Return the same gateway with the login of a subscription, for which the CLI loads a plugin."""
+        return self._start_gateway({**self._real_cli(warm), **SUBSCRIPTION}, self.model)
+
+    def _real_cli(self, warm: int) -> dict[str, str | None]:
+        return {
             "CLAUDE_BINARY_PATH": self.claude,
             "ANTHROPIC_BASE_URL": self.upstream,
             "WARM_PROCESSES": str(warm),
             "MAX_CONCURRENT_SESSIONS": "64",
             "MAX_PROCESSES": "160",
         }
-        return self._start_gateway(environ, self.model)
 
     def scripted(self, warm: int) -> OwnGateway:
         """Return a gateway with the scripted CLI."""
-        environ = {
+        environ: dict[str, str | None] = {
             "CLAUDE_BINARY_PATH": str(self.launcher()),
             "WARM_PROCESSES": str(warm),
             "MAX_CONCURRENT_SESSIONS": "600",
@@ -158,12 +165,12 @@ class Lab:
         return self._start_gateway({}, None, "bench.bare_wsgi:app")
 
     def _start_gateway(
-        self, settings: dict[str, str], model: str | None, wsgi: str = "wsgi:app"
+        self, settings: dict[str, str | None], model: str | None, wsgi: str = "wsgi:app"
     ) -> OwnGateway:
         if self._gateway is None or self._settings != settings:
             self._close_gateway()
             with _uninterrupted():
-                self._gateway = Gateway({"ANTHROPIC_API_KEY": API_KEY, **settings}, wsgi)
+                self._gateway = Gateway(without_none({"ANTHROPIC_API_KEY": API_KEY, **settings}), wsgi)
             self._settings = settings
         return OwnGateway(self._gateway, model)
 
