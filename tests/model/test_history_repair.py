@@ -73,6 +73,8 @@ def assert_goes_on(record: Recorded) -> None:
 # A call that the token limit cuts off
 
 
+# https://github.com/MiaAI-Lab/DeepSeek-v4-Flash-DSpark-2x-DGX-Spark/issues/55
+# https://github.com/NousResearch/hermes-agent/issues/7680
 @STREAMED
 def test_session_goes_on_after_a_call_that_was_cut_off(
     gateway: Gateway, standin: StandIn, stream: bool
@@ -179,6 +181,9 @@ def result(call_id: str, *content: Body, **fields: Any) -> Body:
     return {"type": "tool_result", "tool_use_id": call_id, "content": list(content), **fields}
 
 
+# https://github.com/OpenHands/OpenHands/issues/7512
+# https://github.com/Kilo-Org/kilocode/issues/5163
+# https://github.com/langchain-ai/langgraph/issues/5109
 @STREAMED
 def test_damaged_chat_is_repaired(gateway: Gateway, standin: StandIn, stream: bool) -> None:
     standin.default(text("fine"))

@@ -147,6 +147,8 @@ BAD_PAST: dict[str, Any] = {
 }
 
 
+# https://github.com/anthropics/claude-code/issues/10395
+# https://github.com/github/copilot-cli/issues/3767
 @pytest.mark.parametrize("path", BAD_PAST)
 def test_unreadable_file_of_the_past_becomes_a_line_of_text(
     gateway: Gateway, standin: StandIn, path: str

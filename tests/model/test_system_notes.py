@@ -27,6 +27,9 @@ def blocks_of(message: Body) -> list[Body]:
     return message["content"] if isinstance(message["content"], list) else []
 
 
+# https://github.com/ollama/ollama/issues/18431
+# https://github.com/BerriAI/litellm/issues/36559
+# https://github.com/lidge-jun/opencodex/issues/4148
 @pytest.mark.parametrize("model", ["sonnet", "claude-opus-4-6"])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_request_with_a_new_note_continues_in_the_kept_process(
