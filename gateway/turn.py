@@ -169,6 +169,7 @@ class Model:
     - Costs are in USD per 1,000 tokens, None if unknown; input read from the cache costs `cache_read_factor` of it.
     - `thinking` is "none", within a "budget" of tokens, or "adaptive"; `thinking_off` means that it can be turned off.
     - `sampling` says if the model accepts temperature and top_p together, one of them, or none.
+    - `forced_tools` says if a request may force the model to call a tool.
     - `structured_outputs` says if the API limits its text to a JSON schema (`output_config.format`).
     - `described` is False for a name that the CLI has not listed.
     """
@@ -185,6 +186,7 @@ class Model:
     thinking: Literal["none", "budget", "adaptive"] = "adaptive"
     thinking_off: bool = True
     sampling: Literal["both", "one", "none"] = "both"
+    forced_tools: bool = True
     structured_outputs: bool = True
     efforts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()

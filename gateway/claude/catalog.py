@@ -117,6 +117,10 @@ class ModelCatalog:
         """Send no more sampling parameters to a model, because the API has rejected them."""
         self._models[model.id] = replace(model, sampling="none", thinking_off=False)
 
+    def remember_no_forced_tools(self, model: Model) -> None:
+        """Force a model to call tools no more, because the API has rejected it."""
+        self._models[model.id] = replace(model, forced_tools=False)
+
     def remember_no_format(self, model: Model, schema: OutputSchema | None = None) -> None:
         """Note that the API has rejected structured output for a model, with any schema or only with this one."""
         if len(self._rejected_formats) >= MAX_REJECTED_FORMATS:
@@ -258,8 +262,10 @@ def _parse_reported(model_id: str, entry: ModelInfo) -> Model:
         output_cost_per_1k=float(price[2]) / 1000 if price else None,
         thinking="adaptive" if entry.get("supportsAdaptiveThinking") else "budget",
         thinking_off=bool(entry.get("supportsThinkingOff", True)),
-        # Models that always think reject sampling parameters. Other models are tried, and a rejection is remembered.
+        # Models that always think reject sampling parameters and, since Fable 5.1, forced calls of tools. Others are
+        # tried, and a rejection is remembered.
         sampling="one" if entry.get("supportsThinkingOff", True) else "none",
+        forced_tools=bool(entry.get("supportsThinkingOff", True)),
         efforts=tuple(entry.get("supportedEffortLevels", ())),
     )
 

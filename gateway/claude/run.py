@@ -176,7 +176,7 @@ class Run:
         - If the CLI refused the model, ask the model's next fallback.
         - If the API rejected its own structured output, use the CLI's tool for it instead.
         - If the API rejected strict tools, send them without `strict`.
-        - If the model rejected sampling parameters, ask it once more without them.
+        - If the model rejected sampling parameters or a forced call of a tool, ask it once more without them.
         - If the API rejected the thinking that the client sent back, ask once more without it.
         """
         conversation = self._end_conversation()
@@ -193,27 +193,30 @@ class Run:
         self, attempt: Attempt, error: errors.InvalidRequest, conversation: Conversation
     ) -> Attempt:
         """Return an attempt without the part of the request that was rejected. Raises `error` if that is no part."""
+        catalog, model = self._fleet.catalog, attempt.model
         if self._turn.output_format is not None and _rejects_format(error):
-            log.info("structured output was rejected for model %s: %s", attempt.model.id, error)
+            log.info("structured output was rejected for model %s: %s", model.id, error)
             is_model = any(words in error.message for words in _UNKNOWN_FORMAT)
-            self._fleet.catalog.remember_no_format(
-                attempt.model, None if is_model else self._turn.output_schema
-            )
-            return self._plan(attempt.model, is_without_sampling=attempt.is_without_sampling)
+            catalog.remember_no_format(model, None if is_model else self._turn.output_schema)
+            return self._plan(model, is_without_sampling=attempt.is_without_sampling)
         if self._is_strict and _rejects_strict(error, conversation):
-            log.info("strict tools were rejected for model %s: %s", attempt.model.id, error)
-            self._fleet.catalog.remember_no_strict(self._digests[0])
+            log.info("strict tools were rejected for model %s: %s", model.id, error)
+            catalog.remember_no_strict(self._digests[0])
             self._is_strict = False
-            return self._plan(attempt.model, is_without_sampling=attempt.is_without_sampling)
+            return self._plan(model, is_without_sampling=attempt.is_without_sampling)
+        if model.forced_tools and _rejects_forced_tools(error):
+            log.info("model %s rejects forced calls of tools: %s", model.id, error)
+            catalog.remember_no_forced_tools(model)
+            return self._plan(catalog.resolve(model.id), is_without_sampling=attempt.is_without_sampling)
         if self._turn.has_thinking and any(words in error.message for words in _BAD_THINKING):
             log.info("the API rejects the thinking that was sent back: %s", error)
             self._turn = self._turn.without_thinking()
-            return self._plan(attempt.model)
+            return self._plan(model)
         if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
             raise error
-        log.info("model %s rejects sampling parameters: %s", attempt.model.id, error)
-        self._fleet.catalog.remember_no_sampling(attempt.model)
-        return self._plan(self._fleet.catalog.resolve(attempt.model.id), is_without_sampling=True)
+        log.info("model %s rejects sampling parameters: %s", model.id, error)
+        catalog.remember_no_sampling(model)
+        return self._plan(catalog.resolve(model.id), is_without_sampling=True)
 
     def _replace_model(self, model: Model, error: errors.ModelNotSupported) -> Attempt:
         log.warning("model %s was refused: %s", model.id, error)
@@ -332,6 +335,10 @@ def _rejects_strict(error: errors.InvalidRequest, conversation: Conversation) ->
     tools = conversation.tuning.body.get("tools", ()) if conversation.tuning is not None else ()
     words = ("strict", "grammar", "too complex", "too many")
     return any("strict" in tool for tool in tools) and any(word in error.message for word in words)
+
+
+def _rejects_forced_tools(error: errors.InvalidRequest) -> bool:
+    return "tool_choice" in error.message and "this model" in error.message
 
 
 def _rejects_format(error: errors.InvalidRequest) -> bool:

@@ -14,6 +14,7 @@ between the client's form and the model's.
 
 from gateway.json_schema.mapping import AdaptedSchema, ValueMapping
 from gateway.json_schema.output import OutputSchema, UnsupportedSchema, adapt_output_schema
+from gateway.json_schema.output_format import fit_one_grammar
 from gateway.json_schema.tools import adapt_tool_schema
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "ValueMapping",
     "adapt_output_schema",
     "adapt_tool_schema",
+    "fit_one_grammar",
 ]

@@ -8,7 +8,7 @@ Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -66,6 +66,26 @@ def express_format(root: Schema) -> tuple[Schema, bool] | None:
         return None
 
 
+def fit_one_grammar(schemas: Iterable[Schema]) -> bool:
+    """Return True if the API can hold all these schemas in one request. Each alone is in the part that it knows."""
+    nodes = [node for schema in schemas for node in _walk(schema)]
+    optional = sum(len(node.get("properties", {}).keys() - set(node.get("required", ()))) for node in nodes)
+    values = [value for node in nodes for value in node.get("properties", {}).values()]
+    unions = sum("anyOf" in value or isinstance(value.get("type"), list) for value in values)
+    return optional <= MAX_OPTIONAL and unions <= MAX_UNIONS
+
+
+def _walk(schema: Schema) -> Iterator[Schema]:
+    yield schema
+    parts = [
+        *schema.get("properties", {}).values(),
+        *schema.get("$defs", {}).values(),
+        *schema.get("anyOf", ()),
+    ]
+    for inner in [*parts, schema["items"]] if "items" in schema else parts:
+        yield from _walk(inner)
+
+
 class _Builder:
     def __init__(self, root: Schema) -> None:
         self.is_lossy = False
@@ -89,6 +109,8 @@ class _Builder:
         TopologicalSorter(self._uses).prepare()  # raises CycleError for a recursive schema
         if self._optional > MAX_OPTIONAL or self._unions > MAX_UNIONS:
             raise Inexpressible("limits")
+        if top.get("type") != "object":  # for example an object that has to equal a constant
+            raise Inexpressible("const")
         return {**top, "$defs": definitions} if definitions else top
 
     def _convert(self, schema: Any) -> Schema:

@@ -28,7 +28,9 @@ class ModelListSchema(AnswerSchema):
 
     object = constant("list")
     data = fields.List(fields.Nested(ModelSchema))
-    models = fields.List(fields.Dict(), metadata=about("Empty; only for Codex, which sends `client_version`."))
+    models = fields.List(
+        fields.Dict(), metadata=about("Empty; only for Codex, which sends `client_version`.")
+    )
 
 
 class PricingSchema(AnswerSchema):

@@ -37,8 +37,17 @@ NOT_STREAMED = [name for name in BODIES if name not in STREAMED]
 
 
 def body_of_client(name: str) -> Body:
-    """Return the body of a client without its fields for streaming."""
-    return {key: value for key, value in BODIES[name].items() if key not in ("stream", "stream_options")}
+    """Return the body of a client without its fields for streaming.
+
+    A body that forces a call of a tool gets a model that accepts it; the newest ones do not.
+    """
+    body = {key: value for key, value in BODIES[name].items() if key not in ("stream", "stream_options")}
+    return {**body, "model": "claude-opus-4-6"} if _forces_call(body) else body
+
+
+def _forces_call(body: Body) -> bool:
+    choice = body.get("tool_choice") or ()
+    return choice == "required" or "function" in choice
 
 
 def model(body: Body) -> Reply:
@@ -91,7 +100,7 @@ def assert_answer(body: Body, written: str, called: list[str], finish: str | Non
     if body.get("response_format"):
         assert isinstance(json.loads(written), dict)
         assert finish == "stop"
-    elif body.get("tool_choice") == "required" or "function" in (body.get("tool_choice") or ()):
+    elif _forces_call(body):
         assert called
         assert set(called) <= set(tool_names(body))
         assert finish == "tool_calls"

@@ -36,12 +36,20 @@ _ALWAYS_THINKS_ELSE: Version = (5, 5)
 
 @dataclass(frozen=True)
 class Model:
-    """One model, for example of family "opus" and version (4, 8). `long_context`: a 1M window was requested."""
+    """One model, for example of family "opus" and version (4, 8), and the betas that the request names.
+
+    `long_context`: a 1M window was requested.
+    """
 
     id: str
     family: str
     version: Version
     long_context: bool = False
+    betas: tuple[str, ...] = ()
+
+    def has_beta(self, *prefixes: str) -> bool:
+        """Return whether the request names a beta that starts with one of these prefixes."""
+        return any(beta.startswith(prefixes) for beta in self.betas)
 
     @property
     def takes_sampling(self) -> bool:
@@ -82,6 +90,11 @@ class Model:
     def system_turns_ok(self) -> bool:
         """Return whether messages of role "system" may stand between the others."""
         return self.version >= (4, 8)
+
+    @property
+    def forced_tools_ok(self) -> bool:
+        """Return whether `tool_choice` may be "any" or "tool". Source: the pages "What's new", since Fable 5.1."""
+        return self.version < ((5, 1) if self.family in _ALWAYS_THINKS else (5, 5))
 
     @property
     def structured_outputs_ok(self) -> bool:
@@ -130,6 +143,6 @@ def describe(model_id: str, betas: Collection[str] = ()) -> Model:
     match = _NEW_STYLE.fullmatch(name) or _OLD_STYLE.fullmatch(name)
     if match:
         version = (int(match["major"]), int(match["minor"] or 0))
-        return Model(model_id, match["family"], version, long_context)
+        return Model(model_id, match["family"], version, long_context, tuple(betas))
     alias = _ALIAS.search(name)
-    return Model(model_id, alias["family"] if alias else "", _NEWEST, long_context)
+    return Model(model_id, alias["family"] if alias else "", _NEWEST, long_context, tuple(betas))

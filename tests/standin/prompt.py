@@ -61,7 +61,10 @@ def _chars(value: Any) -> int:
     if isinstance(value, dict):
         if value.get("type") in ("image", "document") and _is_opaque(value.get("source")):
             return TOKENS_PER_IMAGE * CHARS_PER_TOKEN
-        return sum(map(len, value)) + sum(map(_chars, value.values()))
+        total = 0
+        for name, inner in value.items():  # a loop, because this runs for every part of every request
+            total += len(name) + (len(inner) if type(inner) is str else _chars(inner))
+        return total
     return sum(map(_chars, value)) if isinstance(value, list) else CHARS_PER_TOKEN
 
 

@@ -1,8 +1,8 @@
 """The requests that the Messages API rejects, as one pure function.
 
-A rule is a generator of error messages. Rules run in order, so each may rely on the shapes that earlier rules checked.
-Sources: Anthropic's API reference, its pages on thinking, tool use, vision and migration, and error texts that users
-reported. Where sources differ, the stricter one applies.
+A rule is a generator of error messages. Rules run in order, so each may rely on what earlier rules checked: first of
+all, on the shape. Sources: Anthropic's API reference, its pages on thinking, tool use, vision and migration, and error
+texts that users reported. Where sources differ, the stricter one applies.
 
 >>> rejection({"model": "claude-opus-4-8", "messages": []})
 'max_tokens: Field required'
@@ -15,9 +15,12 @@ from typing import Any
 
 from .models import Model, describe
 from .prompt import Body, count_tokens, thinking_type, thinks
+from .rules_blocks import check_citations
+from .rules_cache import cache_breakpoints
 from .rules_messages import message_rules
 from .rules_schemas import output_format
 from .rules_tools import tool_rules
+from .shapes import shape_problem
 
 Rule = Callable[[Body, Model], Iterator[str]]
 
@@ -27,16 +30,22 @@ MIN_BUDGET = 1_024
 MIN_TOP_P_THINKING = 0.95
 # The API documents no number. This is the largest that worked for users who reported one.
 MAX_STOP_SEQUENCES = 8_191
-
-# For any other field the API answers "Extra inputs are not permitted".
-KNOWN_FIELDS = frozenset(
-    (
-        *("model", "messages", "max_tokens", "system", "stream", "stop_sequences"),
-        *("temperature", "top_p", "top_k", "tools", "tool_choice", "thinking"),
-        *("metadata", "service_tier", "container", "context_management", "mcp_servers"),
-        *("output_config", "output_format", "speed", "inference_geo", "cache_control"),
-    )
-)
+MAX_USER_ID = 256
+# Fields of the beta API that it knows only with a header that starts like one of these. The SDK says that some models
+# need the one for `speed`.
+FIELD_BETAS: dict[str, tuple[str, ...]] = {
+    "billing_policy": ("user-profiles-billing-",),
+    "compaction": ("compact-2026-09-04",),
+    "context_management": ("context-management-", "compact-2026-01-12"),
+    "fallback_credit_token": ("fallback-credit-",),
+    "fallbacks": ("server-side-fallback-",),
+    "mcp_servers": ("mcp-client-",),
+    "output_config.task_budget": ("task-budgets-",),
+    "output_format": ("structured-outputs-",),
+    "speed": ("fast-mode-",),
+    "thinking.block_binding": ("thinking-binding-controls-",),
+    "thread": ("message-threads-",),
+}
 
 
 def rejection(body: Any, betas: Collection[str] = ()) -> str | None:
@@ -45,65 +54,67 @@ def rejection(body: Any, betas: Collection[str] = ()) -> str | None:
     `betas` are the values of the `anthropic-beta` header. Unknown models, a 404, are not checked here.
     """
     if not isinstance(body, dict):
-        return "Input should be a valid dictionary"
-    if not isinstance(body.get("model"), str) or not body["model"]:
-        return "model: Field required"
+        return "Input should be an object"
+    if problem := next(_roles(body), None) or shape_problem(body):
+        return problem
+    if not body["model"]:
+        return "model: String should have at least 1 character"
     model = describe(body["model"], betas)
     return next((message for rule in RULES for message in rule(body, model)), None)
 
 
-def _fields(body: Body, _model: Model) -> Iterator[str]:
-    for name in body:
-        if name not in KNOWN_FIELDS:
-            yield f"{name}: Extra inputs are not permitted"
-    if "stream" in body and not isinstance(body["stream"], bool):
-        yield "stream: Input should be a valid boolean"
+def _roles(body: Body) -> Iterator[str]:
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        role = message.get("role", "user") if isinstance(message, dict) else "user"
+        if role not in ("user", "assistant", "system"):
+            yield f'messages: Unexpected role "{role}". Allowed roles are "user" or "assistant"'
 
 
-def _max_tokens(body: Body, model: Model) -> Iterator[str]:
-    limit = body.get("max_tokens")
-    if limit is None:
-        yield "max_tokens: Field required"
-    elif not isinstance(limit, int) or isinstance(limit, bool):
-        yield "max_tokens: Input should be a valid integer"
-    elif limit < 1:
-        yield "max_tokens: Input should be greater than or equal to 1"
+def _betas(body: Body, model: Model) -> Iterator[str]:
+    for path, needed in FIELD_BETAS.items():
+        outer, _, inner = path.partition(".")
+        value = body.get(outer)
+        is_sent = value is not None if not inner else inner in (value or {})
+        if is_sent and not model.has_beta(*needed):
+            yield f"{path}: Extra inputs are not permitted"
+
+
+def _limits(body: Body, model: Model) -> Iterator[str]:
+    limit = body["max_tokens"]
+    if limit < 0:
+        yield "max_tokens: must be greater than or equal to 0"
     elif limit > model.max_output:
         yield (
             f"max_tokens: {limit} > {model.max_output}, which is the maximum allowed number of output tokens"
             f" for {model.id}"
         )
+    # Zero only fills the prompt cache. Source: "Prompt caching", on pre-warming.
+    config, choice = body.get("output_config") or {}, body.get("tool_choice") or {}
+    generates = body.get("stream") or config.get("format") or choice.get("type") in ("any", "tool")
+    if limit == 0 and (generates or thinking_type(body) == "enabled"):
+        yield "max_tokens: must be greater than or equal to 1"
+    user_id = (body.get("metadata") or {}).get("user_id") or ""
+    if len(user_id) > MAX_USER_ID:
+        yield f"metadata.user_id: String should have at most {MAX_USER_ID} characters"
 
 
 def _stop_sequences(body: Body, _model: Model) -> Iterator[str]:
-    sequences = body.get("stop_sequences")
-    if sequences is None:
-        return
-    if not isinstance(sequences, list) or not all(isinstance(item, str) for item in sequences):
-        yield "stop_sequences: Input should be a valid list of strings"
-    elif len(sequences) > MAX_STOP_SEQUENCES:
+    sequences = body.get("stop_sequences", ())
+    if len(sequences) > MAX_STOP_SEQUENCES:
         yield f"stop_sequences: List should have at most {MAX_STOP_SEQUENCES} items"
     elif not all(item.strip() for item in sequences):
         yield "stop_sequences: each stop sequence must contain non-whitespace"
 
 
-def _number(body: Body, name: str, low: float, high: float) -> Iterator[str]:
-    value = body.get(name)
-    if value is None:
-        return
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        yield f"{name}: Input should be a valid number"
-    elif not low <= value <= high:
-        yield f"{name}: range: {low:g}..{high:g}"
-
-
 def _sampling(body: Body, model: Model) -> Iterator[str]:
-    sent = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
+    sent = [name for name in ("temperature", "top_p", "top_k") if name in body]
     if not model.takes_sampling:
         yield from (f"`{name}` is deprecated for this model." for name in sent)
-    yield from _number(body, "temperature", 0, 1)
-    yield from _number(body, "top_p", 0, 1)
-    yield from _number(body, "top_k", 0, 500)
+    for name in sent:
+        high = 500 if name == "top_k" else 1
+        if not 0 <= body[name] <= high:
+            yield f"{name}: range: 0..{high}"
     if not model.both_sampling_ok and "temperature" in sent and "top_p" in sent:
         yield "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
 
@@ -111,16 +122,16 @@ def _sampling(body: Body, model: Model) -> Iterator[str]:
 def _sampling_while_thinking(body: Body, model: Model) -> Iterator[str]:
     if not thinks(body, model):
         return
-    if body.get("temperature") not in (None, 1):
+    if body.get("temperature", 1) != 1:
         yield "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."
-    if body.get("top_p") is not None and body["top_p"] < MIN_TOP_P_THINKING:
+    if body.get("top_p", 1) < MIN_TOP_P_THINKING:
         yield "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
-    if body.get("top_k") is not None:
+    if "top_k" in body:
         yield "`top_k` must be unset when thinking is enabled or in adaptive mode."
 
 
 def _thinking(body: Body, model: Model) -> Iterator[str]:
-    if body.get("thinking") is None:
+    if "thinking" not in body:
         return
     allowed = {
         "enabled": model.thinking_enabled_ok,
@@ -128,35 +139,20 @@ def _thinking(body: Body, model: Model) -> Iterator[str]:
         "disabled": model.thinking_off_ok,
     }
     kind = thinking_type(body)
-    if kind not in allowed:
-        yield "thinking.type: Input tag should be one of 'adaptive', 'disabled', 'enabled'"
-    elif not allowed[kind]:
+    if not allowed.get(kind):
         advice = _THINKING_ADVICE if model.adaptive_ok else ""
         yield f'"thinking.type.{kind}" is not supported for this model.{advice}'
-
-
-def _thinking_details(body: Body, _model: Model) -> Iterator[str]:
-    thinking = body.get("thinking") or {}
-    if thinking.get("display") not in (None, "summarized", "omitted", "updates"):
-        yield "thinking.display: Input should be 'summarized', 'omitted' or 'updates'"
-    if thinking.get("type") == "enabled":
-        yield from _budget(body, thinking.get("budget_tokens"))
-    elif "budget_tokens" in thinking:
-        yield f"thinking.{thinking['type']}.budget_tokens: Extra inputs are not permitted"
-
-
-def _budget(body: Body, budget: Any) -> Iterator[str]:
-    if not isinstance(budget, int) or isinstance(budget, bool):
-        yield "thinking.enabled.budget_tokens: Field required"
-    elif budget < MIN_BUDGET:
+    if body["thinking"].get("display") == "updates" and not model.has_beta("thinking-display-updates-"):
+        yield f"thinking.{kind}.display: Input should be 'omitted' or 'summarized'"
+    budget = body["thinking"].get("budget_tokens", MIN_BUDGET)
+    if budget < MIN_BUDGET:
         yield f"thinking.enabled.budget_tokens: Input should be greater than or equal to {MIN_BUDGET}"
-    elif body["max_tokens"] <= budget:
+    elif kind == "enabled" and body["max_tokens"] <= budget:
         yield "`max_tokens` must be greater than `thinking.budget_tokens`."
 
 
 def _effort(body: Body, model: Model) -> Iterator[str]:
-    config = body.get("output_config")
-    effort = config.get("effort") if isinstance(config, dict) else None
+    effort = (body.get("output_config") or {}).get("effort")
     if effort is None:
         return
     if not model.efforts:
@@ -171,6 +167,25 @@ def _caps_effort(body: Body, model: Model) -> bool:
     return model.caps_effort_without_thinking and thinking_type(body) == "disabled"
 
 
+def _context_edits(body: Body, model: Model) -> Iterator[str]:
+    """Yield the errors of `context_management`. Source: "Context editing", and error texts that users reported."""
+    edits = [edit["type"] for edit in (body.get("context_management") or {}).get("edits", ())]
+    if len(set(edits)) < len(edits):
+        yield "context_management.edits: each edit type may only be specified once"
+    for index, kind in enumerate(edits):
+        if kind.startswith("clear_thinking_"):
+            if not thinks(body, model):
+                yield f"`{kind}` strategy requires `thinking` to be enabled or adaptive"
+            if index:
+                yield f"context_management.edits.{index}: `{kind}` must be the first edit"
+
+
+def _container(body: Body, _model: Model) -> Iterator[str]:
+    kinds = [tool.get("type") or "" for tool in body.get("tools", ())]
+    if body.get("container") is not None and not any(kind.startswith("code_execution_") for kind in kinds):
+        yield "container: Container identifier can only be provided when using the code execution tool"
+
+
 def _window(body: Body, model: Model) -> Iterator[str]:
     tokens = count_tokens(body)
     if tokens > model.window:
@@ -178,16 +193,19 @@ def _window(body: Body, model: Model) -> Iterator[str]:
 
 
 RULES: tuple[Rule, ...] = (
-    _fields,
-    _max_tokens,
+    _betas,
+    _limits,
     _stop_sequences,
     _sampling,
     _thinking,
-    _thinking_details,
     _sampling_while_thinking,
     _effort,
+    _context_edits,
+    _container,
     output_format,
     *tool_rules,
     *message_rules,
+    check_citations,
+    cache_breakpoints,
     _window,
 )

@@ -7,8 +7,10 @@ than object may stand at the top, so the stand-in rejects it.
 
 from __future__ import annotations
 
+import marshal
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -41,34 +43,36 @@ def invalid_json_schema(schema: Any) -> bool:
 
 def output_format(body: Body, model: Model) -> Iterator[str]:
     """Yield the problems of `output_config.format`."""
-    config = body.get("output_config")
-    wanted = config.get("format") if isinstance(config, dict) else None
+    wanted = (body.get("output_config") or {}).get("format")
     if wanted is None:
         return
     if not model.structured_outputs_ok:
         yield f"'{model.id}' does not support output format."
-    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-        yield f"{_WHERE}.type: Input should be 'json_schema'"
-        return
-    yield from (
-        f"{_WHERE}.{name}: Extra inputs are not permitted" for name in wanted.keys() - {"type", "schema"}
-    )
-    yield from structured_schema(f"{_WHERE}.schema", wanted.get("schema"))
+    if problem := _first_problem(marshal.dumps(wanted["schema"])):
+        yield f"{_WHERE}.schema: {problem}"
 
 
-def structured_schema(where: str, schema: Any) -> Iterator[str]:
-    """Yield the problems of a schema that output or a strict tool is held to."""
-    if not isinstance(schema, dict):
-        yield f"{where}: Input should be a valid dictionary"
-        return
+@lru_cache(maxsize=256)
+def _first_problem(dumped: bytes) -> str | None:
+    return next(_root(marshal.loads(dumped)), None)
+
+
+def _root(schema: dict[str, Any]) -> Iterator[str]:
     if invalid_json_schema(schema):
-        yield f"{where}: JSON schema is invalid. It must match JSON Schema draft 2020-12"
+        yield "JSON schema is invalid. It must match JSON Schema draft 2020-12"
     if schema.get("type") != "object":
-        yield f"{where}: The root schema must be of type 'object'"
-    nodes = list(_nodes(schema))
+        yield "The root schema must be of type 'object'"
+    yield from grammar_problems([schema])
+
+
+def grammar_problems(schemas: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield the reasons why the API cannot compile a grammar for these valid schemas together."""
+    nodes = [node for schema in schemas for node in subschemas(schema)]
     for node in nodes:
-        yield from (f"{where}: {problem}" for problem in _node(node))
-    yield from (f"{where}: {problem}" for problem in _whole(schema, nodes))
+        yield from _node(node)
+    for schema in schemas:
+        yield from _references(schema)
+    yield from _complexity(nodes)
 
 
 def _node(schema: Any) -> Iterator[str]:
@@ -105,12 +109,15 @@ def _values(schema: Any, kinds: list[str]) -> Iterator[str]:
         yield "'allOf' with '$ref' is not supported"
 
 
-def _whole(root: dict[str, Any], nodes: list[Any]) -> Iterator[str]:
-    references = [node["$ref"] for node in nodes if "$ref" in node]
+def _references(root: dict[str, Any]) -> Iterator[str]:
+    references = [node["$ref"] for node in subschemas(root) if "$ref" in node]
     if not all(re.fullmatch(r"#/(\$defs|definitions)/[^/]+", reference) for reference in references):
         yield "External or nested references are not supported"
     elif _is_recursive(root):
         yield "Circular reference detected in schema definitions"
+
+
+def _complexity(nodes: list[Any]) -> Iterator[str]:
     optional = sum(len(node.get("properties", {}).keys() - set(node.get("required", ()))) for node in nodes)
     if optional > MAX_OPTIONAL:
         yield f"Schemas contains too many optional parameters ({optional}); the limit is {MAX_OPTIONAL}"
@@ -126,7 +133,7 @@ def _is_union(schema: Any) -> bool:
 def _is_recursive(root: dict[str, Any]) -> bool:
     definitions = {**root.get("definitions", {}), **root.get("$defs", {})}
     uses = {
-        name: {node["$ref"].rpartition("/")[2] for node in _nodes(schema) if "$ref" in node}
+        name: {node["$ref"].rpartition("/")[2] for node in subschemas(schema) if "$ref" in node}
         for name, schema in definitions.items()
     }
     while removable := [name for name, used in uses.items() if not used & uses.keys()]:
@@ -135,15 +142,16 @@ def _is_recursive(root: dict[str, Any]) -> bool:
     return bool(uses)
 
 
-def _nodes(schema: Any) -> Iterator[Any]:
+def subschemas(schema: Any) -> Iterator[Any]:
+    """Yield a schema and the schemas inside it."""
     yield schema
     if not isinstance(schema, dict):
         return
     for keyword in ("properties", "$defs", "definitions"):
         for inner in schema.get(keyword, {}).values():
-            yield from _nodes(inner)
+            yield from subschemas(inner)
     for keyword in ("anyOf", "allOf"):
         for inner in schema.get(keyword, ()):
-            yield from _nodes(inner)
+            yield from subschemas(inner)
     if "items" in schema:
-        yield from _nodes(schema["items"])
+        yield from subschemas(schema["items"])

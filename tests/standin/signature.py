@@ -13,6 +13,11 @@ def sign(thinking: str) -> str:
     return _MARK + base64.b64encode(hashlib.sha256(thinking.encode()).digest()).decode()
 
 
-def is_signed(signature: str) -> bool:
-    """Return whether the signature was made here. The text is not compared: the API hides it from some clients."""
-    return signature.startswith(_MARK)
+def is_signed(signature: str, thinking: str) -> bool:
+    """Return whether the signature was made here for this text, or for a text that the client did not get to see."""
+    return signature == sign(thinking) if thinking else signature.startswith(_MARK)
+
+
+def is_altered(signature: str, thinking: str) -> bool:
+    """Return whether the signature was made here, but for another text."""
+    return signature.startswith(_MARK) and not is_signed(signature, thinking)

@@ -78,14 +78,17 @@ class ToolSet:
         `strict` is left out unless `is_strict` is set, because the API may reject it for a model or for all tools in
         sum. The API takes four cache marks, and the CLI sets three: only the last tool with a mark keeps it, because it
         covers all tools before it. Longer marks must come before shorter ones, so it lasts as long as the CLI's,
-        `cache_ttl`.
+        `cache_ttl`. Tools that are loaded later take no marks, and the API rejects a request without any other tools.
         """
-        marked = [name for name, tool in self._tools.items() if "cache_control" in tool.options]
+        loaded = [name for name, tool in self._tools.items() if "defer_loading" not in tool.options]
+        marked = [name for name in loaded or self._tools if "cache_control" in self._tools[name].options]
         definitions = []
         for name, tool in self._tools.items():
             options = dict(tool.options)
             if not is_strict:
                 options.pop("strict", None)
+            if not loaded:
+                options.pop("defer_loading", None)
             if name not in marked[-1:]:
                 options.pop("cache_control", None)
             elif cache_ttl is not None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from gateway.claude.cli.protocol import ControlRequest, FlagSettings
 from gateway.claude.cli.tools import ToolSet, output_tool, tool_set
-from gateway.json_schema import OutputSchema
+from gateway.json_schema import OutputSchema, fit_one_grammar
 from gateway.lenient_json import dumps
 from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, THINKING, Model, Sampling, ToolChoice, Turn
 
@@ -97,10 +97,9 @@ def tune(
     if turn.output_format is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": turn.output_format}}
     if turn.tools:
-        is_strict = is_strict and _takes_strict(turn, model)
-        body |= _tool_fields(turn, is_strict, cache_ttl)
-        if not is_strict and any("strict" in tool.options for tool in turn.tools):
-            ignored += ("tools.strict",)
+        tool_fields, dropped = _tool_fields(turn, model, cache_ttl, is_strict=is_strict)
+        body |= tool_fields
+        ignored += dropped
     return Tuning(
         model=None if model.id == "default" else model.id,
         effort=_effort(turn, model, budget),
@@ -205,24 +204,35 @@ def _split_stops(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(stop for stop in turn.sampling.stop if not stop.isspace()), blank
 
 
-def _takes_strict(turn: Turn, model: Model) -> bool:
-    """Return True if the API would compile a grammar for the strict tools of this turn."""
-    count = sum("strict" in tool.options for tool in turn.tools)
-    return model.structured_outputs and count <= MAX_STRICT_TOOLS
-
-
-def _tool_fields(turn: Turn, is_strict: bool, cache_ttl: str | None) -> dict[str, Any]:
-    """Return the definitions of the client's tools and the choice among them.
+def _tool_fields(
+    turn: Turn, model: Model, cache_ttl: str | None, *, is_strict: bool
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the definitions of the client's tools and the choice among them, and the parameters left out.
 
     The list replaces all of the CLI's tools, so it must include the one for structured output.
     """
-    tools = tool_set(turn)
+    tools, choice = tool_set(turn), turn.tool_choice
+    ignored: tuple[str, ...] = ()
+    is_strict = is_strict and _takes_strict(turn, model)
+    if not is_strict and any("strict" in tool.options for tool in turn.tools):
+        ignored += ("tools.strict",)
+    if not model.forced_tools and choice.mode in ("any", "tool"):
+        choice = replace(choice, mode="auto", name=None)
+        ignored += ("tool_choice",)
     fields: dict[str, Any] = {"tools": tools.definitions(is_strict=is_strict, cache_ttl=cache_ttl)}
     if turn.output_tool_schema is not None:
         fields["tools"].append(output_tool(turn.output_tool_schema))
-    if choice := _choice(turn.tool_choice, tools):
-        fields["tool_choice"] = choice
-    return fields
+    if chosen := _choice(choice, tools):
+        fields["tool_choice"] = chosen
+    return fields, ignored
+
+
+def _takes_strict(turn: Turn, model: Model) -> bool:
+    """Return True if the API would compile a grammar for the strict tools and the output of this turn."""
+    schemas = [tool.input_schema for tool in turn.tools if "strict" in tool.options]
+    if not model.structured_outputs or len(schemas) > MAX_STRICT_TOOLS:
+        return False
+    return fit_one_grammar(schemas if turn.output_format is None else [*schemas, turn.output_format])
 
 
 def _choice(choice: ToolChoice, tools: ToolSet) -> dict[str, Any]:

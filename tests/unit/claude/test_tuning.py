@@ -197,6 +197,36 @@ def test_too_many_strict_tools_are_not_strict() -> None:
     assert tuned(NO_THINKING, tools=strict[:1]).ignored == ("tools.strict",)
 
 
+def test_strict_tools_beyond_one_grammar_are_not_strict() -> None:
+    # https://github.com/alphaXiv/agents/pull/51
+    def strict(count: int) -> tuple[Tool, ...]:
+        schema = {"type": "object", "properties": {f"p{index}": {"type": "string"} for index in range(12)}}
+        return tuple(Tool(f"t{index}", "", schema, {"strict": True}) for index in range(count))
+
+    assert tuned(BUDGET, tools=strict(2)).ignored == ()
+    assert tuned(BUDGET, tools=strict(3)).ignored == ("tools.strict",)
+    assert tuned(replace(BUDGET, structured_outputs=False), tools=strict(1)).ignored == ("tools.strict",)
+
+
+def test_tools_to_be_loaded_later_have_no_mark_and_are_not_alone() -> None:
+    # https://github.com/anthropics/claude-code/issues/30920 and https://github.com/microsoft/vscode/issues/311946
+    later = Tool("a", "", {}, {"defer_loading": True, "cache_control": {"type": "ephemeral"}})
+    first, second = tuned(BUDGET, tools=(later, Tool("b", "", {}))).body["tools"]
+    assert first == {"name": "a", "input_schema": {}, "defer_loading": True}
+    assert "defer_loading" not in second
+    (alone,) = tuned(BUDGET, tools=(later,)).body["tools"]
+    assert "defer_loading" not in alone
+
+
+@pytest.mark.parametrize("choice", [ToolChoice("any"), ToolChoice("tool", "get_weather", parallel=False)])
+def test_forced_choice_is_free_where_the_model_rejects_it(choice: ToolChoice) -> None:
+    # https://github.com/vercel/ai/issues/21364
+    free = tuned(replace(ALWAYS_THINKS, forced_tools=False), tools=TOOLS, tool_choice=choice)
+    assert free.body.get("tool_choice", {"type": "auto"})["type"] == "auto"
+    assert free.ignored == ("tool_choice",)
+    assert tuned(ALWAYS_THINKS, tools=TOOLS, tool_choice=choice).ignored == ()
+
+
 def test_tools_are_sent_again_only_if_something_has_changed() -> None:
     def variables(turn: Tuning, earlier: Tuning | None) -> dict[str, str]:
         _, request = turn.requests(earlier)
