@@ -34,8 +34,13 @@ MAX_OPTIONAL, MAX_UNIONS = 24, 16
 
 def invalid_json_schema(schema: Any) -> bool:
     """Return whether a value is not a schema of JSON Schema 2020-12."""
+    return _is_invalid(marshal.dumps(schema))
+
+
+@lru_cache(maxsize=4096)  # a check takes about a millisecond, and requests repeat their tools
+def _is_invalid(dumped: bytes) -> bool:
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(marshal.loads(dumped))
     except SchemaError:
         return True
     return False
