@@ -12,7 +12,12 @@ complete.
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
+from typing import Any
+
+from gateway.lenient_json import loads
 
 #: Longer text is left alone: reading it would block other requests, and no model writes calls of so many tokens.
 MAX_TOKENS = 200_000
@@ -62,6 +67,19 @@ def trim_json(text: str) -> str | None:
     if cut.is_broken and text[length:].strip(_SPACE + ",}]"):
         return None
     return text[:length] + quote + cut.closers()
+
+
+def load_cut(text: str) -> Any:
+    """Return the value of JSON that may be cut off, or have line breaks in its strings. Raises ValueError."""
+    with suppress(ValueError):
+        return loads(text)
+    trimmed = trim_json(text)
+    if trimmed is None:
+        raise ValueError("it is not the beginning of JSON")
+    try:
+        return json.loads(trimmed, strict=False)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 class _Cut:

@@ -16,8 +16,8 @@ For example, the CLI's messages for a one-word answer and the events that `read`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import cast
@@ -28,8 +28,8 @@ from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
 from gateway.json_schema import ValueMapping
-from gateway.lenient_json import dumps, loads
-from gateway.partial_json import close_json, trim_json
+from gateway.lenient_json import dumps
+from gateway.partial_json import close_json, load_cut
 from gateway.turn import (
     Block,
     Done,
@@ -85,9 +85,15 @@ class UnmappedArguments:
     fragments: list[str] = field(default_factory=list)
 
     def to_client(self) -> str:
-        """Return the arguments in the client's form. What a token limit has cut off is completed or left out."""
-        text = trim_json("".join(self.fragments) or "{}")
-        return "" if text is None else dumps(self.mapping.to_client(loads(text))).decode()
+        """Return the arguments in the client's form. What a token limit has cut off is completed or left out.
+
+        Text that is not JSON stays as the model wrote it: the API does not check the arguments that it streams eagerly.
+        """
+        written = "".join(self.fragments)
+        try:
+            return dumps(self.mapping.to_client(load_cut(written or "{}"))).decode()
+        except ValueError:
+            return written
 
 
 class AnswerReader:
@@ -148,7 +154,7 @@ class AnswerReader:
         text = self._text.getvalue()
         blocks: list[Block] = [{"type": "text", "text": text}] if text else []
         for call, fragments in zip(self.calls, self._arguments, strict=True):
-            arguments = json.loads("".join(fragments) or "{}")
+            arguments = _read_arguments("".join(fragments))
             blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
         return Message("assistant", tuple(blocks))
 
@@ -353,6 +359,13 @@ class AnswerReader:
         ledger.paid_usd, ledger.reported = total, Usage()
         reason = result.get("stop_reason") or self._stop_reason or "end_turn"
         self._end(reason, usage.with_cost(cost), events)
+
+
+def _read_arguments(written: str) -> object:
+    """Return the arguments of a call. No client sends back those that are not JSON as they are."""
+    with suppress(ValueError):
+        return load_cut(written or "{}")
+    return {}
 
 
 def _parse_usage(usage: protocol.ApiUsage) -> Usage:

@@ -10,7 +10,6 @@ The API takes only objects. A call that a token limit has cut off gets what can 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from gateway.dialects.common.text import is_blank, repair_json
@@ -19,7 +18,7 @@ from gateway.dialects.common.unreadable import describe
 from gateway.dialects.common.where import Where
 from gateway.errors import InvalidRequest
 from gateway.lenient_json import loads
-from gateway.partial_json import trim_json
+from gateway.partial_json import load_cut
 
 
 def read_arguments(given: Any, where: Where) -> dict[str, Any]:
@@ -46,10 +45,9 @@ def _parse(text: str, where: Where) -> Any:
         return loads(text)
     except ValueError:
         where.repair("tool-arguments")
-    trimmed = trim_json(text)
     try:
-        return text if trimmed is None else json.loads(trimmed, strict=False)
-    except (ValueError, RecursionError):
+        return load_cut(text)
+    except ValueError:
         return text
 
 

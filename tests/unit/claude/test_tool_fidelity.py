@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,9 +15,10 @@ from gateway.claude.cli.tools import tool_set
 from gateway.claude.cli.tuning import tune
 from gateway.dialects.chat.request import parse_request as parse_chat
 from gateway.dialects.messages.request import parse_request as parse_messages
+from gateway.json_schema import ValueMapping
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.messages import MessagesSchema
-from gateway.turn import Message, ToolArguments, Turn
+from gateway.turn import Message, Tool, ToolArguments, Turn
 from tests.standin import rejection
 from tests.support.tool_lists import ACCEPTED_SCHEMAS, Body, assert_same_tools, tool_lists
 from tests.unit.claude.cli_messages import START, arguments, price, start_call, stop, stop_block, stream
@@ -90,3 +92,29 @@ def test_calls_and_history_are_mapped_between_the_clients_form_and_the_models(
     assert json.loads("".join(fragments)) == value
     assert len(fragments) == (len(pieces) if tool.mapping is None else 1)
     assert reader.to_message() == Message("assistant", (call,))
+
+
+@pytest.mark.parametrize(
+    ("written", "handed_out", "replayed"),
+    [
+        ('{"a_b_1": "line\nbreak"}', '{"a b":"line\\nbreak"}', {"a b": "line\nbreak"}),
+        ('{"a_b_1": 1, "c', '{"a b":1}', {"a b": 1}),
+        ('{"a_b_1": yes}', '{"a_b_1": yes}', {}),
+        ("[1]", "[1]", [1]),
+    ],
+)
+def test_arguments_that_are_not_json_do_not_end_the_answer(
+    written: str, handed_out: str, replayed: Any
+) -> None:
+    mapping = ValueMapping({"a b": "a_b_1"})
+    tools = tool_set(
+        Turn((Message("user", ()),), tools=(Tool("f", "", {"type": "object"}, mapping=mapping),))
+    )
+    reader = AnswerReader(AnswerContext((), tools, price, UsageLedger()))
+    (name,) = tools.aliases()
+    events = reader.read(
+        stream(START, start_call(0, name), arguments(0, written), stop_block(0), stop("tool_use"))
+    )
+    assert reader.failure is None
+    assert [event.fragment for event in events if isinstance(event, ToolArguments)] == [handed_out]
+    assert reader.to_message().content[0]["input"] == replayed
