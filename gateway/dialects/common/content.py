@@ -23,7 +23,7 @@ from gateway.errors import InvalidRequest
 from gateway.turn import Block
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ContentPart:
     """A block, with the place of the field that it was read from, for repairs made later.
 

@@ -38,7 +38,9 @@ UNKNOWN_TOOL = "unknown_tool"
 
 def read_user(message: dict[str, Any], where: Where) -> list[ContentPart]:
     """Read a user message, which may hold `tool_result` blocks of the Messages API, and `images` as Ollama has them."""
-    found = read_parts(message.get("content"), where.field("content"), _USER) + _images(message, where)
+    found = read_parts(message.get("content"), where.field("content"), _USER)
+    if message.get("images"):
+        found += _images(message["images"], where.field("images"))
     speaker = message.get("name")
     if isinstance(speaker, str) and not is_blank(speaker) and any(_is_spoken(part) for part in found):
         found.insert(
@@ -56,7 +58,8 @@ def read_assistant(message: dict[str, Any], where: Where) -> list[ContentPart]:
         block = text_block(repair_text(text)) if isinstance(text, str) else None
         if block:
             found.append(ContentPart(block, where.field(name)))
-    return found + _calls(message.get("tool_calls"), where.field("tool_calls"))
+    calls = message.get("tool_calls")
+    return found + _calls(calls, where.field("tool_calls")) if calls else found
 
 
 def read_tool_message(message: dict[str, Any], where: Where) -> list[ContentPart]:
@@ -102,9 +105,8 @@ def result_block(part: dict[str, Any], where: Where, readers: Readers = RESULT_P
     return _result(_call_id(part.get("tool_use_id")), part, where, readers=readers)
 
 
-def _images(message: dict[str, Any], where: Where) -> list[ContentPart]:
+def _images(given: Any, where: Where) -> list[ContentPart]:
     """Read Ollama's `images`, a list of images in base64. An image that cannot be read is named as ignored."""
-    given, where = message.get("images") or [], where.field("images")
     found = []
     for index, image in enumerate(given if isinstance(given, list) else [given]):
         place = where.item(index)

@@ -90,6 +90,8 @@ def _read_schema(given: Any, where: Where) -> Any:
 def _read_options(definition: dict[str, Any], where: Where) -> dict[str, Any]:
     """Return the further fields of a definition that the API takes. A value that it would reject is ignored."""
     options: dict[str, Any] = {}
+    if _OPTIONS.keys().isdisjoint(definition):
+        return options
     for name, is_valid in _OPTIONS.items():
         value = definition.get(name)
         if value in (None, False):

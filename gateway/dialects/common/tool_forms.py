@@ -82,7 +82,7 @@ def find_forms(tools: Iterable[Any]) -> dict[str, ToolForm]:
 
 def _forms(tools: Iterable[Any], namespace: str | None) -> Iterator[tuple[str, ToolForm]]:
     for tool in tools:
-        if not isinstance(tool, dict):
+        if not isinstance(tool, dict) or (namespace is None and tool.get("type") in FUNCTIONS):
             continue
         if tool.get("type") == NAMESPACE and namespace is None:
             inner = tool.get("tools")

@@ -103,6 +103,9 @@ class _Rounds:
     def add_user_message(self, parts: list[ContentPart]) -> None:
         """Add a user message, with the results of the last answer's calls first."""
         results = [part for part in parts if part.block["type"] == "tool_result"]
+        if not results and not self._calls:
+            self._add("user", [part.block for part in parts])
+            return
         orphans = self._match_without_id(self._match(results))
         if not self._calls and len(results) == len(parts):
             orphans = results  # without them, the message would be empty
