@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
-	test-clients test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
+	test-clients fuzz test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
 	check-claude models info demo bench requirements clean distclean claude ready ready-dev
 
 help: ## List the targets
@@ -66,11 +66,14 @@ test-fast: ready-dev ## Run the tests that need no gateway and no CLI (one minut
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit tests/http $(ARGS)
 
 test-all: ready-dev ## Run all tests: more cases of each kind, then those for a quiet machine
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients and not fuzz" $(ARGS)
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-clients: ready-dev ## Install LangChain, litellm, the AI SDK and others, and run agent loops through them
 	@$(BIN)/python -m pytest -n 2 -m clients $(ARGS)
+
+fuzz: ready-dev ## Send 10,000 generated bodies, and compare the model's requests with them (ARGS="-k 7" for a part)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m fuzz -rP $(ARGS)
 
 test-health: $(VENV)/.installed ## Get the health of the running gateway (or of BASE_URL, with API_KEY)
 	@$(TRY) health
