@@ -8,6 +8,7 @@ Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -91,6 +92,8 @@ class _Builder:
         self.is_lossy = False
         self._root = root
         self._names: dict[str, str] = {}
+        self._used_names: set[str] = set()
+        self._endings = Counter[str]()  # how often a reference ended with each name
         self._unbuilt: list[str] = []
         self._uses: dict[str, set[str]] = {}
         self._current = ""
@@ -220,8 +223,12 @@ class _Builder:
         name = "".join(
             char if char.isalnum() or char in "_.-" else "_" for char in reference.rpartition("/")[2]
         )
-        while not name or name in self._names.values():
+        self._endings[name] += 1
+        if self._endings[name] > 1:
+            name = f"{name}_{self._endings[name]}"
+        while not name or name in self._used_names:
             name += "_"
+        self._used_names.add(name)
         return name
 
     def _target(self, reference: str) -> Any:

@@ -30,6 +30,9 @@ from gateway.json_schema.mapping import Schema
 # Schemas below this depth accept anything. It bounds the recursion here, and stays below the depth that orjson writes.
 MAX_DEPTH = 50
 
+#: Further patterns of a schema become notes: compiling a megabyte of them would block other requests for seconds.
+MAX_PATTERN_CHARACTERS = 50_000
+
 _VALID_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _INVALID_CHARACTERS = re.compile(r"[^a-zA-Z0-9_.-]+")
 _MATCHES_ALL = frozenset(("", ".*", "^.*", ".*$", "^.*$", "^(.*)$", "(.*)", "^"))
@@ -66,6 +69,7 @@ def alias_of(name: str) -> str:
 class _Repair:
     def __init__(self) -> None:
         self.aliases: dict[str, str] = {}
+        self._pattern_characters = 0
 
     def subschema(self, given: Any, depth: int) -> Any:
         """Return a valid schema for `given`, the same object if it is valid, or DROP if it says nothing."""
@@ -105,6 +109,10 @@ class _Repair:
             return self._list(value, depth)
         if keyword in ("dependencies", "dependentRequired"):
             return self._dependencies(keyword, value, depth)
+        if keyword == "pattern" and isinstance(value, str):
+            self._pattern_characters += len(value)
+            if self._pattern_characters > MAX_PATTERN_CHARACTERS:
+                return DROP
         return repair_value(keyword, value)
 
     def _map(self, keyword: str, value: Any, depth: int) -> Any:

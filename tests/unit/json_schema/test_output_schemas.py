@@ -257,3 +257,16 @@ def refused(schema: Any) -> str | None:
     """Return the stand-in's reason to refuse the schema in a request."""
     wanted = {"format": {"type": "json_schema", "schema": schema}}
     return rejection(request(OPUS_4_6, output_config=wanted))
+
+
+def test_references_with_equal_ends_get_names_of_their_own() -> None:
+    paths = [f"{name}/properties/x" for name in "abc"]
+    definitions = {
+        name: {"type": "object", "properties": {"x": {"type": "string"}}, "additionalProperties": False}
+        for name in "abc"
+    }
+    properties = {path[0]: {"$ref": f"#/$defs/{path}"} for path in paths}
+    schema = {"type": "object", "properties": properties, "additionalProperties": False, "$defs": definitions}
+    expressed = adapt_output_schema(schema).format
+    assert expressed is not None
+    assert list(expressed["$defs"]) == ["x", "x_2", "x_3"]

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, ValidationError
 
 from gateway.json_schema import adapt_tool_schema
+from gateway.json_schema.keywords import MAX_PATTERN_LENGTH
 from gateway.json_schema.references import resolve
+from gateway.json_schema.repair import MAX_PATTERN_CHARACTERS
 from tests.unit.json_schema.schemas import ANY_SCHEMAS, VALID_SCHEMAS, values
 
 PROPERTY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -307,3 +309,12 @@ def _references(root: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return the references of a schema with their targets, None for a missing one."""
     found = [node["$ref"] for node in _nodes(root) if isinstance(node.get("$ref"), str)]
     return [(reference, resolve(root, reference)) for reference in found if reference.startswith("#/")]
+
+
+def test_patterns_of_a_schema_are_compiled_only_up_to_a_limit() -> None:
+    allowed = MAX_PATTERN_CHARACTERS // MAX_PATTERN_LENGTH
+    pattern = "a" * MAX_PATTERN_LENGTH
+    fields = {f"p{number}": {"type": "string", "pattern": pattern} for number in range(allowed + 1)}
+    adapted = adapt_tool_schema({"type": "object", "properties": fields}).schema["properties"]
+    assert [name for name in fields if adapted[name] == fields[name]] == list(fields)[:allowed]
+    assert adapted[f"p{allowed}"]["description"].startswith("{pattern: aaa")
