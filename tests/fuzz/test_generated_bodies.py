@@ -16,7 +16,7 @@ from tests.support.gateway import Gateway
 
 SAMPLE = 50
 CHUNK = 200
-CHUNKS = 24
+CHUNKS = 18
 
 
 def _check(gateway: Gateway, standin: StandIn, seed: int, count: int) -> None:
