@@ -22,6 +22,7 @@ from gateway.lenient_json import explain, loads
 
 SUPPORTED = "gzip, deflate, zstd"
 MAX_WINDOW_BYTES = 8 * 1024 * 1024  # the window that RFC 8878 recommends to support
+MAX_PARTS = 100  # members of a gzip file, or frames of Zstandard; clients send one
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
@@ -69,9 +70,16 @@ def _read_gzip(body: bytes, most: int) -> bytes:
     parts: list[bytes] = []
     while body and most > 0:
         part, body = _inflate(body, most, _GZIP)
-        parts.append(part)
+        _add_part(parts, part)
         most -= len(part)
     return b"".join(parts)
+
+
+def _add_part(parts: list[bytes], part: bytes) -> None:
+    """Add a part. Raises EOFError for too many: each one copies the rest of the body, so a million would take hours."""
+    if len(parts) == MAX_PARTS:
+        raise EOFError
+    parts.append(part)
 
 
 def _read_deflate(body: bytes, most: int) -> bytes:
@@ -97,10 +105,10 @@ def _read_zstd(body: bytes, most: int) -> bytes:
     start = decompressor.stream_reader(body, read_across_frames=True).read(most)
     if len(start) == most:
         return start
-    parts = []
+    parts: list[bytes] = []
     while body:  # again, because the reader does not notice a body that is cut off
         inflater = decompressor.decompressobj()
-        parts.append(inflater.decompress(body))
+        _add_part(parts, inflater.decompress(body))
         if not inflater.eof:
             raise EOFError
         body = inflater.unused_data

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from gateway.api.http.bodies import decompress, read_json
+from gateway.api.http.bodies import MAX_PARTS, decompress, read_json
 from gateway.errors import InvalidRequest, UnsupportedEncoding
 
 LIMIT = 100_000
@@ -73,6 +73,14 @@ def test_encodings_are_undone_from_last_to_first(encodings: str, body: bytes) ->
 def test_other_encodings_are_rejected_with_the_supported_ones(encodings: str) -> None:
     with pytest.raises(UnsupportedEncoding, match="gzip, deflate, zstd"):
         decompress(TEXT, encodings, LIMIT)
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_number_of_parts_is_limited(name: str) -> None:
+    part = COMPRESSORS[name][0](b"x")
+    assert decompress(part * MAX_PARTS, name, LIMIT) == b"x" * MAX_PARTS
+    with pytest.raises(InvalidRequest):
+        decompress(part * (MAX_PARTS + 1), name, LIMIT)
 
 
 def test_window_of_zstd_is_limited() -> None:
