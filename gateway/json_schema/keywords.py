@@ -12,7 +12,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 #: Stands for a value that no repair can save: its keyword is left out.
@@ -90,12 +90,21 @@ def is_regex(text: str) -> bool:
     return True
 
 
-def add_note(schema: dict[str, Any], keyword: str, value: Any) -> dict[str, Any]:
-    """Return the schema with a keyword in its description, in the form that Anthropic's SDKs use."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    note = f"{{{keyword}: {text[:MAX_NOTE_LENGTH]}}}"
+def add_notes(schema: dict[str, Any], notes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the schema with keywords and values in its description, in the form that Anthropic's SDKs use.
+
+    >>> add_notes({"type": "integer"}, [("minimum", 1), ("maximum", 3)])["description"]
+    '{minimum: 1}\\n\\n{maximum: 3}'
+    """
+    texts = [f"{{{keyword}: {_note_text(value)[:MAX_NOTE_LENGTH]}}}" for keyword, value in notes]
+    if not texts:
+        return schema
     described = schema.get("description")
-    return {**schema, "description": f"{described}\n\n{note}" if described else note}
+    return {**schema, "description": "\n\n".join([described, *texts] if described else texts)}
+
+
+def _note_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _is_json(value: Any) -> bool:

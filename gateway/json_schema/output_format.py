@@ -15,7 +15,7 @@ from typing import Any
 
 from orjson import dumps
 
-from gateway.json_schema.keywords import add_note
+from gateway.json_schema.keywords import add_notes
 from gateway.json_schema.mapping import Schema
 from gateway.json_schema.patterns import is_simple_pattern
 from gateway.json_schema.references import resolve
@@ -263,10 +263,10 @@ class _Builder:
         """Return the result with the annotations of the schema, and notes about everything that it lost."""
         kept = {key: schema[key] for key in _KEPT_ANNOTATIONS if key in schema}
         finished = {**result, **kept}
-        for keyword, value in schema.items():
-            if keyword not in finished and keyword not in _SILENT and keyword not in _EXPRESSED:
-                self.is_lossy = True
-                finished = add_note(finished, keyword, value)
+        found = finished.keys() | _SILENT | _EXPRESSED
+        lost = [(keyword, value) for keyword, value in schema.items() if keyword not in found]
+        self.is_lossy = self.is_lossy or bool(lost)
+        finished = add_notes(finished, lost)
         return {key: finished[key] for key in schema if key in finished} | finished
 
 

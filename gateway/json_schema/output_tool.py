@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.json_schema.keywords import add_note
+from gateway.json_schema.keywords import add_notes
 from gateway.json_schema.mapping import Schema
 from gateway.json_schema.output_format import FORMATS
 from gateway.json_schema.patterns import is_simple_pattern
@@ -47,10 +47,9 @@ class _Converter:
         kept = {key: value for key, value in converted.items() if _is_understood(key, value, converted)}
         if "patternProperties" in schema and "patternProperties" not in kept:
             kept.pop("additionalProperties", None)  # it may forbid the names that the patterns allow
-        for keyword, value in schema.items():
-            if keyword not in kept and keyword not in _SILENT:
-                self.is_lossy = True
-                kept = add_note(kept, keyword, value)
+        lost = [(key, value) for key, value in schema.items() if key not in kept and key not in _SILENT]
+        self.is_lossy = self.is_lossy or bool(lost)
+        kept = add_notes(kept, lost)
         return _or_null(kept) if is_nullable else kept
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from gateway.json_schema.keywords import LIST_KEYWORDS, MAP_KEYWORDS, SCHEMA_KEYWORDS, add_note
+from gateway.json_schema.keywords import LIST_KEYWORDS, MAP_KEYWORDS, SCHEMA_KEYWORDS, add_notes
 from gateway.json_schema.mapping import Schema, rename_keys
 from gateway.json_schema.repair import alias_of
 
@@ -131,7 +131,7 @@ class _Settlement:
             return schema
         if found is None or self._is_circular(reference):
             rest = {key: value for key, value in schema.items() if key != keyword}
-            return add_note(rest, keyword, reference)
+            return add_notes(rest, [(keyword, reference)])
         return schema if found[0] is reference else {**schema, keyword: found[0]}
 
     def _is_circular(self, reference: str) -> bool:

@@ -20,7 +20,7 @@ from gateway.json_schema.keywords import (
     LIST_KEYWORDS,
     MAP_KEYWORDS,
     SCHEMA_KEYWORDS,
-    add_note,
+    add_notes,
     is_regex,
     repair_value,
     type_of_name,
@@ -95,10 +95,7 @@ class _Repair:
             is_same = is_same and kept is value
         if is_same:
             return given
-        for keyword, value in lost:
-            if _is_worth_a_note(keyword, value):
-                repaired = add_note(repaired, keyword, value)
-        return repaired
+        return add_notes(repaired, [loss for loss in lost if _is_worth_a_note(*loss)])
 
     def _value(self, keyword: str, value: Any, depth: int) -> Any:
         if keyword in SCHEMA_KEYWORDS:
@@ -177,7 +174,8 @@ def _is_worth_a_note(keyword: str, value: Any) -> bool:
 def _name_in_description(schema: Schema | bool, name: str) -> Schema | bool:
     if schema is False:
         return schema
-    return add_note({} if schema is True else schema, "name", name.encode("utf-8", "replace").decode())
+    note = ("name", name.encode("utf-8", "replace").decode())
+    return add_notes({} if schema is True else schema, [note])
 
 
 def _schema_of_word(word: str) -> Schema | bool:

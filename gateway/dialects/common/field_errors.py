@@ -35,6 +35,15 @@ def unsupported_field(where: Where | str, problem: str) -> UnsupportedParameter:
     return UnsupportedParameter(f"Unsupported '{where}': {problem}", param=str(where))
 
 
+def problem_of(error: InvalidRequest) -> str:
+    """Return the sentence about the problem, without the path of the field.
+
+    >>> problem_of(invalid_field("messages[3].content", "Expected a string."))
+    'Expected a string.'
+    """
+    return error.message.split(f"'{error.param}': ", 1)[-1]
+
+
 def quote(value: Any) -> str:
     """Return a client's own word for use in a message, quoted and bounded in length."""
     return f"'{str(value)[:_MAX_QUOTE_LENGTH]}'"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.dialects.common.encoded_data import EncodedData, is_data_url, read_encoded
-from gateway.dialects.common.field_errors import invalid_field, unsupported_field
+from gateway.dialects.common.field_errors import invalid_field, problem_of, unsupported_field
 from gateway.dialects.common.file_kinds import UnreadableError, is_image, is_pdf
 from gateway.dialects.common.file_text import decode_text
 from gateway.dialects.common.image_cache import IMAGES
@@ -38,9 +38,7 @@ def _never_refused_in_past(read: Reader) -> Reader:
             if not where.is_past:
                 raise
             where.repair("unreadable-file")
-            problem = error.message.partition("': ")[
-                2
-            ]  # without the path, which the next request may not have
+            problem = problem_of(error)  # the path may be another one in the next request
             return {"type": "text", "text": f"[A file was left out of this conversation. {problem}]"}
 
     return read_or_replace
