@@ -13,7 +13,7 @@ from tests.support.sockets import SocketClient, hanging_up
 
 ERRORS: list[tuple[str, str, Any, tuple[int, str]]] = [
     ("POST", CHAT, {}, (400, "missing_messages")),
-    ("POST", CHAT, {"messages": [{"role": "system", "content": "x"}]}, (400, "missing_user_message")),
+    ("POST", CHAT, {"messages": [{"role": "user", "content": " "}]}, (400, "missing_user_message")),
     ("POST", CHAT, {**CHAT_BODY, "model": "gpt-4o"}, (400, "model_not_supported")),
     ("POST", CHAT, {**CHAT_BODY, "temperature": "warm"}, (400, "invalid_request")),
     ("POST", CHAT, {**CHAT_BODY, "session_id": "sess_x"}, (404, "session_not_found")),
