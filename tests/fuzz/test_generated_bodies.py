@@ -14,7 +14,7 @@ from tests.fuzz.running import Runner, answer_of_model, generate
 from tests.standin import StandIn
 from tests.support.gateway import Gateway
 
-SAMPLE = 50
+SAMPLE = 30
 CHUNK = 200
 CHUNKS = 18
 

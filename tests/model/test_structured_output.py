@@ -328,7 +328,7 @@ def test_sdks_parse_structured_output(gateway: Gateway, standin: StandIn) -> Non
 
 
 @wide
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(schema=VALID_SCHEMAS | ANY_SCHEMAS.filter(lambda schema: isinstance(schema, dict)))
 def test_cli_takes_every_schema_for_its_tool(gateway: Gateway, standin: StandIn, schema: Body) -> None:
     standin.begin()

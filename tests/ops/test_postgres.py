@@ -187,8 +187,8 @@ def test_gateway_serves_from_postgresql(server: postgres.Server, gateway: Gatewa
     shown = ask("GET", f"/v1/sessions/{session}")
     assert (shown["title"], shown["message_count"], len(shown["messages"])) == ("a?b?", 4, 4)
     assert ask("GET", "/v1/sessions/stats")["session_stats"]["total_messages"] == 4
-    for field in ("session_id", "project_id"):
-        ask("POST", "/v1/chat/completions", {**chat, field: UNSUPPORTED_TEXT}, 404)
+    for field, value in (("session_id", f"sess_{UNSUPPORTED_TEXT}"), ("project_id", UNSUPPORTED_TEXT)):
+        ask("POST", "/v1/chat/completions", {**chat, field: value}, 404)
 
     item = {"id": UNSUPPORTED_TEXT, "type": "message", "role": "user", "content": UNSUPPORTED_TEXT}
     response = ask("POST", "/v1/responses", {"input": [item], "metadata": {"a": UNSUPPORTED_TEXT}})["id"]
