@@ -6,7 +6,13 @@ import pytest
 
 from tests.support.logins import LOGINS
 
-BOTH_LOGINS = ("test_fidelity", "test_fidelity_content", "test_fidelity_tools", "test_upstream_errors")
+BOTH_LOGINS = (
+    "test_fidelity",
+    "test_fidelity_content",
+    "test_fidelity_tools",
+    "test_tool_round_trips",
+    "test_upstream_errors",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,8 +6,16 @@ import json
 from typing import Any
 
 from tests.standin import Recorded, Reply, StandIn, text, thinking, tool_calls
+from tests.support.wide import wide_except
 
 Body = dict[str, Any]
+
+# The default model and one that thinks within a budget stand for all others.
+MODELS = wide_except(
+    [None, "claude-opus-4-6", "claude-haiku-4-5", "claude-sonnet-4-20250514", "claude-3-5-haiku-20241022"],
+    None,
+    "claude-haiku-4-5",
+)
 
 WEATHER: Body = {
     "type": "function",
