@@ -19,16 +19,14 @@ values of any type, and objects with properties of any name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-import orjson
-
+from gateway.json_schema.cache import cached_by_text
 from gateway.json_schema.mapping import Schema, ValueMapping
 from gateway.json_schema.output_format import express_format
 from gateway.json_schema.output_tool import express_tool
 from gateway.json_schema.references import find_missing_reference
 from gateway.json_schema.repair import repair_schema
-from gateway.json_schema.tools import MAX_CACHED_BYTES, adapt
+from gateway.json_schema.tools import adapt
 
 
 class UnsupportedSchema(ValueError):
@@ -54,21 +52,9 @@ class OutputSchema:
     mapping: ValueMapping | None
 
 
+@cached_by_text(maxsize=256)
 def adapt_output_schema(given: Schema) -> OutputSchema:
     """Return the forms in which the model gets a client's schema. Raises UnsupportedSchema."""
-    try:
-        text = orjson.dumps(given)
-    except TypeError:
-        return _adapt(given)
-    return _adapt_cached(text) if len(text) <= MAX_CACHED_BYTES else _adapt(given)
-
-
-@lru_cache(maxsize=256)
-def _adapt_cached(text: bytes) -> OutputSchema:
-    return _adapt(orjson.loads(text))
-
-
-def _adapt(given: Schema) -> OutputSchema:
     repaired = repair_schema(given).schema
     missing = find_missing_reference(repaired) if isinstance(repaired, dict) else None
     if missing is not None:

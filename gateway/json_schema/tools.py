@@ -7,17 +7,14 @@ millisecond per 20 KB, so results are cached.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
-import orjson
-
+from gateway.json_schema.cache import cached_by_text
 from gateway.json_schema.keywords import UNION_KEYWORDS
 from gateway.json_schema.mapping import WRAPPER, AdaptedSchema, Schema, ValueMapping
 from gateway.json_schema.references import map_subschemas, resolve, settle_references
 from gateway.json_schema.repair import repair_schema
 
-MAX_CACHED_BYTES = 65_536
 MAX_STEPS = 20
 
 # Keywords that say nothing about values. They may stand next to a reference that is replaced by its target.
@@ -41,21 +38,13 @@ _ANNOTATIONS = frozenset(
 _OTHER_THAN_OBJECT = frozenset(("enum", "const", "items", "prefixItems"))
 
 
+@cached_by_text(maxsize=512)
 def adapt_tool_schema(given: Any) -> AdaptedSchema:
     """Return the nearest schema that the API accepts for a tool. It accepts any value, also None for no parameters.
 
     A schema that the API accepts is returned unchanged.
     """
-    try:
-        text = orjson.dumps(given)
-    except TypeError:  # for example NaN, or nested deeper than orjson writes
-        return adapt(given)
-    return _adapt_cached(text) if len(text) <= MAX_CACHED_BYTES else adapt(given)
-
-
-@lru_cache(maxsize=512)
-def _adapt_cached(text: bytes) -> AdaptedSchema:
-    return adapt(orjson.loads(text))
+    return adapt(given)
 
 
 def adapt(given: Any) -> AdaptedSchema:
