@@ -16,10 +16,11 @@ from gateway.lenient_json import dumps
 from gateway.turn import Event, Idle
 
 
-class StreamEncoder:
-    """Encode one answer as a stream. `on_end` gets the final response before its last event is sent."""
+class _Answer:
+    """A response that is being built. A response that was streamed cannot be retracted."""
 
     field_names = FIELD_NAMES
+    _can_retract = True
 
     def __init__(
         self,
@@ -29,10 +30,16 @@ class StreamEncoder:
         tool_forms: ToolForms = NO_FORMS,
     ) -> None:
         self._builder = ResponseBuilder(
-            response, with_summary=with_summary, can_retract=False, tool_forms=tool_forms
+            response, with_summary=with_summary, can_retract=self._can_retract, tool_forms=tool_forms
         )
         self._on_end = on_end
-        self._number = 0
+
+
+class StreamEncoder(_Answer):
+    """Encode one answer as a stream. `on_end` gets the final response before its last event is sent."""
+
+    _can_retract = False
+    _number = 0  # of the next event
 
     def encode(self, batch: Iterable[Event], index: int = 0) -> bytes:
         """Return the stream events for `batch`. This API has only one choice."""
@@ -61,22 +68,8 @@ class StreamEncoder:
         return sse.event(event["type"], dumps(event))
 
 
-class Collector:
+class Collector(_Answer):
     """Collect one answer as a response object. `on_end` gets the complete response before it is returned."""
-
-    field_names = FIELD_NAMES
-
-    def __init__(
-        self,
-        response: Response,
-        with_summary: bool,
-        on_end: OnEnd = lambda _: None,
-        tool_forms: ToolForms = NO_FORMS,
-    ) -> None:
-        self._builder = ResponseBuilder(
-            response, with_summary=with_summary, can_retract=True, tool_forms=tool_forms
-        )
-        self._on_end = on_end
 
     def add(self, batch: Iterable[Event], index: int = 0) -> None:
         """Add events. This API has only one choice."""
