@@ -239,7 +239,7 @@ class AnswerReader:
 
     def _start_call(self, index: int, block: Block, events: list[Event]) -> None:
         tool = self._context.tools.find(block["name"])
-        if tool is None:  # the model made the tool up: the CLI would tell the model so and continue
+        if tool is None:  # the model invented the tool, and the CLI would ask it again
             self._called_unknown_tool = True
         call = ToolCall(len(self.calls), block["id"], tool.name if tool else block["name"])
         self._has_output = True

@@ -38,7 +38,7 @@ EFFORT_BUDGETS = {"low": 4096, "medium": 16384}
 class Tuning:
     """The parameters of one turn on one model.
 
-    - `model` is None for the CLI's default, `effort` for the model's.
+    - `model` and `effort` can be None: the CLI's default model, and the model's default effort.
     - `body` has the fields that are laid over the API request, the client's tools among them.
     - `thinking_budget` is in tokens: None leaves it to the CLI, 0 turns thinking off.
     - `output` is the schema that the answer must follow.
