@@ -54,7 +54,6 @@ class Attempt:
     model: Model
     parked: tuple[Conversation, int] | None
     dead_processes: int = 0
-    is_without_sampling: bool = False
 
 
 class Run:
@@ -148,14 +147,14 @@ class Run:
         finally:
             self._release()
 
-    def _plan(self, model: Model, *, is_without_sampling: bool = False) -> Attempt:
+    def _plan(self, model: Model) -> Attempt:
         """Return an attempt that continues a parked conversation if there is one, or else needs a fresh process."""
         self._raise_if_stopped()
         self._choose_model(model)
         parked = self._fleet.take_parked(self._digests[:-1], partial(self._can_continue, model))
         if parked is not None:
             self._conversation = parked[0]
-        return Attempt(model, parked, is_without_sampling=is_without_sampling)
+        return Attempt(model, parked)
 
     def _choose_model(self, model: Model) -> None:
         """Note the model of the next attempt. It may need another set-up for the output schema."""
@@ -192,31 +191,34 @@ class Run:
     def _change_request(
         self, attempt: Attempt, error: errors.InvalidRequest, conversation: Conversation
     ) -> Attempt:
-        """Return an attempt without the part of the request that was rejected. Raises `error` if that is no part."""
+        """Return an attempt without the part of the request that was rejected. Raises `error` if that is no part.
+
+        Each part is sent no more after its rejection, so there is no second attempt for the same reason.
+        """
         catalog, model = self._fleet.catalog, attempt.model
         if self._turn.output_format is not None and _rejects_format(error):
             log.info("structured output was rejected for model %s: %s", model.id, error)
             is_model = any(words in error.message for words in _UNKNOWN_FORMAT)
             catalog.remember_no_format(model, None if is_model else self._turn.output_schema)
-            return self._plan(model, is_without_sampling=attempt.is_without_sampling)
+            return self._plan(model)
         if self._is_strict and _rejects_strict(error, conversation):
             log.info("strict tools were rejected for model %s: %s", model.id, error)
             catalog.remember_no_strict(self._digests[0])
             self._is_strict = False
-            return self._plan(model, is_without_sampling=attempt.is_without_sampling)
+            return self._plan(model)
         if model.forced_tools and _rejects_forced_tools(error):
             log.info("model %s rejects forced calls of tools: %s", model.id, error)
             catalog.remember_no_forced_tools(model)
-            return self._plan(catalog.resolve(model.id), is_without_sampling=attempt.is_without_sampling)
+            return self._plan(catalog.resolve(model.id))
         if self._turn.has_thinking and any(words in error.message for words in _BAD_THINKING):
             log.info("the API rejects the thinking that was sent back: %s", error)
             self._turn = self._turn.without_thinking()
             return self._plan(model)
-        if attempt.is_without_sampling or not _rejects_sampling(error, conversation):
+        if not _rejects_sampling(error, conversation):
             raise error
         log.info("model %s rejects sampling parameters: %s", model.id, error)
         catalog.remember_no_sampling(model)
-        return self._plan(catalog.resolve(model.id), is_without_sampling=True)
+        return self._plan(catalog.resolve(model.id))
 
     def _replace_model(self, model: Model, error: errors.ModelNotSupported) -> Attempt:
         log.warning("model %s was refused: %s", model.id, error)
