@@ -1,7 +1,5 @@
 """The command: start the servers to measure, print one table and clean up."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

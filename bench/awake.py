@@ -5,8 +5,6 @@ several times, and the depth of their sleep depends on the other load of the mac
 https://docs.kernel.org/power/pm_qos_interface.html
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A WSGI app that streams one delta at once, to measure the share of the server itself (gunicorn with gevent)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ It connects before the clock starts and parses the responses after the clock has
 while it measures. All times are `time.monotonic()` seconds, which the processes of one machine share.
 """
 
-from __future__ import annotations
-
 import json
 import selectors
 import socket

@@ -1,7 +1,5 @@
 """Rows to compare the gateway with: the stand-in alone, and a new `claude -p` per request."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import time

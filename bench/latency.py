@@ -3,8 +3,6 @@
 The time that the server needs for any stream, and the CLI for the same lines, is measured separately and subtracted.
 """
 
-from __future__ import annotations
-
 import contextlib
 import statistics
 import subprocess

@@ -1,7 +1,5 @@
 """The figures of a row, and the table of all rows."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

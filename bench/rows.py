@@ -1,7 +1,5 @@
 """Rows that measure any OpenAI-compatible server, one function per row."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 import uuid

@@ -1,7 +1,5 @@
 """Measure the throughput of the gateway, with a CLI that uses almost no CPU (scripted_cli.py)."""
 
-from __future__ import annotations
-
 import os
 import statistics
 import time

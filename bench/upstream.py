@@ -4,8 +4,6 @@ It answers with 20 words, or with a call of TOOL if the request offers that tool
 that it prints is the URL.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading

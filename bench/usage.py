@@ -3,8 +3,6 @@
 Memory is in MiB, or None if the system does not report it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """The application factory: settings → services → blueprints → error handlers and hooks."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -6,8 +6,6 @@ For example:
     python -m gateway usage --by key --days 7
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
@@ -52,7 +50,7 @@ def add_limit_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add an option for each limit to a command."""
     for field in reversed(fields(Allowance)):
         words = field.name.replace("_", " ").replace("usd", "US dollars")
-        kind = LimitValue(0.0 if field.type == "float" else 0)
+        kind = LimitValue(field.default)
         option = click.option(
             f"--{field.name.replace('_', '-')}", type=kind, help=f"Maximum {words}. 0 means no limit."
         )

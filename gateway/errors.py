@@ -51,8 +51,6 @@ The dialects encode them; the default shape is https://platform.openai.com/docs/
 'invalid_request'
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 

@@ -7,8 +7,6 @@ them.
 b'["half an emoji: \\\\ud83d",1]'
 """
 
-from __future__ import annotations
-
 import json
 import math
 from typing import Any

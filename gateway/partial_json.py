@@ -10,8 +10,6 @@ complete.
 '{"path": "a.py"}'
 """
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import suppress

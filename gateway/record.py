@@ -1,7 +1,5 @@
 """The outcome of one answer and the facts about one request, for usage, limits, logs and metrics."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args

@@ -7,8 +7,6 @@ docs/api.md explains each code in the words of this table.
 ('missing-result',)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

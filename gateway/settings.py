@@ -10,8 +10,6 @@ of `docs/settings.md` from it. For example, this field is the setting `PORT`:
 precedence over the file.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -298,18 +296,19 @@ def split_list(text: str) -> tuple[str, ...]:
 
 
 # Types that environs does not know: they are read as text, and then converted.
-_FROM_TEXT: Mapping[str, Callable[[str], object]] = {
-    "str | None": lambda text: text or None,
-    "Path | None": lambda text: Path(text) if text else None,
-    "tuple[str, ...]": split_list,
+_FROM_TEXT: Mapping[Any, Callable[[str], object]] = {
+    str | None: lambda text: text or None,
+    Path | None: lambda text: Path(text) if text else None,
+    tuple[str, ...]: split_list,
 }
 
 
 def _read_setting(env: Env, declared: Field[Any]) -> Any:
-    name, kind, accepted = declared.name.upper(), str(declared.type), declared.metadata["accepted"]
+    kind: Any = declared.type
+    name, accepted = declared.name.upper(), declared.metadata["accepted"]
     validator = accepted.validator if accepted else None
     if kind not in _FROM_TEXT:
-        return getattr(env, kind.lower())(name, declared.default, validate=validator)
+        return getattr(env, kind.__name__.lower())(name, declared.default, validate=validator)
     text: str | None = env.str(name, format_default(declared.default), validate=validator)
     return None if text is None else _FROM_TEXT[kind](text)  # None: invalid, as `seal` will report
 

@@ -6,8 +6,6 @@ Print one line per finding and exit with 1 if there are any:
     gateway/turn.py:12: docstring opens with 'Whether': start with a verb or a noun phrase
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import io

@@ -1,7 +1,5 @@
 """A small client of the running gateway, for the scripts behind `make`. It needs only the standard library."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

@@ -4,8 +4,6 @@ The real Claude Code CLI runs, but the model is scripted: the tests' stand-in fo
 The demo prints commands to try, asks one question itself, and serves until Ctrl-C.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import os

@@ -5,8 +5,6 @@ The checks read the settings and files, ask the running gateway for its health, 
 possible. They start no chat. The exit code is 1 if something has to be changed.
 """
 
-from __future__ import annotations
-
 import os
 import resource
 import shutil

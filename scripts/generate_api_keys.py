@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Print new keys for API_KEYS, one per line, or with --env as a line for `.env`."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable

@@ -8,8 +8,6 @@ copy comes from the wheel of the Python package claude-agent-sdk, which contains
 The path goes to stdout, everything else to stderr. The script needs only the standard library.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """End the processes that listen on a TCP port of this machine, for `make kill`. After five seconds, kill them."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

@@ -4,8 +4,6 @@
 gunicorn writes the pid file. The log contains the stdout and stderr of gunicorn and the app.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Show the installation, or the models of the running gateway, for `make info` and `make models`."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import os

@@ -4,8 +4,6 @@
 BASE_URL and API_KEY in the environment select another gateway and the key. Chats use the account and cost money.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

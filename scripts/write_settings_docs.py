@@ -3,8 +3,6 @@
 Run it after every change of a setting: python scripts/write_settings_docs.py
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator
@@ -26,7 +24,15 @@ EXAMPLE_HEADER = """\
 # Written by scripts/write_settings_docs.py: change the declarations in gateway/settings.py instead.
 """
 TABLE_HEADER = "| setting | default | values | meaning |\n| --- | --- | --- | --- |\n"
-TYPE_WORDS = {"bool": "`true`, `false`", "int": "integer", "float": "number", "Path": "path", "str": "text"}
+TYPE_WORDS: dict[Any, str] = {
+    bool: "`true`, `false`",
+    int: "integer",
+    float: "number",
+    Path: "path",
+    Path | None: "path",
+    str: "text",
+    str | None: "text",
+}
 COMMENT_COLUMN, LINE_LENGTH = 40, 120
 
 
@@ -75,11 +81,11 @@ def _row(one: Field[Any]) -> str:
 
 
 def _values(one: Field[Any]) -> str:
-    kind, accepted = str(one.type).removesuffix(" | None"), one.metadata["accepted"]
+    kind, accepted = one.type, one.metadata["accepted"]
     words = TYPE_WORDS.get(kind, "list")
     if accepted is None:
         return words
-    return f"{words}: {accepted.words}" if kind in ("int", "float") else str(accepted.words)
+    return f"{words}: {accepted.words}" if kind in (int, float) else str(accepted.words)
 
 
 def main() -> None:

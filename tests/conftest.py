@@ -1,7 +1,5 @@
 """Fixtures of all tests: the real CLI, a stand-in for Anthropic's API, gateways between the two, and databases."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

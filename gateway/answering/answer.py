@@ -4,8 +4,6 @@ An answer is composed of iterators of batches: MeteredAnswer meters the run of t
 wraps the MeteredAnswer (see SessionTurns.persist).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone

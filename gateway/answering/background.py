@@ -4,8 +4,6 @@ The database is the meeting point: clients poll it for the response, and any wor
 writing worker holds a lease on it and stops when the lease is lost.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 

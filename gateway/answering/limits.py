@@ -4,8 +4,6 @@ A client is a key, or an address if the gateway asks for no keys. If the counter
 the limits guard money, and counters in the database fail only when the keys cannot be read either.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import time

@@ -1,7 +1,5 @@
 """The model that a request asks for, and whether the caller's key may use it."""
 
-from __future__ import annotations
-
 from gateway.answering.caller import Caller
 from gateway.claude.catalog import ModelCatalog
 from gateway.errors import ModelNotAllowed, ModelNotSupported

@@ -4,8 +4,6 @@ A session stores what its client has seen. A failed answer stores nothing, so th
 again. A stream that was stopped, or that its client left, stores the question and the text that was sent.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ A key sees the projects that it created; an admin key sees all of them. A key fo
 All other projects answer 404, as if they did not exist.
 """
 
-from __future__ import annotations
-
 from gateway.answering.caller import Caller
 from gateway.errors import ProjectNotAllowed, ProjectNotFound
 from gateway.store.projects import ProjectRecord, Projects

@@ -1,7 +1,5 @@
 """The effect of a project's policy and of the operator's settings on a turn."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@
 `Services.close` ends it together with the worker.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

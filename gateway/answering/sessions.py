@@ -7,8 +7,6 @@ For example, a turn runs like this:
         answer = session_turns.persist(metered_answer, claimed, request)
 """
 
-from __future__ import annotations
-
 import secrets
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The stored responses that a request continues or refers to, and the storing of its own response."""
 
-from __future__ import annotations
-
 from gateway.answering.caller import Caller
 from gateway.answering.services import Services
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field

@@ -1,7 +1,5 @@
 """Validate a chat body without answering it, and report all its errors, not just the first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from json import JSONDecodeError

@@ -7,8 +7,6 @@ automatically, and short names such as "opus" mean the same as in the CLI.
 'claude-haiku-4-5-20251001'
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

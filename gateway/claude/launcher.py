@@ -7,8 +7,6 @@ For example:
     process = launcher.start_chat()
 """
 
-from __future__ import annotations
-
 import logging
 
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version

@@ -5,8 +5,6 @@ For example, the order in which two runs yield batches:
     [index for index, batch in MergedRuns([run, other_run])]  # [0, 1, 1, 0, 1, 0]
 """
 
-from __future__ import annotations
-
 import contextvars
 from collections.abc import Iterator, Sequence
 

@@ -11,8 +11,6 @@ For example:
         runs.close()
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

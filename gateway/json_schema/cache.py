@@ -1,7 +1,5 @@
 """Remember the results of functions of a JSON schema, because clients send the same schemas with every request."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -6,8 +6,6 @@ Source: https://json-schema.org/draft/2020-12/schema
 (1, ['string', 'null'])
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

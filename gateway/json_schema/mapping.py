@@ -1,7 +1,5 @@
 """The result of adapting a schema, which maps values between the client's form and the model's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

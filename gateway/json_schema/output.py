@@ -16,8 +16,6 @@ values of any type, and objects with properties of any name.
 [3]
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from gateway.json_schema.cache import cached_by_text

@@ -6,8 +6,6 @@ API requires `additionalProperties: false`. Constraints that the API does not kn
 Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter

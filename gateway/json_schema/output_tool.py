@@ -4,8 +4,6 @@ Two validators read it: the API, which expects 2020-12, and the CLI's ajv in str
 rejects keywords and formats that it does not know. The result uses the keywords that mean the same to both.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.json_schema.keywords import add_notes

@@ -4,8 +4,6 @@
 (True, False)
 """
 
-from __future__ import annotations
-
 import re
 
 from gateway.json_schema.keywords import is_regex

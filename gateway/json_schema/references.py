@@ -1,7 +1,5 @@
 """The references in a repaired schema: resolve them, follow renamed parts, and drop those without a target."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote

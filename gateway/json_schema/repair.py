@@ -7,8 +7,6 @@ object. A value that has to go is named in the description, so that the model st
 Repaired(schema={'type': 'string', 'minLength': 2}, aliases={})
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

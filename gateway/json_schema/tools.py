@@ -5,8 +5,6 @@ that is not of this kind is put inside an object with one property. The first pa
 millisecond per 20 KB, so results are cached.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.json_schema.cache import cached_by_text

@@ -6,8 +6,6 @@ request and the answer. For example, in JSON:
     {"event": "request", "path": "/v1/messages", "status": 200, "seconds": 1.2, "outcome": "complete", …}
 """
 
-from __future__ import annotations
-
 import logging
 from datetime import datetime, timezone
 from pathlib import Path

@@ -7,8 +7,6 @@ files.
 Labels have few values: text that clients choose freely, such as paths and model names, is never a label.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -6,8 +6,6 @@
 ['Hello']
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from gateway.turn import Event, Refusal, Retracted, Text, ToolArguments, ToolCall

@@ -3,8 +3,6 @@
 Most of these schemas only document: the dialects write the answers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any, ClassVar
 

@@ -4,8 +4,6 @@ Its fields are OpenAI's, https://platform.openai.com/docs/api-reference/chat/cre
 and `project_id`. A type is checked only if a wrong one would cause trouble later; ignored fields may have any value.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema

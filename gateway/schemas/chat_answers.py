@@ -4,8 +4,6 @@ https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/completions/object
 """
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from gateway.schemas.answers import AnswerSchema, about, always_null, constant, one_of

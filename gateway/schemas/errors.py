@@ -5,8 +5,6 @@
 ('messages[0].role', "Invalid 'messages[0].role': Expected a string.")
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ marshmallow's own fields convert values: "yes" is a true Boolean, "0.5" a Float.
 mistakes of its clients, so these fields reject such values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property

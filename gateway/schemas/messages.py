@@ -3,8 +3,6 @@
 Their fields are those in https://platform.claude.com/docs/en/api/messages. Ignored fields may have any value.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import EXCLUDE, INCLUDE, fields, validate

@@ -3,8 +3,6 @@
 https://platform.claude.com/docs/en/api/messages
 """
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from gateway.schemas.answers import AnswerSchema, about, constant, one_of

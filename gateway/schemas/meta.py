@@ -1,7 +1,5 @@
 """Answers of `GET /` and `GET /health`."""
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from gateway.schemas.answers import AnswerSchema, about, one_of

@@ -1,7 +1,5 @@
 """Answers of `/v1/models`."""
 
-from __future__ import annotations
-
 from marshmallow import fields
 
 from gateway.schemas.answers import AnswerSchema, about, constant

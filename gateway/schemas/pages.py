@@ -1,7 +1,5 @@
 """Pagination of lists."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import Schema, fields, validate

@@ -1,7 +1,5 @@
 """Bodies and answers of `/v1/projects`. Unknown fields are rejected: a misread policy would be a security hole."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_load, validate

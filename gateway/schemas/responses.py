@@ -4,8 +4,6 @@ https://platform.openai.com/docs/api-reference/responses/create. A type is check
 trouble later; ignored fields may have any value.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate

@@ -1,7 +1,5 @@
 """Bodies and answers of `/v1/sessions`, and of the session endpoints below `/v1/chat/completions`."""
 
-from __future__ import annotations
-
 from marshmallow import EXCLUDE, fields, validate
 
 from gateway.schemas.answers import AnswerSchema, ErrorDetailsSchema, about, constant

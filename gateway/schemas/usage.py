@@ -1,7 +1,5 @@
 """The query and answer of `/v1/usage`."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sessions of the dashboard. All workers know them, and they end when their key does."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -9,8 +9,6 @@ A unit of work is a plain function that gets a peewee database and returns value
 Work must not switch greenlets inside a transaction, except by waiting for the database.
 """
 
-from __future__ import annotations
-
 import logging
 import sqlite3
 from collections.abc import Callable

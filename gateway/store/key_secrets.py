@@ -4,8 +4,6 @@
 'ccg-x7Qp'
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import string

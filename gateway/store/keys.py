@@ -1,7 +1,5 @@
 """Clients' API keys in the database."""
 
-from __future__ import annotations
-
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence

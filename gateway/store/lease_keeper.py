@@ -11,8 +11,6 @@ For example, a worker that writes responses in the background:
     keeper.remove("resp_1")  # the response is finished
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Collection, Hashable

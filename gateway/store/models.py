@@ -4,8 +4,6 @@ No model is bound to a database: a query gets its database when it runs (`query.
 live in one process.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timezone
 from typing import Any

@@ -5,8 +5,6 @@ link that is created at the same moment can lead outside. Uploads and deleted pr
 PROJECT_ROOT, whose names no project can have.
 """
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

@@ -6,8 +6,6 @@ Nothing here touches the file system; `project_folders` sees to it that links le
 ('docs', 'plan.md')
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -1,7 +1,5 @@
 """Projects in the database. `project_folders` has their folders."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

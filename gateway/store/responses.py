@@ -4,8 +4,6 @@ The worker that writes a response in the background has a lease on it. If the le
 finished, the worker has died, and the response is reported as failed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta

@@ -7,8 +7,6 @@ worker is killed, the claim expires. Every change is made under the turn's own i
 to another turn cannot write into it.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field

@@ -10,8 +10,6 @@ on PostgreSQL. For example:
     fetch_rows(db, LEASE_SLOTS, "key_1", 1e9)  # [(0,), (1,)]
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.store.models import Session

@@ -1,7 +1,5 @@
 """Delete expired rows in the background, at a fixed interval. Queries ignore them before that."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from typing import NoReturn

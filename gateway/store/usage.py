@@ -1,7 +1,5 @@
 """The usage of every answer: one row each, sums over them, and the writer that stores them in the background."""
 
-from __future__ import annotations
-
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence

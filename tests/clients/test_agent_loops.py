@@ -4,8 +4,6 @@ Each client is a script in tests/clients/agent_loops. Its agent makes two calls 
 ends with text or, if it asked for structured output, with an object.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Three major versions of OpenAI's own SDK use the gateway."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import shutil

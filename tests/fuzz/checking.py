@@ -1,7 +1,5 @@
 """Compare a response and the request that reached the model with the model of the plan."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

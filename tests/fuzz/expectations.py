@@ -4,8 +4,6 @@ The model of a request is a list of `Expected`, in the order of the plan. Each i
 its role and place, or a header explains why it is missing or different.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from tests.fuzz.plans import (

@@ -1,7 +1,5 @@
 """Parameters in and out of range, with what may become of them."""
 
-from __future__ import annotations
-
 from tests.fuzz.plans import Dialect, Parameter
 
 _NINE_STOPS = [f"stop {number}" for number in range(9)]

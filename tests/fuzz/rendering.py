@@ -1,7 +1,5 @@
 """Write a plan as the body that a client of its dialect would send."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Generate plans from a fixed seed, send their bodies side by side, and find the smallest plan that fails."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

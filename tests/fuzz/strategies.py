@@ -1,7 +1,5 @@
 """Generate plans: good and damaged conversations, tools and parameters, mixed."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any

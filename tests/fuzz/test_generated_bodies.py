@@ -4,8 +4,6 @@ Each body goes over HTTP to a gateway with the real CLI. The request that reache
 plan says, except for what the headers name. `make fuzz` sends 10,000 bodies, always the same ones.
 """
 
-from __future__ import annotations
-
 from contextlib import closing
 
 import pytest

@@ -1,7 +1,5 @@
 """Fixtures of the tests that send requests to an app in this process."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """POST /v1/chat/completions/debug validates a body without running it, and names every error at once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The command line: `python -m gateway keys …` and `python -m gateway usage …`."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Request ids, and requests from pages of other origins (CORS)."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.api_client import Api

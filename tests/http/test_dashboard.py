@@ -3,8 +3,6 @@
 tests/ops/test_dashboard_browser.py uses the page in a browser.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """Access to the dashboard: signing in and out, its cookie, CSRF, rate limits, and pages of other sites."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Errors over HTTP: every rejected request gets one JSON shape, a status, a code and a request id."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

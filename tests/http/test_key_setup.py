@@ -1,7 +1,5 @@
 """Keys before the first request: in the settings, at the start of the app, and from the generator script."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """API keys over HTTP: which requests need one, which keys are valid, and which models a key may use."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone

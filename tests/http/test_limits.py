@@ -3,8 +3,6 @@
 tests/ops/test_limits_workers.py has several workers that count together.
 """
 
-from __future__ import annotations
-
 import httpx2 as httpx
 import pytest
 

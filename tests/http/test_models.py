@@ -1,7 +1,5 @@
 """The list of models, in the forms that clients expect."""
 
-from __future__ import annotations
-
 from tests.support.apps import MakeApi
 
 

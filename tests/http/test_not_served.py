@@ -1,7 +1,5 @@
 """Endpoints of OpenAI's and Anthropic's APIs that the gateway does not serve are rejected in the caller's dialect."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.api.views.not_served import FAMILIES

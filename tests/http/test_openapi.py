@@ -3,8 +3,6 @@
 tests/ops/test_openapi_contract.py checks a running gateway against the description.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A client whose base URL is slightly wrong is served like any other, with the same keys and limits."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.api_client import Api, error_of

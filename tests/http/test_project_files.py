@@ -3,8 +3,6 @@
 tests/ops/test_project_uploads.py covers what only a real server receives: odd paths, chunks and oversized bodies.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import quote
 

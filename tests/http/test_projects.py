@@ -1,7 +1,5 @@
 """Projects over HTTP: their fields, their owners, and paths that must not lead out of a project's folder."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,6 @@
 tests/model/test_sessions.py has the conversations in them.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.api_client import Api, error_of

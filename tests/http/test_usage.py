@@ -1,7 +1,5 @@
 """GET /v1/usage: totals, groups, pages and days, and which usage a key may see."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta, timezone
 
 import pytest

@@ -1,7 +1,5 @@
 """Run the tests of fidelity and of upstream errors with both kinds of login."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.logins import LOGINS

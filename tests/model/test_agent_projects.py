@@ -1,7 +1,5 @@
 """Agent projects, in which Claude Code uses its own tools: the real CLI with a scripted model."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Each failure of the CLI has its own error, and the next request works."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
 Each body is sent as its client sends it, streamed or not. `make test-all` also sends it the other way.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

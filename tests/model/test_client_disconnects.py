@@ -1,7 +1,5 @@
 """A client that disconnects stops its turn, so that an unread answer costs nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The tools of Codex through the real CLI: custom tools, namespaces, and tools that run at OpenAI."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Legacy completions through the real CLI: prompts and choices, complete and streamed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Usage and cost of an answer are the figures that the model reports."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.standin import StandIn, text

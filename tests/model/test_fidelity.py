@@ -1,7 +1,5 @@
 """The model receives what the client sent: system text, roles, order, and every byte of text."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Images, files, reasoning, choices and stops through the real CLI."""
 
-from __future__ import annotations
-
 import base64
 import json
 import random

@@ -1,7 +1,5 @@
 """The client's tools are the model's tools: definitions, choice, calls and results pass through the real CLI."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -4,8 +4,6 @@ Each row has several requests of one kind in one body. Repairs of the past, imag
 their own: test_history_repair, test_images, test_structured_output, test_system_notes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

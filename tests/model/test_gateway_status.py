@@ -1,7 +1,5 @@
 """The reports of the gateway about itself, with the real CLI: endpoints, health and models."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

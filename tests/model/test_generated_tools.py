@@ -3,8 +3,6 @@
 tests/unit/claude/test_tool_fidelity.py has many more examples without the CLI.
 """
 
-from __future__ import annotations
-
 from hypothesis import HealthCheck, example, given, settings
 
 from tests.standin import Reply, StandIn, text, tool_calls

@@ -1,7 +1,5 @@
 """Conversations go on, in every dialect, even if their past has something that the API would not accept."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Images and files reach the model within the limits of the CLI and of the API."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 from collections.abc import Iterator

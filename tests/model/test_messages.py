@@ -1,7 +1,5 @@
 """Anthropic's Messages API through the real CLI, with Anthropic's own SDK."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

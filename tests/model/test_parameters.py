@@ -1,7 +1,5 @@
 """Parameters of a request: the model receives them, or the gateway lists them as ignored or rejects them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

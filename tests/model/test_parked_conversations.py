@@ -1,7 +1,5 @@
 """A conversation keeps its CLI process: it is found again, never shared, and ended at the process limit."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Callable

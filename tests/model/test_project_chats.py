@@ -1,7 +1,5 @@
 """Chats in a project without an agent: the model receives the same as without a project."""
 
-from __future__ import annotations
-
 from tests.standin import StandIn, text
 from tests.support.api_client import reply_of
 from tests.support.gateway import Gateway

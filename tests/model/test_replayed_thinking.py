@@ -1,7 +1,5 @@
 """Thinking that clients of the Messages API send back reaches the model with its signature, in a fresh process too."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from typing import Any

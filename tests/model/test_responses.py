@@ -1,7 +1,5 @@
 """The Responses API through the real CLI, with OpenAI's own SDK: answers, streams, chains and background responses."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Running answers of a session: one at a time, and stopped by request or with their session."""
 
-from __future__ import annotations
-
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx2 as httpx

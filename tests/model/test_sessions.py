@@ -4,8 +4,6 @@ tests/http/test_sessions.py has sessions as a resource, test_session_stops.py st
 tests/ops/test_sessions_workers.py has several workers.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whole answers that take long begin with white space, so that a tunnel does not cut the connection."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Structured output through the real CLI: the API's own, and the CLI's tool for everything else."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -3,8 +3,6 @@
 By default, the CLI adds the working folder, the operating system, the account's email address, the date and more.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A client's system messages between turns reach the model in place, and its follow-ups find their process."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A process waits for the results of its calls, and a seeded one sends the same request."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

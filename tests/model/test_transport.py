@@ -1,7 +1,5 @@
 """The transport of requests and responses: content types, body limits, stream headers and keep-alives."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

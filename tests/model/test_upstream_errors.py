@@ -1,7 +1,5 @@
 """Each failure of the API, the login and the CLI has its own error for the client, and the next request works."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

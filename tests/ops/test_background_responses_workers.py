@@ -1,7 +1,5 @@
 """Background responses whose worker is killed or stopped: none stays in progress."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing

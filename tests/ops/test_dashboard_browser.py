@@ -1,7 +1,5 @@
 """The dashboard in headless Chromium: signing in, the chat with images and tools, and a gateway out of reach."""
 
-from __future__ import annotations
-
 import base64
 import json
 import struct

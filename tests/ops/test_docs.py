@@ -1,7 +1,5 @@
 """Keep the docs in step with the code: settings, links, endpoints, make targets, the systemd unit and the image."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

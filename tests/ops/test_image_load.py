@@ -1,7 +1,5 @@
 """A worker that scales images answers other requests at the same time."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

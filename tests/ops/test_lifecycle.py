@@ -1,7 +1,5 @@
 """The gateway as a process: it shuts down in order, leaks nothing, streams without delay and keeps its queue."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

@@ -3,8 +3,6 @@
 The rate limits read a clock that stands still, so that no minute ends during a test.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator

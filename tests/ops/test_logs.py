@@ -1,7 +1,5 @@
 """The log has one line per request and holds nothing confidential. Rotation: tests/unit/observe/test_log_file.py."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

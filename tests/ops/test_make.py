@@ -1,7 +1,5 @@
 """The make targets work, in a copy of the project with its own pid file, log, settings and database."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

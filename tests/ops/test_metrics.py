@@ -1,7 +1,5 @@
 """GET /metrics shows the figures of all workers to admins."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

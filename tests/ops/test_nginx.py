@@ -1,7 +1,5 @@
 """The nginx site in deploy/: a real nginx in front of a real gateway."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import threading

@@ -1,7 +1,5 @@
 """The store on PostgreSQL, which several machines can share. Skipped unless PostgreSQL is installed."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Uploads to projects as only a real server receives them: odd paths, chunked bodies, and bodies that are too large."""
 
-from __future__ import annotations
-
 import http.client
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """`make restart` sends gunicorn a HUP: new workers take over, and clients notice nothing."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

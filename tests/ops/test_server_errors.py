@@ -1,7 +1,5 @@
 """Requests that gunicorn itself rejects get JSON that clients of both dialects can read, never a page of HTML."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import socket

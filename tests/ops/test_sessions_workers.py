@@ -1,7 +1,5 @@
 """Sessions with two workers, after a worker was killed, and in a later gateway on the same database."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Five minutes of agentic clients: no errors, follow-ups find their processes, memory and processes stay bounded."""
 
-from __future__ import annotations
-
 import itertools
 import threading
 import time

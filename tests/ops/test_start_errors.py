@@ -1,7 +1,5 @@
 """gunicorn does not start with settings that cannot work, and says why."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Usage with several workers: database, log and metrics agree with what clients received."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

@@ -1,7 +1,5 @@
 """Run the stand-in as a program, for a demonstration or a benchmark: `python -m tests.standin`."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import threading

@@ -1,7 +1,5 @@
 """Encode a reply as the Messages API does: as server-sent events, or as one JSON message."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterator

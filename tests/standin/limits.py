@@ -1,7 +1,5 @@
 """Apply the limits of a request to a reply: thinking, stop sequences and `max_tokens`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 

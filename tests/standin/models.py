@@ -7,8 +7,6 @@ stricter one applies, so that a request that is accepted here is accepted by the
 False
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass

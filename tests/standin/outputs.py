@@ -1,7 +1,5 @@
 """Scripted replies with structured output, in the way in which each request asks for it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

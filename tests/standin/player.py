@@ -1,7 +1,5 @@
 """Send a reply to a client: the right bytes at the right time."""
 
-from __future__ import annotations
-
 import time
 
 from .events import Event, duration, message, new_id, stream

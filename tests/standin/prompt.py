@@ -1,7 +1,5 @@
 """Read a request body: its texts, its size in tokens, and the thinking it asks for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The requests that the stand-in received: one record per request, shared between threads."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

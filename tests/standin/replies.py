@@ -6,8 +6,6 @@ failing ones change the ending of another reply. For example, a stream that brea
     standin.default(cut(2, text("one two three", delay=0.1)))
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -8,8 +8,6 @@ texts that users reported. Where sources differ, the stricter one applies.
 'max_tokens: Field required'
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 

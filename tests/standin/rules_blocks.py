@@ -3,8 +3,6 @@
 Sources: Anthropic's pages on tool use, thinking, search results and server tools, and error texts that users reported.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from typing import Any

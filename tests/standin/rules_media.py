@@ -3,8 +3,6 @@
 Limits: https://platform.claude.com/docs/en/build-with-claude/vision. The 5 MB are counted in base64, as users reported.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import io

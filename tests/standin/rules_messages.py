@@ -4,8 +4,6 @@ Sources: Anthropic's API reference and its pages on tool use, thinking and stop 
 reported. `rules_system` has the rules for messages of role "system", and `rules_blocks` the rules for single blocks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest

@@ -5,8 +5,6 @@ Messages are as users reported them where a report is known. The documentation d
 than object may stand at the top, so the stand-in rejects it.
 """
 
-from __future__ import annotations
-
 import marshal
 import re
 from collections.abc import Iterator, Sequence

@@ -5,8 +5,6 @@ that users measured. A message has an effect from its place on, so it has to sta
 directive, a message without content that sets `output_config`, may stand anywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,8 +4,6 @@ Sources: Anthropic's pages on defining tools, strict tool use and the tool searc
 reported. The tools of a conversation rarely change, so their first error is remembered.
 """
 
-from __future__ import annotations
-
 import marshal
 import re
 from collections.abc import Callable, Iterator

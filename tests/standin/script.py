@@ -1,7 +1,5 @@
 """Choose the scripted reply of each request."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass

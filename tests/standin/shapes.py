@@ -8,8 +8,6 @@ of pydantic, so the checks do the same:
 'messages.0.content: Input should be a valid array'
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from functools import cache

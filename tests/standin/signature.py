@@ -1,7 +1,5 @@
 """Signatures of thinking blocks. The stand-in accepts only its own signatures, as the API does."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 

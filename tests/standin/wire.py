@@ -1,7 +1,5 @@
 """A connection to one client: write a response, and notice at once if the client disconnects."""
 
-from __future__ import annotations
-
 import json
 import select
 import socket

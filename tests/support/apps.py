@@ -1,7 +1,5 @@
 """The gateway as a Flask app in the tests' own process, without a CLI."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A streamed chat completion that is read in a thread, so that a test can act while it runs."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import threading

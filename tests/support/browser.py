@@ -5,8 +5,6 @@ For example: `browser.open(url)`, then `browser.wait_for("document.title == 'Das
 Protocol: https://chromedevtools.github.io/devtools-protocol/; over pipes every message ends with a NUL byte.
 """
 
-from __future__ import annotations
-
 import base64
 import fcntl
 import json

@@ -4,8 +4,6 @@ They follow the clients' public sources and reports of their requests; none is a
 each of `BODIES`, streamed if the body says so.
 """
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

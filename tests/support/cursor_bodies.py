@@ -3,8 +3,6 @@
 They follow public reports; none is a recording.
 """
 
-from __future__ import annotations
-
 from tests.support.client_bodies import (
     EPHEMERAL,
     PNG,

@@ -1,7 +1,5 @@
 """Requests that a browser sends to the dashboard."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -5,8 +5,6 @@ chooses a failure or another behavior for the turn: see `TURNS`. A word in the f
 from the start on: see `MODES`. Every start appends a line to `$HOME/starts`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

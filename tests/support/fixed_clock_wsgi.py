@@ -1,7 +1,5 @@
 """The app with a rate-limit clock that stands still 30 s into a minute, so that no minute ends during a test."""
 
-from __future__ import annotations
-
 import functools
 
 from gateway import app as factory

@@ -1,7 +1,5 @@
 """A gateway process for tests: gunicorn, the real or a scripted CLI, and the stand-in for Anthropic's API."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -3,8 +3,6 @@
 Both use made-up secrets, because the stand-in for Anthropic's API checks none.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping

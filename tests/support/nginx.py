@@ -1,7 +1,5 @@
 """nginx with the site file from `deploy/`, on a free port of 127.0.0.1."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

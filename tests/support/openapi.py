@@ -1,7 +1,5 @@
 """Reading of an OpenAPI description."""
 
-from __future__ import annotations
-
 from tests.support.api_client import Body
 
 METHODS = ("get", "put", "post", "patch", "delete")

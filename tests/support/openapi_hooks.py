@@ -1,7 +1,5 @@
 """Hooks of schemathesis for tests/ops/test_openapi_contract.py, which names this module in its environment."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import schemathesis

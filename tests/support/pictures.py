@@ -1,7 +1,5 @@
 """Pictures for tests, in any format that Pillow writes."""
 
-from __future__ import annotations
-
 import base64
 import io
 import random

@@ -1,7 +1,5 @@
 """A PostgreSQL server for tests, on a free port of 127.0.0.1."""
 
-from __future__ import annotations
-
 import os
 import pwd
 import shutil

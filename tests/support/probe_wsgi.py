@@ -1,7 +1,5 @@
 """The app with GET /_probe, which counts objects that could leak."""
 
-from __future__ import annotations
-
 import gc
 import os
 

@@ -1,7 +1,5 @@
 """Helpers for tests that run CLI processes and greenlets in the tests' own process."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The app with a keep-alive every half second on silent streams."""
 
-from __future__ import annotations
-
 from gateway.claude.cli import conversation
 from wsgi import app
 

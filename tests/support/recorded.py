@@ -3,8 +3,6 @@
 For example, `turns_of(standin.messages.last)` may be `[("user", ["hi"])]`.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Checks that responses have exactly the shape of OpenAI's own types, for example `check_response(answer.json())`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar

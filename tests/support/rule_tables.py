@@ -1,7 +1,5 @@
 """Tables of requests with the error that the Messages API answers them with, or None if it accepts them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The scripted CLI (fake_cli.py) as a program with its own home folder."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

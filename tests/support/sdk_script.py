@@ -3,8 +3,6 @@
 The Python of any SDK version runs this script, with the gateway's URL as its argument.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -4,8 +4,6 @@ The SDK's types are generated from the API's own description. Importing them tak
 file instead. Run it after every update of the package `anthropic`: python -m tests.support.sdk_shapes
 """
 
-from __future__ import annotations
-
 import collections.abc
 import json
 import sys

@@ -1,7 +1,5 @@
 """Conversations in sessions: send messages, and read the texts that the model received and the database stores."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.standin import Recorded

@@ -1,7 +1,5 @@
 """A model that answers once, for answers after which the CLI would continue the turn on its own."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

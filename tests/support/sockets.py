@@ -3,8 +3,6 @@
 Functions at the end of the module watch the CLI processes of a gateway.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

@@ -1,7 +1,5 @@
 """Request bodies for the stand-in Messages API, and a client that reads its responses."""
 
-from __future__ import annotations
-
 import base64
 import http.client
 import json

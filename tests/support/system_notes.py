@@ -1,7 +1,5 @@
 """Tool loops as Claude Code runs them, with a system message after every tool result, in the form of each API."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

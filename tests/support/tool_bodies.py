@@ -1,7 +1,5 @@
 """Tools, tool calls and results as clients send them, and as they appear in a recorded request."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Strategies for lists of tools as clients send them, and the definitions that must reach the model."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Records of answers that tests write as usage."""
 
-from __future__ import annotations
-
 from datetime import datetime, timezone
 from typing import Any
 

@@ -3,8 +3,6 @@
 `make test-all` also runs the others, which are marked as wide. Each costs a process and rarely finds anything new.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The prose checker: which sentences it rejects, which it leaves alone, and where it says they are."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The example dialect in docs/dev.md: its code is taken from the page and answers requests."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import sys

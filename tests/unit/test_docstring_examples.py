@@ -3,8 +3,6 @@
 Examples in `store`, `answering` and `api` need a database or an app: they illustrate, and are not run.
 """
 
-from __future__ import annotations
-
 import doctest
 import importlib
 

@@ -1,7 +1,5 @@
 """The hooks in gunicorn.conf.py, run in a process with a fake clock."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

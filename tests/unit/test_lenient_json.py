@@ -1,7 +1,5 @@
 """JSON with half of a surrogate pair is read and written; other invalid JSON is rejected."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """JSON that was cut off is completed, at any place."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Repairs: the table of their codes, their notes, and the header that names them."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

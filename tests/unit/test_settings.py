@@ -1,7 +1,5 @@
 """Settings: parsed and validated from their declarations, which also write the documentation."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

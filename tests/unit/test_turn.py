@@ -1,7 +1,5 @@
 """Token totals and arithmetic on usage."""
 
-from __future__ import annotations
-
 from gateway.turn import Usage, sum_usage
 
 USAGE = Usage(

@@ -4,8 +4,6 @@ Signing in sets a cookie with a random token; the key itself is not stored. The 
 never for the API.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 

@@ -4,8 +4,6 @@
 '1.23M'
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

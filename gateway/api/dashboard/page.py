@@ -1,7 +1,5 @@
 """The values that the dashboard's templates show."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ The three blueprints differ in their access: the page, the chat, whose answers c
 the scripts and styles of the page, which are public.
 """
 
-from __future__ import annotations
-
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 

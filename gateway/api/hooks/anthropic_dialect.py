@@ -1,7 +1,5 @@
 """The parts of Anthropic's dialect that are common to all its responses: the format of errors, and headers."""
 
-from __future__ import annotations
-
 from flask import Flask, Response, request
 
 from gateway.api.http.context import get_state

@@ -1,7 +1,5 @@
 """Authentication. With REQUIRE_AUTH every view needs a key, unless app.py lists its blueprint as public."""
 
-from __future__ import annotations
-
 import hmac
 import re
 from collections.abc import Callable, Collection, Mapping

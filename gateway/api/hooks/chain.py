@@ -1,7 +1,5 @@
 """The hooks that every request passes, in their order."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 
 from flask import Blueprint, Flask

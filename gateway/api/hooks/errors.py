@@ -1,7 +1,5 @@
 """Turn every exception into a response, in the dialect of the request."""
 
-from __future__ import annotations
-
 import math
 from functools import cached_property
 from typing import Any

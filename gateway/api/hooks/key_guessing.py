@@ -4,8 +4,6 @@ Only public addresses are counted. A private one may belong to a proxy that TRUS
 would lock everyone out.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from ipaddress import ip_address

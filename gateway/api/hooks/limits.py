@@ -4,8 +4,6 @@ Every POST to a blueprint that answers counts as a request. Budgets and slots ap
 own URL or to `/compact` below it, which start an answer: a client over its budget can still cancel one.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial

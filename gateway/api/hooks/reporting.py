@@ -1,7 +1,5 @@
 """Report each request to the log and the metrics when its last byte has been sent, or its client has left."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The id of each request: in every log line of the request, and in the `x-request-id` header of its response."""
 
-from __future__ import annotations
-
 import re
 import secrets
 

@@ -3,8 +3,6 @@
 `openapi.description` completes the documentation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

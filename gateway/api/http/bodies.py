@@ -6,8 +6,6 @@ A compressed body may grow to MAX_REQUEST_BYTES, and not one byte further is dec
 b'hello'
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
 from json import JSONDecodeError

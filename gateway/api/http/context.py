@@ -4,8 +4,6 @@ Only this module reads `app.extensions` and `flask.g`, and each holds one typed 
 calls a view with nothing but the variables of its URL. Everything below the views gets what it needs as parameters.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast

@@ -4,8 +4,6 @@ A closed connection shows only on a write, and late. gunicorn puts the socket in
 request has been read, the socket becomes readable when the client hangs up.
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 from collections.abc import Callable, Iterator

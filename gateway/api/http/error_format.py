@@ -1,7 +1,5 @@
 """The formats of errors on the wire: OpenAI's, and the format of Anthropic's Messages API."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -8,8 +8,6 @@ HTML. The path of such a request is unknown, so the body is in the shape of both
 gunicorn's arbiter imports this module before gevent has patched, so it must not import the app.
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 import socket

@@ -4,8 +4,6 @@ Each figure is the CPU time per request, where Flask takes 45 µs for an empty v
 test in tests/unit/api/test_lean_flask.py that fails if the library changes so that it no longer works.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from typing import Any
 

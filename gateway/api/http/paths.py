@@ -11,8 +11,6 @@ these name one endpoint of the API:
 Paths outside of the API stay as they are, so nothing else is opened: keys and limits apply to the repaired path.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Running answers as HTTP responses, streamed or as one JSON body. The client is watched until the end."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import math

@@ -3,8 +3,6 @@
 https://spec.openapis.org/oas/v3.1.0
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby

@@ -1,7 +1,5 @@
 """`/docs`, which shows `/openapi.json`. The page loads nothing from other servers, so it works without a network."""
 
-from __future__ import annotations
-
 import secrets
 from pathlib import Path
 

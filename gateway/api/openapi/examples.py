@@ -1,7 +1,5 @@
 """Example requests and answers for the OpenAPI description. The dialects themselves write the answers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.dialects.chat import answers as chat_answers

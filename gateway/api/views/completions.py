@@ -1,7 +1,5 @@
 """`/v1/completions`, OpenAI's legacy API."""
 
-from __future__ import annotations
-
 import secrets
 import time
 from typing import Any

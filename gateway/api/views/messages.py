@@ -1,7 +1,5 @@
 """`/v1/messages`, Anthropic's Messages API."""
 
-from __future__ import annotations
-
 import secrets
 from typing import Any
 

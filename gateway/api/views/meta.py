@@ -1,7 +1,5 @@
 """`GET /` and `GET /health`."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

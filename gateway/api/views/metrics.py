@@ -1,7 +1,5 @@
 """`GET /metrics`, for Prometheus."""
 
-from __future__ import annotations
-
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 

@@ -1,7 +1,5 @@
 """`/v1/models`, answered from memory: no CLI process is involved."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """The parts of OpenAI's and Anthropic's APIs that the gateway does not serve: a clear 501 instead of a 404."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 from flask import Blueprint, current_app

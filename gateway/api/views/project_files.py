@@ -1,7 +1,5 @@
 """`/v1/projects/{id}/files`: list, upload, download and delete."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """`/v1/projects`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.answering import project_access

@@ -1,7 +1,5 @@
 """`/v1/sessions`. The turns of sessions run through `/v1/chat/completions`."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`/v1/usage`: requests, tokens and cost. A key sees its own usage, an admin key the usage of all keys."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
 from typing import Any

@@ -1,7 +1,5 @@
 """Read the answer of an agent: several API messages with calls of Claude Code's own tools between them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -14,8 +14,6 @@ For example, the CLI's messages for a one-word answer and the events that `read`
     Started("claude-…"), Text("Hello"), Done("end_turn", Usage(…))
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace

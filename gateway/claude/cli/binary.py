@@ -4,8 +4,6 @@
 '2.1.332'
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

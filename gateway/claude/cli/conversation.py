@@ -14,8 +14,6 @@ warm process, and the next turn of the same conversation on the same process:
     ...
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

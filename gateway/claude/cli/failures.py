@@ -6,8 +6,6 @@ the prose, because the prose changes between versions. The only exception is the
 long.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ For example, a process for chat and one that works in a project start with
     claude -p --input-format=stream-json … --restricted --tools=Read,Edit --permission-mode=dontAsk --max-turns=30
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@
 ['', '[1,', ' {}]', '', '']
 """
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -10,8 +10,6 @@ https://platform.claude.com/docs/en/build-with-claude/streaming. A later CLI may
 readers must skip them. Fields that a message may lack are in classes with `total=False`; read those with `get`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 

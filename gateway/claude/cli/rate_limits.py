@@ -7,8 +7,6 @@ which the public types leave out, has all windows. `utilization` is the fraction
 {'five_hour': RateLimitWindow(utilization=0.25, resets_at=1900000000)}
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from gateway.claude.cli.protocol import RateLimitFigures, RateLimitInfo

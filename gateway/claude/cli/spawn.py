@@ -3,8 +3,6 @@
 gevent's Popen forks, which takes about 10 ms during which nothing else runs. posix_spawn takes a tenth of that.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

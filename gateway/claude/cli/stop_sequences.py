@@ -4,8 +4,6 @@ The API rejects stop sequences of white space, and knows none in structured outp
 the texts "One.\\n" and "\\nTwo." pass as "One." and the answer ends there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from gateway.turn import Event, Text

@@ -5,8 +5,6 @@ the text is the output. Otherwise the CLI gives the model a tool named Structure
 it meets the schema; the arguments of that call are the output.
 """
 
-from __future__ import annotations
-
 import json
 from io import StringIO
 

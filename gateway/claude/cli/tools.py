@@ -15,8 +15,6 @@ original always gets the same form, so a conversation reads the same in every pr
 'call_1_21c5c2a600ce'
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

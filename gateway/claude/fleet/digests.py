@@ -5,8 +5,6 @@ schema of the output tool and all messages. It is computed from a canonical form
 clients, for example trimmed or joined assistant text and reformatted JSON arguments.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import astuple
 from typing import Any

@@ -9,8 +9,6 @@ For example, a turn that has the fleet to itself:
     fleet.release_slot()
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import OrderedDict

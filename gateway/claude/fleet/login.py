@@ -1,7 +1,5 @@
 """The state of the CLI's login, as far as the gateway knows it."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Mapping

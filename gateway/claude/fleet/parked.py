@@ -4,8 +4,6 @@ A parked conversation is found by the digest of its state (see `digests`). There
 two turns, conversations that wait for tool results, and prepared ones, which are set up but have no message yet.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 

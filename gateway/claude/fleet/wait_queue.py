@@ -7,8 +7,6 @@ For example, one greenlet waits for a process and another one serves it:
     process = ticket.wait(timeout=10)
 """
 
-from __future__ import annotations
-
 from collections import deque
 from typing import Generic, TypeVar, cast
 

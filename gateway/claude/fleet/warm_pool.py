@@ -9,8 +9,6 @@ For example:
     process = pool.take(Ticket(), timeout=30)   # the pool has one process left and starts another soon
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections import deque

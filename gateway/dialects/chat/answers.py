@@ -4,8 +4,6 @@ Shapes: https://platform.openai.com/docs/api-reference/chat/object and …/chat-
 `reasoning_content`, which clients of other reasoning models read, and `usage.cost` in US dollars.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

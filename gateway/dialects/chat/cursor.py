@@ -7,8 +7,6 @@ Seen in https://github.com/BerriAI/litellm/pull/34029, https://github.com/icebea
 https://github.com/router-for-me/CLIProxyAPI/issues/3805
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -4,8 +4,6 @@ Clients replay such calls in several forms: with the bare text as arguments, as 
 calls, `{"type": "custom", "custom": {"name": …, "input": …}}`. `common.tool_forms` handles the tools themselves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

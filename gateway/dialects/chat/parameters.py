@@ -1,7 +1,5 @@
 """The parameters of a chat completion request: honored, refused or ignored."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from operator import not_
 from typing import Any

@@ -8,8 +8,6 @@ as parts, trimmed answers, arguments serialized again, and fields that never rea
 2
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass

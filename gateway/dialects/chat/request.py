@@ -1,7 +1,5 @@
 """Translate a chat completion request into a Turn. `answers` translates back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial

@@ -10,8 +10,6 @@ range becomes the nearest one, and a limit below 1 counts as absent. Both are no
 (['max_tokens', 'temperature'], ('n',))
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Each dialect has both classes in its `answers` module. The answer's events arriv
 answers numbers them from 0, and each batch belongs to one of these choices.
 """
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 from gateway.dialects.common.field_errors import FieldNames

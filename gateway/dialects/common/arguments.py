@@ -8,8 +8,6 @@ The API takes only objects. A call that a token limit has cut off gets what can 
 {'input': [1, 2]}
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.dialects.common.text import is_blank, repair_json

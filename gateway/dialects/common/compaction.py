@@ -6,8 +6,6 @@ OpenAI encrypts the summary. Here it is only encoded: it holds nothing but the c
 'The user likes cats.'
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from typing import Any

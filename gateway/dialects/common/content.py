@@ -8,8 +8,6 @@ parts of the Responses and Messages APIs are understood as well as chat's own.
 [{'type': 'text', 'text': 'Hi'}]
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

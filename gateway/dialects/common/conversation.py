@@ -9,8 +9,6 @@ and last. The system messages before the first turn are the system prompt; `syst
 (('Be brief.',), ['user'])
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any

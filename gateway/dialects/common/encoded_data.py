@@ -4,8 +4,6 @@
 'aGVsbG8='
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -5,8 +5,6 @@ Each dialect has a `FIELD_NAMES` mapping from concepts to its fields; concepts t
 in the dialect.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy

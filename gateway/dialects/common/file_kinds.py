@@ -4,8 +4,6 @@
 'a PDF file'
 """
 
-from __future__ import annotations
-
 _HEAD_BYTES = 1024
 _PDF_MAGIC = b"%PDF-"  # PDF readers look for it in this head
 

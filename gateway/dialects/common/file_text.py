@@ -4,8 +4,6 @@
 'Größe'
 """
 
-from __future__ import annotations
-
 import codecs
 import re
 from typing import NamedTuple

@@ -5,8 +5,6 @@ image. Decoding and scaling takes some 50 to 300 ms of CPU time. It runs in geve
 all other requests of the worker, and Pillow releases the interpreter's lock for most of it.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections import OrderedDict

@@ -8,8 +8,6 @@ one different byte in an earlier message would cost the prompt cache.
 (2000, 1125)
 """
 
-from __future__ import annotations
-
 import io
 from bisect import bisect_right
 from dataclasses import dataclass

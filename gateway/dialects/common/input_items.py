@@ -10,8 +10,6 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 [{'role': 'user', 'content': 'Hello'}]
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Names for the JSON objects that the dialects read and write."""
 
-from __future__ import annotations
-
 from typing import Any
 
 #: A request or response body, or a chat message in it.

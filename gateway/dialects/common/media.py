@@ -6,8 +6,6 @@ is refused in the newest message. In older ones it becomes a line of text, so th
 Limits: https://platform.claude.com/docs/en/build-with-claude/vision and …/pdf-support
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

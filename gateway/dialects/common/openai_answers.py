@@ -3,8 +3,6 @@
 The field `cost`, in USD, is our addition.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.turn import Usage

@@ -4,8 +4,6 @@ Calls and results belong to the past, so none of them is refused: see `arguments
 repairs.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.dialects.common.arguments import read_arguments

@@ -1,7 +1,5 @@
 """Sampling parameters of OpenAI's APIs, translated to the scales of the Messages API."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -4,8 +4,6 @@ A schema may be nested, `{"type": "json_schema", "json_schema": {"schema": …}}
 Responses API. Some clients send a schema with the type `json_object`, as llama.cpp and Groq accept.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.dialects.common.field_errors import invalid_field

@@ -4,8 +4,6 @@ A parameter is ignored if the answer keeps its shape and meaning without it; the
 refused. A value that asks for nothing (null or the default) is neither refused nor named.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Read how much the model shall think: OpenAI's effort, and Anthropic's `thinking`."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from gateway.dialects.common.adjust import REPAIR

@@ -6,8 +6,6 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 b'data: {"text":"Hi"}\n\n'
 """
 
-from __future__ import annotations
-
 DATA = b"data: "
 END = b"\n\n"
 

@@ -8,8 +8,6 @@ with every request, and neither Anthropic's prompt cache nor a parked process wo
 '<system-reminder>\\nBe brief.\\n</system-reminder>'
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.dialects.common.content import ContentPart, read_joined_text

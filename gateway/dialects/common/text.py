@@ -1,7 +1,5 @@
 """Text and JSON in the form that the Messages API accepts."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The format in which a client expects tool calls."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

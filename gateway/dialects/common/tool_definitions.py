@@ -9,8 +9,6 @@ Definitions are passed on as the client wrote them. Only a schema that the API w
 (Repair(code='tool-schema', path='tools[0].parameters'),)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any

@@ -10,8 +10,6 @@
 {'mcp__docs__search': ToolForm(name='search', namespace='mcp__docs', is_custom=False, is_nested=False)}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType

@@ -7,8 +7,6 @@ repaired in the same way in each request, and its prompt stays in the cache.
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Iterable

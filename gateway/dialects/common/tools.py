@@ -4,8 +4,6 @@ Names are passed on as the client wrote them. A definition may be nested, `{"typ
 flat, as in the deprecated `functions` and in the Responses API. `tool_forms` reads the other kinds of tools.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field

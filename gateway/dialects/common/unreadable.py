@@ -6,8 +6,6 @@ The model sees the type and the fields that say something. Binary and encrypted 
 '[web_search_call: {"action": {"query": "weather"}}]'
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -3,8 +3,6 @@
 https://platform.openai.com/docs/api-reference/completions/object
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

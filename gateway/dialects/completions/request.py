@@ -1,7 +1,5 @@
 """Translate a legacy completion request into Turns, one per prompt. `answers` translates back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,8 +3,6 @@
 Shapes: https://platform.claude.com/docs/en/api/messages and …/docs/en/build-with-claude/streaming.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -3,8 +3,6 @@
 https://platform.claude.com/docs/en/api/messages
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.dialects.common import openai_messages

@@ -3,8 +3,6 @@
 https://platform.claude.com/docs/en/api/errors
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.dialects.common.field_errors import FieldNames, translate_error

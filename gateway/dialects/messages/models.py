@@ -3,8 +3,6 @@
 https://platform.claude.com/docs/en/api/models-list
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

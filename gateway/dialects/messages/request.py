@@ -4,8 +4,6 @@ Shapes: https://platform.claude.com/docs/en/api/messages. A Turn already uses th
 little to translate. Parameters that the CLI cannot pass on are refused, or ignored and named.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -3,8 +3,6 @@
 https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from gateway.dialects.common import sse

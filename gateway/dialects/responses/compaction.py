@@ -5,8 +5,6 @@ https://platform.openai.com/docs/api-reference/responses/compact. For example, t
     [{"type": "message", "role": "user", …}, {"type": "compaction", "id": "cmp_…", "encrypted_content": …}]
 """
 
-from __future__ import annotations
-
 import secrets
 import time
 from collections.abc import Iterable, Sequence

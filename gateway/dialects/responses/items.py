@@ -3,8 +3,6 @@
 https://platform.openai.com/docs/api-reference/responses/input-items
 """
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Items of a Responses API `input` that only refer to a stored item: `{"type": "item_reference", "id": "msg_1"}`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 https://platform.openai.com/docs/api-reference/responses/create
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any

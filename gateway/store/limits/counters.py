@@ -5,8 +5,6 @@ transaction of its own. Every sliding window has a row of its own, whose key con
 row of the previous window does not change any more.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar

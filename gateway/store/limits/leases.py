@@ -3,8 +3,6 @@
 Every answer has a lease on a slot, which its worker renews. The leases of a worker that was killed expire.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time

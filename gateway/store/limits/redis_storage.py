@@ -3,8 +3,6 @@
 Each client has a sorted set of leases, ordered by the time they expire.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -5,8 +5,6 @@ previous one by the share of it that lies within the period. For example, 30 sec
 minute's requests count.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Add the table of keys. The columns are written out because a migration must never change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from peewee import BigIntegerField, BooleanField, DoubleField, TextField

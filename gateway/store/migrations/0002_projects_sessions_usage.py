@@ -1,7 +1,5 @@
 """Add projects, sessions, messages and usage. The columns are written out because a migration must never change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from peewee import BigIntegerField, BooleanField, DoubleField, ForeignKeyField, TextField

@@ -1,7 +1,5 @@
 """Add the counters of the limits, and leases for running answers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from peewee import BigIntegerField, DoubleField, TextField

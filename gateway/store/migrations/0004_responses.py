@@ -1,7 +1,5 @@
 """Add stored responses and their items. The columns are written out because a migration must never change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from peewee import BooleanField, DoubleField, ForeignKeyField, TextField

@@ -1,7 +1,5 @@
 """Add a column to sessions that other programs expect. It is written out because a migration must never change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from peewee import SQL, BooleanField

@@ -1,7 +1,5 @@
 """Add sessions of the dashboard. The columns are written out because a migration must never change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from peewee import DoubleField, TextField

@@ -1,7 +1,5 @@
 """OpenAI's Agents SDK, which runs the loop itself: on chat completions, or on the Responses API with `responses`."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -3,8 +3,6 @@
 It runs a bound model in a loop, complete and streamed, and `with_structured_output`.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """LangChain's ChatAnthropic: a bound model in a loop, complete and streamed, and `with_structured_output`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """litellm's `completion` with tools, complete and streamed, and with a pydantic model as response format."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """LlamaIndex's OpenAILike with its defaults, which take every model for one of the legacy completions API."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

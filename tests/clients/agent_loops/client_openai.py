@@ -1,7 +1,5 @@
 """OpenAI's Python SDK, any major version: `create`, `.stream()` and `.parse()` with its pydantic helpers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """OpenAI's Python SDK on the Responses API: `create`, `.stream()` and `.parse()`, continued by id and by replay."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Third-party clients, installed once for all test workers, at the versions that are pinned in this folder."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

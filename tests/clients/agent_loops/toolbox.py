@@ -3,8 +3,6 @@
 A client prints `{"loops": {NAME: [round, …]}, "parsed": {NAME: object}}`. `round_of` describes a round.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """One gateway for all tests of the reference's contract, and a client with a key of its own for each test."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Settings of the gateway that the tests of the reference's contract share, and a check of shapes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.support.api_client import Body, chat_body

@@ -1,7 +1,5 @@
 """The endpoints of the reference return all of its fields, and projects and sessions behave as they do there."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

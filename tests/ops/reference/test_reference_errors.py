@@ -1,7 +1,5 @@
 """Errors, keys and rate limits are the same as in the reference."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

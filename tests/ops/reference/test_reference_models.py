@@ -1,7 +1,5 @@
 """The models and aliases of the reference are shipped, and its models.json works unchanged."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

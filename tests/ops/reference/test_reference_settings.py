@@ -1,7 +1,5 @@
 """Every setting of the reference exists, with the same default and the same effect."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
 from pathlib import Path

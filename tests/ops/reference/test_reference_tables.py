@@ -1,7 +1,5 @@
 """The database has the tables and columns of the reference."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

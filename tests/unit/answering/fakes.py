@@ -1,7 +1,5 @@
 """Stand-ins for the CLI's runs, and callers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any

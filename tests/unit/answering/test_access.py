@@ -1,7 +1,5 @@
 """Rights: what a caller may see and use."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.answering.caller import derive_owner_id

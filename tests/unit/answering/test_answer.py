@@ -1,7 +1,5 @@
 """The way from a turn to a metered answer, with a run in place of the CLI."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Responses in the background, on a real database and with runs that need no CLI."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

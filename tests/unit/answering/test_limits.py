@@ -1,7 +1,5 @@
 """The limits of a client, on counters in a real database."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The record of an answer: what it used, and how it ended."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

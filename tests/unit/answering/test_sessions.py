@@ -1,7 +1,5 @@
 """The turns of sessions: claimed, run and stored, on a real database and with runs that need no CLI."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Stored responses: what they add to a request, and how a request's own response is stored."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The validation of a chat body, with no app and no CLI."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

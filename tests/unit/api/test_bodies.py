@@ -1,7 +1,5 @@
 """Bodies of requests are decompressed within the limit, and a mistake is named with its place."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import zlib

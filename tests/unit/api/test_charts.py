@@ -1,7 +1,5 @@
 """The dashboard's numbers and the geometry of its charts."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.api.dashboard import charts

@@ -1,7 +1,5 @@
 """The tricks of lean_flask, each against the library that it relies on."""
 
-from __future__ import annotations
-
 import pytest
 from flask import Flask
 from flask_cors import CORS

@@ -1,7 +1,5 @@
 """The words and headers in which rate limits are reported to clients."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """Paths of clients with a wrong base URL are repaired, and no others."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

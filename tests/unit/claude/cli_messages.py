@@ -1,7 +1,5 @@
 """Messages of the CLI for unit tests of the readers."""
 
-from __future__ import annotations
-
 from gateway.claude.cli.answer_reader import AnswerContext, UsageLedger
 from gateway.claude.cli.protocol import ApiEvent, ApiUsage, CliMessage, ResultMessage, SystemMessage
 from gateway.claude.cli.tools import ToolSet

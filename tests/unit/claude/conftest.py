@@ -1,7 +1,5 @@
 """Fixtures for tests that start CLI processes in the test's own process."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

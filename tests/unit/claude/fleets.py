@@ -1,7 +1,5 @@
 """Fleets of scripted CLIs for unit tests."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from gateway.claude.fleet.fleet import Fleet

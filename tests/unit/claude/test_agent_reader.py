@@ -1,7 +1,5 @@
 """Answers of Claude Code as an agent: several messages of the model are read as one answer."""
 
-from __future__ import annotations
-
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, UsageLedger
 from gateway.claude.cli.protocol import ApiEvent, ApiUsage, CliMessage, SystemMessage

@@ -1,7 +1,5 @@
 """The reader of an ordinary answer: events, usage, and the points at which the CLI must not continue."""
 
-from __future__ import annotations
-
 from typing import cast
 
 import pytest

@@ -1,7 +1,5 @@
 """The catalog of models resolves the names that clients send."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.claude.catalog import ModelCatalog

@@ -1,7 +1,5 @@
 """Demand: the largest recent burst of new conversations."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.claude.fleet import warm_pool

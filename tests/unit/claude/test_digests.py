@@ -1,7 +1,5 @@
 """Digests of conversations: a parked process may only continue the conversation that it holds."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

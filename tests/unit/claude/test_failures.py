@@ -1,7 +1,5 @@
 """Failures of the CLI as errors of the gateway."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """The fleet: slots, warm, parked and prepared processes within one budget."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

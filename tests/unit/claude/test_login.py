@@ -1,7 +1,5 @@
 """The known state of the CLI's login."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.claude.cli.protocol import AccountInfo

@@ -1,7 +1,5 @@
 """Clients write the names of models in many forms; each is the model that it names, without asking the API."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

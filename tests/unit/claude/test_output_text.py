@@ -1,7 +1,5 @@
 """The text of an output is translated to the client's form as it streams."""
 
-from __future__ import annotations
-
 import json
 from itertools import pairwise
 from typing import Any

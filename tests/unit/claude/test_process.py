@@ -1,7 +1,5 @@
 """One process: messages in both directions, control requests, the end, and the set-up of a conversation."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import time

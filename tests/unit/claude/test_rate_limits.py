@@ -1,7 +1,5 @@
 """Rate limits of a subscription, as the CLI reports them."""
 
-from __future__ import annotations
-
 from gateway.claude.cli.protocol import RateLimitFigures
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 

@@ -1,7 +1,5 @@
 """Runs: attempts, fallbacks, stops, and the state of the fleet afterwards. The CLI is scripted."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

@@ -1,7 +1,5 @@
 """The facade: answers, token counts, and the ways in which a worker ends. The CLI is scripted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import gevent

@@ -1,7 +1,5 @@
 """Stop sequences that the gateway watches for."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.claude.cli.stop_sequences import StopFilter

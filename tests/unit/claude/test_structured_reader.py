@@ -1,7 +1,5 @@
 """The reader of structured output: the arguments of the CLI's output tool are the text of the answer."""
 
-from __future__ import annotations
-
 from gateway.claude.cli.structured_reader import FormattedAnswerReader, StructuredAnswerReader
 from gateway.claude.cli.tools import OUTPUT_TOOL
 from gateway.errors import InvalidRequest

@@ -1,7 +1,5 @@
 """The model is offered exactly the tools that a client defines, and calls come back in the client's form."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

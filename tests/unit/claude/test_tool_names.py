@@ -1,7 +1,5 @@
 """Names of the client's tools, as the model sees them."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.claude.cli.tools import OUTPUT_TOOL, ToolSet

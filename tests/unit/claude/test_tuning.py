@@ -3,8 +3,6 @@
 tests/model/test_parameters.py sends some of them through the real CLI.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Queues of waiting greenlets, and the slots of running turns."""
 
-from __future__ import annotations
-
 import gevent
 import pytest
 

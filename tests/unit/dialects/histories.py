@@ -1,7 +1,5 @@
 """Conversations with a past, parsed in each dialect, and the blocks that are expected of them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Values that no model can take count as absent or as the nearest value, and the response says so."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

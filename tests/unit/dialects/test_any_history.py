@@ -1,7 +1,5 @@
 """Any generated past gives messages that follow the rules of the API, with a stable beginning."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hypothesis import given, settings

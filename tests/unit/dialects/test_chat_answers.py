@@ -1,7 +1,5 @@
 """Events become chat completion chunks, or one chat completion."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Several answers to one request, and the formats of tool calls."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Images and files in messages become blocks."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """Chat completion requests become turns. test_chat_answers.py tests the way back."""
 
-from __future__ import annotations
-
 import json
 from itertools import groupby
 from typing import Any

@@ -1,7 +1,5 @@
 """Structured output, reasoning and the number of answers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Tool calls and their results in the history of a chat."""
 
-from __future__ import annotations
-
 from itertools import permutations
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tools and the choice among them. test_chat_tool_rounds.py tests calls and results."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A conversation is compacted into the user's messages and a summary, which later requests give to the model."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Legacy completions: a prompt becomes turns, and events become a completion or its stream."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

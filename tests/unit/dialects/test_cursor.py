@@ -1,7 +1,5 @@
 """Chat bodies in the shapes of other APIs, as Cursor and other clients send them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any

@@ -1,7 +1,5 @@
 """The table of ignored and refused parameters in docs/api.md says what the dialects do."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Errors that name a concept are translated into the field names of each dialect."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.dialects.chat.answers import FIELD_NAMES as CHAT

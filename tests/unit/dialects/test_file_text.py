@@ -1,8 +1,6 @@
 # ruff: noqa: RUF001 letters of other alphabets
 """Text files in any encoding are decoded."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """Items of the Responses API that other providers wrote are read, become text, or are left out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A conversation is never refused because of its past: what the API would not accept there is repaired."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

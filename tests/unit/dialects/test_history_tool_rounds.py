@@ -1,7 +1,5 @@
 """Tool calls and results of the past are repaired: their arguments, ids and order."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable

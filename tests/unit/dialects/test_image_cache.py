@@ -1,7 +1,5 @@
 """Images are prepared once, in a thread."""
 
-from __future__ import annotations
-
 import base64
 import threading
 

@@ -1,7 +1,5 @@
 """Images are scaled to what the CLI passes on, and left alone if they fit."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

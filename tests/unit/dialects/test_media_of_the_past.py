@@ -1,7 +1,5 @@
 """No image or file of the past ends a conversation, in any dialect."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

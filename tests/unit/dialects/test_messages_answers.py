@@ -1,7 +1,5 @@
 """Events become Messages API streams and messages, and errors get Anthropic's shape."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

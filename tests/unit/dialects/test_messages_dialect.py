@@ -3,8 +3,6 @@
 All valid bodies validate against the types of Anthropic's own SDK.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

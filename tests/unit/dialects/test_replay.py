@@ -1,7 +1,5 @@
 """A request is merged into a stored conversation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Events become Responses API streams and response objects."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.dialects.responses.answers import Collector, StreamEncoder

@@ -1,7 +1,5 @@
 """Responses API requests become turns."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 

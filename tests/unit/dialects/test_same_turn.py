@@ -3,8 +3,6 @@
 tests/model sends one such pair per dialect through the real CLI.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

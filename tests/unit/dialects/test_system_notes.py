@@ -1,7 +1,5 @@
 """System messages between turns stay where they are, in every dialect."""
 
-from __future__ import annotations
-
 import pytest
 
 from gateway.claude.fleet.digests import digest_turn

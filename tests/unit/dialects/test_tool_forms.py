@@ -3,8 +3,6 @@
 CODEX is the body that Codex sends with every turn.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Strategies for schemas as clients send them: right ones, wrong ones, and values in the wrong places."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hypothesis import strategies as st

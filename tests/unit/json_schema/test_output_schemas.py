@@ -1,7 +1,5 @@
 """Schemas of answers, as the API's structured output and as the CLI's tool take them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

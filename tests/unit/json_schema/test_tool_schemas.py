@@ -1,7 +1,5 @@
 """Repairs of tools' schemas. The table holds what clients were reported to send."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

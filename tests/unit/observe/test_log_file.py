@@ -1,7 +1,5 @@
 """The log file: no line is lost when it is rotated."""
 
-from __future__ import annotations
-
 import logging
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Transcripts of answers for the log."""
 
-from __future__ import annotations
-
 from gateway.observe.transcript import Transcript
 from gateway.turn import Refusal, Retracted, Text, ToolArguments, ToolCall
 

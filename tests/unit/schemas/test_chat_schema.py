@@ -1,7 +1,5 @@
 """The chat completion schema accepts valid bodies, and names the field of an error."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Valid bodies skip marshmallow. The result is the same as marshmallow's, or the schema has no fast path."""
 
-from __future__ import annotations
-
 import json
 import operator
 from typing import Any

@@ -1,7 +1,5 @@
 """The stand-in Messages API sends replies as the real API does, and at the scripted pace."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

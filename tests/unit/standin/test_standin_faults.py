@@ -1,7 +1,5 @@
 """The stand-in Messages API notices disconnects, sends errors, records requests, starts and stops."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

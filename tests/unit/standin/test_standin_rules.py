@@ -1,7 +1,5 @@
 """The stand-in rejects the requests that the real Messages API rejects, and no others."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.standin import (

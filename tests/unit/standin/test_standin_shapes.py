@@ -1,7 +1,5 @@
 """The stand-in knows the fields and types of the Messages API, and reports wrong ones in the API's words."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

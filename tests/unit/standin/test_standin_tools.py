@@ -1,7 +1,5 @@
 """The stand-in rejects the tools and the rounds of tools that the real Messages API rejects, and no others."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Sessions of the dashboard in the database."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """The greenlet that renews leases, with a clock of its own: no test waits for real time."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 import gevent

@@ -1,7 +1,5 @@
 """The counters of the limits: windows, budgets and leases."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing

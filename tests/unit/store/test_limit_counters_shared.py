@@ -1,7 +1,5 @@
 """Counters and leases that several processes share, in the database and in Redis."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -3,8 +3,6 @@
 tests/http/test_project_files.py covers the same files over HTTP.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

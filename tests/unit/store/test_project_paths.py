@@ -1,7 +1,5 @@
 """Names of project folders and paths of project files, checked with random text."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Sessions in the database: claims, owners and expiry."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path

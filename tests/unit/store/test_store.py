@@ -1,7 +1,5 @@
 """The database: URLs, migrations, locks and errors of the driver, and the table of keys."""
 
-from __future__ import annotations
-
 import itertools
 import sqlite3
 import subprocess

@@ -1,7 +1,5 @@
 """Stored responses: their owners, chains of responses, background responses, and failures of the database."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing

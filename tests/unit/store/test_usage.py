@@ -1,7 +1,5 @@
 """The usage table: every answer is a row, and rows are summed by day, key, model and project."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone

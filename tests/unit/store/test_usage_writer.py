@@ -1,7 +1,5 @@
 """The background writer of usage: it batches, waits for a locked database, and logs what it cannot write."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
