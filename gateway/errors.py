@@ -8,8 +8,9 @@ GatewayError
 │   │   ├── ModelNotSupported
 │   │   ├── KeyRevoked
 │   │   ├── UnsupportedEncoding 415
-│   ├── RequestTooLarge 413
-│   │   └── ProjectTooLarge 413
+│   │   ├── RequestTooLarge 413
+│   │   ├── ProjectTooLarge 413
+│   │   └── FileTooLarge 413
 │   ├── Unauthorized 401
 │   │   ├── MissingKey
 │   │   └── InvalidKey
@@ -17,12 +18,14 @@ GatewayError
 │   │   ├── AdminRequired
 │   │   ├── ModelNotAllowed
 │   │   ├── ProjectNotAllowed
-│   │   └── AgentsNotAllowed
+│   │   ├── AgentsNotAllowed
+│   │   └── FileQuotaExceeded
 │   ├── NotFound 404
 │   │   ├── KeyNotFound
 │   │   ├── ModelNotFound
 │   │   ├── ProjectNotFound
 │   │   ├── ProjectFileNotFound
+│   │   ├── StoredFileNotFound
 │   │   ├── ResponseNotFound
 │   │   └── SessionNotFound
 │   ├── MethodNotAllowed 405
@@ -130,6 +133,10 @@ class ProjectTooLarge(InvalidRequest, status=413, code="project_too_large"):
     """The files of the project exceed MAX_PROJECT_SIZE_MB, or would exceed it after this request."""
 
 
+class FileTooLarge(InvalidRequest, status=413, code="file_too_large"):
+    """The uploaded file is larger than MAX_FILE_SIZE_MB."""
+
+
 class KeyRevoked(InvalidRequest, code="key_revoked"):
     """The key is revoked, and cannot be changed any more."""
 
@@ -172,6 +179,10 @@ class AgentsNotAllowed(Forbidden, code="agents_not_allowed"):
     """The operator does not allow agents, which use Claude Code's own tools, or does not allow this tool."""
 
 
+class FileQuotaExceeded(Forbidden, code="file_quota_exceeded"):
+    """The files of this client would exceed MAX_FILES_SIZE_MB. Deleting some of them helps."""
+
+
 class NotFound(ClientError, status=404, code="not_found"):
     """The resource does not exist."""
 
@@ -190,6 +201,10 @@ class ProjectNotFound(NotFound, code="project_not_found"):
 
 class ProjectFileNotFound(NotFound, code="file_not_found"):
     """The project has no such file."""
+
+
+class StoredFileNotFound(NotFound, code="file_not_found"):
+    """No file of this client has this id, or it has expired."""
 
 
 class ResponseNotFound(NotFound, code="response_not_found"):

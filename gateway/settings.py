@@ -127,8 +127,8 @@ class Settings:
     )
     database_url: str = setting(
         "sqlite:///data/gateway.db",
-        "Database of keys, sessions, projects, responses, usage and limits. A path after three slashes is relative "
-        "to the project's folder; after four slashes it is absolute. For several machines, use "
+        "Database of keys, sessions, projects, responses, files, usage and limits. A path after three slashes is "
+        "relative to the project's folder; after four slashes it is absolute. For several machines, use "
         "`postgresql://USER:PASSWORD@HOST/NAME`.",
         is_secret=True,
     )
@@ -165,9 +165,20 @@ class Settings:
     )
     cleanup_interval_minutes: float = setting(
         60.0,
-        "Interval between deletions of expired sessions and responses. Clients never see expired ones.",
+        "Interval between deletions of expired sessions, responses and files. Clients never see expired ones.",
         POSITIVE,
     )
+
+    max_file_size_mb: int = setting(
+        200,
+        "Largest size of one uploaded [file](files.md). Larger ones get 413.",
+        at_least(1),
+        section="Files",
+    )
+    max_files_size_mb: int = setting(
+        2000, "Largest total size of one key's files, which are in the database. 0 turns uploads off."
+    )
+    files_ttl_days: int = setting(30, "Days after which files are deleted.", at_least(1))
 
     project_root: Path = setting(
         Path("data/projects"),

@@ -24,6 +24,7 @@ from gateway.settings import Settings, SettingsError
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import hide_password
 from gateway.store.database import Store
+from gateway.store.files import FileLimits, Files
 from gateway.store.keys import Keys
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.limits.counters import DatabaseCounters
@@ -36,6 +37,7 @@ from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
 from gateway.store.sweeper import sweep_forever
 from gateway.store.usage import UsageTable, UsageWriter
 
+MEBIBYTE = 1024 * 1024
 REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 
 
@@ -55,6 +57,7 @@ class Services:
     admin_sessions: AdminSessions
     projects: Projects
     folders: ProjectFolders
+    files: Files
     responses: Responses
     response_leases: LeaseKeeper[str]
     sessions: Sessions
@@ -69,7 +72,11 @@ class Services:
     def open(self) -> None:
         """Start the CLI processes and the background work. Call this once, in the process that serves."""
         self.claude.open()
-        expiring = {"sessions": self.sessions.delete_expired, "responses": self.responses.delete_expired}
+        expiring = {
+            "sessions": self.sessions.delete_expired,
+            "responses": self.responses.delete_expired,
+            "files": self.files.delete_expired,
+        }
         gevent.spawn(sweep_forever, expiring, self.settings.cleanup_interval_minutes * 60)
         if self.metrics is not None:
             self.metrics.open()
@@ -107,7 +114,8 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
         keys=Keys(store),
         admin_sessions=AdminSessions(store),
         projects=projects,
-        folders=ProjectFolders(settings.project_root, settings.max_project_size_mb * 1024 * 1024),
+        folders=ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE),
+        files=Files(store, _file_limits(settings)),
         responses=responses,
         response_leases=LeaseKeeper(responses.renew_leases, responses.find_active),
         sessions=sessions,
@@ -129,6 +137,14 @@ def _open_store(url: str) -> Store:
         reason = f"DATABASE_URL={hide_password(url)}: {error.__cause__}" if error.__cause__ else error.message
         raise SettingsError(f"The database cannot be used. {reason}") from error
     return store
+
+
+def _file_limits(settings: Settings) -> FileLimits:
+    return FileLimits(
+        max_bytes=settings.max_file_size_mb * MEBIBYTE,
+        max_total_bytes=settings.max_files_size_mb * MEBIBYTE,
+        ttl=timedelta(days=settings.files_ttl_days),
+    )
 
 
 def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) -> RequestLimits:

@@ -8,7 +8,16 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from peewee import AutoField, BigIntegerField, BooleanField, DoubleField, ForeignKeyField, Model, TextField
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    DoubleField,
+    ForeignKeyField,
+    Model,
+    TextField,
+)
 
 
 class MomentField(DoubleField):
@@ -239,3 +248,34 @@ class ResponseItem(Model):
     class Meta:
         table_name = "response_items"
         indexes = ((("owner", "item_id"), False),)
+
+
+class FileRow(Model):
+    """A file of a client. Others see it when `is_complete` is set: until then, its content is still being written."""
+
+    id = CleanTextField(primary_key=True)
+    owner = CleanTextField()
+    filename = CleanTextField()
+    purpose = CleanTextField()
+    content_type = CleanTextField()
+    size = BigIntegerField()
+    is_complete = BooleanField()
+    created_at = MomentField()
+    expires_at = MomentField(index=True)
+
+    class Meta:
+        table_name = "files"
+        indexes = ((("owner", "created_at", "id"), False),)
+
+
+class FileChunk(Model):
+    """A part of a file's content. The positions of a file's chunks are 0, 1, 2 and so on."""
+
+    id = AutoField()
+    file = ForeignKeyField(FileRow, on_delete="CASCADE", index=False)
+    position = BigIntegerField()
+    data = BlobField()
+
+    class Meta:
+        table_name = "file_chunks"
+        indexes = ((("file", "position"), True),)

@@ -12,9 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.errors import KeyNotFound, StoreError
+from gateway.errors import FileQuotaExceeded, KeyNotFound, StoreError
 from gateway.record import GROUPS, Record
 from gateway.store.database import MIGRATIONS, Store
+from gateway.store.files import FileLimits, FileQuery, Files
 from gateway.store.keys import Keys
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases
@@ -204,3 +205,15 @@ def test_gateway_serves_from_postgresql(server: postgres.Server, gateway: Gatewa
     ask("GET", f"/v1/sessions/{session}", status=404)
     server.restart()
     ask("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]})
+
+
+def test_files_are_written_read_and_limited(store: Store) -> None:
+    files = Files(store, FileLimits(max_bytes=900_000, max_total_bytes=1_000_000, ttl=timedelta(days=1)))
+    content = bytes(range(256)) * 3000
+    stored = files.create("me", "a.bin", "user_data", "application/octet-stream", content)
+    assert b"".join(files.read("me", stored.id)) == content
+    with pytest.raises(FileQuotaExceeded):
+        files.create("me", "b.bin", "user_data", "application/octet-stream", content)
+    assert files.list_page("me", FileQuery(purpose="user_data")).files == (stored,)
+    files.delete("me", stored.id)
+    assert files.list_page("me", FileQuery()).files == ()
