@@ -132,7 +132,7 @@ class Files:
     def read(self, owner: str, file_id: str) -> Iterator[bytes]:
         """Return the content of a file in chunks. Raise StoredFileNotFound at once, not at the first chunk.
 
-        The iterator raises it too if the file is deleted meanwhile.
+        The iterator also raises it if the file is deleted before its last chunk is read.
         """
         self.get(owner, file_id)
         return self._read_chunks(owner, file_id)
@@ -169,7 +169,7 @@ class Files:
         return len(expired)
 
     def purge(self, file_id: str) -> None:
-        """Delete a file that nobody sees any more: its chunks a few at a time, and then its row."""
+        """Delete a file that clients no longer see: its chunks a few at a time, and then its row."""
         chunks = FileChunk.select(FileChunk.id).where(FileChunk.file == file_id).limit(CHUNKS_PER_DELETE)
         deletion = FileChunk.delete().where(FileChunk.id.in_(chunks))
         while self._store.write_single(deletion.execute):
@@ -237,7 +237,7 @@ class FileUpload:
         return self._files.get(self._owner, self._id)
 
     def discard(self) -> None:
-        """Delete what has been written."""
+        """Delete the content that has been written."""
         self._files.purge(self._id)
 
     def _store_chunk(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Clients' files: their content, owners, limits, pages, and what is deleted."""
+"""Clients' files: their content, owners, limits, pages and deletion."""
 
 import os
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_file_that_is_too_large_leaves_nothing_behind(files: Files, store: Store
     assert count_rows(store) == (0, 0)
 
 
-def test_quota_counts_unfinished_files_and_only_those_of_the_owner(files: Files, store: Store) -> None:
+def test_quota_counts_all_files_of_the_owner_also_unfinished_ones(files: Files, store: Store) -> None:
     upload = files.begin(OWN)
     upload.write(b"x" * 900_000)
     with pytest.raises(FileQuotaExceeded):
