@@ -9,7 +9,7 @@ import pytest
 from anthropic import Anthropic, APIStatusError
 from anthropic.types.shared import ErrorResponse
 
-from tests.standin import StandIn, error, stream_error, text, thinking, tool_calls
+from tests.standin import StandIn, error, sign, stream_error, text, thinking, tool_calls
 from tests.support.gateway import Gateway
 from tests.support.recorded import system_texts_of
 from tests.support.tool_bodies import CALL_OSLO, CALL_ROME, comparable_body, recorded_blocks
@@ -18,6 +18,7 @@ from tests.unit.dialects.test_same_turn import CHAT_AND_MESSAGES
 Body = dict[str, Any]
 
 MODEL = "claude-haiku-4-5"
+ALWAYS_THINKS = "claude-opus-5-5"
 LIMIT = 9000
 HELLO: Any = [{"role": "user", "content": "hi"}]
 SCHEMA: Body = {
@@ -80,7 +81,8 @@ def test_answer_has_the_shape_of_the_messages_api(claude: Any, standin: StandIn)
 
 def test_stream_helper_collects_thinking_and_text(claude: Any, standin: StandIn) -> None:
     standin.default(thinking("Let me see.", text(chunks=["Hel", "lo"], usage={"input_tokens": 50})))
-    with claude.messages.stream(model=MODEL, max_tokens=LIMIT, messages=HELLO) as stream:
+    thinks: Any = {"type": "adaptive"}
+    with claude.messages.stream(model=MODEL, max_tokens=LIMIT, messages=HELLO, thinking=thinks) as stream:
         deltas = list(stream.text_stream)
         answer = stream.get_final_message()
     assert deltas == ["Hel", "lo"]
@@ -140,6 +142,43 @@ def test_answer_names_the_stop_sequence(claude: Any, standin: StandIn, stop: str
         "stop_sequence",
         stop,
     )
+
+
+@pytest.mark.parametrize("off", [{}, {"thinking": {"type": "disabled"}}], ids=["absent", "disabled"])
+@pytest.mark.parametrize("model", [MODEL, "claude-opus-4-6"])
+def test_thinking_is_off_unless_the_client_asks_for_it(
+    claude: Any, standin: StandIn, model: str, off: Body
+) -> None:
+    sampling = {"temperature": 0.5}  # allowed without thinking only
+    answer = claude.messages.create(model=model, max_tokens=LIMIT, messages=HELLO, extra_body=sampling, **off)
+    assert [block.type for block in answer.content] == ["text"]
+    assert standin.messages.last.body["thinking"] == {"type": "disabled"}
+    assert standin.messages.last.body["temperature"] == 0.5
+
+
+def test_thinking_that_the_client_did_not_ask_for_stays_between_the_gateway_and_the_model(
+    claude: Any, standin: StandIn
+) -> None:
+    """Some models always think. The client gets no thinking, and the waiting process keeps it for the next round."""
+    standin.default(text("Sun.", usage={"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}}))
+    calls = thinking("Rome.", tool_calls([CALL_ROME], text="Let me look."))
+    standin.reply(calls, when=lambda body: "tool_result" not in json.dumps(body["messages"]))
+    messages: list[Any] = [{"role": "user", "content": "Weather in Rome?"}]
+    common = {"model": ALWAYS_THINKS, "max_tokens": LIMIT, "tools": [WEATHER]}
+    with claude.messages.stream(messages=messages, **common) as stream:
+        starts = [event for event in stream if event.type == "content_block_start"]
+        first = stream.get_final_message()
+    assert [(start.index, start.content_block.type) for start in starts] == [(0, "text"), (1, "tool_use")]
+    result = {"type": "tool_result", "tool_use_id": first.content[1].id, "content": "sun"}
+    messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": [result]}]
+    last = claude.messages.create(messages=messages, **common)
+    assert [block.type for block in last.content] == ["text"]
+    assert last.usage.output_tokens_details.thinking_tokens == 6
+    recorded = standin.messages.last
+    assert recorded.body["thinking"]["type"] == "adaptive"
+    kept = recorded_blocks(recorded, 1)
+    assert [block["type"] for block in kept] == ["thinking", "text", "tool_use"]
+    assert kept[0]["signature"] == sign("Rome.")
 
 
 def test_thinking_budget_reaches_the_model(claude: Any, standin: StandIn) -> None:
@@ -286,6 +325,7 @@ def test_failure_in_mid_stream_is_an_error_event(claude: Any, standin: StandIn) 
 def test_chat_and_messages_send_the_model_the_same_request(gateway: Gateway, standin: StandIn) -> None:
     chat, messages = CHAT_AND_MESSAGES["a tool round"]
     requests = []
+    chat = {"thinking": {"type": "disabled"}, **chat}  # the default of the Messages API only
     for path, body in (("/v1/chat/completions", chat), ("/v1/messages", messages)):
         standin.begin()  # the last request of a process that is ending must not get in between
         answer = gateway.api.post(path, json={"model": MODEL, "max_tokens": LIMIT, **body})

@@ -19,12 +19,13 @@ RESULT: Body = {
     "tool_use_id": "toolu_1",
     "content": [{"type": "text", "text": "RESULT"}],
 }
+ADAPTIVE = {"type": "adaptive"}
 MODELS = ["claude-haiku-4-5", "claude-opus-4-6", "sonnet"]
 
 
 def ask(gateway: Gateway, messages: list[Body], model: str, key: str = "one", **fields: Any) -> Body:
     """Send a conversation, which has to succeed, and return the answer. Each key has processes of its own."""
-    body = {"model": model, "max_tokens": 9000, "messages": messages, **fields}
+    body = {"model": model, "max_tokens": 9000, "thinking": ADAPTIVE, "messages": messages, **fields}
     answer = gateway.api.post(PATH, json=body, headers={"x-api-key": key})
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -58,7 +59,8 @@ def test_signed_thinking_of_a_tool_round_comes_back_to_the_model(
 
 def test_stream_signs_the_thinking(gateway: Gateway, standin: StandIn) -> None:
     standin.default(thinking("Let me see.", text("Done.")))
-    body = {"model": "claude-opus-4-6", "max_tokens": 9000, "messages": [{"role": "user", "content": "Go."}]}
+    question = {"role": "user", "content": "Go."}
+    body = {"model": "claude-opus-4-6", "max_tokens": 9000, "thinking": ADAPTIVE, "messages": [question]}
     with gateway.api.stream("POST", PATH, json={**body, "stream": True}) as answer:
         data = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: ")]
     deltas = [event["delta"] for event in data if event["type"] == "content_block_delta"]

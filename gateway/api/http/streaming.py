@@ -23,7 +23,7 @@ from gateway.dialects.common.field_errors import (
 from gateway.errors import ClientGone, GatewayError, UpstreamError
 from gateway.lenient_json import dumps
 from gateway.repairs import Repair, repaired_codes
-from gateway.turn import Batch, Started
+from gateway.turn import Batch, Idle, Started
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ REPAIRED_HEADER = "x-repaired"
 SESSION_HEADER = "X-Session-ID"
 PROJECT_HEADER = "X-Project-ID"
 
+KEEP_ALIVE_SECONDS = 10.0  # a stream that has nothing to send gets a sign of life this often
 MAX_LOGGED_REPAIRS = 20  # a long conversation may need hundreds of them in each request
 
 
@@ -150,11 +151,15 @@ def _encode_batches(
     batches: Iterable[tuple[int, Batch]], encoder: StreamEncoder, answer: AnswerStream
 ) -> Iterator[bytes]:
     """Yield the bytes of the stream. Record encoding errors, which would look like disconnects otherwise."""
+    sent_at = monotonic()
     try:
         for index, batch in batches:
             data = encoder.encode(batch, index)
+            if not data and monotonic() - sent_at >= KEEP_ALIVE_SECONDS:  # it hides the model's thinking
+                data = encoder.encode([Idle()], index)
             if data:
                 yield data
+                sent_at = monotonic()
     except GatewayError as error:
         answer.fail(error)
         yield encoder.error(error)

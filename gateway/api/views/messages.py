@@ -34,11 +34,12 @@ def create_message(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
     parsed = parse_request(body, _read_betas())
     answer = start_answer(parsed.turn, stream=parsed.stream)
-    answer_id = f"msg_{secrets.token_hex(16)}"
+    answer_id, shows = f"msg_{secrets.token_hex(16)}", parsed.shows_thinking
     if parsed.stream:
-        encoder = StreamEncoder(answer_id, get_caller().request_id)
+        encoder = StreamEncoder(answer_id, get_caller().request_id, shows_thinking=shows)
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
-    return send_answer(answer, Collector(answer_id), parsed.ignored, parsed.repaired)
+    collector = Collector(answer_id, shows_thinking=shows)
+    return send_answer(answer, collector, parsed.ignored, parsed.repaired)
 
 
 @blueprint.route("/count_tokens", methods=["POST"])

@@ -19,6 +19,7 @@ _STOP_REASONS = frozenset({
 })  # fmt: skip
 
 _UNSIGNED = {"type": "thinking", "thinking": "", "signature": ""}
+_THINKING = (turn.Thinking, turn.ThinkingSignature, turn.RedactedThinking)
 _PING = sse.event("ping", b'{"type":"ping"}')
 
 
@@ -54,11 +55,11 @@ def _stop_fields(done: turn.Done, is_refusal: bool) -> dict[str, Any]:
 
 
 class StreamEncoder:
-    """Encode one answer as a stream."""
+    """Encode one answer as a stream. Thinking is left out without `shows_thinking`."""
 
     field_names = FIELD_NAMES
 
-    def __init__(self, answer_id: str, request_id: str) -> None:
+    def __init__(self, answer_id: str, request_id: str, *, shows_thinking: bool = True) -> None:
         self._id = answer_id
         self._request_id = request_id
         self._block_count = 0
@@ -78,6 +79,8 @@ class StreamEncoder:
             turn.Idle: self._idle,
             turn.Done: self._done,
         }
+        if not shows_thinking:
+            self._writers |= dict.fromkeys(_THINKING, lambda event: b"")
 
     def encode(self, batch: Iterable[turn.Event], index: int = 0) -> bytes:
         """Return the stream events for `batch`. This API has only one choice."""
@@ -163,12 +166,13 @@ class StreamEncoder:
 
 
 class Collector:
-    """Collect one answer as a message."""
+    """Collect one answer as a message. Thinking is left out without `shows_thinking`."""
 
     field_names = FIELD_NAMES
 
-    def __init__(self, answer_id: str) -> None:
+    def __init__(self, answer_id: str, *, shows_thinking: bool = True) -> None:
         self._id = answer_id
+        self._shows_thinking = shows_thinking
         self._model = ""
         self._blocks: list[tuple[dict[str, Any], list[str]]] = []  # each with its text fragments
         self._call_fragments: dict[int, list[str]] = {}
@@ -191,8 +195,9 @@ class Collector:
     def _add(self, event: turn.Event) -> None:
         if isinstance(event, turn.Text):
             self._write({"type": "text"}, event.text)
-        elif isinstance(event, (turn.Thinking, turn.ThinkingSignature, turn.RedactedThinking)):
-            self._add_thinking(event)
+        elif isinstance(event, _THINKING):
+            if self._shows_thinking:
+                self._add_thinking(event)
         elif isinstance(event, turn.ToolCall):
             self._blocks.append(({"type": "tool_use", "id": event.id, "name": event.name}, []))
             self._call_fragments[event.index] = self._blocks[-1][1]

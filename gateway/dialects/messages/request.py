@@ -63,13 +63,15 @@ _CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any":
 class MessagesRequest:
     """A translated request: the turn to run, and how to send the answer.
 
-    `ignored` names parameters without effect, and `repaired` lists its repairs.
+    `ignored` names parameters without effect, and `repaired` lists its repairs. Without `shows_thinking`, thinking is
+    left out of the answer: some models think although it is turned off.
     """
 
     turn: Turn
     stream: bool
     ignored: tuple[str, ...]
     repaired: tuple[Repair, ...] = ()
+    shows_thinking: bool = True
 
 
 def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesRequest:
@@ -84,15 +86,20 @@ def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesR
     notes = Notes()
     body = adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0})
     turn = _turn(body, notes, may_exceed=INTERLEAVED in betas)
-    return MessagesRequest(turn, bool(body.get("stream")), _find_ignored(body, notes), notes.repaired)
+    return MessagesRequest(
+        turn,
+        bool(body.get("stream")),
+        _find_ignored(body, notes),
+        notes.repaired,
+        shows_thinking=turn.thinking is not False,
+    )
 
 
 def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
     system, messages = _read_conversation(body, notes)
     defined = _tools(body.get("tools") or [], notes)
     config = body.get("output_config") or {}
-    effort, thinks = _effort(body, config, notes)
-    explicit = read_thinking(body.get("thinking") or {})
+    thinking = body.get("thinking") or {}
     return Turn(
         messages=messages,
         requested_model=body.get("model") or None,
@@ -101,8 +108,8 @@ def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
         tools=defined,
         tool_choice=_choice(body.get("tool_choice") or {}, defined),
         output_schema=_schema(body, config, notes),
-        effort=effort,
-        thinking=(False if thinks is False else None) if explicit is None else explicit,
+        effort=_effort(body, config, notes),
+        thinking=read_thinking(thinking) if thinking.get("type") else False,
         thinking_budget=_budget(body, notes, may_exceed),
     )
 
@@ -127,9 +134,9 @@ def _read_conversation(body: dict[str, Any], notes: Notes) -> tuple[tuple[str, .
     return texts, arrange_messages(utterances, notes.at("messages"), has_system=bool(texts))
 
 
-def _effort(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> tuple[str | None, bool | None]:
-    """Return the effort that was set last, as `read_effort` does. A system message sets it for all that follows."""
-    effort = read_effort(config.get("effort"), notes.at("output_config.effort"))
+def _effort(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> str | None:
+    """Return the effort that was set last. A system message sets it for all that follows."""
+    effort, _ = read_effort(config.get("effort"), notes.at("output_config.effort"))
     for index, message in enumerate(body["messages"]):
         own = message.get("output_config") if message["role"] == "system" else None
         if own is None:
@@ -137,8 +144,7 @@ def _effort(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> tuple
         where = notes.at(f"messages[{index}].output_config")
         word = own.get("effort") if isinstance(own, dict) else None
         if isinstance(word, str):
-            found = read_effort(word, where.field("effort"))
-            effort = effort if found == (None, None) else found
+            effort = read_effort(word, where.field("effort"))[0] or effort
         else:
             where.ignore()
     return effort

@@ -278,3 +278,18 @@ def test_messages_contain_the_words_that_clients_look_for() -> None:
     assert "prompt is too long" in error_body(too_long, "")["error"]["message"]
     unfit = InvalidRequest("It is unfit.", param="output_schema")
     assert "output_config.format" in error_body(unfit, "")["error"]["message"]
+
+
+def test_hidden_thinking_leaves_no_gap_in_the_blocks() -> None:
+    """An answer of a model that thinks although the client has turned thinking off."""
+    events: list[Event] = [
+        START, Thinking("hm"), ThinkingSignature("s"), Text("I look."), RedactedThinking("x"), Text(" Now."),
+        ToolCall(0, "t0", "f"), ToolArguments(0, "{}"), END,
+    ]  # fmt: skip
+    encoder = StreamEncoder("msg_1", "req_1", shows_thinking=False)
+    collector = Collector("msg_1", shows_thinking=False)
+    collector.add(events)
+    streamed = build_message(list(parsed(b"".join(encoder.encode([event]) for event in events))))
+    assert [block["type"] for block in streamed["content"]] == ["text", "tool_use"]
+    assert streamed["content"] == collector.body()["content"]
+    assert streamed["usage"]["output_tokens_details"] == {"thinking_tokens": 5}

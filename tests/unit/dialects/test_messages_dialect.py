@@ -196,8 +196,28 @@ MEANT: dict[str, tuple[Body, Turn]] = {
 @pytest.mark.parametrize(("fields", "turn"), MEANT.values(), ids=MEANT)
 def test_request_becomes_a_turn(fields: Body, turn: Turn) -> None:
     parsed = request(**fields)
-    assert parsed.turn == turn
+    assert parsed.turn == (turn if "thinking" in fields else replace(turn, thinking=False))
     assert parsed.ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_shown"),
+    [
+        ({}, False),
+        ({"thinking": None}, False),
+        ({"thinking": {}}, False),
+        ({"thinking": {"type": "disabled"}}, False),
+        ({"output_config": {"effort": "high"}}, False),
+        ({"thinking": {"type": "adaptive"}}, True),
+        ({"thinking": {"type": "auto"}}, True),
+        ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, True),
+    ],
+    ids=str,
+)
+def test_thinking_is_shown_only_if_the_client_asks_for_it(fields: Body, is_shown: bool) -> None:
+    parsed = request(**fields)
+    assert parsed.shows_thinking is is_shown
+    assert (parsed.turn.thinking is False) is not is_shown
 
 
 REFUSED: dict[str, tuple[Body, str]] = {
@@ -297,7 +317,7 @@ def test_equal_tools_and_rejected_schemas_are_repaired_and_named() -> None:
 
 def test_counting_needs_no_max_tokens_and_ignores_other_fields() -> None:
     body = CountTokensSchema().load({"messages": HELLO, "max_tokens": "many", "temperature": "hot"})
-    assert anthropic.parse_request(body).turn == Turn(HI)
+    assert anthropic.parse_request(body).turn == Turn(HI, thinking=False)
 
 
 JSON = st.recursive(
