@@ -91,6 +91,12 @@ class ResponsesSchema(LenientSchema):
     user = ignored()
 
 
+class CompactionRequestSchema(ResponsesSchema):
+    """A request to compact a conversation: the fields of a request, but the model is required."""
+
+    model = Text(required=True, metadata=MODEL)
+
+
 class InputItemsQuerySchema(Schema):
     """The input items to list. `after` is the id of the item before the first one."""
 

@@ -1,4 +1,7 @@
-"""Checks that responses have exactly the shape of OpenAI's own types, for example `check_response(answer.json())`."""
+"""Checks that responses have exactly the shape of OpenAI's own types, and fit the Open Responses specification.
+
+For example, `check_response(answer.json())`.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -8,17 +11,20 @@ from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_item_list import ResponseItemList
 from pydantic import BaseModel, TypeAdapter
 
+from tests.support import open_responses
+
 Body = dict[str, Any]
 T = TypeVar("T")
 
 #: Fields that the installed types lack: fields of other versions of the API, and the gateway's own.
-EXTRA_FIELDS = {"store", "cost", "name", "error"}
+EXTRA_FIELDS = {"store", "cost", "name", "error", "frequency_penalty", "presence_penalty"}
 
 _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
 def check_response(body: Body) -> Response:
     """Return a response object. Raise AssertionError or ValidationError unless it has the right shape."""
+    open_responses.check_response(body)
     return _without_extra_fields(Response.model_validate_json(json.dumps(body), strict=True))
 
 
@@ -29,6 +35,7 @@ def check_items(body: Body) -> ResponseItemList:
 
 def check_event(body: Body) -> Any:
     """Return an event of a stream. Raise AssertionError or ValidationError unless it has the right shape."""
+    open_responses.check_event(body)
     found = _EVENTS.validate_json(json.dumps(body), strict=True)
     assert found.type == body["type"]
     return _without_extra_fields(found)

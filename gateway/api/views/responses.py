@@ -28,7 +28,7 @@ from gateway.dialects.responses.compaction import CompactionCollector, parse_com
 from gateway.dialects.responses.items import complete_items
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
-from gateway.schemas.responses import InputItemsQuerySchema, ResponsesSchema
+from gateway.schemas.responses import CompactionRequestSchema, InputItemsQuerySchema, ResponsesSchema
 from gateway.schemas.responses_answers import (
     CompactionSchema,
     DeletedResponseSchema,
@@ -86,7 +86,7 @@ def count_input_tokens(body: Body) -> tuple[Body, int, dict[str, str]]:
 
 @blueprint.route(COMPACT, methods=["POST"])
 @document_errors(*ANSWER_ERRORS, ResponseNotFound)
-@blueprint.arguments(ResponsesSchema(), example=examples.INPUT_TOKENS)
+@blueprint.arguments(CompactionRequestSchema(), example=examples.INPUT_TOKENS)
 @blueprint.response(200, CompactionSchema)
 def compact_conversation(body: Body) -> Response:
     """Let the model summarize a conversation, and return shorter input that continues it."""

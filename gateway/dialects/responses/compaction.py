@@ -14,6 +14,7 @@ from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.common.compaction import write_summary
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.builder import FIELD_NAMES, usage_object
+from gateway.dialects.responses.items import complete_items
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
 from gateway.lenient_json import dumps
 from gateway.turn import Done, Event, Retracted, Text, ToolChoice
@@ -79,11 +80,8 @@ def _find_kept(items: Sequence[Item]) -> list[Item]:
     for item in reversed(items):
         if item.get("role") != "user" or item.get("type") not in (None, "message"):
             continue
-        content = item.get("content")
-        parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else content or []
-        message = {"id": f"msg_{secrets.token_hex(16)}", **item, "type": "message", "content": parts}
-        room -= len(dumps(parts))
+        room -= len(dumps(item.get("content")))
         if room < 0:
             break
-        kept.append(message)
-    return kept[::-1]
+        kept.append(item)
+    return complete_items(kept[::-1])

@@ -109,23 +109,38 @@ def _read_summary(wanted: Body) -> str | None:
 def _echo(body: Body, summary: str | None) -> Body:
     return {
         "background": bool(body.get("background")),
+        "frequency_penalty": 0,
         "instructions": body.get("instructions"),
         "max_output_tokens": body.get("max_output_tokens"),
         "max_tool_calls": None,
         "metadata": body.get("metadata") or {},
         "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
+        "presence_penalty": 0,
         "previous_response_id": body.get("previous_response_id"),
+        "prompt_cache_key": _echo_text(body.get("prompt_cache_key")),
         "reasoning": {"effort": (body.get("reasoning") or {}).get("effort") or None, "summary": summary},
+        "safety_identifier": _echo_text(body.get("safety_identifier")),
         "service_tier": "default",
-        "temperature": body.get("temperature"),
+        "store": body.get("store") is not False,
+        "temperature": _or_default(cap_temperature(body.get("temperature"))),
         "text": {"format": _echo_format((body.get("text") or {}).get("format")), "verbosity": "medium"},
         "tool_choice": _echo_choice(body.get("tool_choice")),
         "tools": [_echo_tool(tool) for tool in body.get("tools") or ()],
         "top_logprobs": 0,
-        "top_p": body.get("top_p"),
+        "top_p": _or_default(body.get("top_p")),
         "truncation": "disabled",
-        "user": None,
+        "user": _echo_text(body.get("user")),
     }
+
+
+def _or_default(value: float | None) -> float:
+    """Return a sampling parameter, or the default that both APIs have for it. The field may not be null."""
+    return 1.0 if value is None else value
+
+
+def _echo_text(value: Any) -> str | None:
+    """Return a parameter without effect, unless it has a wrong type: such parameters may have any value."""
+    return value if isinstance(value, str) else None
 
 
 def _echo_format(wanted: Body | None) -> Body:
@@ -138,6 +153,7 @@ def _echo_format(wanted: Body | None) -> Body:
     return {
         "type": "json_schema",
         "name": name if isinstance(name, str) else "response",
+        "description": _echo_text(described.get("description")),
         "schema": described["schema"],
         "strict": described.get("strict") is not False,
     }

@@ -16,6 +16,7 @@ from gateway.dialects.responses.compaction import (
 from gateway.errors import UpstreamError
 from gateway.schemas.responses import ResponsesSchema
 from gateway.turn import Done, Started, Text, Thinking, ToolChoice, Usage
+from tests.support import open_responses
 from tests.unit.dialects.test_responses_dialect import WEATHER, parse
 
 HELLO: dict[str, Any] = {
@@ -67,6 +68,7 @@ def test_output_has_the_messages_of_the_user_and_the_summary() -> None:
         "The user asked for weather.",
     )
     assert (body["object"], body["usage"]["total_tokens"]) == ("response.compaction", 11)
+    open_responses.check(body, "CompactResource")
 
 
 def test_output_is_input_again() -> None:

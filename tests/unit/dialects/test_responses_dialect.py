@@ -186,7 +186,7 @@ def test_parameters_are_translated() -> None:
         ({"type": "json_object", "schema": PARAMETERS}, {"type": "json_object"}),
         (
             {"type": "json_schema", "json_schema": {"name": "x", "schema": PARAMETERS}},
-            {"type": "json_schema", "name": "x", "schema": PARAMETERS, "strict": True},
+            {"type": "json_schema", "name": "x", "description": None, "schema": PARAMETERS, "strict": True},
         ),
     ],
 )
