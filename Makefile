@@ -69,8 +69,8 @@ test-all: ready-dev ## Run all tests: more cases of each kind, then those for a 
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not clients and not fuzz" $(ARGS)
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-clients: ready-dev ## Install LangChain, litellm, the AI SDK and others, and run agent loops through them
-	@$(BIN)/python -m pytest -n 2 -m clients $(ARGS)
+test-clients: ready-dev ## Install Codex, opencode, LangChain and others, and run whole jobs through them
+	@$(BIN)/python -m pytest -n 2 -m clients tests/clients $(ARGS)
 
 fuzz: ready-dev ## Send 10,000 generated bodies, and compare the model's requests with them (ARGS="-k 7" for a part)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m fuzz -rP $(ARGS)

@@ -1,0 +1,1 @@
+"""One module per client, with a list `CLIENTS`. tests/clients/README.md explains how to add one."""
