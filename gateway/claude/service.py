@@ -17,16 +17,12 @@ from typing import Any
 
 import gevent
 
-from gateway.claude.cli.conversation import CONTROL_TIMEOUT_SECONDS, Conversation
-from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded
-from gateway.claude.cli.protocol import ControlResult, QueryRequest
 from gateway.claude.cli.rate_limits import RateLimitWindow
-from gateway.claude.cli.tuning import tune
 from gateway.claude.fleet.fleet import Fleet
-from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.run import Run
-from gateway.errors import GatewayError, ShuttingDown, UpstreamError
+from gateway.claude.token_counts import TokenCounts
+from gateway.errors import GatewayError, ShuttingDown
 from gateway.settings import Settings
 from gateway.turn import Turn
 
@@ -37,6 +33,7 @@ class Claude:
     def __init__(self, settings: Settings) -> None:
         self.runs: set[Run] = set()
         self._fleet = Fleet(settings)
+        self._token_counts = TokenCounts(self._fleet)
         self.catalog = self._fleet.catalog
 
     def open(self) -> None:
@@ -60,31 +57,12 @@ class Claude:
     def count_tokens(self, turn: Turn) -> int:
         """Return the tokens of everything that `turn` would send, by Anthropic's counter. No model is asked.
 
-        The CLI asks the counter (https://platform.claude.com/docs/en/api/messages-count-tokens) for the system text,
-        the tools and the messages. Like a turn, this takes a slot and uses up a process.
+        The counter is https://platform.claude.com/docs/en/api/messages-count-tokens. A count takes a slot, like a turn.
 
         Raises ClaudeUnavailable, TooManyTurns or UpstreamError.
         """
         self.await_ready()
-        fleet = self._fleet
-        tuning = tune(turn, turn.resolved_model, is_seeded=True)
-        fleet.acquire_slot(Ticket[bool]())
-        try:
-            conversation = Conversation(
-                fleet.take_warm(Ticket[Process]()), turn, fleet.settings.tool_wait_seconds
-            )
-            try:
-                conversation.set_up(tuning, counts_tools=True)
-                conversation.seed(turn.messages)
-                question: QueryRequest = {"subtype": "get_context_usage"}
-                (usage,) = conversation.process.send_requests([question], CONTROL_TIMEOUT_SECONDS)
-            finally:
-                fleet.end_conversation(conversation)
-        except (ControlRefused, ControlTimeout, ProcessEnded) as error:
-            raise UpstreamError("The Claude Code CLI could not count the tokens.") from error
-        finally:
-            fleet.release_slot()
-        return _sum_used(usage)
+        return self._token_counts.count(turn)
 
     def stop_project(self, project: str, reason: GatewayError) -> None:
         """End the turns of this worker that belong to a project."""
@@ -124,11 +102,3 @@ class Claude:
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
         return self._fleet.status()
-
-
-def _sum_used(usage: ControlResult) -> int:
-    """Add up the categories in use, e.g. {"categories": [{"kind": "used", "tokens": 9}, {"kind": "free", …}]}."""
-    try:
-        return sum(category["tokens"] for category in usage["categories"] if category["kind"] == "used")
-    except (KeyError, TypeError) as error:
-        raise UpstreamError("The Claude Code CLI reported the tokens in an unknown format.") from error

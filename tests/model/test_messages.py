@@ -220,6 +220,9 @@ def test_counting_tokens_runs_no_model(claude: Any, standin: StandIn) -> None:
     few = counted(10)
     assert few > 0
     assert counted(2000, system="Be brief. " * 100) > few + 2000
+    schema = {"type": "object", "properties": {"place": {"type": "string", "description": "Where. " * 1000}}}
+    tool = {"name": "look", "description": "Looks.\n\n" + "At once. " * 1000, "input_schema": schema}
+    assert counted(10, tools=[tool]) > few + 4000
     assert not standin.messages
     assert {record.path.partition("?")[0] for record in standin.requests if record.method == "POST"} == {
         "/v1/messages/count_tokens"

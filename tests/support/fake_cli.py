@@ -237,11 +237,19 @@ def read() -> Line:
     return line
 
 
+# The messages that `get_context_usage` counts: ids with numbers of characters.
+SEEDED: list[tuple[str, int]] = []
+
+
 def control(line: Line) -> None:
-    """Answer a control request."""
+    """Answer a control request. Each character of the seeded messages counts as a token."""
+    request = line["request"]
+    is_rewound = request["subtype"] == "rewind_conversation" and bool(SEEDED)
+    if is_rewound:
+        SEEDED.clear()
     account = {"tokenSource": "none", "apiKeySource": "ANTHROPIC_API_KEY", "apiProvider": "firstParty"}
-    categories = [{"kind": "used", "tokens": 3}]
-    found = {"models": [], "account": account, "categories": categories}
+    categories = [{"kind": "used", "tokens": sum(size for _, size in SEEDED)}, {"kind": "free", "tokens": 9}]
+    found = {"models": [], "account": account, "categories": categories, "rewound": is_rewound}
     emit(
         {
             "type": "control_response",
@@ -252,10 +260,11 @@ def control(line: Line) -> None:
 
 def turn(line: Line) -> None:
     """Answer a user message."""
+    text = "\n".join(block.get("text", "") for block in line["message"]["content"])
     if line.get("shouldQuery") is False:
+        SEEDED.append((line.get("uuid", ""), len(text)))
         emit(result())
         return
-    text = "\n".join(block.get("text", "") for block in line["message"]["content"])
     for word, action in TURNS.items():
         if word in text.split():
             action()

@@ -87,13 +87,10 @@ class Conversation:
         """True while the CLI waits for the results of tool calls."""
         return bool(self._waiting_calls)
 
-    def set_up(self, tuning: Tuning, *, counts_tools: bool = False) -> None:
-        """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError.
-
-        `counts_tools` is for a process that only counts tokens (see `ToolSet.listed`).
-        """
+    def set_up(self, tuning: Tuning) -> None:
+        """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError."""
         turn = self._turn
-        request = initialize_request(self._tools, self._tool_seconds, is_described=counts_tools)
+        request = initialize_request(self._tools, self._tool_seconds)
         if turn.agent_workspace is None:
             request["systemPrompt"] = list(turn.system)
         elif parts := _agent_system(turn.agent_workspace.instructions.strip(), turn.system):

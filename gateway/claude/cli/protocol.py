@@ -242,6 +242,7 @@ class ControlResult(TypedDict, total=False):
     models: list[ModelInfo]  # list_models, initialize
     account: AccountInfo | None  # initialize
     categories: list[ContextCategory]  # get_context_usage
+    rewound: bool  # rewind_conversation
 
 
 # Messages to the CLI
@@ -292,7 +293,15 @@ class QueryRequest(TypedDict):
     subtype: Literal["list_models", "get_binary_version", "get_context_usage"]
 
 
-ControlRequest = InitializeRequest | SetThinkingRequest | ApplySettingsRequest | QueryRequest
+class RewindRequest(TypedDict):
+    """Take back a user message and everything after it. The last user message must be named too."""
+
+    subtype: Literal["rewind_conversation"]
+    target_message_uuid: str
+    last_seen_user_message_uuid: str
+
+
+ControlRequest = InitializeRequest | SetThinkingRequest | ApplySettingsRequest | QueryRequest | RewindRequest
 
 
 class SpokenContent(TypedDict):
@@ -319,5 +328,6 @@ class InputMessage(TypedDict, total=False):
     message: InputContent
     parent_tool_use_id: None
     session_id: str
+    uuid: str
     client_composed: bool
     shouldQuery: bool

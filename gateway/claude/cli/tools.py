@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.claude.cli.protocol import InitializeRequest
-from gateway.lenient_json import dumps
 from gateway.turn import Block, Message, Tool, Turn
 
 SERVER = "client"
@@ -95,21 +94,20 @@ class ToolSet:
             definitions.append({"name": name, **described, "input_schema": tool.input_schema, **options})
         return definitions
 
-    def listed(self, *, is_described: bool = False) -> dict[str, Any]:
+    def listed(self) -> dict[str, Any]:
         """Return the server's answer to MCP `tools/list`: the neutral tools.
 
-        If `is_described` is set, their descriptions have the text of the true definitions, so that the CLI counts their
-        tokens. All tools are marked read-only, because the CLI calls only those in parallel.
+        All tools are marked read-only, because the CLI calls only those in parallel.
         """
         tools = [
             {
                 "name": _neutral_name(index),
-                "description": _definition_text(tool) if is_described else "",
+                "description": "",
                 "inputSchema": {"type": "object"},
                 "annotations": {"readOnlyHint": True},
                 "_meta": {"anthropic/maxResultSizeChars": MAX_RESULT_CHARACTERS},
             }
-            for index, tool in enumerate(self._tools.values())
+            for index in range(len(self._tools))
         ]
         return {"tools": tools}
 
@@ -157,10 +155,6 @@ def _neutral_name(index: int) -> str:
     return f"t{index + 1}"
 
 
-def _definition_text(tool: Tool) -> str:
-    return f"{tool.description}\n{dumps(tool.input_schema).decode()}"
-
-
 def call_id(original: str) -> str:
     """Return the id of a tool call in a form that the API accepts."""
     return original if _VALID_ID.fullmatch(original) else _with_hash(original, 40)
@@ -171,13 +165,10 @@ def _with_hash(text: str, length: int) -> str:
     return f"{_INVALID_CHARACTER.sub('_', text)[:length]}_{digest}"
 
 
-def initialize_request(
-    tools: ToolSet, wait_seconds: float, *, is_described: bool = False
-) -> InitializeRequest:
+def initialize_request(tools: ToolSet, wait_seconds: float) -> InitializeRequest:
     """Return an `initialize` request that registers the tools.
 
-    The CLI waits `wait_seconds` for the result of a call. The manifests save the MCP handshake. See `ToolSet.listed`
-    for `is_described`.
+    The CLI waits `wait_seconds` for the result of a call. The manifests save the MCP handshake.
     """
     request: InitializeRequest = {"subtype": "initialize"}
     if aliases := tools.aliases():
@@ -189,7 +180,7 @@ def initialize_request(
         request["sdkMcpServerManifests"] = {
             SERVER: {
                 "initializeResult": initialize_result(),
-                "toolsListResult": tools.listed(is_described=is_described),
+                "toolsListResult": tools.listed(),
             }
         }
     return request

@@ -47,11 +47,6 @@ def test_answers_come_in_the_order_of_the_turns(claude: Claude) -> None:
     assert claude.runs == set()
 
 
-def test_tokens_are_counted_by_a_process_that_is_used_up(claude: Claude) -> None:
-    assert claude.count_tokens(turn("hello")) == 3
-    assert (claude.status()["running"], claude.status()["kept"]) == (0, 0)
-
-
 def test_lost_process_is_an_error_of_the_count(claude: Claude, cli: ScriptedCli) -> None:
     claude.await_ready()
     run_until(lambda: claude.status()["warm"] == 1)

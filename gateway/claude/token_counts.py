@@ -1,0 +1,108 @@
+"""Count the tokens of turns, in few CLI processes.
+
+Clients ask for many counts at once: the command `/context` of Claude Code sends two dozen requests. So equal counts
+share one figure, also later, and at most `MAX_COUNTS` processes count at a time. A process that has counted is parked
+and counts again (see `cli.counting`).
+"""
+
+import hashlib
+from collections import OrderedDict
+from typing import cast
+
+from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
+
+from gateway.claude.cli.counting import CountingConversation
+from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded
+from gateway.claude.cli.tuning import tune
+from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.fleet.wait_queue import Ticket
+from gateway.errors import UpstreamError
+from gateway.lenient_json import dumps
+from gateway.turn import Turn
+
+MAX_COUNTS = 4
+REMEMBERED_FIGURES = 4096
+
+
+class TokenCounts:
+    """The figures of a worker. They are never shared between owners."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._places = BoundedSemaphore(MAX_COUNTS)
+        self._figures: OrderedDict[bytes, int] = OrderedDict()
+        self._running: dict[bytes, AsyncResult[int]] = {}
+
+    def count(self, turn: Turn) -> int:
+        """Return the tokens of everything that `turn` would send, by Anthropic's counter.
+
+        Raises ClaudeUnavailable, TooManyTurns or UpstreamError.
+        """
+        key = _digest(turn)
+        if key in self._figures:
+            self._figures.move_to_end(key)
+            return self._figures[key]
+        running = self._running.get(key)
+        return self._count_once(key, turn) if running is None else cast(int, running.get())
+
+    def _count_once(self, key: bytes, turn: Turn) -> int:
+        result = self._running[key] = AsyncResult()
+        try:
+            figure = self._figures[key] = self._count(turn)
+            if len(self._figures) > REMEMBERED_FIGURES:
+                self._figures.popitem(last=False)
+            result.set(figure)
+            return figure
+        except BaseException as error:
+            result.set_exception(error)
+            raise
+        finally:
+            del self._running[key]
+
+    def _count(self, turn: Turn) -> int:
+        fleet = self._fleet
+        with self._places:
+            fleet.acquire_slot(Ticket[bool]())
+            try:
+                conversation = self._take_conversation(turn)
+                try:
+                    return conversation.count(turn)
+                finally:
+                    if conversation.is_clean:
+                        fleet.park(_purpose(turn), conversation)
+                    else:
+                        fleet.end_conversation(conversation)
+            except (ControlRefused, ControlTimeout, ProcessEnded) as error:
+                raise UpstreamError("The Claude Code CLI could not count the tokens.") from error
+            finally:
+                fleet.release_slot()
+
+    def _take_conversation(self, turn: Turn) -> CountingConversation:
+        """Return a conversation that counts for this owner and model: a parked one, or else a new one."""
+        fleet = self._fleet
+        parked = fleet.take_parked([_purpose(turn)], lambda conversation, index: True)
+        if parked is not None and isinstance(parked[0], CountingConversation):
+            return parked[0]
+        process = fleet.take_warm(Ticket[Process]())
+        empty = Turn((), owner=turn.owner, model=turn.model)
+        conversation = CountingConversation(process, empty, fleet.settings.tool_wait_seconds)
+        try:
+            conversation.set_up(tune(empty, turn.resolved_model, is_seeded=False))
+        except BaseException:
+            fleet.end_conversation(conversation)
+            raise
+        return conversation
+
+
+def _purpose(turn: Turn) -> bytes:
+    """Return the digest of a conversation that counts for the turn's owner and model."""
+    return hashlib.blake2b(dumps(["count", turn.owner, turn.resolved_model.id]), digest_size=16).digest()
+
+
+def _digest(turn: Turn) -> bytes:
+    """Return a digest of everything that is counted."""
+    tools = [[tool.name, tool.description, tool.input_schema, tool.options] for tool in turn.tools]
+    messages = [[message.role, message.content] for message in turn.messages]
+    counted = [_purpose(turn).hex(), turn.system, tools, messages]
+    return hashlib.blake2b(dumps(counted), digest_size=16).digest()
