@@ -89,6 +89,7 @@ def find_problems(plan: Plan, body: Body, answer: Answer, sent: Body | None) -> 
             for problem in _parameter_problems(parameter, answer, sent)
         ),
         *_model_problems(plan, sent),
+        *_answer_problems(plan, answer, sent),
         *(
             f"no code of {sorted(codes)} is named for {reason}"
             for codes, reason in model.named
@@ -203,6 +204,19 @@ def _parameter_problems(parameter: Parameter, answer: Answer, sent: Body) -> Ite
 def _model_problems(plan: Plan, sent: Body) -> Iterator[str]:
     if not sent["model"].startswith(plan.model[1]):
         yield f"model {sent['model']} instead of {plan.model}"
+
+
+def _answer_problems(plan: Plan, answer: Answer, sent: Body) -> Iterator[str]:
+    """Look for the schema of the answer where the model gets it: in its own field, or as a tool."""
+    if plan.answer:
+        (mark,) = MARK.findall(json.dumps(plan.answer.schema))
+        formats = (sent.get("output_config", {}).get("format"), _output_tool(sent))
+        if not any(mark in json.dumps(found) for found in formats):
+            yield f"the answer has no schema: {plan.answer} {sorted(answer.ignored)}"
+
+
+def _output_tool(sent: Body) -> Body | None:
+    return next((tool for tool in sent.get("tools") or [] if tool["name"] == "StructuredOutput"), None)
 
 
 def leaves_of(sent: Body) -> Iterator[Leaf]:

@@ -154,6 +154,13 @@ class ToolPlan:
 
 
 @dataclass(frozen=True)
+class AnswerPlan:
+    """The schema that the answer must have. It holds a mark."""
+
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A parameter, and what may become of it.
 
@@ -183,6 +190,7 @@ class Plan:
     model: tuple[str | None, str] = (None, "claude-")
     stream: bool = False
     later: tuple[UserTurn, ...] = ()
+    answer: AnswerPlan | None = None
 
     @property
     def newest(self) -> int:

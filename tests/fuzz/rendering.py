@@ -7,6 +7,7 @@ from typing import Any
 from tests.fuzz.plans import (
     AssistantTurn,
     Call,
+    Dialect,
     Foreign,
     Note,
     Picture,
@@ -35,6 +36,8 @@ def render(plan: Plan) -> Body:
         body["model"] = plan.model[0]
     if plan.stream:
         body["stream"] = True
+    if plan.answer:
+        body |= _answer_format(plan.dialect, plan.answer.schema)
     return {**body, **{parameter.name: parameter.value for parameter in plan.parameters}}
 
 
@@ -236,6 +239,15 @@ _RENDERERS = {
     "messages": _messages,
     "completions": _completions,
 }
+
+
+def _answer_format(dialect: Dialect, schema: Body) -> Body:
+    if dialect == "chat":
+        named = {"name": "answer", "schema": schema, "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": named}}
+    if dialect == "responses":
+        return {"text": {"format": {"type": "json_schema", "name": "answer", "schema": schema}}}
+    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
 
 def _tools(plan: Plan, render_tool: Any) -> Body:

@@ -73,14 +73,40 @@ class Sent:
 
 def answer_of_model(body: dict[str, Any]) -> Reply:
     """Return the model's answer to a request: a call of one of the tools, or a word."""
-    tools, size = body.get("tools") or [], len(json.dumps(body["messages"]))
+    tools = [tool for tool in body.get("tools") or [] if tool["name"] != "StructuredOutput"]
+    size = len(json.dumps(body["messages"]))
     has_called = "toolu_fuzz" in json.dumps(body["messages"][-3:])
     mark = new_mark()
     if not tools or has_called or size % 2:
-        return text(f"Fine-{mark}")
+        return _spoken_answer(body, f"Fine-{mark}")
     index = size // 2 % len(tools)
     call = Call(f"toolu_fuzz_{index}_{mark[1:-1]}", tools[index]["name"], mark)
     return tool_calls([(call.tool, json.loads(arguments_of(call)), call.id)])
+
+
+def _spoken_answer(body: dict[str, Any], said: str) -> Reply:
+    """Return an answer that says `said`, as text or as a value of the schema that it must have."""
+    answer_format = body.get("output_config", {}).get("format")
+    if answer_format:
+        return text(json.dumps(_value_of(answer_format["schema"], answer_format["schema"], said)))
+    for tool in body.get("tools") or []:
+        if tool["name"] == "StructuredOutput":
+            value = _value_of(tool["input_schema"], tool["input_schema"], said)
+            return tool_calls([(tool["name"], value, "toolu_answer")])
+    return text(said)
+
+
+def _value_of(schema: dict[str, Any], root: dict[str, Any], said: str) -> Any:
+    """Return a value of a schema in which all texts are `said`."""
+    if "$ref" in schema:
+        return _value_of(root["$defs"][schema["$ref"].rpartition("/")[2]], root, said)
+    if "anyOf" in schema:
+        return _value_of(schema["anyOf"][0], root, said)
+    if schema["type"] == "array":
+        return [_value_of(schema["items"], root, said)]
+    if schema["type"] == "object":
+        return {name: _value_of(part, root, said) for name, part in schema["properties"].items()}
+    return said
 
 
 def _find_call(plan: Plan, response: str) -> Call | None:
@@ -222,3 +248,5 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
                     yield replace(plan, turns=(*plan.turns[:index], less, *plan.turns[index + 1 :]))
     if plan.stream:
         yield replace(plan, stream=False)
+    if plan.answer:
+        yield replace(plan, answer=None)

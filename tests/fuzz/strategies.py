@@ -14,6 +14,7 @@ from tests.fuzz.plans import (
     CONVERTED_UPLOADS,
     GOOD_PICTURES,
     GOOD_UPLOADS,
+    AnswerPlan,
     AssistantTurn,
     Call,
     Dialect,
@@ -200,6 +201,32 @@ def tools(draw: Draw) -> ToolPlan:
     return ToolPlan(draw(st.sampled_from(names)), draw(marked_texts()), schema, is_sound)
 
 
+# Answers
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "required": list(schema["properties"]), "additionalProperties": False}
+
+
+#: Schemas of answers, as clients write them. Each holds the mark and has room for a text.
+_ANSWERS: tuple[Callable[[str], dict[str, Any]], ...] = (
+    lambda mark: _closed(_object(a={"type": "string", "description": mark})),
+    lambda mark: (
+        _closed(_object(a={"$ref": "#/$defs/A"})) | {"$defs": {"A": {"type": "string", "title": mark}}}
+    ),
+    lambda mark: _object(a={"type": "string", "minLength": 1, "description": mark}) | {"required": ["a"]},
+    lambda mark: _closed(_object(**{"Account Number": {"type": "string", "description": mark}})),
+    lambda mark: {"type": "array", "items": {"type": "string", "description": mark}},
+    lambda mark: {"anyOf": [_closed(_object(a={"type": "string", "description": mark})), {"type": "string"}]},
+    lambda mark: {"$ref": "#/$defs/A", "$defs": {"A": _closed(_object(a={"type": "string", "title": mark}))}},
+    lambda mark: (
+        _closed(_object(a={"type": "string", "example": "x", "description": mark}))
+        | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    ),
+)
+_answers = st.sampled_from(_ANSWERS).map(lambda build: AnswerPlan(build(new_mark())))
+
+
 # Requests
 
 
@@ -216,7 +243,8 @@ def plans(draw: Draw) -> Plan:
     system = tuple(draw(st.lists(marked_texts(), max_size=2)))
     turns = draw(conversations(tuple(tool.name for tool in offered)))
     later = tuple(draw(st.lists(user_turns(), min_size=LATER, max_size=LATER)))
-    return Plan(dialect, turns, system, offered, stream=stream, later=later, **common)
+    answer = draw(_answers) if draw(st.integers(0, 5)) == 0 else None
+    return Plan(dialect, turns, system, offered, stream=stream, later=later, answer=answer, **common)
 
 
 def _draw_parameters(draw: Draw, dialect: Dialect) -> tuple[Parameter, ...]:
