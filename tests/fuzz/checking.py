@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -26,6 +26,7 @@ ADDED = re.compile(
     re.DOTALL,
 )
 _VALID_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_RESPONSE_ID = re.compile(r"\bresp_\w+")
 _PATH = re.compile(r"(?:Invalid|Unsupported) '([^']+)'")
 _NO_TEXT = frozenset(
     {"type", "id", "tool_use_id", "media_type", "cache_control", "signature", "name", "is_error"}
@@ -34,17 +35,29 @@ _NO_TEXT = frozenset(
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: its status, headers and body. `events` are the data of a stream."""
+    """A response: its status, headers and body. `earlier` are the repairs of the stored turns before it."""
 
     status: int
     headers: dict[str, str]
     body: Body
     text: str
+    earlier: frozenset[str] = frozenset()
 
     @property
     def repaired(self) -> frozenset[str]:
-        """Return the codes of x-repaired."""
-        return frozenset(filter(None, re.split(r",\s*", self.headers.get("x-repaired", ""))))
+        """Return the codes of x-repaired, of this answer and of those before it."""
+        codes = re.split(r",\s*", self.headers.get("x-repaired", ""))
+        return self.earlier | frozenset(filter(None, codes))
+
+    @property
+    def id(self) -> str:
+        """Return the id of a response of the Responses API, or ""."""
+        found = _RESPONSE_ID.search(self.text)
+        return found[0] if found else ""
+
+    def after(self, before: "Answer") -> "Answer":
+        """Return a copy that also has the repairs of the answer before it."""
+        return replace(self, earlier=before.repaired)
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -165,8 +178,8 @@ def _file_problems(model: Model, answer: Answer, sent: Body) -> Iterator[str]:
 
 
 def _tool_problems(plan: Plan, answer: Answer, sent: Body) -> Iterator[str]:
-    offered = [tool for tool in sent.get("tools") or [] if tool["name"] != "StructuredOutput"]
-    wanted = [tool for tool in plan.tools if tool.name != "StructuredOutput"]
+    offered = [tool for tool in sent.get("tools") or [] if not is_output_tool(tool)]
+    wanted = plan.tools
     if len(offered) != len(wanted):
         yield f"tools {[tool['name'] for tool in offered]} instead of {[tool.name for tool in wanted]}"
         return
@@ -216,7 +229,12 @@ def _answer_problems(plan: Plan, answer: Answer, sent: Body) -> Iterator[str]:
 
 
 def _output_tool(sent: Body) -> Body | None:
-    return next((tool for tool in sent.get("tools") or [] if tool["name"] == "StructuredOutput"), None)
+    return next(filter(is_output_tool, sent.get("tools") or []), None)
+
+
+def is_output_tool(tool: Body) -> bool:
+    """Return whether this is the CLI's tool for answers with a schema. A client's tool has a mark."""
+    return tool["name"] == "StructuredOutput" and not MARK.search(tool["description"])
 
 
 def leaves_of(sent: Body) -> Iterator[Leaf]:

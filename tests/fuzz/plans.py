@@ -179,7 +179,8 @@ class Parameter:
 class Plan:
     """A request. `system` are its leading system texts; `model` is a spelling with the start of the model's id.
 
-    `later` are the user's messages in the next requests of the conversation.
+    `later` are the user's messages in the next requests of the conversation. With `is_stored` the gateway stores the
+    conversation, so that the next request has only the turns after the first `known` ones, and the id of the answer.
     """
 
     dialect: Dialect
@@ -191,6 +192,9 @@ class Plan:
     stream: bool = False
     later: tuple[UserTurn, ...] = ()
     answer: AnswerPlan | None = None
+    is_stored: bool = False
+    known: int = 0
+    previous_id: str = ""
 
     @property
     def newest(self) -> int:
@@ -198,14 +202,21 @@ class Plan:
         answers = [index for index, turn in enumerate(self.turns) if isinstance(turn, AssistantTurn)]
         return answers[-1] + 1 if answers else 0
 
-    def continued(self, answer: AssistantTurn) -> Plan:
+    def continued(self, answer: AssistantTurn, answer_id: str) -> Plan:
         """Return the plan of the next request, with the answer to this one. It streams if this did not.
 
         The user's next message follows, unless the answer has results.
         """
         spoken = () if answer.calls else self.later[:1]
-        turns = (*self.turns, answer, *spoken)
-        return replace(self, turns=turns, later=self.later[len(spoken) :], stream=not self.stream)
+        following = replace(
+            self,
+            turns=(*self.turns, answer, *spoken),
+            later=self.later[len(spoken) :],
+            stream=not self.stream,
+        )
+        return (
+            replace(following, known=len(self.turns), previous_id=answer_id) if self.is_stored else following
+        )
 
 
 def _encode(data: bytes) -> str:

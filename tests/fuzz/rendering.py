@@ -112,12 +112,15 @@ def _chat_tool(tool: ToolPlan) -> Body:
 
 
 def _responses(plan: Plan) -> Body:
-    items: list[Body] = []
-    for turn in plan.turns:
-        items += _items(turn)
     instructions = {"instructions": plan.system[0]} if plan.system else {}
+    body = {**instructions, "store": plan.is_stored, **_tools(plan, _flat_tool)}
+    if plan.previous_id:
+        answer, *turns = plan.turns[plan.known :]
+        assert isinstance(answer, AssistantTurn)
+        items = [*_item_results(answer), *(item for turn in turns for item in _items(turn))]
+        return {**body, "previous_response_id": plan.previous_id, "input": items}
     leading = [{"role": "developer", "content": text} for text in plan.system[1:]]
-    return {**instructions, "input": leading + items, "store": False, **_tools(plan, _flat_tool)}
+    return {**body, "input": [*leading, *(item for turn in plan.turns for item in _items(turn))]}
 
 
 def _items(turn: UserTurn | AssistantTurn | Note) -> Iterator[Body]:
@@ -130,8 +133,12 @@ def _items(turn: UserTurn | AssistantTurn | Note) -> Iterator[Body]:
         for call in turn.calls:
             called = {"call_id": call.id, "name": call.tool, "arguments": arguments_of(call)}
             yield {"type": "function_call", **called}
-        for call_id, pieces in results_of(turn):
-            yield {"type": "function_call_output", "call_id": call_id, "output": _output(pieces)}
+        yield from _item_results(turn)
+
+
+def _item_results(turn: AssistantTurn) -> Iterator[Body]:
+    for call_id, pieces in results_of(turn):
+        yield {"type": "function_call_output", "call_id": call_id, "output": _output(pieces)}
 
 
 def _item_run(role: str, pieces: tuple[Piece, ...]) -> Iterator[Body]:

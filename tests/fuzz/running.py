@@ -13,14 +13,14 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as set_seed
 
-from tests.fuzz.checking import ENDED, Answer, find_problems
+from tests.fuzz.checking import ENDED, Answer, find_problems, is_output_tool
 from tests.fuzz.expectations import expect
 from tests.fuzz.plans import AssistantTurn, Call, Plan, Said
 from tests.fuzz.rendering import PATHS, arguments_of, render
 from tests.fuzz.strategies import new_mark, plans
 from tests.standin import Recorded, Reply, StandIn, text, tool_calls
 from tests.support.api_client import Api
-from tests.support.recorded import last_user_text, messages_of
+from tests.support.recorded import messages_of
 
 THREADS = 4
 MAX_TRIALS = 60
@@ -62,18 +62,22 @@ class Failure:
 
 @dataclass(frozen=True)
 class Sent:
-    """A plan that was sent, its problems, the request that reached the model, and the answer: a text or a call."""
+    """A plan that was sent, its problems, the request that reached the model, and what came back.
+
+    `said` is the text of the answer; `call` is the call in its place.
+    """
 
     plan: Plan
     problems: list[str]
     record: Recorded | None
-    answer: str
+    answer: Answer
+    said: str
     call: Call | None
 
 
 def answer_of_model(body: dict[str, Any]) -> Reply:
     """Return the model's answer to a request: a call of one of the tools, or a word."""
-    tools = [tool for tool in body.get("tools") or [] if tool["name"] != "StructuredOutput"]
+    tools = [tool for tool in body.get("tools") or [] if not is_output_tool(tool)]
     size = len(json.dumps(body["messages"]))
     has_called = "toolu_fuzz" in json.dumps(body["messages"][-3:])
     mark = new_mark()
@@ -90,7 +94,7 @@ def _spoken_answer(body: dict[str, Any], said: str) -> Reply:
     if answer_format:
         return text(json.dumps(_value_of(answer_format["schema"], answer_format["schema"], said)))
     for tool in body.get("tools") or []:
-        if tool["name"] == "StructuredOutput":
+        if is_output_tool(tool):
             value = _value_of(tool["input_schema"], tool["input_schema"], said)
             return tool_calls([(tool["name"], value, "toolu_answer")])
     return text(said)
@@ -117,9 +121,9 @@ def _find_call(plan: Plan, response: str) -> Call | None:
 def _next_plan(sent: Sent) -> Plan:
     """Return the next request: with the result of the answer's call, or with another message."""
     if sent.call is None:
-        return sent.plan.continued(AssistantTurn((Said(sent.answer),)))
+        return sent.plan.continued(AssistantTurn((Said(sent.said),)), sent.answer.id)
     result = (Said(f"result {new_mark()}"),)
-    return sent.plan.continued(AssistantTurn((), (replace(sent.call, results=(result,)),)))
+    return sent.plan.continued(AssistantTurn((), (replace(sent.call, results=(result,)),)), sent.answer.id)
 
 
 class Runner:
@@ -165,13 +169,15 @@ class Runner:
         for _ in range(MAX_FOLLOWING):
             if sent.record is None or sent.problems or not sent.plan.later:
                 break
-            before, sent = sent, self._send(_next_plan(sent))
+            before, sent = sent, self._send(_next_plan(sent), sent.answer)
             sent.problems.extend(_prefix_problems(before, sent))
         return Failure(sent.plan, sent.problems) if sent.problems else None
 
-    def _send(self, plan: Plan) -> Sent:
+    def _send(self, plan: Plan, before: Answer | None = None) -> Sent:
         body = render(plan)
         answer = self._post(plan, body)
+        if before and plan.is_stored:
+            answer = answer.after(before)
         self.counts[f"{plan.dialect} {answer.status}"] += 1
         record = self._find_record(plan) if answer.status == 200 else None
         problems = find_problems(plan, body, answer, record.body if record else None)
@@ -183,7 +189,7 @@ class Runner:
         said = _ANSWER.search(answer.text)
         if answer.status == 200 and not (call or said):
             problems.append(f"the answer is lost: {answer.text}")
-        return Sent(plan, problems, record, said[0] if said else "", call)
+        return Sent(plan, problems, record, answer, said[0] if said else "", call)
 
     def _post(self, plan: Plan, body: dict[str, Any]) -> Answer:
         # Written in ASCII, so that lone surrogates get through.
@@ -206,6 +212,8 @@ class Runner:
         return next((record for count, record in reversed(counted) if count == most > 0), None)
 
     def _shrink(self, failure: Failure) -> Failure:
+        if failure.plan.previous_id:
+            return failure  # its stored turns cannot be changed
         trials = 0
         while trials < MAX_TRIALS:
             for smaller in _smaller(failure.plan):
@@ -223,7 +231,11 @@ class Runner:
 
 def _prefix_problems(first: Sent, second: Sent) -> Iterator[str]:
     """Yield the first message that is not the same in the next request, which costs the prompt cache."""
-    if first.record is None or second.record is None or ENDED.search(last_user_text(first.record.body)):
+    if (
+        first.record is None
+        or second.record is None
+        or ENDED.search(json.dumps(first.record.body["messages"][-1]))
+    ):
         return
     pairs = zip(messages_of(first.record), messages_of(second.record), strict=False)
     for index, (before, after) in enumerate(pairs):

@@ -244,7 +244,10 @@ def plans(draw: Draw) -> Plan:
     turns = draw(conversations(tuple(tool.name for tool in offered)))
     later = tuple(draw(st.lists(user_turns(), min_size=LATER, max_size=LATER)))
     answer = draw(_answers) if draw(st.integers(0, 5)) == 0 else None
-    return Plan(dialect, turns, system, offered, stream=stream, later=later, answer=answer, **common)
+    # The text of a stored answer with a schema is JSON in the model's vocabulary, which the plan does not know.
+    is_stored = dialect == "responses" and answer is None and draw(st.booleans())
+    parts = {"stream": stream, "later": later, "answer": answer, "is_stored": is_stored}
+    return Plan(dialect, turns, system, offered, **parts, **common)
 
 
 def _draw_parameters(draw: Draw, dialect: Dialect) -> tuple[Parameter, ...]:
