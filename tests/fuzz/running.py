@@ -62,7 +62,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Sent:
-    """A plan that was sent, its problems, the request that reached the model, and what came back.
+    """A plan that was sent, its problems, the request that reached the model, and the answer.
 
     `said` is the text of the answer; `call` is the call in its place.
     """
