@@ -19,6 +19,7 @@ from gateway.api.openapi.description import HEADERS, CompleteOperations, make_op
 from gateway.api.views import (
     chat,
     completions,
+    files,
     messages,
     meta,
     metrics,
@@ -33,7 +34,20 @@ from gateway.api.views import (
 from gateway.observe import logs
 from gateway.settings import TITLE, VERSION, Settings, SettingsError, load
 
-VIEWS = (chat, responses, messages, completions, models, sessions, projects, project_files, usage, meta, docs)
+VIEWS = (
+    chat,
+    responses,
+    messages,
+    completions,
+    models,
+    sessions,
+    projects,
+    project_files,
+    files,
+    usage,
+    meta,
+    docs,
+)
 DASHBOARD = (dashboard.blueprint, dashboard.trial, dashboard.assets)
 PUBLIC = (meta.blueprint.name, docs.blueprint.name, dashboard.assets.name)  # all others need a key
 #: Blueprints whose POSTs count as requests.
@@ -77,7 +91,9 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
 
 
 def _register_blueprints(app: Flask, settings: Settings) -> None:
-    plugin = CompleteOperations(app, PUBLIC, [messages.blueprint.name], [models.blueprint.name])
+    plugin = CompleteOperations(
+        app, PUBLIC, [messages.blueprint.name], [models.blueprint.name, files.blueprint.name]
+    )
     api = GatewayApi(app, spec_kwargs={**make_options(settings), "extra_plugins": [plugin]})
     for module in (*VIEWS, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)

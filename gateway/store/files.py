@@ -11,7 +11,8 @@ For example:
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -93,17 +94,14 @@ class Files:
         Raises FileTooLarge and FileQuotaExceeded, unless `is_limited` is False: results of the gateway itself must
         not be lost because the owner has too many files.
         """
-        upload = self.begin(owner, is_limited=is_limited)
-        try:
+        with self.begin(owner, is_limited=is_limited) as upload:
             for part in [data] if isinstance(data, bytes) else data:
                 upload.write(part)
             return upload.finish(filename, purpose, content_type, ttl)
-        except BaseException:
-            upload.discard()
-            raise
 
-    def begin(self, owner: str, *, is_limited: bool = True) -> "FileUpload":
-        """Begin a file whose content is still to come. The caller ends it with `finish` or `discard`."""
+    @contextmanager
+    def begin(self, owner: str, *, is_limited: bool = True) -> Iterator["FileUpload"]:
+        """Begin a file whose content is still to come. It is deleted again if the block raises."""
         if is_limited and not self.limits.max_total_bytes:
             raise FileQuotaExceeded("This gateway stores no files.")
         now, file_id = utc_now(), f"file-{secrets.token_hex(16)}"  # AI SDK recognizes file ids by this prefix
@@ -119,7 +117,17 @@ class Files:
             "expires_at": now + UNFINISHED_TTL,
         }
         self._store.write_single(lambda db: FileRow.insert(**row).execute(db))
-        return FileUpload(self, self._store, owner, file_id, is_limited)
+        try:
+            yield FileUpload(self, self._store, owner, file_id, is_limited)
+        except BaseException:
+            self.purge(file_id)
+            raise
+
+    def check_size(self, size: int) -> None:
+        """Raise FileTooLarge if a file may not have this size."""
+        if size > self.limits.max_bytes:
+            megabytes = self.limits.max_bytes // MEBIBYTE
+            raise FileTooLarge(f"The file is larger than {megabytes} MB. Send a smaller one.", param="file")
 
     def get(self, owner: str, file_id: str) -> StoredFile:
         """Return a file without its content. Raise StoredFileNotFound."""
@@ -128,6 +136,11 @@ class Files:
         if row is None:
             raise file_not_found(file_id)
         return _to_file(row)
+
+    def find_all(self, owner: str, file_ids: Sequence[str]) -> tuple[StoredFile, ...]:
+        """Return the files with these ids, the newest first. Missing ones are left out."""
+        query = FileRow.select().where(_visible(owner), FileRow.id.in_(file_ids)).order_by(*_order(False))
+        return self._store.read(lambda db: tuple(_to_file(row) for row in query.execute(db)))
 
     def read(self, owner: str, file_id: str) -> Iterator[bytes]:
         """Return the content of a file in chunks. Raise StoredFileNotFound at once, not at the first chunk.
@@ -147,8 +160,7 @@ class Files:
         cursor = query.before or query.after
         if cursor is not None:
             found = found.where(_is_beyond(self.get(owner, cursor), is_ascending))
-        order = [field.asc() if is_ascending else field.desc() for field in (FileRow.created_at, FileRow.id)]
-        found = found.order_by(*order).limit(query.limit + 1)
+        found = found.order_by(*_order(is_ascending)).limit(query.limit + 1)
         rows = self._store.read(lambda db: [_to_file(row) for row in found.execute(db)])
         page = rows[: query.limit]
         return FilePage(tuple(reversed(page) if is_backward else page), len(rows) > query.limit)
@@ -206,9 +218,8 @@ class FileUpload:
     def write(self, data: bytes) -> int:
         """Add content. Raise FileTooLarge or FileQuotaExceeded as soon as there is too much of it."""
         self.size += len(data)
-        if self._is_limited and self.size > self._files.limits.max_bytes:
-            megabytes = self._files.limits.max_bytes // MEBIBYTE
-            raise FileTooLarge(f"The file is larger than {megabytes} MB. Send a smaller one.", param="file")
+        if self._is_limited:
+            self._files.check_size(self.size)
         for start in range(0, len(data), CHUNK_BYTES):
             self._buffer += data[start : start + CHUNK_BYTES]
             if len(self._buffer) >= CHUNK_BYTES:
@@ -235,10 +246,6 @@ class FileUpload:
         query = FileRow.update(**change).where(FileRow.id == self._id)
         self._store.write_single(query.execute)
         return self._files.get(self._owner, self._id)
-
-    def discard(self) -> None:
-        """Delete the content that has been written."""
-        self._files.purge(self._id)
 
     def _store_chunk(self, data: bytes) -> None:
         """Write a chunk. The size of unfinished files counts, too, so that parallel uploads cannot exceed the quota."""
@@ -274,6 +281,10 @@ def file_not_found(file_id: str) -> StoredFileNotFound:
 
 def _visible(owner: str) -> Any:
     return (FileRow.owner == owner) & FileRow.is_complete & (FileRow.expires_at > utc_now())
+
+
+def _order(is_ascending: bool) -> list[Any]:
+    return [field.asc() if is_ascending else field.desc() for field in (FileRow.created_at, FileRow.id)]
 
 
 def _is_beyond(cursor: StoredFile, is_ascending: bool) -> Any:

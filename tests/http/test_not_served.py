@@ -14,9 +14,8 @@ CALLS = [
     ("POST", "/v1/audio/transcriptions"),
     ("POST", "/v1/images/generations"),
     ("POST", "/v1/moderations"),
-    ("GET", "/v1/files"),
-    ("DELETE", "/v1/files/file-1"),
-    ("GET", "/v1/files/file-1/content"),
+    ("GET", "/v1/fine_tuning/jobs"),
+    ("DELETE", "/v1/vector_stores/vs_1"),
     ("POST", "/v1/uploads"),
     ("POST", "/v1/batches"),
     ("POST", "/v1/fine_tuning/jobs"),
@@ -58,7 +57,7 @@ def test_unserved_endpoint_needs_a_key(api: Api) -> None:
 
 
 def test_anthropic_client_gets_an_error_in_anthropics_shape(api: Api) -> None:
-    answer = api.get("/v1/files", headers={"anthropic-version": "2023-06-01"})
+    answer = api.get("/v1/skills", headers={"anthropic-version": "2023-06-01"})
     assert answer.status_code == 501
     assert answer.json()["type"] == "error"
 

@@ -104,7 +104,9 @@ def test_errors_have_the_shape_of_their_dialect(description: Body) -> None:
         for code, response in operation["responses"].items():
             schema = json.dumps(response.get("content"))
             if int(code) >= 400 and path != "/health":
-                assert ("/AnthropicError" in schema) == path.startswith(("/v1/messages", "/v1/models")), path
+                assert ("/AnthropicError" in schema) == path.startswith(
+                    ("/v1/messages", "/v1/models", "/v1/files")
+                ), path
                 assert ('/Error"' in schema) != path.startswith("/v1/messages"), path
     assert "PaginationMetadata" not in description["components"]["schemas"]
     assert not {"422", "default"} & {

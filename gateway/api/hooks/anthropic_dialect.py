@@ -6,8 +6,13 @@ from gateway.api.http.context import get_state
 from gateway.api.http.error_format import ANTHROPIC
 
 VERSION_HEADER = "anthropic-version"
+BETA_HEADER = "anthropic-beta"
+FILES_BETA = "files-api-"  # curl examples for files send only this one
 REQUEST_ID_HEADER = "request-id"
 MESSAGES_PATH = "/v1/messages"
+
+# Both APIs have these paths, with different bodies.
+_SHARED_PATHS = ("/v1/models", "/v1/files")
 
 # These paths always speak OpenAI's dialect, even if the client sends Anthropic's headers.
 _OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/responses")
@@ -27,7 +32,8 @@ def is_anthropic_request() -> bool:
 def _choose_error_format() -> None:
     path = request.path
     is_messages = path == MESSAGES_PATH or path.startswith(f"{MESSAGES_PATH}/")
-    if is_messages or (VERSION_HEADER in request.headers and not path.startswith(_OPENAI_PATHS)):
+    is_anthropic = VERSION_HEADER in request.headers or FILES_BETA in request.headers.get(BETA_HEADER, "")
+    if is_messages or (is_anthropic and not path.startswith(_OPENAI_PATHS)):
         get_state().error_format = ANTHROPIC
 
 
@@ -35,6 +41,6 @@ def _add_headers(response: Response) -> Response:
     """Send the request's id also under the name that Anthropic's SDKs read."""
     if is_anthropic_request():
         response.headers[REQUEST_ID_HEADER] = get_state().request_id
-    if request.path.startswith("/v1/models"):
-        response.vary.add(VERSION_HEADER)
+    if request.path.startswith(_SHARED_PATHS):
+        response.vary.update((VERSION_HEADER, BETA_HEADER))
     return response

@@ -22,6 +22,13 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 EVENTS = "text/event-stream"
 ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id")
+#: The header by which clients of Anthropic's API choose its shapes, at URLs that both APIs have.
+ANTHROPIC_VERSION = {
+    "name": "anthropic-version",
+    "in": "header",
+    "description": "Selects the format of Anthropic's API.",
+    "schema": {"type": "string"},
+}
 ESTIMATED_HEADER = "x-estimated"
 ESTIMATED = {"description": "The count is not exact.", "schema": {"type": "string", "enum": ["true"]}}
 #: The errors of every request for an answer.

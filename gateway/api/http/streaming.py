@@ -31,6 +31,12 @@ Batches = Iterator[tuple[int, Batch]]
 
 WHITE_SPACE = b" "
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+# Files may come from anywhere: browsers must not show them as pages of the gateway.
+DOWNLOAD_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "no-store",
+}
 IGNORED_HEADER = "x-ignored-parameters"
 REPAIRED_HEADER = "x-repaired"
 SESSION_HEADER = "X-Session-ID"

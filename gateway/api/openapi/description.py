@@ -29,7 +29,7 @@ ABOUT = """OpenAI's API and Anthropic's Messages API in front of the Claude Code
 * **Unknown fields** of a request for an answer are accepted and named in the header `x-ignored-parameters`.
 * **Repairs** of a conversation's past are named in the header `x-repaired`.
 * **Content types.** Bodies are read as JSON with any `Content-Type`.
-* **Not served.** The other parts of OpenAI's API (embeddings, audio, images, files, batches and so on) are rejected
+* **Not served.** The other parts of OpenAI's API (embeddings, audio, images and so on) are rejected
   with 501 `not_implemented`. Trying again does not help.
 """
 
@@ -41,6 +41,7 @@ _PARAMETERS = {
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
     "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),
+    "file_id": ("A file's id.", None),
     "response_id": ("A response's id.", None),
     "session_id": ("A session's id, or the id that the CLI gave it.", None),
 }

@@ -24,6 +24,7 @@ def show_index() -> dict[str, Any]:
             "responses": "/v1/responses",
             "messages": "/v1/messages",
             "completions": "/v1/completions",
+            "files": "/v1/files",
             "models": "/v1/models",
             "sessions": "/v1/sessions",
             "projects": "/v1/projects",

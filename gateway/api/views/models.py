@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from gateway.api.hooks.anthropic_dialect import VERSION_HEADER, is_anthropic_request
-from gateway.api.http.blueprints import Blueprint, document_errors
+from gateway.api.hooks.anthropic_dialect import is_anthropic_request
+from gateway.api.http.blueprints import ANTHROPIC_VERSION, Blueprint, document_errors
 from gateway.api.http.context import get_services
 from gateway.api.http.streaming import json_response
 from gateway.dialects.messages.models import model_entry, model_list
@@ -19,17 +19,10 @@ blueprint = Blueprint(
     "models", __name__, url_prefix="/v1/models", description="The models, their aliases, limits and prices"
 )
 
-VERSION_PARAMETER = {
-    "name": VERSION_HEADER,
-    "in": "header",
-    "description": "Selects the format of Anthropic's API.",
-    "schema": {"type": "string"},
-}
-
 
 @blueprint.route("")
 @blueprint.response(200, {"anyOf": [schemas.ModelListSchema, schemas.AnthropicModelListSchema]})
-@blueprint.doc(parameters=[VERSION_PARAMETER])
+@blueprint.doc(parameters=[ANTHROPIC_VERSION])
 def list_models() -> Response:
     """List all known models and their aliases. Clients of Anthropic's API get them in its format."""
     models = get_services().claude.catalog.all()
@@ -52,7 +45,7 @@ def list_capabilities() -> dict[str, Any]:
 @blueprint.route("/<path:model_id>")
 @document_errors(ModelNotFound)
 @blueprint.response(200, {"anyOf": [schemas.ModelSchema, schemas.AnthropicModelSchema]})
-@blueprint.doc(parameters=[VERSION_PARAMETER])
+@blueprint.doc(parameters=[ANTHROPIC_VERSION])
 def show_model(model_id: str) -> Response:
     """Return one model by its id or alias."""
     model = get_services().claude.catalog.find(model_id)

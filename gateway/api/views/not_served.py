@@ -22,7 +22,6 @@ FAMILIES = {
     "embeddings": "embeddings",
     "engines": "engines",
     "evals": "evals",
-    "files": "files",
     "fine-tunes": "fine-tuning",
     "fine_tuning": "fine-tuning",
     "images": "images",

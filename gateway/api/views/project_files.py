@@ -10,6 +10,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from gateway.answering.project_access import find_project
 from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
+from gateway.api.http.streaming import DOWNLOAD_HEADERS
+from gateway.api.http.uploads import BINARY, FORM_BYTES
 from gateway.errors import InvalidRequest, ProjectFileNotFound, ProjectNotFound, ProjectTooLarge
 from gateway.schemas.pages import PageQuerySchema, pagination
 from gateway.schemas.projects import DeletedFileSchema, FileListSchema, FileSchema
@@ -23,7 +25,6 @@ blueprint = Blueprint(
     description="The files in a project's folder",
 )
 
-BINARY = "application/octet-stream"
 FILE = {"type": "string", "format": "binary"}
 CONTENT = {"content": {BINARY: {"schema": FILE}}}
 PATH = {"type": "string", "description": "The path in the project. Default: the file's name."}
@@ -31,14 +32,6 @@ FIELDS = {"type": "object", "properties": {"file": FILE, "path": PATH}, "require
 FORM = {"required": True, "content": {"multipart/form-data": {"schema": FIELDS}}}
 
 CHUNK = 64 * 1024
-FORM_BYTES = 64 * 1024  # room for the parts of a form around its file
-
-# A project may hold files from anywhere: browsers must not show them as pages of the gateway.
-DOWNLOAD_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "no-store",
-}
 
 
 @blueprint.route("", methods=["GET"])

@@ -61,10 +61,10 @@ def test_small_parts_become_few_chunks(files: Files, store: Store) -> None:
 
 
 def test_unfinished_file_is_invisible(files: Files) -> None:
-    upload = files.begin(OWN)
-    upload.write(b"x" * CHUNK_BYTES)
-    assert files.list_page(OWN, FileQuery()).files == ()
-    stored = upload.finish("a", "batch", "text/plain")
+    with files.begin(OWN) as upload:
+        upload.write(b"x" * CHUNK_BYTES)
+        assert files.list_page(OWN, FileQuery()).files == ()
+        stored = upload.finish("a", "batch", "text/plain")
     assert files.list_page(OWN, FileQuery()).files == (stored,)
 
 
@@ -84,12 +84,12 @@ def test_file_that_is_too_large_leaves_nothing_behind(files: Files, store: Store
 
 
 def test_quota_counts_all_files_of_the_owner_also_unfinished_ones(files: Files, store: Store) -> None:
-    upload = files.begin(OWN)
-    upload.write(b"x" * 900_000)
-    with pytest.raises(FileQuotaExceeded):
-        add(files, b"x" * 900_000)
-    add(files, b"x" * 900_000, owner=OTHER)
-    upload.discard()
+    with pytest.raises(KeyboardInterrupt), files.begin(OWN) as upload:
+        upload.write(b"x" * 900_000)
+        with pytest.raises(FileQuotaExceeded):
+            add(files, b"x" * 900_000)
+        add(files, b"x" * 900_000, owner=OTHER)
+        raise KeyboardInterrupt
     add(files, b"x" * 900_000)
     assert count_rows(store)[0] == 2
 
@@ -130,7 +130,8 @@ def test_expired_files_are_missing_and_then_swept(files: Files, store: Store, mo
     with pytest.raises(StoredFileNotFound):
         files.get(OWN, expired.id)
     monkeypatch.setattr(files_module, "UNFINISHED_TTL", timedelta(seconds=-1))
-    files.begin(OWN).write(b"x" * 600_000)
+    with files.begin(OWN) as upload:
+        upload.write(b"x" * 600_000)
     kept = add(files, ttl=timedelta(days=99))
     assert kept.expires_at - kept.created_at == LIMITS.ttl
     assert files.list_page(OWN, FileQuery()).files == (kept,)
