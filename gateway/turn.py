@@ -216,6 +216,7 @@ class Turn:
     - `owner` identifies the client: a process that answered one owner is never used for another.
     - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is
       set if Claude Code itself works in the project, with its own tools instead of the client's.
+    - `is_batch` is set for a turn of a batch. All other turns have priority over it.
     """
 
     messages: tuple[Message, ...]
@@ -232,6 +233,7 @@ class Turn:
     owner: str = ""
     project: str = ""
     agent_workspace: AgentWorkspace | None = None
+    is_batch: bool = False
 
     @property
     def has_thinking(self) -> bool:

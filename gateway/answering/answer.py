@@ -74,7 +74,14 @@ def prepare_turns(
     services.claude.await_ready()  # the CLI's models are known only then
     model = resolve_model(turns[0].requested_model, caller, services.claude.catalog)
     return [
-        replace(turn, owner=caller.owner_id, model=model, project=project_id, agent_workspace=workspace)
+        replace(
+            turn,
+            owner=caller.owner_id,
+            model=model,
+            project=project_id,
+            agent_workspace=workspace,
+            is_batch=caller.is_batch,
+        )
         for turn in turns
     ]
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.errors import AdminRequired
+from gateway.store import key_secrets
+from gateway.store.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Identity:
 class Caller:
     """The sender of a request. `identity` is None if the gateway asks for no keys.
 
-    `owner_id` owns the sessions, projects and processes of the caller: owners never share them.
+    `owner_id` owns the sessions, projects and processes of the caller: owners never share them. `is_batch` is True for
+    the requests of a batch, which the gateway sends itself, in the name of the batch's creator.
     """
 
     identity: Identity | None
@@ -39,6 +42,7 @@ class Caller:
     address: str
     user_agent: str
     request_id: str
+    is_batch: bool = False
 
     @property
     def sees_everything(self) -> bool:
@@ -64,6 +68,18 @@ class Caller:
         """Raise AdminRequired unless the caller may see everything."""
         if not self.sees_everything:
             raise AdminRequired
+
+
+def identity_of(key: Key) -> Identity:
+    """Return the identity of a key in the database."""
+    return Identity(
+        key.id, key.name, key.is_admin, key.allowed_models, key.allowed_projects, dict(key.limits)
+    )
+
+
+def configured_identity(secret: str) -> Identity:
+    """Return the identity of a key in API_KEYS."""
+    return Identity(id=f"env_{key_secrets.digest_key(secret)[:16]}", name="API_KEYS")
 
 
 def derive_owner_id(identity: Identity | None, credential: str) -> str:

@@ -35,7 +35,7 @@ SLOT_SECONDS = 1.0  # the end of a running answer cannot be predicted, so client
 
 @dataclass(slots=True)
 class ClientLimits:
-    """A client and the limits that apply to it.
+    """A client and the limits that apply to it. `reserve` is the number of requests per minute that it must leave.
 
     `window` is the state of the rate limit at the moment when this request was counted: `counted_at`, in monotonic
     seconds. It is None for requests that do not count.
@@ -45,6 +45,7 @@ class ClientLimits:
     allowance: Allowance
     window: RateLimitWindow | None = None
     counted_at: float = 0.0
+    reserve: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,15 @@ class RequestLimits:
         self._leases = leases
 
     def find_client(self, caller: Caller) -> ClientLimits:
-        """Return the client whose limits apply to the caller."""
+        """Return the client whose limits apply to the caller. Batches share the counters, and leave a part of each."""
         identity = caller.identity
-        if identity is None:
-            return ClientLimits(f"address:{client_network(caller.address)}", self._default)
-        return ClientLimits(identity.id, self._default.with_overrides(identity.limits))
+        client_id = identity.id if identity else f"address:{client_network(caller.address)}"
+        allowance = self._default.with_overrides(identity.limits) if identity else self._default
+        if not caller.is_batch:
+            return ClientLimits(client_id, allowance)
+        share = allowance.for_batches()
+        reserve = allowance.requests_per_minute + self._burst - share.requests_per_minute
+        return ClientLimits(client_id, share, reserve=reserve)
 
     def check_budgets(self, client: ClientLimits) -> None:
         """Raise LimitReached or QuotaExceeded if a budget of the client is used up."""
@@ -98,12 +103,14 @@ class RequestLimits:
         limit = client.allowance.requests_per_minute
         if not limit:
             return
-        item = _per_minute(limit + self._burst)
-        has_room, client.window = sliding_window.count_request(self._windows, item, client.client_id, SCOPE)
+        extra = client.reserve or self._burst
+        has_room, client.window = sliding_window.count_request(
+            self._windows, _per_minute(limit + extra), client.client_id, SCOPE, client.reserve
+        )
         client.counted_at = time.monotonic()
         if not has_room:
             wait = client.window.wait
-            burst = f" (plus a burst of {self._burst})" if self._burst else ""
+            burst = f" (plus a burst of {self._burst})" if self._burst and not client.reserve else ""
             raise LimitReached(
                 f"Rate limit reached: {limit} requests per minute{burst}. Try again in {format_duration(wait)}.",
                 retry_after=max(1.0, wait),

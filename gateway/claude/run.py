@@ -130,7 +130,7 @@ class Run:
     def _run(self) -> Generator[Batch, None, None]:
         try:
             self._raise_if_stopped()
-            self._fleet.acquire_slot(self._slot_ticket)
+            self._fleet.acquire_slot(self._slot_ticket, is_batch=self._turn.is_batch)
             self._holds_slot = True
             attempt = self._plan(self._untried_models.pop(0))
             while True:
@@ -148,9 +148,14 @@ class Run:
             self._release()
 
     def _plan(self, model: Model) -> Attempt:
-        """Return an attempt that continues a parked conversation if there is one, or else needs a fresh process."""
+        """Return an attempt that continues a parked conversation if there is one, or else needs a fresh process.
+
+        Batches neither take parked conversations nor park their own: the processes are for clients that wait.
+        """
         self._raise_if_stopped()
         self._choose_model(model)
+        if self._turn.is_batch:
+            return Attempt(model, None)
         parked = self._fleet.take_parked(self._digests[:-1], partial(self._can_continue, model))
         if parked is not None:
             self._conversation = parked[0]
@@ -289,20 +294,28 @@ class Run:
             ) from error
         conversation.seed(self._turn.messages[:-1])
         conversation.ask(self._turn.messages[-1])
-        if self._turn.agent_workspace is None:
+        if self._turn.agent_workspace is None and not self._turn.is_batch:
             self._fleet.prepare_next(self._digests[0], self._turn, tuning)
         return conversation
 
     def _take_process(self) -> Process:
+        if self._turn.agent_workspace is None and not self._turn.is_batch:
+            self._process_ticket = Ticket()
+            return self._fleet.take_warm(self._process_ticket)
         if self._turn.agent_workspace is not None:
-            return self._fleet.start_agent(self._turn.agent_workspace)
-        self._process_ticket = Ticket()
-        return self._fleet.take_warm(self._process_ticket)
+            process = self._fleet.start_agent(self._turn.agent_workspace)
+        else:
+            process = self._fleet.start_for_batch()
+        if self._turn.is_batch:
+            process.lower_priority()
+        return process
 
     def _complete(self, conversation: Conversation, reader: AnswerReader, model: Model) -> None:
         """Park the conversation before the client gets the end of the answer: its next request may come at once."""
         self._fleet.record_success()
         conversation.process.log_stderr()
+        if self._turn.is_batch:
+            return
         if conversation.is_clean and _has_needed_thinking(conversation, reader, model):
             self._conversation = None
             self._fleet.park(extend_digest(self._digests[-1], reader.to_message()), conversation)

@@ -95,6 +95,11 @@ class Claude:
         return self._fleet.rate_limit_windows
 
     @property
+    def has_spare_slot(self) -> bool:
+        """True if a turn of a batch could start now without delaying other turns."""
+        return self._fleet.has_spare_slot
+
+    @property
     def problem(self) -> str | None:
         """The reason why no turn can be answered, with advice for the operator. None if all is well."""
         return self._fleet.problem

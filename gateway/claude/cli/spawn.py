@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import gevent
 
@@ -18,6 +19,8 @@ _IN_FOLDER = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 # A worker that is killed cannot end its children. On Linux the kernel does it, if setpriv (util-linux) asks for it.
 _setpriv = shutil.which("setpriv")
 _DIE_WITH_PARENT = (_setpriv, "--pdeathsig", "KILL", "--") if _setpriv else ()
+
+LOW_PRIORITY = 19  # the lowest
 
 # Python ignores these signals, and a program expects the default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -64,6 +67,16 @@ class Child:
             gevent.sleep(pause)
             pause = min(2 * pause, 0.05)
         return True
+
+    def lower_priority(self) -> None:
+        """Let other programs have the CPU first. Call this before the program starts threads.
+
+        With Linux's autogroups, a priority counts only within one session, and each session has a priority of its own.
+        """
+        with contextlib.suppress(OSError):  # it has ended
+            os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)
+        with contextlib.suppress(OSError):  # a system without autogroups
+            Path(f"/proc/{self.pid}/autogroup").write_text(str(LOW_PRIORITY))
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the program and its group, if any of it is left."""

@@ -50,8 +50,8 @@ class Fleet:
 
     1. `Claude` constructs it and calls `open`, which searches for the CLI in the background and fills the warm pool.
     2. `await_ready` waits for that. It is called before each turn.
-    3. `Run` calls `acquire_slot` and one of `take_parked`, `take_warm` and `start_agent`. From then on the run owns the
-       process.
+    3. `Run` calls `acquire_slot` and one of `take_parked`, `take_warm`, `start_agent` and `start_for_batch`. From then
+       on the run owns the process.
     4. `Run` reports back with `record_success`, `record_failure` and `record_rate_limits`.
     5. `Run` gives the process back with `park` or `end_conversation`, and the slot with `release_slot`.
     6. `Claude` calls `retire` when new workers take over, `refuse_turns` when the worker drains, and `close` last.
@@ -126,9 +126,17 @@ class Fleet:
 
     # Slots and processes
 
-    def acquire_slot(self, ticket: Ticket[bool]) -> None:
+    def acquire_slot(self, ticket: Ticket[bool], *, is_batch: bool = False) -> None:
         """Wait for permission to run a turn. Raises TooManyTurns, or the error of `ticket.cancel`."""
-        self._slots.acquire(ticket)
+        if is_batch:
+            self._slots.acquire_spare(ticket)
+        else:
+            self._slots.acquire(ticket)
+
+    @property
+    def has_spare_slot(self) -> bool:
+        """True if a turn of a batch could start now, and it is not about to be cut off."""
+        return self._refusal is None and not self._is_retired and self._slots.has_spare
 
     def release_slot(self) -> None:
         """Return a slot when the turn has ended."""
@@ -146,6 +154,22 @@ class Fleet:
 
         If the budget is full, parked conversations and then warm processes make room. Raises OSError.
         """
+        self._make_room()
+        return self._launcher.start_agent(workspace)
+
+    def start_for_batch(self) -> Process:
+        """Start a generic process for a running turn of a batch: the warm pool is left to other turns.
+
+        Raises ClaudeUnavailable.
+        """
+        self._make_room()
+        try:
+            return self._launcher.start_chat()
+        except OSError as error:
+            raise ClaudeUnavailable("The Claude Code CLI does not start.") from error
+
+    def _make_room(self) -> None:
+        """Evict parked conversations and then warm processes until the process of a running turn fits."""
         self._trim_parked()
         while self._process_count > self.settings.max_processes:
             process = self._pool.take_ready()
@@ -153,7 +177,6 @@ class Fleet:
                 break
             _end_process(process)
         self._await_room()
-        return self._launcher.start_agent(workspace)
 
     @property
     def _process_count(self) -> int:

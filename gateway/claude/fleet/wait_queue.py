@@ -40,10 +40,10 @@ class Ticket(Generic[T]):
         if not self._result.ready():
             self._result.set_exception(error)
 
-    def wait(self, timeout: float) -> T:
+    def wait(self, timeout: float | None = None) -> T:
         """Return the value that is handed over.
 
-        Raises the error of `cancel`, or TimeoutError after `timeout` seconds.
+        Raises the error of `cancel`, or TimeoutError after `timeout` seconds (None: never).
         """
         try:
             self._result.get(timeout=timeout)
@@ -87,7 +87,11 @@ class WaitQueue(Generic[T]):
 
 
 class Slots:
-    """`limit` turns may run at once. Up to `max_waiting` more wait for up to `max_wait_seconds` each, in order."""
+    """`limit` turns may run at once. Up to `max_waiting` more wait for up to `max_wait_seconds` each, in order.
+
+    Turns of batches wait in a queue of their own, for as long as it takes. They get a slot only while no other turn
+    waits and a second slot is free, so that the next request finds one.
+    """
 
     def __init__(self, limit: int, max_waiting: int, max_wait_seconds: float) -> None:
         self.limit = limit
@@ -95,11 +99,17 @@ class Slots:
         self._max_waiting = max_waiting
         self._max_wait_seconds = max_wait_seconds
         self._queue: WaitQueue[bool] = WaitQueue()
+        self._batch_queue: WaitQueue[bool] = WaitQueue()
 
     @property
     def waiting(self) -> int:
         """The number of turns in the queue."""
         return len(self._queue)
+
+    @property
+    def has_spare(self) -> bool:
+        """True if a turn of a batch may start."""
+        return not self.waiting and self.used < max(1, self.limit - 1)
 
     def acquire(self, ticket: Ticket[bool]) -> None:
         """Take a slot; wait in the queue if none is free. Raises TooManyTurns, or the error of `ticket.cancel`."""
@@ -116,7 +126,21 @@ class Slots:
         finally:
             self._queue.leave(ticket)
 
+    def acquire_spare(self, ticket: Ticket[bool]) -> None:
+        """Take a slot for a turn of a batch; wait until one is to spare. Raises the error of `ticket.cancel`."""
+        self._batch_queue.join(ticket)
+        self._serve_batches()
+        try:
+            ticket.wait()
+        finally:
+            self._batch_queue.leave(ticket)
+
     def release(self) -> None:
         """Return a slot. The turn that has waited longest gets it."""
         if not self._queue.serve(True):
             self.used -= 1
+            self._serve_batches()
+
+    def _serve_batches(self) -> None:
+        while self.has_spare and self._batch_queue.serve(True):
+            self.used += 1

@@ -45,6 +45,19 @@ class Allowance:
         """Return these limits, replaced by the limits in `own`. Names that a later version wrote are ignored."""
         return replace(self, **{name: own[name] for name in LIMIT_NAMES if name in own}) if own else self
 
+    def for_batches(self) -> Allowance:
+        """Return the part of the limits per minute and at once that batches may use, so that other requests go on.
+
+        >>> Allowance(requests_per_minute=100, answers_at_once=5).for_batches().answers_at_once
+        4
+        """
+        return replace(
+            self,
+            requests_per_minute=-(-self.requests_per_minute // 2),
+            tokens_per_minute=-(-self.tokens_per_minute // 2),
+            answers_at_once=max(min(self.answers_at_once, 1), self.answers_at_once - 1),
+        )
+
 
 LIMIT_NAMES = tuple(field.name for field in fields(Allowance))
 

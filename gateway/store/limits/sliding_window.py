@@ -63,23 +63,25 @@ class RateLimitWindow:
 
 
 def count_request(
-    storage: WindowStorage, item: RateLimitItem, client: str, scope: str
+    storage: WindowStorage, item: RateLimitItem, client: str, scope: str, reserve: int = 0
 ) -> tuple[bool, RateLimitWindow]:
     """Count a request if there is room. Return whether there was, and the window after that.
 
-    Raise the storage's errors.
+    `reserve` requests of the limit are kept for others. Raise the storage's errors.
     """
-    is_admitted, counts = storage.hit(item.key_for(client, scope), item.amount, item.get_expiry())
-    return is_admitted, _create_window(item, counts)
+    limit = item.amount - reserve
+    is_admitted, counts = storage.hit(item.key_for(client, scope), limit, item.get_expiry())
+    return is_admitted, _create_window(item, counts, limit)
 
 
 def read_window(storage: WindowStorage, item: RateLimitItem, client: str, scope: str) -> RateLimitWindow:
     """Return a client's window without counting. Raise the storage's errors."""
-    return _create_window(item, storage.get_sliding_window(item.key_for(client, scope), item.get_expiry()))
+    counts = storage.get_sliding_window(item.key_for(client, scope), item.get_expiry())
+    return _create_window(item, counts, item.amount)
 
 
-def _create_window(item: RateLimitItem, counts: WindowCounts) -> RateLimitWindow:
+def _create_window(item: RateLimitItem, counts: WindowCounts, limit: int) -> RateLimitWindow:
     previous, previous_left, current, current_left = counts
     period = item.get_expiry()
     seconds = current_left - period if current_left else previous_left
-    return RateLimitWindow(item.amount, period, previous, current, max(0.0, seconds))
+    return RateLimitWindow(limit, period, previous, current, max(0.0, seconds))
