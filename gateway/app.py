@@ -12,14 +12,17 @@ from gateway.api.dashboard import views as dashboard
 from gateway.api.hooks.chain import install_hooks
 from gateway.api.hooks.errors import GatewayApi
 from gateway.api.http.context import attach_services
+from gateway.api.http.in_process import InProcessSender
 from gateway.api.http.lean_flask import LeanFlask, add_cors
 from gateway.api.http.paths import repair_paths
 from gateway.api.openapi import docs
 from gateway.api.openapi.description import HEADERS, CompleteOperations, make_options
 from gateway.api.views import (
+    batches,
     chat,
     completions,
     files,
+    message_batches,
     messages,
     meta,
     metrics,
@@ -40,6 +43,8 @@ VIEWS = (
     messages,
     completions,
     models,
+    batches,
+    message_batches,
     sessions,
     projects,
     project_files,
@@ -70,8 +75,8 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
     """
     settings = settings or load()
     _configure_logs(settings)
-    services = build_services(settings, now)
     app = LeanFlask("gateway", static_folder=None)
+    services = build_services(settings, now, InProcessSender(app))
     app.config.update(
         API_TITLE=TITLE,
         API_VERSION=VERSION,
@@ -91,9 +96,9 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
 
 
 def _register_blueprints(app: Flask, settings: Settings) -> None:
-    plugin = CompleteOperations(
-        app, PUBLIC, [messages.blueprint.name], [models.blueprint.name, files.blueprint.name]
-    )
+    anthropic = [messages.blueprint.name, message_batches.blueprint.name]
+    both = [models.blueprint.name, files.blueprint.name]
+    plugin = CompleteOperations(app, PUBLIC, anthropic, both)
     api = GatewayApi(app, spec_kwargs={**make_options(settings), "extra_plugins": [plugin]})
     for module in (*VIEWS, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)

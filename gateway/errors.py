@@ -27,9 +27,11 @@ GatewayError
 │   │   ├── ProjectFileNotFound
 │   │   ├── StoredFileNotFound
 │   │   ├── ResponseNotFound
+│   │   ├── BatchNotFound
 │   │   └── SessionNotFound
 │   ├── MethodNotAllowed 405
 │   ├── NotServed 501
+│   ├── BatchNotActive 409
 │   ├── TurnStopped 409
 │   └── SessionBusy 409
 ├── RateLimited 429
@@ -211,8 +213,16 @@ class ResponseNotFound(NotFound, code="response_not_found"):
     """No stored response of this client has this id."""
 
 
+class BatchNotFound(NotFound, code="batch_not_found"):
+    """No batch of this client has this id."""
+
+
 class SessionNotFound(NotFound, code="session_not_found"):
     """No session of this client has this id, or it has expired."""
+
+
+class BatchNotActive(ClientError, status=409, code="batch_not_active"):
+    """The batch is over, or not over yet, so this cannot be done with it."""
 
 
 class MethodNotAllowed(ClientError, status=405, code="method_not_allowed"):

@@ -180,6 +180,22 @@ class Settings:
     )
     files_ttl_days: int = setting(30, "Days after which files are deleted.", at_least(1))
 
+    max_batch_answers: int = setting(
+        2,
+        "Answers of [batches](batches.md) that are written at the same time, per worker. They only use slots that "
+        "other requests leave free. 0 means that this gateway works on no batches.",
+        section="Batches",
+    )
+    max_batch_requests: int = setting(50_000, "Requests of one batch. Larger ones fail.", at_least(1))
+    max_batches_in_progress: int = setting(
+        20, "Batches of one key that are not over. More get 429. 0 means no limit."
+    )
+    batches_ttl_days: int = setting(
+        30,
+        "Days after which ended batches, and the results of batches of messages, are deleted.",
+        at_least(1),
+    )
+
     project_root: Path = setting(
         Path("data/projects"),
         "Folder that contains the folders of all [projects](projects.md). Use it for nothing else.",

@@ -12,6 +12,11 @@ from typing import Any
 
 import gevent
 
+from gateway.answering.batches.callers import BatchCallers
+from gateway.answering.batches.calls import ItemCall, ItemResponse, SendCall
+from gateway.answering.batches.item_runner import ItemRunner
+from gateway.answering.batches.jobs import BatchJobs
+from gateway.answering.batches.runner import BatchRunner
 from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.sessions import SessionTurns
@@ -23,6 +28,8 @@ from gateway.record import RequestSummary
 from gateway.settings import Settings, SettingsError
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import hide_password
+from gateway.store.batch_items import BatchItems
+from gateway.store.batches import Batches
 from gateway.store.database import Store
 from gateway.store.files import FileLimits, Files
 from gateway.store.keys import Keys
@@ -58,6 +65,9 @@ class Services:
     projects: Projects
     folders: ProjectFolders
     files: Files
+    batches: Batches
+    batch_jobs: BatchJobs
+    batch_runner: BatchRunner
     responses: Responses
     response_leases: LeaseKeeper[str]
     sessions: Sessions
@@ -76,8 +86,10 @@ class Services:
             "sessions": self.sessions.delete_expired,
             "responses": self.responses.delete_expired,
             "files": self.files.delete_expired,
+            "batches": self.batch_jobs.delete_expired,
         }
         gevent.spawn(sweep_forever, expiring, self.settings.cleanup_interval_minutes * 60)
+        self.batch_runner.open()
         if self.metrics is not None:
             self.metrics.open()
 
@@ -86,16 +98,24 @@ class Services:
 
         This includes answers whose clients do not read: their greenlets will not get to close them.
         """
+        self.batch_runner.close()
         for answer in list(self.live_answers):
             answer.abandon(ShuttingDown())
         self.session_turns.end_all()
         self.usage_writer.close()
 
 
-def build_services(settings: Settings, now: Callable[[], float] = time.time) -> Services:
+def _send_nowhere(call: ItemCall) -> ItemResponse:
+    raise RuntimeError("These services have no app that could answer the requests of batches.")
+
+
+def build_services(
+    settings: Settings, now: Callable[[], float] = time.time, send_call: SendCall = _send_nowhere
+) -> Services:
     """Build the services of an app. Raises SettingsError if the database cannot be used.
 
-    `now` is the clock of the rate limits in the database, in seconds since 1970; tests replace it.
+    `now` is the clock of the rate limits in the database, in seconds since 1970; tests replace it. `send_call` sends
+    the requests of batches to the app.
     """
     store = _open_store(settings.database_url)
     claude = Claude(settings)
@@ -107,20 +127,39 @@ def build_services(settings: Settings, now: Callable[[], float] = time.time) -> 
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
     metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
+    limits, keys, files = (
+        _build_limits(settings, store, now),
+        Keys(store),
+        Files(store, _file_limits(settings)),
+    )
+    batches, items = Batches(store), BatchItems(store)
+    jobs = BatchJobs(batches, items, files, settings)
     return Services(
         settings=settings,
         store=store,
         claude=claude,
-        keys=Keys(store),
+        keys=keys,
         admin_sessions=AdminSessions(store),
         projects=projects,
         folders=ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE),
-        files=Files(store, _file_limits(settings)),
+        files=files,
+        batches=batches,
+        batch_jobs=jobs,
+        batch_runner=BatchRunner(
+            batches,
+            items,
+            jobs,
+            BatchCallers(keys, settings),
+            ItemRunner(batches, items, send_call, metrics.count_batch_item if metrics else lambda _: None),
+            limits,
+            lambda: claude.has_spare_slot,
+            settings.max_batch_answers,
+        ),
         responses=responses,
         response_leases=LeaseKeeper(responses.renew_leases, responses.find_active),
         sessions=sessions,
         session_turns=SessionTurns(sessions, claims, projects, store_all=settings.store_conversations),
-        limits=_build_limits(settings, store, now),
+        limits=limits,
         usage=usage,
         usage_writer=usage_writer,
         metrics=metrics,

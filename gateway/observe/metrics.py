@@ -79,6 +79,9 @@ class Metrics:
         self._requests = Counter(
             "gateway_requests", "Requests by route and status", ["route", "status"], registry=own
         )
+        self._batch_items = Counter(
+            "gateway_batch_items", "Requests of batches by result", ["result"], registry=own
+        )
         self._answers = _AnswerMetrics(own)
         self._state = _StateMetrics(own)
 
@@ -93,6 +96,10 @@ class Metrics:
     def count_answer(self, record: Record) -> None:
         """Count a finished answer."""
         self._answers.count(record, self._label_model(record.model))
+
+    def count_batch_item(self, outcome: str) -> None:
+        """Count a request of a batch that has a result."""
+        self._batch_items.labels(outcome).inc()
 
     def sample(self) -> None:
         """Set the gauges and counters to the current values."""

@@ -25,7 +25,8 @@ from gateway.schemas.fields import (
 MAX_LABELS = 16
 
 
-def _check_labels(given: dict[str, Any]) -> None:
+def check_labels(given: dict[str, Any]) -> None:
+    """Check `metadata`: a few strings. Raises ValidationError."""
     wrong = {key: ["Expected a string."] for key, text in given.items() if not isinstance(text, str)}
     if wrong:
         raise ValidationError(wrong)
@@ -67,7 +68,7 @@ class ResponsesSchema(LenientSchema):
     text = Object(metadata={"description": "`format`: text, json_object or json_schema."})
     reasoning = Object(metadata={"description": "`effort`, and `summary` to get the model's thinking."})
     metadata = Object(
-        validate=_check_labels,
+        validate=check_labels,
         metadata={"description": "An object of strings that is stored with the response."},
     )
     include = ListOf(

@@ -208,8 +208,8 @@ class FileUpload:
     def __init__(self, files: Files, store: Store, owner: str, file_id: str, is_limited: bool) -> None:
         self._files = files
         self._store = store
+        self.id = file_id
         self._owner = owner
-        self._id = file_id
         self._is_limited = is_limited
         self._buffer = bytearray()
         self._chunks = 0
@@ -243,9 +243,9 @@ class FileUpload:
             "created_at": now,
             "expires_at": now + min(ttl or longest, longest),
         }
-        query = FileRow.update(**change).where(FileRow.id == self._id)
+        query = FileRow.update(**change).where(FileRow.id == self.id)
         self._store.write_single(query.execute)
-        return self._files.get(self._owner, self._id)
+        return self._files.get(self._owner, self.id)
 
     def _store_chunk(self, data: bytes) -> None:
         """Write a chunk. The size of unfinished files counts, too, so that parallel uploads cannot exceed the quota."""
@@ -253,11 +253,11 @@ class FileUpload:
         growth = {"size": FileRow.size + len(data), "expires_at": utc_now() + UNFINISHED_TTL}
 
         def work(db: Any) -> None:
-            if not FileRow.update(**growth).where(FileRow.id == self._id).execute(db):
-                raise file_not_found(self._id)
+            if not FileRow.update(**growth).where(FileRow.id == self.id).execute(db):
+                raise file_not_found(self.id)
             if self._is_limited:
                 self._check_quota(db)
-            FileChunk.insert(file=self._id, position=position, data=data).execute(db)
+            FileChunk.insert(file=self.id, position=position, data=data).execute(db)
 
         self._store.write(work)
         self._chunks += 1

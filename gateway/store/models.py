@@ -279,3 +279,76 @@ class FileChunk(Model):
     class Meta:
         table_name = "file_chunks"
         indexes = ((("file", "position"), True),)
+
+
+class BatchRow(Model):
+    """A batch of requests, of the API `kind` ("openai" or "anthropic"). The statuses are named as OpenAI names them.
+
+    `key_id`, `address`, `client` and `headers` describe the request that created it; its items run in that name.
+    `waiting` says why no item runs until `waits_until`. The worker that validates or finishes the batch has a lease
+    until `leased_until`.
+    """
+
+    id = CleanTextField(primary_key=True)
+    owner = CleanTextField()
+    kind = CleanTextField()
+    endpoint = CleanTextField()
+    status = CleanTextField()
+    completion_window = CleanTextField()
+    input_file_id = CleanTextField(null=True)
+    output_file_id = CleanTextField(null=True)
+    error_file_id = CleanTextField(null=True)
+    output_seconds = BigIntegerField(null=True)
+    metadata = JsonField(null=True)
+    errors = JsonField(null=True)
+    model = CleanTextField(null=True)
+    key_id = CleanTextField(null=True)
+    address = CleanTextField()
+    client = CleanTextField()
+    headers = JsonField(default=dict)
+    created_at = MomentField()
+    expires_at = MomentField()
+    in_progress_at = MomentField(null=True)
+    finalizing_at = MomentField(null=True)
+    cancelling_at = MomentField(null=True)
+    ended_at = MomentField(null=True)
+    waiting = JsonField(null=True)
+    waits_until = MomentField(null=True)
+    lease_id = CleanTextField(null=True)
+    leased_until = MomentField(null=True)
+    total = BigIntegerField(default=0)
+    succeeded = BigIntegerField(default=0)
+    errored = BigIntegerField(default=0)
+    canceled = BigIntegerField(default=0)
+    expired = BigIntegerField(default=0)
+    input_tokens = BigIntegerField(default=0)
+    cached_tokens = BigIntegerField(default=0)
+    output_tokens = BigIntegerField(default=0)
+    thinking_tokens = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "batches"
+        indexes = ((("owner", "kind", "created_at"), False), (("status",), False), (("ended_at",), False))
+
+
+class BatchItem(Model):
+    """A request of a batch, and its result. The ids are in the order of the requests.
+
+    An item without an `outcome` may be taken from `available_at` on. The worker that has taken it writes its `lease_id`
+    and moves `available_at` to the end of the lease. `body` is the request as JSON, and `result` the line of the
+    results; `body` is emptied when there is a result.
+    """
+
+    id = AutoField()
+    batch = ForeignKeyField(BatchRow, on_delete="CASCADE", index=False)
+    custom_id = CleanTextField()
+    body = CleanTextField()
+    available_at = DoubleField(default=0.0)
+    lease_id = CleanTextField(null=True, index=True)
+    tries = BigIntegerField(default=0)
+    outcome = CleanTextField(null=True)
+    result = CleanTextField(null=True)
+
+    class Meta:
+        table_name = "batch_items"
+        indexes = ((("batch", "custom_id"), True),)

@@ -17,7 +17,6 @@ CALLS = [
     ("GET", "/v1/fine_tuning/jobs"),
     ("DELETE", "/v1/vector_stores/vs_1"),
     ("POST", "/v1/uploads"),
-    ("POST", "/v1/batches"),
     ("POST", "/v1/fine_tuning/jobs"),
     ("POST", "/v1/assistants"),
     ("POST", "/v1/threads/runs"),

@@ -265,7 +265,7 @@ def test_gateway_errors_have_the_shape_of_anthropic(gateway: Gateway) -> None:
     assert error_for("POST", "/v1/messages?beta=true", content="{no json")[:2] == (400, invalid)
     assert error_for("GET", "/v1/messages")[:2] == (405, invalid)
     assert error_for("POST", "/v1/messages/nothing")[:2] == (404, "not_found_error")
-    assert error_for("POST", "/v1/messages/batches")[:2] == (501, invalid)
+    assert error_for("POST", "/v1/messages/batches")[:2] == (400, invalid)
     anthropic_client = {"anthropic-version": "2023-06-01"}
     assert error_for("GET", "/v1/nothing", headers=anthropic_client)[:2] == (404, "not_found_error")
     # Chat completions keep the shape of OpenAI, even with the header of an Anthropic client.

@@ -9,8 +9,7 @@ import hmac
 
 from flask import Response, request
 
-from gateway.answering.caller import Identity
-from gateway.api.hooks import auth
+from gateway.answering.caller import Identity, identity_of
 from gateway.api.http.context import get_caller, get_services, get_state
 from gateway.errors import Forbidden
 from gateway.store.admin_sessions import LIFETIME
@@ -28,7 +27,7 @@ def find_signed_in_identity() -> Identity | None:
     if token is None or key is None:
         return None
     get_state().dashboard_token = token
-    return auth.identity_of(key)
+    return identity_of(key)
 
 
 def check_access() -> None:

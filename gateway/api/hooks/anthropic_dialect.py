@@ -15,7 +15,7 @@ MESSAGES_PATH = "/v1/messages"
 _SHARED_PATHS = ("/v1/models", "/v1/files")
 
 # These paths always speak OpenAI's dialect, even if the client sends Anthropic's headers.
-_OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/responses")
+_OPENAI_PATHS = ("/v1/chat/", "/v1/completions", "/v1/responses", "/v1/batches")
 
 
 def init_app(app: Flask) -> None:

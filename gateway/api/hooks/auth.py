@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 
 from flask import Flask, request
 
-from gateway.answering.caller import Caller, Identity, derive_owner_id
+from gateway.answering.caller import Caller, Identity, configured_identity, derive_owner_id, identity_of
 from gateway.answering.services import Services
 from gateway.api.http.context import get_state
 from gateway.errors import InvalidKey, MissingKey
 from gateway.settings import SettingsError
 from gateway.store import key_secrets
-from gateway.store.keys import Key, Keys
+from gateway.store.keys import Keys
 
 SIGN_IN = "dashboard.sign_in"  # the only endpoint that takes a key from a form
 
@@ -39,6 +39,10 @@ def init_app(
     def authenticate() -> None:
         is_unknown = request.endpoint is None  # the response will be a 404 or 405
         if is_unknown or request.method == "OPTIONS" or request.blueprint in public:
+            return
+        call = get_state().call
+        if call is not None:
+            get_state().caller = call.caller
             return
         identity = None
         if settings.require_auth:
@@ -72,13 +76,6 @@ def _drop_scheme(value: str) -> str:
     return _BEARER.sub("", value.strip())
 
 
-def identity_of(key: Key) -> Identity:
-    """Return the identity of a key in the database."""
-    return Identity(
-        key.id, key.name, key.is_admin, key.allowed_models, key.allowed_projects, dict(key.limits)
-    )
-
-
 def _make_caller(identity: Identity | None) -> Caller:
     # Without REQUIRE_AUTH, clients may send the credential of another server under any scheme.
     credential = (
@@ -102,7 +99,7 @@ def _identify(configured: Collection[str], keys: Keys) -> Identity:
     for key, digest in digests.items():
         if any([hmac.compare_digest(digest, known) for known in configured]):  # noqa: C419  all, in constant time
             get_state().valid_key = key
-            return Identity(id=f"env_{digest[:16]}", name="API_KEYS")
+            return configured_identity(key)
     for key in sent:
         found = keys.find(key)
         if found is not None:

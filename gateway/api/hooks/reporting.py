@@ -46,6 +46,8 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
             record=state.answer.record if state.answer else None,
             content=_find_content(state) if services.settings.log_content else {},
         )
+        if state.call is not None:
+            state.call.summary = summary
         for observer in services.request_observers:
             observer(summary)
 

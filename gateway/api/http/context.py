@@ -11,6 +11,7 @@ from typing import Any, cast
 from flask import Flask, current_app, g, request
 
 from gateway.answering import answer as answering
+from gateway.answering.batches.calls import ItemCall
 from gateway.answering.caller import Caller
 from gateway.answering.limits import Admission, ClientLimits
 from gateway.answering.metering import MeteredAnswer
@@ -21,6 +22,8 @@ from gateway.store.projects import ProjectRecord
 from gateway.turn import Turn
 
 _EXTENSION = "gateway"
+#: The variable of the WSGI environment in which `in_process` passes a request of a batch.
+CALL_VARIABLE = "gateway.call"
 
 
 @dataclass(slots=True)
@@ -29,7 +32,7 @@ class RequestState:
 
     `caller` is None until the request is authenticated. `dashboard_token` is the session cookie that authenticated it;
     "" for a key.
-    `valid_key` is the API key that authenticated it.
+    `valid_key` is the API key that authenticated it. `call` is set for a request of a batch.
     """
 
     request_id: str
@@ -43,6 +46,7 @@ class RequestState:
     body: bytes | None = None
     answer: MeteredAnswer | None = None
     error: GatewayError | None = None
+    call: ItemCall | None = None
 
 
 def attach_services(app: Flask, services: Services) -> None:
@@ -67,7 +71,7 @@ def get_services() -> Services:
 
 def begin_request(request_id: str) -> None:
     """Create the state of the request. The first hook calls this."""
-    g.state = RequestState(request_id)
+    g.state = RequestState(request_id, call=request.environ.get(CALL_VARIABLE))
 
 
 def get_state() -> RequestState:
@@ -103,4 +107,6 @@ def start_answer(
         stream=stream,
         project=project,
     )
+    if state.call is not None:
+        state.call.attach_answer(state.answer)
     return state.answer

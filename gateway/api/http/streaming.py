@@ -69,9 +69,9 @@ def send_answer(
     """Wait for the whole answer and send it as one JSON body.
 
     After KEEPALIVE_WHOLE_ANSWERS_SECONDS the response begins with white space, which JSON allows. From then on the
-    status is 200, so an error is only in the body.
+    status is 200, so an error is only in the body. Requests of batches need neither.
     """
-    seconds = get_services().settings.keepalive_whole_answers_seconds
+    seconds = 0.0 if get_state().call else get_services().settings.keepalive_whole_answers_seconds
     slow_at = get_state().started_at + seconds if seconds else math.inf
     batches, started = iter(answer), None
     with translated_errors(collector.field_names), contextlib.ExitStack() as stack:

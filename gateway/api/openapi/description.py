@@ -38,6 +38,7 @@ _ANY = (GatewayError,)
 _GUARDED = (errors.MissingKey, errors.InvalidKey, errors.LimitReached, errors.StoreError)
 _WITH_BODY = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedEncoding)
 _PARAMETERS = {
+    "batch_id": ("A batch's id.", None),
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
     "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),

@@ -69,6 +69,12 @@ MESSAGE = name_examples(
 )
 COUNT = _BASE
 INPUT_TOKENS = {"model": "haiku", "input": "Say hello."}
+BATCH = {
+    "input_file_id": "file-0123456789abcdef0123456789abcdef",
+    "endpoint": "/v1/chat/completions",
+    "completion_window": "24h",
+}
+MESSAGE_BATCH = {"requests": [{"custom_id": "first", "params": _LIMITED}]}
 SESSION = {"title": "Plans for the garden", "model": "haiku", "system_prompt": "Answer in one sentence."}
 TITLE = {"title": "Plans for the balcony"}
 PROJECT = {"name": "Garden", "description": "What grows where."}

@@ -25,6 +25,8 @@ def show_index() -> dict[str, Any]:
             "messages": "/v1/messages",
             "completions": "/v1/completions",
             "files": "/v1/files",
+            "batches": "/v1/batches",
+            "message_batches": "/v1/messages/batches",
             "models": "/v1/models",
             "sessions": "/v1/sessions",
             "projects": "/v1/projects",

@@ -12,7 +12,6 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FAMILIES = {
     "assistants": "assistants",
     "audio": "speech and transcriptions",
-    "batches": "batches",
     "chatkit": "ChatKit",
     "containers": "containers",
     "content_provenance_checks": "content provenance checks",
@@ -26,7 +25,6 @@ FAMILIES = {
     "fine_tuning": "fine-tuning",
     "images": "images",
     "live": "live sessions",
-    "messages/batches": "batches of messages",
     "moderations": "moderations",
     "organization": "administration of an organization",
     "realtime": "realtime sessions",
