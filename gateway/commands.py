@@ -1,9 +1,10 @@
-"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate` and `python -m gateway usage`.
+"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate`, `usage` and `connect`.
 
 For example:
 
     python -m gateway keys create alice --usd-per-day 5
     python -m gateway usage --by key --days 7
+    python -m gateway connect codex
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,11 @@ from typing import Any
 
 import click
 
+from gateway.answering.client_setup import KEY_TO_FILL_IN, local_address, values_for
+from gateway.claude.catalog import ModelCatalog
+from gateway.client_recipes.catalog import BY_NAME, RECIPES
+from gateway.client_recipes.recipe import PATHS, fill_recipe
+from gateway.client_recipes.show import to_text
 from gateway.errors import GatewayError, KeyNotFound
 from gateway.record import GROUPS, GroupBy
 from gateway.settings import SettingsError, load
@@ -76,7 +82,7 @@ class GatewayCommands(click.Group):
 
 @click.group(cls=GatewayCommands)
 def main() -> None:
-    """Manage clients' keys and show their usage. The gateway's settings apply."""
+    """Manage clients' keys, show their usage, and set clients up. The gateway's settings apply."""
 
 
 @main.group()
@@ -196,6 +202,28 @@ def usage(by: GroupBy, days: int) -> None:
     heading = (by.upper(), *USAGE_HEADINGS)
     total = ("TOTAL", *_format_figures(sum_figures(groups)))
     click.echo(_format_table([heading, *rows, total], numbers=True))
+
+
+@main.command()
+@click.argument("client", required=False, type=click.Choice(list(BY_NAME)), metavar="[CLIENT]")
+@click.option("--address", help="Address of the gateway as the client reaches it.  [default: this machine]")
+@click.option("--key", help="API key of the client.")
+@click.option("--model", help="Model to use.  [default: DEFAULT_MODEL, or sonnet]")
+def connect(client: str | None, address: str | None, key: str | None, model: str | None) -> None:
+    """Show what to enter or write so that CLIENT uses this gateway. Without CLIENT, list the clients."""
+    if client is None:
+        rows = [(recipe.name, recipe.title, PATHS[recipe.dialect]) for recipe in RECIPES]
+        click.echo(_format_table([("NAME", "CLIENT", "ENDPOINT"), *rows]))
+        return
+    settings = load()
+    catalog = ModelCatalog(
+        settings.claude_code_api_models_path, settings.default_model, settings.model_patterns
+    )
+    reached = (address or local_address(settings)).rstrip("/").removesuffix("/v1")
+    values = values_for(settings, catalog, reached, key=key, model=model)
+    click.echo(to_text(fill_recipe(BY_NAME[client], values)), nl=False)
+    if values.key == KEY_TO_FILL_IN:
+        click.echo(f"To get a key: python -m gateway keys create {client}", err=True)
 
 
 def _format_group(group: UsageGroup) -> str:

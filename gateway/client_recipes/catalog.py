@@ -1,7 +1,12 @@
 """All recipes, in the order of the clients page."""
 
-from gateway.client_recipes import codex, opencode
+from gateway.client_recipes import codex, editors, opencode, python_sdks
 from gateway.client_recipes.recipe import Recipe
 
-RECIPES: tuple[Recipe, ...] = (*codex.RECIPES, *opencode.RECIPES)
+RECIPES: tuple[Recipe, ...] = (
+    *codex.RECIPES,
+    *opencode.RECIPES,
+    *editors.RECIPES,
+    *python_sdks.RECIPES,
+)
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}

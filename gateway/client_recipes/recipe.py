@@ -14,6 +14,14 @@ from typing import Literal
 
 Dialect = Literal["chat", "responses", "messages", "completions"]
 
+#: The endpoint of each dialect.
+PATHS: dict[Dialect, str] = {
+    "chat": "/v1/chat/completions",
+    "responses": "/v1/responses",
+    "messages": "/v1/messages",
+    "completions": "/v1/completions",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -39,7 +47,7 @@ class Recipe:
 
     `name` is its name on the command line, such as `codex`; `title` the client's own. `intro` and `notes` are Markdown.
     `environment`, `files` and `fields` (labels of a form, in their order) are to be set; an SDK has `code`
-    instead. `command` starts the client.
+    instead. `command` starts the client. `tested` says how the tests cover a client that they cannot run.
     """
 
     name: str
@@ -53,6 +61,7 @@ class Recipe:
     language: str = ""
     command: str = ""
     notes: str = ""
+    tested: str = ""
 
 
 def fill(template: str, values: Values) -> str:

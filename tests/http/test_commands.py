@@ -1,4 +1,4 @@
-"""The command line: `python -m gateway keys …` and `python -m gateway usage …`."""
+"""The command line: `python -m gateway keys …`, `usage …` and `connect …`."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.client_recipes.catalog import RECIPES
 from gateway.commands import main
 from gateway.store.keys import Keys
 from gateway.store.usage import UsageTable
@@ -118,3 +119,42 @@ def test_usage_is_a_table_with_aligned_columns_and_a_total(run: Run, usage_table
     assert len({len(line) for line in (heading, alice, no_key, sums)}) == 1
     assert len(lines()) == 4  # two days
     assert run("usage", "--days", "0").exit_code == 2
+
+
+# Connect
+
+
+def test_connect_lists_clients(run: Run) -> None:
+    listed = run("connect").output
+    assert re.search(r"^codex +Codex CLI +/v1/responses$", listed, re.M)
+    assert len(listed.splitlines()) == len(RECIPES) + 1
+
+
+def test_connect_shows_a_client_with_address_key_and_model(run: Run) -> None:
+    options = ("--address", "https://gateway.example/v1/", "--key", "sk-1", "--model", "opus")
+    shown = run("connect", "codex", *options).output
+    assert 'base_url = "https://gateway.example/v1"\n' in shown
+    assert 'model = "opus"\n' in shown
+    assert "export GATEWAY_API_KEY=sk-1\n" in shown
+
+
+def test_connect_uses_the_settings_of_the_gateway(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "8123")
+    monkeypatch.setenv("DEFAULT_MODEL", "haiku")
+    shown = run("connect", "codex").stdout
+    assert 'base_url = "http://localhost:8123/v1"\n' in shown
+    assert 'model = "haiku"\n' in shown
+    assert "=unused\n" in shown
+    monkeypatch.setenv("REQUIRE_AUTH", "true")
+    asked = run("connect", "codex")
+    assert "=YOUR_KEY\n" in asked.stdout
+    assert "python -m gateway keys create codex" in asked.stderr
+
+
+def test_connect_rejects_unknown_clients_and_models(run: Run) -> None:
+    unknown = run("connect", "netscape")
+    assert unknown.exit_code == 2
+    assert "'codex'" in unknown.output
+    refused = run("connect", "codex", "--model", "gpt-17")
+    assert refused.exit_code == 1
+    assert "The model 'gpt-17' is not supported." in refused.output

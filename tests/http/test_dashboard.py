@@ -6,6 +6,7 @@ tests/ops/test_dashboard_browser.py uses the page in a browser.
 import re
 from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
+from html import unescape
 from typing import Any
 
 import pytest
@@ -104,3 +105,11 @@ def test_page_is_shown_when_the_database_fails(api: Api, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(UsageTable, "sum_by", fail)
     assert "The database is unavailable" in dashboard_page(api)
+
+
+def test_clients_are_set_up_with_the_address_of_the_page(api: Api) -> None:
+    shown = unescape(dashboard_page(api, host="gateway.example", x_forwarded_proto="https"))
+    assert 'base_url = "https://gateway.example/v1"' in shown
+    assert "<td><code data-copy>https://gateway.example/v1</code></td>" in shown
+    assert "export GATEWAY_API_KEY=unused" in shown
+    assert "Choose a cheap task model, such as <code>haiku</code>" in shown

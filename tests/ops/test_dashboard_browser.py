@@ -126,6 +126,21 @@ def test_page_says_when_the_gateway_cannot_be_reached(gateway: Gateway, browser:
     browser.wait_for("document.getElementById('stale').hidden")
 
 
+@needs_browser
+def test_setup_of_a_client_is_copied(gateway: Gateway, browser: Browser) -> None:
+    browser.open(f"{gateway.url}/dashboard")
+    browser.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    browser.wait_for("!!document.querySelector('.client .copy')")
+    browser.run("document.querySelector('.client').open = true")
+    browser.run("document.querySelector('.client pre + .copy').click()")
+    browser.wait_for("document.querySelector('.client pre + .copy').textContent == 'Copied'")
+    copied = browser.call("Runtime.evaluate", expression="navigator.clipboard.readText()", awaitPromise=True)[
+        "result"
+    ]["value"]
+    assert copied == browser.run("document.querySelector('.client pre').textContent")
+    assert f'base_url = "{gateway.url}/v1"' in copied
+
+
 def png() -> bytes:
     """Return a PNG of a small red square."""
 

@@ -15,9 +15,13 @@ def sign_in(api: Api, key: str, url: str = "/dashboard", **headers: Any) -> http
     return api.post(url, data={"key": key}, headers=HTML | headers)
 
 
-def dashboard_page(api: Api) -> str:
-    """Return the page as a browser sees it. Raise AssertionError unless the status is 200."""
-    answer = api.get("/dashboard", headers=HTML)
+def dashboard_page(api: Api, **headers: str) -> str:
+    """Return the page as a browser sees it. Raise AssertionError unless the status is 200.
+
+    `headers` have underscores in their names.
+    """
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = api.get("/dashboard", headers=HTML | more)
     assert answer.status_code == 200, answer.text
     return answer.text
 

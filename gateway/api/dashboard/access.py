@@ -55,10 +55,17 @@ def open_session(response: Response) -> Response:
         path=PATH,
         httponly=True,
         samesite="Strict",
-        # Any client can send this header, but all it can do is to make its own cookie stricter.
-        secure=request.is_secure or request.headers.get("x-forwarded-proto") == "https",
+        secure=is_https(),
     )
     return response
+
+
+def is_https() -> bool:
+    """Return whether the browser uses https, as far as a proxy says.
+
+    Any client can send this header, but it only changes the client's own page and makes its own cookie stricter.
+    """
+    return request.is_secure or request.headers.get("x-forwarded-proto") == "https"
 
 
 def close_session(response: Response) -> Response:

@@ -7,10 +7,16 @@ from dataclasses import Field, dataclass, fields
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
+from flask import request
+
+from gateway.answering.client_setup import values_for
 from gateway.answering.metering import MeteredAnswer
 from gateway.api.dashboard import charts
-from gateway.api.dashboard.access import make_csrf_token
+from gateway.api.dashboard.access import is_https, make_csrf_token
 from gateway.api.http.context import get_caller, get_services
+from gateway.client_recipes.catalog import RECIPES
+from gateway.client_recipes.recipe import Recipe, fill_recipe
+from gateway.client_recipes.show import Block, blocks_of, by_title
 from gateway.errors import StoreError
 from gateway.settings import VERSION, Settings
 from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
@@ -49,6 +55,7 @@ def collect_page_values() -> dict[str, Any]:
         "kinds": KINDS,
         "settings": settings_in_force(settings),
         "models": get_services().claude.catalog.all(),
+        "clients": _clients(settings),
     }
 
 
@@ -69,6 +76,14 @@ def collect_live_values() -> dict[str, Any]:
         ],
         "answers": [_show_answer(answer) for answer in answers],
     }
+
+
+def _clients(settings: Settings) -> list[tuple[str, list[tuple[Recipe, tuple[Block, ...]]]]]:
+    """Return the clients' recipes with the address of this request, each with its blocks to copy."""
+    scheme = "https" if is_https() else request.scheme
+    values = values_for(settings, get_services().claude.catalog, f"{scheme}://{request.host}")
+    filled = [fill_recipe(recipe, values) for recipe in RECIPES]
+    return [(title, [(mode, blocks_of(mode)) for mode in modes]) for title, modes in by_title(filled)]
 
 
 def settings_in_force(settings: Settings) -> list[Setting]:

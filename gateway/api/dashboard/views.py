@@ -8,6 +8,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as AnyResponse
 
 from gateway.api.dashboard import access, charts
+from gateway.api.dashboard.markdown import inline_markdown
 from gateway.api.dashboard.page import collect_live_values, collect_page_values
 from gateway.api.hooks.errors import respond_with_error
 from gateway.api.http.context import get_caller, get_services
@@ -39,6 +40,7 @@ trial.before_request(access.check_access)
 trial.add_url_rule("", view_func=chat.create_chat_completion, methods=["POST"])
 for _filter in (charts.format_number, charts.format_dollars, charts.format_seconds, charts.percent_of):
     blueprint.add_app_template_filter(_filter)
+blueprint.add_app_template_filter(inline_markdown)
 
 
 @blueprint.get("/dashboard")
