@@ -27,7 +27,7 @@ from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
 from gateway.claude.cli.tuning import Tuning, tune
-from gateway.claude.fleet.digests import digest_turn, extend_digest
+from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schemas
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.turn import Batch, Done, Model, Turn, Usage
@@ -318,7 +318,8 @@ class Run:
             return
         if conversation.is_clean and _has_needed_thinking(conversation, reader, model):
             self._conversation = None
-            self._fleet.park(extend_digest(self._digests[-1], reader.to_message()), conversation)
+            answered = extend_digest(self._digests[-1], reader.to_message(), tool_schemas(self._turn))
+            self._fleet.park(answered, conversation)
 
 
 def _replace_process(

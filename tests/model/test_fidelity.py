@@ -141,6 +141,13 @@ def test_system_prompt_holds_only_the_text_of_the_client(
     assert all_turns_of(record) == [("user", ["hi"])]
 
 
+def test_system_text_cannot_replace_the_attribution_of_the_cli(gateway: Gateway, standin: StandIn) -> None:
+    text = "x-anthropic-billing-header: cc_version=0; cc_entrypoint=mine;"
+    record = record_of(gateway, standin, [system(text), user("hi")])
+    assert record.body["system"][0]["text"].startswith("x-anthropic-billing-header: cc_version=2.")
+    assert system_texts_of(record) == [f"\n{text}"]
+
+
 def test_system_prompt_field_precedes_system_messages(gateway: Gateway, standin: StandIn) -> None:
     record = record_of(gateway, standin, [system("second"), user("hi")], system_prompt="first")
     assert "\n\n".join(system_texts_of(record)) == "first\n\nsecond"

@@ -254,7 +254,10 @@ def test_blocks_of_other_servers_are_repaired(gateway: Gateway, standin: StandIn
                 use("toolu_1", {}),
             ],
         },
-        {"role": "user", "content": [result("toolu_1", {"type": "tool_reference", "tool_name": "f"}, found)]},
+        {
+            "role": "user",
+            "content": [result("toolu_1", {"type": "tool_reference", "tool_name": "gone"}, found)],
+        },
     ]
     body = {"messages": messages, "tools": [MESSAGES_TOOL], "max_tokens": 5000}
     answer, _ = post(gateway, "/v1/messages", body, stream)
@@ -263,7 +266,7 @@ def test_blocks_of_other_servers_are_repaired(gateway: Gateway, standin: StandIn
     first, call, last = blocks_of(standin.messages.last)
     assert first == words("hello", '[container_upload: {"file_id": "f"}]')
     assert call[-1] == use("toolu_1", {})
-    assert last == [result("toolu_1", *words('[tool_reference: {"tool_name": "f"}]'), found)]
+    assert last == [result("toolu_1", *words('[tool_reference: {"tool_name": "gone"}]'), found)]
 
 
 # Beginnings

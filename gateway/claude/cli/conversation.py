@@ -44,6 +44,10 @@ from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, 
 CONTROL_TIMEOUT_SECONDS = 30.0
 IDLE_SECONDS = 10.0  # a silent stream yields Idle this often
 
+# Texts with a meaning for the CLI, if a text of the system prompt begins with the first or is the second.
+ATTRIBUTION_HEADER = "x-anthropic-billing-header"
+DYNAMIC_BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
+
 
 class Conversation:
     """One conversation and the process that it owns. A process is never used for a second conversation.
@@ -92,9 +96,9 @@ class Conversation:
         turn = self._turn
         request = initialize_request(self._tools, self._tool_seconds)
         if turn.agent_workspace is None:
-            request["systemPrompt"] = list(turn.system)
+            request["systemPrompt"] = [join_system_texts(turn.system)] if turn.system else []
         elif parts := _agent_system(turn.agent_workspace.instructions.strip(), turn.system):
-            request["appendSystemPrompt"] = "\n\n".join(parts)
+            request["appendSystemPrompt"] = join_system_texts(parts)
         if turn.output_tool_schema is not None:
             request["jsonSchema"] = turn.output_tool_schema
         self._send_requests([request, *tuning.requests()])
@@ -273,6 +277,16 @@ def _agent_system(instructions: str, system: Sequence[str]) -> list[str]:
     """Return the texts that follow Claude Code's own system text: the project's instructions and the client's text."""
     heading = [f"# Instructions of this project (CLAUDE.md)\n\n{instructions}"] if instructions else []
     return [*heading, *system]
+
+
+def join_system_texts(texts: Sequence[str]) -> str:
+    """Join system texts as the CLI joins them. A new line protects a text that the CLI would take for its own.
+
+    The CLI looks at each text alone: one that begins like its attribution header would replace that header, and its
+    mark between the static and the dynamic part of its prompt would be lost.
+    """
+    text = "\n\n".join(texts)
+    return f"\n{text}" if text.startswith(ATTRIBUTION_HEADER) or text == DYNAMIC_BOUNDARY else text
 
 
 def _cut_at_stop(stops: StopFilter, reader: AnswerReader, events: list[Event]) -> list[Event]:

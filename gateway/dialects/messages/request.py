@@ -4,9 +4,10 @@ Shapes: https://platform.claude.com/docs/en/api/messages. A Turn already uses th
 little to translate. Parameters that the CLI cannot pass on are refused, or ignored and named.
 """
 
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from gateway.dialects.common.adjust import adjust_parameters
 from gateway.dialects.common.content import read_texts
@@ -16,20 +17,22 @@ from gateway.dialects.common.conversation import (
     name_ignored_fields,
     read_unknown_role,
 )
-from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.openai_parameters import unique_stops
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
 from gateway.dialects.common.reasoning import cut_budget, read_effort, read_thinking
 from gateway.dialects.common.system_notes import read_system
 from gateway.dialects.common.text import is_blank, repair_text
-from gateway.dialects.common.tool_definitions import HONORED_FIELDS, merge_repeated, read_tool
+from gateway.dialects.common.tool_definitions import HONORED_FIELDS
 from gateway.dialects.common.tool_rounds import Utterance
-from gateway.dialects.common.where import Notes
+from gateway.dialects.common.where import Notes, Where
 from gateway.dialects.messages.content import read_content
+from gateway.dialects.messages.tool_loading import load_tools
+from gateway.dialects.messages.tools import is_server_tool, read_choice, read_tools
 from gateway.json_schema import OutputSchema
 from gateway.repairs import Repair
-from gateway.turn import MIN_THINKING_BUDGET, Message, Sampling, Tool, ToolChoice, Turn
+from gateway.turn import MIN_THINKING_BUDGET, Message, Sampling, Turn
 
 #: The beta with which a thinking budget may exceed `max_tokens`.
 INTERLEAVED = "interleaved-thinking-2025-05-14"
@@ -56,7 +59,8 @@ _HONORED_INNER = {"thinking": {"type", "budget_tokens"}, "output_config": {"effo
 
 _ROLES = ("user", "assistant", "system")
 
-_CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any": "any", "none": "none"}
+# The header in which Claude Code tells Anthropic about itself, as a text of the system prompt. The CLI sends its own.
+_ATTRIBUTION = re.compile(r"x-anthropic-billing-header:[^\n]*\n?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesR
         if body.get(name):
             raise unsupported_field(name, problem)
     notes = Notes()
-    body = adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0})
+    body = load_tools(adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0}))
     turn = _turn(body, notes, may_exceed=INTERLEAVED in betas)
     return MessagesRequest(
         turn,
@@ -97,7 +101,8 @@ def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesR
 
 def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
     system, messages = _read_conversation(body, notes)
-    defined = _tools(body.get("tools") or [], notes)
+    given = body.get("tools") or []
+    defined = read_tools(given, notes)
     config = body.get("output_config") or {}
     thinking = body.get("thinking") or {}
     return Turn(
@@ -106,7 +111,7 @@ def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
         system=system,
         sampling=_sampling(body),
         tools=defined,
-        tool_choice=_choice(body.get("tool_choice") or {}, defined),
+        tool_choice=read_choice(body.get("tool_choice") or {}, given, defined),
         output_schema=_schema(body, config, notes),
         effort=_effort(body, config, notes),
         thinking=read_thinking(thinking) if thinking.get("type") else False,
@@ -116,8 +121,7 @@ def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
 
 def _read_conversation(body: dict[str, Any], notes: Notes) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """Return the texts of the system prompt, and the messages."""
-    given = body.get("system") or []
-    system = [repair_text(given)] if isinstance(given, str) else read_texts(given, notes.at("system"))
+    system = _read_system_prompt(body.get("system") or [], notes.at("system"))
     utterances: list[Utterance] = []
     newest = find_newest(body["messages"])
     for index, message in enumerate(body["messages"]):
@@ -132,6 +136,18 @@ def _read_conversation(body: dict[str, Any], notes: Notes) -> tuple[tuple[str, .
             utterances.append(("user", read_unknown_role(message, where, _ROLES)))
     texts = tuple(text for text in system if not is_blank(text))
     return texts, arrange_messages(utterances, notes.at("messages"), has_system=bool(texts))
+
+
+def _read_system_prompt(given: Any, where: Where) -> list[str]:
+    if isinstance(given, str):
+        return [repair_text(given)]
+    texts = []
+    for index, text in enumerate(read_texts(given, where)):
+        if _ATTRIBUTION.fullmatch(text):
+            where.item(index).ignore()
+        else:
+            texts.append(text)
+    return texts
 
 
 def _effort(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> str | None:
@@ -157,36 +173,6 @@ def _sampling(body: dict[str, Any]) -> Sampling:
         top_p=effective_top_p(body.get("top_p")),
         stop=unique_stops(body.get("stop_sequences") or ()),
     )
-
-
-def _tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
-    places = [notes.at("tools").item(index) for index in range(len(given))]
-    for tool, where in zip(given, places, strict=True):
-        if tool.get("type") not in (None, "custom"):
-            problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
-            raise unsupported_field(where.field("type"), problem)
-    return merge_repeated(
-        (read_tool(tool, where, "input_schema"), where) for tool, where in zip(given, places, strict=True)
-    )
-
-
-def _choice(wanted: dict[str, Any], defined: tuple[Tool, ...]) -> ToolChoice:
-    kind = wanted.get("type", "auto")
-    parallel = wanted.get("disable_parallel_tool_use") is not True
-    if kind not in (*_CHOICES, "tool"):
-        raise invalid_field("tool_choice.type", "Expected 'auto', 'any', 'tool' or 'none'.")
-    if not defined:
-        if kind in ("any", "tool"):
-            raise invalid_field(
-                "tool_choice", "There are no tools to choose from. Send `tools`, or remove this field."
-            )
-        return ToolChoice()
-    if kind != "tool":
-        return ToolChoice(_CHOICES[kind], parallel=parallel)
-    name = wanted.get("name")
-    if name not in [tool.name for tool in defined]:
-        raise invalid_field("tool_choice.name", f"There is no tool named {quote(name)} in the request.")
-    return ToolChoice("tool", name, parallel)
 
 
 def _schema(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> OutputSchema | None:
@@ -229,5 +215,7 @@ def _find_ignored(body: dict[str, Any], notes: Notes) -> tuple[str, ...]:
     for name, honored in _HONORED_INNER.items():
         names |= {f"{name}.{key}" for key in (body.get(name) or {}).keys() - honored}
     for tool in body.get("tools") or ():
+        if is_server_tool(tool):
+            continue
         names |= {f"tools.{key}" for key, value in tool.items() if value and key not in HONORED_FIELDS}
     return header_names(names)

@@ -32,6 +32,7 @@ Body = dict[str, Any]
 HELLO: list[Body] = [{"role": "user", "content": "hi"}]
 HI = (Message("user", ({"type": "text", "text": "hi"},)),)
 SCHEMA: Body = {"type": "object", "properties": {"a": {"type": "integer"}}}
+SEARCH: Body = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 TOOL: Body = {"name": "f", "description": "d", "input_schema": SCHEMA}
 F = Tool("f", "d", SCHEMA)
 IMAGE: Body = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
@@ -241,7 +242,12 @@ REFUSED: dict[str, tuple[Body, str]] = {
         },
         "messages[0].content[0].source.type",
     ),
-    "a server tool": ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
+    "a tool of the API": ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
+    "a forced server tool": (
+        {"tools": [SEARCH, TOOL], "tool_choice": {"type": "tool", "name": "web_search"}},
+        "tool_choice.name",
+    ),
+    "a choice among server tools": ({"tools": [SEARCH], "tool_choice": {"type": "any"}}, "tool_choice"),
     "a tool without a name": ({"tools": [{"input_schema": SCHEMA}]}, "tools[0].name"),
     "a tool of chat": ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools[0].type"),
     "a choice without tools": ({"tool_choice": {"type": "any"}}, "tool_choice"),

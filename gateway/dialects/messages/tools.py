@@ -1,0 +1,83 @@
+"""Read the tools of a request, and how the model may use them.
+
+Tools that run at Anthropic are left out and named, because no request here can have them yet: a client that offers them
+beside its own tools works without them. Tools that the client runs itself, but whose definition only the API knows, are
+refused. https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.tool_definitions import merge_repeated, read_tool
+from gateway.dialects.common.where import Notes, Where
+from gateway.turn import Tool, ToolChoice
+
+_TOOL_SEARCH = "tool_search_tool_"
+_SERVER_TOOLS = (_TOOL_SEARCH, "web_search_", "web_fetch_", "code_execution_", "advisor_", "mcp_toolset")
+
+_CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any": "any", "none": "none"}
+_NOT_SERVED = "Tools that run at Anthropic are not supported."
+
+
+def read_tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
+    """Return the client's tools. Raises InvalidRequest and UnsupportedParameter, naming the field."""
+    own: list[tuple[dict[str, Any], Where]] = []
+    for index, tool in enumerate(given):
+        where = notes.at("tools").item(index)
+        if is_server_tool(tool):
+            where.ignore()
+            continue
+        if tool.get("type") not in (None, "custom"):
+            problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
+            raise unsupported_field(where.field("type"), problem)
+        own.append((tool, where))
+    tools = merge_repeated((read_tool(tool, where, "input_schema"), where) for tool, where in own)
+    if any(str(tool.get("type")).startswith(_TOOL_SEARCH) for tool in given):
+        return _load_all(tools, notes)
+    return tools
+
+
+def is_server_tool(tool: dict[str, Any]) -> bool:
+    """Return True for a tool that runs at Anthropic."""
+    return str(tool.get("type")).startswith(_SERVER_TOOLS)
+
+
+def read_choice(wanted: dict[str, Any], given: list[dict[str, Any]], tools: tuple[Tool, ...]) -> ToolChoice:
+    """Return the choice among `tools`, which were read from `given`. Raises as `read_tools` does."""
+    kind = wanted.get("type", "auto")
+    if kind not in (*_CHOICES, "tool"):
+        raise invalid_field("tool_choice.type", "Expected 'auto', 'any', 'tool' or 'none'.")
+    name = wanted.get("name")
+    if kind == "tool" and any(is_server_tool(tool) and tool.get("name") == name for tool in given):
+        raise unsupported_field("tool_choice.name", f"{_NOT_SERVED} Choose another tool.")
+    if not tools:
+        return _choose_none(kind, given)
+    parallel = wanted.get("disable_parallel_tool_use") is not True
+    if kind != "tool":
+        return ToolChoice(_CHOICES[kind], parallel=parallel)
+    if name not in [tool.name for tool in tools]:
+        raise invalid_field("tool_choice.name", f"There is no tool named {quote(name)} in the request.")
+    return ToolChoice("tool", name, parallel)
+
+
+def _choose_none(kind: str, given: list[dict[str, Any]]) -> ToolChoice:
+    if kind not in ("any", "tool"):
+        return ToolChoice()
+    if given:
+        raise unsupported_field("tool_choice", f"{_NOT_SERVED} Send other tools, or remove this field.")
+    raise invalid_field(
+        "tool_choice", "There are no tools to choose from. Send `tools`, or remove this field."
+    )
+
+
+def _load_all(tools: tuple[Tool, ...], notes: Notes) -> tuple[Tool, ...]:
+    """Return the tools without `defer_loading`: the search that would load them is left out."""
+    if not any("defer_loading" in tool.options for tool in tools):
+        return tools
+    notes.ignore("tools.defer_loading")
+    return tuple(
+        replace(tool, options={key: value for key, value in tool.options.items() if key != "defer_loading"})
+        for tool in tools
+    )
