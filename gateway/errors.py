@@ -6,6 +6,7 @@ GatewayError
 │   │   ├── UnsupportedParameter
 │   │   ├── ContextLengthExceeded
 │   │   ├── ModelNotSupported
+│   │   ├── ThreadRejected
 │   │   ├── KeyRevoked
 │   │   ├── UnsupportedEncoding 415
 │   │   ├── RequestTooLarge 413
@@ -28,11 +29,14 @@ GatewayError
 │   │   ├── StoredFileNotFound
 │   │   ├── ResponseNotFound
 │   │   ├── BatchNotFound
+│   │   ├── ConversationNotFound
+│   │   ├── ThreadNotFound
 │   │   └── SessionNotFound
 │   ├── MethodNotAllowed 405
 │   ├── NotServed 501
 │   ├── BatchNotActive 409
 │   ├── TurnStopped 409
+│   ├── ConversationLocked 409
 │   └── SessionBusy 409
 ├── RateLimited 429
 │   ├── AccountLimitReached
@@ -121,6 +125,10 @@ class ContextLengthExceeded(InvalidRequest, code="context_length_exceeded"):
 
 class ModelNotSupported(InvalidRequest, code="model_not_supported"):
     """The model does not exist, or every model that was tried was refused."""
+
+
+class ThreadRejected(InvalidRequest, code="thread_unsupported_request"):
+    """The request cannot create or continue a thread of the Messages API. SDKs look for the code."""
 
 
 class UnsupportedEncoding(InvalidRequest, status=415, code="unsupported_encoding"):
@@ -217,6 +225,14 @@ class BatchNotFound(NotFound, code="batch_not_found"):
     """No batch of this client has this id."""
 
 
+class ConversationNotFound(NotFound, code="conversation_not_found"):
+    """No conversation of this client has this id, or it has expired."""
+
+
+class ThreadNotFound(NotFound, code="thread_not_found"):
+    """No thread of this client has this message, or it has expired. SDKs send the whole conversation again."""
+
+
 class SessionNotFound(NotFound, code="session_not_found"):
     """No session of this client has this id, or it has expired."""
 
@@ -305,6 +321,12 @@ class SessionBusy(ClientError, status=409, code="session_busy"):
     """Another answer of the same session is being written."""
 
     default_message = "Another answer of this session is being written. Wait until it ends, or stop it."
+
+
+class ConversationLocked(ClientError, status=409, code="conversation_locked"):
+    """Another response is being written in the same conversation."""
+
+    default_message = "Another request is changing this conversation. Try again when it is finished."
 
 
 class ClientGone(GatewayError, status=499, type="client_closed_request", code="client_closed_request"):

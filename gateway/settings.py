@@ -155,10 +155,13 @@ class Settings:
 
     store_responses: bool = setting(
         True,
-        "Store responses of the [Responses API](responses.md), unless a request says `store: false`.",
+        "Store responses of the [Responses API](responses.md), unless a request says `store: false`, and "
+        "[threads](messages.md#threads) of the Messages API.",
         section="Responses and sessions",
     )
-    responses_ttl_days: int = setting(30, "Days after which stored responses are deleted.", at_least(1))
+    responses_ttl_days: int = setting(
+        30, "Days after which stored responses and threads are deleted.", at_least(1)
+    )
     store_conversations: bool = setting(False, "Also store messages of conversations without a `session_id`.")
     session_timeout_minutes: float = setting(
         30.0, "Idle time after which a [session](sessions.md) and its messages are deleted. 0 means never."

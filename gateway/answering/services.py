@@ -30,6 +30,7 @@ from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import hide_password
 from gateway.store.batch_items import BatchItems
 from gateway.store.batches import Batches
+from gateway.store.conversations import Conversations
 from gateway.store.database import Store
 from gateway.store.files import FileLimits, Files
 from gateway.store.keys import Keys
@@ -52,9 +53,10 @@ REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout
 class Services:
     """The parts of one app. `metrics` is None if METRICS is off.
 
-    `response_leases` are the leases of the responses that this worker writes in the background, and `live_answers`
-    are the answers that this worker is writing. Each function in `request_observers` gets the summary
-    of every request when its last byte has been sent.
+    `response_leases` are the leases of the responses that this worker writes in the background, and
+    `conversation_leases` the leases of the answers that continue stored conversations. `live_answers` are the answers
+    that this worker is writing. Each function in `request_observers` gets the summary of every request when its last
+    byte has been sent.
     """
 
     settings: Settings
@@ -70,6 +72,8 @@ class Services:
     batch_runner: BatchRunner
     responses: Responses
     response_leases: LeaseKeeper[str]
+    conversations: Conversations
+    conversation_leases: LeaseKeeper[str]
     sessions: Sessions
     session_turns: SessionTurns
     limits: RequestLimits
@@ -85,6 +89,7 @@ class Services:
         expiring = {
             "sessions": self.sessions.delete_expired,
             "responses": self.responses.delete_expired,
+            "conversations": self.conversations.delete_expired,
             "files": self.files.delete_expired,
             "batches": self.batch_jobs.delete_expired,
         }
@@ -120,7 +125,8 @@ def build_services(
     store = _open_store(settings.database_url)
     claude = Claude(settings)
     projects = Projects(store)
-    responses = Responses(store, timedelta(days=settings.responses_ttl_days))
+    responses_ttl = timedelta(days=settings.responses_ttl_days)
+    responses, conversations = Responses(store, responses_ttl), Conversations(store, responses_ttl)
     idle_minutes = settings.session_timeout_minutes
     expiry = SessionExpiry(timedelta(minutes=idle_minutes) if idle_minutes else None)
     sessions, claims = Sessions(store, expiry), SessionClaims(store, expiry)
@@ -157,6 +163,8 @@ def build_services(
         ),
         responses=responses,
         response_leases=LeaseKeeper(responses.renew_leases, responses.find_active),
+        conversations=conversations,
+        conversation_leases=LeaseKeeper(conversations.renew_leases),
         sessions=sessions,
         session_turns=SessionTurns(sessions, claims, projects, store_all=settings.store_conversations),
         limits=limits,

@@ -98,6 +98,11 @@ class MessagesSchema(CountTokensSchema):
     stop_sequences = ListOf(Text())
     temperature = LooseNumber()
     top_p = LooseNumber()
+    thread = Object(
+        metadata=about(
+            "`type` is create, or continue with `previous_message_id`: the gateway holds the earlier messages."
+        )
+    )
     container = refused()
     mcp_servers = refused("Send the servers' tools as `tools`.")
     top_k = ignored()

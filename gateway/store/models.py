@@ -235,6 +235,43 @@ class ResponseRow(Model):
         table_name = "responses"
 
 
+class ConversationRow(Model):
+    """A conversation that clients add to: one of `/v1/conversations`, or a thread of the Messages API.
+
+    `body` holds its metadata, or the fields that are the same in all requests of a thread. While an answer is being
+    written in the conversation, `holder` is the answer's id, and its worker has a lease until `leased_until`.
+    """
+
+    id = CleanTextField(primary_key=True)
+    owner = CleanTextField(index=True)
+    body = JsonField()
+    created_at = MomentField()
+    expires_at = MomentField(index=True)
+    holder = CleanTextField(null=True, index=True)
+    leased_until = MomentField(null=True)
+
+    class Meta:
+        table_name = "conversations"
+
+
+class ConversationItem(Model):
+    """An item of a conversation, or a message of a thread. Ids are in the order of the items."""
+
+    id = AutoField()
+    conversation = ForeignKeyField(ConversationRow, on_delete="CASCADE", index=False)
+    owner = CleanTextField()
+    item_id = CleanTextField()
+    item = JsonField()
+
+    class Meta:
+        table_name = "conversation_items"
+        indexes = (
+            (("conversation", "id"), False),
+            (("conversation", "item_id"), True),
+            (("owner", "item_id"), False),
+        )
+
+
 class ResponseItem(Model):
     """An item of a response's input or output. Ids are in the order of the items. Responses may share an `item_id`."""
 

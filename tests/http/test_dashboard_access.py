@@ -226,5 +226,7 @@ def test_other_sites_can_neither_run_code_in_the_page_nor_read_it(browser: Api, 
         assert "unsafe" not in policy
         assert "Access-Control-Allow-Origin" not in answer.headers
     assert page.headers["Cache-Control"] == rejected.headers["Cache-Control"] == "no-store"
-    assert not re.search(r"<script>|<style| style=| on\w+=|<(script|link|img|form)\b[^>]*https?://", page.text)
+    assert not re.search(
+        r"<script>|<style| style=| on\w+=|<(script|link|img|form)\b[^>]*https?://", page.text
+    )
     assert open_browser.get("/v1/models", headers=origin).headers["Access-Control-Allow-Origin"]

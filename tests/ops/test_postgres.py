@@ -12,8 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.errors import FileQuotaExceeded, KeyNotFound, StoreError
+from gateway.errors import ConversationLocked, FileQuotaExceeded, KeyNotFound, StoreError
 from gateway.record import GROUPS, Record
+from gateway.store.conversations import Conversations
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.files import FileLimits, FileQuery, Files
 from gateway.store.keys import Keys
@@ -217,3 +218,17 @@ def test_files_are_written_read_and_limited(store: Store) -> None:
     assert files.list_page("me", FileQuery(purpose="user_data")).files == (stored,)
     files.delete("me", stored.id)
     assert files.list_page("me", FileQuery()).files == ()
+
+
+def test_conversations_are_claimed_listed_and_continued(store: Store) -> None:
+    conversations = Conversations(store, timedelta(days=1))
+    conversations.add("me", "c", {}, {"a": {"id": "a"}, "b": {"id": "b"}})
+    conversations.claim("me", "c", "answer", conversations.load("me", "c").version)
+    with pytest.raises(ConversationLocked):
+        conversations.add_items("me", "c", {"x": {}})
+    assert conversations.append("me", "c", "answer", {"d": {"id": "d"}})
+    page = conversations.list_items("me", "c", limit=2, is_ascending=False)
+    assert (page.items, page.has_more) == (({"id": "d"}, {"id": "b"}), True)
+    assert conversations.find_by_item("me", "d") == ("c", True)
+    conversations.delete("me", "c")
+    assert not conversations.find_items("me", ["a"])

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, request
 
 from gateway.answering.answer import count_tokens as count_turn_tokens
+from gateway.answering.threads import join_thread, open_thread
 from gateway.api.hooks.anthropic_dialect import MESSAGES_PATH
 from gateway.api.http.blueprints import (
     ANSWER_ERRORS,
@@ -20,6 +21,7 @@ from gateway.api.http.streaming import note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.dialects.messages.answers import Collector, StreamEncoder
 from gateway.dialects.messages.request import parse_request
+from gateway.errors import ThreadNotFound
 from gateway.schemas.messages import CountTokensSchema, MessagesSchema
 from gateway.schemas.messages_answers import MessageSchema, TokenCountSchema
 
@@ -27,16 +29,20 @@ blueprint = Blueprint("messages", __name__, url_prefix=MESSAGES_PATH, descriptio
 
 
 @blueprint.route("", methods=["POST"])
-@document_errors(*ANSWER_ERRORS)
+@document_errors(*ANSWER_ERRORS, ThreadNotFound)
 @blueprint.arguments(MessagesSchema(), examples=examples.MESSAGE)
 @document_answer(blueprint, MessageSchema, examples.MESSAGE_ANSWER, examples.MESSAGE_STREAM)
 def create_message(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
-    parsed = parse_request(body, _read_betas())
-    answer = start_answer(parsed.turn, stream=parsed.stream)
+    services, caller = get_services(), get_caller()
+    thread = open_thread(body, caller, services)
+    parsed = parse_request(thread.body, _read_betas(), thread.held)
     answer_id, shows = f"msg_{secrets.token_hex(16)}", parsed.shows_thinking
+    reply = Collector(answer_id, shows_thinking=shows)
+    started = start_answer(parsed.turn, stream=parsed.stream)
+    answer = join_thread(started, thread, answer_id, reply, caller, services)
     if parsed.stream:
-        encoder = StreamEncoder(answer_id, get_caller().request_id, shows_thinking=shows)
+        encoder = StreamEncoder(answer_id, caller.request_id, shows_thinking=shows)
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
     collector = Collector(answer_id, shows_thinking=shows)
     return send_answer(answer, collector, parsed.ignored, parsed.repaired)

@@ -6,7 +6,13 @@ https://platform.claude.com/docs/en/api/errors
 from typing import Any
 
 from gateway.dialects.common.field_errors import FieldNames, translate_error
-from gateway.errors import ContextLengthExceeded, GatewayError, Overloaded
+from gateway.errors import (
+    ContextLengthExceeded,
+    GatewayError,
+    Overloaded,
+    ThreadNotFound,
+    ThreadRejected,
+)
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
 FIELD_NAMES: FieldNames = {
@@ -32,13 +38,18 @@ def error_status(error: GatewayError) -> int:
 
 
 def error_body(error: GatewayError, request_id: str) -> dict[str, Any]:
-    """Return `{"type": "error", "error": {type, message}, "request_id"}`; the shape has no code and no field name."""
+    """Return `{"type": "error", "error": {type, message}, "request_id"}`; the shape has no field name.
+
+    Only errors about threads have a code: SDKs send the conversation again in another way after them.
+    """
     fallback = "api_error" if error.type == "server_error" else "invalid_request_error"
-    return {
-        "type": "error",
-        "error": {"type": _TYPES.get(error_status(error), fallback), "message": _message(error)},
-        "request_id": request_id,
+    described: dict[str, Any] = {
+        "type": _TYPES.get(error_status(error), fallback),
+        "message": _message(error),
     }
+    if isinstance(error, (ThreadNotFound, ThreadRejected)):
+        described["details"] = {"error_code": error.code}
+    return {"type": "error", "error": described, "request_id": request_id}
 
 
 def _message(error: GatewayError) -> str:

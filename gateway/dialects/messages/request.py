@@ -39,7 +39,7 @@ INTERLEAVED = "interleaved-thinking-2025-05-14"
 
 _HONORED = frozenset({
     "messages", "model", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "tools",
-    "tool_choice", "thinking", "output_config", "output_format", "cache_control",
+    "tool_choice", "thinking", "thread", "output_config", "output_format", "cache_control",
 })  # fmt: skip
 
 _REFUSED = {
@@ -78,9 +78,10 @@ class MessagesRequest:
     shows_thinking: bool = True
 
 
-def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesRequest:
+def parse_request(body: dict[str, Any], betas: Container[str] = (), held: int = 0) -> MessagesRequest:
     """Translate a body that MessagesSchema or CountTokensSchema has loaded; `betas` come from its header.
 
+    The first `held` messages were not sent with the request, but held by its thread.
     Raises InvalidRequest, and UnsupportedParameter for parameters that would change the answer but cannot be honored;
     the message names the field.
     """
@@ -89,7 +90,7 @@ def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesR
             raise unsupported_field(name, problem)
     notes = Notes()
     body = load_tools(adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0}))
-    turn = _turn(body, notes, may_exceed=INTERLEAVED in betas)
+    turn = _turn(body, notes, held, may_exceed=INTERLEAVED in betas)
     return MessagesRequest(
         turn,
         bool(body.get("stream")),
@@ -99,8 +100,8 @@ def parse_request(body: dict[str, Any], betas: Container[str] = ()) -> MessagesR
     )
 
 
-def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
-    system, messages = _read_conversation(body, notes)
+def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) -> Turn:
+    system, messages = _read_conversation(body, notes, held)
     given = body.get("tools") or []
     defined = read_tools(given, notes)
     config = body.get("output_config") or {}
@@ -113,19 +114,21 @@ def _turn(body: dict[str, Any], notes: Notes, *, may_exceed: bool) -> Turn:
         tools=defined,
         tool_choice=read_choice(body.get("tool_choice") or {}, given, defined),
         output_schema=_schema(body, config, notes),
-        effort=_effort(body, config, notes),
+        effort=_effort(body, config, notes, held),
         thinking=read_thinking(thinking) if thinking.get("type") else False,
         thinking_budget=_budget(body, notes, may_exceed),
     )
 
 
-def _read_conversation(body: dict[str, Any], notes: Notes) -> tuple[tuple[str, ...], tuple[Message, ...]]:
+def _read_conversation(
+    body: dict[str, Any], notes: Notes, held: int
+) -> tuple[tuple[str, ...], tuple[Message, ...]]:
     """Return the texts of the system prompt, and the messages."""
     system = _read_system_prompt(body.get("system") or [], notes.at("system"))
     utterances: list[Utterance] = []
     newest = find_newest(body["messages"])
     for index, message in enumerate(body["messages"]):
-        where = notes.at(f"messages[{index}]", is_past=index < newest)
+        where = notes.at(_path(index, held), is_past=index < newest)
         is_system = message["role"] == "system"
         name_ignored_fields(message, where, ("output_config",) if is_system else ())
         if is_system:
@@ -150,14 +153,19 @@ def _read_system_prompt(given: Any, where: Where) -> list[str]:
     return texts
 
 
-def _effort(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> str | None:
+def _path(index: int, held: int) -> str:
+    """Return the path of a message. Clients count those that they have sent."""
+    return f"thread[{index}]" if index < held else f"messages[{index - held}]"
+
+
+def _effort(body: dict[str, Any], config: dict[str, Any], notes: Notes, held: int) -> str | None:
     """Return the effort that was set last. A system message sets it for all that follows."""
     effort, _ = read_effort(config.get("effort"), notes.at("output_config.effort"))
     for index, message in enumerate(body["messages"]):
         own = message.get("output_config") if message["role"] == "system" else None
         if own is None:
             continue
-        where = notes.at(f"messages[{index}].output_config")
+        where = notes.at(f"{_path(index, held)}.output_config")
         word = own.get("effort") if isinstance(own, dict) else None
         if isinstance(word, str):
             effort = read_effort(word, where.field("effort"))[0] or effort
