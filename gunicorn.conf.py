@@ -98,7 +98,9 @@ def _drain(worker):  # type: ignore[no-untyped-def]
 
     while worker.alive:
         gevent.sleep(0.2)
-    claude = services_of(worker.wsgi).claude
+    services = services_of(worker.wsgi)
+    claude = services.claude
+    services.retire_sockets()
     deadline = time.monotonic() + graceful_timeout - DRAIN_MARGIN_SECONDS
     if worker.is_replaced[0]:
         _linger(claude, deadline)

@@ -30,6 +30,7 @@ from gateway.api.views import (
     not_served,
     project_files,
     projects,
+    response_socket,
     responses,
     sessions,
     usage,
@@ -102,7 +103,11 @@ def _register_blueprints(app: Flask, settings: Settings) -> None:
     api = GatewayApi(app, spec_kwargs={**make_options(settings), "extra_plugins": [plugin]})
     for module in (*VIEWS, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
-    for blueprint in (not_served.blueprint, *(DASHBOARD if settings.dashboard else ())):
+    for blueprint in (
+        response_socket.blueprint,
+        not_served.blueprint,
+        *(DASHBOARD if settings.dashboard else ()),
+    ):
         app.register_blueprint(blueprint)
 
 

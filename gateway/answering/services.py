@@ -55,7 +55,8 @@ class Services:
 
     `response_leases` are the leases of the responses that this worker writes in the background, and
     `conversation_leases` the leases of the answers that continue stored conversations. `live_answers` are the answers
-    that this worker is writing. Each function in `request_observers` gets the summary of every request when its last
+    that this worker is writing. Each function in `socket_closers` closes a WebSocket of this worker when its response
+    is complete. Each function in `request_observers` gets the summary of every request when its last
     byte has been sent.
     """
 
@@ -81,6 +82,7 @@ class Services:
     usage_writer: UsageWriter
     metrics: Metrics | None
     live_answers: set[MeteredAnswer]
+    socket_closers: set[Callable[[], None]]
     request_observers: tuple[Callable[[RequestSummary], None], ...]
 
     def open(self) -> None:
@@ -97,6 +99,11 @@ class Services:
         self.batch_runner.open()
         if self.metrics is not None:
             self.metrics.open()
+
+    def retire_sockets(self) -> None:
+        """Close all WebSockets, because the worker ends. Running responses are completed first."""
+        for close in list(self.socket_closers):
+            close()
 
     def close(self) -> None:
         """Record the answers that are cut off, and write the usage. Takes a fraction of a second.
@@ -172,6 +179,7 @@ def build_services(
         usage_writer=usage_writer,
         metrics=metrics,
         live_answers=set(),
+        socket_closers=set(),
         request_observers=(logs.log_request, *([metrics.count_request] if metrics else [])),
     )
 

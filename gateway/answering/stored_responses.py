@@ -1,6 +1,9 @@
 """The stored responses that a request continues or refers to, and the storing of its own response."""
 
+from collections.abc import Sequence
+
 from gateway.answering.caller import Caller
+from gateway.answering.connection_memory import ConnectionMemory
 from gateway.answering.services import Services
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.input_items import as_list
@@ -11,6 +14,8 @@ from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.settings import Settings
 
 PREVIOUS = "previous_response_id"
+#: The states of a response that the next one can continue.
+CONTINUABLE = ("completed", "incomplete")
 
 
 def is_to_be_stored(body: Body, settings: Settings) -> bool:
@@ -30,11 +35,16 @@ def find_input_items(body: Body, caller: Caller, services: Services) -> list[Ite
     return replace_references(items, stored)
 
 
-def find_earlier_items(body: Body, caller: Caller, services: Services) -> list[Item]:
+def find_earlier_items(
+    body: Body, caller: Caller, services: Services, memory: ConnectionMemory | None = None
+) -> list[Item]:
     """Return the items of the responses that the request continues. Raises InvalidRequest."""
     previous = body.get(PREVIOUS)
     if not previous:
         return []
+    remembered = memory.find(previous) if memory is not None else None
+    if remembered is not None:
+        return remembered
     try:
         if not services.responses.get(caller.owner_id, previous).is_finished:
             raise invalid_field(PREVIOUS, "That response is not finished yet.")
@@ -44,15 +54,28 @@ def find_earlier_items(body: Body, caller: Caller, services: Services) -> list[I
         raise InvalidRequest(problem, param=PREVIOUS, code="previous_response_not_found") from error
 
 
-def store_at_end(items: list[Item], caller: Caller, services: Services) -> OnEnd:
-    """Return the function that stores a response, which has the input `items`, when it is over and to be stored."""
+def store_at_end(
+    items: list[Item],
+    caller: Caller,
+    services: Services,
+    earlier: Sequence[Item] = (),
+    memory: ConnectionMemory | None = None,
+) -> OnEnd:
+    """Return the function that stores a response when it is over and to be stored. Otherwise the memory gets it.
+
+    `items` are its input, and `earlier` the items of the responses that it continues.
+    """
 
     def store(response: Body) -> None:
-        if not response["store"]:
-            return
-        try:
-            services.responses.add(caller.owner_id, response, items)
-        except StoreError:  # logged by the store; the client gets its answer all the same
-            response["store"] = False
+        if response["store"]:
+            # A response that is not stored cannot be referred to, so its items are stored with this one.
+            is_whole = memory is not None and memory.find(response[PREVIOUS] or "") is not None
+            inputs = [*earlier, *items] if is_whole else items
+            try:
+                services.responses.add(caller.owner_id, response, inputs, is_whole=is_whole)
+            except StoreError:  # logged by the store; the client gets its answer all the same
+                response["store"] = False
+        if memory is not None and not response["store"] and response["status"] in CONTINUABLE:
+            memory.remember(response["id"], [*earlier, *items, *response["output"]])
 
     return store

@@ -51,13 +51,24 @@ class Responses:
         self._ttl = ttl
         self._lease = timedelta(seconds=lease_seconds)
 
-    def add(self, owner: str, body: Body, inputs: Sequence[Item], *, is_background: bool = False) -> None:
-        """Store a response with the items of its own input, without the items of the responses it follows."""
+    def add(
+        self,
+        owner: str,
+        body: Body,
+        inputs: Sequence[Item],
+        *,
+        is_background: bool = False,
+        is_whole: bool = False,
+    ) -> None:
+        """Store a response with the items of its own input, without the items of the responses it follows.
+
+        With `is_whole`, `inputs` has those items as well, because the response before this one is not stored.
+        """
         now = utc_now()
         row = {
             "id": body["id"],
             "owner": owner,
-            "previous_id": body["previous_response_id"],
+            "previous_id": None if is_whole else body["previous_response_id"],
             "status": body["status"],
             "is_background": is_background,
             "body": _without_output(body),

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from gateway.api.dashboard import views as dashboard
-from gateway.api.views import not_served
+from gateway.api.views import not_served, response_socket
 from tests.support.api_client import Api, Body
 from tests.support.apps import MakeApi, close_app, open_app
 from tests.support.dashboard import media_type
@@ -23,7 +23,13 @@ PATH_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 # Blueprints of endpoints that are rejected with 501, and of pages for people.
 UNDESCRIBED = {
     blueprint.name
-    for blueprint in (not_served.blueprint, dashboard.blueprint, dashboard.trial, dashboard.assets)
+    for blueprint in (
+        response_socket.blueprint,  # OpenAPI has no WebSockets
+        not_served.blueprint,
+        dashboard.blueprint,
+        dashboard.trial,
+        dashboard.assets,
+    )
 }
 
 

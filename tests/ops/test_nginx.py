@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from tests.standin import StandIn, hang, text
 from tests.support.gateway import Gateway, wait_for
 from tests.support.nginx import SITE, Nginx, needs_nginx
+from tests.support.response_client import connect, text_of
 from tests.support.scripted import ScriptedCli
 from tests.support.sockets import SocketClient, cli_figures, free_port, hanging_up
 
@@ -49,6 +50,12 @@ def test_streams_arrive_token_by_token(front: Nginx, gateway: Gateway, standin: 
         client.read_until(b"word2")
         assert not standin.messages.last.finished
     standin.wait_for(lambda: standin.messages.last.aborted, 5)
+
+
+def test_websocket_passes_nginx(front: Nginx, standin: StandIn) -> None:
+    standin.default(text("Hello"))
+    with connect(front) as client:
+        assert [text_of(client.create("hi")) for _ in range(2)] == ["Hello", "Hello"]
 
 
 def test_disconnect_before_the_answer_stops_the_turn(

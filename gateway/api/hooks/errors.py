@@ -10,6 +10,7 @@ from gunicorn.http.errors import ParseException
 from limits.errors import StorageError
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as HTTPMethodNotAllowed
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from gateway import errors
 from gateway.api.http.context import get_state
@@ -72,6 +73,9 @@ def from_http_exception(error: HTTPException) -> GatewayError:
     messages = getattr(error, "data", {}).get("messages")
     if messages:
         return field_error(messages)
+    if isinstance(error, WebsocketMismatch):
+        problem = "This URL takes no WebSockets. They work for /v1/responses."
+        return errors.NotFound(problem, code="unknown_url")
     if error.code == 404:
         return errors.NotFound("This URL does not exist. GET / lists the endpoints.", code="unknown_url")
     if error.code == 405:

@@ -13,10 +13,12 @@ from flask import Flask, current_app, g, request
 from gateway.answering import answer as answering
 from gateway.answering.batches.calls import ItemCall
 from gateway.answering.caller import Caller
+from gateway.answering.connection_memory import ConnectionMemory
 from gateway.answering.limits import Admission, ClientLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.services import Services
 from gateway.api.http.error_format import OPENAI, ErrorFormat
+from gateway.api.http.socket_link import find_link
 from gateway.errors import GatewayError
 from gateway.store.projects import ProjectRecord
 from gateway.turn import Turn
@@ -82,6 +84,12 @@ def get_state() -> RequestState:
 def find_state() -> RequestState | None:
     """Return the state of the request; None if it failed before the first hook."""
     return cast("RequestState | None", g.get("state"))
+
+
+def find_memory() -> ConnectionMemory | None:
+    """Return the memory of the WebSocket that the request came over; None for a request over HTTP."""
+    link = find_link(request.environ)
+    return link.memory if link is not None else None
 
 
 def get_caller() -> Caller:

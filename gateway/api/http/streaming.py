@@ -20,7 +20,7 @@ from gateway.dialects.common.field_errors import (
     translate_names,
     translated_errors,
 )
-from gateway.errors import ClientGone, GatewayError, UpstreamError
+from gateway.errors import GatewayError, UpstreamError
 from gateway.lenient_json import dumps
 from gateway.repairs import Repair, repaired_codes
 from gateway.turn import Batch, Idle, Started
@@ -146,7 +146,7 @@ def _await_start(answer: AnswerStream, batches: Batches, stack: contextlib.ExitS
 def _watch(answer: AnswerStream, stack: contextlib.ExitStack) -> None:
     """Stop the answer when its client leaves, and close it at the end of `stack`."""
     stack.callback(answer.close)
-    stack.enter_context(watch_client(request.environ, lambda: answer.stop(ClientGone())))
+    stack.enter_context(watch_client(request.environ, answer.stop))
 
 
 def _find_started(batch: Batch) -> Started | None:

@@ -57,3 +57,6 @@ def _served_urls() -> list[str]:
 for _family in FAMILIES:
     for _rule in (f"/{_family}", f"/{_family}/<path:rest>"):
         blueprint.add_url_rule(_rule, _family, reject, methods=METHODS, defaults={"family": _family})
+        blueprint.add_url_rule(
+            _rule, f"{_family}_socket", reject, websocket=True, defaults={"family": _family}
+        )

@@ -5,7 +5,7 @@ import secrets
 from flask import Response, request
 
 from gateway.answering import stored_responses
-from gateway.answering.answer import count_tokens
+from gateway.answering.answer import count_tokens, prepare_turns
 from gateway.answering.background import BackgroundAnswer
 from gateway.answering.metering import MeteredAnswer
 from gateway.api.hooks.limits import COMPACT
@@ -13,19 +13,20 @@ from gateway.api.http.blueprints import (
     ANSWER_ERRORS,
     ESTIMATED,
     ESTIMATED_HEADER,
+    EVENTS,
     Blueprint,
     document_answer,
     document_errors,
 )
-from gateway.api.http.context import get_caller, get_services, start_answer
+from gateway.api.http.context import find_memory, get_caller, get_services, start_answer
 from gateway.api.http.streaming import json_response, note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
-from gateway.dialects.responses.builder import ResponseBuilder, new_response
+from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_response
 from gateway.dialects.responses.compaction import CompactionCollector, parse_compaction
-from gateway.dialects.responses.items import complete_items
+from gateway.dialects.responses.items import complete_items, refuse_orphans
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
 from gateway.schemas.responses import CompactionRequestSchema, InputItemsQuerySchema, ResponsesSchema
@@ -36,6 +37,7 @@ from gateway.schemas.responses_answers import (
     InputTokensSchema,
     ResponseSchema,
 )
+from gateway.turn import Done, Started, Usage
 
 blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="OpenAI's Responses API")
 
@@ -53,17 +55,22 @@ STREAM = {
 @document_answer(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
 def create_response(body: Body) -> Response:
     """Answer input: streamed, as one body, or in the background."""
-    services, caller = get_services(), get_caller()
+    services, caller, memory = get_services(), get_caller(), find_memory()
     is_stored = stored_responses.is_to_be_stored(body, services.settings)
     given = stored_responses.find_input_items(body, caller, services)
-    parsed = parse_request(body, given, stored_responses.find_earlier_items(body, caller, services))
+    earlier = stored_responses.find_earlier_items(body, caller, services, memory)
+    if memory is not None and earlier:  # a client that sends only new items has to send the right ones
+        refuse_orphans(given, earlier)
+    parsed = parse_request(body, given, earlier)
     items = complete_items(given)
-    answer = start_answer(parsed.turn, stream=parsed.stream)
     echoed = {**parsed.echoed, "store": is_stored}
-    response = new_response(f"resp_{secrets.token_hex(16)}", answer.record.model, echoed)
+    on_end = stored_responses.store_at_end(items, caller, services, earlier, memory)
+    if memory is not None and body.get("generate") is False:
+        return _prepare_response(parsed, echoed, on_end)
+    answer = start_answer(parsed.turn, stream=parsed.stream)
+    response = new_response(_new_id(), answer.record.model, echoed)
     if body.get("background"):
         return _answer_in_background(answer, response, items, parsed)
-    on_end = stored_responses.store_at_end(items, caller, services)
     if parsed.stream:
         encoder = StreamEncoder(response, parsed.with_summary, on_end, parsed.tool_forms)
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
@@ -151,6 +158,21 @@ def _find_start(items: list[Item], after: str | None) -> int:
         if item["id"] == after:
             return index + 1
     raise invalid_field("after", "There is no such item.")
+
+
+def _new_id() -> str:
+    return f"resp_{secrets.token_hex(16)}"
+
+
+def _prepare_response(parsed: ResponsesRequest, echoed: Body, on_end: OnEnd) -> Response:
+    """Return a response without output, which the next message of a WebSocket can continue: `generate: false`."""
+    (turn,) = prepare_turns([parsed.turn], get_caller(), get_services())
+    response = new_response(_new_id(), turn.resolved_model.id, echoed)
+    events = StreamEncoder(response, parsed.with_summary, on_end).encode(
+        [Started(turn.resolved_model.id), Done("end_turn", Usage())]
+    )
+    headers = note_headers(parsed.ignored, parsed.repaired)
+    return Response(events, mimetype=EVENTS, headers=headers)
 
 
 def _answer_in_background(

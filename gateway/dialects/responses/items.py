@@ -5,9 +5,10 @@ https://platform.openai.com/docs/api-reference/responses/input-items
 
 import json
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from gateway.dialects.common.field_errors import invalid_field, quote
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.unreadable import describe
 from gateway.dialects.responses.references import is_reference
@@ -19,6 +20,23 @@ def complete_items(items: Iterable[Any]) -> list[Item]:
     Items of other types are stored as they are, and references to items that are not stored are left out.
     """
     return [_complete(item) for item in items if not is_reference(item)]
+
+
+def refuse_orphans(given: Sequence[Any], earlier: Iterable[Any]) -> None:
+    """Raise InvalidRequest for the output of a call that neither `given` nor `earlier` has."""
+    calls = {_call_id(item) for item in (*earlier, *given) if not _is_output(item)}
+    for index, item in enumerate(given):
+        if _is_output(item) and _call_id(item) not in calls:
+            problem = f"The conversation has no call with the id {quote(_call_id(item))}."
+            raise invalid_field(f"input[{index}].call_id", problem)
+
+
+def _is_output(item: Any) -> bool:
+    return isinstance(item, dict) and str(item.get("type")).endswith("_call_output")
+
+
+def _call_id(item: Any) -> str:
+    return str(item.get("call_id")) if isinstance(item, dict) else ""
 
 
 def _complete(item: Any) -> Item:
