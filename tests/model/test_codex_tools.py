@@ -24,7 +24,7 @@ def test_codex_calls_its_tools_and_sends_the_results(gateway: Gateway, standin: 
         ("function_call", "search", "mcp__docs"),
     ]
     assert calls[0]["input"] == PATCH
-    assert answer.headers["x-ignored-parameters"] == "tools[2], tools[3].description, tools[4], tools[5]"
+    assert answer.headers["x-ignored-parameters"] == "tools[2], tools[4], tools[5]"
     offered = [tool["name"] for tool in standin.messages.last.body["tools"]]
     assert offered == ["shell", "apply_patch", "mcp__docs__search"]
 
@@ -44,6 +44,11 @@ def test_codex_compacts_its_conversation_and_goes_on(gateway: Gateway, standin: 
     standin.default(text("The user wants a.py fixed."))
     compacted = body_of(gateway.api.post("/v1/responses/compact", json={**CODEX, "stream": False}))
     assert [item["type"] for item in compacted["output"]] == ["message", "compaction"]
+    assert standin.messages.last.body["tool_choice"]["type"] == "none"
+
+    triggered = {**CODEX, "input": [*CODEX["input"], {"type": "compaction_trigger"}], "stream": False}
+    answer = body_of(gateway.api.post("/v1/responses", json=triggered))
+    assert [item["type"] for item in answer["output"]] == ["compaction"]
     assert standin.messages.last.body["tool_choice"]["type"] == "none"
 
     later = [*compacted["output"], {"role": "user", "content": "Go on."}]

@@ -25,7 +25,7 @@ from gateway.dialects.common.field_errors import invalid_field, unsupported_fiel
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_response
-from gateway.dialects.responses.compaction import CompactionCollector, parse_compaction
+from gateway.dialects.responses.compaction import CompactionCollector, asks_to_compact, parse_compaction
 from gateway.dialects.responses.items import complete_items, refuse_orphans
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
@@ -61,7 +61,8 @@ def create_response(body: Body) -> Response:
     earlier = stored_responses.find_earlier_items(body, caller, services, memory)
     if memory is not None and earlier:  # a client that sends only new items has to send the right ones
         refuse_orphans(given, earlier)
-    parsed = parse_request(body, given, earlier)
+    parse = parse_compaction if asks_to_compact(given) else parse_request
+    parsed = parse(body, given, earlier)
     items = complete_items(given)
     echoed = {**parsed.echoed, "store": is_stored}
     on_end = stored_responses.store_at_end(items, caller, services, earlier, memory)
@@ -72,9 +73,11 @@ def create_response(body: Body) -> Response:
     if body.get("background"):
         return _answer_in_background(answer, response, items, parsed)
     if parsed.stream:
-        encoder = StreamEncoder(response, parsed.with_summary, on_end, parsed.tool_forms)
+        encoder = StreamEncoder(
+            response, parsed.with_summary, on_end, parsed.tool_forms, compacts=parsed.compacts
+        )
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
-    collector = Collector(response, parsed.with_summary, on_end, parsed.tool_forms)
+    collector = Collector(response, parsed.with_summary, on_end, parsed.tool_forms, compacts=parsed.compacts)
     return send_answer(answer, collector, parsed.ignored, parsed.repaired)
 
 

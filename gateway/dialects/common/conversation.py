@@ -39,7 +39,9 @@ ROLES = (*SYSTEM_ROLES, "user", "assistant", "tool", "function")
 # Items of the Responses API that belong to an answer, as calls do, and to a question, as outputs of tools do.
 _ANSWERS = ("reasoning", "compaction", "compaction_summary", "mcp_list_tools", "mcp_approval_request")
 
-_QUESTIONS = ("message", "agent_message", "item_reference")
+_QUESTIONS = (
+    "message", "agent_message", "item_reference", "additional_tools", "configuration_update", "compaction_trigger",
+)  # fmt: skip
 
 _ITEM_TYPES = ("function_call", "function_call_output")
 

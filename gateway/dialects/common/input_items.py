@@ -3,7 +3,8 @@
 The Responses dialect reads it, and so does chat, because Cursor posts such bodies to `/v1/chat/completions`. The result
 is the input of `conversation`: chat messages, plus `function_call` and `function_call_output` items, for which chat has
 no message. Calls that the client runs, such as `local_shell_call`, become function calls. Items about the work of a
-server, such as `web_search_call`, become text, and items that only the server can read are left out.
+server, such as `web_search_call`, become text, and items that only the server can read are left out. Items that change
+the request itself, such as `additional_tools`, are no messages; `responses.item_settings` reads them.
 https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
 
 >>> as_messages("Hello", Notes())
@@ -43,6 +44,9 @@ _LEFT_OUT = (
 )
 
 
+# Items that change the request instead of the conversation.
+_SETTINGS = ("additional_tools", "configuration_update", "compaction_trigger")
+
 #: Goes before the summary of a compacted conversation.
 SUMMARY = "Summary of the conversation so far:"
 
@@ -77,6 +81,8 @@ def _read_item(item: Any, where: Where) -> Item:
     summary = read_summary(item.get("encrypted_content"))
     if summary is not None:
         return {"role": "user", "content": f"{SUMMARY}\n\n{summary}"}
+    if kind in _SETTINGS:
+        return {"role": "developer", "content": None}
     if kind in _READERS:
         return _READERS[kind](item, where)
     if kind.endswith("_call") and item.get("call_id"):

@@ -3,24 +3,27 @@
 - A custom tool takes free text, optionally constrained by a grammar. It becomes a function with that text as its only
   property. https://platform.openai.com/docs/guides/function-calling#custom-tools
 - A namespace holds tools, which are offered as `NAMESPACE__NAME`. Codex sends the tools of an MCP server like this.
+- A tool search that the client runs is a function as well. The tools that it finds come with its output.
 - Hosted tools, such as `web_search`, run at OpenAI. They are left out and named, because the model need not call them.
 
 >>> docs = {"type": "namespace", "name": "mcp__docs", "tools": [{"type": "function", "name": "search"}]}
 >>> find_forms([docs])
-{'mcp__docs__search': ToolForm(name='search', namespace='mcp__docs', is_custom=False, is_nested=False)}
+{'mcp__docs__search': ToolForm(name='search', namespace='mcp__docs', kind='function', is_nested=False)}
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field
+from gateway.dialects.common.text import is_blank
 from gateway.dialects.common.tool_call_format import RAW_INPUT
 from gateway.dialects.common.where import Where
 
 FUNCTIONS = (None, "function")
 NAMESPACE = "namespace"
+SEARCH = "tool_search"
 #: The fields that hold the definition of a function, even if its type is an unknown one.
 _DEFINITIONS = frozenset({"function", "parameters", "input_schema"})
 
@@ -34,15 +37,20 @@ _RAW_PARAMETERS = {
 
 @dataclass(frozen=True, slots=True)
 class ToolForm:
-    """The form in which a client knows a tool: its own name, its namespace, and if it is a custom tool.
+    """The form in which a client knows a tool: its own name, its namespace, and its kind.
 
     `is_nested` says that the client defined a custom tool in chat's form, `{"type": "custom", "custom": {…}}`.
     """
 
     name: str
     namespace: str | None = None
-    is_custom: bool = False
+    kind: Literal["function", "custom", "search"] = "function"
     is_nested: bool = False
+
+    @property
+    def is_custom(self) -> bool:
+        """Return True for a custom tool, whose input is free text."""
+        return self.kind == "custom"
 
 
 #: The forms of all tools that are not plain functions, by the name that the model knows.
@@ -61,6 +69,8 @@ def as_functions(tool: Any, where: Where) -> list[tuple[Any, Where]]:
 
     Functions are not validated. Raises InvalidRequest for a malformed namespace or custom tool.
     """
+    if is_client_search(tool):
+        return [({**tool, "name": SEARCH}, where)]
     if not isinstance(tool, dict) or tool.get("type") in FUNCTIONS or not _DEFINITIONS.isdisjoint(tool):
         return [_plain_function(tool, where)]
     if tool["type"] == "custom":
@@ -73,14 +83,25 @@ def as_functions(tool: Any, where: Where) -> list[tuple[Any, Where]]:
     return []
 
 
+def is_client_search(tool: Any) -> bool:
+    """Return True for a search for tools that the client runs. OpenAI runs all others.
+
+    https://platform.openai.com/docs/guides/tools-tool-search
+    """
+    return isinstance(tool, dict) and tool.get("type") == SEARCH and tool.get("execution") == "client"
+
+
 def find_forms(tools: Iterable[Any]) -> dict[str, ToolForm]:
     """Return the forms of all tools that are not plain functions. Malformed tools are skipped."""
-    return {name: form for name, form in _forms(tools, None) if form.is_custom or form.namespace is not None}
+    return {name: form for name, form in _forms(tools, None) if form != ToolForm(name)}
 
 
 def _forms(tools: Iterable[Any], namespace: str | None) -> Iterator[tuple[str, ToolForm]]:
     for tool in tools:
         if not isinstance(tool, dict) or (namespace is None and tool.get("type") in FUNCTIONS):
+            continue
+        if is_client_search(tool):
+            yield SEARCH, ToolForm(SEARCH, kind="search")
             continue
         if tool.get("type") == NAMESPACE and namespace is None:
             inner = tool.get("tools")
@@ -90,7 +111,8 @@ def _forms(tools: Iterable[Any], namespace: str | None) -> Iterator[tuple[str, T
         nested = tool.get("custom" if is_custom else "function")
         name = (nested if isinstance(nested, dict) else tool).get("name")
         if isinstance(name, str):
-            form = ToolForm(name, namespace, is_custom, is_custom and isinstance(nested, dict))
+            kind: Literal["custom", "function"] = "custom" if is_custom else "function"
+            form = ToolForm(name, namespace, kind, is_custom and isinstance(nested, dict))
             yield offered_name(name, namespace), form
 
 
@@ -136,8 +158,6 @@ def _functions_of_namespace(tool: dict[str, Any], where: Where) -> list[tuple[An
         raise invalid_field(where.field("name"), "Expected the name of the namespace.")
     if not isinstance(inner, list):
         raise invalid_field(where.field("tools"), "Expected a list of tools.")
-    if tool.get("description"):
-        where.field("description").ignore()
     functions: list[tuple[Any, Where]] = []
     for index, one in enumerate(inner):
         place = where.field("tools").item(index)
@@ -145,6 +165,9 @@ def _functions_of_namespace(tool: dict[str, Any], where: Where) -> list[tuple[An
             raise invalid_field(place, "A namespace cannot hold another namespace.")
         for function, at in as_functions(one, place):
             functions.append((_with_namespace(function, name), at))
+    if functions:
+        first, at = functions[0]
+        functions[0] = (_with_introduction(first, tool), at)
     return functions
 
 
@@ -152,3 +175,16 @@ def _with_namespace(function: Any, namespace: str) -> Any:
     if not isinstance(function, dict):
         return function
     return {**function, "name": offered_name(function.get("name"), namespace)}
+
+
+def _with_introduction(function: Any, namespace: dict[str, Any]) -> Any:
+    """Return the first function of a namespace with the namespace's description, for which there is no other place.
+
+    Codex puts the instructions of an MCP server there.
+    """
+    about = namespace.get("description")
+    if not isinstance(function, dict) or not isinstance(about, str) or is_blank(about):
+        return function
+    own = function.get("description") or ""
+    introduction = f"(All tools named {offered_name('*', namespace['name'])}: {about.strip()})"
+    return {**function, "description": f"{own}\n\n{introduction}".strip()}

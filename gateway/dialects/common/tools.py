@@ -4,6 +4,7 @@ Names are passed on as the client wrote them. A definition may be nested, `{"typ
 flat, as in the deprecated `functions` and in the Responses API. `tool_forms` reads the other kinds of tools.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
@@ -21,13 +22,17 @@ _HOSTED = "Hosted tools run at OpenAI, so nothing can call them here."
 _MODES: dict[str, Mode] = {"none": "none", "auto": "auto", "required": "any", "any": "any"}
 
 
-def read_tools(body: dict[str, Any], notes: Notes) -> tuple[tuple[Tool, ...], ToolChoice]:
+#: Tools that the request's messages bring, each with its place.
+Added = Sequence[tuple[Any, Where]]
+
+
+def read_tools(body: dict[str, Any], notes: Notes, added: Added = ()) -> tuple[tuple[Tool, ...], ToolChoice]:
     """Return a request's tools and the choice among them.
 
-    `notes` takes repairs. Raises InvalidRequest and UnsupportedParameter, naming the field. The mode "none" keeps the
-    tools, because the history may hold calls of them.
+    `added` are further tools, which replace others of the same name. `notes` takes repairs. Raises InvalidRequest and
+    UnsupportedParameter, naming the field. The mode "none" keeps the tools, because the history may hold calls of them.
     """
-    tools = _defined(body, notes)
+    tools = _add(_defined(body, notes), added)
     field = "function_call" if body.get("tool_choice") is None else "tool_choice"
     wanted = body.get(field)
     if not tools:
@@ -57,6 +62,21 @@ def _defined(body: dict[str, Any], notes: Notes) -> tuple[Tool, ...]:
         place = notes.at("functions").item(index)
         defined.append((read_tool(function, place), place))
     return merge_repeated(defined)
+
+
+def _add(tools: tuple[Tool, ...], added: Added) -> tuple[Tool, ...]:
+    """Return the tools with those that messages bring. One of an earlier message that is malformed is left out."""
+    by_name = {tool.name: tool for tool in tools}
+    for tool, place in added:
+        try:
+            found = [read_tool(function, where) for function, where in as_functions(tool, place)]
+        except InvalidRequest:
+            if not place.is_past:
+                raise
+            place.repair("item-left-out")
+            continue
+        by_name |= {tool.name: tool for tool in found}
+    return tuple(by_name.values())
 
 
 def _no_tools(body: dict[str, Any], field: str) -> InvalidRequest:

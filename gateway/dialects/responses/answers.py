@@ -9,13 +9,17 @@ from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.common.tool_forms import NO_FORMS, ToolForms
 from gateway.dialects.responses.builder import FIELD_NAMES, OnEnd, Response, ResponseBuilder, StreamEvent
+from gateway.dialects.responses.compaction_builder import CompactionBuilder
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
 from gateway.turn import Event, Idle
 
 
 class _Answer:
-    """A response that is being built. A response that was streamed cannot be retracted."""
+    """A response that is being built. A response that was streamed cannot be retracted.
+
+    With `compacts`, the answer is a summary, which the client gets as a compaction.
+    """
 
     field_names = FIELD_NAMES
     _can_retract = True
@@ -26,8 +30,11 @@ class _Answer:
         with_summary: bool,
         on_end: OnEnd = lambda _: None,
         tool_forms: ToolForms = NO_FORMS,
+        *,
+        compacts: bool = False,
     ) -> None:
-        self._builder = ResponseBuilder(
+        builder = CompactionBuilder if compacts else ResponseBuilder
+        self._builder = builder(
             response, with_summary=with_summary, can_retract=self._can_retract, tool_forms=tool_forms
         )
         self._on_end = on_end

@@ -22,6 +22,7 @@ from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import NO_ARGUMENTS, InputDecoder
 from gateway.dialects.common.tool_forms import NO_FORMS, ToolForm, ToolForms
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
+from gateway.lenient_json import loads
 from gateway.partial_json import close_json
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
@@ -153,7 +154,7 @@ class ResponseBuilder:
 
     def _tool_call(self, event: turn.ToolCall) -> None:
         form = self._tool_forms.get(event.name) or ToolForm(event.name)
-        kind, prefix = (CustomCall, "ctc") if form.is_custom else (Call, "fc")
+        kind, prefix = CALLS[form.kind]
         call = kind(*self._next_item(prefix), call_id=event.id, form=form)
         self._calls[event.index] = call
         self._open_item(call)
@@ -295,8 +296,11 @@ class Call(Output):
 
     def __init__(self, item_id: str, index: int, emit: Emit, *, call_id: str, form: ToolForm) -> None:
         item = {"id": item_id, "type": self.kind, "status": "in_progress", "call_id": call_id}
+        super().__init__({**item, **self._describe(form)}, index, emit)
+
+    def _describe(self, form: ToolForm) -> Item:
         namespace = {"namespace": form.namespace} if form.namespace else {}
-        super().__init__({**item, "name": form.name, **namespace, self.content: ""}, index, emit)
+        return {"name": form.name, **namespace, self.content: ""}
 
     def add_arguments(self, delta: str) -> None:
         """Add a fragment of the arguments' JSON."""
@@ -334,6 +338,32 @@ class CustomCall(Call):
         self._add_text(rest)
         self.item |= {"status": status, "input": text}
         self._report("custom_tool_call_input.done", input=text)
+
+
+class SearchCall(Call):
+    """A call of the client's search for tools, which has its arguments as an object."""
+
+    kind = "tool_search_call"
+
+    def _describe(self, form: ToolForm) -> Item:
+        return {"execution": "client", "arguments": {}}
+
+    def add_arguments(self, delta: str) -> None:
+        """Add a fragment of the arguments' JSON."""
+        self._written.append(delta)
+
+    def _complete(self, status: str) -> None:
+        written = "".join(self._written)
+        arguments = loads(written + close_json(written)) if written else {}
+        self.item |= {"status": status, "arguments": arguments}
+
+
+#: The items for calls, with the prefixes of their ids, by the kind of the tool.
+CALLS: dict[str, tuple[type[Call], str]] = {
+    "function": (Call, "fc"),
+    "custom": (CustomCall, "ctc"),
+    "search": (SearchCall, "tsc"),
+}
 
 
 def _summary(text: str) -> Item:

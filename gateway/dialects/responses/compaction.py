@@ -1,5 +1,8 @@
 """Compact a conversation for Codex: the model summarizes it, and the summary replaces all but the user's messages.
 
+Codex asks for it at `/v1/responses/compact`. Newer versions send an item `compaction_trigger` at the end of a request
+for a response, whose only item is then the compaction.
+
 https://platform.openai.com/docs/api-reference/responses/compact. For example, the output of a compacted conversation:
 
     [{"type": "message", "role": "user", …}, {"type": "compaction", "id": "cmp_…", "encrypted_content": …}]
@@ -9,6 +12,7 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.common.compaction import write_summary
@@ -25,6 +29,8 @@ PROMPT = (
     "instruction of the user that still holds, the decisions and facts that were found, with exact names, paths and "
     "values, the finished work, and the next steps. Write only the summary, and call no tool."
 )
+#: The type of the item that asks for a compaction.
+TRIGGER = "compaction_trigger"
 #: The user's newest messages stay as they are, up to this many bytes of JSON.
 MAX_KEPT_BYTES = 80_000
 
@@ -34,7 +40,12 @@ def parse_compaction(body: Body, given: Sequence[Item], earlier: Sequence[Item])
     asked = [{"role": "user", "content": PROMPT}]
     parsed = parse_request(body, asked, [*earlier, *given])
     turn = replace(parsed.turn, tool_choice=ToolChoice("none"), output_schema=None)
-    return replace(parsed, turn=turn)
+    return replace(parsed, turn=turn, compacts=True)
+
+
+def asks_to_compact(given: Sequence[Any]) -> bool:
+    """Return True if the input ends with an item that asks for a compaction instead of an answer."""
+    return bool(given) and isinstance(given[-1], dict) and given[-1].get("type") == TRIGGER
 
 
 class CompactionCollector:

@@ -17,9 +17,10 @@ from gateway.dialects.common.output_schema import read_output_format
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
 from gateway.dialects.common.tool_forms import FUNCTIONS, ToolForms, find_forms
-from gateway.dialects.common.tools import read_tools
+from gateway.dialects.common.tools import Added, read_tools
 from gateway.dialects.common.where import Notes
 from gateway.dialects.responses import parameters
+from gateway.dialects.responses.item_settings import find_added_tools, with_latest_effort
 from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
 
@@ -32,7 +33,7 @@ class ResponsesRequest:
 
     `ignored` names parameters without effect, and `repaired` lists its repairs. `echoed` holds the fields of the
     response object that repeat the request. With `with_summary`, the client wants to read the model's thinking.
-    `tool_forms` are the forms in which it expects calls.
+    `tool_forms` are the forms in which it expects calls. With `compacts`, the answer is a summary of the conversation.
     """
 
     turn: Turn
@@ -42,6 +43,7 @@ class ResponsesRequest:
     with_summary: bool = False
     repaired: tuple[Repair, ...] = ()
     tool_forms: ToolForms = field(default_factory=dict)
+    compacts: bool = False
 
 
 def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = ()) -> ResponsesRequest:
@@ -54,19 +56,20 @@ def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = (
     notes = Notes()
     body = adjust_parameters(body, notes, COUNTS, RANGES)
     summary = _read_summary(body.get("reasoning") or {})
+    added = find_added_tools(given, notes, earlier)
     return ResponsesRequest(
-        turn=_turn(body, given, earlier, notes),
+        turn=_turn(with_latest_effort(body, [*earlier, *given]), given, earlier, notes, added),
         stream=bool(body.get("stream")),
         ignored=parameters.find_ignored(body, notes.ignored),
         echoed=_echo(body, summary),
         with_summary=summary is not None,
         repaired=notes.repaired,
-        tool_forms=find_forms(body.get("tools") or ()),
+        tool_forms=find_forms([*(body.get("tools") or ()), *(tool for tool, _ in added)]),
     )
 
 
-def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Notes) -> Turn:
-    tools, choice = read_tools(body, notes)
+def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Notes, added: Added) -> Turn:
+    tools, choice = read_tools(body, notes, added)
     history = as_messages(list(earlier), notes, is_past=True)
     system, messages = read_conversation(
         as_messages(list(given), notes),

@@ -69,8 +69,8 @@ def test_tools_of_codex_are_functions_or_named() -> None:
     _, patch, search = parsed.turn.tools
     assert patch.input_schema["required"] == ["input"]
     assert GRAMMAR["definition"] in patch.description
-    assert search.description == "S"
-    assert parsed.ignored == ("tools[2]", "tools[3].description", "tools[4]", "tools[5]")
+    assert search.description == "S\n\n(All tools named mcp__docs__*: Docs.)"
+    assert parsed.ignored == ("tools[2]", "tools[4]", "tools[5]")
     assert parsed.echoed["tools"][1:] == CODEX["tools"][1:]
 
 
