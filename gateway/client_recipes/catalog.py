@@ -1,11 +1,13 @@
 """All recipes, in the order of the clients page."""
 
-from gateway.client_recipes import codex, editors, opencode, python_sdks
+from gateway.client_recipes import aider, codex, editors, llm, opencode, python_sdks
 from gateway.client_recipes.recipe import Recipe
 
 RECIPES: tuple[Recipe, ...] = (
     *codex.RECIPES,
     *opencode.RECIPES,
+    *aider.RECIPES,
+    *llm.RECIPES,
     *editors.RECIPES,
     *python_sdks.RECIPES,
 )

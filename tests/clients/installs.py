@@ -65,6 +65,11 @@ def npm_program(name: str, program: str, *, node: str | None = None) -> list[str
     return [node_of(node), str(path)] if node else [str(path)]
 
 
+def pypi_program(name: str, program: str) -> list[str]:
+    """Return the command of a program from the PyPI pins of NAME."""
+    return [str(python_of(name).with_name(program))]
+
+
 def node_of(name: str) -> str:
     """Return the path of the Node that the pins of NAME install: npm's package `node`."""
     return str(next((node_modules_of(name)).glob("node-*/bin/node")))
