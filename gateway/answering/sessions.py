@@ -22,6 +22,7 @@ from gateway.answering.project_access import find_project
 from gateway.dialects.chat import cursor, replay
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.json_types import Body
+from gateway.dialects.common.stored_files import FileReader
 from gateway.errors import InvalidRequest, SessionBusy, SessionNotFound
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord, Projects
@@ -50,9 +51,10 @@ class SessionTurns:
         self._running: dict[str, PersistedAnswer] = {}
 
     @contextmanager
-    def claim(self, body: Body, caller: Caller) -> Iterator[ClaimedTurn]:
+    def claim(self, body: Body, caller: Caller, read_file: FileReader | None = None) -> Iterator[ClaimedTurn]:
         """Claim the session that a chat body names, or a new one. The claim is released if the block raises.
 
+        `read_file` returns the caller's files.
         Raises SessionNotFound, SessionBusy, ProjectNotFound and InvalidRequest.
         """
         project = self._find_project(body.get("project_id"), caller)
@@ -61,7 +63,7 @@ class SessionTurns:
         is_claimed = found is not None
         session = found or self._new_session(body, caller)
         try:
-            claimed = self._prepare(turn_id, session, is_claimed, body, project, caller)
+            claimed = self._prepare(turn_id, session, is_claimed, body, project, caller, read_file)
             if body.get("session_id") and not is_claimed:
                 claimed.plain.notes.ignore("session_id")
             yield claimed
@@ -140,8 +142,9 @@ class SessionTurns:
         body: Body,
         project: ProjectRecord | None,
         caller: Caller,
+        read_file: FileReader | None,
     ) -> ClaimedTurn:
-        plain = cursor.as_chat(with_defaults(body, session))
+        plain = cursor.as_chat(with_defaults(body, session), read_file)
         claimed = ClaimedTurn(
             turn_id, session, is_claimed, plain, project or self._find_project(session.project_id, caller)
         )

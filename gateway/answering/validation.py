@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.answering.caller import Caller
+from gateway.answering.file_contents import files_of
 from gateway.answering.model_access import resolve_model
 from gateway.answering.project_access import find_project
 from gateway.answering.services import Services
@@ -43,7 +44,7 @@ def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[
     with _collect(errors):
         body, stored = _add_session(body, caller, services)
     with _collect(errors):
-        plain = cursor.as_chat(body)
+        plain = cursor.as_chat(body, files_of(caller, services))
         history = replay.continue_conversation(stored, plain.messages).history if stored else ()
         errors += chat.find_errors(plain, history)
         ignored += plain.notes.ignored

@@ -14,11 +14,13 @@ from gateway.answering import answer as answering
 from gateway.answering.batches.calls import ItemCall
 from gateway.answering.caller import Caller
 from gateway.answering.connection_memory import ConnectionMemory
+from gateway.answering.file_contents import files_of
 from gateway.answering.limits import Admission, ClientLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.services import Services
 from gateway.api.http.error_format import OPENAI, ErrorFormat
 from gateway.api.http.socket_link import find_link
+from gateway.dialects.common.stored_files import FileReader
 from gateway.errors import GatewayError
 from gateway.store.projects import ProjectRecord
 from gateway.turn import Turn
@@ -98,6 +100,11 @@ def get_caller() -> Caller:
     if caller is None:
         raise RuntimeError("The request was not authenticated.")
     return caller
+
+
+def get_files() -> FileReader:
+    """Return the reader of the caller's files, for the dialects. Call it once per request."""
+    return files_of(get_caller(), get_services())
 
 
 def start_answer(

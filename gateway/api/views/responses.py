@@ -18,7 +18,7 @@ from gateway.api.http.blueprints import (
     document_answer,
     document_errors,
 )
-from gateway.api.http.context import find_memory, get_caller, get_services, start_answer
+from gateway.api.http.context import find_memory, get_caller, get_files, get_services, start_answer
 from gateway.api.http.streaming import json_response, note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
@@ -62,7 +62,7 @@ def create_response(body: Body) -> Response:
     if memory is not None and earlier:  # a client that sends only new items has to send the right ones
         refuse_orphans(given, earlier)
     parse = parse_compaction if asks_to_compact(given) else parse_request
-    parsed = parse(body, given, earlier)
+    parsed = parse(body, given, earlier, get_files())
     items = complete_items(given)
     echoed = {**parsed.echoed, "store": is_stored}
     on_end = stored_responses.store_at_end(items, caller, services, earlier, memory)
@@ -89,7 +89,8 @@ def count_input_tokens(body: Body) -> tuple[Body, int, dict[str, str]]:
     """Estimate the tokens of a request's input, instructions and tools, without an answer."""
     services, caller = get_services(), get_caller()
     given = stored_responses.find_input_items(body, caller, services)
-    parsed = parse_request(body, given, stored_responses.find_earlier_items(body, caller, services))
+    earlier = stored_responses.find_earlier_items(body, caller, services)
+    parsed = parse_request(body, given, earlier, get_files())
     counted = count_tokens(parsed.turn, caller, services)
     return {"object": "response.input_tokens", "input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}
 
@@ -103,7 +104,7 @@ def compact_conversation(body: Body) -> Response:
     services, caller = get_services(), get_caller()
     given = stored_responses.find_input_items(body, caller, services)
     earlier = stored_responses.find_earlier_items(body, caller, services)
-    parsed = parse_compaction(body, given, earlier)
+    parsed = parse_compaction(body, given, earlier, get_files())
     answer = start_answer(parsed.turn)
     return send_answer(answer, CompactionCollector([*earlier, *given]), parsed.ignored, parsed.repaired)
 

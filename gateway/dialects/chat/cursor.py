@@ -17,6 +17,7 @@ from gateway.dialects.common.field_errors import invalid_field, unsupported_fiel
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.openai_parameters import COUNTS, RANGES
+from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.tool_forms import ToolForms, find_forms
 from gateway.dialects.common.where import Notes, Where
 
@@ -49,9 +50,12 @@ class PlainBody:
         return messages
 
 
-def as_chat(body: Body) -> PlainBody:
-    """Return `body` in chat's shape; a plain chat body is left unchanged. Raises InvalidRequest."""
-    plain, notes = dict(body), Notes()
+def as_chat(body: Body, read_file: FileReader | None = None) -> PlainBody:
+    """Return `body` in chat's shape; a plain chat body is left unchanged. `read_file` returns the client's files.
+
+    Raises InvalidRequest.
+    """
+    plain, notes = dict(body), Notes(read_file)
     messages_field = _move_messages(plain, notes)
     forms = find_forms(plain.get("tools") or ())
     custom_tools = {name: form for name, form in forms.items() if form.is_custom}

@@ -74,7 +74,8 @@ def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[Inva
             check()
         except InvalidRequest as error:
             yield error
-    yield from conversation.find_errors(plain.messages, plain.messages_field, history)
+    read_file = plain.notes.read_file
+    yield from conversation.find_errors(plain.messages, plain.messages_field, history, read_file)
 
 
 def _call_format(plain: PlainBody) -> ToolCallFormat:

@@ -17,6 +17,7 @@ from gateway.dialects.common import openai_messages
 from gateway.dialects.common.content import ContentPart
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.parameters import asks_something
+from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.system_notes import read_system
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance, arrange_tool_rounds
@@ -129,11 +130,14 @@ def _is_answer(message: Any, *, is_last: bool) -> bool:
 
 
 def find_errors(
-    messages: Iterable[dict[str, Any]], field: str = "messages", history: Sequence[dict[str, Any]] = ()
+    messages: Iterable[dict[str, Any]],
+    field: str = "messages",
+    history: Sequence[dict[str, Any]] = (),
+    read_file: FileReader | None = None,
 ) -> Iterator[InvalidRequest]:
     """Yield the errors of all messages. If no message has any, yield the error of the conversation as a whole."""
     messages, found = list(messages), False
-    reader, notes = _Reader(""), Notes()
+    reader, notes = _Reader(""), Notes(read_file)
     newest = find_newest(messages) + len(history)
     for index, message in enumerate([*history, *messages]):
         try:

@@ -17,7 +17,7 @@ from gateway.dialects.common.file_text import decode_text
 from gateway.dialects.common.image_cache import IMAGES
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.where import Where
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.turn import Block
 
 MAX_FILE_BYTES = 32 * 1024 * 1024
@@ -45,7 +45,8 @@ def _never_refused_in_past(read: Reader) -> Reader:
 @_never_refused_in_past
 def image_part(part: dict[str, Any], where: Where) -> Block:
     """Read an `image_url` or `input_image` part. The URL is bare or in an object; `detail` has no counterpart."""
-    _refuse_file_id(part, where)
+    if part.get("file_id"):
+        return _read_stored_file(part, where)
     where = where.field("image_url")
     url = part.get("image_url")
     if isinstance(url, dict):
@@ -55,17 +56,19 @@ def image_part(part: dict[str, Any], where: Where) -> Block:
 
 @_never_refused_in_past
 def image_block(part: dict[str, Any], where: Where) -> Block:
-    """Read an `image` block of the Messages API, with a base64 or url source, or one of MCP, with `data`."""
+    """Read an `image` block of the Messages API, with a base64, url or file source, or one of MCP, with `data`."""
     if "source" not in part and isinstance(part.get("data"), str):
         return read_image(part["data"], where.field("data"), part.get("mimeType"))
-    source, where = _source(part, where, ("base64", "url"))
+    source, where = _source(part, where, ("base64", "url", "file"))
+    if source["type"] == "file":
+        return _read_stored_file(source, where)
     field = "url" if source["type"] == "url" else "data"
     return read_image(source.get(field), where.field(field), source.get("media_type"))
 
 
 @_never_refused_in_past
 def file_part(part: dict[str, Any], where: Where) -> Block:
-    """Read chat's `file` part, `{"file": {"file_data", "filename"}}`."""
+    """Read chat's `file` part, `{"file": {"file_data" or "file_id", "filename"}}`."""
     file = part.get("file")
     if not isinstance(file, dict):
         raise invalid_field(where.field("file"), "Expected an object.")
@@ -75,8 +78,9 @@ def file_part(part: dict[str, Any], where: Where) -> Block:
 @_never_refused_in_past
 def input_file_part(file: dict[str, Any], where: Where) -> Block:
     """Read the Responses API's `input_file` part, or the inside of a `file` part: a PDF, text or an image."""
-    _refuse_file_id(file, where)
     title = file.get("filename")
+    if file.get("file_id"):
+        return _read_stored_file(file, where, title)
     if file.get("file_data") is None and file.get("file_url") is not None:
         where = where.field("file_url")
         return _document(_url_source(_text(file["file_url"], where), where), title)
@@ -85,9 +89,11 @@ def input_file_part(file: dict[str, Any], where: Where) -> Block:
 
 @_never_refused_in_past
 def document_block(part: dict[str, Any], where: Where) -> Block:
-    """Read a `document` block of the Messages API, with a base64, url or text source."""
-    source, where = _source(part, where, ("base64", "url", "text"))
+    """Read a `document` block of the Messages API, with a base64, url, text or file source."""
+    source, where = _source(part, where, ("base64", "url", "text", "file"))
     title = part.get("title")
+    if source["type"] == "file":
+        return _read_stored_file(source, where, title or "")
     if source["type"] == "url":
         where = where.field("url")
         return _document(_url_source(_text(source.get("url"), where), where), title)
@@ -129,7 +135,10 @@ def read_image(value: Any, where: Where, media_type: Any = None) -> Block:
 
 def read_file(value: Any, where: Where, title: Any = None, media_type: Any = None) -> Block:
     """Read the data URL or the base64 of a PDF, a text or an image. Raises InvalidRequest."""
-    encoded = _encoded(_text(value, where), where, media_type)
+    return _read_any(_encoded(_text(value, where), where, media_type), where, title)
+
+
+def _read_any(encoded: EncodedData, where: Where, title: Any) -> Block:
     head = encoded.decode_head()
     if is_pdf(head):
         return _document(_pdf_source(encoded, where), title)
@@ -144,11 +153,27 @@ def read_file(value: Any, where: Where, title: Any = None, media_type: Any = Non
     return _document(_text_source(text, where), title)
 
 
-def _refuse_file_id(part: dict[str, Any], where: Where) -> None:
-    if part.get("file_id") is not None:
-        raise unsupported_field(
-            where.field("file_id"), "Uploaded files are not supported. Send the content instead."
+def _read_stored_file(part: dict[str, Any], where: Where, title: Any = None) -> Block:
+    """Read the file with the id in `file_id`. Its own name is the title, unless the client gives another one or ""."""
+    where = where.field("file_id")
+    file_id = _text(part.get("file_id"), where)
+    if where.notes.read_file is None:
+        raise unsupported_field(where, "Uploaded files are not supported here. Send the content instead.")
+    try:
+        content = where.notes.read_file(file_id)
+    except NotFound as error:
+        missing = invalid_field(
+            where, f"{error.message} It was deleted, has expired, or belongs to another key."
         )
+        missing.code = error.code
+        raise missing from None
+    if not content.data:
+        raise invalid_field(where, "The file is empty.")
+    kind, _, charset = content.content_type.partition("; charset=")
+    label = kind if kind.startswith("image/") else ""
+    return _read_any(
+        EncodedData(content.data, label, charset or None), where, content.filename if title is None else title
+    )
 
 
 def _source(part: dict[str, Any], where: Where, kinds: tuple[str, ...]) -> tuple[dict[str, Any], Where]:

@@ -17,17 +17,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from gateway.dialects.common.stored_files import FileReader
 from gateway.repairs import REPAIRS, Repair
 
 _INDEX = re.compile(r"\[\d+\]")
 
 
 class Notes:
-    """The repairs of one request, and the names of its fields that have no effect, each once and in order."""
+    """The repairs of one request, and the names of its fields that have no effect, each once and in order.
 
-    __slots__ = ("_ignored", "_repaired")
+    `read_file` returns the files that the request refers to by id. It is None where there are none.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_ignored", "_repaired", "read_file")
+
+    def __init__(self, read_file: FileReader | None = None) -> None:
+        self.read_file = read_file
         self._repaired: dict[Repair, None] = {}
         self._ignored: dict[str, str] = {}
 

@@ -22,6 +22,7 @@ from gateway.dialects.common.openai_parameters import unique_stops
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
 from gateway.dialects.common.reasoning import cut_budget, read_effort, read_thinking
+from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.system_notes import read_system
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_definitions import HONORED_FIELDS
@@ -78,17 +79,20 @@ class MessagesRequest:
     shows_thinking: bool = True
 
 
-def parse_request(body: dict[str, Any], betas: Container[str] = (), held: int = 0) -> MessagesRequest:
+def parse_request(
+    body: dict[str, Any], betas: Container[str] = (), held: int = 0, read_file: FileReader | None = None
+) -> MessagesRequest:
     """Translate a body that MessagesSchema or CountTokensSchema has loaded; `betas` come from its header.
 
     The first `held` messages were not sent with the request, but held by its thread.
+    `read_file` returns the client's files.
     Raises InvalidRequest, and UnsupportedParameter for parameters that would change the answer but cannot be honored;
     the message names the field.
     """
     for name, problem in _REFUSED.items():
         if body.get(name):
             raise unsupported_field(name, problem)
-    notes = Notes()
+    notes = Notes(read_file)
     body = load_tools(adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0}))
     turn = _turn(body, notes, held, may_exceed=INTERLEAVED in betas)
     return MessagesRequest(

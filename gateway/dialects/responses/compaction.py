@@ -17,6 +17,7 @@ from typing import Any
 from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.common.compaction import write_summary
 from gateway.dialects.common.json_types import Body, Item
+from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.responses.builder import FIELD_NAMES, usage_object
 from gateway.dialects.responses.items import complete_items
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
@@ -35,10 +36,12 @@ TRIGGER = "compaction_trigger"
 MAX_KEPT_BYTES = 80_000
 
 
-def parse_compaction(body: Body, given: Sequence[Item], earlier: Sequence[Item]) -> ResponsesRequest:
+def parse_compaction(
+    body: Body, given: Sequence[Item], earlier: Sequence[Item], read_file: FileReader | None = None
+) -> ResponsesRequest:
     """Translate a request to compact the conversation `earlier` plus `given`. Raises as `parse_request` does."""
     asked = [{"role": "user", "content": PROMPT}]
-    parsed = parse_request(body, asked, [*earlier, *given])
+    parsed = parse_request(body, asked, [*earlier, *given], read_file)
     turn = replace(parsed.turn, tool_choice=ToolChoice("none"), output_schema=None)
     return replace(parsed, turn=turn, compacts=True)
 

@@ -16,6 +16,7 @@ from gateway.dialects.common.openai_parameters import COUNTS, RANGES, cap_temper
 from gateway.dialects.common.output_schema import read_output_format
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
+from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.tool_forms import FUNCTIONS, ToolForms, find_forms
 from gateway.dialects.common.tools import Added, read_tools
 from gateway.dialects.common.where import Notes
@@ -46,14 +47,20 @@ class ResponsesRequest:
     compacts: bool = False
 
 
-def parse_request(body: Body, given: Sequence[Item], earlier: Sequence[Item] = ()) -> ResponsesRequest:
+def parse_request(
+    body: Body,
+    given: Sequence[Item],
+    earlier: Sequence[Item] = (),
+    read_file: FileReader | None = None,
+) -> ResponsesRequest:
     """Translate a body that ResponsesSchema has loaded.
 
     `given` is its input as items, with all references replaced; `earlier` holds the items of the previous responses.
+    `read_file` returns the client's files.
     Raises InvalidRequest and UnsupportedParameter; both name the field in `param`.
     """
     parameters.refuse_unsupported(body)
-    notes = Notes()
+    notes = Notes(read_file)
     body = adjust_parameters(body, notes, COUNTS, RANGES)
     summary = _read_summary(body.get("reasoning") or {})
     added = find_added_tools(given, notes, earlier)

@@ -119,7 +119,7 @@ def test_error_names_the_invalid_image(url: Any) -> None:
         ({"type": "image_url"}, "image_url", False),
         ({"type": "input_image", "file_id": "file-1"}, "file_id", True),
         ({"type": "image"}, "source", False),
-        ({"type": "image", "source": {"type": "file", "file_id": "x"}}, "source.type", True),
+        ({"type": "image", "source": {"type": "file", "file_id": "x"}}, "source.file_id", True),
         ({"type": "image", "source": {"type": "base64", "data": "x"}}, "source.data", False),
         ({"type": "document", "source": {"type": "content"}}, "source.type", True),
         ({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}, "input_audio", True),

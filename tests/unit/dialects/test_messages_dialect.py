@@ -240,7 +240,7 @@ REFUSED: dict[str, tuple[Body, str]] = {
                 {"role": "user", "content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}
             ]
         },
-        "messages[0].content[0].source.type",
+        "messages[0].content[0].source.file_id",
     ),
     "a tool of the API": ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0].type"),
     "a forced server tool": (
