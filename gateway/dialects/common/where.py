@@ -26,7 +26,7 @@ _INDEX = re.compile(r"\[\d+\]")
 class Notes:
     """The repairs of one request, and the names of its fields that have no effect, each once and in order.
 
-    `read_file` returns the files that the request refers to by id. It is None where there are none.
+    `read_file` returns the files that the request refers to by id; None means that it may not refer to any.
     """
 
     __slots__ = ("_ignored", "_repaired", "read_file")
