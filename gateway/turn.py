@@ -213,6 +213,7 @@ class Turn:
     - `output_schema` is the JSON schema that the answer must follow, in the forms of `gateway.json_schema`.
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
+    - `context_edits` are the API's own changes to a long prompt (`context_management.edits`).
     - `owner` identifies the client: a process that answered one owner is never used for another.
     - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is
       set if Claude Code itself works in the project, with its own tools instead of the client's.
@@ -230,6 +231,7 @@ class Turn:
     effort: str | None = None
     thinking: bool | None = None
     thinking_budget: int | None = None
+    context_edits: tuple[Mapping[str, Any], ...] = ()
     owner: str = ""
     project: str = ""
     agent_workspace: AgentWorkspace | None = None
@@ -354,12 +356,13 @@ class Done:
     """The answer is complete.
 
     `stop_reason` is the Messages API's (end_turn, max_tokens, stop_sequence, …), and `stop_sequence` the sequence that
-    ended the answer.
+    ended the answer. `context_management` tells the edits of the prompt that the API has made.
     """
 
     stop_reason: str
     usage: Usage
     stop_sequence: str | None = None
+    context_management: Mapping[str, Any] | None = None
 
 
 Event = (

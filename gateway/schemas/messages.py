@@ -108,6 +108,8 @@ class MessagesSchema(CountTokensSchema):
     top_k = ignored()
     metadata = ignored()
     service_tier = ignored()
-    context_management = ignored()
+    context_management = Object(
+        metadata={"description": "`edits` of the types clear_tool_uses and clear_thinking."}
+    )
     inference_geo = ignored()
     speed = ignored()

@@ -61,7 +61,7 @@ _MESSAGES = (
     Parameter("max_tokens", 0, named="max_tokens", refusals=("max_tokens",)),
     Parameter("max_tokens", -1, named="max_tokens", refusals=("max_tokens",)),
     Parameter("thinking", _WIDE_THINKING, refusals=("thinking", "max_tokens")),
-    Parameter("context_management", {"edits": []}, named="context_management"),
+    Parameter("context_management", {"edits": [{"type": "new_1"}]}, named="context_management.edits[0]"),
     Parameter("container", "c_1", refusals=("container",)),
     Parameter("made_up_field", {"a": 1}, named="made_up_field"),
 )

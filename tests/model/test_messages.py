@@ -202,6 +202,41 @@ def test_ignored_parameters_are_named(claude: Any, standin: StandIn) -> None:
     assert answer.headers["x-ignored-parameters"] == "metadata, thinking.budget_tokens, top_k"
 
 
+def test_tool_search_and_context_edits_of_claude_code_reach_the_model(
+    gateway: Gateway, standin: StandIn
+) -> None:
+    schema = {"type": "object", "properties": {}}
+    search = {"name": "ToolSearch", "description": "Finds tools.", "input_schema": schema}
+    fetch = {"name": "Fetch", "description": "Fetches.", "input_schema": schema, "defer_loading": True}
+    call = {"type": "tool_use", "id": "toolu_1", "name": "ToolSearch", "input": {}}
+    found = {"type": "tool_reference", "tool_name": "Fetch"}
+    body = {
+        "model": "claude-opus-4-6",
+        "max_tokens": LIMIT,
+        "thinking": {"type": "adaptive"},
+        "tools": [search, fetch],
+        "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
+        "messages": [
+            {"role": "user", "content": "Fetch it."},
+            {"role": "assistant", "content": [call]},
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [found]}],
+            },
+        ],
+    }
+    answer = gateway.api.post("/v1/messages", json=body)
+    assert answer.status_code == 200
+    assert "x-ignored-parameters" not in answer.headers
+    assert "x-repaired" not in answer.headers
+    sent = standin.messages.last.body
+    assert sent["tools"] == [search, fetch]
+    assert sent["context_management"] == body["context_management"]
+    (result,) = sent["messages"][-1]["content"]
+    (part,) = result["content"]
+    assert '"description":"Fetches.","name":"Fetch"' in part["text"]
+
+
 # Counting
 
 

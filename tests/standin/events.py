@@ -102,7 +102,10 @@ def _all_events(reply: Reply, body: Body) -> Iterator[Event]:
     for index, block in enumerate(reply.blocks):
         yield from _block(index, block, waits, body)
     stop = {"stop_reason": reply.stop_reason, "stop_sequence": reply.stop_sequence}
-    yield event("message_delta", {"delta": stop, "usage": usage})
+    ending: dict[str, Any] = {"delta": stop, "usage": usage}
+    if body.get("context_management"):
+        ending["context_management"] = {"applied_edits": []}
+    yield event("message_delta", ending)
     yield event("message_stop", {})
 
 

@@ -14,11 +14,11 @@ For example, the CLI's messages for a one-word answer and the events that `read`
     Started("claude-…"), Text("Hello"), Done("end_turn", Usage(…))
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import StringIO
-from typing import cast
+from typing import Any, cast
 
 from gateway.claude.cli import protocol
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
@@ -114,6 +114,7 @@ class AnswerReader:
         self._session = ""
         self._facts = FailureFacts()
         self._stop_reason: str | None = None
+        self._context_management: Mapping[str, Any] | None = None
         self._usage: protocol.ApiUsage = {}
         self._has_output = False
         self._called_unknown_tool = False
@@ -294,6 +295,8 @@ class AnswerReader:
     def _end_message(self, event: protocol.MessageDelta, events: list[Event]) -> None:
         self._update_usage(event)
         self.stop_sequence = event["delta"].get("stop_sequence")
+        context = event.get("context_management") or {}
+        self._context_management = context if context.get("applied_edits") else None
         if self._stop_reason == "tool_use" and self.calls and not self._called_unknown_tool:
             self._finish("tool_use", events)
         elif self._would_continue():
@@ -324,7 +327,7 @@ class AnswerReader:
         self._final_usage = usage
         if stop_reason != "tool_use":
             self._close_cut_call(events)
-        events.append(Done(stop_reason, usage, self.stop_sequence))
+        events.append(Done(stop_reason, usage, self.stop_sequence, self._context_management))
 
     def _close_cut_call(self, events: list[Event]) -> None:
         """Complete the JSON of a call that was cut off: clients parse it, and send it back with the conversation."""

@@ -89,6 +89,7 @@ class MessageDelta(TypedDict, total=False):
     type: Literal["message_delta"]
     delta: StopDelta
     usage: ApiUsage
+    context_management: Mapping[str, Any] | None
 
 
 ApiEvent = MessageStart | ContentBlockStart | ContentBlockDelta | ContentBlockStop | MessageDelta

@@ -32,6 +32,8 @@ MAX_STRICT_TOOLS = (
 MAX_OUTPUT_TOKENS = 128_000  # the CLI sends no more for models whose limit it does not know
 # Thinking budgets in tokens for models without efforts. Higher efforts leave the budget to the CLI.
 EFFORT_BUDGETS = {"low": 4096, "medium": 16384}
+# The edits of the prompt that the CLI asks for if the model thinks.
+CLI_EDITS = [{"type": "clear_thinking_20251015", "keep": "all"}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,10 @@ def tune(
         body["stop_sequences"] = list(sent_stops)
     if turn.output_format is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": turn.output_format}}
+    edits, dropped_edits = _split_edits(turn, model, thinks=budget != 0)
+    ignored += dropped_edits
+    if edits not in ([], CLI_EDITS):
+        body["context_management"] = {"edits": edits}
     if turn.tools:
         tool_fields, dropped = _tool_fields(turn, model, cache_ttl, is_strict=is_strict)
         body |= tool_fields
@@ -225,6 +231,17 @@ def _tool_fields(
     if chosen := _choice(choice, tools):
         fields["tool_choice"] = chosen
     return fields, ignored
+
+
+def _split_edits(turn: Turn, model: Model, *, thinks: bool) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the context edits to send, and the name of the parameter if some are left out.
+
+    The API clears thinking only if the model thinks in this turn.
+    """
+    thinks = thinks and model.thinking != "none"
+    edits = [dict(edit) for edit in turn.context_edits]
+    sent = [edit for edit in edits if thinks or not edit["type"].startswith("clear_thinking_")]
+    return sent, () if sent == edits or edits == CLI_EDITS else ("context_management",)
 
 
 def _takes_strict(turn: Turn, model: Model) -> bool:

@@ -48,6 +48,11 @@ def new_message(answer_id: str, model: str, usage: turn.Usage) -> dict[str, Any]
     }
 
 
+def _context_fields(done: turn.Done) -> dict[str, Any]:
+    """Return the edits of the prompt that the API has made, if it tells any."""
+    return {} if done.context_management is None else {"context_management": done.context_management}
+
+
 def _stop_fields(done: turn.Done, is_refusal: bool) -> dict[str, Any]:
     """Return the fields that report how the answer ended. Text in place of structured output is a refusal."""
     reason = done.stop_reason if done.stop_reason in _STOP_REASONS else "end_turn"
@@ -136,6 +141,7 @@ class StreamEncoder:
             "type": "message_delta",
             "delta": _stop_fields(event, self._is_refusal),
             "usage": usage_object(event.usage),
+            **_context_fields(event),
         }
         ended = sse.event("message_delta", dumps(delta))
         return self._close_block() + ended + sse.event("message_stop", b'{"type":"message_stop"}')
@@ -190,7 +196,12 @@ class Collector:
             raise incomplete_answer()
         content = [_finish(block, "".join(written)) for block, written in self._blocks]
         message = new_message(self._id, self._model, self._done.usage)
-        return {**message, "content": content, **_stop_fields(self._done, self._is_refusal)}
+        return {
+            **message,
+            "content": content,
+            **_stop_fields(self._done, self._is_refusal),
+            **_context_fields(self._done),
+        }
 
     def _add(self, event: turn.Event) -> None:
         if isinstance(event, turn.Text):

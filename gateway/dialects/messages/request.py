@@ -24,7 +24,7 @@ from gateway.dialects.common.parameters import asks_something, effective_top_p, 
 from gateway.dialects.common.reasoning import cut_budget, read_effort, read_thinking
 from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.system_notes import read_system
-from gateway.dialects.common.text import is_blank, repair_text
+from gateway.dialects.common.text import is_blank, repair_json, repair_text
 from gateway.dialects.common.tool_definitions import HONORED_FIELDS
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.where import Notes, Where
@@ -41,6 +41,7 @@ INTERLEAVED = "interleaved-thinking-2025-05-14"
 _HONORED = frozenset({
     "messages", "model", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "tools",
     "tool_choice", "thinking", "thread", "output_config", "output_format", "cache_control",
+    "context_management",
 })  # fmt: skip
 
 _REFUSED = {
@@ -57,6 +58,9 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 
 # Inner fields that have an effect. `cache_control` needs none, because the CLI marks what to cache.
 _HONORED_INNER = {"thinking": {"type", "budget_tokens"}, "output_config": {"effort", "format"}}
+
+# The edits that the beta `context-management-2025-06-27` allows. The CLI always sends this beta.
+_EDITS = ("clear_tool_uses_", "clear_thinking_")
 
 _ROLES = ("user", "assistant", "system")
 
@@ -121,6 +125,7 @@ def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) ->
         effort=_effort(body, config, notes, held),
         thinking=read_thinking(thinking) if thinking.get("type") else False,
         thinking_budget=_budget(body, notes, may_exceed),
+        context_edits=_context_edits(body.get("context_management") or {}, notes.at("context_management")),
     )
 
 
@@ -185,6 +190,23 @@ def _sampling(body: dict[str, Any]) -> Sampling:
         top_p=effective_top_p(body.get("top_p")),
         stop=unique_stops(body.get("stop_sequences") or ()),
     )
+
+
+def _context_edits(management: dict[str, Any], where: Where) -> tuple[dict[str, Any], ...]:
+    """Return the edits that the API makes to a long prompt. The CLI asks for no others than `_EDITS`."""
+    for name in management.keys() - {"edits"}:
+        where.field(name).ignore()
+    edits = management.get("edits") or []
+    if not isinstance(edits, list):
+        raise invalid_field(where.field("edits"), "Expected a list.")
+    known = []
+    for index, edit in enumerate(edits):
+        place = where.field("edits").item(index)
+        if isinstance(edit, dict) and str(edit.get("type")).startswith(_EDITS):
+            known.append(repair_json(edit, place))
+        else:
+            place.ignore()
+    return tuple(known)
 
 
 def _schema(body: dict[str, Any], config: dict[str, Any], notes: Notes) -> OutputSchema | None:

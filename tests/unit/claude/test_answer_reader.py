@@ -47,6 +47,15 @@ def test_messages_of_subagents_and_of_unknown_types_are_skipped() -> None:
     assert [event.text for event in events if isinstance(event, Text)] == ["outer"]
 
 
+@pytest.mark.parametrize(("edits", "is_told"), [([{"type": "clear_tool_uses_20250919"}], True), ([], False)])
+def test_edits_of_the_prompt_are_told_if_there_were_any(edits: list[dict[str, str]], is_told: bool) -> None:
+    """The CLI asks for an edit of its own, which a client has not asked for."""
+    ending = cast(ApiEvent, {**stop("end_turn"), "context_management": {"applied_edits": edits}})
+    events = AnswerReader(make_context()).read([*stream(START, text("Hi"), ending), result()])
+    assert isinstance(events[-1], Done)
+    assert events[-1].context_management == ({"applied_edits": edits} if is_told else None)
+
+
 def test_calls_of_client_tools_end_the_answer_without_a_cut() -> None:
     reader = AnswerReader(make_context("now"))
     calls = [start_call(0, "now"), arguments(0, '{"zone":'), arguments(0, '"UTC"}')]

@@ -296,3 +296,32 @@ def test_gateway_watches_for_stop_sequences_that_the_api_rejects() -> None:
 def test_default_model_is_chosen_by_the_cli() -> None:
     assert tuned(Model("default")).model is None
     assert tuned(BUDGET).model == BUDGET.id
+
+
+CLEAR_TOOLS = {"type": "clear_tool_uses_20250919", "trigger": {"type": "input_tokens", "value": 50000}}
+KEEP_THINKING = {"type": "clear_thinking_20251015", "keep": "all"}
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "edits", "sent", "ignored"),
+    [
+        (ALWAYS_THINKS, None, (CLEAR_TOOLS,), [CLEAR_TOOLS], ()),
+        (ADAPTIVE, True, (KEEP_THINKING, CLEAR_TOOLS), [KEEP_THINKING, CLEAR_TOOLS], ()),
+        (ADAPTIVE, True, (KEEP_THINKING,), None, ()),  # the CLI asks for it, too
+        (ADAPTIVE, False, (KEEP_THINKING,), None, ()),  # nothing to keep
+        (
+            ADAPTIVE,
+            False,
+            ({**KEEP_THINKING, "keep": 2}, CLEAR_TOOLS),
+            [CLEAR_TOOLS],
+            ("context_management",),
+        ),
+        (NO_THINKING, None, (CLEAR_TOOLS,), [CLEAR_TOOLS], ()),
+    ],
+)
+def test_context_edits_are_sent_if_the_model_can_make_them(
+    model: Model, thinking: bool | None, edits: Any, sent: Any, ignored: tuple[str, ...]
+) -> None:
+    """Source: https://platform.claude.com/docs/en/build-with-claude/context-editing."""
+    tuning = tuned(model, thinking=thinking, context_edits=edits)
+    assert (extra(tuning).get("context_management", {}).get("edits"), tuning.ignored) == (sent, ignored)

@@ -205,6 +205,15 @@ def test_stop_reason_is_passed_on(done: Done, expected: Body) -> None:
     assert collect(START, done).items() >= expected.items()
 
 
+def test_edits_of_the_prompt_are_listed_where_the_api_lists_them() -> None:
+    """Source: https://platform.claude.com/docs/en/build-with-claude/context-editing."""
+    edited = {"applied_edits": [{"type": "clear_tool_uses_20250919", "cleared_tool_uses": 8}]}
+    done = Done("end_turn", USAGE, context_management=edited)
+    assert stream(START, done)[-2]["context_management"] == edited
+    assert collect(START, done)["context_management"] == edited
+    assert "context_management" not in collect(START, END)
+
+
 def test_arguments_that_were_cut_off_are_empty() -> None:
     events: list[Event] = [
         START,

@@ -293,14 +293,15 @@ def test_ignored_fields_are_named() -> None:
         metadata={"user_id": "u"},
         service_tier="auto",
         speed="fast",
-        context_management={"edits": []},
+        context_management={"edits": [{"type": "compact_20260112"}], "other": 1},
         new_thing=1,
         nothing=None,
         thinking={"type": "adaptive", "display": "omitted"},
         tools=[TOOL | {"strict": True, "allowed_callers": ["direct"], "input_examples": [{}]}],
     )
     assert parsed.ignored == (
-        "context_management",
+        "context_management.edits[0]",
+        "context_management.other",
         "metadata",
         "new_thing",
         "speed",
