@@ -5,13 +5,22 @@ from typing import Any
 
 from gateway.client_recipes.recipe import Dialect, File, Recipe
 
+#: The facts about a model that is not in opencode's own list. Without them, opencode sends no images.
+_FACTS: dict[str, Any] = {
+    "attachment": True,
+    "reasoning": True,
+    "tool_call": True,
+    "modalities": {"input": ["text", "image", "pdf"], "output": ["text"]},
+    "limit": {"context": 200_000, "output": 32_000},
+}
+
 
 def _config(package: str, base_url: str) -> str:
     provider: dict[str, Any] = {
         "npm": package,
         "name": "Gateway",
         "options": {"baseURL": base_url, "apiKey": "{key}"},
-        "models": {"{model}": {"name": "{model}"}, "{small_model}": {"name": "{small_model}"}},
+        "models": {name: {"name": name, **_FACTS} for name in ("{model}", "{small_model}")},
     }
     config = {
         "$schema": "https://opencode.ai/config.json",

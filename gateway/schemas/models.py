@@ -27,7 +27,7 @@ class ModelListSchema(AnswerSchema):
     object = constant("list")
     data = fields.List(fields.Nested(ModelSchema))
     models = fields.List(
-        fields.Dict(), metadata=about("Empty; only for Codex, which sends `client_version`.")
+        fields.Dict(), metadata=about("Descriptions for Codex, which sends `client_version`.")
     )
 
 

@@ -99,6 +99,9 @@ def test_prepared_response_has_no_output_and_can_be_continued(
     assert len(standin.messages) == 0
     client.create("two", store=False, previous_response_id=events[-1]["response"]["id"])
     assert turns_of(standin.messages.last) == [("user", ["one", "two"])]
+    tools_only = [{"type": "additional_tools", "tools": []}]
+    events = client.create(tools_only, store=False, generate=False)
+    assert events[-1]["type"] == "response.completed"
 
 
 def test_cancel_ends_the_response_and_not_the_connection(client: ResponseClient, standin: StandIn) -> None:

@@ -11,6 +11,7 @@ from gateway.api.http.blueprints import ANTHROPIC_VERSION, Blueprint, document_e
 from gateway.api.http.context import get_services
 from gateway.api.http.streaming import json_response
 from gateway.dialects.messages.models import model_entry, model_list
+from gateway.dialects.responses.codex_models import describe_model
 from gateway.errors import ModelNotFound
 from gateway.schemas import models as schemas
 from gateway.turn import Model
@@ -29,9 +30,14 @@ def list_models() -> Response:
     if is_anthropic_request():
         entries = [_anthropic_entry(model, name) for name, model in _by_name(models).items()]
         return json_response(model_list(entries))
-    listed = {"object": "list", "data": [_entry(name) for name in _by_name(models)]}
-    # Codex asks with this argument, and expects descriptions of its own models beside the list.
-    return jsonify({**listed, "models": []} if "client_version" in request.args else listed)
+    listed: dict[str, Any] = {"object": "list", "data": [_entry(name) for name in _by_name(models)]}
+    client_version = request.args.get("client_version")
+    if client_version is not None:  # Codex expects descriptions of its own beside the list
+        names = enumerate(_by_name(models).items())
+        listed["models"] = [
+            describe_model(model, name, rank, client_version) for rank, (name, model) in names
+        ]
+    return json_response(listed)
 
 
 @blueprint.route("/capabilities")

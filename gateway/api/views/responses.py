@@ -41,6 +41,9 @@ from gateway.turn import Done, Started, Usage
 
 blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="OpenAI's Responses API")
 
+#: Stands for the question that follows a prepared response.
+_QUESTION: Item = {"role": "user", "content": "…"}
+
 STREAM = {
     "name": "stream",
     "in": "query",
@@ -61,12 +64,12 @@ def create_response(body: Body) -> Response:
     earlier = stored_responses.find_earlier_items(body, caller, services, memory)
     if memory is not None and earlier:  # a client that sends only new items has to send the right ones
         refuse_orphans(given, earlier)
-    parse = parse_compaction if asks_to_compact(given) else parse_request
-    parsed = parse(body, given, earlier, get_files())
+    prepares = memory is not None and body.get("generate") is False
+    parsed = _parse(body, given, earlier, prepares=prepares)
     items = complete_items(given)
     echoed = {**parsed.echoed, "store": is_stored}
     on_end = stored_responses.store_at_end(items, caller, services, earlier, memory)
-    if memory is not None and body.get("generate") is False:
+    if prepares:
         return _prepare_response(parsed, echoed, on_end)
     answer = start_answer(parsed.turn, stream=parsed.stream)
     response = new_response(_new_id(), answer.record.model, echoed)
@@ -166,6 +169,13 @@ def _find_start(items: list[Item], after: str | None) -> int:
 
 def _new_id() -> str:
     return f"resp_{secrets.token_hex(16)}"
+
+
+def _parse(body: Body, given: list[Item], earlier: list[Item], *, prepares: bool) -> ResponsesRequest:
+    """Translate the request. A preparation needs no question: Codex sends only its tools."""
+    if asks_to_compact(given):
+        return parse_compaction(body, given, earlier, get_files())
+    return parse_request(body, [*given, _QUESTION] if prepares else given, earlier, get_files())
 
 
 def _prepare_response(parsed: ResponsesRequest, echoed: Body, on_end: OnEnd) -> Response:

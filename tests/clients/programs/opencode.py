@@ -9,6 +9,7 @@ CLIENTS = [
         recipe=recipe,
         version=npm_version("opencode", "opencode-ai"),
         program=lambda: npm_program("opencode", "opencode"),
+        environ={"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"},
         ask=("run", "{prompt}"),
         resume=("run", "--continue", "{prompt}"),
         image=("run", "{prompt}", "--file", "{image}"),
