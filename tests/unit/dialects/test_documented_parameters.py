@@ -1,8 +1,6 @@
 """The table of ignored and refused parameters in docs/api.md says what the dialects do."""
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,11 +16,8 @@ from gateway.schemas.completions import CompletionSchema
 from gateway.schemas.fields import LenientSchema
 from gateway.schemas.messages import MessagesSchema
 from gateway.schemas.responses import ResponsesSchema
+from tests.support.documented_parameters import documented
 from tests.support.recorded import Body, user
-
-PAGE = Path(__file__).parents[3] / "docs/api.md"
-_ROW = re.compile(r"^\| `POST (/v1/[a-z/]+)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
-_NAME = re.compile(r"`(\w+)`")
 
 
 class Dialect(NamedTuple):
@@ -43,12 +38,6 @@ DIALECTS = {
 }
 # Values of the types that the schemas check.
 VALUES: Body = {"logprobs": True, "top_logprobs": 1, "modalities": ["audio"], "include": ["x"], "suffix": "x"}
-
-
-def documented() -> dict[str, tuple[list[str], list[str]]]:
-    """Return the names of the ignored and of the refused parameters of each endpoint."""
-    rows = _ROW.findall(PAGE.read_text().partition("\n## Ignored and refused\n")[2].partition("\n## ")[0])
-    return {endpoint: (_NAME.findall(ignored), _NAME.findall(refused)) for endpoint, ignored, refused in rows}
 
 
 def send(endpoint: str, name: str) -> Any:
