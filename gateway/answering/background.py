@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import gevent
 from gevent.queue import Queue
 
+from gateway.answering.event_log import EventLog
 from gateway.answering.metering import AnswerStream
 from gateway.dialects.responses.builder import ResponseBuilder
 from gateway.errors import GatewayError, StoreError, TurnStopped
@@ -26,7 +27,8 @@ class BackgroundAnswer:
     """A greenlet that writes a response from an answer's batches, and the batches for a client that follows it.
 
     The response of `builder` must already be stored. Writing begins at once, and a client that stops following it does
-    not end it. `keeper` renews the leases of all responses that this worker writes.
+    not end it. `keeper` renews the leases of all responses that this worker writes. `event_log` keeps the events for
+    clients that come back.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class BackgroundAnswer:
         owner_id: str,
         responses: Responses,
         keeper: LeaseKeeper[str],
+        event_log: EventLog | None = None,
     ) -> None:
         self.record = answer.record
         self._answer = answer
@@ -43,6 +46,7 @@ class BackgroundAnswer:
         self._owner_id = owner_id
         self._responses = responses
         self._keeper = keeper
+        self._log = event_log
         self._batches: Queue[tuple[int, Batch] | GatewayError | None] = Queue()
         self._has_follower = True
         gevent.spawn(self._run)
@@ -91,6 +95,8 @@ class BackgroundAnswer:
         for index, batch in self._answer:
             for event in batch:
                 self._builder.add(event)
+            if self._log is not None:
+                self._log.add(batch)
             if self._builder.is_over:
                 self._store(FINAL_PAUSES)
             elif any(isinstance(event, Started) for event in batch):
@@ -100,13 +106,16 @@ class BackgroundAnswer:
     def _end_with_error(self, error: GatewayError) -> None:
         self._pass_on(error)
         self._builder.fail(error)
+        if self._log is not None:
+            self._log.end(error)
         self._store()
 
     def _store(self, pauses: Sequence[float] = ()) -> None:
         """Update the stored response. If the database is unavailable, try again after each of the pauses."""
+        events = self._log.take() if self._log is not None and self._builder.is_over else None
         for pause in (*pauses, None):
             try:
-                self._responses.update(self._owner_id, self._builder.response)
+                self._responses.update(self._owner_id, self._builder.response, events)
                 return
             except StoreError:
                 log.warning("a background response could not be updated in the database")

@@ -98,6 +98,22 @@ class CompactionRequestSchema(ResponsesSchema):
     model = Text(required=True, metadata=MODEL)
 
 
+class ShownResponseQuerySchema(Schema):
+    """The form in which to read a response. `include` and `include_obfuscation` have no effect."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    stream = fields.Boolean(
+        load_default=False, metadata={"description": "Send the events of the response's stream."}
+    )
+    starting_after = fields.Integer(
+        load_default=-1,
+        validate=validate.Range(min=-1),
+        metadata={"description": "The sequence number of the last event that the client has."},
+    )
+
+
 class InputItemsQuerySchema(Schema):
     """The input items to list. `after` is the id of the item before the first one."""
 

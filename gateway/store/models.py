@@ -287,6 +287,22 @@ class ResponseItem(Model):
         indexes = ((("owner", "item_id"), False),)
 
 
+class ResponseEvents(Model):
+    """Some events of a background response that was requested as a stream, compressed with Zstandard.
+
+    The events have the sequence numbers `first_number` and following.
+    """
+
+    id = AutoField()
+    response = ForeignKeyField(ResponseRow, on_delete="CASCADE", index=False)
+    first_number = BigIntegerField()
+    data = BlobField()
+
+    class Meta:
+        table_name = "response_events"
+        indexes = ((("response", "first_number"), True),)
+
+
 class FileRow(Model):
     """A file of a client. Others see it when `is_complete` is set: until then, its content is still being written."""
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import zstandard
 from peewee import Value
 
 from gateway.errors import InvalidRequest, ResponseNotFound
 from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
-from gateway.store.models import ResponseItem, ResponseRow
+from gateway.store.models import ResponseEvents, ResponseItem, ResponseRow
 
 IDS_PER_QUERY = 500  # databases limit the number of values in one query
 UNFINISHED = ("queued", "in_progress")
+EVENT_END = b"\n\n"  # the end of an event in a stream; no event contains it
 LOST_ERROR = {
     "code": "server_error",
     "message": "The gateway stopped while it was writing this response. Send the request again.",
@@ -38,6 +40,14 @@ class StoredResponse:
     def is_finished(self) -> bool:
         """Return True if the response will not change any more."""
         return self.body["status"] not in UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class EventChunk:
+    """Consecutive events of a stream, as they go over the wire. The first one has the number `first_number`."""
+
+    first_number: int
+    events: Sequence[bytes]
 
 
 class Responses:
@@ -84,8 +94,11 @@ class Responses:
 
         self._store.write(work)
 
-    def update(self, owner: str, body: Body) -> bool:
-        """Store the new state of a response in the background. Return False if it was cancelled or deleted."""
+    def update(self, owner: str, body: Body, events: EventChunk | None = None) -> bool:
+        """Store the new state of a response in the background, and `events` of its stream.
+
+        Return False if the response was cancelled or deleted.
+        """
         change = {"status": body["status"], "body": _without_output(body)}
         if body["status"] in UNFINISHED:
             change["leased_until"] = utc_now() + self._lease
@@ -93,6 +106,8 @@ class Responses:
 
         def work(db: Any) -> bool:
             query = ResponseRow.update(**change).where(_unfinished(owner, body["id"]))
+            if events is not None:
+                _insert_events(db, body["id"], events)
             if not query.execute(db):
                 return False
             if body["status"] not in UNFINISHED:
@@ -100,6 +115,19 @@ class Responses:
             return True
 
         return self._store.write(work)
+
+    def add_events(self, response_id: str, events: EventChunk) -> None:
+        """Store events of the stream of a response in the background."""
+        self._store.write(lambda db: _insert_events(db, response_id, events))
+
+    def list_events(self, response_id: str, first_number: int) -> list[EventChunk]:
+        """Return the stored events from `first_number` on, a number at which a chunk begins."""
+        query = (
+            ResponseEvents.select()
+            .where(ResponseEvents.response == response_id, ResponseEvents.first_number >= first_number)
+            .order_by(ResponseEvents.first_number)
+        )
+        return self._store.read(lambda db: [_read_chunk(row) for row in query.execute(db)])
 
     def renew_leases(self, response_ids: Collection[str]) -> None:
         """Extend the leases of these responses by the full time, except of those that are cancelled or deleted."""
@@ -208,6 +236,18 @@ def _rows(owner: str, response_id: str, items: Sequence[Item], is_output: bool) 
 def _insert(db: Any, rows: list[Item]) -> None:
     for row in rows:
         ResponseItem.insert(**row).execute(db)
+
+
+def _insert_events(db: Any, response_id: str, chunk: EventChunk) -> None:
+    """Store events, unless the response is deleted."""
+    if ResponseRow.select(ResponseRow.id).where(ResponseRow.id == response_id).first(db) is not None:
+        data = zstandard.compress(EVENT_END.join(chunk.events))
+        ResponseEvents.insert(response=response_id, first_number=chunk.first_number, data=data).execute(db)
+
+
+def _read_chunk(row: Any) -> EventChunk:
+    data = zstandard.decompress(bytes(row.data))
+    return EventChunk(row.first_number, data.split(EVENT_END))
 
 
 def _own(owner: str, response_id: str) -> Any:

@@ -282,12 +282,23 @@ def test_store_false_stores_nothing(client: openai.OpenAI, gateway: Gateway) -> 
     )
 
 
-def test_stored_response_cannot_be_streamed(client: openai.OpenAI, gateway: Gateway) -> None:
+def test_stream_of_a_stored_response_can_be_read_again(
+    client: openai.OpenAI, gateway: Gateway, standin: StandIn
+) -> None:
+    standin.default(text("Hello", chunks=3))
     stored = client.responses.create(model=MODEL, input="hi")
-    answer = gateway.api.get(f"{PATH}/{stored.id}?stream=true", headers={"x-api-key": "one"})
-    assert status_code_and_param(answer) == (400, "unsupported_parameter", "stream")
-    answer = gateway.api.get(f"{PATH}/{stored.id}/input_items?limit=0", headers={"x-api-key": "one"})
-    assert status_code_and_param(answer) == (400, "invalid_request", "limit")
+    events = list(client.responses.retrieve(stored.id, stream=True))
+    assert [event.delta for event in events if event.type == "response.output_text.delta"] == ["Hello"]
+    assert events[-1].type == "response.completed"
+    assert events[-1].response == stored
+    assert list(client.responses.retrieve(stored.id, stream=True, starting_after=2)) == events[3:]
+    one = gateway.api.with_key("one")
+    for query, param in (
+        ("?stream=true&starting_after=x", "starting_after"),
+        ("/input_items?limit=0", "limit"),
+    ):
+        assert status_code_and_param(one.get(f"{PATH}/{stored.id}{query}")) == (400, "invalid_request", param)
+    assert one.with_key("two").get(f"{PATH}/{stored.id}?stream=true").status_code == 404
 
 
 # Background responses

@@ -2,11 +2,13 @@
 
 import secrets
 
-from flask import Response, request
+from flask import Response
 
 from gateway.answering import stored_responses
 from gateway.answering.answer import count_tokens, prepare_turns
 from gateway.answering.background import BackgroundAnswer
+from gateway.answering.event_log import EventLog
+from gateway.answering.follow import follow_response
 from gateway.answering.metering import MeteredAnswer
 from gateway.api.hooks.limits import COMPACT
 from gateway.api.http.blueprints import (
@@ -19,17 +21,22 @@ from gateway.api.http.blueprints import (
     document_errors,
 )
 from gateway.api.http.context import find_memory, get_caller, get_files, get_services, start_answer
-from gateway.api.http.streaming import json_response, note_headers, send_answer, stream_answer
+from gateway.api.http.streaming import STREAM_HEADERS, json_response, note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
-from gateway.dialects.common.field_errors import invalid_field, unsupported_field
+from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_response
 from gateway.dialects.responses.compaction import CompactionCollector, asks_to_compact, parse_compaction
 from gateway.dialects.responses.items import complete_items, refuse_orphans
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
-from gateway.errors import InvalidRequest, ResponseNotFound, StoreError, UnsupportedParameter
-from gateway.schemas.responses import CompactionRequestSchema, InputItemsQuerySchema, ResponsesSchema
+from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
+from gateway.schemas.responses import (
+    CompactionRequestSchema,
+    InputItemsQuerySchema,
+    ResponsesSchema,
+    ShownResponseQuerySchema,
+)
 from gateway.schemas.responses_answers import (
     CompactionSchema,
     DeletedResponseSchema,
@@ -43,13 +50,6 @@ blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", descrip
 
 #: Stands for the question that follows a prepared response.
 _QUESTION: Item = {"role": "user", "content": "…"}
-
-STREAM = {
-    "name": "stream",
-    "in": "query",
-    "description": "`true` is rejected. Poll until the response is finished.",
-    "schema": {"type": "boolean"},
-}
 
 
 @blueprint.route("", methods=["POST"])
@@ -113,15 +113,17 @@ def compact_conversation(body: Body) -> Response:
 
 
 @blueprint.route("/<response_id>", methods=["GET"])
-@document_errors(ResponseNotFound, UnsupportedParameter)
-@blueprint.doc(parameters=[STREAM])
-@blueprint.response(200, ResponseSchema, example=examples.RESPONSE_ANSWER)
-def show_response(response_id: str) -> Response:
-    """Return a stored response as it is now."""
-    if request.args.get("stream", "").lower() in ("true", "1"):
-        problem = "A stored response is sent as one body; ask again until it is finished."
-        raise unsupported_field("stream", problem)
-    return json_response(get_services().responses.get(get_caller().owner_id, response_id).body)
+@document_errors(ResponseNotFound)
+@blueprint.arguments(ShownResponseQuerySchema(), location="query")
+@document_answer(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
+def show_response(query: Body, response_id: str) -> Response:
+    """Return a stored response as it is now, or the events of its stream until it is finished."""
+    responses, owner_id = get_services().responses, get_caller().owner_id
+    stored = responses.get(owner_id, response_id)
+    if not query["stream"]:
+        return json_response(stored.body)
+    events = follow_response(responses, owner_id, response_id, query["starting_after"])
+    return Response(events, mimetype=EVENTS, headers=STREAM_HEADERS)
 
 
 @blueprint.route("/<response_id>", methods=["DELETE"])
@@ -199,14 +201,22 @@ def _answer_in_background(
     except StoreError:
         answer.close()
         raise
-    follower = StreamEncoder({**response, "output": []}, parsed.with_summary, tool_forms=parsed.tool_forms)
+    follower, again = _make_encoder(response, parsed), _make_encoder(response, parsed)
     queued = json_response(response)  # before the background answer changes the response
     builder = ResponseBuilder(
         response, with_summary=parsed.with_summary, can_retract=True, tool_forms=parsed.tool_forms
     )
-    background = BackgroundAnswer(answer, builder, owner_id, services.responses, services.response_leases)
+    event_log = EventLog(str(response["id"]), again, services.responses) if parsed.stream else None
+    background = BackgroundAnswer(
+        answer, builder, owner_id, services.responses, services.response_leases, event_log
+    )
     if parsed.stream:
         return stream_answer(background, follower, parsed.ignored, parsed.repaired)
     background.close()
     queued.headers.update(note_headers(parsed.ignored, parsed.repaired))
     return queued
+
+
+def _make_encoder(response: Body, parsed: ResponsesRequest) -> StreamEncoder:
+    """Return an encoder with a copy of the response, because the background answer changes it."""
+    return StreamEncoder({**response, "output": []}, parsed.with_summary, tool_forms=parsed.tool_forms)

@@ -57,10 +57,10 @@ def test_a_response_outlives_a_database_that_fails(
     )  # when it begins, and twice when it is complete
     update = responses.update
 
-    def failing(owner: str, response: dict[str, Any]) -> bool:
+    def failing(*state: Any) -> bool:
         for error in failures:
             raise error
-        return update(owner, response)
+        return update(*state)
 
     monkeypatch.setattr(responses, "update", failing)
     list(start(responses, complete_run("hi")))

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.store.database import Store
-from gateway.store.responses import LOST_ERROR, Responses
+from gateway.store.responses import LOST_ERROR, EventChunk, Responses
 from tests.support.fake_cli import GREETING
 
 Body = dict[str, Any]
@@ -199,6 +199,8 @@ def calls(responses: Responses) -> dict[str, Callable[[], object]]:
     return {
         "add": lambda: add(responses, "b"),
         "update": lambda: responses.update(OWN, body("a")),
+        "add_events": lambda: responses.add_events("a", EventChunk(0, [b"x"])),
+        "list_events": lambda: responses.list_events("a", 0),
         "renew_leases": lambda: responses.renew_leases(["a"]),
         "find_active": lambda: responses.find_active(["a"]),
         "get": lambda: responses.get(OWN, "a"),
