@@ -189,6 +189,11 @@ class Settings:
         "other requests leave free. 0 means that this gateway works on no batches.",
         section="Batches",
     )
+    batch_niceness: int = setting(
+        19,
+        "CPU priority of the CLI processes that answer batches: 19 is the lowest, 0 the same as other processes.",
+        between(0, 19),
+    )
     max_batch_requests: int = setting(50_000, "Requests of one batch. Larger ones fail.", at_least(1))
     max_batches_in_progress: int = setting(
         20, "Batches of one key that are not over. More get 429. 0 means no limit."

@@ -307,7 +307,7 @@ class Run:
         else:
             process = self._fleet.start_for_batch()
         if self._turn.is_batch:
-            process.lower_priority()
+            process.lower_priority(self._fleet.settings.batch_niceness)
         return process
 
     def _complete(self, conversation: Conversation, reader: AnswerReader, model: Model) -> None:

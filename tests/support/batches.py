@@ -8,14 +8,13 @@ import gevent
 import pytest
 from flask import Flask
 
+from gateway.answering.caller import derive_owner_id
 from gateway.answering.services import Services
 from gateway.api.http.context import services_of
 from gateway.claude.service import Claude
 from gateway.store.batches import OPEN, Batch, Kind
 from gateway.turn import Turn
 from tests.support.api_client import Api, Body
-
-OWNER = ""  # of clients that send no key
 
 #: Returns the run that answers turns.
 Model = Callable[..., Any]
@@ -28,6 +27,7 @@ class BatchApp:
         self.app = app
         self.services: Services = services_of(app)
         self.api = Api.of_app(app, key=key)
+        self.owner = derive_owner_id(None, key or "")
 
     def replace_model(self, model: Model, patch: pytest.MonkeyPatch) -> None:
         """Answer all turns with the runs that `model` returns."""
@@ -35,10 +35,12 @@ class BatchApp:
         patch.setattr(self.services.claude, "answer", model)
         patch.setattr(Claude, "has_spare_slot", True)
 
-    def upload(self, *lines: Body | str, purpose: str = "batch", owner: str = OWNER) -> str:
+    def upload(self, *lines: Body | str, purpose: str = "batch", owner: str | None = None) -> str:
         """Store an input file and return its id."""
         data = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines).encode()
-        return self.services.files.create(owner, "in.jsonl", purpose, "application/jsonl", data).id
+        return self.services.files.create(
+            self.owner if owner is None else owner, "in.jsonl", purpose, "application/jsonl", data
+        ).id
 
     def create(self, *lines: Body | str, endpoint: str = "/v1/chat/completions", **fields: Any) -> Body:
         """Create a batch of OpenAI's API with these input lines."""
@@ -47,25 +49,29 @@ class BatchApp:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
+    def get(self, batch: Body, kind: Kind = "openai") -> Batch:
+        """Return the batch as it is now."""
+        return self.services.batches.get(self.owner, kind, batch["id"])
+
     def look_for_work(self) -> None:
         """Let the runner start what it can, and let the started greenlets run."""
         self.services.batch_runner._look_for_work()
         gevent.sleep(0.001)
 
-    def finish(self, batch: Body, kind: Kind = "openai", owner: str = OWNER) -> Batch:
+    def finish(self, batch: Body, kind: Kind = "openai") -> Batch:
         """Run the batch to its end."""
         with gevent.Timeout(10):
             while True:
-                current = self.services.batches.get(owner, kind, batch["id"])
+                current = self.get(batch, kind)
                 if current.status not in OPEN:
                     return current
                 self.look_for_work()
 
-    def read_lines(self, file_id: str | None, owner: str = OWNER) -> list[Body]:
+    def read_lines(self, file_id: str | None) -> list[Body]:
         """Return the lines of a result file; none if there is no file."""
         if file_id is None:
             return []
-        content = b"".join(self.services.files.read(owner, file_id))
+        content = b"".join(self.services.files.read(self.owner, file_id))
         return [json.loads(line) for line in content.splitlines()]
 
 

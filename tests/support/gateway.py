@@ -25,7 +25,8 @@ START_SECONDS = 60.0
 NOTHING_KEPT = {"KEEP_SECONDS": "0", "MAX_WARM_PROCESSES": "0"}
 
 # Settings of the gateway that all tests share. Processes that wait for tool results would take CPU time from others.
-SHARED_GATEWAY_SETTINGS = {**NOTHING_KEPT, "TOOL_WAIT_SECONDS": "60"}
+# Other tests keep the CPU busy, so a low priority would make batches slow.
+SHARED_GATEWAY_SETTINGS = {**NOTHING_KEPT, "TOOL_WAIT_SECONDS": "60", "BATCH_NICENESS": "0"}
 
 
 class Gateway:

@@ -174,6 +174,8 @@ class BatchJobs:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
+                if len(found.custom_ids) == self._settings.max_batch_requests:
+                    raise _too_many(len(found.custom_ids))
                 try:
                     request = self._read_line(line, batch, found)
                 except LineError as error:
@@ -190,10 +192,6 @@ class BatchJobs:
         request = openai_format.parse_line(line, batch.endpoint, found.custom_ids)
         found.custom_ids.add(request.custom_id)
         found.model = found.model or request.model
-        most = self._settings.max_batch_requests
-        if len(found.custom_ids) > most:
-            found.errors.clear()
-            raise LineError("too_many_tasks", f"The input file has more than {most} requests.")
         if len(found.custom_ids) % SLICE_ITEMS == 0:
             gevent.sleep(0)
         return request
@@ -260,6 +258,10 @@ class BatchJobs:
             for name, upload in uploads.items():
                 upload.finish(f"{batch.id}_{name}.jsonl", "batch_output", "application/jsonl", ttl)
             yield
+
+
+def _too_many(most: int) -> LineError:
+    return LineError("too_many_tasks", f"The input file has more than {most} requests.", "input_file_id")
 
 
 def _slices(requests: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

@@ -42,6 +42,7 @@ from gateway.errors import TurnTimeout, UpstreamError
 from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, has_thinking
 
 CONTROL_TIMEOUT_SECONDS = 30.0
+BATCH_TIMEOUT_SECONDS = 300.0  # on a busy machine, a process with a low priority takes long to start
 IDLE_SECONDS = 10.0  # a silent stream yields Idle this often
 
 # Texts with a meaning for the CLI, if a text of the system prompt begins with the first or is the second.
@@ -73,6 +74,7 @@ class Conversation:
         self.is_new = True
         self._turn = turn
         self._tool_seconds = tool_seconds
+        self._control_seconds = BATCH_TIMEOUT_SECONDS if turn.is_batch else CONTROL_TIMEOUT_SECONDS
         self._tools = tool_set(turn)
         self._ledger = UsageLedger()
         self._reader: AnswerReader | None = None
@@ -233,12 +235,12 @@ class Conversation:
 
     def _send_requests(self, requests: Sequence[ControlRequest]) -> None:
         try:
-            self.process.send_requests(requests, CONTROL_TIMEOUT_SECONDS)
+            self.process.send_requests(requests, self._control_seconds)
         except (ControlRefused, ControlTimeout) as error:
             raise UpstreamError(f"The Claude Code CLI could not be set up: {error}") from error
 
     def _await_result(self) -> None:
-        deadline = time.monotonic() + CONTROL_TIMEOUT_SECONDS
+        deadline = time.monotonic() + self._control_seconds
         while time.monotonic() < deadline:
             for message in self.process.read(max(0.0, deadline - time.monotonic())):
                 if message["type"] == "result":

@@ -204,9 +204,9 @@ class Process:
                 raise ControlTimeout(f"no answer to {requests[len(responses)]['subtype']} in {timeout} s")
         return [_unwrap(responses[request_id]) for request_id in ids]
 
-    def lower_priority(self) -> None:
-        """Let all other programs have the CPU first. Call this right after the start."""
-        self._child.lower_priority()
+    def lower_priority(self, niceness: int) -> None:
+        """Let other programs have the CPU first (19: all of them). Call this right after the start."""
+        self._child.lower_priority(niceness)
 
     def kill(self) -> None:
         """Kill the process and its group. A greenlet that waits for it gets ProcessEnded. May be repeated.

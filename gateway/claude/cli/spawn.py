@@ -20,8 +20,6 @@ _IN_FOLDER = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 _setpriv = shutil.which("setpriv")
 _DIE_WITH_PARENT = (_setpriv, "--pdeathsig", "KILL", "--") if _setpriv else ()
 
-LOW_PRIORITY = 19  # the lowest
-
 # Python ignores these signals, and a program expects the default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -68,15 +66,15 @@ class Child:
             pause = min(2 * pause, 0.05)
         return True
 
-    def lower_priority(self) -> None:
+    def lower_priority(self, niceness: int) -> None:
         """Let other programs have the CPU first. Call this before the program starts threads.
 
         With Linux's autogroups, a priority counts only within one session, and each session has a priority of its own.
         """
         with contextlib.suppress(OSError):  # it has ended
-            os.setpriority(os.PRIO_PROCESS, self.pid, LOW_PRIORITY)
+            os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
         with contextlib.suppress(OSError):  # a system without autogroups
-            Path(f"/proc/{self.pid}/autogroup").write_text(str(LOW_PRIORITY))
+            Path(f"/proc/{self.pid}/autogroup").write_text(str(niceness))
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the program and its group, if any of it is left."""

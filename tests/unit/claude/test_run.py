@@ -328,3 +328,21 @@ def test_failure_of_one_run_ends_all_merged_runs(cli: ScriptedCli) -> None:
     merged.close()
     assert_idle(fleet)
     fleet.close()
+
+
+def test_turn_of_a_batch_takes_and_parks_no_process(fleet: Fleet) -> None:
+    answer(fleet, turn("hello"))
+    before = fleet.status()
+    answer(fleet, turn("hello", "You said: hello", "again", is_batch=True))
+    after = fleet.status()
+    assert before["kept"] == after["kept"] == 1
+    assert (before["kept_hits"], before["warm_hits"]) == (after["kept_hits"], after["warm_hits"])
+    assert_idle(fleet)
+
+
+def test_process_of_a_batch_has_the_lowest_priority(fleet: Fleet) -> None:
+    run = Run(fleet, turn("SLOW", is_batch=True))
+    next(iter(run))
+    assert run._conversation is not None
+    assert os.getpriority(os.PRIO_PROCESS, run._conversation.process.pid) == 19
+    run.close()

@@ -140,3 +140,41 @@ def test_slot_goes_to_the_next_turn_if_the_first_in_the_queue_has_left() -> None
     gevent.sleep(0)
     assert log == ["first", ("leaver", "client_closed_request"), "second"]
     assert (slots.used, slots.waiting) == (1, 0)
+
+
+def start_batch_turn(slots: Slots) -> Ticket[bool]:
+    """Begin to wait for a slot for a turn of a batch."""
+    ticket = Ticket[bool]()
+    gevent.spawn(slots.acquire_spare, ticket)
+    gevent.sleep(0)
+    return ticket
+
+
+def test_batches_leave_one_slot_free_and_wait_while_others_wait() -> None:
+    slots = Slots(3, 10, 5.0)
+    tickets = [start_batch_turn(slots) for _ in range(3)]
+    assert [ticket.is_settled for ticket in tickets] == [True, True, False]
+    slots.acquire(Ticket())  # at once, because a slot is free
+    other = Ticket[bool]()
+    gevent.spawn(slots.acquire, other)
+    gevent.sleep(0)
+    assert (slots.used, slots.waiting) == (3, 1)
+    for used in (
+        3,
+        2,
+        2,
+    ):  # for the request that waits; two of three are taken; for the last turn of the batch
+        assert not tickets[2].is_settled
+        slots.release()
+        assert slots.used == used
+    assert all(ticket.is_settled for ticket in (other, *tickets))
+
+
+def test_single_slot_serves_batches_when_it_is_free() -> None:
+    slots = Slots(1, 10, 5.0)
+    first, second = start_batch_turn(slots), start_batch_turn(slots)
+    assert (first.is_settled, second.is_settled) == (True, False)
+    second.cancel(ClientGone())
+    gevent.sleep(0)
+    slots.release()
+    assert slots.used == 0
