@@ -155,12 +155,12 @@ class Settings:
 
     store_responses: bool = setting(
         True,
-        "Store responses of the [Responses API](responses.md), unless a request says `store: false`, and "
-        "[threads](messages.md#threads) of the Messages API.",
+        "Store responses of the [Responses API](responses.md), unless a request says `store: false`, and also "
+        "[conversations](responses.md#conversations) and [threads](messages.md#threads).",
         section="Responses and sessions",
     )
     responses_ttl_days: int = setting(
-        30, "Days after which stored responses and threads are deleted.", at_least(1)
+        30, "Days after which stored responses, conversations and threads are deleted.", at_least(1)
     )
     store_conversations: bool = setting(False, "Also store messages of conversations without a `session_id`.")
     session_timeout_minutes: float = setting(

@@ -12,7 +12,7 @@ from gevent.queue import Queue
 
 from gateway.answering.event_log import EventLog
 from gateway.answering.metering import AnswerStream
-from gateway.dialects.responses.builder import ResponseBuilder
+from gateway.dialects.responses.builder import OnEnd, ResponseBuilder
 from gateway.errors import GatewayError, StoreError, TurnStopped
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.responses import Responses
@@ -28,7 +28,7 @@ class BackgroundAnswer:
 
     The response of `builder` must already be stored. Writing begins at once, and a client that stops following it does
     not end it. `keeper` renews the leases of all responses that this worker writes. `event_log` keeps the events for
-    clients that come back.
+    clients that come back. `on_end` gets the complete response before it is stored.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class BackgroundAnswer:
         responses: Responses,
         keeper: LeaseKeeper[str],
         event_log: EventLog | None = None,
+        on_end: OnEnd = lambda _: None,
     ) -> None:
         self.record = answer.record
         self._answer = answer
@@ -47,6 +48,7 @@ class BackgroundAnswer:
         self._responses = responses
         self._keeper = keeper
         self._log = event_log
+        self._on_end = on_end
         self._batches: Queue[tuple[int, Batch] | GatewayError | None] = Queue()
         self._has_follower = True
         gevent.spawn(self._run)
@@ -98,6 +100,7 @@ class BackgroundAnswer:
             if self._log is not None:
                 self._log.add(batch)
             if self._builder.is_over:
+                self._on_end(self._builder.response)
                 self._store(FINAL_PAUSES)
             elif any(isinstance(event, Started) for event in batch):
                 self._store()

@@ -62,8 +62,8 @@ class ClaimedAnswer:
 
     def __init__(self, answer: AnswerStream, claim: Claim | None) -> None:
         self.record = answer.record
+        self.claim = claim
         self._answer = answer
-        self._claim = claim
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
         return iter(self._answer)
@@ -79,8 +79,8 @@ class ClaimedAnswer:
     def close(self) -> None:
         """Free everything."""
         self._answer.close()
-        if self._claim is not None:
-            self._claim.release()
+        if self.claim is not None:
+            self.claim.release()
 
 
 def claim_or_close(

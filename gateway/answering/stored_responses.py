@@ -28,11 +28,18 @@ def is_to_be_stored(body: Body, settings: Settings) -> bool:
 
 def find_input_items(body: Body, caller: Caller, services: Services) -> list[Item]:
     """Return the request's input as items, with the stored items that it refers to. Raises NotFound."""
-    items = as_list(body.get("input", []))
+    return find_items(as_list(body.get("input", [])), "input", caller, services)
+
+
+def find_items(items: list[Item], field: str, caller: Caller, services: Services) -> list[Item]:
+    """Return the items of a list in `field`, with the stored items that it refers to. Raises NotFound."""
     if not any(map(is_reference, items)):
         return items
-    stored = services.responses.find_items(caller.owner_id, find_references(items))
-    return replace_references(items, stored)
+    wanted = find_references(items)
+    stored = {**services.responses.find_items(caller.owner_id, wanted)}
+    missing = [item_id for item_id in wanted if item_id not in stored]
+    stored |= services.conversations.find_items(caller.owner_id, missing)
+    return replace_references(items, stored, field)
 
 
 def find_earlier_items(

@@ -71,8 +71,11 @@ class ErrorSchema(AnswerSchema):
 class AnthropicErrorDetailsSchema(AnswerSchema):
     """The details of an error, in Anthropic's form."""
 
+    sometimes = ("details",)
+
     type = fields.String()
     message = fields.String()
+    details = fields.Dict(metadata=about("Errors about threads have an `error_code` in it."))
 
 
 class AnthropicErrorSchema(AnswerSchema):

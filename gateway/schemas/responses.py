@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from gateway.schemas.answers import about
 from gateway.schemas.fields import (
     MODEL,
     Count,
@@ -20,6 +21,7 @@ from gateway.schemas.fields import (
     between,
     ignored,
     refused,
+    unchecked,
 )
 
 MAX_LABELS = 16
@@ -47,6 +49,11 @@ class ResponsesSchema(LenientSchema):
         metadata={"description": "Goes before the system messages. Later responses do not inherit it."}
     )
     previous_response_id = Text(metadata={"description": "The stored response that this one continues."})
+    conversation = unchecked(
+        metadata=about(
+            "The id of a stored conversation, or an object with its `id`: the response continues it."
+        )
+    )
     store = Flag(
         metadata={
             "description": "Store the response, for `previous_response_id` and GET. The default is true."
@@ -76,7 +83,6 @@ class ResponsesSchema(LenientSchema):
         metadata={"description": "Accepted without effect. Log probabilities are not supported."},
     )
 
-    conversation = refused("Use `previous_response_id`.")
     prompt = refused("Send the text of the prompt.")
     moderation = refused()
     top_logprobs = Count(validate=between(0, 20))

@@ -47,8 +47,16 @@ class IncompleteSchema(AnswerSchema):
     reason = one_of("max_output_tokens", "content_filter")
 
 
+class ConversationReferenceSchema(AnswerSchema):
+    """The conversation of the response."""
+
+    id = fields.String()
+
+
 class ResponseSchema(AnswerSchema):
     """A response. The fields after `usage` repeat the request."""
+
+    sometimes = ("conversation",)
 
     id = fields.String()
     object = constant("response")
@@ -61,6 +69,7 @@ class ResponseSchema(AnswerSchema):
     output = _items("Items: `message`, `reasoning` and `function_call`.")
     usage = fields.Nested(ResponseUsageSchema, allow_none=True)
     background = fields.Boolean()
+    conversation = fields.Nested(ConversationReferenceSchema, allow_none=True)
     frequency_penalty = fields.Constant(0, metadata={"type": "number", "enum": [0]})
     instructions = fields.String(allow_none=True)
     max_output_tokens = fields.Integer(allow_none=True)
@@ -92,8 +101,15 @@ class DeletedResponseSchema(AnswerSchema):
     deleted = constant(True)
 
 
+class ItemSchema(AnswerSchema):
+    """An item: a message, a tool call, the output of a tool, or any other. It has more fields by its type."""
+
+    id = fields.String()
+    type = fields.String()
+
+
 class InputItemListSchema(AnswerSchema):
-    """The input items of a response."""
+    """Items of a response's input, or of a conversation."""
 
     object = constant("list")
     data = _items("The items.")

@@ -47,7 +47,6 @@ _RESPONSES = (
     Parameter("include", ["reasoning.encrypted_content"], named="include"),
     Parameter("truncation", "auto", named="truncation"),
     Parameter("top_logprobs", 3, refusals=("top_logprobs",)),
-    Parameter("conversation", "conv_1", refusals=("conversation",)),
 )
 _MESSAGES = (
     Parameter("temperature", 0.5, ("temperature", 0.5), "temperature"),

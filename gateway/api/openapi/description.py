@@ -39,6 +39,8 @@ _GUARDED = (errors.MissingKey, errors.InvalidKey, errors.LimitReached, errors.St
 _WITH_BODY = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedEncoding)
 _PARAMETERS = {
     "batch_id": ("A batch's id.", None),
+    "conversation_id": ("A conversation's id.", None),
+    "item_id": ("An item's id.", None),
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
     "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),

@@ -22,6 +22,7 @@ def show_index() -> dict[str, Any]:
         "endpoints": {
             "chat": "/v1/chat/completions",
             "responses": "/v1/responses",
+            "conversations": "/v1/conversations",
             "messages": "/v1/messages",
             "completions": "/v1/completions",
             "files": "/v1/files",

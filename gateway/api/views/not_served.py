@@ -15,7 +15,6 @@ FAMILIES = {
     "chatkit": "ChatKit",
     "containers": "containers",
     "content_provenance_checks": "content provenance checks",
-    "conversations": "stored conversations",
     "decisions": "decisions",
     "edits": "edits",
     "embeddings": "embeddings",

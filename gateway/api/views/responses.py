@@ -1,15 +1,16 @@
 """`/v1/responses`, OpenAI's Responses API."""
 
 import secrets
+from collections.abc import Sequence
 
 from flask import Response
 
-from gateway.answering import stored_responses
+from gateway.answering import conversations, stored_responses
 from gateway.answering.answer import count_tokens, prepare_turns
 from gateway.answering.background import BackgroundAnswer
+from gateway.answering.claims import ClaimedAnswer
 from gateway.answering.event_log import EventLog
 from gateway.answering.follow import follow_response
-from gateway.answering.metering import MeteredAnswer
 from gateway.api.hooks.limits import COMPACT
 from gateway.api.http.blueprints import (
     ANSWER_ERRORS,
@@ -28,9 +29,9 @@ from gateway.dialects.common.json_types import Body, Item
 from gateway.dialects.responses.answers import Collector, StreamEncoder
 from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_response
 from gateway.dialects.responses.compaction import CompactionCollector, asks_to_compact, parse_compaction
-from gateway.dialects.responses.items import complete_items, refuse_orphans
+from gateway.dialects.responses.items import complete_items, list_object, refuse_orphans
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
-from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
+from gateway.errors import ConversationLocked, InvalidRequest, ResponseNotFound, StoreError
 from gateway.schemas.responses import (
     CompactionRequestSchema,
     InputItemsQuerySchema,
@@ -53,7 +54,7 @@ _QUESTION: Item = {"role": "user", "content": "…"}
 
 
 @blueprint.route("", methods=["POST"])
-@document_errors(*ANSWER_ERRORS, ResponseNotFound)
+@document_errors(*ANSWER_ERRORS, ResponseNotFound, ConversationLocked)
 @blueprint.arguments(ResponsesSchema(), examples=examples.RESPONSE)
 @document_answer(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
 def create_response(body: Body) -> Response:
@@ -61,27 +62,22 @@ def create_response(body: Body) -> Response:
     services, caller, memory = get_services(), get_caller(), find_memory()
     is_stored = stored_responses.is_to_be_stored(body, services.settings)
     given = stored_responses.find_input_items(body, caller, services)
-    earlier = stored_responses.find_earlier_items(body, caller, services, memory)
-    if memory is not None and earlier:  # a client that sends only new items has to send the right ones
-        refuse_orphans(given, earlier)
+    context = conversations.find_context(body, caller, services, memory)
+    if memory is not None and context.items:  # a client that sends only new items has to send the right ones
+        refuse_orphans(given, context.items)
     prepares = memory is not None and body.get("generate") is False
-    parsed = _parse(body, given, earlier, prepares=prepares)
+    parsed = _parse(body, given, context.items, prepares=prepares)
     items = complete_items(given)
-    echoed = {**parsed.echoed, "store": is_stored}
-    on_end = stored_responses.store_at_end(items, caller, services, earlier, memory)
+    echoed = {**parsed.echoed, "store": is_stored, **conversations.conversation_field(context)}
+    on_end = stored_responses.store_at_end(items, caller, services, context.items, memory)
     if prepares:
         return _prepare_response(parsed, echoed, on_end)
-    answer = start_answer(parsed.turn, stream=parsed.stream)
-    response = new_response(_new_id(), answer.record.model, echoed)
+    started = start_answer(parsed.turn, stream=parsed.stream)
+    response = new_response(_new_id(), started.record.model, echoed)
+    answer = conversations.join_conversation(started, context, response["id"], caller, services)
     if body.get("background"):
         return _answer_in_background(answer, response, items, parsed)
-    if parsed.stream:
-        encoder = StreamEncoder(
-            response, parsed.with_summary, on_end, parsed.tool_forms, compacts=parsed.compacts
-        )
-        return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
-    collector = Collector(response, parsed.with_summary, on_end, parsed.tool_forms, compacts=parsed.compacts)
-    return send_answer(answer, collector, parsed.ignored, parsed.repaired)
+    return _answer(answer, response, parsed, conversations.add_at_end(answer.claim, items, on_end))
 
 
 @blueprint.route("/input_tokens", methods=["POST"])
@@ -92,7 +88,7 @@ def count_input_tokens(body: Body) -> tuple[Body, int, dict[str, str]]:
     """Estimate the tokens of a request's input, instructions and tools, without an answer."""
     services, caller = get_services(), get_caller()
     given = stored_responses.find_input_items(body, caller, services)
-    earlier = stored_responses.find_earlier_items(body, caller, services)
+    earlier = conversations.find_context(body, caller, services).items
     parsed = parse_request(body, given, earlier, get_files())
     counted = count_tokens(parsed.turn, caller, services)
     return {"object": "response.input_tokens", "input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}
@@ -106,7 +102,7 @@ def compact_conversation(body: Body) -> Response:
     """Let the model summarize a conversation, and return shorter input that continues it."""
     services, caller = get_services(), get_caller()
     given = stored_responses.find_input_items(body, caller, services)
-    earlier = stored_responses.find_earlier_items(body, caller, services)
+    earlier = conversations.find_context(body, caller, services).items
     parsed = parse_compaction(body, given, earlier, get_files())
     answer = start_answer(parsed.turn)
     return send_answer(answer, CompactionCollector([*earlier, *given]), parsed.ignored, parsed.repaired)
@@ -154,9 +150,7 @@ def list_input_items(query: Body, response_id: str) -> Response:
         items = items[::-1]
     items = items[_find_start(items, query["after"]) :]
     page = items[: query["limit"]]
-    first, last = (page[0]["id"], page[-1]["id"]) if page else ("", "")
-    ends = {"first_id": first, "last_id": last, "has_more": len(items) > len(page)}
-    return json_response({"object": "list", "data": page, **ends})
+    return json_response(list_object(page, has_more=len(items) > len(page)))
 
 
 def _find_start(items: list[Item], after: str | None) -> int:
@@ -173,7 +167,7 @@ def _new_id() -> str:
     return f"resp_{secrets.token_hex(16)}"
 
 
-def _parse(body: Body, given: list[Item], earlier: list[Item], *, prepares: bool) -> ResponsesRequest:
+def _parse(body: Body, given: list[Item], earlier: Sequence[Item], *, prepares: bool) -> ResponsesRequest:
     """Translate the request. A preparation needs no question: Codex sends only its tools."""
     if asks_to_compact(given):
         return parse_compaction(body, given, earlier, get_files())
@@ -191,8 +185,18 @@ def _prepare_response(parsed: ResponsesRequest, echoed: Body, on_end: OnEnd) -> 
     return Response(events, mimetype=EVENTS, headers=headers)
 
 
+def _answer(answer: ClaimedAnswer, response: Body, parsed: ResponsesRequest, on_end: OnEnd) -> Response:
+    if parsed.stream:
+        encoder = StreamEncoder(
+            response, parsed.with_summary, on_end, parsed.tool_forms, compacts=parsed.compacts
+        )
+        return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
+    collector = Collector(response, parsed.with_summary, on_end, parsed.tool_forms, compacts=parsed.compacts)
+    return send_answer(answer, collector, parsed.ignored, parsed.repaired)
+
+
 def _answer_in_background(
-    answer: MeteredAnswer, response: Body, items: list[Item], parsed: ResponsesRequest
+    answer: ClaimedAnswer, response: Body, items: list[Item], parsed: ResponsesRequest
 ) -> Response:
     services, owner_id = get_services(), get_caller().owner_id
     response["status"] = "queued"
@@ -208,7 +212,13 @@ def _answer_in_background(
     )
     event_log = EventLog(str(response["id"]), again, services.responses) if parsed.stream else None
     background = BackgroundAnswer(
-        answer, builder, owner_id, services.responses, services.response_leases, event_log
+        answer,
+        builder,
+        owner_id,
+        services.responses,
+        services.response_leases,
+        event_log,
+        conversations.add_at_end(answer.claim, items),
     )
     if parsed.stream:
         return stream_answer(background, follower, parsed.ignored, parsed.repaired)

@@ -39,6 +39,21 @@ def _call_id(item: Any) -> str:
     return str(item.get("call_id")) if isinstance(item, dict) else ""
 
 
+def by_id(items: Iterable[Item]) -> dict[str, Item]:
+    """Return the items by their ids. An item whose id was there before gets another one."""
+    found: dict[str, Item] = {}
+    for item in items:
+        item_id = item["id"] if item["id"] not in found else f"item_{secrets.token_hex(16)}"
+        found[item_id] = {**item, "id": item_id}
+    return found
+
+
+def list_object(items: Sequence[Item], *, has_more: bool) -> Item:
+    """Return a page of items as the API lists them."""
+    first, last = (items[0]["id"], items[-1]["id"]) if items else ("", "")
+    return {"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": has_more}
+
+
 def _complete(item: Any) -> Item:
     if not isinstance(item, dict):
         item = {"role": "user", "content": describe(item)}

@@ -9,14 +9,13 @@ from gateway.dialects.common.field_errors import unsupported_field
 from gateway.dialects.common.parameters import AsksNothing, Policy, never
 
 _HONORED = frozenset({
-    "input", "model", "instructions", "previous_response_id", "store", "background", "stream", "stream_options",
-    "temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning",
-    "metadata",
+    "input", "model", "instructions", "previous_response_id", "conversation", "store", "background", "stream",
+    "stream_options", "temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "parallel_tool_calls",
+    "text", "reasoning", "metadata",
 })  # fmt: skip
 
 # Each refused parameter, with a predicate for the values that ask for nothing.
 _REFUSED: dict[str, AsksNothing] = {
-    "conversation": never,
     "prompt": never,
     "moderation": never,
     "session_id": never,

@@ -17,10 +17,10 @@ def find_references(items: list[Any]) -> list[str]:
     return [item["id"] for item in items if is_reference(item) and isinstance(item.get("id"), str)]
 
 
-def replace_references(items: list[Any], stored: Mapping[str, Item]) -> list[Any]:
+def replace_references(items: list[Any], stored: Mapping[str, Item], field: str = "input") -> list[Any]:
     """Return `items` with each reference replaced by the stored item. Raises NotFound or InvalidRequest, naming it.
 
-    A reference of the past to an item that is not stored is left as it is.
+    A reference of the past to an item that is not stored is left as it is. `field` is the name of the list.
     """
     found, newest = [], find_newest(items)
     for index, item in enumerate(items):
@@ -29,7 +29,7 @@ def replace_references(items: list[Any], stored: Mapping[str, Item]) -> list[Any
         elif index < newest and str(item.get("id")) not in stored:
             found.append({**item, "type": REFERENCE})
         else:
-            found.append(_find_item(item, stored, Where(f"input[{index}].id")))
+            found.append(_find_item(item, stored, Where(f"{field}[{index}].id")))
     return found
 
 

@@ -226,7 +226,6 @@ def test_tool_choice_is_echoed(sent: Any, echoed: Any) -> None:
         ({"input": "hi", "tools": [{"type": "custom"}]}, "tools[0].name", "invalid_request"),
         ({"input": "hi", "tools": [{"type": "function"}]}, "tools[0].function", None),
         ({"input": "hi", "tool_choice": "required"}, "tool_choice", None),
-        ({"input": "hi", "conversation": "conv_1"}, "conversation", "unsupported_parameter"),
         ({"input": "hi", "prompt": {"id": "p"}}, "prompt", "unsupported_parameter"),
         ({"input": "hi", "top_logprobs": 2}, "top_logprobs", "unsupported_parameter"),
         ({"input": "hi", "include": ["message.output_text.logprobs"]}, "include[0]", "unsupported_parameter"),
