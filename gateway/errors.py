@@ -73,6 +73,7 @@ class GatewayError(Exception):
     status = 500
     type = "server_error"
     code = "internal_error"
+    default_should_retry: bool | None = None
     default_message = "The gateway failed unexpectedly. Its log has the details under the id of this request."
 
     def __init_subclass__(
@@ -98,7 +99,7 @@ class GatewayError(Exception):
         self.param = param
         self.code = code or type(self).code
         self.retry_after = retry_after
-        self.should_retry = should_retry
+        self.should_retry = self.default_should_retry if should_retry is None else should_retry
 
     def body(self) -> dict[str, Any]:
         """Return the error in OpenAI's shape: `{"error": {message, type, param, code}}`."""
@@ -152,7 +153,9 @@ class KeyRevoked(InvalidRequest, code="key_revoked"):
 
 
 class Unauthorized(ClientError, status=401, code="invalid_api_key"):
-    """The client is unknown."""
+    """The client is unknown. Claude Code would try again for three minutes unless it is told not to."""
+
+    default_should_retry = False
 
 
 class MissingKey(Unauthorized, code="missing_api_key"):

@@ -6,10 +6,10 @@ and counts again (see `cli.counting`).
 """
 
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import cast
 
-from gevent.event import AsyncResult
+from gevent.event import AsyncResult, Event
 from gevent.lock import BoundedSemaphore
 
 from gateway.claude.cli.counting import CountingConversation
@@ -22,6 +22,7 @@ from gateway.lenient_json import dumps
 from gateway.turn import Turn
 
 MAX_COUNTS = 4
+WAIT_SECONDS = 1.0  # then look again, in case that the conversation that was waited for has failed
 REMEMBERED_FIGURES = 4096
 
 
@@ -33,6 +34,8 @@ class TokenCounts:
         self._places = BoundedSemaphore(MAX_COUNTS)
         self._figures: OrderedDict[bytes, int] = OrderedDict()
         self._running: dict[bytes, AsyncResult[int]] = {}
+        self._counting: Counter[bytes] = Counter()  # conversations that count now, by their purpose
+        self._returned = Event()
 
     def count(self, turn: Turn) -> int:
         """Return the tokens of everything that `turn` would send, by Anthropic's counter.
@@ -65,25 +68,42 @@ class TokenCounts:
         with self._places:
             fleet.acquire_slot(Ticket[bool]())
             try:
-                conversation = self._take_conversation(turn)
-                try:
-                    return conversation.count(turn)
-                finally:
-                    if conversation.is_clean:
-                        fleet.park(_purpose(turn), conversation)
-                    else:
-                        fleet.end_conversation(conversation)
+                return self._count_with(self._take_conversation(turn), turn)
             except (ControlRefused, ControlTimeout, ProcessEnded) as error:
                 raise UpstreamError("The Claude Code CLI could not count the tokens.") from error
             finally:
                 fleet.release_slot()
 
     def _take_conversation(self, turn: Turn) -> CountingConversation:
-        """Return a conversation that counts for this owner and model: a parked one, or else a new one."""
+        """Return a conversation that counts for this owner and model: a parked one, or else a new one.
+
+        If no process is ready, wait for one that counts rather than for the start of another.
+        """
+        fleet, purpose = self._fleet, _purpose(turn)
+        while True:
+            parked = fleet.take_parked([purpose], lambda conversation, index: True)
+            if parked is not None and isinstance(parked[0], CountingConversation):
+                return parked[0]
+            if fleet.has_warm or not self._counting[purpose]:
+                return self._start_conversation(turn)
+            self._returned.clear()
+            self._returned.wait(WAIT_SECONDS)
+
+    def _count_with(self, conversation: CountingConversation, turn: Turn) -> int:
+        purpose = _purpose(turn)
+        self._counting[purpose] += 1
+        try:
+            return conversation.count(turn)
+        finally:
+            self._counting -= Counter([purpose])
+            if conversation.is_clean:
+                self._fleet.park(purpose, conversation)
+            else:
+                self._fleet.end_conversation(conversation)
+            self._returned.set()
+
+    def _start_conversation(self, turn: Turn) -> CountingConversation:
         fleet = self._fleet
-        parked = fleet.take_parked([_purpose(turn)], lambda conversation, index: True)
-        if parked is not None and isinstance(parked[0], CountingConversation):
-            return parked[0]
         process = fleet.take_warm(Ticket[Process]())
         empty = Turn((), owner=turn.owner, model=turn.model)
         conversation = CountingConversation(process, empty, fleet.settings.tool_wait_seconds)

@@ -1,9 +1,10 @@
 """All recipes, in the order of the clients page."""
 
-from gateway.client_recipes import aider, codex, editors, llm, opencode, python_sdks
+from gateway.client_recipes import aider, claude_code, codex, editors, llm, opencode, python_sdks
 from gateway.client_recipes.recipe import Recipe
 
 RECIPES: tuple[Recipe, ...] = (
+    *claude_code.RECIPES,
     *codex.RECIPES,
     *opencode.RECIPES,
     *aider.RECIPES,

@@ -27,6 +27,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         shown = matrix.matrix_of(cells)
         terminalreporter.section("clients")
         terminalreporter.write(shown)
+        matrix.PATH.parent.mkdir(exist_ok=True)  # a client may need no installation
         matrix.PATH.write_text(shown, "utf-8")
 
 

@@ -105,6 +105,7 @@ def test_preflight_needs_no_key_and_browsers_can_read_rejections(app: Flask, api
         assert answer.headers["Access-Control-Allow-Origin"] in ("*", ORIGIN["Origin"])
     rejected = api.get("/v1/models", headers=ORIGIN)
     assert rejected.status_code == 401
+    assert rejected.headers["x-should-retry"] == "false"  # Claude Code would try for three minutes
     assert rejected.headers["Access-Control-Allow-Origin"] in ("*", ORIGIN["Origin"])
 
 

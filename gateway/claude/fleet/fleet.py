@@ -149,6 +149,11 @@ class Fleet:
         """
         return self._pool.take(ticket, self.settings.start_timeout_seconds)
 
+    @property
+    def has_warm(self) -> bool:
+        """True if `take_warm` would not have to wait."""
+        return self._pool.ready_count > 0
+
     def start_agent(self, workspace: AgentWorkspace) -> Process:
         """Start a process for a running turn that works in a project.
 
