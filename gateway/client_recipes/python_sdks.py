@@ -46,7 +46,9 @@ LANGCHAIN = _recipe(
 from langchain_openai import ChatOpenAI
 
 model = ChatOpenAI(base_url="{base_url}", api_key="{key}", model="{model}")
-responses = ChatOpenAI(base_url="{base_url}", api_key="{key}", model="{model}", use_responses_api=True)
+responses = ChatOpenAI(
+    base_url="{base_url}", api_key="{key}", model="{model}", use_responses_api=True
+)
 """,
 )
 LANGCHAIN_ANTHROPIC = _recipe(
@@ -103,4 +105,51 @@ agent = Agent(name="Assistant", model=OpenAIResponsesModel(model="{model}", open
 """,
 )
 
-RECIPES = (OPENAI, ANTHROPIC, LANGCHAIN, LANGCHAIN_ANTHROPIC, LITELLM, LLAMA_INDEX, OPENAI_AGENTS)
+PYDANTIC_AI = _recipe(
+    "pydantic-ai",
+    "Pydantic AI",
+    "chat",
+    """\
+from pydantic_ai import Agent
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+provider = OpenAIProvider(base_url="{base_url}", api_key="{key}")
+agent = Agent(OpenAIChatModel("{model}", provider=provider))  # or OpenAIResponsesModel
+""",
+)
+INSTRUCTOR = _recipe(
+    "instructor",
+    "instructor",
+    "chat",
+    """\
+import instructor
+
+client = instructor.from_provider("openai/{model}", base_url="{base_url}", api_key="{key}")
+""",
+)
+DSPY = _recipe(
+    "dspy",
+    "DSPy",
+    "chat",
+    """\
+import dspy
+
+dspy.configure(lm=dspy.LM("openai/{model}", api_base="{base_url}", api_key="{key}"))
+""",
+)
+SMOLAGENTS = _recipe(
+    "smolagents",
+    "smolagents",
+    "chat",
+    """\
+from smolagents import OpenAIServerModel, ToolCallingAgent
+
+agent = ToolCallingAgent([], OpenAIServerModel("{model}", api_base="{base_url}", api_key="{key}"))
+""",
+)
+
+RECIPES = (
+    *(OPENAI, ANTHROPIC, LANGCHAIN, LANGCHAIN_ANTHROPIC, LITELLM, LLAMA_INDEX, OPENAI_AGENTS),
+    *(PYDANTIC_AI, INSTRUCTOR, DSPY, SMOLAGENTS),
+)

@@ -129,6 +129,16 @@ CLIENTS = {
         script("ai_sdk", "responses"), ("tool-calls", "tool-calls", "stop"), reports_thinking=False
     ),
     "LangChain, responses": Client(python("langchain", "responses"), NO_FINISHES, reports_thinking=False),
+    "Pydantic AI": Client(python("pydantic_ai"), ("tool_call", "tool_call", "stop")),
+    "Pydantic AI, responses": Client(
+        python("pydantic_ai", "responses"), ("stop", "stop", "stop"), reports_thinking=False
+    ),
+    "Pydantic AI for Anthropic": Client(
+        python("pydantic_ai", "messages"),
+        ("tool_call", "tool_call", "stop"),
+        reports_thinking=False,
+        is_anthropic=True,
+    ),
     "Agents SDK, responses": Client(python("agents", "responses"), NO_FINISHES),
 }
 #: Other tests install the Python SDKs of OpenAI already. All other clients need an installation of their own.
@@ -167,6 +177,32 @@ def test_llama_index_works_with_its_defaults(gateway: Gateway, standin: StandIn)
     texts_by_method = json.loads(seen_by(command_for(gateway, python("llama_index")())))
     assert texts_by_method == dict.fromkeys(("complete", "stream_complete", "chat", "stream_chat"), FINAL)
     assert [QUESTION in first_text(record) for record in standin.messages] == [True] * 4
+
+
+def model_of_frameworks(body: Body) -> Reply:
+    """Answer as the model of `client_frameworks`: with fields in text for DSPy, with calls for the others."""
+    if "[[ ## question ## ]]" in json.dumps(body["messages"]):
+        return text("[[ ## city ## ]]\nParis\n\n[[ ## degrees ## ]]\n21\n\n[[ ## completed ## ]]")
+    if "final_answer" not in tools_of(body):
+        return model(body)
+    has_looked = "Observation:" in last_user_text(body)
+    return tool_calls([("final_answer", {"answer": FINAL}) if has_looked else CALLS[0][0][:2]])
+
+
+@pytest.mark.clients
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("framework", "expected"),
+    [("instructor", {"report": FOUND}), ("dspy", {"report": FOUND}), ("smolagents", {"answer": FINAL})],
+)
+def test_framework_works_with_its_defaults(
+    gateway: Gateway, standin: StandIn, framework: str, expected: Body
+) -> None:
+    standin.default(model_of_frameworks)
+    command = [str(python_for(framework)), "-m", "tests.clients.agent_loops.client_frameworks", "{url}"]
+    assert json.loads(seen_by(command_for(gateway, [*command, framework]))) == expected
+    assert not standin.script_errors
+    assert {record.status for record in standin.messages} == {200}
 
 
 def command_for(gateway: Gateway, command: list[str]) -> list[str]:
