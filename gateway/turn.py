@@ -165,7 +165,9 @@ def sum_usage(usages: Iterable[Usage]) -> Usage:
 class Model:
     """A model and its capabilities.
 
-    - `max_tokens` is the largest number of tokens in one answer.
+    - `max_tokens` is the largest number of tokens in one answer, and `context_window` in a prompt with its answer;
+      None if unknown.
+    - `retires_at` is the date on which Anthropic's API stops serving the model, as YYYY-MM-DD; "" without a date.
     - Costs are in USD per 1,000 tokens, None if unknown; input read from the cache costs `cache_read_factor` of it.
     - `thinking` is "none", within a "budget" of tokens, or "adaptive"; `thinking_off` means that it can be turned off.
     - `sampling` says if the model accepts temperature and top_p together, one of them, or none.
@@ -178,11 +180,13 @@ class Model:
     name: str = ""
     description: str = ""
     max_tokens: int | None = None
+    context_window: int | None = None
     input_cost_per_1k: float | None = None
     output_cost_per_1k: float | None = None
     cache_read_factor: float = CACHE_READ_FACTOR
     supports_streaming: bool = True
     supports_tools: bool = True
+    supports_images: bool = True
     thinking: Literal["none", "budget", "adaptive"] = "adaptive"
     thinking_off: bool = True
     sampling: Literal["both", "one", "none"] = "both"
@@ -191,6 +195,7 @@ class Model:
     efforts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
+    retires_at: str = ""
     described: bool = field(default=True, compare=False)
 
     def cost(self, usage: Usage) -> float | None:

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ from gateway.claude.model_names import canonical_id, find_families, is_cloud_nam
 from gateway.errors import ModelNotFound, ModelNotSupported
 from gateway.json_schema import OutputSchema
 from gateway.lenient_json import dumps
-from gateway.turn import CACHE_READ_FACTOR, Model
+from gateway.turn import Model
 
 SHIPPED = Path(__file__).with_name("models.json")
+
+LIFECYCLES = ("active", "deprecated", "retired")
+WIDE_WINDOW = 1_000_000  # tokens, for names such as `sonnet[1m]`
 
 MAX_REJECTED_FORMATS = 1000
 UNDESCRIBED_EFFORTS = ("low", "medium", "high")  # the CLI drops the effort if the model does not accept it
@@ -51,7 +55,7 @@ class ModelCatalog:
         self._aliases |= data.get("aliases", {})
         self._has_fixed_aliases = path is not None  # the CLI must not override an operator's file
         self._default = default or data.get("default_model") or "default"
-        self._cache_read_factors: dict[str, float] = data.get("cache_read_factors", {})
+        self._unreported: dict[str, dict[str, Any]] = data.get("unreported", {})
         self._patterns = [_split_pattern(one) for one in patterns]
         self._reported: tuple[ModelInfo, ...] = ()
         self._rejected_formats: set[tuple[str, bytes]] = set()
@@ -69,13 +73,13 @@ class ModelCatalog:
             if entry["value"] not in self._aliases or not self._has_fixed_aliases:
                 self._aliases[entry["value"]] = model_id
             if self._follow_aliases(model_id) not in self._models:
-                factor = self._cache_read_factors.get(model_id, CACHE_READ_FACTOR)
-                self._models[model_id] = replace(_parse_reported(model_id, entry), cache_read_factor=factor)
+                facts = self._unreported.get(model_id, {})
+                self._models[model_id] = replace(_parse_reported(model_id, entry), **facts)
         self._note_ids(entry.get("resolvedModel") or entry["value"] for entry in catalog)
 
     def _note_ids(self, cli_ids: Iterable[str]) -> None:
         """Remember the ids of the CLI's catalog, and what follows from all ids."""
-        self._cli_ids = frozenset(cli_ids)
+        self._cli_ids = dict.fromkeys(cli_ids)
         self._is_cloud = any(map(is_cloud_name, self._cli_ids))
         self._families = find_families(self._models)
 
@@ -101,11 +105,18 @@ class ModelCatalog:
         return model
 
     def all(self) -> list[Model]:
-        """Return the listed models, each with all of its aliases."""
+        """Return the listed models, each with all of its aliases.
+
+        The models of the CLI's catalog come first, and those that Anthropic retires come last.
+        """
         aliases: dict[str, list[str]] = {}
         for alias in self._aliases:
             aliases.setdefault(self._follow_aliases(alias), []).append(alias)
-        return [replace(m, aliases=tuple(sorted(aliases.get(m.id, ())))) for m in self._models.values()]
+        listed = [replace(m, aliases=tuple(sorted(aliases.get(m.id, ())))) for m in self._models.values()]
+        positions = {model_id: position for position, model_id in enumerate(self._cli_ids)}
+        return sorted(
+            listed, key=lambda m: (LIFECYCLES.index(lifecycle(m)), positions.get(m.id, len(positions)))
+        )
 
     def candidates(self, model: Model) -> list[Model]:
         """Return the model and the fallbacks that are tried if the CLI refuses it."""
@@ -149,7 +160,9 @@ class ModelCatalog:
             return listed
         narrow, wide = split_wide(name.strip())
         model = self._find_listed(narrow) or self._find_listed(_last_part(narrow)) or self._match_name(narrow)
-        return replace(model, id=f"{model.id}{wide}") if model is not None and wide else model
+        if model is None or not wide:
+            return model
+        return replace(model, id=f"{model.id}{wide}", context_window=WIDE_WINDOW)
 
     def _find_listed(self, name: str) -> Model | None:
         return self._models.get(self._follow_aliases(name))
@@ -204,6 +217,13 @@ class ModelCatalog:
                 break
             name = self._aliases[name]
         return name
+
+
+def lifecycle(model: Model) -> str:
+    """Return the stage of a model, as Anthropic's API names it: one of LIFECYCLES."""
+    if not model.retires_at:
+        return "active"
+    return "retired" if model.retires_at <= datetime.now(timezone.utc).date().isoformat() else "deprecated"
 
 
 def _split_pattern(text: str) -> tuple[str, str]:

@@ -5,11 +5,20 @@ from marshmallow import fields
 from gateway.schemas.answers import AnswerSchema, about, constant
 
 
+def _tokens(description: str = "") -> fields.Integer:
+    return fields.Integer(metadata=about(description) if description else {})
+
+
 class ModelSchema(AnswerSchema):
     """A model.
 
     https://platform.openai.com/docs/api-reference/models/object
     """
+
+    sometimes = (
+        *("context_length", "context_window", "max_model_len", "max_input_tokens"),
+        *("max_output_tokens", "max_completion_tokens", "pricing", "shutdown_date"),
+    )
 
     id = fields.String()
     object = constant("model")
@@ -17,6 +26,23 @@ class ModelSchema(AnswerSchema):
         metadata=about("Unix time in seconds; always 0, because the CLI does not report it.")
     )
     owned_by = fields.String()
+    name = fields.String(metadata=about("The name for people; an alias has its own in parentheses."))
+    canonical_slug = fields.String(metadata=about("The id of the model that an alias stands for."))
+    description = fields.String()
+    context_length = _tokens("The context window. The three fields after it say the same.")
+    context_window = _tokens()
+    max_model_len = _tokens()
+    max_input_tokens = _tokens()
+    max_output_tokens = _tokens("The longest answer. `max_completion_tokens` says the same.")
+    max_completion_tokens = _tokens()
+    architecture = fields.Dict(metadata=about("`input_modalities`, `output_modalities` and others."))
+    capabilities = fields.Dict(
+        metadata=about("`function_calling`, `vision`, `reasoning`, `completion_chat`.")
+    )
+    supported_parameters = fields.List(fields.String())
+    pricing = fields.Dict(metadata=about("US dollars per token as strings; left out if unknown."))
+    top_provider = fields.Dict()
+    shutdown_date = fields.String(metadata=about("The date on which Anthropic retires the model."))
 
 
 class ModelListSchema(AnswerSchema):
@@ -74,8 +100,13 @@ class AnthropicModelSchema(AnswerSchema):
     type = constant("model")
     display_name = fields.String()
     created_at = fields.String(metadata=about("Always in 1970, because the CLI does not report it."))
-    lifecycle = fields.String()
+    lifecycle = fields.String(metadata={"enum": ["active", "deprecated", "retired"]})
+    deprecated_at = fields.String(allow_none=True)
+    retires_at = fields.String(allow_none=True)
+    line = fields.String(allow_none=True)
+    max_input_tokens = fields.Integer(allow_none=True)
     max_tokens = fields.Integer(allow_none=True)
+    capabilities = fields.Dict(metadata=about("The features that work through the gateway."))
 
 
 class AnthropicModelListSchema(AnswerSchema):

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, request
 
 from gateway.api.hooks.anthropic_dialect import is_anthropic_request
 from gateway.api.http.blueprints import ANTHROPIC_VERSION, Blueprint, document_errors
 from gateway.api.http.context import get_services
 from gateway.api.http.streaming import json_response
+from gateway.claude.catalog import lifecycle
+from gateway.dialects.common.model_facts import model_facts
 from gateway.dialects.messages.models import model_entry, model_list
 from gateway.dialects.responses.codex_models import describe_model
 from gateway.errors import ModelNotFound
@@ -25,12 +27,13 @@ blueprint = Blueprint(
 @blueprint.response(200, {"anyOf": [schemas.ModelListSchema, schemas.AnthropicModelListSchema]})
 @blueprint.doc(parameters=[ANTHROPIC_VERSION])
 def list_models() -> Response:
-    """List all known models and their aliases. Clients of Anthropic's API get them in its format."""
+    """List all known models and their aliases, the current ones first. Clients of Anthropic's API get its format."""
     models = get_services().claude.catalog.all()
     if is_anthropic_request():
-        entries = [_anthropic_entry(model, name) for name, model in _by_name(models).items()]
+        entries = [model_entry(model, name, lifecycle(model)) for name, model in _by_name(models).items()]
         return json_response(model_list(entries))
-    listed: dict[str, Any] = {"object": "list", "data": [_entry(name) for name in _by_name(models)]}
+    entries = [_entry(model, name) for name, model in _by_name(models).items()]
+    listed: dict[str, Any] = {"object": "list", "data": entries}
     client_version = request.args.get("client_version")
     if client_version is not None:  # Codex expects descriptions of its own beside the list
         names = enumerate(_by_name(models).items())
@@ -56,20 +59,17 @@ def show_model(model_id: str) -> Response:
     """Return one model by its id or alias."""
     model = get_services().claude.catalog.find(model_id)
     if is_anthropic_request():
-        return json_response(_anthropic_entry(model, model.id))
-    return jsonify(_entry(model.id))
+        return json_response(model_entry(model, model.id, lifecycle(model)))
+    return json_response(_entry(model, model.id))
 
 
 def _by_name(models: Iterable[Model]) -> dict[str, Model]:
     return {name: model for model in models for name in (model.id, *model.aliases)}
 
 
-def _anthropic_entry(model: Model, name: str) -> dict[str, Any]:
-    return model_entry(name, model.name or name, model.max_tokens)
-
-
-def _entry(model_id: str) -> dict[str, Any]:
-    return {"id": model_id, "object": "model", "created": 0, "owned_by": "anthropic"}
+def _entry(model: Model, name: str) -> dict[str, Any]:
+    own = {"id": name, "object": "model", "created": 0, "owned_by": "anthropic"}
+    return {**own, **model_facts(model, name)}
 
 
 def _capabilities(model: Model) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.turn import Model
 
-CONTEXT_WINDOW = 200_000
+CONTEXT_WINDOW = 200_000  # tokens, of a model whose window is unknown
 #: The version from which Codex knows the effort "max". Older ones reject the whole list.
 KNOWS_MAX = (0, 171)
 
@@ -68,7 +68,7 @@ def describe_model(model: Model, name: str, priority: int, client_version: str) 
         "apply_patch_tool_type": "freeform",
         "truncation_policy": {"mode": "tokens", "limit": 10_000},
         "supports_parallel_tool_calls": True,
-        "context_window": CONTEXT_WINDOW,
+        "context_window": model.context_window or CONTEXT_WINDOW,
         "experimental_supported_tools": [],
         "input_modalities": ["text", "image"],
     }
