@@ -17,7 +17,7 @@ WINDOWS = {
 
 
 @pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-opus-4-6-20260205"])
-def test_context_window_is_the_one_that_the_cli_reports_with_an_answer(
+def test_context_window_agrees_with_the_answers_of_the_cli(
     standin: StandIn, claude_path: str, tmp_path: Path, model: str
 ) -> None:
     standin.default(text("ok"))
