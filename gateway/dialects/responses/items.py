@@ -82,7 +82,9 @@ def _input_part(part: Any) -> Any:
     if kind in ("image_url", "input_image"):
         url = part.get("image_url")
         image = url if isinstance(url, dict) else {"url": url, "detail": part.get("detail")}
-        return {"type": "input_image", "image_url": image.get("url"), "detail": image.get("detail") or "auto"}
+        stored = {"file_id": part["file_id"]} if part.get("file_id") else {}
+        detail = image.get("detail") or "auto"
+        return {"type": "input_image", "image_url": image.get("url"), "detail": detail, **stored}
     if kind == "file" and isinstance(part.get("file"), dict):
         return {"type": "input_file", **part["file"]}
     return part

@@ -10,6 +10,7 @@ from gateway.dialects.chat.cursor import as_chat
 from gateway.dialects.chat.request import find_errors, parse_plain_body
 from gateway.dialects.common.stored_files import FileContent
 from gateway.dialects.messages.request import parse_request as parse_message
+from gateway.dialects.responses.items import complete_items
 from gateway.dialects.responses.request import parse_request as parse_response
 from gateway.errors import InvalidRequest, RequestTooLarge, StoredFileNotFound
 from gateway.repairs import Repair
@@ -63,6 +64,13 @@ def response(part: Any, *later: Any) -> Parsed:
     return parsed.turn, parsed.repaired
 
 
+def stored_response(part: Any, *later: Any) -> Parsed:
+    """Translate input that continues a stored response whose items have the part."""
+    earlier = complete_items([{"role": "user", "content": [part]}, ANSWERED[0]])
+    parsed = parse_response({}, later or ANSWERED[1:], earlier, read_file)
+    return parsed.turn, parsed.repaired
+
+
 def source(**fields: str) -> dict[str, Any]:
     return {"type": "base64", **fields}
 
@@ -89,6 +97,16 @@ SAME: list[tuple[Parse, Any, Any]] = [
         response,
         {"type": "input_image", "file_id": "file-large"},
         {"type": "input_image", "image_url": data_url(LARGE)},
+    ),
+    (
+        stored_response,
+        {"type": "input_image", "file_id": "file-large"},
+        {"type": "input_image", "image_url": data_url(LARGE)},
+    ),
+    (
+        stored_response,
+        {"type": "input_file", "file_id": "file-pdf"},
+        {"type": "input_file", "file_data": b64(PDF), "filename": "a.pdf"},
     ),
     (
         response,
