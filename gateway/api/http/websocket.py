@@ -13,7 +13,6 @@ from typing import Any
 import gevent
 from gevent.lock import BoundedSemaphore
 from wsproto import ConnectionType, WSConnection
-from wsproto.connection import ConnectionState
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Event, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
@@ -108,10 +107,6 @@ class WebSocket:
                     yield from self._protocol.events()
                 elif monotonic() - heard_at > SILENCE_SECONDS:
                     self._is_open = False
-        except RemoteProtocolError as error:
-            hint = error.event_hint
-            code, reason = (hint.code, hint.reason) if isinstance(hint, CloseConnection) else (1002, None)
-            self.close(int(code), reason or "")
         except OSError:
             self._is_open = False
 
@@ -126,9 +121,9 @@ class WebSocket:
         if isinstance(event, Ping):
             self._send(event.response())
         elif isinstance(event, CloseConnection):
-            if self._protocol.state is ConnectionState.REMOTE_CLOSING:
-                with suppress(OSError):
-                    self._send(event.response())
+            # wsproto reports a frame that breaks the protocol as a close as well. The client gets its code.
+            with suppress(OSError, LocalProtocolError):
+                self._send(event.response())
             self._is_open = False
 
     def _send(self, event: Event) -> None:
