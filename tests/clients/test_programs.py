@@ -40,6 +40,7 @@ def test_client_works_as_it_comes_out_of_the_box(
     matrix_cell(client.recipe.title, client.version, client.recipe.dialect, name)
     if name in client.exceptions:
         pytest.skip(client.exceptions[name])
+    keeping_gateway.await_warm(1)
     key = hashlib.sha256(f"{client.name} {name}".encode()).hexdigest()
     desk = Desk(client, tmp_path, keeping_gateway.url, key)
     desk.write(FILE, f"{OLD_LINE}\n")

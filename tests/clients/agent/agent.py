@@ -3,11 +3,13 @@
 standin.default(Agent(Job("Fix a.py", steps=[[Read("a.py")], [Edit("a.py", "x = 1", "x = 2")]], final="Fixed.")))
 """
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.clients.agent.actions import Action, call_for
+from tests.clients.agent.actions import Action, NoTool, Use, call_for
 from tests.standin import Reply, output, text, thinking, tool_calls
 from tests.standin.prompt import Body, texts
 
@@ -21,6 +23,7 @@ class Job:
 
     `marker` is a part of the user's prompt by which the agent recognizes its own conversation. `steps` are rounds, each
     with the actions that are called at once. `final` ends the job. `thought` makes the agent think in every round.
+    `known` has patterns by name: arguments of `Use` may contain `{NAME}` for the newest match in the tools' results.
     """
 
     marker: str
@@ -29,6 +32,7 @@ class Job:
     thought: str = ""
     delay: float = 0.0
     says: str = ""
+    known: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Agent:
             self.asides.append(body)
             return aside(body)
         self.seen.append(body)
-        reply = self._reply(step, body.get("tools", ()))
+        reply = self._reply(step, body)
         return thinking(self.job.thought, reply) if self.job.thought else reply
 
     def step_of(self, body: Body) -> int | None:
@@ -65,11 +69,26 @@ class Agent:
     def _is_prompt(self, message: Body) -> bool:
         return message["role"] == "user" and any(self.job.marker in part for part in prompt_texts(message))
 
-    def _reply(self, step: int, tools: Sequence[Body]) -> Reply:
+    def _reply(self, step: int, body: Body) -> Reply:
+        tools = body.get("tools", ())
         if step >= len(self.job.steps) or not tools:
             return replace(text(self.job.final), delay=self.job.delay)
-        calls = [call_for(action, tools, self.workspace) for action in self.job.steps[step]]
+        steps = [self._complete(action, body) for action in self.job.steps[step]]
+        try:
+            calls = [call_for(action, tools, self.workspace) for action in steps]
+        except NoTool as problem:
+            return text(f"NO TOOL: {problem}")
         return tool_calls(calls, text=self.job.says)
+
+    def _complete(self, action: Action, body: Body) -> Action:
+        if not isinstance(action, Use) or not self.job.known:
+            return action
+        results = "".join(part for message in body["messages"] for part in texts(message["content"]))
+        written = json.dumps(action.arguments)
+        for name, pattern in self.job.known.items():
+            found = re.findall(pattern, results)
+            written = written.replace(f"{{{name}}}", found[-1] if found else "")
+        return Use(action.name, json.loads(written))
 
 
 def prompt_texts(message: Body) -> list[str]:
