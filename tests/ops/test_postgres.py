@@ -12,8 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from gateway.answering.batches import openai_format
+from gateway.answering.batches.jobs import BatchJobs
+from gateway.answering.caller import Caller
 from gateway.errors import ConversationLocked, FileQuotaExceeded, KeyNotFound, StoreError
 from gateway.record import GROUPS, Record
+from gateway.settings import Settings
+from gateway.store.batch_items import BatchItems
+from gateway.store.batches import Batches
 from gateway.store.conversations import Conversations
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.files import FileLimits, FileQuery, Files
@@ -24,6 +30,7 @@ from gateway.store.models import ApiKey
 from gateway.store.usage import UsageTable
 from gateway.turn import Usage as Tokens
 from tests.support import postgres
+from tests.support.batches import chat_line
 from tests.support.gateway import ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 
@@ -232,3 +239,33 @@ def test_conversations_are_claimed_listed_and_continued(store: Store) -> None:
     assert conversations.find_by_item("me", "d") == ("c", True)
     conversations.delete("me", "c")
     assert not conversations.find_items("me", ["a"])
+
+
+def test_batch_is_validated_answered_once_by_several_workers_and_finished(
+    server: postgres.Server, store: Store
+) -> None:
+    files = Files(store, FileLimits(1_000_000, 1_000_000, timedelta(days=1)))
+    batches, items = Batches(store), BatchItems(store)
+    jobs = BatchJobs(batches, items, files, Settings())
+    lines = [json.dumps(chat_line(str(number))).encode() + b"\n" for number in range(40)]
+    file = files.create("me", "in.jsonl", "batch", "application/jsonl", lines)
+    body = {"input_file_id": file.id, "endpoint": "/v1/chat/completions"}
+    batch = jobs.create(openai_format.new_batch(body, Caller(None, "me", "", "", "req_1")))
+    jobs.advance(batch)
+
+    def answer_all(_: int) -> int:
+        own = Store(server.url)
+        mine, count = BatchItems(own), 0
+        while (item := mine.claim(batch.id)) is not None:
+            count += mine.record(item, "succeeded", json.dumps(item.custom_id), Tokens(output_tokens=1))
+        own.close()
+        return count
+
+    with ThreadPoolExecutor(3) as threads:
+        assert sum(threads.map(answer_all, range(3))) == 40
+    jobs.advance(batches.get("me", "openai", batch.id))
+    ended = batches.get("me", "openai", batch.id)
+    assert (ended.status, ended.succeeded, ended.output_tokens) == ("completed", 40, 40)
+    content = b"".join(files.read("me", str(ended.output_file_id)))
+    assert [json.loads(line) for line in content.splitlines()] == [str(number) for number in range(40)]
+    assert [one.id for one in batches.list_page("me", "openai", 10).batches] == [batch.id]

@@ -15,6 +15,7 @@ from gateway.errors import (
     GatewayError,
     InvalidKey,
     RateLimited,
+    SessionBusy,
     ShuttingDown,
     StoreError,
     TurnStopped,
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_TRIES = 5
 RETRY_SECONDS = (5.0, 30.0, 120.0, 300.0)  # pauses after the first, second … failure of one item
-RETRIED = (500, 502, 504)  # failures that may be over at the next attempt
+RETRIED = (500, 502, 504)  # statuses of failures that may be over at the next attempt
 # A batch that waits looks again at least this often, because the operator may have raised a limit. The account's
 # limits are asked for less often, because each attempt is a request to Anthropic.
 MIN_WAIT_SECONDS, WAIT_SECONDS, MAX_WAIT_SECONDS, ACCOUNT_WAIT_SECONDS = 5.0, 30.0, 60.0, 600.0
@@ -80,7 +81,7 @@ class ItemRunner:
             self._end_stopped(batch, item, usage)
         elif isinstance(error, (RateLimited, Unavailable)):
             self._wait(item, error)
-        elif response.status in RETRIED and item.tries + 1 < MAX_TRIES:
+        elif _may_be_over(response.status, error) and item.tries + 1 < MAX_TRIES:
             log.warning("an item of the batch %s failed and is tried again: %s", batch.id, error)
             self._items.give_back([item.lease_id], RETRY_SECONDS[item.tries], is_failed=True)
         else:
@@ -125,6 +126,11 @@ class ItemRunner:
                 if pause is None:
                     raise
             gevent.sleep(pause)
+
+
+def _may_be_over(status: int, error: GatewayError | None) -> bool:
+    """Return True for a failure that another attempt may not meet, for example while another item has the session."""
+    return status in RETRIED or isinstance(error, SessionBusy)
 
 
 def _line(batch: Batch, item: ClaimedItem, response: ItemResponse, request_id: str) -> str:

@@ -29,7 +29,7 @@ from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
 from gateway.claude.launcher import Launcher
-from gateway.errors import ClaudeUnavailable, GatewayError
+from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
 from gateway.settings import Settings
 from gateway.turn import AgentWorkspace, Turn
 
@@ -108,12 +108,14 @@ class Fleet:
     def retire(self) -> None:
         """Keep no processes waiting, because new workers take over. Later turns get a process of their own."""
         self._is_retired = True
+        self._slots.refuse_batches(ShuttingDown())
         self._parked.clear()
         self._pool.retire()
 
     def refuse_turns(self, reason: GatewayError) -> None:
-        """Let `await_ready` raise `reason` from now on."""
+        """Let `await_ready` raise `reason` from now on, and turns of batches that wait for a slot."""
         self._refusal = reason
+        self._slots.refuse_batches(reason)
 
     def close(self) -> None:
         """End all processes now."""

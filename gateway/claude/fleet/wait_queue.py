@@ -135,6 +135,10 @@ class Slots:
         finally:
             self._batch_queue.leave(ticket)
 
+    def refuse_batches(self, reason: Exception) -> None:
+        """Make all turns of batches that wait for a slot raise `reason`."""
+        self._batch_queue.fail_all(reason)
+
     def release(self) -> None:
         """Return a slot. The turn that has waited longest gets it."""
         if not self._queue.serve(True):

@@ -4,7 +4,7 @@ import gevent
 import pytest
 
 from gateway.claude.fleet.wait_queue import Slots, Ticket, WaitQueue
-from gateway.errors import ClientGone, GatewayError, TooManyTurns
+from gateway.errors import ClientGone, GatewayError, ShuttingDown, TooManyTurns
 
 # Queues
 
@@ -168,6 +168,17 @@ def test_batches_leave_one_slot_free_and_wait_while_others_wait() -> None:
         slots.release()
         assert slots.used == used
     assert all(ticket.is_settled for ticket in (other, *tickets))
+
+
+def test_waiting_batches_end_when_the_gateway_stops() -> None:
+    slots = Slots(1, 10, 5.0)
+    slots.acquire(Ticket())
+    ticket = start_batch_turn(slots)
+    slots.refuse_batches(ShuttingDown())
+    with pytest.raises(ShuttingDown):
+        ticket.wait(0)
+    slots.release()
+    assert slots.used == 0
 
 
 def test_single_slot_serves_batches_when_it_is_free() -> None:
