@@ -218,7 +218,8 @@ class Turn:
     - `output_schema` is the JSON schema that the answer must follow, in the forms of `gateway.json_schema`.
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
-    - `context_edits` are the API's own changes to a long prompt (`context_management.edits`).
+    - `context_edits` are the API's own changes to a long prompt (`context_management.edits`). With `long_cache` the
+      prompt is cached for an hour instead of five minutes.
     - `owner` identifies the client: a process that answered one owner is never used for another.
     - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is
       set if Claude Code itself works in the project, with its own tools instead of the client's.
@@ -237,6 +238,7 @@ class Turn:
     thinking: bool | None = None
     thinking_budget: int | None = None
     context_edits: tuple[Mapping[str, Any], ...] = ()
+    long_cache: bool = False
     owner: str = ""
     project: str = ""
     agent_workspace: AgentWorkspace | None = None

@@ -32,6 +32,7 @@ MAX_STRICT_TOOLS = (
 MAX_OUTPUT_TOKENS = 128_000  # the CLI sends no more for models whose limit it does not know
 # Thinking budgets in tokens for models without efforts. Higher efforts leave the budget to the CLI.
 EFFORT_BUDGETS = {"low": 4096, "medium": 16384}
+LONG_TTL = "1h"
 # The edits of the prompt that the CLI asks for if the model thinks.
 CLI_EDITS = [{"type": "clear_thinking_20251015", "keep": "all"}]
 
@@ -46,6 +47,7 @@ class Tuning:
     - `output` is the schema that the answer must follow.
     - `stops` are the stop sequences that the gateway itself must watch for.
     - `sampling` and `ignored` name the sampling parameters that are sent, and all parameters that are left out.
+    - `long_cache` makes the CLI's cache marks last an hour.
     """
 
     model: str | None
@@ -57,6 +59,7 @@ class Tuning:
     stops: tuple[str, ...]
     sampling: tuple[str, ...]
     ignored: tuple[str, ...]
+    long_cache: bool = False
 
     def requests(self, earlier: Tuning | None = None) -> list[ControlRequest]:
         """Return the control requests that set everything and undo the settings of an earlier turn."""
@@ -72,6 +75,8 @@ class Tuning:
     def _settings(self, earlier: Tuning | None) -> FlagSettings:
         """Return the CLI's settings. "" undoes a variable, and the large one is sent only if it has changed."""
         env = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "" if self.max_tokens is None else str(self.max_tokens)}
+        if self.long_cache or (earlier is not None and earlier.long_cache):
+            env["ENABLE_PROMPT_CACHING_1H"] = "1" if self.long_cache else ""
         if earlier is None or earlier.body != self.body:
             env["CLAUDE_CODE_EXTRA_BODY"] = dumps(self.body).decode() if self.body else ""
         return {"env": env, "effortLevel": self.effort, "model": self.model}
@@ -103,7 +108,8 @@ def tune(
     if edits not in ([], CLI_EDITS):
         body["context_management"] = {"edits": edits}
     if turn.tools:
-        tool_fields, dropped = _tool_fields(turn, model, cache_ttl, is_strict=is_strict)
+        ttl = LONG_TTL if turn.long_cache else cache_ttl
+        tool_fields, dropped = _tool_fields(turn, model, ttl, is_strict=is_strict)
         body |= tool_fields
         ignored += dropped
     return Tuning(
@@ -116,6 +122,7 @@ def tune(
         stops=watched_stops,
         sampling=tuple(sampling),
         ignored=ignored,
+        long_cache=turn.long_cache,
     )
 
 

@@ -28,6 +28,7 @@ from gateway.dialects.common.text import is_blank, repair_json, repair_text
 from gateway.dialects.common.tool_definitions import HONORED_FIELDS
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.where import Notes, Where
+from gateway.dialects.messages.caching import wants_long_cache
 from gateway.dialects.messages.content import read_content
 from gateway.dialects.messages.tool_loading import load_tools
 from gateway.dialects.messages.tools import is_server_tool, read_choice, read_tools
@@ -125,6 +126,7 @@ def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) ->
         effort=_effort(body, config, notes, held),
         thinking=read_thinking(thinking) if thinking.get("type") else False,
         thinking_budget=_budget(body, notes, may_exceed),
+        long_cache=wants_long_cache(body),
         context_edits=_context_edits(body.get("context_management") or {}, notes.at("context_management")),
     )
 

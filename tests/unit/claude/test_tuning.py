@@ -325,3 +325,17 @@ def test_context_edits_are_sent_if_the_model_can_make_them(
     """Source: https://platform.claude.com/docs/en/build-with-claude/context-editing."""
     tuning = tuned(model, thinking=thinking, context_edits=edits)
     assert (extra(tuning).get("context_management", {}).get("edits"), tuning.ignored) == (sent, ignored)
+
+
+def test_long_cache_is_set_for_the_turns_that_ask_for_it() -> None:
+    marked = (Tool("now", "", {"type": "object"}, {"cache_control": {"type": "ephemeral"}}),)
+    short, long = tuned(ADAPTIVE, tools=marked), tuned(ADAPTIVE, tools=marked, long_cache=True)
+
+    def lasting(tuning: Tuning, earlier: Tuning | None) -> Any:
+        return json.loads(json.dumps(tuning.requests(earlier)))[1]["settings"]["env"].get(
+            "ENABLE_PROMPT_CACHING_1H"
+        )
+
+    assert (lasting(short, None), lasting(long, short), lasting(short, long)) == (None, "1", "")
+    mark = long.body["tools"][0]["cache_control"]
+    assert mark == {"type": "ephemeral", "ttl": "1h"}  # a longer mark must not come after a shorter one

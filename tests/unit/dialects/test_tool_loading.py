@@ -125,3 +125,24 @@ def test_attribution_of_a_claude_code_client_is_left_out_and_named(
     blocks = [{"type": "text", "text": text} for text in system]
     parsed = request({"role": "user", "content": "Hi"}, system=blocks)
     assert (parsed.turn.system, parsed.ignored) == (texts, ignored)
+
+
+LONG: Body = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+TEXT: Body = {"type": "text", "text": "Hi"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_long"),
+    [
+        (LONG, True),
+        ({"system": [TEXT | LONG]}, True),
+        ({"tools": [SEARCH | LONG]}, True),
+        ({"messages": [{"role": "user", "content": [TEXT, TEXT | LONG]}]}, True),
+        ({"messages": search(TEXT | LONG)}, True),
+        ({"system": [TEXT | {"cache_control": {"type": "ephemeral"}}]}, False),
+        ({"system": "ttl 1h"}, False),
+    ],
+)
+def test_mark_that_lasts_an_hour_counts_wherever_it_is(fields: Body, is_long: bool) -> None:
+    body = {"max_tokens": 9000, "messages": [{"role": "user", "content": "Hi"}], "tools": [SEARCH], **fields}
+    assert parse_request(body).turn.long_cache is is_long
