@@ -1,12 +1,22 @@
 """Endpoints of OpenAI's and Anthropic's APIs that the gateway does not serve are rejected in the caller's dialect."""
 
+import re
+from pathlib import Path
+
+import anthropic
+import openai
 import pytest
 
 from gateway.api.views.not_served import FAMILIES
 from tests.support.api_client import Api, error_of
-from tests.support.apps import MakeApi
+from tests.support.apps import MakeApi, MakeApp
 
 SERVED = ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/models")
+
+#: A URL in the code of an SDK; its first part is the family.
+SDK_URL = re.compile(
+    r'self\._(?:get|post|delete|put|patch|get_api_list)\(\s*(?:path_template\(\s*)?f?"/(?:v1/)?(\w+)'
+)
 
 CALLS = [
     ("POST", "/v1/embeddings"),
@@ -49,6 +59,26 @@ def test_every_url_of_an_unserved_family_is_rejected(api: Api, family: str) -> N
         answer = api.post(path)
         assert answer.status_code == 501
         assert FAMILIES[family] in answer.text
+
+
+def test_every_family_of_urls_in_the_sdks_is_served_or_rejected(make_app: MakeApp) -> None:
+    served = {
+        rule.rule.split("/")[2] for rule in make_app().url_map.iter_rules() if rule.rule.startswith("/v1/")
+    }
+    called = {
+        found[1]
+        for sdk in (openai, anthropic)
+        for file in Path(str(sdk.__file__)).parent.glob("resources/**/*.py")
+        for found in SDK_URL.finditer(file.read_text("utf-8"))
+    }
+    assert len(called) > 30
+    assert called <= served
+
+
+def test_stored_chat_completions_are_rejected(api: Api) -> None:
+    for method, path in (("GET", "/c_1"), ("POST", "/c_1"), ("GET", "/c_1/messages")):
+        answer = api.request(method, f"/v1/chat/completions{path}", json=None if method == "GET" else {})
+        assert (error_of(answer).status, answer.headers["x-should-retry"]) == (501, "false")
 
 
 def test_unserved_endpoint_needs_a_key(api: Api) -> None:

@@ -10,29 +10,42 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 #: The first part of each path below /v1, and its API in words.
 FAMILIES = {
+    "agents": "agents",
     "assistants": "assistants",
     "audio": "speech and transcriptions",
     "chatkit": "ChatKit",
+    "complete": "Anthropic's text completions",
     "containers": "containers",
     "content_provenance_checks": "content provenance checks",
     "decisions": "decisions",
+    "deployment_runs": "deployments",
+    "deployments": "deployments",
+    "dreams": "dreams",
     "edits": "edits",
     "embeddings": "embeddings",
     "engines": "engines",
+    "environments": "environments",
     "evals": "evals",
     "fine-tunes": "fine-tuning",
     "fine_tuning": "fine-tuning",
     "images": "images",
     "live": "live sessions",
+    "memory_stores": "memory stores",
     "moderations": "moderations",
     "organization": "administration of an organization",
+    "organizations": "administration of an organization",
     "realtime": "realtime sessions",
     "safety": "safety reports",
     "skills": "skills",
     "threads": "threads",
+    "tunnels": "tunnels",
     "uploads": "uploads",
+    "user_profiles": "user profiles",
+    "vaults": "vaults",
     "vector_stores": "vector stores",
     "videos": "videos",
+    "webhook_endpoints": "webhooks",
+    "webhook_event_types": "webhooks",
 }
 
 blueprint = Blueprint("not_served", __name__, url_prefix="/v1")
@@ -42,6 +55,16 @@ def reject(family: str, rest: str = "") -> NoReturn:
     """Raise NotServed, which names the missing API and the served URLs."""
     raise NotServed(
         f"The gateway does not serve {FAMILIES[family]} (/v1/{family}). It serves: {', '.join(_served_urls())}.",
+        should_retry=False,
+    )
+
+
+@blueprint.route("/chat/completions/<completion_id>", methods=["GET", "POST"])
+@blueprint.route("/chat/completions/<completion_id>/messages")
+def reject_stored_completion(completion_id: str) -> NoReturn:
+    """Raise NotServed for the stored chat completions of OpenAI."""
+    raise NotServed(
+        "The gateway does not store chat completions for reading. Use /v1/responses, or sessions.",
         should_retry=False,
     )
 

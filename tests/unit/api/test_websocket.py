@@ -33,7 +33,7 @@ HANDSHAKE = {
 
 
 class Client:
-    """The client's end. The server accepts its key, whatever it is."""
+    """The client's end."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
