@@ -47,7 +47,8 @@ class Recipe:
 
     `name` is its name on the command line, such as `codex`; `title` the client's own. `intro` and `notes` are Markdown.
     `environment`, `files` and `fields` (labels of a form, in their order) are to be set; an SDK has `code`
-    instead. `command` starts the client. `tested` says how the tests cover a client that they cannot run.
+    instead. `setup` is a command that configures the client, and `command` starts it. `tested` says how the tests cover
+    a client that they cannot run.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Recipe:
     fields: Mapping[str, str] = field(default_factory=dict)
     code: str = ""
     language: str = ""
+    setup: str = ""
     command: str = ""
     notes: str = ""
     tested: str = ""
@@ -87,6 +89,7 @@ def fill_recipe(recipe: Recipe, values: Values) -> Recipe:
         files=tuple(File(file.path, fill(file.content, values)) for file in recipe.files),
         fields={name: fill(value, values) for name, value in recipe.fields.items()},
         code=fill(recipe.code, values),
+        setup=fill(recipe.setup, values),
         command=fill(recipe.command, values),
         notes=fill(recipe.notes, values),
     )

@@ -42,6 +42,8 @@ def blocks_of(recipe: Recipe) -> tuple[Block, ...]:
         blocks.append(Block("Set in the environment:", "".join(lines), "sh"))
     if recipe.code:
         blocks.append(Block("Use it like this:", recipe.code, recipe.language))
+    if recipe.setup:
+        blocks.append(Block("Run once:", f"{recipe.setup}\n", "sh"))
     if recipe.command:
         blocks.append(Block("Start it:", f"{recipe.command}\n", "sh"))
     return tuple(blocks)

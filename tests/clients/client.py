@@ -1,11 +1,15 @@
 """A client as a program: how it is installed, configured by its recipe, and run for each scenario."""
 
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from gateway.client_recipes.recipe import Recipe, Values, fill_recipe
 from tests.clients.installs import clean_environ
@@ -19,7 +23,8 @@ class Client:
 
     `program` installs it and returns its command. `ask`, `resume` (continue the latest session) and `image` are
     arguments with the placeholders `{prompt}` and `{image}`. `exceptions` maps scenarios that cannot be run to the
-    reason, and `known_failures` scenarios that fail. `prepare` adds files to the scratch folders.
+    reason, and `known_failures` scenarios that fail. `prepare` adds files to the scratch folders. `session` finds the
+    id of the latest session, for the placeholder `{session}` in `resume`.
     `shows_thoughts` says that the output of `ask` has the model's reasoning. Some clients offer no tools (`has_tools`).
     """
 
@@ -31,6 +36,7 @@ class Client:
     image: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[["Desk"], None] | None = None
+    session: Callable[["Desk"], str] | None = None
     shows_thoughts: bool = False
     has_tools: bool = True
     exceptions: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +74,8 @@ class Desk:
         for file in recipe.files:
             self.write(file.path, file.content)
         self.git("init", "--quiet")
+        if recipe.setup:
+            self.run(shlex.split(recipe.setup)[1:])
         if client.prepare:
             client.prepare(self)
 
@@ -95,7 +103,8 @@ class Desk:
 
     def resume(self, prompt: str) -> Output:
         """Run the client with a prompt in its latest session. Assert that it succeeds."""
-        return self.run(self.client.resume, prompt=prompt)
+        session = self.client.session(self) if self.client.session else ""
+        return self.run(self.client.resume, prompt=prompt, session=session)
 
     def ask_about(self, image: Path, prompt: str) -> Output:
         """Run the client with a prompt and an image. Assert that it succeeds."""
@@ -120,6 +129,13 @@ class Desk:
             text=True,
             start_new_session=True,
         )
+
+    def close(self) -> None:
+        """Kill daemons that the client has left behind. Their home is the scratch home."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("HOME") == str(self.home):
+                    process.kill()
 
     def end_of(self, process: subprocess.Popen[str]) -> Output:
         """Wait for the end of the client. Kill its process group afterwards."""

@@ -46,7 +46,10 @@ def test_client_works_as_it_comes_out_of_the_box(
     desk.write(FILE, f"{OLD_LINE}\n")
     desk.commit()
 
-    SCENARIOS[name](Trial(desk, standin))
+    try:
+        SCENARIOS[name](Trial(desk, standin))
+    finally:
+        desk.close()
 
     assert not standin.script_errors
     assert {record.status for record in standin.messages} <= {200}

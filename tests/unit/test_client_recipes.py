@@ -28,7 +28,13 @@ def test_filled_recipe_names_the_gateway_and_has_no_placeholders(recipe: Recipe)
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_text_and_markdown_show_everything_to_enter(recipe: Recipe) -> None:
     filled = fill_recipe(recipe, VALUES)
-    entered = [filled.code.strip(), filled.command, *filled.fields.values(), *filled.environment]
+    entered = [
+        filled.code.strip(),
+        filled.setup,
+        filled.command,
+        *filled.fields.values(),
+        *filled.environment,
+    ]
     for shown in (to_text(filled), to_markdown(filled)):
         assert all(value in shown for value in (*entered, *(file.content.strip() for file in filled.files)))
 

@@ -64,7 +64,16 @@ class Agent:
         marked = [index for index, message in enumerate(messages) if self._is_prompt(message)]
         if not marked or wants_output(body) or (self.has_tools and not body.get("tools")):
             return None
-        return sum(calls_tools(message) for message in messages[marked[-1] :])
+        since = messages[marked[-1] :]
+        if any(self._ends_job(message) for message in since):
+            return None
+        return sum(calls_tools(message) for message in since)
+
+    def _ends_job(self, message: Body) -> bool:
+        """Return whether the job is over. Some clients then ask for suggestions or memories with the same tools."""
+        return message["role"] == "assistant" and any(
+            self.job.final in part for part in texts(message["content"])
+        )
 
     def _is_prompt(self, message: Body) -> bool:
         return message["role"] == "user" and any(self.job.marker in part for part in prompt_texts(message))
