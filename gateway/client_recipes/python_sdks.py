@@ -45,7 +45,8 @@ LANGCHAIN = _recipe(
     """\
 from langchain_openai import ChatOpenAI
 
-model = ChatOpenAI(base_url="{base_url}", api_key="{key}", model="{model}")
+# Without `stream_usage`, LangChain does not ask for the tokens of streams if there is a base URL.
+model = ChatOpenAI(base_url="{base_url}", api_key="{key}", model="{model}", stream_usage=True)
 responses = ChatOpenAI(
     base_url="{base_url}", api_key="{key}", model="{model}", use_responses_api=True
 )

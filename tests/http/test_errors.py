@@ -42,7 +42,7 @@ def test_unknown_model_is_a_json_404_that_names_it(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "url"),
-    [("GET", PATH), ("PUT", PATH), ("DELETE", "/v1/models"), ("POST", "/health"), ("POST", "/")],
+    [("PATCH", PATH), ("PUT", PATH), ("DELETE", "/v1/models"), ("POST", "/health"), ("POST", "/")],
 )
 def test_wrong_method_is_a_json_405(api: Api, method: str, url: str) -> None:
     assert error_with_id(api.request(method, url))[:2] == (405, "method_not_allowed")

@@ -191,6 +191,14 @@ def test_name_and_type_of_a_file(
     assert (found["filename"], found["mime_type"]) == seen
 
 
+def test_file_without_a_name_is_stored_as_it_is(api: Api) -> None:
+    """anthropic-python sends bytes without a name: `client.files.upload(file=b"…")`."""
+    content = b"\xff\x00 bytes that are no text"
+    stored = body_of(api.post("/v1/files", files={"file": (None, content, "application/octet-stream")}))
+    assert stored["filename"] == "unnamed.bin"
+    assert api.get(f"/v1/files/{stored['id']}/content").content == content
+
+
 def test_browsers_save_downloads_and_never_show_them(api: Api) -> None:
     file = upload(api, b"<script>alert(1)</script>", "ü.html")
     headers = api.get(f"/v1/files/{file['id']}/content").headers

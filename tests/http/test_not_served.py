@@ -35,6 +35,10 @@ CALLS = [
     ("POST", "/v1/realtime/client_secrets"),
     ("POST", "/v1/containers"),
     ("POST", "/v1/videos"),
+    ("GET", "/v1/chat/completions"),
+    ("GET", "/v1/chat/completions/chatcmpl-1"),
+    ("POST", "/v1/chat/completions/chatcmpl-1"),
+    ("DELETE", "/v1/models/ft:some/model"),
 ]
 
 

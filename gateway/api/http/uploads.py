@@ -5,17 +5,16 @@ https://platform.openai.com/docs/api-reference/files/create
 https://platform.claude.com/docs/en/api/files-create
 """
 
-import io
 import mimetypes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO
 
 from flask import Request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import MultiPartParser
+from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.errors import InvalidRequest, UnsupportedEncoding
@@ -23,6 +22,7 @@ from gateway.errors import InvalidRequest, UnsupportedEncoding
 FORM_BYTES = 64 * 1024  # room for the parts of a form around its file
 MAX_FIELDS_BYTES = 500_000  # the parser's buffer, which must hold what one read returns, has the same limit
 MAX_PARTS = 20
+READ_BYTES = 64 * 1024
 MAX_NAME_LENGTH = 255
 BINARY = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(; ?[\w-]{1,40}=\"?[\w.:-]{1,60}\"?)*")
@@ -46,54 +46,74 @@ def read_upload(request: Request, write: Callable[[bytes], int]) -> UploadForm:
         raise UnsupportedEncoding(
             "A compressed upload is not supported. Send the form without Content-Encoding."
         )
-    parser = MultiPartParser(
-        _open_once(write), max_form_memory_size=MAX_FIELDS_BYTES, max_form_parts=MAX_PARTS
-    )
+    form = _Form(write)
     try:
-        fields, files = parser.parse(request.stream, boundary.encode("utf-8", "replace"), None)
+        form.read(request.stream, boundary.encode("utf-8", "replace"))
     except ValueError as error:
         raise InvalidRequest(f"Invalid request body. It is not a complete form: {error}.") from None
     except RequestEntityTooLarge:
         raise invalid_field(
             "file", f"The other fields of the form exceed {MAX_FIELDS_BYTES} bytes."
         ) from None
-    file = files.get("file")
-    if file is None:
+    if form.file is None:
         raise _no_file()
-    return UploadForm(_read_name(file), _read_type(file), fields.to_dict())
+    return UploadForm(_read_name(form.file), _read_type(form.file), form.fields)
 
 
 def _no_file() -> InvalidRequest:
     return invalid_field("file", "Expected a form (multipart/form-data) with a file in this field.")
 
 
-class _Sink(io.RawIOBase):
-    """A stream that passes everything on. The parser rewinds it at the end, which has no effect."""
+class _Form:
+    """Reads the parts of a form. The part `file` is the file even if it has no name, as in Anthropic's SDK."""
 
     def __init__(self, write: Callable[[bytes], int]) -> None:
-        super().__init__()
+        self.file: FileStorage | None = None
+        self.fields: dict[str, str] = {}
         self._write = write
+        self._part: File | Field | None = None
+        self._value = bytearray()
+        self._fields_bytes = 0
 
-    def write(self, data: Any) -> int:
-        """Pass bytes on."""
-        return self._write(data)
+    def read(self, stream: IO[bytes], boundary: bytes) -> None:
+        """Read all parts. Raises ValueError for a body that is not a form, and RequestEntityTooLarge for its fields."""
+        decoder = MultipartDecoder(boundary, MAX_FIELDS_BYTES, max_parts=MAX_PARTS)
+        while not decoder.complete:
+            data = stream.read(READ_BYTES)
+            decoder.receive_data(data or None)
+            while not isinstance(event := decoder.next_event(), (NeedData, Epilogue)):
+                self._take(event)
+            if not data:
+                return
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Do nothing."""
-        return 0
+    def _take(self, event: Event) -> None:
+        if isinstance(event, (File, Field)):
+            self._part = event
+            if _is_file(event):
+                self._begin_file(event)
+        elif isinstance(event, Data) and self._part:
+            if _is_file(self._part):
+                self._write(event.data)
+            else:
+                self._add_to_field(self._part.name, event)
 
-
-def _open_once(write: Callable[[bytes], int]) -> Callable[..., Any]:
-    """Return the factory of streams for the parser. It raises InvalidRequest for a second file."""
-    opened: list[_Sink] = []
-
-    def open_stream(**_: object) -> _Sink:
-        if opened:
+    def _begin_file(self, part: File | Field) -> None:
+        if self.file:
             raise invalid_field("file", "The form has several files. Send one file per request.")
-        opened.append(_Sink(write))
-        return opened[0]
+        self.file = FileStorage(None, getattr(part, "filename", ""), part.name, headers=part.headers)
 
-    return open_stream
+    def _add_to_field(self, name: str, event: Data) -> None:
+        self._value += event.data
+        self._fields_bytes += len(event.data)
+        if self._fields_bytes > MAX_FIELDS_BYTES:
+            raise RequestEntityTooLarge
+        if not event.more_data:
+            self.fields.setdefault(name, self._value.decode("utf-8", "replace"))
+            self._value.clear()
+
+
+def _is_file(part: File | Field) -> bool:
+    return part.name == "file"
 
 
 def _read_name(file: FileStorage) -> str:

@@ -48,13 +48,21 @@ FAMILIES = {
     "webhook_event_types": "webhooks",
 }
 
+#: Operations that are missing in families that the gateway serves: the path, the method, and the operation in words.
+OPERATIONS = (
+    ("/chat/completions", "GET", "stored chat completions"),
+    ("/chat/completions/<rest>", "GET", "stored chat completions"),
+    ("/chat/completions/<rest>", "POST", "stored chat completions"),
+    ("/models/<path:rest>", "DELETE", "the deletion of models"),
+)
+
 blueprint = Blueprint("not_served", __name__, url_prefix="/v1")
 
 
-def reject(family: str, rest: str = "") -> NoReturn:
+def reject(missing: str, rest: str = "") -> NoReturn:
     """Raise NotServed, which names the missing API and the served URLs."""
     raise NotServed(
-        f"The gateway does not serve {FAMILIES[family]} (/v1/{family}). It serves: {', '.join(_served_urls())}.",
+        f"The gateway does not serve {missing}. It serves: {', '.join(_served_urls())}.",
         should_retry=False,
     )
 
@@ -76,9 +84,10 @@ def _served_urls() -> list[str]:
     return sorted({rule.rule for rule in rules if not rule.arguments and not rule.endpoint.startswith(own)})
 
 
-for _family in FAMILIES:
+for _family, _words in FAMILIES.items():
+    _missing = {"missing": f"{_words} (/v1/{_family})"}
     for _rule in (f"/{_family}", f"/{_family}/<path:rest>"):
-        blueprint.add_url_rule(_rule, _family, reject, methods=METHODS, defaults={"family": _family})
-        blueprint.add_url_rule(
-            _rule, f"{_family}_socket", reject, websocket=True, defaults={"family": _family}
-        )
+        blueprint.add_url_rule(_rule, _family, reject, methods=METHODS, defaults=_missing)
+        blueprint.add_url_rule(_rule, f"{_family}_socket", reject, websocket=True, defaults=_missing)
+for _rule, _method, _words in OPERATIONS:
+    blueprint.add_url_rule(_rule, _words, reject, methods=[_method], defaults={"missing": _words})

@@ -4,9 +4,6 @@ The list can only shrink: a test that passes although it is listed here fails th
 any text. Then at least one test that it matches has to fail, and none may pass.
 """
 
-_NOT_FORCED = (
-    "Sonnet 5.5 rejects forced tool calls, so it may answer in words. x-ignored-parameters names tool_choice."
-)
 _NOT_STORED = "Chat completions are not stored for later. Responses are."
 _USER_MESSAGES = (
     "A compacted conversation has the user's messages, as OpenAI documents it; the SDK's types lack them."
@@ -14,9 +11,7 @@ _USER_MESSAGES = (
 
 #: By suite, and then by the name of a test.
 DEVIATIONS: dict[str, dict[str, str]] = {
-    "langchain ChatOpenAI": {"TestChatOpenAI.test_tool_choice": _NOT_FORCED},
-    "langchain ChatOpenAIResponses": {"TestChatOpenAIResponses.test_tool_choice": _NOT_FORCED},
-    "langchain ChatAnthropic": {"TestChatAnthropic.test_tool_choice": _NOT_FORCED},
+    "langchain": {},
     "openai": {
         "chat.completions.test_messages.*_list*": _NOT_STORED,
         "chat.test_completions.*_retrieve[*": _NOT_STORED,

@@ -3,7 +3,7 @@
 These tests are written for a mock server: they name objects that do not exist, and send every parameter at once. The
 plugin changes the requests below the tests, in the SDK's client:
 
-- A page of no entries becomes a page of one.
+- A page of no entries becomes a page of one, and a page after the entry `after` becomes the first one.
 - `openai_objects` and `anthropic_objects` replace the ids of the tests by ids of objects that they create.
 - If the gateway refuses a parameter as unsupported, the request is repeated without it. The refusals are written to
   the file SUITE_REFUSALS, because each of them has to be in the gateway's documentation.
@@ -53,8 +53,9 @@ def pytest_configure() -> None:
 def _sensible(options: Any) -> Any:
     options = options.model_copy()
     options.url = OBJECTS.real_path(options.url)
+    options.params = {name: value for name, value in options.params.items() if value != name}
     if options.params.get("limit") == 0:
-        options.params = {**options.params, "limit": 1}  # both APIs refuse 0
+        options.params["limit"] = 1  # both APIs refuse 0
     if isinstance(options.json_data, dict):
         options.json_data = OBJECTS.real_body(options.url, options.json_data)
     return options
