@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.clients.agent.actions import Action, Edit, Read, Run
 from tests.clients.agent.agent import Agent, Job
-from tests.clients.client import Desk, signal_group
+from tests.clients.client import ASK_SECONDS, Desk, signal_group
 from tests.standin import Recorded, StandIn
 from tests.standin.prompt import Body, texts
 from tests.support.pictures import screenshot
@@ -116,7 +116,7 @@ def cancel(trial: Trial) -> None:
     trial.agent(final="word " * 1000, delay=0.1)
     process = trial.desk.start(trial.desk.client.ask, prompt=TASK)
     try:
-        record = trial.standin.wait_for(lambda: running(trial.standin), 60)
+        record = trial.standin.wait_for(lambda: running(trial.standin), ASK_SECONDS)
         assert record is not None
         signal_group(process, signal.SIGINT)
         trial.standin.wait_for(lambda: record.aborted, CANCEL_SECONDS)
