@@ -1,5 +1,6 @@
 """A running gateway keeps to its own description in `/openapi.json`: examples work, and responses match."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api_client import body_of
+from tests.support.batches import chat_line
 from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway
 from tests.support.openapi import operations_of
 from tests.support.scripted import ScriptedCli
@@ -32,12 +34,21 @@ def test_examples_of_requests_work(scripted: Gateway) -> None:
         if "{" in path or not content:
             continue
         for body in bodies or [content["example"]]:
+            if "input_file_id" in body:
+                body["input_file_id"] = upload_input(scripted)
             answer = scripted.api.request(method, path, json=body)
             assert answer.status_code == 200, (path, answer.text)
             kind = "text/event-stream" if body.get("stream") else "application/json"
             assert answer.headers["content-type"].startswith(kind) or path.endswith("/debug")
             tried += 1
     assert tried > 10
+
+
+def upload_input(gateway: Gateway) -> str:
+    """Upload the requests of a batch and return the id of the file."""
+    files = {"file": ("in.jsonl", json.dumps(chat_line("first")).encode())}
+    uploaded = body_of(gateway.api.post("/v1/files", files=files, data={"purpose": "batch"}))
+    return str(uploaded["id"])
 
 
 def explore(gateway: Gateway, folder: Path, *arguments: str) -> None:
