@@ -140,13 +140,10 @@ def build_services(
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
     metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
-    limits, keys, files = (
-        _build_limits(settings, store, now),
-        Keys(store),
-        Files(store, _file_limits(settings)),
-    )
-    batches, items = Batches(store), BatchItems(store)
-    jobs = BatchJobs(batches, items, files, settings)
+    limits, keys = _build_limits(settings, store, now), Keys(store)
+    files, batches = Files(store, _file_limits(settings)), Batches(store)
+    jobs = BatchJobs(batches, BatchItems(store), files, settings)
+    count_result = metrics.count_batch_item if metrics else lambda _: None
     return Services(
         settings=settings,
         store=store,
@@ -159,11 +156,9 @@ def build_services(
         batches=batches,
         batch_jobs=jobs,
         batch_runner=BatchRunner(
-            batches,
-            items,
             jobs,
             BatchCallers(keys, settings),
-            ItemRunner(batches, items, send_call, metrics.count_batch_item if metrics else lambda _: None),
+            ItemRunner(batches, jobs.items, send_call, count_result),
             limits,
             lambda: claude.has_spare_slot,
             settings.max_batch_answers,

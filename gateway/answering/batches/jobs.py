@@ -68,8 +68,8 @@ class BatchJobs:
     """Creates, validates, finishes and deletes batches. Methods raise StoreError when the database fails."""
 
     def __init__(self, batches: Batches, items: BatchItems, files: Files, settings: Settings) -> None:
-        self._batches = batches
-        self._items = items
+        self.batches = batches
+        self.items = items
         self._files = files
         self._settings = settings
         self._keeper = LeaseKeeper(batches.renew_leases)
@@ -82,13 +82,13 @@ class BatchJobs:
         if batch.input_file_id is not None:
             self._check_file(batch.owner, batch.input_file_id)
         lease_id = None if requests is None else secrets.token_hex(16)
-        self._batches.add(batch, self._settings.max_batches_in_progress, lease_id)
+        self.batches.add(batch, self._settings.max_batches_in_progress, lease_id)
         if requests is not None and lease_id is not None:
             with self._keep(lease_id):
                 total = self._add_items(batch, lease_id, requests)
                 start = {"status": IN_PROGRESS, "in_progress_at": utc_now(), "total": total}
-                self._batches.change(lease_id, [VALIDATING], **start)
-        return self._batches.get(batch.owner, batch.kind, batch.id)
+                self.batches.change(lease_id, [VALIDATING], **start)
+        return self.batches.get(batch.owner, batch.kind, batch.id)
 
     def _check_file(self, owner: str, file_id: str) -> None:
         purpose = self._files.get(owner, file_id).purpose
@@ -101,20 +101,20 @@ class BatchJobs:
         """Delete a batch with its results. Raises BatchNotActive if it is not over."""
         if batch.status in OPEN:
             raise BatchNotActive("The batch is in progress. Cancel it first, and wait until it has ended.")
-        self._items.delete_all(batch.id)
-        self._batches.delete(batch)
+        self.items.delete_all(batch.id)
+        self.batches.delete(batch)
 
     def delete_expired(self) -> int:
         """Delete batches that ended BATCHES_TTL_DAYS ago, and return their number."""
         oldest = utc_now() - timedelta(days=self._settings.batches_ttl_days)
-        self._items.delete_of_batches(oldest)
-        return self._batches.delete_ended(oldest)
+        self.items.delete_of_batches(oldest)
+        return self.batches.delete_ended(oldest)
 
     def read_results(self, batch: Batch) -> Iterator[tuple[ItemResult, bytes]]:
         """Yield the results of a batch, each with its line, in the order of the requests."""
         make_unanswered_line = FORMATS[batch.kind].make_unanswered_line
         after = 0
-        while results := self._items.list_results(batch.id, after, RESULTS_PER_QUERY):
+        while results := self.items.list_results(batch.id, after, RESULTS_PER_QUERY):
             for result in results:
                 line = result.line or make_unanswered_line(result.custom_id, result.outcome)
                 yield result, line.encode() + b"\n"
@@ -124,14 +124,14 @@ class BatchJobs:
     def advance(self, batch: Batch) -> bool:
         """Do the next job for a batch. Return False if there is nothing to do now, or another worker is at it."""
         lease_id = secrets.token_hex(16)
-        if not self._batches.take_lease(batch, lease_id):
+        if not self.batches.take_lease(batch, lease_id):
             return False
         with self._keep(lease_id):
             if batch.status == VALIDATING:
                 return self._validate(batch, lease_id)
             if batch.in_progress_at is None:  # canceled before it was validated
-                self._items.delete_all(batch.id)
-                return self._batches.change(lease_id, [CANCELLING], status=CANCELLED, ended_at=utc_now())
+                self.items.delete_all(batch.id)
+                return self.batches.change(lease_id, [CANCELLING], status=CANCELLED, ended_at=utc_now())
             return self._end(batch, lease_id)
 
     @contextmanager
@@ -141,16 +141,16 @@ class BatchJobs:
             yield
         finally:
             self._keeper.remove(lease_id)
-            self._batches.release_lease(lease_id)
+            self.batches.release_lease(lease_id)
 
     # The beginning
 
     def _validate(self, batch: Batch, lease_id: str) -> bool:
-        self._items.delete_all(batch.id)
+        self.items.delete_all(batch.id)
         if (
             batch.input_file_id is None
         ):  # its creator died before all requests were stored, and has told no client
-            self._batches.delete(batch)
+            self.batches.delete(batch)
             return True
         found = _Input()
         total = 0
@@ -160,11 +160,11 @@ class BatchJobs:
         except LineError as error:
             found.add_error(error, None)
         if found.errors:
-            self._items.delete_all(batch.id)
+            self.items.delete_all(batch.id)
             change = {"status": FAILED, "ended_at": utc_now(), "errors": found.errors}
         else:
             change = {"status": IN_PROGRESS, "in_progress_at": utc_now(), "total": total}
-        return self._batches.change(lease_id, [VALIDATING], model=found.model, **change)
+        return self.batches.change(lease_id, [VALIDATING], model=found.model, **change)
 
     def _read_input(self, batch: Batch, found: _Input) -> Iterator[InputLine]:
         """Yield the requests of the input file, until there is an error. Raises LineError for the file as a whole."""
@@ -200,7 +200,7 @@ class BatchJobs:
         """Store requests in slices, between which other greenlets run. Return their number."""
         total = 0
         for part in _slices(requests):
-            if not self._items.add(lease_id, batch.id, part):
+            if not self.items.add(lease_id, batch.id, part):
                 break  # canceled, or the lease was lost
             total += len(part)
             gevent.sleep(0)
@@ -211,26 +211,26 @@ class BatchJobs:
     def _end(self, batch: Batch, lease_id: str) -> bool:
         """End a batch whose items are done, canceled or expired. Return False while items are being answered."""
         if batch.status == CANCELLING or batch.is_overdue:
-            while self._items.end_open(batch.id, "canceled" if batch.status == CANCELLING else "expired"):
+            while self.items.end_open(batch.id, "canceled" if batch.status == CANCELLING else "expired"):
                 gevent.sleep(0)
-            batch = self._batches.get(batch.owner, batch.kind, batch.id)
+            batch = self.batches.get(batch.owner, batch.kind, batch.id)
         if batch.done < batch.total:
             return False
         if batch.status == IN_PROGRESS:
             change = {"status": FINALIZING, "finalizing_at": utc_now()}
-            if not self._batches.change(lease_id, [IN_PROGRESS], **change):
+            if not self.batches.change(lease_id, [IN_PROGRESS], **change):
                 return False
         status = EXPIRED if batch.expired else COMPLETED
         change = {"status": CANCELLED if batch.cancelling_at else status, "ended_at": utc_now()}
         if batch.kind == "anthropic":
-            return self._batches.change(lease_id, OPEN, **change)
+            return self.batches.change(lease_id, OPEN, **change)
         try:
             with self._result_files(batch, lease_id):
-                if not self._batches.change(lease_id, OPEN, **change):
+                if not self.batches.change(lease_id, OPEN, **change):
                     raise _LeaseLost
         except _LeaseLost:
             return False
-        self._items.delete_all(batch.id)
+        self.items.delete_all(batch.id)
         return True
 
     @contextmanager
@@ -251,7 +251,7 @@ class BatchJobs:
             }
             ids = dict.fromkeys(f"{name}_file_id" for name in counts)
             ids |= {f"{name}_file_id": upload.id for name, upload in uploads.items()}
-            self._batches.change(lease_id, OPEN, **ids)
+            self.batches.change(lease_id, OPEN, **ids)
             for result, line in self.read_results(batch):
                 uploads["output" if result.outcome == "succeeded" else "error"].write(line)
             ttl = timedelta(seconds=batch.output_seconds) if batch.output_seconds else None

@@ -183,8 +183,6 @@ def make_error(error: GatewayError, request_id: str) -> ItemResponse:
 def batch_object(batch: Batch) -> Body:
     """Return the batch object. `waiting` is the gateway's own field: why no request runs at the moment."""
     has_ended = batch.status in (COMPLETED, EXPIRED, CANCELLED)
-    cached = {"cached_tokens": batch.cached_tokens}
-    thinking = {"reasoning_tokens": batch.thinking_tokens}
     return {
         "id": batch.id,
         "object": "batch",
@@ -196,29 +194,38 @@ def batch_object(batch: Batch) -> Body:
         "status": batch.status,
         "output_file_id": batch.output_file_id if has_ended else None,
         "error_file_id": batch.error_file_id if has_ended else None,
-        "created_at": _seconds(batch.created_at),
-        "in_progress_at": _seconds(batch.in_progress_at),
-        "expires_at": _seconds(batch.expires_at),
-        "finalizing_at": _seconds(batch.finalizing_at),
-        "cancelling_at": _seconds(batch.cancelling_at),
-        **{
-            f"{status}_at": _seconds(batch.ended_at) if batch.status == status else None
-            for status in (COMPLETED, FAILED, EXPIRED, CANCELLED)
-        },
+        **{f"{name}_at": _seconds(moment) for name, moment in _find_moments(batch).items()},
         "request_counts": {
             "total": batch.total,
             "completed": batch.succeeded,
             "failed": batch.done - batch.succeeded,
         },
-        "usage": {
-            "input_tokens": batch.input_tokens,
-            "input_tokens_details": cached,
-            "output_tokens": batch.output_tokens,
-            "output_tokens_details": thinking,
-            "total_tokens": batch.input_tokens + batch.output_tokens,
-        },
+        "usage": _usage_object(batch),
         "metadata": batch.metadata,
         "waiting": batch.current_waiting,
+    }
+
+
+def _usage_object(batch: Batch) -> Body:
+    return {
+        "input_tokens": batch.input_tokens,
+        "input_tokens_details": {"cached_tokens": batch.cached_tokens},
+        "output_tokens": batch.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": batch.thinking_tokens},
+        "total_tokens": batch.input_tokens + batch.output_tokens,
+    }
+
+
+def _find_moments(batch: Batch) -> dict[str, datetime | None]:
+    """Return the times at which the batch reached its states; None for states that it has not had."""
+    ends = (COMPLETED, FAILED, EXPIRED, CANCELLED)
+    return {
+        "created": batch.created_at,
+        "in_progress": batch.in_progress_at,
+        "expires": batch.expires_at,
+        "finalizing": batch.finalizing_at,
+        "cancelling": batch.cancelling_at,
+        **{status: batch.ended_at if batch.status == status else None for status in ends},
     }
 
 

@@ -18,8 +18,8 @@ from gateway.answering.batches.jobs import BatchJobs
 from gateway.answering.caller import Caller
 from gateway.answering.limits import RequestLimits
 from gateway.errors import InvalidKey, StoreError
-from gateway.store.batch_items import BatchItems, ClaimedItem
-from gateway.store.batches import IN_PROGRESS, Batch, Batches
+from gateway.store.batch_items import ClaimedItem
+from gateway.store.batches import IN_PROGRESS, Batch
 from gateway.store.database import utc_now
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,6 @@ class BatchRunner:
 
     def __init__(
         self,
-        batches: Batches,
-        items: BatchItems,
         jobs: BatchJobs,
         callers: BatchCallers,
         item_runner: ItemRunner,
@@ -45,8 +43,8 @@ class BatchRunner:
         has_spare_slot: Callable[[], bool],
         most_answers: int,
     ) -> None:
-        self._batches = batches
-        self._items = items
+        self._batches = jobs.batches
+        self._items = jobs.items
         self._jobs = jobs
         self._callers = callers
         self._item_runner = item_runner
