@@ -93,7 +93,7 @@ def test_api_tests_of_sdk_pass(
             "sensible_requests",
             "-k",
             LEFT_OUT,
-            "--timeout=60",
+            "--timeout=120",
         ]
         + [f"tests/api_resources/{name}" for name in API_TESTS[sdk]],
         source_of(sdk, version),

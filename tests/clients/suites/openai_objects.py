@@ -29,8 +29,8 @@ def real_path(path: str) -> str:
 
 
 def real_body(path: str, body: Json) -> Json:
-    """Return the body with ids of objects that exist, and with an input if it has none."""
-    body = dict(body)
+    """Return the body with a model and ids of objects that exist, and with an input if it has none."""
+    body = {**body, "model": MODEL} if "model" in body else dict(body)
     if path.partition("?")[0] in ("/responses", "/responses/input_tokens", "/responses/compact"):
         body.setdefault("input", "Hello")
     if "conversation" in body:
