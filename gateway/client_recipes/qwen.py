@@ -6,7 +6,13 @@ from gateway.client_recipes.recipe import Dialect, File, Recipe
 
 
 def _recipe(name: str, protocol: str, dialect: Dialect, base_url: str) -> Recipe:
-    model = {"id": "{model}", "name": "{model}", "baseUrl": base_url, "envKey": "GATEWAY_API_KEY"}
+    model = {
+        "id": "{model}",
+        "name": "{model}",
+        "baseUrl": base_url,
+        "envKey": "GATEWAY_API_KEY",
+        "generationConfig": {"modalities": {"image": True, "pdf": True}},
+    }
     settings = {
         "modelProviders": {protocol: [model]},
         "env": {"GATEWAY_API_KEY": "{key}"},

@@ -23,8 +23,7 @@ class Client:
 
     `program` installs it and returns its command. `ask`, `resume` (continue the latest session) and `image` are
     arguments with the placeholders `{prompt}` and `{image}`. `exceptions` maps scenarios that cannot be run to the
-    reason, and `known_failures` scenarios that fail. `prepare` adds files to the scratch folders. `session` finds the
-    id of the latest session, for the placeholder `{session}` in `resume`.
+    reason, and `known_failures` scenarios that fail. `prepare` adds files to the scratch folders.
     `shows_thoughts` says that the output of `ask` has the model's reasoning. Some clients offer no tools (`has_tools`).
     """
 
@@ -36,7 +35,6 @@ class Client:
     image: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[["Desk"], None] | None = None
-    session: Callable[["Desk"], str] | None = None
     shows_thoughts: bool = False
     has_tools: bool = True
     exceptions: Mapping[str, str] = field(default_factory=dict)
@@ -103,8 +101,7 @@ class Desk:
 
     def resume(self, prompt: str) -> Output:
         """Run the client with a prompt in its latest session. Assert that it succeeds."""
-        session = self.client.session(self) if self.client.session else ""
-        return self.run(self.client.resume, prompt=prompt, session=session)
+        return self.run(self.client.resume, prompt=prompt)
 
     def ask_about(self, image: Path, prompt: str) -> Output:
         """Run the client with a prompt and an image. Assert that it succeeds."""
