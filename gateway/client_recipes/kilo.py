@@ -12,7 +12,13 @@ _CONFIG = {
             "npm": "@ai-sdk/openai-compatible",
             "name": "Gateway",
             "options": {"baseURL": "{base_url}", "apiKey": "{key}"},
-            "models": {"{model}": {"name": "{model}"}},
+            "models": {
+                "{model}": {
+                    "name": "{model}",
+                    "attachment": True,
+                    "modalities": {"input": ["text", "image"], "output": ["text"]},
+                }
+            },
         }
     },
 }
