@@ -221,7 +221,6 @@ def test_tool_choice_is_echoed(sent: Any, echoed: Any) -> None:
         ({"input": 5}, "input", "invalid_request"),
         ({"input": ["hi"]}, "input[0]", "invalid_request"),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].image_url", None),
-        ({"input": [{"type": "compaction_trigger"}]}, "input[0].type", "unsupported_parameter"),
         ({"input": "hi", "tools": [{"type": "x"}], "tool_choice": "any"}, "tool_choice", "unsupported_parameter"),
         ({"input": "hi", "tools": [{"type": "custom"}]}, "tools[0].name", "invalid_request"),
         ({"input": "hi", "tools": [{"type": "function"}]}, "tools[0].function", None),
