@@ -69,6 +69,8 @@ MESSAGE = name_examples(
 )
 COUNT = _BASE
 INPUT_TOKENS = {"model": "haiku", "input": "Say hello."}
+CONVERSATION_ITEMS = {"items": [{"type": "message", "role": "user", "content": "Hello!"}]}
+CONVERSATION_METADATA = {"metadata": {"topic": "greetings"}}
 BATCH = {
     "input_file_id": "file-0123456789abcdef0123456789abcdef",
     "endpoint": "/v1/chat/completions",

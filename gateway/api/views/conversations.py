@@ -6,6 +6,7 @@ from gateway.answering import conversations
 from gateway.api.http.blueprints import Blueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.http.streaming import json_response
+from gateway.api.openapi import examples
 from gateway.dialects.common.json_types import Body
 from gateway.dialects.responses.items import list_object
 from gateway.errors import ConversationLocked, ConversationNotFound, NotServed
@@ -21,7 +22,9 @@ blueprint = Blueprint(
 
 @blueprint.route("", methods=["POST"])
 @document_errors(NotServed)
-@blueprint.arguments(schemas.NewConversationSchema())
+@blueprint.arguments(
+    schemas.NewConversationSchema(), example={**examples.CONVERSATION_METADATA, **examples.CONVERSATION_ITEMS}
+)
 @blueprint.response(200, schemas.ConversationSchema)
 def create_conversation(body: Body) -> Response:
     """Create a conversation, with up to 20 items."""
@@ -38,7 +41,7 @@ def show_conversation(conversation_id: str) -> Response:
 
 @blueprint.route("/<conversation_id>", methods=["POST"])
 @document_errors(ConversationNotFound)
-@blueprint.arguments(schemas.ConversationChangeSchema())
+@blueprint.arguments(schemas.ConversationChangeSchema(), example=examples.CONVERSATION_METADATA)
 @blueprint.response(200, schemas.ConversationSchema)
 def update_conversation(body: Body, conversation_id: str) -> Response:
     """Replace the metadata of a conversation."""
@@ -57,7 +60,7 @@ def delete_conversation(conversation_id: str) -> Response:
 
 @blueprint.route("/<conversation_id>/items", methods=["POST"])
 @document_errors(ConversationNotFound, ConversationLocked)
-@blueprint.arguments(schemas.NewItemsSchema())
+@blueprint.arguments(schemas.NewItemsSchema(), example=examples.CONVERSATION_ITEMS)
 @blueprint.response(200, InputItemListSchema)
 def add_items(body: Body, conversation_id: str) -> Response:
     """Add up to 20 items to a conversation."""
