@@ -38,6 +38,7 @@ CALLS = [
     ("GET", "/v1/chat/completions"),
     ("GET", "/v1/chat/completions/chatcmpl-1"),
     ("POST", "/v1/chat/completions/chatcmpl-1"),
+    ("GET", "/v1/chat/completions/chatcmpl-1/messages"),
     ("DELETE", "/v1/models/ft:some/model"),
 ]
 
@@ -77,12 +78,6 @@ def test_every_family_of_urls_in_the_sdks_is_served_or_rejected(make_app: MakeAp
     }
     assert len(called) > 30
     assert called <= served
-
-
-def test_stored_chat_completions_are_rejected(api: Api) -> None:
-    for method, path in (("GET", "/c_1"), ("POST", "/c_1"), ("GET", "/c_1/messages")):
-        answer = api.request(method, f"/v1/chat/completions{path}", json=None if method == "GET" else {})
-        assert (error_of(answer).status, answer.headers["x-should-retry"]) == (501, "false")
 
 
 def test_unserved_endpoint_needs_a_key(api: Api) -> None:

@@ -15,7 +15,7 @@ def test_root_lists_endpoints_that_exist(gateway: Gateway) -> None:
     body = body_of(gateway.api.get("/"))
     assert body.keys() >= {"name", "version", "description"}
     for url in body["endpoints"].values():
-        assert gateway.api.get(url).status_code in (200, 405)
+        assert gateway.api.get(url).status_code in (200, 405, 501)  # 501: OpenAI lists stored chats there
 
 
 def test_health_reports_versions_login_and_sessions(gateway: Gateway) -> None:

@@ -269,7 +269,7 @@ def spoken_texts(record: Recorded) -> list[tuple[str, list[str]]]:
 
 def test_store_false_stores_nothing(client: openai.OpenAI, gateway: Gateway) -> None:
     response = create(gateway, "hi", store=False)
-    assert response.model_extra == {"store": False}
+    assert response.model_extra == {"store": False, "frequency_penalty": 0, "presence_penalty": 0}
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(response.id)
     streamed = shapes.check_stream(post(gateway, "hi", store=False, stream=True).content)

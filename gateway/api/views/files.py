@@ -140,10 +140,14 @@ def _anthropic_query(query: dict[str, Any]) -> FileQuery:
 
 def _read_ttl(form: UploadForm) -> timedelta | None:
     """Return the time after which the client wants the file to be deleted, in either API's field."""
-    name = "expires_in_seconds" if is_anthropic_request() else "expires_after[seconds]"
-    given = form.fields.get(name)
-    if given is None:
-        return None
+    for name in ("expires_after[seconds]", "expires_in_seconds"):
+        given = form.fields.get(name)
+        if given is not None:
+            return timedelta(seconds=_read_seconds(name, given))
+    return None
+
+
+def _read_seconds(name: str, given: str) -> float:
     if not given.isascii() or not given.isdigit() or int(given[:12]) < MIN_SECONDS:
         raise invalid_field(name, f"Expected a number of seconds, {MIN_SECONDS} or more.")
-    return timedelta(seconds=min(int(given[:12]), get_services().files.limits.ttl.total_seconds()))
+    return min(int(given[:12]), get_services().files.limits.ttl.total_seconds())

@@ -53,6 +53,7 @@ OPERATIONS = (
     ("/chat/completions", "GET", "stored chat completions"),
     ("/chat/completions/<rest>", "GET", "stored chat completions"),
     ("/chat/completions/<rest>", "POST", "stored chat completions"),
+    ("/chat/completions/<rest>/messages", "GET", "stored chat completions"),
     ("/models/<path:rest>", "DELETE", "the deletion of models"),
 )
 
@@ -63,16 +64,6 @@ def reject(missing: str, rest: str = "") -> NoReturn:
     """Raise NotServed, which names the missing API and the served URLs."""
     raise NotServed(
         f"The gateway does not serve {missing}. It serves: {', '.join(_served_urls())}.",
-        should_retry=False,
-    )
-
-
-@blueprint.route("/chat/completions/<completion_id>", methods=["GET", "POST"])
-@blueprint.route("/chat/completions/<completion_id>/messages")
-def reject_stored_completion(completion_id: str) -> NoReturn:
-    """Raise NotServed for the stored chat completions of OpenAI."""
-    raise NotServed(
-        "The gateway does not store chat completions for reading. Use /v1/responses, or sessions.",
         should_retry=False,
     )
 
@@ -90,4 +81,7 @@ for _family, _words in FAMILIES.items():
         blueprint.add_url_rule(_rule, _family, reject, methods=METHODS, defaults=_missing)
         blueprint.add_url_rule(_rule, f"{_family}_socket", reject, websocket=True, defaults=_missing)
 for _rule, _method, _words in OPERATIONS:
-    blueprint.add_url_rule(_rule, _words, reject, methods=[_method], defaults={"missing": _words})
+    # An endpoint of its own for each: werkzeug redirects between rules of one endpoint with the same defaults.
+    blueprint.add_url_rule(
+        _rule, f"{_method} {_rule}", reject, methods=[_method], defaults={"missing": _words}
+    )
