@@ -26,6 +26,7 @@ from tests.support.recorded import (
     user,
 )
 from tests.support.tool_bodies import CALL_ROME, WEATHER, assistant_calls, tool_call, tool_result
+from tests.support.wide import wide_cases_except
 
 ONE_WARM = {"WARM_PROCESSES": "1", "MAX_WARM_PROCESSES": "0"}
 MODELS = [None, "claude-opus-4-6", "claude-haiku-4-5"]
@@ -67,7 +68,9 @@ def test_result_of_a_seeded_tool_round_stays_as_it_is(
     assert host_words_of(standin.messages.last, gateway) == []
 
 
-@pytest.mark.parametrize("kept", [{}, NOTHING_KEPT], ids=["kept process", "fresh processes"])
+@pytest.mark.parametrize(
+    "kept", wide_cases_except({"kept process": {}, "fresh processes": NOTHING_KEPT}, "kept process")
+)
 def test_prompt_prefix_is_stable_over_ten_turns(
     start_gateway: Callable[..., Gateway], standin: StandIn, kept: Body
 ) -> None:

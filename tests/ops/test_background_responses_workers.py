@@ -12,6 +12,7 @@ from tests.standin import StandIn, text
 from tests.support.api_client import body_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
+from tests.support.wide import wide
 
 
 def start_endless_response(gateway: Gateway) -> str:
@@ -73,6 +74,7 @@ def test_stream_is_resumed_over_another_gateway(
         assert [event.to_dict() for event in again] == [event.to_dict() for event in events]
 
 
+@wide
 def test_response_fails_when_the_gateway_stops(start_gateway: Callable[..., Gateway], tmp_path: Path) -> None:
     environ = ScriptedCli(tmp_path).environ
     gateway = start_gateway(**environ, WARM_PROCESSES="1", GRACEFUL_TIMEOUT_SECONDS="5")

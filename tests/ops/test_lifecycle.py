@@ -22,6 +22,7 @@ from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.recorded import chunks_of, streamed_text
 from tests.support.scripted import ScriptedCli
 from tests.support.sockets import SocketClient, cli_figures, cli_pids, hanging_up, have_ended, wait_until_idle
+from tests.support.wide import wide
 
 Start = Callable[..., Gateway]
 SLOW_REPLY = text("word " * 30, delay=0.05)
@@ -229,6 +230,7 @@ def assert_leaks_nothing(gateway: Gateway, requests: int, at_once: int, longest_
     assert count_resources(gateway) == before
 
 
+@wide
 def test_many_requests_leak_nothing(start_scripted: Start) -> None:
     gateway = start_scripted("tests.support.probe_wsgi:app")
     assert_leaks_nothing(gateway, 120, at_once=8, longest_wait=0.3)

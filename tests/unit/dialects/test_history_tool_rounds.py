@@ -200,7 +200,7 @@ def test_time_for_repairs_grows_no_faster_than_the_conversation(write: Callable[
             gc.enable()
 
     # The factor would be 64 if each call were compared with all others.
-    assert measure(4_000) < 32 * min(measure(500) for _ in range(3))
+    assert measure(2_000) < 32 * min(measure(250) for _ in range(3))
 
 
 def counted_call(call_id: str, number: int) -> Body:

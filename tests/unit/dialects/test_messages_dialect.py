@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialects.common.conversation import NUDGE
@@ -366,6 +366,7 @@ MESSAGES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON), st.lists(MESSAGES, min_size=1, max_size=4))
 def test_any_body_is_accepted_or_rejected_with_a_field(fields: Body, messages: list[Body]) -> None:
     try:

@@ -281,7 +281,7 @@ FIELDS = st.sampled_from(
 ITEMS = st.lists(st.dictionaries(KEYS, JSON, max_size=5), max_size=3)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.dictionaries(FIELDS, JSON | ITEMS, max_size=4))
 def test_any_body_is_accepted_or_rejected_with_a_field(body: Body) -> None:
     with suppress(ValidationError, GatewayError):
