@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.logins import LOGINS
+from tests.support.wide import wide_except
 
 BOTH_LOGINS = (
     "test_fidelity",
@@ -11,9 +12,13 @@ BOTH_LOGINS = (
     "test_tool_round_trips",
     "test_upstream_errors",
 )
+WIDE = "test_tool_round_trips"  # test_subscription_login.py has the quick tests of tool rounds with a subscription
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give the tests of these modules the shared gateway of each login."""
     if metafunc.module.__name__.rpartition(".")[2] in BOTH_LOGINS and "gateway" in metafunc.fixturenames:
-        metafunc.parametrize("gateway", list(LOGINS), indirect=True)
+        is_wide = metafunc.module.__name__.endswith(WIDE)
+        metafunc.parametrize(
+            "gateway", wide_except(LOGINS, next(iter(LOGINS))) if is_wide else list(LOGINS), indirect=True
+        )

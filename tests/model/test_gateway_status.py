@@ -43,11 +43,13 @@ def test_models_come_from_the_file_and_the_cli(gateway: Gateway) -> None:
     assert body["object"] == "list"
     ids = [entry["id"] for entry in body["data"]]
     assert len(set(ids)) == len(ids)
-    assert {"claude-opus-4-6-20260205", "claude-opus-4-6", "sonnet", "haiku", "claude-opus-5-5"} <= set(ids)
+    known = {"claude-opus-4-6-20260205", "claude-opus-4-6", "sonnet", "haiku", "claude-opus-5-5"}
+    assert known <= set(ids)
     for entry in body["data"]:
         assert entry.keys() >= {"id", "object", "created", "owned_by"}
         assert entry["object"] == "model"
-        assert entry["context_window"] >= 200_000
+        # Other tests make the gateway list models about which it knows nothing else.
+        assert entry["id"] not in known or entry["context_window"] >= 200_000
     assert ids[0] == "claude-opus-5-5"
 
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.dialects.chat.request import parse_request as parse_chat
 from gateway.dialects.common.tool_rounds import ORPHAN
 from tests.support.client_bodies import tool_call
+from tests.support.wide import wide_cases_except
 from tests.unit.dialects.histories import (
     GO_ON,
     HELLO,
@@ -169,24 +170,27 @@ def test_odd_calls_are_read(call: Any, block: Body) -> None:
     assert chat(HELLO, {"role": "assistant", "tool_calls": [call]}, GO_ON).blocks[1] == [block]
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda count: [part for number in range(count) for part in (counted_call("a", number), output("a"))],
-        lambda count: [part for number in range(count) for part in (counted_call("", number), output(""))],
-        lambda count: [
-            *(counted_call(f"a{number}", number) for number in range(count)),
-            *(output(f"a{number}") for number in range(count)),
-        ],
-        lambda count: [
-            *(counted_call("", number) for number in range(count)),
-            *(output("") for _ in range(count)),
-        ],
-        lambda count: [counted_call("a", number) for number in range(count)],
-        lambda count: [output(f"a{number}", str(number)) for number in range(count)],
+WRITERS: dict[str, Callable[[int], list[Body]]] = {
+    "one id": lambda count: [
+        part for number in range(count) for part in (counted_call("a", number), output("a"))
     ],
-    ids=["one id", "no ids", "one answer", "one answer without ids", "one answer of one id", "orphans"],
-)
+    "no ids": lambda count: [
+        part for number in range(count) for part in (counted_call("", number), output(""))
+    ],
+    "one answer": lambda count: [
+        *(counted_call(f"a{number}", number) for number in range(count)),
+        *(output(f"a{number}") for number in range(count)),
+    ],
+    "one answer without ids": lambda count: [
+        *(counted_call("", number) for number in range(count)),
+        *(output("") for _ in range(count)),
+    ],
+    "one answer of one id": lambda count: [counted_call("a", number) for number in range(count)],
+    "orphans": lambda count: [output(f"a{number}", str(number)) for number in range(count)],
+}
+
+
+@pytest.mark.parametrize("write", wide_cases_except(WRITERS, "one id", "orphans"))
 def test_time_for_repairs_grows_no_faster_than_the_conversation(write: Callable[[int], list[Body]]) -> None:
     def measure(count: int) -> float:
         body = {"messages": [HELLO, *write(count), GO_ON]}
