@@ -85,7 +85,13 @@ def answer_of_model(body: dict[str, Any]) -> Reply:
         return _spoken_answer(body, f"Fine-{mark}")
     index = size // 2 % len(tools)
     call = Call(f"toolu_fuzz_{index}_{mark[1:-1]}", tools[index]["name"], mark)
-    return tool_calls([(call.tool, json.loads(arguments_of(call)), call.id)])
+    return tool_calls([(call.tool, _arguments_for(tools[index], call), call.id)])
+
+
+def _arguments_for(tool: dict[str, Any], call: Call) -> dict[str, Any]:
+    """Return the arguments in the form that the model is asked for: the gateway wraps schemas that are no object."""
+    arguments = json.loads(arguments_of(call))
+    return {"value": arguments} if set(tool["input_schema"].get("properties", {})) == {"value"} else arguments
 
 
 def _spoken_answer(body: dict[str, Any], said: str) -> Reply:
