@@ -20,12 +20,11 @@ from gateway.errors import ConversationLocked, ConversationNotFound, InvalidRequ
 from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ConversationItem, ConversationRow
+from gateway.store.stored_items import IDS_PER_QUERY, Item, find_items
 
 MAX_ITEMS = 10_000  # in one conversation, which every answer in it reads
 ROWS_PER_INSERT = 200
-IDS_PER_QUERY = 500  # databases limit the number of values in one query
 
-Item = dict[str, Any]
 Body = dict[str, Any]
 
 
@@ -190,20 +189,7 @@ class Conversations:
 
     def find_items(self, owner: str, ids: Collection[str]) -> Mapping[str, Item]:
         """Return the items with these ids, of any conversation, by id. Missing ones are left out."""
-        wanted = list(dict.fromkeys(ids))
-        found: dict[str, Item] = {}
-        for start in range(0, len(wanted), IDS_PER_QUERY):
-            query = (
-                ConversationItem.select(ConversationItem.item_id, ConversationItem.item)
-                .join(ConversationRow)
-                .where(
-                    ConversationItem.owner == owner,
-                    ConversationItem.item_id.in_(wanted[start : start + IDS_PER_QUERY]),
-                    ConversationRow.expires_at > utc_now(),
-                )
-            )
-            found |= self._store.read(lambda db: {row.item_id: row.item for row in query.execute(db)})  # noqa: B023
-        return found
+        return find_items(self._store, ConversationItem, ConversationRow, owner, ids)
 
     def find_by_item(self, owner: str, item_id: str) -> tuple[str, bool] | None:
         """Return the conversation that has an item, and True if the item is its last one. None without such an item."""

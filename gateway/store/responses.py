@@ -16,8 +16,8 @@ from gateway.errors import InvalidRequest, ResponseNotFound
 from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseEvents, ResponseItem, ResponseRow
+from gateway.store.stored_items import Item, find_items
 
-IDS_PER_QUERY = 500  # databases limit the number of values in one query
 UNFINISHED = ("queued", "in_progress")
 EVENT_END = b"\n\n"  # the end of an event in a stream; no event contains it
 LOST_ERROR = {
@@ -25,7 +25,6 @@ LOST_ERROR = {
     "message": "The gateway stopped while it was writing this response. Send the request again.",
 }
 
-Item = dict[str, Any]
 Body = dict[str, Any]
 
 
@@ -199,20 +198,7 @@ class Responses:
 
     def find_items(self, owner: str, ids: Collection[str]) -> Mapping[str, Item]:
         """Return the items with these ids, by id. Missing ones are left out."""
-        wanted = list(dict.fromkeys(ids))
-        found: dict[str, Item] = {}
-        for start in range(0, len(wanted), IDS_PER_QUERY):
-            query = (
-                ResponseItem.select(ResponseItem.item_id, ResponseItem.item)
-                .join(ResponseRow)
-                .where(
-                    ResponseItem.owner == owner,
-                    ResponseItem.item_id.in_(wanted[start : start + IDS_PER_QUERY]),
-                    ResponseRow.expires_at > utc_now(),
-                )
-            )
-            found |= self._store.read(lambda db: {row.item_id: row.item for row in query.execute(db)})  # noqa: B023
-        return found
+        return find_items(self._store, ResponseItem, ResponseRow, owner, ids)
 
     def delete_expired(self) -> int:
         """Delete expired responses and return their number. Several processes may do so at once."""

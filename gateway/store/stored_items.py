@@ -1,0 +1,35 @@
+"""Items of responses and of conversations, which are found by their ids in the same way."""
+
+from collections.abc import Collection
+from typing import Any
+
+from gateway.store.database import Store, utc_now
+from gateway.store.models import ConversationItem, ConversationRow, ResponseItem, ResponseRow
+
+Item = dict[str, Any]
+
+IDS_PER_QUERY = 500  # databases limit the number of values in one query
+
+
+def find_items(
+    store: Store,
+    items: type[ConversationItem | ResponseItem],
+    parents: type[ConversationRow | ResponseRow],
+    owner: str,
+    ids: Collection[str],
+) -> dict[str, Item]:
+    """Return the owner's items with these ids, by id, unless their parent has expired. Missing ones are left out."""
+    wanted = list(dict.fromkeys(ids))
+    found: dict[str, Item] = {}
+    for start in range(0, len(wanted), IDS_PER_QUERY):
+        query = (
+            items.select(items.item_id, items.item)
+            .join(parents)
+            .where(
+                items.owner == owner,
+                items.item_id.in_(wanted[start : start + IDS_PER_QUERY]),
+                parents.expires_at > utc_now(),
+            )
+        )
+        found |= store.read(lambda db: {row.item_id: row.item for row in query.execute(db)})  # noqa: B023
+    return found
