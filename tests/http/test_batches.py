@@ -14,8 +14,8 @@ from gateway.store.models import BatchRow
 from gateway.turn import Started, Turn
 from tests.support.api_client import Body, error_of
 from tests.support.apps import close_app, open_app
-from tests.support.batches import BatchApp, chat_line, text_of
-from tests.unit.answering.fakes import MODEL, FakeRun, complete_run
+from tests.support.batches import BatchApp, chat_line, repeat
+from tests.unit.answering.fakes import MODEL, FakeRun
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,6 @@ def app(_shared_app: Flask, request: pytest.FixtureRequest, monkeypatch: pytest.
     batch_app = BatchApp(_shared_app, request.node.name)
     batch_app.replace_model(repeat, monkeypatch)
     return batch_app
-
-
-def repeat(*turns: Turn, n: int = 1) -> FakeRun:
-    return complete_run(f"You said {text_of(turns[0])}")
 
 
 def test_each_request_gets_one_line_with_its_answer(app: BatchApp) -> None:

@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from gateway.turn import Turn
 from tests.support.api_client import Body
 from tests.support.apps import close_app, open_app
-from tests.support.batches import BatchApp, message_request, text_of
-from tests.unit.answering.fakes import FakeRun, complete_run
+from tests.support.batches import BatchApp, message_request, repeat
 
 URL = "/v1/messages/batches"
 
@@ -32,10 +30,6 @@ def app(_shared_app: Flask, request: pytest.FixtureRequest, monkeypatch: pytest.
     batch_app = BatchApp(_shared_app, request.node.name)
     batch_app.replace_model(repeat, monkeypatch)
     return batch_app
-
-
-def repeat(*turns: Turn, n: int = 1) -> FakeRun:
-    return complete_run(f"You said {text_of(turns[0])}")
 
 
 def create(app: BatchApp, *requests: Body, **headers: str) -> Body:

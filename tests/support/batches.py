@@ -15,6 +15,7 @@ from gateway.claude.service import Claude
 from gateway.store.batches import OPEN, Batch, Kind
 from gateway.turn import Turn
 from tests.support.api_client import Api, Body
+from tests.unit.answering.fakes import FakeRun, complete_run
 
 #: Returns the run that answers turns.
 Model = Callable[..., Any]
@@ -94,3 +95,8 @@ def text_of(turn: Turn) -> str:
     """Return the text of a turn's last message."""
     block: Mapping[str, Any] = turn.messages[-1].content[0]
     return str(block["text"])
+
+
+def repeat(*turns: Turn, n: int = 1) -> FakeRun:
+    """Answer as a model that repeats what it is told."""
+    return complete_run(f"You said {text_of(turns[0])}")

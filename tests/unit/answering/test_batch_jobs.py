@@ -9,9 +9,8 @@ import pytest
 
 from gateway.answering.batches import anthropic_format, openai_format
 from gateway.answering.batches.jobs import SLICE_ITEMS, BatchJobs
-from gateway.answering.services import Services, build_services
+from gateway.answering.services import Services
 from gateway.lenient_json import dumps
-from gateway.settings import Settings
 from gateway.store.batch_items import BatchItems
 from gateway.store.batches import CANCELLING, FINALIZING, IN_PROGRESS, VALIDATING, Batch, Batches
 from gateway.store.files import FileQuery, FileUpload
@@ -24,13 +23,6 @@ ME = caller("me")
 
 class Killed(BaseException):
     """Stands for the end of a worker."""
-
-
-@pytest.fixture
-def services(database_url: str) -> Iterator[Services]:
-    services = build_services(Settings(database_url=database_url))
-    yield services
-    services.store.close()
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ def fail(*args: object, **fields: object) -> None:
 
 
 @pytest.fixture
-def services(database_url: str) -> Iterator[Services]:
-    services = build_services(Settings(database_url=database_url))
-    yield services
-    services.store.close()
-
-
-@pytest.fixture
 def claim(services: Services) -> Iterator[Claim]:
     services.conversations.add("me", "c", {}, {})
     claim = Claim("c", 0, "resp_1", ME, services)

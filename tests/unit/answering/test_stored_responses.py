@@ -1,11 +1,10 @@
 """Stored responses: what they add to a request, and how a request's own response is stored."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from gateway.answering.services import Services, build_services
+from gateway.answering.services import Services
 from gateway.answering.stored_responses import (
     find_earlier_items,
     find_input_items,
@@ -19,13 +18,6 @@ from tests.unit.answering.fakes import caller
 
 ME = caller("me")
 ITEM = {"id": "msg_1", "type": "message", "role": "user", "content": "hi"}
-
-
-@pytest.fixture
-def services(database_url: str) -> Iterator[Services]:
-    services = build_services(Settings(database_url=database_url))
-    yield services
-    services.store.close()
 
 
 def add(services: Services, status: str = "completed") -> None:
