@@ -7,7 +7,6 @@ and counts again (see `cli.counting`).
 
 import hashlib
 from collections import Counter, OrderedDict
-from typing import cast
 
 from gevent.event import AsyncResult, Event
 from gevent.lock import BoundedSemaphore
@@ -33,7 +32,7 @@ class TokenCounts:
         self._fleet = fleet
         self._places = BoundedSemaphore(MAX_COUNTS)
         self._figures: OrderedDict[bytes, int] = OrderedDict()
-        self._running: dict[bytes, AsyncResult[int]] = {}
+        self._running: dict[bytes, AsyncResult[int | None]] = {}
         self._counting: Counter[bytes] = Counter()  # conversations that count now, by their purpose
         self._returned = Event()
 
@@ -46,22 +45,29 @@ class TokenCounts:
         if key in self._figures:
             self._figures.move_to_end(key)
             return self._figures[key]
-        running = self._running.get(key)
-        return self._count_once(key, turn) if running is None else cast(int, running.get())
+        while key in self._running:
+            figure = self._running[key].get()
+            if figure is not None:
+                return figure
+        return self._count_once(key, turn)
 
     def _count_once(self, key: bytes, turn: Turn) -> int:
-        result = self._running[key] = AsyncResult()
+        """Count, and share the figure or the error. None tells those who wait that this request was killed."""
+        result: AsyncResult[int | None] = AsyncResult()
+        self._running[key] = result
         try:
             figure = self._figures[key] = self._count(turn)
             if len(self._figures) > REMEMBERED_FIGURES:
                 self._figures.popitem(last=False)
             result.set(figure)
             return figure
-        except BaseException as error:
+        except Exception as error:
             result.set_exception(error)
             raise
         finally:
             del self._running[key]
+            if not result.ready():
+                result.set(None)
 
     def _count(self, turn: Turn) -> int:
         fleet = self._fleet

@@ -147,9 +147,8 @@ class BatchJobs:
 
     def _validate(self, batch: Batch, lease_id: str) -> bool:
         self.items.delete_all(batch.id)
-        if (
-            batch.input_file_id is None
-        ):  # its creator died before all requests were stored, and has told no client
+        if batch.input_file_id is None:
+            # Its creator died before all requests were stored, and has told no client.
             self.batches.delete(batch)
             return True
         found = _Input()

@@ -83,3 +83,10 @@ def test_process_that_cannot_take_messages_back_counts_once(
     monkeypatch.setattr(CountingConversation, "_take_back", lambda self: None)
     assert claude.count_tokens(turn("hello")) == 5
     assert claude.status()["kept"] == 0
+
+
+def test_killed_request_does_not_take_equal_ones_with_it(claude: Claude) -> None:
+    first, second = (gevent.spawn(claude.count_tokens, turn("hello")) for _ in range(2))
+    gevent.sleep(0)
+    first.kill(block=False)
+    assert second.get(timeout=20) == 5
