@@ -4,11 +4,9 @@ The caller comes with the request, so no key is asked for. Clients cannot claim 
 `HTTP_` variables of the WSGI environment.
 """
 
-from collections.abc import Iterable
-from io import BytesIO
-from typing import Any
-
+import werkzeug
 from flask import Flask
+from werkzeug.test import EnvironBuilder
 
 from gateway.answering.batches.calls import ItemCall, ItemResponse
 from gateway.api.http.context import CALL_VARIABLE
@@ -26,43 +24,19 @@ class InProcessSender:
 
     def __call__(self, call: ItemCall) -> ItemResponse:
         """Return the response to a request, when its answer is complete."""
-        status, headers = 500, dict[str, str]()
-
-        def start_response(line: str, fields: Iterable[tuple[str, str]], exc_info: object = None) -> None:
-            nonlocal status
-            status = int(line.partition(" ")[0])
-            headers.update((name.lower(), value) for name, value in fields)
-
-        chunks: Any = self._app.wsgi_app(_make_environ(call), start_response)  # type: ignore[arg-type]
+        caller = call.caller
+        given = {"x-request-id": caller.request_id, **call.headers, "user-agent": caller.user_agent}
+        request = EnvironBuilder(
+            call.path,
+            method="POST",
+            headers=list(given.items()),
+            content_type="application/json",
+            data=call.body,
+            environ_base={"REMOTE_ADDR": caller.address, CALL_VARIABLE: call},
+        )
+        response = werkzeug.Response.from_app(self._app.wsgi_app, request.get_environ())
         try:
-            body = b"".join(chunks)
+            headers = {name: response.headers[name] for name in NOTES if name in response.headers}
+            return ItemResponse(response.status_code, response.get_data(), headers)
         finally:
-            chunks.close()  # reports the request
-        return ItemResponse(status, body, {name: headers[name] for name in NOTES if name in headers})
-
-
-def _make_environ(call: ItemCall) -> dict[str, Any]:
-    given = {"content-type": "application/json", **call.headers, "user-agent": call.caller.user_agent}
-    fields = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in given.items()}
-    return {
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": call.path,
-        "QUERY_STRING": "",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": call.caller.address,
-        "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(call.body)),
-        "HTTP_X_REQUEST_ID": call.caller.request_id,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": BytesIO(call.body),
-        "wsgi.errors": BytesIO(),
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        CALL_VARIABLE: call,
-        **fields,
-    }
+            response.close()  # reports the request
