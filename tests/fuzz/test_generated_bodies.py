@@ -12,7 +12,7 @@ from tests.fuzz.running import Runner, answer_of_model, generate
 from tests.standin import StandIn
 from tests.support.gateway import Gateway
 
-SAMPLE = 10
+SAMPLE = 6
 CHUNK = 200
 CHUNKS = 18
 

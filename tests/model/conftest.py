@@ -12,7 +12,8 @@ BOTH_LOGINS = (
     "test_tool_round_trips",
     "test_upstream_errors",
 )
-WIDE = "test_tool_round_trips"  # test_subscription_login.py has the quick tests of tool rounds with a subscription
+#: With a subscription these are wide. test_subscription_login.py has quick tests of tool rounds.
+WIDE = ("test_tool_round_trips", "test_upstream_errors")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
