@@ -29,7 +29,10 @@ class Launcher:
 
     def __init__(self, settings: Settings) -> None:
         self.environ = child_environment(
-            settings.environ, api_key=settings.claude_api_key, max_retries=settings.claude_max_retries
+            settings.environ,
+            api_key=settings.claude_api_key,
+            max_retries=settings.claude_max_retries,
+            lean_runtime=settings.claude_lean_runtime,
         )
         self.cache_ttl = cache_ttl(self.environ)
         self.binary: Binary | None = None

@@ -39,9 +39,17 @@ PASSED_ON = re.compile(
 # Third-party providers and API keys work without the CLI's own login, and so without the blocks that it adds.
 OWN_LOGIN_NOT_NEEDED = re.compile(r"ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|CLAUDE_CODE_USE_\w+")
 
+# Collect garbage when memory is needed, not by a timer and in threads beside the program. A start and a turn cost a
+# third less CPU, and a waiting process none. Never turn BUN_JSC_useDFGJIT off: long answers would cost 70 % more.
+LEAN_RUNTIME = {"BUN_GC_TIMER_DISABLE": "1", "BUN_JSC_useConcurrentGC": "0"}
+
 
 def child_environment(
-    environ: Mapping[str, str], *, api_key: str | None = None, max_retries: int = 2
+    environ: Mapping[str, str],
+    *,
+    api_key: str | None = None,
+    max_retries: int = 2,
+    lean_runtime: bool = True,
 ) -> dict[str, str]:
     """Return the environment of a CLI process, made from the gateway's own.
 
@@ -53,6 +61,8 @@ def child_environment(
         env["ANTHROPIC_API_KEY"] = api_key
     if any(value and OWN_LOGIN_NOT_NEEDED.fullmatch(name) for name, value in env.items()):
         env["CLAUDE_CODE_SIMPLE"] = "1"
+    if lean_runtime:
+        env |= LEAN_RUNTIME
     return env | {
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
