@@ -222,6 +222,11 @@ class Settings:
         TOOLS,
     )
     agent_max_turns: int = setting(30, "API messages that an agent's answer may take.", at_least(1))
+    agent_activity_ttl_days: int = setting(
+        30,
+        "Days after which the [records of what agents did](projects.md#activity) are deleted.",
+        at_least(1),
+    )
 
     log_level: str = setting("INFO", "Lowest level to log.", one_of(*LOG_LEVELS), section="Log and metrics")
     log_format: str = setting(

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from gateway.json_schema import OutputSchema, ValueMapping
 from gateway.json_schema.mapping import Schema
 from gateway.repairs import Repair
+from gateway.workspace import AgentWorkspace
 
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 CACHE_READ_FACTOR = 0.1
@@ -86,28 +87,6 @@ class Sampling:
     temperature: float | None = None
     top_p: float | None = None
     stop: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AgentWorkspace:
-    """The folder in which Claude Code itself works on an answer as an agent, and its permissions.
-
-    - `folder` is the absolute path of its working folder.
-    - `tools` are built-in tools of Claude Code. `allowed` holds permission rules (`Bash`, `Bash(git log *)`); all other
-      uses are denied, because there is no user to ask.
-    - `permission_mode` is default, acceptEdits or dontAsk.
-    - `max_turns` limits the number of API messages per answer.
-    - `instructions` are the project's own (its CLAUDE.md).
-    - With `reports_activity`, the use of tools is reported as thinking.
-    """
-
-    folder: str
-    tools: tuple[str, ...]
-    allowed: tuple[str, ...] = ()
-    permission_mode: str = "default"
-    max_turns: int = 30
-    instructions: str = ""
-    reports_activity: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
+from gateway.answering.agent_activity import record_actions
 from gateway.answering.caller import Caller
 from gateway.answering.limits import Admission
 from gateway.answering.metering import MeteredAnswer
@@ -39,7 +40,10 @@ def answer(
     client's limits, if it needed one. The result must be closed. Raises ModelNotSupported, ModelNotAllowed,
     ClaudeUnavailable, and in a project AgentsNotAllowed, ProjectTooLarge or UnsupportedParameter.
     """
-    prepared = prepare_turns(turns, caller, services, project)
+    prepared = [
+        record_actions(turn, caller, services.activity)
+        for turn in prepare_turns(turns, caller, services, project)
+    ]
     record = _new_record(prepared[0], caller, path, stream)
     transcript = Transcript() if services.settings.log_content else None
     report = partial(report_answer, services=services, admission=admission)

@@ -8,7 +8,8 @@ from gateway.schemas.projects import rule_tool
 from gateway.settings import Settings
 from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import ProjectRecord
-from gateway.turn import AgentWorkspace, Turn
+from gateway.turn import Turn
+from gateway.workspace import AgentWorkspace
 
 
 def find_workspace(

@@ -26,6 +26,7 @@ from gateway.observe import logs
 from gateway.observe.metrics import Metrics, MetricsSnapshot
 from gateway.record import RequestSummary
 from gateway.settings import Settings, SettingsError
+from gateway.store.activity import Activity
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.backends import hide_password
 from gateway.store.batch_items import BatchItems
@@ -67,6 +68,7 @@ class Services:
     admin_sessions: AdminSessions
     projects: Projects
     folders: ProjectFolders
+    activity: Activity
     files: Files
     batches: Batches
     batch_jobs: BatchJobs
@@ -94,6 +96,7 @@ class Services:
             "conversations": self.conversations.delete_expired,
             "files": self.files.delete_expired,
             "batches": self.batch_jobs.delete_expired,
+            "records of agents": self.activity.delete_expired,
         }
         gevent.spawn(sweep_forever, expiring, self.settings.cleanup_interval_minutes * 60)
         self.batch_runner.open()
@@ -152,6 +155,7 @@ def build_services(
         admin_sessions=AdminSessions(store),
         projects=projects,
         folders=ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE),
+        activity=Activity(store, timedelta(days=settings.agent_activity_ttl_days)),
         files=files,
         batches=batches,
         batch_jobs=jobs,

@@ -19,7 +19,7 @@ from gateway.claude.cli.launch import (
 )
 from gateway.claude.cli.process import Process
 from gateway.settings import Settings
-from gateway.turn import AgentWorkspace
+from gateway.workspace import AgentWorkspace
 
 log = logging.getLogger(__name__)
 

@@ -263,6 +263,7 @@ class Run:
 
     def _continue_parked(self, conversation: Conversation, known: int, model: Model) -> Conversation:
         conversation.process.adopt_context()
+        conversation.workspace = self._turn.agent_workspace
         new = self._turn.messages[known:]
         tuning = self._tune(model, is_seeded=len(new) > 1)
         if conversation.is_new:

@@ -6,7 +6,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, pre_l
 
 from gateway.schemas.answers import AnswerSchema, about, constant
 from gateway.schemas.fields import Count, Flag, ListOf, Text, allowed, at_least
-from gateway.schemas.pages import PaginationSchema
+from gateway.schemas.pages import PageQuerySchema, PaginationSchema
 from gateway.settings import BUILT_IN_TOOLS
 
 MODES = ("chat", "agent")
@@ -127,6 +127,40 @@ class ProjectListSchema(AnswerSchema):
     """A page of projects."""
 
     data = fields.List(fields.Nested(ProjectSchema))
+    pagination = fields.Nested(PaginationSchema)
+
+
+class ActivityQuerySchema(PageQuerySchema):
+    """A page of what agents did, or of what they did for one request."""
+
+    request_id = fields.String(metadata=about("The `x-request-id` of the request."))
+
+
+class ActivitySchema(AnswerSchema):
+    """The use of a tool by an agent. Long texts are cut."""
+
+    object = constant("project.activity")
+    id = fields.Integer()
+    created_at = fields.DateTime()
+    request_id = fields.String()
+    call_id = fields.String(metadata=about("The model's id of the call."))
+    tool = fields.String()
+    subagent = fields.String(allow_none=True, metadata=about("The subagent that used the tool."))
+    arguments = fields.Dict()
+    status = fields.String(
+        metadata={
+            "enum": ["started", "completed", "failed", "denied"],
+            **about("`started`: the tool is running, or the answer was stopped meanwhile."),
+        }
+    )
+    result = fields.String(allow_none=True)
+    milliseconds = fields.Integer(allow_none=True)
+
+
+class ActivityListSchema(AnswerSchema):
+    """A page of what agents did."""
+
+    data = fields.List(fields.Nested(ActivitySchema))
     pagination = fields.Nested(PaginationSchema)
 
 

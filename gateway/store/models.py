@@ -95,6 +95,27 @@ class Project(Model):
         table_name = "projects"
 
 
+class ActivityRow(Model):
+    """The use of a tool by an agent in a project. `owner` is who sent the request."""
+
+    id = AutoField()
+    project_id = CleanTextField()
+    owner = CleanTextField()
+    request_id = CleanTextField()
+    call_id = CleanTextField()
+    tool = CleanTextField()
+    subagent = CleanTextField(null=True)
+    status = CleanTextField()
+    arguments = JsonField()
+    result = CleanTextField(null=True)
+    milliseconds = BigIntegerField(null=True)
+    created_at = MomentField(index=True)
+
+    class Meta:
+        table_name = "agent_activity"
+        indexes = ((("project_id", "owner", "id"), False), (("project_id", "call_id"), False))
+
+
 class Session(Model):
     """A conversation. Its messages are stored if `is_stored` is set.
 

@@ -253,6 +253,30 @@ def find_sleeping_programs() -> list[int]:
     return found
 
 
+# Activity
+
+
+def test_every_use_of_a_tool_is_recorded(agents: Gateway, standin: StandIn) -> None:
+    project = create_agent_project(agents, "watched", {"a.txt": "hello"}, tools=["Read", "Write"])
+    calls: list[tuple[str, Body]] = [
+        ("Read", {"file_path": "a.txt"}),
+        ("Read", {"file_path": "none"}),
+        ("Write", {"file_path": "x", "content": "x"}),
+    ]
+    standin.reply(tool_calls(calls), times=1)
+    answer = agents.api.chat("Go", project_id=project)
+    request_id = answer.headers["x-request-id"]
+    listed = agents.api.get(f"/v1/projects/{project}/activity?request_id={request_id}").json()
+    found = {(entry["tool"], entry["arguments"]["file_path"]): entry for entry in listed["data"]}
+    assert {key: entry["status"] for key, entry in found.items()} == {
+        ("Read", "a.txt"): "completed",
+        ("Read", "none"): "failed",
+        ("Write", "x"): "denied",
+    }
+    assert "hello" in found["Read", "a.txt"]["result"]
+    assert listed["pagination"]["total_items"] == 3
+
+
 # Processes
 
 

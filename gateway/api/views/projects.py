@@ -86,6 +86,7 @@ def delete_project(project_id: str) -> dict[str, Any]:
     services = get_services()
     record = project_access.find_changeable_project(project_id, get_caller(), services.projects)
     services.projects.delete(record.id)
+    services.activity.delete_project(record.id)
     services.session_turns.delete_project(record.id)
     services.claude.stop_project(record.id, TurnStopped("The project was deleted."))
     services.folders.remove(record.path)

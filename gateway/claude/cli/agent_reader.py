@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from gateway.claude.cli import protocol
+from gateway.claude.cli.agent_hooks import record_denial
 from gateway.claude.cli.answer_reader import CONTINUES_AFTER, AnswerContext, AnswerReader
 from gateway.turn import (
-    AgentWorkspace,
     Block,
     Event,
     RedactedThinking,
@@ -15,6 +15,7 @@ from gateway.turn import (
     ThinkingSignature,
     Usage,
 )
+from gateway.workspace import AgentWorkspace
 
 SHOWN_CHARACTERS = 200  # of a call's argument or of an error message
 
@@ -80,6 +81,11 @@ class AgentAnswerReader(AnswerReader):
         super()._read_message(message, events)
         if self._workspace.reports_activity and (message["type"] == "assistant" or message["type"] == "user"):
             self._report_activity(message, events)
+
+    def _read_system(self, message: protocol.SystemMessage) -> None:
+        super()._read_system(message)
+        if message.get("subtype") == "permission_denied":
+            record_denial(message, self._workspace)
 
     def _read_result(self, result: protocol.ResultMessage, events: list[Event]) -> None:
         if result.get("subtype") == "error_max_turns":

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from gateway.claude.cli.agent_hooks import answer_hook, hooks_request
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, UsageLedger
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse_request
@@ -65,13 +66,14 @@ class Conversation:
     5. `Fleet.end_conversation` ends the process.
 
     `tool_seconds` is how long the CLI is told to wait for tool results. All methods that talk to the process may raise
-    ProcessEnded.
+    ProcessEnded. `workspace` is set if an agent works in a project; `Run` replaces it for each turn.
     """
 
     def __init__(self, process: Process, turn: Turn, tool_seconds: float) -> None:
         self.process = process
         self.tuning: Tuning | None = None
         self.is_new = True
+        self.workspace = turn.agent_workspace
         self._turn = turn
         self._tool_seconds = tool_seconds
         self._control_seconds = BATCH_TIMEOUT_SECONDS if turn.is_batch else CONTROL_TIMEOUT_SECONDS
@@ -97,10 +99,12 @@ class Conversation:
         """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError."""
         turn = self._turn
         request = initialize_request(self._tools, self._tool_seconds)
-        if turn.agent_workspace is None:
+        if self.workspace is None:
             request["systemPrompt"] = [join_system_texts(turn.system)] if turn.system else []
-        elif parts := _agent_system(turn.agent_workspace.instructions.strip(), turn.system):
-            request["appendSystemPrompt"] = join_system_texts(parts)
+        else:
+            request["hooks"] = hooks_request()
+            if parts := _agent_system(self.workspace.instructions.strip(), turn.system):
+                request["appendSystemPrompt"] = join_system_texts(parts)
         if turn.output_tool_schema is not None:
             request["jsonSchema"] = turn.output_tool_schema
         self._send_requests([request, *tuning.requests()])
@@ -169,8 +173,8 @@ class Conversation:
         """Return the reader of the answer that `model` is about to give."""
         assert self.tuning is not None, "set_up was not called"
         context = AnswerContext(self.tuning.ignored, self._tools, model.cost, self._ledger)
-        if self._turn.agent_workspace is not None:
-            self._reader = AgentAnswerReader(context, self._turn.agent_workspace)
+        if self.workspace is not None:
+            self._reader = AgentAnswerReader(context, self.workspace)
         elif self.tuning.output is not None:
             is_tool = self._turn.output_tool_schema is not None
             kind = StructuredAnswerReader if is_tool else FormattedAnswerReader
@@ -261,8 +265,10 @@ class Conversation:
             self.process.read(0.05)
 
     def _answer_request(self, message: CliControlRequestMessage) -> ControlResponse | None:
-        """Answer MCP messages of the CLI. Return None for a call of a client's tool: its result comes later."""
+        """Answer hooks and MCP messages. Return None for a call of a client's tool: its result comes later."""
         request = message["request"]
+        if request.get("subtype") == "hook_callback" and self.workspace is not None:
+            return answer_hook(request, self.workspace)
         if request.get("subtype") != "mcp_message":
             return refuse_request(message)
         rpc = request["message"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.turn import AgentWorkspace
+from gateway.workspace import AgentWorkspace
 
 _ARGUMENTS = (
     "-p",

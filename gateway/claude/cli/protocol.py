@@ -118,7 +118,10 @@ class CompleteMessage(TypedDict, total=False):
 
 
 class SystemMessage(TypedDict, total=False):
-    """`init` announces a turn; `api_retry` says that the CLI will repeat a failed API request."""
+    """`init` announces a turn; `api_retry` says that the CLI will repeat a failed API request.
+
+    `permission_denied` says that an agent may not use a tool in this way.
+    """
 
     type: Literal["system"]
     subtype: str
@@ -126,6 +129,9 @@ class SystemMessage(TypedDict, total=False):
     tools: list[str]  # init
     error: str  # api_retry
     error_status: int | None  # api_retry
+    tool_name: str  # permission_denied
+    tool_use_id: str  # permission_denied
+    message: str  # permission_denied
     retry_delay_ms: float  # api_retry
 
 
@@ -166,11 +172,29 @@ class RateLimitMessage(TypedDict, total=False):
     rate_limit_info: RateLimitInfo | None
 
 
+class HookInput(TypedDict, total=False):
+    """The report of a hook: a tool of the CLI is about to run, or has run. `agent_type` is set in a subagent."""
+
+    hook_event_name: str
+    tool_name: str
+    tool_input: dict[str, Any]
+    tool_use_id: str
+    tool_response: Any
+    error: str
+    duration_ms: int
+    agent_type: str
+
+
 class CliControlRequest(TypedDict, total=False):
-    """A request of the CLI. `mcp_message` carries JSON-RPC for the server that holds the client's tools."""
+    """A request of the CLI.
+
+    `mcp_message` carries JSON-RPC for the server that holds the client's tools; `hook_callback` has the `input` of a
+    hook.
+    """
 
     subtype: str
     message: dict[str, Any]
+    input: HookInput
 
 
 class CliControlRequestMessage(TypedDict):
@@ -260,6 +284,7 @@ class InitializeRequest(TypedDict, total=False):
     sdkMcpServers: list[str]
     sdkMcpServerConfigs: dict[str, Any]
     sdkMcpServerManifests: dict[str, Any]
+    hooks: dict[str, Any]
 
 
 class SetThinkingRequest(TypedDict):

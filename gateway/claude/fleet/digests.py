@@ -8,7 +8,6 @@ their schema: Claude Code fills those in when it sends a call back.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import astuple
 from typing import Any
 
 from gateway.lenient_json import dumps
@@ -20,7 +19,7 @@ Schemas = Mapping[str, Mapping[str, Any]]
 
 def digest_turn(turn: Turn) -> list[bytes]:
     """Return the digest of the turn's set-up, followed by the digest after each of its messages."""
-    workspace = None if turn.agent_workspace is None else astuple(turn.agent_workspace)
+    workspace = None if turn.agent_workspace is None else turn.agent_workspace.setup()
     tools = [_canonical_tool(tool) for tool in turn.tools]
     digest = _digest(
         b"", [[turn.owner, turn.project, workspace], turn.system, tools, turn.output_tool_schema]

@@ -31,7 +31,8 @@ from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
 from gateway.claude.launcher import Launcher
 from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
 from gateway.settings import Settings
-from gateway.turn import AgentWorkspace, Turn
+from gateway.turn import Turn
+from gateway.workspace import AgentWorkspace
 
 log = logging.getLogger(__name__)
 

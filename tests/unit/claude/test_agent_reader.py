@@ -5,7 +5,8 @@ from gateway.claude.cli.answer_reader import AnswerContext, UsageLedger
 from gateway.claude.cli.protocol import ApiEvent, ApiUsage, CliMessage, SystemMessage
 from gateway.claude.cli.tools import ToolSet
 from gateway.errors import RateLimited, UpstreamError
-from gateway.turn import AgentWorkspace, Done, Text, Usage
+from gateway.turn import Done, Text, Usage
+from gateway.workspace import AgentWorkspace
 
 
 def message(words: str, stop_reason: str | None, tokens: int) -> list[CliMessage]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gateway.claude.fleet.digests import digest_turn
-from gateway.turn import AgentWorkspace, Message, Tool, Turn
+from gateway.turn import Message, Tool, Turn
+from gateway.workspace import AgentWorkspace
 from tests.support.recorded import Body
 
 

@@ -12,7 +12,7 @@ from gateway.claude.fleet import fleet as fleet_module
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.errors import ClaudeUnavailable, NotLoggedIn, RateLimited, ShuttingDown, TooManyTurns
-from gateway.turn import AgentWorkspace
+from gateway.workspace import AgentWorkspace
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
 from tests.unit.claude.fleets import MODEL, make_fleet, turn

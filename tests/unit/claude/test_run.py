@@ -26,7 +26,8 @@ from gateway.errors import (
     TurnTimeout,
     UpstreamError,
 )
-from gateway.turn import AgentWorkspace, Done, Message, Model, Text, Turn
+from gateway.turn import Done, Message, Model, Text, Turn
+from gateway.workspace import AgentWorkspace
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
 from tests.unit.claude.fleets import MODEL, make_fleet, turn
