@@ -150,7 +150,7 @@ class ActivitySchema(AnswerSchema):
     status = fields.String(
         metadata={
             "enum": ["started", "completed", "failed", "denied"],
-            **about("`started`: the tool is running, or the answer was stopped meanwhile."),
+            **about("`started`: the tool is running, or the answer was stopped before it ended."),
         }
     )
     result = fields.String(allow_none=True)

@@ -25,7 +25,7 @@ blueprint = Blueprint(
 def list_activity(query: dict[str, Any], project_id: str) -> dict[str, Any]:
     """List the uses of tools by agents, the newest first.
 
-    The owner of the project sees those of all requests, other keys those of their own requests.
+    The owner of the project sees all of them. Other keys see only the ones of their own requests.
     """
     services, caller = get_services(), get_caller()
     project = find_project(project_id, caller, services.projects)

@@ -1,4 +1,4 @@
-"""What is recorded of an agent's actions, and who sees it."""
+"""The records of an agent's actions, their size, and the keys that see them."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
