@@ -10,14 +10,16 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from operator import add, sub
 from typing import Any, Literal
 
+from gateway.hosted import SEARCH_USD, HostedEvent, HostedTool
 from gateway.json_schema import OutputSchema, ValueMapping
 from gateway.json_schema.mapping import Schema
 from gateway.repairs import Repair
+from gateway.usage import Usage as Usage
+from gateway.usage import sum_usage as sum_usage
 from gateway.workspace import AgentWorkspace
 
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
@@ -72,11 +74,15 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """The tools that the model may or must call. `name` is set only with mode "tool"."""
+    """The tools that the model may or must call. `name` is set only with mode "tool".
+
+    With `is_hosted`, it names a hosted tool instead of one of the client's.
+    """
 
     mode: Literal["auto", "any", "none", "tool"] = "auto"
     name: str | None = None
     parallel: bool = True
+    is_hosted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,57 +93,6 @@ class Sampling:
     temperature: float | None = None
     top_p: float | None = None
     stop: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """The tokens of one answer, by kind, and its cost in USD (None if unknown).
-
-    `input_tokens` excludes tokens read from or written to the prompt cache, as in the Messages API. `output_tokens`
-    includes thinking, and `thinking_tokens` is that share.
-
-    >>> Usage(input_tokens=3, cache_read_tokens=7, output_tokens=2).total_tokens
-    12
-    """
-
-    input_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    output_tokens: int = 0
-    thinking_tokens: int = 0
-    cost_usd: float | None = None
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Return the size of the prompt, cached tokens included."""
-        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
-
-    @property
-    def total_tokens(self) -> int:
-        """Return all tokens that were read or written."""
-        return self.prompt_tokens + self.output_tokens
-
-    def __add__(self, other: Usage) -> Usage:
-        """Add tokens and costs. A cost that is unknown counts as zero, unless both are unknown."""
-        costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
-        return Usage(*map(add, self._tokens(), other._tokens())).with_cost(sum(costs) if costs else None)
-
-    def __sub__(self, other: Usage) -> Usage:
-        """Subtract tokens. The cost of the difference is unknown."""
-        return Usage(*map(sub, self._tokens(), other._tokens()))
-
-    def with_cost(self, cost_usd: float | None) -> Usage:
-        """Return a copy with this cost."""
-        return replace(self, cost_usd=cost_usd)
-
-    def _tokens(self) -> tuple[int, int, int, int, int]:
-        prompt = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens)
-        return (*prompt, self.output_tokens, self.thinking_tokens)
-
-
-def sum_usage(usages: Iterable[Usage]) -> Usage:
-    """Return the usage of all answers to one request. Each answer read the prompt again, so prompts add up too."""
-    return sum(usages, Usage())
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +138,8 @@ class Model:
             return None
         fresh = usage.input_tokens + self.cache_read_factor * usage.cache_read_tokens
         fresh += CACHE_WRITE_FACTOR * usage.cache_write_tokens
-        return (fresh * self.input_cost_per_1k + usage.output_tokens * self.output_cost_per_1k) / 1000
+        tokens = (fresh * self.input_cost_per_1k + usage.output_tokens * self.output_cost_per_1k) / 1000
+        return tokens + usage.web_searches * SEARCH_USD
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +150,7 @@ class Turn:
     - `requested_model` is the name that the client sent (None: the configured default). A dialect leaves `model` None;
       the answering layer resolves the name once and sets it.
     - `system` holds parts of the system prompt, which the CLI joins with a blank line.
+    - `hosted_tools` run at the API. With `replays_hosted_calls`, the client sends their calls and results back.
     - `output_schema` is the JSON schema that the answer must follow, in the forms of `gateway.json_schema`.
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
@@ -212,6 +169,8 @@ class Turn:
     sampling: Sampling = field(default_factory=Sampling)
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    hosted_tools: tuple[HostedTool, ...] = ()
+    replays_hosted_calls: bool = False
     output_schema: OutputSchema | None = None
     effort: str | None = None
     thinking: bool | None = None
@@ -363,6 +322,7 @@ Event = (
     | Refusal
     | Idle
     | Done
+    | HostedEvent
 )
 
 #: Events that arrived together, in order; never empty.

@@ -319,7 +319,12 @@ class Run:
             return
         if conversation.is_clean and _has_needed_thinking(conversation, reader, model):
             self._conversation = None
-            answered = extend_digest(self._digests[-1], reader.to_message(), tool_schemas(self._turn))
+            answered = extend_digest(
+                self._digests[-1],
+                reader.to_message(),
+                tool_schemas(self._turn),
+                with_hosted=self._turn.replays_hosted_calls,
+            )
             self._fleet.park(answered, conversation)
 
 

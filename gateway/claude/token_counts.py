@@ -129,6 +129,7 @@ def _purpose(turn: Turn) -> bytes:
 def _digest(turn: Turn) -> bytes:
     """Return a digest of everything that is counted."""
     tools = [[tool.name, tool.description, tool.input_schema, tool.options] for tool in turn.tools]
+    hosted = [tool.definition for tool in turn.hosted_tools]
     messages = [[message.role, message.content] for message in turn.messages]
-    counted = [_purpose(turn).hex(), turn.system, tools, messages]
+    counted = [_purpose(turn).hex(), turn.system, tools, hosted, messages]
     return hashlib.blake2b(dumps(counted), digest_size=16).digest()

@@ -15,6 +15,8 @@ _DELTAS = {
     "text": ("text_delta", "text"),
     "thinking": ("thinking_delta", "thinking"),
     "tool_use": ("input_json_delta", "partial_json"),
+    "server_tool_use": ("input_json_delta", "partial_json"),
+    "whole": ("", ""),
 }
 
 
@@ -114,6 +116,9 @@ def _block(index: int, block: Block, waits: Iterator[float], body: Body) -> Iter
     yield event("content_block_start", {"index": index, "content_block": _content(block, "", body)}, wait)
     kind, name = _DELTAS[block.kind]
     wait = 0.0
+    for citation in block.citations:
+        cited = {"type": "citations_delta", "citation": dict(citation)}
+        yield event("content_block_delta", {"index": index, "delta": cited})
     for delta in block.deltas if _is_shown(block, body) else ():
         yield event("content_block_delta", {"index": index, "delta": {"type": kind, name: delta}}, wait)
         wait = next(waits)
@@ -129,13 +134,16 @@ def _is_shown(block: Block, body: Body) -> bool:
 
 def _content(block: Block, written: str, body: Body) -> dict[str, Any]:
     """Return a content block: with all of its text in a message, with no text at the start in a stream."""
+    if block.kind == "whole":
+        return dict(block.whole)
     if block.kind == "text":
-        return {"type": "text", "text": written}
+        cited = list(block.citations) if written else []
+        return {"type": "text", "text": written, **({"citations": cited} if block.citations else {})}
     if block.kind == "thinking":
         shown = written if _is_shown(block, body) else ""
         return {"type": "thinking", "thinking": shown, "signature": sign(written) if written else ""}
     # Arguments truncated by `max_tokens` are not valid JSON; the API then leaves the input empty.
-    return {"type": "tool_use", "id": block.id, "name": block.name, "input": _parsed(written)}
+    return {"type": block.kind, "id": block.id, "name": block.name, "input": _parsed(written)}
 
 
 def _parsed(text: str) -> Any:

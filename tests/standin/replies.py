@@ -41,12 +41,17 @@ _WORD = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
 
 @dataclass(frozen=True)
 class Block:
-    """One content block: its `deltas` (text, thinking or pieces of JSON) and, for a tool call, name and id."""
+    """One content block: its `deltas` (text, thinking or pieces of JSON) and, for a tool call, name and id.
 
-    kind: Literal["text", "thinking", "tool_use"]
-    deltas: tuple[str, ...]
+    A text may have `citations`. The API sends the results of its own tools in one piece, as `whole`.
+    """
+
+    kind: Literal["text", "thinking", "tool_use", "server_tool_use", "whole"]
+    deltas: tuple[str, ...] = ()
     name: str = ""
     id: str = ""
+    citations: tuple[Mapping[str, Any], ...] = ()
+    whole: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

@@ -153,7 +153,7 @@ class AnswerReader:
         text = self._text.getvalue()
         blocks: list[Block] = [{"type": "text", "text": text}] if text else []
         for call, fragments in zip(self.calls, self._arguments, strict=True):
-            arguments = _read_arguments("".join(fragments))
+            arguments = read_call_input("".join(fragments))
             blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
         return Message("assistant", tuple(blocks))
 
@@ -173,7 +173,7 @@ class AnswerReader:
 
     def _reported_usage(self) -> Usage:
         """Return what the API has reported about the answer so far."""
-        return _parse_usage(self._usage)
+        return parse_usage(self._usage)
 
     def _read_event(self, message: protocol.StreamEventMessage, events: list[Event]) -> None:
         if message.get("parent_tool_use_id") is not None:  # a subagent's
@@ -218,7 +218,7 @@ class AnswerReader:
         if not self.started:
             self.started = True
             ignored = self._context.ignored
-            events.append(Started(message["model"], ignored, _parse_usage(usage), self._session))
+            events.append(Started(message["model"], ignored, parse_usage(usage), self._session))
         self._usage = usage.copy()
 
     def _start_next_message(self, events: list[Event]) -> None:
@@ -355,25 +355,29 @@ class AnswerReader:
 
     def _complete(self, result: protocol.ResultMessage, events: list[Event]) -> None:
         ledger, total = self._context.ledger, result["total_cost_usd"]
-        usage = _parse_usage(result["usage"]) - ledger.reported
+        usage = parse_usage(result["usage"]) - ledger.reported
         cost = max(0.0, total - ledger.paid_usd)
         ledger.paid_usd, ledger.reported = total, Usage()
         reason = result.get("stop_reason") or self._stop_reason or "end_turn"
         self._end(reason, usage.with_cost(cost), events)
 
 
-def _read_arguments(written: str) -> object:
+def read_call_input(written: str) -> object:
     """Return the arguments of a call. No client sends back those that are not JSON as they are."""
     with suppress(ValueError):
         return load_cut(written or "{}")
     return {}
 
 
-def _parse_usage(usage: protocol.ApiUsage) -> Usage:
+def parse_usage(usage: protocol.ApiUsage) -> Usage:
+    """Return the usage that the API or the CLI reports."""
+    hosted = usage.get("server_tool_use") or {}
     return Usage(
         input_tokens=usage.get("input_tokens") or 0,
         cache_read_tokens=usage.get("cache_read_input_tokens") or 0,
         cache_write_tokens=usage.get("cache_creation_input_tokens") or 0,
         output_tokens=usage.get("output_tokens") or 0,
         thinking_tokens=(usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
+        web_searches=hosted.get("web_search_requests") or 0,
+        web_fetches=hosted.get("web_fetch_requests") or 0,
     )

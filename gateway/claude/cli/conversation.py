@@ -22,6 +22,11 @@ from typing import Any, cast
 from gateway.claude.cli.agent_hooks import answer_hook, hooks_request
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, UsageLedger
+from gateway.claude.cli.hosted_reader import (
+    HostedAnswerReader,
+    HostedFormattedReader,
+    HostedStructuredReader,
+)
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse_request
 from gateway.claude.cli.protocol import (
     CliControlRequestMessage,
@@ -45,6 +50,12 @@ from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, 
 CONTROL_TIMEOUT_SECONDS = 30.0
 BATCH_TIMEOUT_SECONDS = 300.0  # on a busy machine, a process with a low priority takes long to start
 IDLE_SECONDS = 10.0  # a silent stream yields Idle this often
+
+# Asks the model to continue an answer that has paused. The CLI sends nothing in the place of an empty message.
+CONTINUATION = Message("user", ())
+
+_OUTPUT_READERS = (FormattedAnswerReader, StructuredAnswerReader)
+_HOSTED_OUTPUT_READERS = (HostedFormattedReader, HostedStructuredReader)
 
 # Texts with a meaning for the CLI, if a text of the system prompt begins with the first or is the second.
 ATTRIBUTION_HEADER = "x-anthropic-billing-header"
@@ -176,11 +187,11 @@ class Conversation:
         if self.workspace is not None:
             self._reader = AgentAnswerReader(context, self.workspace)
         elif self.tuning.output is not None:
-            is_tool = self._turn.output_tool_schema is not None
-            kind = StructuredAnswerReader if is_tool else FormattedAnswerReader
+            kinds = _HOSTED_OUTPUT_READERS if self._turn.hosted_tools else _OUTPUT_READERS
+            kind = kinds[self._turn.output_tool_schema is not None]
             self._reader = kind(context, self.tuning.output.mapping)
         else:
-            self._reader = AnswerReader(context)
+            self._reader = HostedAnswerReader(context) if self._turn.hosted_tools else AnswerReader(context)
         return self._reader
 
     def read_answer(self, reader: AnswerReader, silence_seconds: float) -> Iterator[Batch]:
@@ -190,6 +201,7 @@ class Conversation:
         GatewayError of a failed turn, or ProcessEnded.
         """
         stops = StopFilter(self.tuning.stops) if self.tuning and self.tuning.stops else None
+        hosted = reader if isinstance(reader, HostedAnswerReader) else None
         heard_at = yielded_at = time.monotonic()
         has_begun = False
         while not reader.is_done:
@@ -204,6 +216,8 @@ class Conversation:
                 if stops is not None:
                     events = _cut_at_stop(stops, reader, events)
                 self._follow_end(reader)
+                if hosted is not None and hosted.take_pause():
+                    self.process.send(self._input_message(CONTINUATION, asks_model=True))
                 if events:
                     has_begun = True
                     yield events

@@ -26,6 +26,7 @@ class ApiUsage(TypedDict, total=False):
     cache_creation_input_tokens: int | None
     output_tokens: int | None
     output_tokens_details: Mapping[str, int] | None
+    server_tool_use: Mapping[str, int] | None
 
 
 class ApiMessage(TypedDict, total=False):
@@ -44,7 +45,7 @@ class MessageStart(TypedDict):
 
 
 class ContentBlockStart(TypedDict):
-    """A block of text, thinking or a tool call begins."""
+    """A block of text, thinking or a tool call begins. The result of a hosted tool is complete from the start."""
 
     type: Literal["content_block_start"]
     index: int
@@ -52,13 +53,17 @@ class ContentBlockStart(TypedDict):
 
 
 class Delta(TypedDict, total=False):
-    """A piece of text, of visible reasoning or of the JSON text of a call's arguments, or the signature of thinking."""
+    """A piece of text, of visible reasoning or of the JSON text of a call's arguments.
 
-    type: Literal["text_delta", "thinking_delta", "input_json_delta", "signature_delta"]
+    Also the signature of thinking, or a source of the text.
+    """
+
+    type: Literal["text_delta", "thinking_delta", "input_json_delta", "signature_delta", "citations_delta"]
     text: str
     thinking: str
     partial_json: str
     signature: str
+    citation: Mapping[str, Any]
 
 
 class ContentBlockDelta(TypedDict):

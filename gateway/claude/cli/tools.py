@@ -17,7 +17,7 @@ original always gets the same form, so a conversation reads the same in every pr
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.claude.cli.protocol import InitializeRequest
@@ -45,8 +45,9 @@ class ToolSet:
     'look up'
     """
 
-    def __init__(self, tools: Sequence[Tool], *, with_output_tool: bool = False) -> None:
-        self._reserved = {OUTPUT_TOOL} if with_output_tool else set()
+    def __init__(self, tools: Sequence[Tool], reserved: Iterable[str] = ()) -> None:
+        """Take the client's tools, and the names that others have."""
+        self._reserved = set(reserved)
         self._model_names: dict[str, str] = {}
         taken = {tool.name for tool in tools} | self._reserved
         for tool in tools:
@@ -139,7 +140,10 @@ class ToolSet:
 
 def tool_set(turn: Turn) -> ToolSet:
     """Return the tools of a turn."""
-    return ToolSet(turn.tools, with_output_tool=turn.output_tool_schema is not None)
+    reserved = [tool.name for tool in turn.hosted_tools]
+    if turn.output_tool_schema is not None:
+        reserved.append(OUTPUT_TOOL)
+    return ToolSet(turn.tools, reserved)
 
 
 def output_tool(schema: Any) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def tune(
     ignored += dropped_edits
     if edits not in ([], CLI_EDITS):
         body["context_management"] = {"edits": edits}
-    if turn.tools:
+    if turn.tools or turn.hosted_tools:
         ttl = LONG_TTL if turn.long_cache else cache_ttl
         tool_fields, dropped = _tool_fields(turn, model, ttl, is_strict=is_strict)
         body |= tool_fields
@@ -153,7 +153,7 @@ def _thinking_budget(turn: Turn, model: Model, is_seeded: bool) -> int | None:
 def _cannot_think(turn: Turn, model: Model, is_seeded: bool) -> bool:
     if model.thinking != "budget":
         return False
-    is_forced = bool(turn.tools) and turn.tool_choice.mode in ("any", "tool")
+    is_forced = bool(turn.tools or turn.hosted_tools) and turn.tool_choice.mode in ("any", "tool")
     return is_forced or (is_seeded and _lacks_thinking(turn))
 
 
@@ -220,7 +220,7 @@ def _split_stops(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _tool_fields(
     turn: Turn, model: Model, cache_ttl: str | None, *, is_strict: bool
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the definitions of the client's tools and the choice among them, and the parameters left out.
+    """Return the definitions of all tools and the choice among them, and the parameters left out.
 
     The list replaces all of the CLI's tools, so it must include the one for structured output.
     """
@@ -230,11 +230,12 @@ def _tool_fields(
     if not is_strict and any("strict" in tool.options for tool in turn.tools):
         ignored += ("tools.strict",)
     if not model.forced_tools and choice.mode in ("any", "tool"):
-        choice = replace(choice, mode="auto", name=None)
+        choice = replace(choice, mode="auto", name=None, is_hosted=False)
         ignored += ("tool_choice",)
     fields: dict[str, Any] = {"tools": tools.definitions(is_strict=is_strict, cache_ttl=cache_ttl)}
     if turn.output_tool_schema is not None:
         fields["tools"].append(output_tool(turn.output_tool_schema))
+    fields["tools"] += [dict(tool.definition) for tool in turn.hosted_tools]
     if chosen := _choice(choice, tools):
         fields["tool_choice"] = chosen
     return fields, ignored
@@ -265,7 +266,7 @@ def _choice(choice: ToolChoice, tools: ToolSet) -> dict[str, Any]:
         return {}
     fields: dict[str, Any] = {"type": choice.mode}
     if choice.mode == "tool":
-        fields["name"] = tools.model_name(choice.name or "")
+        fields["name"] = choice.name if choice.is_hosted else tools.model_name(choice.name or "")
     if not choice.parallel and choice.mode != "none":
         fields["disable_parallel_tool_use"] = True
     return fields

@@ -1,9 +1,12 @@
 """Digests that identify the state of a conversation, so that a parked process can be found again.
 
 A digest covers everything that has shaped the conversation up to one message: owner, project, system text, tools,
-schema of the output tool and all messages. It is computed from a canonical form that hides harmless changes by
-clients, for example trimmed or joined assistant text, reformatted JSON arguments, and arguments with the default of
-their schema: Claude Code fills those in when it sends a call back.
+hosted tools, schema of the output tool and all messages. It is computed from a canonical form that hides harmless
+changes by clients, for example trimmed or joined assistant text, reformatted JSON arguments, and arguments with the
+default of their schema: Claude Code fills those in when it sends a call back.
+
+The calls and results of hosted tools count only if the client sends them back. Other clients send only the texts, and
+still continue in the process that knows the results.
 """
 
 import hashlib
@@ -11,7 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.lenient_json import dumps
-from gateway.turn import Message, Tool, Turn
+from gateway.turn import THINKING, Message, Tool, Turn
+
+# Blocks of answers that are no work of hosted tools.
+_PLAIN = frozenset({"tool_use", *THINKING})
 
 #: Schemas of arguments by the names of their tools.
 Schemas = Mapping[str, Mapping[str, Any]]
@@ -21,12 +27,13 @@ def digest_turn(turn: Turn) -> list[bytes]:
     """Return the digest of the turn's set-up, followed by the digest after each of its messages."""
     workspace = None if turn.agent_workspace is None else turn.agent_workspace.setup()
     tools = [_canonical_tool(tool) for tool in turn.tools]
-    digest = _digest(
-        b"", [[turn.owner, turn.project, workspace], turn.system, tools, turn.output_tool_schema]
-    )
+    setup: list[Any] = [[turn.owner, turn.project, workspace], turn.system, tools, turn.output_tool_schema]
+    if turn.hosted_tools:
+        setup.append([tool.definition for tool in turn.hosted_tools])
+    digest = _digest(b"", setup)
     digests, schemas = [digest], tool_schemas(turn)
     for message in turn.messages:
-        digest = extend_digest(digest, message, schemas)
+        digest = extend_digest(digest, message, schemas, with_hosted=turn.replays_hosted_calls)
         digests.append(digest)
     return digests
 
@@ -36,10 +43,16 @@ def tool_schemas(turn: Turn) -> Schemas:
     return {tool.name: tool.input_schema for tool in turn.tools}
 
 
-def extend_digest(digest: bytes, message: Message, schemas: Schemas) -> bytes:
-    """Return the digest after one more message. `tool_schemas` returns `schemas`."""
+def extend_digest(digest: bytes, message: Message, schemas: Schemas, *, with_hosted: bool = False) -> bytes:
+    """Return the digest after one more message. `tool_schemas` returns `schemas`.
+
+    `with_hosted` is `Turn.replays_hosted_calls`.
+    """
     if message.role == "assistant":
-        return _digest(digest, _canonical_assistant(message, schemas))
+        canonical = _canonical_assistant(message, schemas)
+        if with_hosted and (hosted := _canonical_hosted(message)):
+            canonical["hosted"] = hosted
+        return _digest(digest, canonical)
     return _digest(digest, list(message.content))
 
 
@@ -59,6 +72,23 @@ def _canonical_assistant(message: Message, schemas: Schemas) -> dict[str, Any]:
         if block["type"] == "tool_use"
     ]
     return {"text": text.strip(), "calls": calls}
+
+
+def _canonical_hosted(message: Message) -> list[Any]:
+    """Return the blocks of hosted tools, and the citations of texts. Clients may leave out what is null."""
+    blocks: list[Any] = []
+    for block in message.content:
+        if block["type"] == "text":
+            blocks += block.get("citations") or ()
+        elif block["type"] not in _PLAIN:
+            blocks.append(block)
+    return [_without_nulls(block) for block in blocks]
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _without_defaults(value: Any, schema: Any) -> Any:

@@ -5,9 +5,9 @@ Shapes: https://platform.openai.com/docs/api-reference/chat/object and …/chat-
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
-from gateway import turn
+from gateway import hosted, turn
 from gateway.dialects.common import openai_answers, sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
@@ -115,6 +115,7 @@ class _ChoiceEncoder:
             turn.Retracted: self._retracted,
             turn.Idle: self._idle,
             turn.Done: self._done,
+            **dict.fromkeys(get_args(hosted.HostedEvent), lambda event: b""),
         }
 
     def encode(self, event: turn.Event) -> bytes:

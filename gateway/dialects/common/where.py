@@ -15,6 +15,7 @@ repairs made there, and the fields that have no effect.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from gateway.dialects.common.stored_files import FileReader
@@ -27,12 +28,14 @@ class Notes:
     """The repairs of one request, and the names of its fields that have no effect, each once and in order.
 
     `read_file` returns the files that the request refers to by id; None means that it may not refer to any.
+    `hosted_tools` names the hosted tools that the request may use.
     """
 
-    __slots__ = ("_ignored", "_repaired", "read_file")
+    __slots__ = ("_ignored", "_repaired", "hosted_tools", "read_file")
 
-    def __init__(self, read_file: FileReader | None = None) -> None:
+    def __init__(self, read_file: FileReader | None = None, hosted_tools: Collection[str] = ()) -> None:
         self.read_file = read_file
+        self.hosted_tools = hosted_tools
         self._repaired: dict[Repair, None] = {}
         self._ignored: dict[str, str] = {}
 

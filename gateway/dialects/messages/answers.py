@@ -4,10 +4,10 @@ Shapes: https://platform.claude.com/docs/en/api/messages and …/docs/en/build-w
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway import turn
+from gateway import hosted, turn
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
 from gateway.dialects.messages.errors import FIELD_NAMES, error_body
@@ -31,7 +31,16 @@ def usage_object(usage: turn.Usage) -> dict[str, Any]:
         "cache_read_input_tokens": usage.cache_read_tokens,
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"thinking_tokens": usage.thinking_tokens},
+        **_hosted_usage(usage),
     }
+
+
+def _hosted_usage(usage: turn.Usage) -> dict[str, Any]:
+    """Return the number of calls of hosted tools, if there were any."""
+    if not usage.web_searches and not usage.web_fetches:
+        return {}
+    counts = {"web_search_requests": usage.web_searches, "web_fetch_requests": usage.web_fetches}
+    return {"server_tool_use": counts}
 
 
 def new_message(answer_id: str, model: str, usage: turn.Usage) -> dict[str, Any]:
@@ -83,6 +92,11 @@ class StreamEncoder:
             turn.Retracted: self._retracted,
             turn.Idle: self._idle,
             turn.Done: self._done,
+            hosted.HostedCall: self._hosted_call,
+            hosted.HostedArguments: self._hosted_arguments,
+            hosted.HostedResult: self._hosted_result,
+            hosted.Citation: self._citation,
+            hosted.TextEnd: lambda event: self._close_block(),
         }
         if not shows_thinking:
             self._writers |= dict.fromkeys(_THINKING, lambda event: b"")
@@ -126,6 +140,19 @@ class StreamEncoder:
         delta = b'{"type":"input_json_delta","partial_json":' + dumps(event.fragment) + b"}"
         return self._delta(delta, self._call_blocks[event.index])
 
+    def _hosted_call(self, event: hosted.HostedCall) -> bytes:
+        return self._close_block() + self._open_block(event.block["type"], event.block)
+
+    def _hosted_arguments(self, event: hosted.HostedArguments) -> bytes:
+        return self._delta(b'{"type":"input_json_delta","partial_json":' + dumps(event.fragment) + b"}")
+
+    def _hosted_result(self, event: hosted.HostedResult) -> bytes:
+        return self._close_block() + self._open_block(event.block["type"], event.block) + self._close_block()
+
+    def _citation(self, event: hosted.Citation) -> bytes:
+        opened = self._open_block("text", {"type": "text", "text": "", "citations": []})
+        return opened + self._delta(b'{"type":"citations_delta","citation":' + dumps(event.location) + b"}")
+
     def _refusal(self, event: turn.Refusal) -> bytes:
         self._is_refusal = True
         return self._text(turn.Text(event.text)) if event.text else b""
@@ -146,7 +173,7 @@ class StreamEncoder:
         ended = sse.event("message_delta", dumps(delta))
         return self._close_block() + ended + sse.event("message_stop", b'{"type":"message_stop"}')
 
-    def _open_block(self, kind: str, block: dict[str, Any]) -> bytes:
+    def _open_block(self, kind: str, block: Mapping[str, Any]) -> bytes:
         """Start a block, unless a block of its type is open."""
         if self._open_type == kind:
             return b""
@@ -184,6 +211,7 @@ class Collector:
         self._call_fragments: dict[int, list[str]] = {}
         self._done: turn.Done | None = None
         self._is_refusal = False
+        self._is_text_over = False
 
     def add(self, batch: Iterable[turn.Event], index: int = 0) -> None:
         """Add events. This API has only one choice."""
@@ -223,10 +251,25 @@ class Collector:
             self._model = event.model
         elif isinstance(event, turn.Done):
             self._done = event
+        else:
+            self._add_hosted(event)
+
+    def _add_hosted(self, event: turn.Event) -> None:
+        """Add an event of a hosted tool, or of the text that cites its result."""
+        if isinstance(event, hosted.HostedCall | hosted.HostedResult):
+            self._blocks.append((dict(event.block), []))
+        elif isinstance(event, hosted.HostedArguments):
+            self._blocks[-1][1].append(event.fragment)
+        elif isinstance(event, hosted.Citation):
+            self._write({"type": "text"}, "")
+            self._blocks[-1][0].setdefault("citations", []).append(event.location)
+        elif isinstance(event, hosted.TextEnd):
+            self._is_text_over = True
 
     def _write(self, block: dict[str, Any], text: str) -> None:
-        if not self._blocks or not _continues(self._blocks[-1][0], block):
+        if not self._blocks or self._is_text_over or not _continues(self._blocks[-1][0], block):
             self._blocks.append((block, []))
+            self._is_text_over = False
         self._blocks[-1][1].append(text)
 
     def _add_thinking(self, event: turn.Thinking | turn.ThinkingSignature | turn.RedactedThinking) -> None:
@@ -245,11 +288,9 @@ def _continues(last: dict[str, Any], block: dict[str, Any]) -> bool:
 
 
 def _finish(block: dict[str, Any], written: str) -> dict[str, Any]:
-    if block["type"] == "tool_use":
+    if block["type"].endswith("tool_use"):
         return {**block, "input": _arguments(written)}
-    if block["type"] == "redacted_thinking":
-        return block
-    return {**block, block["type"]: written}
+    return {**block, block["type"]: written} if block["type"] in ("text", "thinking") else block
 
 
 def _arguments(written: str) -> dict[str, Any]:

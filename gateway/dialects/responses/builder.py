@@ -12,9 +12,9 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast, get_args
 
-from gateway import turn
+from gateway import hosted, turn
 from gateway.dialects.common import openai_answers
 from gateway.dialects.common.answers import retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
@@ -116,6 +116,7 @@ class ResponseBuilder:
             turn.Retracted: self._retracted,
             turn.Idle: lambda event: None,
             turn.Done: self._done,
+            **dict.fromkeys(get_args(hosted.HostedEvent), lambda event: None),
         }
 
     def add(self, event: turn.Event) -> list[StreamEvent]:

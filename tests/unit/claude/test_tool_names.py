@@ -8,7 +8,7 @@ from tests.standin.rules_tools import TOOL_NAME
 
 
 def tools_named(*names: str, with_output_tool: bool = False) -> ToolSet:
-    return ToolSet([Tool(name, "", {}) for name in names], with_output_tool=with_output_tool)
+    return ToolSet([Tool(name, "", {}) for name in names], [OUTPUT_TOOL] if with_output_tool else [])
 
 
 def model_names(tools: ToolSet) -> list[str]:
