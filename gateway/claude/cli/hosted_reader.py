@@ -24,7 +24,7 @@ _OWN_BLOCKS = frozenset({"text", "tool_use", *THINKING})
 
 
 class HostedAnswerReader(AnswerReader):
-    """Reads the blocks of hosted tools in addition to those of `AnswerReader`.
+    """Reads the blocks of hosted tools too.
 
     After each `read`, `Conversation` asks `take_pause` whether the API waits to be asked again.
     """

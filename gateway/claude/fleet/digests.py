@@ -75,7 +75,7 @@ def _canonical_assistant(message: Message, schemas: Schemas) -> dict[str, Any]:
 
 
 def _canonical_hosted(message: Message) -> list[Any]:
-    """Return the blocks of hosted tools, and the citations of texts. Clients may leave out what is null."""
+    """Return the blocks of hosted tools, and the citations of texts. Clients may leave out null values."""
     blocks: list[Any] = []
     for block in message.content:
         if block["type"] == "text":
