@@ -26,7 +26,7 @@ from gateway import errors
 from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
-from gateway.claude.cli.tuning import Tuning, tune
+from gateway.claude.cli.tuning import Tuning, model_setting, tune
 from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schemas
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
@@ -251,11 +251,10 @@ class Run:
 
     def _can_continue(self, model: Model, conversation: Conversation, known: int) -> bool:
         """Return True if a conversation that knows the first `known` messages can continue with the others."""
-        tuning = self._tune(model, is_seeded=False)
         if not conversation.is_waiting:
-            return conversation.serves(tuning.model)
+            return conversation.serves(model_setting(model))
         new = self._turn.messages[known:]
-        return len(new) == 1 and conversation.can_resume(new[0], tuning)
+        return len(new) == 1 and conversation.can_resume(new[0], self._tune(model, is_seeded=False))
 
     def _tune(self, model: Model, *, is_seeded: bool) -> Tuning:
         ttl = self._fleet.cache_ttl

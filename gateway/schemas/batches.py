@@ -6,13 +6,12 @@ https://platform.claude.com/docs/en/api/creating-message-batches
 
 import re
 from datetime import timedelta
-from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from gateway.schemas.answers import AnswerSchema, about, constant
 from gateway.schemas.chat_answers import SECONDS
-from gateway.schemas.fields import Count, LenientSchema, Object, ObjectOf, Text, allowed, between, unchecked
+from gateway.schemas.fields import Count, LenientSchema, Object, ObjectOf, Text, Unchecked, allowed, between
 from gateway.schemas.responses import check_labels
 
 LONGEST_WINDOW = timedelta(days=7)
@@ -121,7 +120,7 @@ class BatchListSchema(AnswerSchema):
 class NewMessageBatchSchema(LenientSchema):
     """A batch of requests of the Messages API."""
 
-    requests: fields.Field[Any] = unchecked(
+    requests = Unchecked(
         required=True,
         metadata={
             "description": "Each has a `custom_id` and `params`, a body of `POST /v1/messages`.",

@@ -6,7 +6,7 @@ and `project_id`. A type is checked only if a wrong one would cause trouble late
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, validates_schema
 
 from gateway.schemas.answers import about
 from gateway.schemas.errors import MISSING_MESSAGES
@@ -23,9 +23,9 @@ from gateway.schemas.fields import (
     ObjectOf,
     StopSequences,
     Text,
+    Unchecked,
     between,
     ignored,
-    unchecked,
 )
 from gateway.turn import MAX_CHOICES
 
@@ -42,21 +42,19 @@ class ChatMessageSchema(LenientSchema):
     The dialect checks the fields: it refuses only new messages, and repairs the past.
     """
 
-    role = unchecked(
+    role = Unchecked(
         required=True,
         metadata=about(f"One of: {', '.join(ROLES)}."),
         error_messages={"required": "Every message needs a role."},
     )
-    content = unchecked(metadata=about("A string, a list of content parts, or null."))
-    name = unchecked(metadata=about("Names one of several users. The model reads it before the text."))
-    images = unchecked(metadata=about("From Ollama: images in base64."))
-    refusal = unchecked(metadata=about("A replayed refusal."))
-    tool_calls = unchecked(metadata=about("The tool calls of a replayed answer."))
-    function_call = unchecked(metadata=about("The older form of `tool_calls`."))
-    tool_call_id = unchecked(metadata=about("In a tool's message: the id of its call."))
-    is_error: fields.Field[Any] = fields.Raw(
-        metadata={"description": "In a tool's message: true if the tool failed."}
-    )
+    content = Unchecked(metadata=about("A string, a list of content parts, or null."))
+    name = Unchecked(metadata=about("Names one of several users. The model reads it before the text."))
+    images = Unchecked(metadata=about("From Ollama: images in base64."))
+    refusal = Unchecked(metadata=about("A replayed refusal."))
+    tool_calls = Unchecked(metadata=about("The tool calls of a replayed answer."))
+    function_call = Unchecked(metadata=about("The older form of `tool_calls`."))
+    tool_call_id = Unchecked(metadata=about("In a tool's message: the id of its call."))
+    is_error = Unchecked(metadata={"description": "In a tool's message: true if the tool failed."})
 
 
 class StreamOptionsSchema(LenientSchema):
@@ -93,12 +91,10 @@ class ChatCompletionSchema(LenientSchema):
     n = Count(validate=between(1, MAX_CHOICES), metadata={"description": "The number of answers."})
 
     tools = ListOf(Object())
-    tool_choice: fields.Field[Any] = fields.Raw()
+    tool_choice = Unchecked()
     parallel_tool_calls = Flag()
     functions = ListOf(Object(), metadata={"description": "The older name of `tools`."})
-    function_call: fields.Field[Any] = fields.Raw(
-        metadata={"description": "The older name of `tool_choice`."}
-    )
+    function_call = Unchecked(metadata={"description": "The older name of `tool_choice`."})
     response_format = Object()
     reasoning_effort = Text(metadata={"description": "none, minimal, low, medium, high, xhigh or max."})
     reasoning = Object(metadata={"description": "Its `effort` is the same as `reasoning_effort`."})
@@ -124,7 +120,7 @@ class ChatCompletionSchema(LenientSchema):
     verbosity = ignored()
 
     # Cursor posts the bodies of other APIs to this URL and expects chat answers.
-    input: fields.Field[Any] = fields.Raw(metadata=_of("Responses", "replaces `messages`"))
+    input = Unchecked(metadata=_of("Responses", "replaces `messages`"))
     instructions = Text(metadata=_of("Responses", "replaces a system message"))
     max_output_tokens = LooseNumber(metadata=_of("Responses", "see `max_completion_tokens`"))
     text = Object(metadata=_of("Responses", "see `response_format` and `verbosity`"))

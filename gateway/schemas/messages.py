@@ -3,9 +3,7 @@
 Their fields are those in https://platform.claude.com/docs/en/api/messages. Ignored fields may have any value.
 """
 
-from typing import Any
-
-from marshmallow import EXCLUDE, INCLUDE, fields, validate
+from marshmallow import EXCLUDE, INCLUDE, validate
 
 from gateway.schemas.answers import about
 from gateway.schemas.errors import MISSING_MESSAGES
@@ -19,9 +17,9 @@ from gateway.schemas.fields import (
     Object,
     ObjectOf,
     Text,
+    Unchecked,
     ignored,
     refused,
-    unchecked,
 )
 
 ROLES = ("user", "assistant", "system")
@@ -36,12 +34,12 @@ _BLOCKS = {
 class MessageParamSchema(LenientSchema):
     """A message. The dialect checks the fields: it refuses only new messages, and repairs the past."""
 
-    role = unchecked(
+    role = Unchecked(
         required=True,
         metadata=about(f"One of: {', '.join(ROLES)}."),
         error_messages={"required": "Every message needs a role."},
     )
-    content = unchecked(
+    content = Unchecked(
         required=True,
         metadata=about("A string or a list of content blocks."),
         error_messages={"required": "Every message needs content."},
@@ -78,7 +76,7 @@ class CountTokensSchema(LenientSchema):
     thinking = Object(metadata={"description": "`type` is enabled, adaptive or disabled."})
     output_config = ObjectOf(OutputConfigSchema())
     output_format = Object(metadata={"description": "The older name of `output_config.format`."})
-    cache_control: fields.Field[Any] = fields.Raw(
+    cache_control = Unchecked(
         metadata={"description": "Accepted everywhere. The CLI marks automatically what to cache."}
     )
 

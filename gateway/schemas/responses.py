@@ -18,10 +18,10 @@ from gateway.schemas.fields import (
     LooseNumber,
     Object,
     Text,
+    Unchecked,
     between,
     ignored,
     refused,
-    unchecked,
 )
 
 MAX_LABELS = 16
@@ -39,7 +39,7 @@ def check_labels(given: dict[str, Any]) -> None:
 class ResponsesSchema(LenientSchema):
     """A Responses API request."""
 
-    input: fields.Field[Any] = fields.Raw(
+    input = Unchecked(
         metadata={
             "description": "A string, or a list of items: messages, tool calls, outputs of tools, references."
         }
@@ -49,7 +49,7 @@ class ResponsesSchema(LenientSchema):
         metadata={"description": "Goes before the system messages. Later responses do not inherit it."}
     )
     previous_response_id = Text(metadata={"description": "The stored response that this one continues."})
-    conversation = unchecked(
+    conversation = Unchecked(
         metadata=about(
             "The id of a stored conversation, or an object with its `id`: the response continues it."
         )
@@ -70,7 +70,7 @@ class ResponsesSchema(LenientSchema):
     top_p = LooseNumber()
 
     tools = ListOf(Object(), metadata={"description": "Functions. Hosted tools are not supported."})
-    tool_choice: fields.Field[Any] = fields.Raw()
+    tool_choice = Unchecked()
     parallel_tool_calls = Flag()
     text = Object(metadata={"description": "`format`: text, json_object or json_schema."})
     reasoning = Object(metadata={"description": "`effort`, and `summary` to get the model's thinking."})

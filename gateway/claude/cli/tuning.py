@@ -113,7 +113,7 @@ def tune(
         body |= tool_fields
         ignored += dropped
     return Tuning(
-        model=None if model.id == "default" else model.id,
+        model=model_setting(model),
         effort=_effort(turn, model, budget),
         max_tokens=turn.sampling.max_tokens,
         body=body,
@@ -124,6 +124,11 @@ def tune(
         ignored=ignored,
         long_cache=turn.long_cache,
     )
+
+
+def model_setting(model: Model) -> str | None:
+    """Return the model as the CLI's setting; None for the CLI's default."""
+    return None if model.id == "default" else model.id
 
 
 def _limit_tokens(turn: Turn, model: Model) -> tuple[Turn, bool]:
