@@ -217,11 +217,20 @@ class Settings:
     )
     agent_tools: tuple[str, ...] = setting(
         ("Edit", "Glob", "Grep", "NotebookEdit", "Read", "Write"),
-        "Tools that agent projects may choose from. `Bash`, `WebFetch` and `WebSearch` can be added; `Bash` runs as "
-        "the gateway's user.",
+        "Tools that agent projects may choose from. `Bash`, `WebFetch` and `WebSearch` can be added.",
         TOOLS,
     )
     agent_max_turns: int = setting(30, "API messages that an agent's answer may take.", at_least(1))
+    agent_sandbox: str = setting(
+        "auto",
+        "The [sandbox](projects.md#the-sandbox-for-bash) for commands of agents: `auto` uses it if the host has one, "
+        "`required` refuses `Bash` without it, and with `off` commands run as the gateway's user.",
+        one_of("auto", "required", "off"),
+    )
+    agent_sandbox_domains: tuple[str, ...] = setting(
+        (),
+        "Domains that commands in the sandbox may reach, for example `pypi.org,*.npmjs.org`. Default: none.",
+    )
     agent_activity_ttl_days: int = setting(
         30,
         "Days after which the [records of what agents did](projects.md#activity) are deleted.",

@@ -18,6 +18,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from gateway.claude.cli.binary import TESTED, find_binary, format_version  # noqa: E402  the project is not installed
+from gateway.claude.cli.sandbox import find_problem  # noqa: E402
 from gateway.errors import ClaudeUnavailable, GatewayError  # noqa: E402
 from gateway.settings import Settings, SettingsError, load  # noqa: E402
 from gateway.store.database import Store  # noqa: E402
@@ -153,6 +154,8 @@ def check_agents(settings: Settings) -> Iterator[Finding]:
     if not settings.allow_agent_projects:
         yield OK, "clients cannot use Claude Code's own tools"
         return
+    if "Bash" in settings.agent_tools:
+        yield _check_sandbox(settings)
     reaching = [tool for tool in settings.agent_tools if tool in TOOLS_BEYOND_FOLDER]
     if reaching:
         yield (
@@ -166,6 +169,22 @@ def check_agents(settings: Settings) -> Iterator[Finding]:
             WRONG,
             "every client can use Claude Code's tools on files here: set REQUIRE_AUTH=true",
         )
+
+
+def _check_sandbox(settings: Settings) -> Finding:
+    if settings.agent_sandbox == "off":
+        return WRONG, "agents' commands run as the gateway's user: remove AGENT_SANDBOX=off"
+    problem = find_problem()
+    if problem is None:
+        domains = ", ".join(settings.agent_sandbox_domains) or "no network"
+        return OK, f"agents' commands run in a sandbox (domains they reach: {domains})"
+    if settings.agent_sandbox == "required":
+        return WRONG, f"agents' commands are refused because this host has no sandbox: {problem}"
+    return (
+        WRONG,
+        f"agents' commands run as the gateway's user because this host has no sandbox: {problem}. Install bubblewrap "
+        "and socat, or set AGENT_SANDBOX=required",
+    )
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:

@@ -7,7 +7,9 @@ For example:
     process = launcher.start_chat()
 """
 
+import json
 import logging
+from pathlib import Path
 
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version
 from gateway.claude.cli.launch import (
@@ -18,10 +20,15 @@ from gateway.claude.cli.launch import (
     child_environment,
 )
 from gateway.claude.cli.process import Process
+from gateway.claude.cli.sandbox import find_problem, sandbox_settings
+from gateway.errors import AgentsNotAllowed
 from gateway.settings import Settings
 from gateway.workspace import AgentWorkspace
 
 log = logging.getLogger(__name__)
+
+SHELL = "Bash"
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Launcher:
@@ -38,6 +45,8 @@ class Launcher:
         self.binary: Binary | None = None
         self._work_dir = settings.claude_work_dir
         self._binary_path = settings.claude_binary_path
+        self._settings = settings
+        self._sandbox_problem: str | None = None
 
     def find_binary(self) -> None:
         """Search for the CLI. Raises ClaudeUnavailable with advice for the operator."""
@@ -48,6 +57,8 @@ class Launcher:
             )
         log.info("using Claude Code %s at %s", binary.version_text, binary.path)
         self.binary = binary
+        if self._settings.allow_agent_projects and SHELL in self._settings.agent_tools:
+            self._check_sandbox()
 
     def start_chat(self) -> Process:
         """Start a generic process for any conversation. Raises OSError."""
@@ -56,11 +67,46 @@ class Launcher:
         return Process(command, self.environ, str(self._work_dir))
 
     def start_agent(self, workspace: AgentWorkspace) -> Process:
-        """Start a process for one turn that works in a project. Raises OSError."""
+        """Start a process for one turn that works in a project. Raises OSError or AgentsNotAllowed."""
+        environment = agent_environment(self.environ)
         command = [self._program, *agent_arguments(self.environ, workspace)]
-        return Process(command, agent_environment(self.environ), workspace.folder, runs_programs=True)
+        if SHELL in workspace.tools and self._has_sandbox():
+            hidden, domains = hidden_paths(self._settings), self._settings.agent_sandbox_domains
+            sandbox = sandbox_settings(environment, workspace.folder, hidden, domains)
+            command.append(f"--settings={json.dumps(sandbox)}")
+        return Process(command, environment, workspace.folder, runs_programs=True)
+
+    def _check_sandbox(self) -> None:
+        """Find out, once, whether agents' commands run in a sandbox, and log if they don't."""
+        if self._settings.agent_sandbox == "off":
+            return
+        self._sandbox_problem = find_problem()
+        if self._sandbox_problem is not None:
+            state = "are refused" if self._settings.agent_sandbox == "required" else "run without a sandbox"
+            log.warning("commands of agents %s: %s", state, self._sandbox_problem)
+
+    def _has_sandbox(self) -> bool:
+        """Return True if a command is to run in the sandbox. Raises AgentsNotAllowed if it must, but cannot."""
+        if self._sandbox_problem is not None and self._settings.agent_sandbox == "required":
+            raise AgentsNotAllowed(
+                "Agents cannot use Bash because the gateway's host has no sandbox. Remove Bash from the project's "
+                "tools.",
+                param="project_id",
+            )
+        return self._settings.agent_sandbox != "off" and self._sandbox_problem is None
 
     @property
     def _program(self) -> str:
         assert self.binary is not None, "find_binary was not called"
         return self.binary.path
+
+
+def hidden_paths(settings: Settings) -> list[str]:
+    """Return the existing paths that hold the gateway's data and secrets, and other projects."""
+    environ = settings.environ
+    paths = [PROJECT, settings.project_root, settings.claude_work_dir, settings.log_file_path]
+    named = [environ.get(name) for name in ("HOME", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_API_ENV_FILE")]
+    database = settings.database_url.partition("sqlite:///")[2]
+    files = [f"{database}{ending}" for ending in ("", "-wal", "-shm")] if database else []
+    found = {Path(path).resolve() for path in (*paths, *named, *files) if path}
+    return sorted(str(path) for path in found if path.exists() and path != Path("/"))

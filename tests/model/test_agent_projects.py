@@ -9,8 +9,9 @@ from typing import Any
 import psutil
 import pytest
 
+from gateway.claude.cli.sandbox import find_problem
 from tests.standin import Recorded, StandIn, text, thinking, tool_calls
-from tests.support.gateway import Gateway, wait_for
+from tests.support.gateway import ROOT, Gateway, wait_for
 from tests.support.recorded import Body, assistant, chunks_of, process_of, streamed_text, system, user
 from tests.support.tool_bodies import CLOCK
 
@@ -220,7 +221,7 @@ def test_tools_that_need_permission_are_denied(agents: Gateway, standin: StandIn
     assert agents.api.chat("Go", project_id=project).status_code == 200
     assert sorted(failed for failed, _ in tool_results(standin.messages.last)) == [False, True, True]
     assert (False, '"42"') in tool_results(standin.messages.last)
-    assert not list((agents_root / "denied").iterdir())
+    assert not [path for path in (agents_root / "denied").rglob("*") if path.is_file()]
 
 
 def test_program_run_by_the_agent_ends_when_its_answer_is_stopped(
@@ -251,6 +252,36 @@ def find_sleeping_programs() -> list[int]:
         ):
             found.append(process.pid)
     return found
+
+
+# The sandbox
+
+
+@pytest.mark.skipif(find_problem() is not None, reason="this host has no sandbox (bubblewrap)")
+def test_commands_run_in_a_sandbox_without_network_and_other_files(
+    agents: Gateway, standin: StandIn, agents_root: Path
+) -> None:
+    create_agent_project(agents, "next-door", {"secret.txt": SECRET})
+    project = create_agent_project(agents, "boxed", tools=["Bash"], allowed_tools=["Bash"])
+    outside = agents_root.parent / "outside.txt"
+    commands = [
+        "echo mine > new.txt && cat new.txt",
+        f"cat {agents_root}/next-door/secret.txt",
+        f"echo x > {outside}",
+        f"python3 -c \"import socket; socket.create_connection(('127.0.0.1', {standin.url.rpartition(':')[2]}))\"",
+        "env",
+        f"cat {ROOT}/pyproject.toml",
+    ]
+    escape = {"dangerouslyDisableSandbox": True}
+    standin.reply(tool_calls([("Bash", {"command": each, **escape}) for each in commands]), times=1)
+    assert agents.api.chat("Go", project_id=project).status_code == 200
+    own, other, write, network, environment, code = tool_results(standin.messages.last)
+    assert own == (False, '"mine"')
+    assert [failed for failed, _ in (other, write, network, code)] == [True] * 4
+    assert "refused" in network[1]
+    assert "ANTHROPIC" not in environment[1]
+    assert SECRET not in other[1]
+    assert not outside.exists()
 
 
 # Activity
