@@ -216,6 +216,10 @@ class ProjectFileNotFound(NotFound, code="file_not_found"):
     """The project has no such file."""
 
 
+class CheckpointNotFound(NotFound, code="checkpoint_not_found"):
+    """The project has no such checkpoint."""
+
+
 class StoredFileNotFound(NotFound, code="file_not_found"):
     """No file of this client has this id, or it has expired."""
 
@@ -324,6 +328,12 @@ class SessionBusy(ClientError, status=409, code="session_busy"):
     """Another answer of the same session is being written."""
 
     default_message = "Another answer of this session is being written. Wait until it ends, or stop it."
+
+
+class ProjectBusy(ClientError, status=409, code="project_busy"):
+    """An agent is working in the project."""
+
+    default_message = "An agent is working in this project. Wait until its answer ends, or stop it."
 
 
 class ConversationLocked(ClientError, status=409, code="conversation_locked"):

@@ -221,6 +221,13 @@ class Settings:
         TOOLS,
     )
     agent_max_turns: int = setting(30, "API messages that an agent's answer may take.", at_least(1))
+    agent_checkpoints: int = setting(
+        10,
+        "Number of [checkpoints](projects.md#checkpoints) to keep of each agent project. 0 turns them off.",
+    )
+    agent_checkpoint_mb: int = setting(
+        100, "Largest total size of the files in a checkpoint. Larger projects get none.", at_least(1)
+    )
     agent_sandbox: str = setting(
         "auto",
         "The [sandbox](projects.md#the-sandbox-for-bash) for commands of agents: `auto` uses it if the host has one, "

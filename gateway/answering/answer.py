@@ -11,6 +11,7 @@ from functools import partial
 
 from gateway.answering.agent_activity import record_actions
 from gateway.answering.caller import Caller
+from gateway.answering.checkpoints import save_checkpoint
 from gateway.answering.limits import Admission
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.model_access import resolve_model
@@ -44,6 +45,7 @@ def answer(
         record_actions(turn, caller, services.activity)
         for turn in prepare_turns(turns, caller, services, project)
     ]
+    save_checkpoint(prepared[0], caller, services, project)
     record = _new_record(prepared[0], caller, path, stream)
     transcript = Transcript() if services.settings.log_content else None
     report = partial(report_answer, services=services, admission=admission)

@@ -39,6 +39,7 @@ from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases, HeldLeases
 from gateway.store.limits.redis_storage import RedisCounters, RedisLeases
+from gateway.store.project_checkpoints import ProjectCheckpoints
 from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
 from gateway.store.responses import Responses
@@ -69,6 +70,7 @@ class Services:
     projects: Projects
     folders: ProjectFolders
     activity: Activity
+    checkpoints: ProjectCheckpoints
     files: Files
     batches: Batches
     batch_jobs: BatchJobs
@@ -135,6 +137,7 @@ def build_services(
     store = _open_store(settings.database_url)
     claude = Claude(settings)
     projects = Projects(store)
+    folders = ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE)
     responses_ttl = timedelta(days=settings.responses_ttl_days)
     responses, conversations = Responses(store, responses_ttl), Conversations(store, responses_ttl)
     idle_minutes = settings.session_timeout_minutes
@@ -154,7 +157,13 @@ def build_services(
         keys=keys,
         admin_sessions=AdminSessions(store),
         projects=projects,
-        folders=ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE),
+        folders=folders,
+        checkpoints=ProjectCheckpoints(
+            settings.project_root,
+            folders,
+            settings.agent_checkpoints,
+            settings.agent_checkpoint_mb * MEBIBYTE,
+        ),
         activity=Activity(store, timedelta(days=settings.agent_activity_ttl_days)),
         files=files,
         batches=batches,

@@ -64,6 +64,10 @@ class Claude:
         self.await_ready()
         return self._token_counts.count(turn)
 
+    def is_project_busy(self, project: str) -> bool:
+        """Return True if a turn of this worker belongs to a project."""
+        return any(run.project == project for run in self.runs)
+
     def stop_project(self, project: str, reason: GatewayError) -> None:
         """End the turns of this worker that belong to a project."""
         for run in list(self.runs):

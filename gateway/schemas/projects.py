@@ -164,6 +164,46 @@ class ActivityListSchema(AnswerSchema):
     pagination = fields.Nested(PaginationSchema)
 
 
+class CheckpointSchema(AnswerSchema):
+    """The files of a project before an answer of an agent."""
+
+    object = constant("project.checkpoint")
+    id = fields.String()
+    request_id = fields.String(metadata=about("The `x-request-id` of the request that it precedes."))
+    created_at = fields.DateTime()
+    files = fields.Function(lambda checkpoint: len(checkpoint.files), metadata={"type": "integer"})
+    bytes = fields.Integer()
+
+
+class CheckpointListSchema(AnswerSchema):
+    """All checkpoints of a project, the newest first."""
+
+    data = fields.List(fields.Nested(CheckpointSchema))
+
+
+class RewindSchema(StrictSchema):
+    """The checkpoint to return to. Without any field, the newest one."""
+
+    checkpoint_id = Text(allow_none=True)
+    request_id = Text(allow_none=True, metadata=about("Return to the checkpoint before this request."))
+
+
+class RewoundSchema(AnswerSchema):
+    """The effect of a rewind on the project's files."""
+
+    object = constant("project.rewind")
+    checkpoint = fields.Nested(CheckpointSchema)
+    restored = fields.List(fields.String())
+    deleted = fields.List(fields.String())
+    skipped = fields.List(
+        fields.String(),
+        metadata=about("Files that a link or a folder of the same name keeps from being restored."),
+    )
+    undo_checkpoint_id = fields.String(
+        allow_none=True, metadata=about("A checkpoint with the files as they were before the rewind.")
+    )
+
+
 class DeletedProjectSchema(AnswerSchema):
     """A deleted project."""
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from gateway.store.project_paths import is_valid_name
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: The size, times, number and mode of a file. It changes with every change of the file.
+FileState = tuple[int, ...]
 
 UPLOADS = ".uploads"
 DELETED = ".deleted-"
@@ -66,7 +70,7 @@ class ProjectFolders:
 
     def create(self, name: str) -> None:
         """Create a project's folder. Raise InvalidRequest if the name is taken."""
-        with _store_errors():
+        with store_errors():
             self._root.mkdir(parents=True, exist_ok=True)
             with self._folder() as root:
                 try:
@@ -81,7 +85,7 @@ class ProjectFolders:
     def remove(self, name: str) -> None:
         """Delete a project's folder with its content. Something else of that name is left alone."""
         hidden = f"{DELETED}{secrets.token_hex(8)}"
-        with _store_errors(), self._folder() as root:
+        with store_errors(), self._folder() as root:
             try:
                 if not stat.S_ISDIR(os.stat(name, dir_fd=root, follow_symlinks=False).st_mode):
                     log.warning("%s is not a project's folder and is not deleted", name)
@@ -90,30 +94,30 @@ class ProjectFolders:
             except FileNotFoundError:
                 return
         assert shutil.rmtree.avoids_symlink_attacks
-        _run_in_thread(lambda: shutil.rmtree(self._root / hidden, ignore_errors=True))
+        run_in_thread(lambda: shutil.rmtree(self._root / hidden, ignore_errors=True))
         if (self._root / hidden).exists():
             log.warning("parts of a deleted project remain in %s", hidden)
 
     def locate(self, name: str) -> str:
         """Return the absolute path of a project's folder."""
-        with _store_errors(), self._folder(name):
+        with store_errors(), self._folder(name):
             return str(self._root.resolve() / name)
 
     def count_bytes(self, name: str) -> int:
         """Return the total size of a project's files in bytes."""
-        with _store_errors():
-            return sum(found.st_size for _, found in _run_in_thread(lambda: self._list_entries(name)))
+        with store_errors():
+            return sum(found.st_size for _, found in run_in_thread(lambda: self._list_entries(name)))
 
     def list_files(self, name: str) -> list[ProjectFile]:
         """Return a project's files, sorted by path. Links, and names that clients may not use, are left out."""
-        with _store_errors():
-            listed = _run_in_thread(lambda: self._list_entries(name))
+        with store_errors():
+            listed = run_in_thread(lambda: self._list_entries(name))
         valid = [(path, found) for path, found in listed if all(map(is_valid_name, path.split("/")))]
         return [_describe_file(path, found) for path, found in sorted(valid, key=lambda entry: entry[0])]
 
     def open_file(self, name: str, path: Sequence[str]) -> tuple[BinaryIO, ProjectFile]:
         """Open a file, which the caller closes. Raise ProjectFileNotFound, also if the path contains a link."""
-        with _store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
+        with store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
             descriptor = os.open(path[-1], _FILE, dir_fd=folder)
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
@@ -126,7 +130,7 @@ class ProjectFolders:
 
         Raise ProjectTooLarge, or InvalidRequest if the path is a folder or leads through a file or a link.
         """
-        with _store_errors(), self._uploads_folder() as uploads:
+        with store_errors(), self._uploads_folder() as uploads:
             upload = secrets.token_hex(16)
             try:
                 size = self._save_upload(uploads, upload, chunks, self._count_room(name, path))
@@ -141,9 +145,28 @@ class ProjectFolders:
         file.close()
         return written
 
+    def walk_files(self, name: str) -> list[tuple[str, FileState]]:
+        """Return the paths of all files of a project and their states. Blocks; call it in a thread."""
+        return [
+            (path, (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_mode))
+            for path, found in self._list_entries(name)
+        ]
+
+    def put_file(self, name: str, path: Sequence[str], chunks: Iterable[bytes], mode: int) -> None:
+        """Create or replace a file, no matter how large. Blocks; call it in a thread. Raise as `write_file` does."""
+        with store_errors(), self._uploads_folder() as uploads:
+            upload = secrets.token_hex(16)
+            try:
+                self._save_upload(uploads, upload, chunks, sys.maxsize)
+                os.chmod(upload, stat.S_IMODE(mode), dir_fd=uploads)
+                self._move_upload(uploads, upload, name, path)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(upload, dir_fd=uploads)
+
     def delete_file(self, name: str, path: Sequence[str]) -> None:
         """Delete a file. Raise ProjectFileNotFound, also for folders and links."""
-        with _store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
+        with store_errors(), _missing_as_not_found(path), self._folder(name, *path[:-1]) as folder:
             if not stat.S_ISREG(os.stat(path[-1], dir_fd=folder, follow_symlinks=False).st_mode):
                 raise FileNotFoundError
             os.unlink(path[-1], dir_fd=folder)
@@ -154,7 +177,7 @@ class ProjectFolders:
             file, _ = self.open_file(name, (INSTRUCTIONS,))
         except ProjectFileNotFound:
             return ""
-        with _store_errors(), file:
+        with store_errors(), file:
             text = file.read(MAX_INSTRUCTIONS_BYTES + 1)
         if len(text) > MAX_INSTRUCTIONS_BYTES:
             raise InvalidRequest(
@@ -238,7 +261,7 @@ def _walk(folder: int, before: str = "", depth: int = 0) -> Iterator[tuple[str, 
                     os.close(inner)
 
 
-def _run_in_thread(work: Callable[[], T]) -> T:
+def run_in_thread(work: Callable[[], T]) -> T:
     """Run work that may take long in a thread, because it would block every greenlet."""
     return gevent.get_hub().threadpool.apply(work)
 
@@ -265,7 +288,7 @@ def _missing_as_not_found(path: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
     """Turn errors of the file system into StoreError. Details go to the log, not to the client."""
     try:
         yield

@@ -308,6 +308,32 @@ def test_every_use_of_a_tool_is_recorded(agents: Gateway, standin: StandIn) -> N
     assert listed["pagination"]["total_items"] == 3
 
 
+def test_edit_of_an_agent_is_rewound(agents: Gateway, standin: StandIn) -> None:
+    project = create_agent_project(
+        agents, "undone", {"a.txt": "before"}, tools=["Bash", "Read", "Write"], permission_mode="acceptEdits"
+    )
+    calls: list[tuple[str, Body]] = [
+        ("Write", {"file_path": "new.txt", "content": "new"}),
+        ("Bash", {"command": "mkdir made && touch made/empty.txt"}),
+        ("Read", {"file_path": "a.txt"}),
+    ]
+    standin.reply(tool_calls(calls), times=1)
+    standin.reply(tool_calls([("Write", {"file_path": "a.txt", "content": "after"})]), times=1)
+    answer = agents.api.chat("Go", project_id=project)
+    files = agents.api.get(f"/v1/projects/{project}/files").json()["data"]
+    assert [file["name"] for file in files] == ["a.txt", "made/empty.txt", "new.txt"]
+    assert agents.api.get(f"/v1/projects/{project}/files/a.txt").text == "after"
+    body = {"request_id": answer.headers["x-request-id"]}
+    rewound = agents.api.post(f"/v1/projects/{project}/rewind", json=body).json()
+    assert (rewound["restored"], rewound["deleted"]) == (["a.txt"], ["made/empty.txt", "new.txt"])
+    assert agents.api.get(f"/v1/projects/{project}/files/a.txt").text == "before"
+    checkpoints = agents.api.get(f"/v1/projects/{project}/checkpoints").json()["data"]
+    assert [checkpoint["id"] for checkpoint in checkpoints] == [
+        rewound["undo_checkpoint_id"],
+        rewound["checkpoint"]["id"],
+    ]
+
+
 # Processes
 
 

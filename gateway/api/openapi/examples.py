@@ -80,6 +80,7 @@ MESSAGE_BATCH = {"requests": [{"custom_id": "first", "params": _LIMITED}]}
 SESSION = {"title": "Plans for the garden", "model": "haiku", "system_prompt": "Answer in one sentence."}
 TITLE = {"title": "Plans for the balcony"}
 PROJECT = {"name": "Garden", "description": "What grows where."}
+REWIND = {"request_id": "req_0f1e2d3c4b5a69788796a5b4"}
 PROJECT_CHANGE = {"description": "What grows where, and when."}
 
 

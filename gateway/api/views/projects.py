@@ -90,4 +90,5 @@ def delete_project(project_id: str) -> dict[str, Any]:
     services.session_turns.delete_project(record.id)
     services.claude.stop_project(record.id, TurnStopped("The project was deleted."))
     services.folders.remove(record.path)
+    services.checkpoints.remove(record.path)
     return {"project_id": record.id}
