@@ -24,6 +24,7 @@ REPAIRS: dict[str, str] = {
     "repeated-call": "A copy of a tool call was dropped.",
     "repeated-result": "A copy of a tool's result was dropped.",
     "text-decoded": "A text file that is not in UTF-8 was decoded.",
+    "thinking-rejected": "The API rejected thinking of earlier answers, and the request was repeated without it.",
     "tool-arguments": "Arguments of a tool call that are not a JSON object were completed, or put into one.",
     "tool-call-id": "The id of a tool call that was missing or repeated was replaced.",
     "tool-name": "A tool call without a name got the name `unknown_tool`.",

@@ -30,7 +30,8 @@ from gateway.claude.cli.tuning import Tuning, model_setting, tune
 from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schemas
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
-from gateway.turn import Batch, Done, Model, Turn, Usage
+from gateway.repairs import Repair
+from gateway.turn import Batch, Done, Model, Started, Turn, Usage
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Run:
         self._untried_models = list(self._models)
         self._digests = digest_turn(turn)
         self._is_strict = not fleet.catalog.rejects_strict(self._digests[0])
+        self._repaired: tuple[Repair, ...] = ()
         self._batches = self._run()
         self._stop_reason: errors.GatewayError | None = None
         self._slot_ticket: Ticket[bool] = Ticket()
@@ -218,6 +220,7 @@ class Run:
         if self._turn.has_thinking and any(words in error.message for words in _BAD_THINKING):
             log.info("the API rejects the thinking that was sent back: %s", error)
             self._turn = self._turn.without_thinking()
+            self._repaired = (Repair("thinking-rejected", "messages"),)
             return self._plan(model)
         if not _rejects_sampling(error, conversation):
             raise error
@@ -245,6 +248,8 @@ class Run:
                 self._reader = reader
                 if isinstance(batch[-1], Done):
                     self._complete(conversation, reader, attempt.model)
+                if self._repaired and isinstance(batch[0], Started):
+                    batch[0] = replace(batch[0], repaired=self._repaired)
                 yield batch
         finally:
             self._fleet.record_rate_limits(reader.rate_limit_windows)

@@ -14,7 +14,7 @@ import psutil
 from gateway.client_recipes.recipe import Recipe, Values, fill_recipe
 from tests.clients.installs import clean_environ
 
-ASK_SECONDS = 120
+ASK_SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ OLD_TEXT, NEW_TEXT = "Hello, world", "Hello, Ada"
 TASK = "Please make greeting.py greet Ada."
 FINAL = "The greeting is done, and it greets Ada 🌍."
 THOUGHT = "The file has one line, so one edit is enough."
-CANCEL_SECONDS = 20
+CANCEL_SECONDS = 60
 
 
 @dataclass(frozen=True)

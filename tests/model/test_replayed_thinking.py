@@ -112,3 +112,19 @@ def test_thinking_with_a_foreign_signature_does_not_stop_a_conversation(
     answer = ask(gateway, messages, model, "a third", tools=[STEP])
     assert answer["content"] == [{"type": "text", "text": "Done."}]
     assert spoken(standin)[1]["content"] == [said]
+
+
+def test_thinking_that_the_gateway_drops_after_a_rejection_is_named(
+    gateway: Gateway, standin: StandIn
+) -> None:
+    standin.default(text("Done."))
+    called = [{**THOUGHT, "signature": "from another provider"}, CALL]
+    messages: list[Body] = [
+        {"role": "user", "content": "Go."},
+        {"role": "assistant", "content": called},
+        {"role": "user", "content": [RESULT]},
+    ]
+    body = {"model": "claude-haiku-4-5", "max_tokens": 9000, "thinking": ADAPTIVE, "tools": [STEP]}
+    response = gateway.api.post(PATH, json={**body, "messages": messages}, headers={"x-api-key": "a fourth"})
+    assert response.status_code == 200
+    assert response.headers["x-repaired"] == "thinking-rejected"
