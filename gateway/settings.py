@@ -310,6 +310,11 @@ class Settings:
     queue_timeout_seconds: float = setting(10.0, "Time after which a waiting request gets 429.", POSITIVE)
     start_timeout_seconds: float = setting(30.0, "Time within which a CLI process has to be ready.", POSITIVE)
     tool_wait_seconds: float = setting(300.0, "Longest wait for the results of the client's tools.", POSITIVE)
+    approval_wait_seconds: float = setting(
+        3600.0,
+        "Longest wait for the decision about a tool call that needs approval. A later decision counts as no.",
+        POSITIVE,
+    )
     streaming_timeout_seconds: float = setting(300.0, "Silence of the CLI that ends an answer.", POSITIVE)
     turn_timeout_seconds: float = setting(3600.0, "Longest duration of an answer.", POSITIVE)
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from gateway.approvals import ApprovalRequest
 from gateway.hosted import SEARCH_USD, HostedEvent, HostedTool
 from gateway.json_schema import OutputSchema, ValueMapping
 from gateway.json_schema.mapping import Schema
@@ -318,6 +319,7 @@ Event = (
     | RedactedThinking
     | ToolCall
     | ToolArguments
+    | ApprovalRequest
     | Retracted
     | Refusal
     | Idle

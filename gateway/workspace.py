@@ -44,7 +44,8 @@ class AgentWorkspace:
     - `permission_mode` is default, acceptEdits or dontAsk.
     - `max_turns` limits the number of API messages per answer.
     - `instructions` are the project's own (its CLAUDE.md).
-    - With `reports_activity`, the use of tools is reported as thinking.
+    - With `reports_activity`, the use of tools is reported as thinking. With `asks`, a use that needs permission ends
+      the answer with an ApprovalRequest; otherwise it is denied.
     - `record` is called with each action: before a tool runs, and when its outcome is known. An error that it raises
       ends the answer, so no tool runs unrecorded.
     """
@@ -56,6 +57,7 @@ class AgentWorkspace:
     max_turns: int = 30
     instructions: str = ""
     reports_activity: bool = False
+    asks: bool = False
     record: Callable[[AgentAction], None] = field(default=_ignore, compare=False)
 
     def setup(self) -> list[Any]:

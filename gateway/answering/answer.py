@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from functools import partial
 
 from gateway.answering.agent_activity import record_actions
+from gateway.answering.approvals import check_decisions, record_request
 from gateway.answering.caller import Caller
 from gateway.answering.checkpoints import save_checkpoint
 from gateway.answering.limits import Admission
@@ -49,7 +50,14 @@ def answer(
     record = _new_record(prepared[0], caller, path, stream)
     transcript = Transcript() if services.settings.log_content else None
     report = partial(report_answer, services=services, admission=admission)
-    metered = MeteredAnswer(services.claude.answer(*prepared, n=n), record, report, transcript)
+    on_approval = partial(
+        record_request,
+        owner=caller.owner_id,
+        project=record.project_id,
+        approvals=services.approvals,
+    )
+    runs = services.claude.answer(*prepared, n=n)
+    metered = MeteredAnswer(runs, record, report, transcript, on_approval)
     services.live_answers.add(metered)
     return metered
 
@@ -81,7 +89,7 @@ def prepare_turns(
     model = resolve_model(turns[0].requested_model, caller, services.claude.catalog)
     return [
         replace(
-            turn,
+            check_decisions(turn, caller.owner_id, services.approvals),
             owner=caller.owner_id,
             model=model,
             project=project_id,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from gateway.approvals import ApprovalRequest
 from gateway.claude.merged_runs import MergedRuns
 from gateway.errors import ClientGone, GatewayError, TurnStopped
 from gateway.observe.transcript import Transcript
@@ -41,7 +42,8 @@ class AnswerStream(Protocol):
 class MeteredAnswer:
     """A run of the CLI whose record is filled while its batches pass. `report` is called once, when the answer is over.
 
-    `transcript` collects the text of the answer; it is None unless LOG_CONTENT is set.
+    `transcript` collects the text of the answer; it is None unless LOG_CONTENT is set. `on_approval` is called for each
+    request for an approval, before the client gets it.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class MeteredAnswer:
         record: Record,
         report: Callable[[MeteredAnswer], None],
         transcript: Transcript | None = None,
+        on_approval: Callable[[ApprovalRequest], None] = lambda request: None,
     ) -> None:
         self.record = record
         self.transcript = transcript
         self._run = run
         self._report = report
+        self._on_approval = on_approval
         self._started_at = time.monotonic()
         self._is_over = False
 
@@ -114,6 +118,9 @@ class MeteredAnswer:
                     break
         if isinstance(batch[-1], Done):
             record.stop_reason = batch[-1].stop_reason
+            for event in batch:
+                if isinstance(event, ApprovalRequest):
+                    self._on_approval(event)
 
     def _finish(self) -> None:
         if self._is_over:

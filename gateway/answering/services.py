@@ -28,6 +28,7 @@ from gateway.record import RequestSummary
 from gateway.settings import Settings, SettingsError
 from gateway.store.activity import Activity
 from gateway.store.admin_sessions import AdminSessions
+from gateway.store.approvals import Approvals
 from gateway.store.backends import hide_password
 from gateway.store.batch_items import BatchItems
 from gateway.store.batches import Batches
@@ -78,6 +79,7 @@ class Services:
     responses: Responses
     response_leases: LeaseKeeper[str]
     conversations: Conversations
+    approvals: Approvals
     conversation_leases: LeaseKeeper[str]
     sessions: Sessions
     session_turns: SessionTurns
@@ -96,6 +98,7 @@ class Services:
             "sessions": self.sessions.delete_expired,
             "responses": self.responses.delete_expired,
             "conversations": self.conversations.delete_expired,
+            "approvals": self.approvals.delete_expired,
             "files": self.files.delete_expired,
             "batches": self.batch_jobs.delete_expired,
             "records of agents": self.activity.delete_expired,
@@ -179,6 +182,7 @@ def build_services(
         responses=responses,
         response_leases=LeaseKeeper(responses.renew_leases, responses.find_active),
         conversations=conversations,
+        approvals=Approvals(store, timedelta(seconds=settings.approval_wait_seconds)),
         conversation_leases=LeaseKeeper(conversations.renew_leases),
         sessions=sessions,
         session_turns=SessionTurns(sessions, claims, projects, store_all=settings.store_conversations),

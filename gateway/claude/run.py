@@ -298,6 +298,8 @@ class Run:
                 "The Claude Code CLI does not start in the project's folder."
             ) from error
         conversation.seed(self._turn.messages[:-1])
+        if self._turn.agent_workspace is not None:
+            conversation.grant(self._turn.messages[-2:])
         conversation.ask(self._turn.messages[-1])
         if self._turn.agent_workspace is None and not self._turn.is_batch:
             self._fleet.prepare_next(self._digests[0], self._turn, tuning)

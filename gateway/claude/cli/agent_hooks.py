@@ -30,7 +30,7 @@ def hooks_request() -> dict[str, Any]:
 
 def answer_hook(request: CliControlRequest, workspace: AgentWorkspace) -> ControlResponse:
     """Record the action that a hook reports, and let it go ahead."""
-    hook = request["input"]
+    hook: HookInput = request["input"]
     status = _STATUSES.get(hook["hook_event_name"])
     if status is not None:
         workspace.record(_read_action(hook, status))

@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+from gateway.approvals import ApprovalRequest, Kind
 from gateway.claude.cli import protocol
 from gateway.claude.cli.agent_hooks import record_denial
 from gateway.claude.cli.answer_reader import CONTINUES_AFTER, AnswerContext, AnswerReader
 from gateway.turn import (
     Block,
     Event,
+    Message,
     RedactedThinking,
     Text,
     Thinking,
@@ -19,6 +21,9 @@ from gateway.workspace import AgentWorkspace
 
 SHOWN_CHARACTERS = 200  # of a call's argument or of an error message
 
+# The tools with which the model asks the user something. All other tools only need permission.
+_KINDS: dict[str, Kind] = {"AskUserQuestion": "question", "ExitPlanMode": "plan"}
+
 # The arguments that describe a call of a built-in tool best. Each tool has one of them.
 _SUBJECTS = ("command", "file_path", "notebook_path", "pattern", "query", "url")
 
@@ -28,6 +33,9 @@ class AgentAnswerReader(AnswerReader):
 
     The CLI runs the tools itself, so the client gets no tool calls. If `workspace.reports_activity` is set, each call
     shows as a line of thinking, for example `Bash(make test)`.
+
+    If the CLI asks for permission to use a tool, the answer ends there with an ApprovalRequest, and the CLI waits. It
+    may ask before the model's message is complete.
     """
 
     def __init__(self, context: AnswerContext, workspace: AgentWorkspace) -> None:
@@ -37,6 +45,7 @@ class AgentAnswerReader(AnswerReader):
         self._is_new_paragraph = False
         self._is_mid_line = False
         self._tool_names: dict[str, str] = {}
+        self._asked: dict[str, ApprovalRequest] = {}  # by the id of the CLI's request
 
     def _reported_usage(self) -> Usage:
         return self._earlier_usage + super()._reported_usage()
@@ -76,10 +85,19 @@ class AgentAnswerReader(AnswerReader):
             self._has_output = False  # a later failure belongs to the next message
         if self._stop_reason in CONTINUES_AFTER:
             self.finish_early(self._stop_reason, events)
+        else:
+            self._end_with_approvals(events)
 
     def _read_message(self, message: protocol.CliMessage, events: list[Event]) -> None:
         super()._read_message(message, events)
-        if self._workspace.reports_activity and (message["type"] == "assistant" or message["type"] == "user"):
+        if message["type"] == "control_request" and message["request"].get("subtype") == "can_use_tool":
+            self._asked[message["request_id"]] = _approval_request(message["request"])
+            self._end_with_approvals(events)
+        elif message["type"] == "control_cancel_request":
+            self._asked.pop(message["request_id"], None)
+        elif self._workspace.reports_activity and (
+            message["type"] == "assistant" or message["type"] == "user"
+        ):
             self._report_activity(message, events)
 
     def _read_system(self, message: protocol.SystemMessage) -> None:
@@ -95,6 +113,25 @@ class AgentAnswerReader(AnswerReader):
             self._complete(completed, events)
         else:
             super()._read_result(result, events)
+
+    def to_message(self) -> Message:
+        """Return the answer as the client will send it back: with the calls that need approval."""
+        calls = (
+            {"type": "tool_use", "id": asked.id, "name": asked.name, "input": dict(asked.arguments)}
+            for asked in self.approvals
+        )
+        return Message("assistant", (*super().to_message().content, *calls))
+
+    def _end_with_approvals(self, events: list[Event]) -> None:
+        """End the answer if the CLI has asked for approvals and the model's message is complete."""
+        is_between = not self.started and bool(self._context.resumed_model)
+        if not self._asked or (self._stop_reason is None and not is_between):
+            return
+        if is_between:
+            self._start(Usage(), events)
+        self.approvals = list(self._asked.values())
+        events.extend(self.approvals)
+        self._finish("tool_use", events)
 
     def _report_activity(self, message: protocol.CompleteMessage, events: list[Event]) -> None:
         content = message["message"].get("content")
@@ -114,6 +151,11 @@ class AgentAnswerReader(AnswerReader):
         start = "\n" if self._is_mid_line else ""
         self._is_mid_line = False
         events.append(Thinking(f"{start}{text}\n"))
+
+
+def _approval_request(request: protocol.CliControlRequest) -> ApprovalRequest:
+    name = request["tool_name"]
+    return ApprovalRequest(request["tool_use_id"], name, request["input"], kind=_KINDS.get(name, "tool"))
 
 
 def _describe_call(call: Block) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Any, cast
 
+from gateway.approvals import ApprovalRequest
 from gateway.claude.cli import protocol
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
@@ -66,13 +67,15 @@ class AnswerContext:
     """The facts about a turn that the reader of its answer needs.
 
     `ignored` names the parameters that the model does not take. `tools` are the client's. `price` returns the cost of a
-    usage in USD, for answers that end before the CLI reports a cost.
+    usage in USD, for answers that end before the CLI reports a cost. `resumed_model` is the full name of the model if
+    the answer continues a message of it that is complete.
     """
 
     ignored: tuple[str, ...]
     tools: ToolSet
     price: Callable[[Usage], float | None]
     ledger: UsageLedger
+    resumed_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class AnswerReader:
     """Reads one answer.
 
     `Conversation` makes a reader when a question is on its way, and calls `read` with each batch of messages until
-    `is_done` is true or `failure` is set. `Run` reads `started`, `has_thought`, `usage_so_far` and `to_message`.
+    `is_done` is true or `failure` is set. `calls` and `approvals` are what the CLI waits for then. `Run` reads
+    `started`, `has_thought`, `usage_so_far` and `to_message`.
     """
 
     def __init__(self, context: AnswerContext) -> None:
@@ -109,6 +113,8 @@ class AnswerReader:
         self.has_thought = False
         self.stop_sequence: str | None = None
         self.calls: list[ToolCall] = []
+        self.approvals: list[ApprovalRequest] = []
+        self.model = context.resumed_model
         self.rate_limit_windows: dict[str, RateLimitWindow] = {}
         self._context = context
         self._session = ""
@@ -216,10 +222,13 @@ class AnswerReader:
             raise UpstreamError(BROKEN)
         usage = message.get("usage") or {}
         if not self.started:
-            self.started = True
-            ignored = self._context.ignored
-            events.append(Started(message["model"], ignored, parse_usage(usage), self._session))
+            self.model = message["model"]
+            self._start(parse_usage(usage), events)
         self._usage = usage.copy()
+
+    def _start(self, usage: Usage, events: list[Event]) -> None:
+        self.started = True
+        events.append(Started(self.model, self._context.ignored, usage, self._session))
 
     def _start_next_message(self, events: list[Event]) -> None:
         """End the answer: the CLI has asked the model again, but the first message was the answer."""

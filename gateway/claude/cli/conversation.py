@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from gateway.approvals import find_decision
 from gateway.claude.cli.agent_hooks import answer_hook, hooks_request
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, UsageLedger
@@ -27,6 +28,7 @@ from gateway.claude.cli.hosted_reader import (
     HostedFormattedReader,
     HostedStructuredReader,
 )
+from gateway.claude.cli.permissions import Permissions
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse_request
 from gateway.claude.cli.protocol import (
     CliControlRequestMessage,
@@ -71,9 +73,9 @@ class Conversation:
        that the next new conversation with the same set-up finds a process that `is_new`.
     2. `Run` calls `expect_answer` and iterates `read_answer` until Done.
     3. If the conversation `is_clean` then, `Run` parks it in the `Fleet`. If it `is_waiting`, the CLI waits for the
-       results of tool calls.
-    4. The next turn takes it out again. `Run` calls `resume` with tool results if `can_resume` says so, or else `tune`,
-       `seed` and `ask`. Then it continues at step 2.
+       results of tool calls, or for decisions about them.
+    4. The next turn takes it out again. `Run` calls `resume` with tool results or decisions if `can_resume` says so,
+       or else `tune`, `seed` and `ask`. Then it continues at step 2.
     5. `Fleet.end_conversation` ends the process.
 
     `tool_seconds` is how long the CLI is told to wait for tool results. All methods that talk to the process may raise
@@ -94,6 +96,8 @@ class Conversation:
         # By tool call: the ids of the CLI's control request and of the JSON-RPC call inside it.
         self._requested_calls: dict[str, tuple[str, Any]] = {}
         self._waiting_calls: tuple[str, ...] = ()
+        self._permissions = Permissions()
+        self._is_resumed = False
         process.answer_request = self._answer_request
 
     @property
@@ -103,7 +107,7 @@ class Conversation:
 
     @property
     def is_waiting(self) -> bool:
-        """True while the CLI waits for the results of tool calls."""
+        """True while the CLI waits for the results of tool calls, or for decisions about them."""
         return bool(self._waiting_calls)
 
     def set_up(self, tuning: Tuning) -> None:
@@ -145,6 +149,7 @@ class Conversation:
     def ask(self, message: Message) -> None:
         """Send the new message, which the model answers."""
         self.is_new = False
+        self._is_resumed = False
         self._ledger.reported = Usage()
         self.process.send(self._input_message(message, asks_model=True))
 
@@ -158,32 +163,47 @@ class Conversation:
     def can_resume(self, message: Message, tuning: Tuning) -> bool:
         """Return True if `resume` would show the model exactly this message.
 
-        The message must have the result of every call, each in a form that MCP can carry, and nothing else. The turn
-        must have the same parameters, because new ones would not reach a turn that has begun.
+        The message must have the result of every call, each in a form that MCP can carry, or the decision about it, and
+        nothing else. The turn must have the same parameters, because new ones would not reach a turn that has begun.
         """
         results = {block["tool_use_id"]: block for block in message.content if block["type"] == "tool_result"}
         return (
             tuning == self.tuning
             and len(results) == len(message.content)
             and set(results) == set(self._waiting_calls)
-            and all(fits_mcp(block) for block in results.values())
+            and all(self._permissions.awaits(call) or fits_mcp(block) for call, block in results.items())
         )
 
     def resume(self, message: Message) -> None:
-        """Send the results of the tool calls to the waiting CLI. Raises UpstreamError if it does not ask for them."""
+        """Send the results of the tool calls, or the decisions about them, to the waiting CLI.
+
+        Raises UpstreamError if it does not ask for the results.
+        """
         results = {block["tool_use_id"]: block for block in message.content}
         self._await_tool_requests()
         for call in self._waiting_calls:
-            request_id, rpc_id = self._requested_calls.pop(call)
-            response = _rpc_response(rpc_id, mcp_result(results[call]))
-            response["request_id"] = request_id
+            if self._permissions.awaits(call):
+                response = self._permissions.respond(call, find_decision(results[call]))
+            else:
+                request_id, rpc_id = self._requested_calls.pop(call)
+                response = _rpc_response(rpc_id, mcp_result(results[call]))
+                response["request_id"] = request_id
             self.process.send({"type": "control_response", "response": response})
         self._waiting_calls = ()
+        self._is_resumed = True
+
+    def grant(self, messages: Sequence[Message]) -> None:
+        """Let the CLI make the calls that were approved, if the model makes them again: their process was lost.
+
+        `messages` are the answer with the calls and the message with the decisions.
+        """
+        self._permissions.grant(messages)
 
     def expect_answer(self, model: Model) -> AnswerReader:
         """Return the reader of the answer that `model` is about to give."""
         assert self.tuning is not None, "set_up was not called"
-        context = AnswerContext(self.tuning.ignored, self._tools, model.cost, self._ledger)
+        resumed_model = self._reader.model if self._is_resumed and self._reader is not None else ""
+        context = AnswerContext(self.tuning.ignored, self._tools, model.cost, self._ledger, resumed_model)
         if self.workspace is not None:
             self._reader = AgentAnswerReader(context, self.workspace)
         elif self.tuning.output is not None:
@@ -233,7 +253,10 @@ class Conversation:
     def _input_message(self, message: Message, *, asks_model: bool) -> InputMessage:
         line: InputMessage = {
             "type": message.role,
-            "message": {"role": message.role, "content": self._tools.content_for_cli(message)},
+            "message": {
+                "role": message.role,
+                "content": self._tools.content_for_cli(message, is_past=not asks_model),
+            },
             "parent_tool_use_id": None,
             "session_id": "",
         }
@@ -249,7 +272,10 @@ class Conversation:
         if reader.is_cut:
             self.process.kill()  # before it continues on its own
         elif reader.is_done:
-            self._waiting_calls = tuple(call.id for call in reader.calls)
+            self._waiting_calls = (
+                *(call.id for call in reader.calls),
+                *(request.id for request in reader.approvals),
+            )
 
     def _send_requests(self, requests: Sequence[ControlRequest]) -> None:
         try:
@@ -271,7 +297,8 @@ class Conversation:
     def _await_tool_requests(self) -> None:
         """Wait until the CLI has asked for all results. It may do so shortly after the message is complete."""
         deadline = time.monotonic() + CONTROL_TIMEOUT_SECONDS
-        while not set(self._waiting_calls) <= set(self._requested_calls):
+        results = {call for call in self._waiting_calls if not self._permissions.awaits(call)}
+        while not results <= set(self._requested_calls):
             if time.monotonic() >= deadline:
                 raise UpstreamError(
                     "The Claude Code CLI did not ask for the results of the model's tool calls."
@@ -279,8 +306,14 @@ class Conversation:
             self.process.read(0.05)
 
     def _answer_request(self, message: CliControlRequestMessage) -> ControlResponse | None:
-        """Answer hooks and MCP messages. Return None for a call of a client's tool: its result comes later."""
+        """Answer hooks and MCP messages of the CLI.
+
+        Return None for a call of a client's tool, and for a call that needs approval: its result or the decision about
+        it comes later.
+        """
         request = message["request"]
+        if request.get("subtype") == "can_use_tool":
+            return self._permissions.ask(message)
         if request.get("subtype") == "hook_callback" and self.workspace is not None:
             return answer_hook(request, self.workspace)
         if request.get("subtype") != "mcp_message":

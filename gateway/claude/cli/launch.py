@@ -117,6 +117,7 @@ def agent_arguments(environment: Mapping[str, str], agent_workspace: AgentWorksp
         f"--permission-mode={agent_workspace.permission_mode}",
         f"--max-turns={agent_workspace.max_turns}",
         *([f"--allowedTools={','.join(agent_workspace.allowed)}"] if agent_workspace.allowed else []),
+        *(["--permission-prompt-tool=stdio"] if agent_workspace.asks else []),
         *_plugin(environment, "no-email"),
     )
 

@@ -108,7 +108,8 @@ class Process:
     5. The owner calls `close`, always. `WarmPool` closes idle processes and `Fleet` the others.
 
     `argv`, `env` and `cwd` go to the system unchanged. `started_at` is in monotonic seconds. `answer_request` is called
-    for each control request of the CLI. It returns the response at once, or None if the response will be sent later.
+    for each control request of the CLI. It returns the response at once, or None if the response will be sent later;
+    `read` returns such a request too.
 
     With `runs_programs` the CLI may start programs in sessions of their own. It ends those when it gets TERM, but they
     would outlive it after a KILL.
@@ -274,13 +275,14 @@ class Process:
                 return messages
 
     def _is_answered(self, message: CliMessage) -> bool:
-        """Answer the message if it is a control request."""
+        """Answer the message if it is a control request that can be answered now."""
         if message["type"] != "control_request":
             return False
         response = self.answer_request(message)
-        if response is not None:
-            response["request_id"] = message["request_id"]
-            self.send({"type": "control_response", "response": response})
+        if response is None:
+            return False
+        response["request_id"] = message["request_id"]
+        self.send({"type": "control_response", "response": response})
         return True
 
     def _read_chunk(self, deadline: float | None) -> bytes | None:

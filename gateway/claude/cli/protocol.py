@@ -194,12 +194,16 @@ class CliControlRequest(TypedDict, total=False):
     """A request of the CLI.
 
     `mcp_message` carries JSON-RPC for the server that holds the client's tools; `hook_callback` has the `input` of a
-    hook.
+    hook. `can_use_tool` asks for permission to make a call with this `input`; the suggestions are rules that would
+    allow all calls of this kind.
     """
 
     subtype: str
     message: dict[str, Any]
-    input: HookInput
+    input: Any  # can_use_tool: the arguments; hook_callback: a HookInput
+    tool_name: str  # can_use_tool
+    tool_use_id: str  # can_use_tool
+    permission_suggestions: list[dict[str, Any]]  # can_use_tool
 
 
 class CliControlRequestMessage(TypedDict):
@@ -208,6 +212,13 @@ class CliControlRequestMessage(TypedDict):
     type: Literal["control_request"]
     request_id: str
     request: CliControlRequest
+
+
+class CancelRequestMessage(TypedDict):
+    """The CLI no longer waits for the response to one of its control requests."""
+
+    type: Literal["control_cancel_request"]
+    request_id: str
 
 
 class ControlResponse(TypedDict, total=False):
@@ -233,6 +244,7 @@ CliMessage = (
     | ResultMessage
     | RateLimitMessage
     | CliControlRequestMessage
+    | CancelRequestMessage
     | ControlResponseMessage
 )
 

@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from gateway.approvals import as_result, find_decision
 from gateway.claude.cli.protocol import InitializeRequest
 from gateway.turn import Block, Message, Tool, Turn
 
@@ -112,9 +113,15 @@ class ToolSet:
         ]
         return {"tools": tools}
 
-    def content_for_cli(self, message: Message) -> list[Block]:
-        """Return the blocks of a message with the names and ids of tools that the model knows."""
-        return [self._block_for_cli(block) for block in message.content]
+    def content_for_cli(self, message: Message, *, is_past: bool = False) -> list[Block]:
+        """Return the blocks of a message with the names and ids of tools that the model knows.
+
+        Decisions about calls become results; `is_past` says that the model has answered the message before.
+        """
+        return [
+            self._block_for_cli(block if find_decision(block) is None else as_result(block, is_past=is_past))
+            for block in message.content
+        ]
 
     def _block_for_cli(self, block: Block) -> Block:
         if block["type"] == "tool_use":

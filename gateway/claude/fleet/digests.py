@@ -13,8 +13,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.approvals import find_decision
 from gateway.lenient_json import dumps
-from gateway.turn import THINKING, Message, Tool, Turn
+from gateway.turn import THINKING, Block, Message, Tool, Turn
 
 # Blocks of answers that are no work of hosted tools.
 _PLAIN = frozenset({"tool_use", *THINKING})
@@ -53,7 +54,7 @@ def extend_digest(digest: bytes, message: Message, schemas: Schemas, *, with_hos
         if with_hosted and (hosted := _canonical_hosted(message)):
             canonical["hosted"] = hosted
         return _digest(digest, canonical)
-    return _digest(digest, list(message.content))
+    return _digest(digest, [_canonical_block(block) for block in message.content])
 
 
 def _digest(previous: bytes, value: Any) -> bytes:
@@ -62,6 +63,12 @@ def _digest(previous: bytes, value: Any) -> bytes:
 
 def _canonical_tool(tool: Tool) -> list[Any]:
     return [tool.name, tool.description, tool.input_schema, tool.options, tool.mapping]
+
+
+def _canonical_block(block: Block) -> Block:
+    """Return a block of a user message as it is; a decision says which call was approved."""
+    decision = find_decision(block)
+    return block if decision is None else {"decided": block["tool_use_id"], "approved": decision.approved}
 
 
 def _canonical_assistant(message: Message, schemas: Schemas) -> dict[str, Any]:

@@ -41,7 +41,8 @@ ROLES = (*SYSTEM_ROLES, "user", "assistant", "tool", "function")
 _ANSWERS = ("reasoning", "compaction", "compaction_summary", "mcp_list_tools", "mcp_approval_request")
 
 _QUESTIONS = (
-    "message", "agent_message", "item_reference", "additional_tools", "configuration_update", "compaction_trigger",
+    "message", "agent_message", "mcp_approval_response",
+    "item_reference", "additional_tools", "configuration_update", "compaction_trigger",
 )  # fmt: skip
 
 _ITEM_TYPES = ("function_call", "function_call_output")

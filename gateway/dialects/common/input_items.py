@@ -14,6 +14,7 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 from collections.abc import Callable
 from typing import Any
 
+from gateway.approvals import Decision, name_call
 from gateway.dialects.common.compaction import read_summary
 from gateway.dialects.common.conversation import ROLES, find_newest
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
@@ -30,8 +31,11 @@ _ENVELOPE = ("type", "id", "call_id", "status", "name", "execution")
 # Calls whose `name` is the tool's; the type says the tool of all others.
 _NAMED_CALLS = ("function_call", "custom_tool_call")
 
+#: Goes before the id of a call in the id of the request for its approval.
+APPROVAL_PREFIX = "mcpr_"
+
 # Text of these items is addressed to the model; text of all others is part of its answers.
-_USER_ITEMS = ("mcp_approval_response", "agent_message")
+_USER_ITEMS = ("agent_message",)
 
 # Items that only their own server can read, or that say nothing to the model.
 _LEFT_OUT = (
@@ -166,6 +170,26 @@ def _call_output(item: Item, where: Where) -> Item:
     }
 
 
+def _approval_request(item: Item, where: Where) -> Item:
+    name = name_call(str(item.get("server_label") or "unknown"), str(item.get("name")))
+    call_id = _call_to_approve(item.get("id"))
+    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": item.get("arguments")}
+
+
+def _approval_response(item: Item, where: Where) -> Item:
+    reason = item.get("reason")
+    approved = item.get("approve")
+    if not isinstance(approved, bool) and not where.is_past:
+        raise invalid_field(where.field("approve"), "Expected true or false.")
+    decision = Decision(approved=approved is True, reason=reason if isinstance(reason, str) else "")
+    call_id = _call_to_approve(item.get("approval_request_id"))
+    return {"type": "function_call_output", "call_id": call_id, "decision": decision}
+
+
+def _call_to_approve(request_id: Any) -> Any:
+    return request_id.removeprefix(APPROVAL_PREFIX) if isinstance(request_id, str) else request_id
+
+
 def _reasoning(item: Item, where: Where) -> Item:
     """Drop reasoning: this model cannot use another model's thoughts, encrypted or not."""
     if item.get("encrypted_content") or item.get("summary") or item.get("content"):
@@ -180,5 +204,7 @@ _READERS: dict[str, Callable[[Item, Where], Item]] = {
     "function_call_output": _call_output,
     "custom_tool_call": _custom_tool_call,
     "custom_tool_call_output": _call_output,
+    "mcp_approval_request": _approval_request,
+    "mcp_approval_response": _approval_response,
     "reasoning": _reasoning,
 }

@@ -6,6 +6,7 @@ repairs.
 
 from typing import Any
 
+from gateway.approvals import Decision, decision_block
 from gateway.dialects.common.arguments import read_arguments
 from gateway.dialects.common.content import (
     PARTS,
@@ -87,7 +88,11 @@ def read_call_item(item: dict[str, Any], where: Where) -> list[ContentPart]:
 
 
 def read_output_item(item: dict[str, Any], where: Where) -> list[ContentPart]:
-    """Read a `function_call_output` item of the Responses API."""
+    """Read a `function_call_output` item of the Responses API, or the decision about a call."""
+    decision = item.get("decision")
+    if isinstance(decision, Decision):
+        block = decision_block(_call_id(item.get("call_id")), decision)
+        return [ContentPart(block, where.field("approval_request_id"))]
     result = _result(_call_id(item.get("call_id")), item, where, field="output")
     return [ContentPart(result, where.field("call_id"))]
 

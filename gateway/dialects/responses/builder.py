@@ -15,18 +15,24 @@ from collections.abc import Callable
 from typing import Any, cast, get_args
 
 from gateway import hosted, turn
+from gateway.approvals import ApprovalRequest
 from gateway.dialects.common import openai_answers
 from gateway.dialects.common.answers import retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
+from gateway.dialects.common.input_items import APPROVAL_PREFIX
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import NO_ARGUMENTS, InputDecoder
 from gateway.dialects.common.tool_forms import NO_FORMS, ToolForm, ToolForms
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
-from gateway.lenient_json import loads
+from gateway.lenient_json import dumps, loads
 from gateway.partial_json import close_json
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
-FIELD_NAMES: FieldNames = {"output_schema": "text.format.schema", "max_tokens": "max_output_tokens"}
+FIELD_NAMES: FieldNames = {
+    "output_schema": "text.format.schema",
+    "max_tokens": "max_output_tokens",
+    "approval": "input",
+}
 
 Response = dict[str, Any]
 #: An event of the stream, such as `{"type": "response.output_item.added", …}`.
@@ -113,6 +119,7 @@ class ResponseBuilder:
             turn.RedactedThinking: lambda event: None,
             turn.ToolCall: self._tool_call,
             turn.ToolArguments: lambda event: self._calls[event.index].add_arguments(event.fragment),
+            ApprovalRequest: self._approval_request,
             turn.Retracted: self._retracted,
             turn.Idle: lambda event: None,
             turn.Done: self._done,
@@ -159,6 +166,10 @@ class ResponseBuilder:
         call = kind(*self._next_item(prefix), call_id=event.id, form=form)
         self._calls[event.index] = call
         self._open_item(call)
+
+    def _approval_request(self, event: ApprovalRequest) -> None:
+        _, index, emit = self._next_item("mcpr")
+        self._open_item(Approval(event, index, emit))
 
     def _next_item(self, prefix: str) -> tuple[str, int, Emit]:
         """End the open item, and return the id and index of the next one, and the function that takes its events."""
@@ -357,6 +368,23 @@ class SearchCall(Call):
         written = "".join(self._written)
         arguments = loads(written + close_json(written)) if written else {}
         self.item |= {"status": status, "arguments": arguments}
+
+
+class Approval(Output):
+    """A request for the approval of a tool call."""
+
+    def __init__(self, request: ApprovalRequest, index: int, emit: Emit) -> None:
+        item = {
+            "id": f"{APPROVAL_PREFIX}{request.id}",
+            "type": "mcp_approval_request",
+            "server_label": request.server,
+            "name": request.name,
+            "arguments": dumps(request.arguments).decode(),
+        }
+        super().__init__(item, index, emit)
+
+    def _complete(self, status: str) -> None:
+        """Leave the item as it is: it has no status."""
 
 
 #: The items for calls, with the prefixes of their ids, by the kind of the tool.

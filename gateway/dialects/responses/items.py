@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from gateway.dialects.common.conversation import find_newest
 from gateway.dialects.common.field_errors import invalid_field, quote
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.unreadable import describe
@@ -29,6 +30,19 @@ def refuse_orphans(given: Sequence[Any], earlier: Iterable[Any]) -> None:
         if _is_output(item) and _call_id(item) not in calls:
             problem = f"The conversation has no call with the id {quote(_call_id(item))}."
             raise invalid_field(f"input[{index}].call_id", problem)
+
+
+def refuse_unasked_decisions(given: Sequence[Any], earlier: Iterable[Any]) -> None:
+    """Raise InvalidRequest for a new decision about an approval request that neither `given` nor `earlier` has."""
+    kinds = [item.get("type") if isinstance(item, dict) else None for item in given]
+    if "mcp_approval_response" not in kinds:
+        return
+    asked = {item.get("id") for item in (*earlier, *given) if isinstance(item, dict)}
+    for index in range(find_newest(given), len(given)):
+        request = given[index].get("approval_request_id") if kinds[index] == "mcp_approval_response" else None
+        if request is not None and request not in asked:
+            problem = f"The conversation has no approval request with the id {quote(request)}."
+            raise invalid_field(f"input[{index}].approval_request_id", problem)
 
 
 def _is_output(item: Any) -> bool:

@@ -22,6 +22,7 @@ from gateway.dialects.common.tools import Added, read_tools
 from gateway.dialects.common.where import Notes
 from gateway.dialects.responses import parameters
 from gateway.dialects.responses.item_settings import find_added_tools, with_latest_effort
+from gateway.dialects.responses.items import refuse_unasked_decisions
 from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
 
@@ -60,6 +61,7 @@ def parse_request(
     Raises InvalidRequest and UnsupportedParameter; both name the field in `param`.
     """
     parameters.refuse_unsupported(body)
+    refuse_unasked_decisions(given, earlier)
     notes = Notes(read_file)
     body = adjust_parameters(body, notes, COUNTS, RANGES)
     summary = _read_summary(body.get("reasoning") or {})

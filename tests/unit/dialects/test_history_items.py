@@ -55,7 +55,6 @@ def test_calls_that_clients_run_are_native(call: Body, answer: Body, blocks: lis
          '[web_search_call: {"action": {"query": "x"}}]'),
         ({"type": "mcp_call", "id": "m", "server_label": "s", "name": "f", "arguments": "{}", "output": "42"},
          '[mcp_call: {"server_label": "s", "name": "f", "arguments": "{}", "output": "42"}]'),
-        ({"type": "mcp_approval_request", "id": "m", "name": "f"}, '[mcp_approval_request: {"name": "f"}]'),
         ({"type": "code_interpreter_call", "id": "c", "code": "1+1", "outputs": None},
          '[code_interpreter_call: {"code": "1+1"}]'),
         ({"type": "file_search_call", "id": "f", "queries": ["q"]}, '[file_search_call: {"queries": ["q"]}]'),
