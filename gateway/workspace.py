@@ -43,7 +43,8 @@ class AgentWorkspace:
       uses are denied, because there is no user to ask.
     - `permission_mode` is default, acceptEdits or dontAsk.
     - `max_turns` limits the number of API messages per answer.
-    - `instructions` are the project's own (its CLAUDE.md).
+    - `instructions` are the project's own (its CLAUDE.md), and `skills` is a text about its skills.
+    - `subagents` are agents that the agent may start, by name: each has a `description`, a `prompt` and maybe `tools`.
     - With `reports_activity`, the use of tools is reported as thinking. With `asks`, a use that needs permission ends
       the answer with an ApprovalRequest; otherwise it is denied.
     - `record` is called with each action: before a tool runs, and when its outcome is known. An error that it raises
@@ -58,6 +59,8 @@ class AgentWorkspace:
     instructions: str = ""
     reports_activity: bool = False
     asks: bool = False
+    skills: str = ""
+    subagents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     record: Callable[[AgentAction], None] = field(default=_ignore, compare=False)
 
     def setup(self) -> list[Any]:

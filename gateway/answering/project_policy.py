@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gateway.answering.project_skills import describe_skills, read_skills
 from gateway.errors import AgentsNotAllowed, ProjectTooLarge, UnsupportedParameter
 from gateway.schemas.projects import rule_tool
 from gateway.settings import Settings
@@ -65,16 +66,29 @@ def _make_workspace(project: ProjectRecord, settings: Settings, folders: Project
         raise ProjectTooLarge(
             "The project is over its size limit. Delete some of its files.", param="project_id"
         )
+    tools = _permitted_rules(policy["tools"], settings)
     return AgentWorkspace(
         folder=folders.locate(project.path),
-        tools=_permitted_rules(policy["tools"], settings),
+        tools=tools,
         allowed=_permitted_rules(policy["allowed_tools"], settings),
         permission_mode=policy["permission_mode"],
         max_turns=min(policy["max_turns"] or settings.agent_max_turns, settings.agent_max_turns),
         instructions=folders.read_instructions(project.path),
         reports_activity=policy["report_activity"],
+        skills=describe_skills(read_skills(folders, project.path)) if "Read" in tools else "",
+        subagents=_permitted_subagents(policy.get("subagents", {}), tools),
     )
 
 
 def _permitted_rules(rules: Iterable[str], settings: Settings) -> tuple[str, ...]:
     return tuple(rule for rule in rules if rule_tool(rule) in settings.agent_tools)
+
+
+def _permitted_subagents(
+    subagents: Mapping[str, Mapping[str, Any]], tools: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
+    """Return the subagents with the tools that the agent itself has."""
+    return {
+        name: {**agent, "tools": [tool for tool in agent.get("tools", tools) if tool in tools]}
+        for name, agent in subagents.items()
+    }

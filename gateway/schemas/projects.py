@@ -22,6 +22,12 @@ _RULE = validate.Regexp(
 )
 
 
+MAX_SUBAGENTS = 20
+_SUBAGENT_NAME = validate.Regexp(
+    r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z", error="Expected a name of letters, digits, _ and -."
+)
+
+
 class StrictSchema(Schema):
     """An object in which unknown fields are errors."""
 
@@ -34,6 +40,22 @@ class StrictSchema(Schema):
 def rule_tool(rule: str) -> str:
     """Return the tool that a permission rule is about."""
     return rule.partition("(")[0]
+
+
+class SubagentSchema(StrictSchema):
+    """An agent that the agent of a project may start for a part of its work."""
+
+    description = Text(
+        required=True,
+        validate=validate.Length(min=1, max=2000),
+        metadata=about("Tells the model when to use it."),
+    )
+    prompt = Text(
+        required=True, validate=validate.Length(min=1, max=50_000), metadata=about("Its system prompt.")
+    )
+    tools = ListOf(
+        Text(validate=allowed(*BUILT_IN_TOOLS)), metadata=about("Default: all tools of the project.")
+    )
 
 
 class PolicySchema(StrictSchema):
@@ -52,6 +74,12 @@ class PolicySchema(StrictSchema):
     permission_mode = Text(validate=allowed(*PERMISSION_MODES))
     max_turns = Count(validate=at_least(1))
     report_activity = Flag(metadata=about("Report the use of tools as `reasoning_content`."))
+    subagents = fields.Dict(
+        keys=fields.String(validate=_SUBAGENT_NAME),
+        values=fields.Nested(SubagentSchema()),
+        validate=validate.Length(max=MAX_SUBAGENTS, error=f"Expected at most {MAX_SUBAGENTS} subagents."),
+        metadata=about("Subagents by name."),
+    )
 
     @pre_load
     def drop_nulls(self, data: Any, **kwargs: Any) -> Any:
@@ -71,6 +99,7 @@ class PolicySchema(StrictSchema):
             "permission_mode": data.get("permission_mode", "default"),
             "max_turns": data.get("max_turns"),
             "report_activity": data.get("report_activity", False),
+            **({"subagents": data["subagents"]} if data.get("subagents") else {}),
         }
 
 
@@ -88,6 +117,9 @@ def _check_policy(data: dict[str, Any]) -> None:
             if rule_tool(rule) not in data["tools"]:
                 problem = "The tool of this rule is not in 'tools'. Add it there, or remove the rule."
                 raise ValidationError({index: [problem]}, "allowed_tools")
+        for name, agent in (data.get("subagents") or {}).items():
+            if not set(agent.get("tools", ())) <= set(data["tools"]):
+                raise ValidationError({name: ["A subagent can only have tools of the project."]}, "subagents")
 
 
 class ProjectChangeSchema(StrictSchema):

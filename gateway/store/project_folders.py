@@ -145,6 +145,14 @@ class ProjectFolders:
         file.close()
         return written
 
+    def list_names(self, name: str, path: Sequence[str]) -> list[str]:
+        """Return the names in a folder of a project, sorted; [] if there is no such folder."""
+        try:
+            with store_errors(), _missing_as_not_found(path), self._folder(name, *path) as folder:
+                return sorted(entry.name for entry in os.scandir(folder))
+        except ProjectFileNotFound:
+            return []
+
     def walk_files(self, name: str) -> list[tuple[str, FileState]]:
         """Return the paths of all files of a project and their states. Blocks; call it in a thread."""
         return [

@@ -169,6 +169,37 @@ def test_agent_reads_only_the_instructions_of_its_own_project(
     assert not hook.exists()
 
 
+def test_agent_starts_a_subagent_with_the_model_of_the_request(agents: Gateway, standin: StandIn) -> None:
+    reviewer = {"description": "Reviews.", "prompt": "REVIEWER-PROMPT", "tools": ["Read"]}
+    files = {"a.txt": "x", ".claude/skills/greet/SKILL.md": "---\ndescription: Says hello.\n---\nSALVE"}
+    project = create_agent_project(
+        agents, "delegates", files, tools=["Read", "Write"], subagents={"reviewer": reviewer}
+    )
+    task = {"description": "d", "prompt": "SUBTASK", "subagent_type": "reviewer", "model": "opus"}
+    skill = {"file_path": ".claude/skills/greet/SKILL.md"}
+    standin.reply(tool_calls([("Agent", task), ("Read", skill)]), times=1)
+    standin.reply(
+        tool_calls([("Read", {"file_path": "a.txt"})]),
+        when=lambda body: "REVIEWER" in json.dumps(body["system"]),
+        times=1,
+    )
+    answer = agents.api.chat("Go", project_id=project).json()
+    first = standin.messages[0]
+    assert "`.claude/skills/greet/SKILL.md`: Says hello." in json.dumps(first.body["system"])
+    inner = [record for record in standin.messages if "REVIEWER-PROMPT" in json.dumps(record.body["system"])]
+    assert len(inner) == 2
+    assert {record.body["model"] for record in standin.messages} == {first.body["model"]}
+    assert [tool["name"] for tool in inner[0].body["tools"]] == ["Read"]
+    assert any("SALVE" in result for _, result in tool_results(standin.messages.last))
+    assert answer["usage"]["prompt_tokens"] > 4000  # both messages of the agent, and both of the subagent
+    listed = agents.api.get(f"/v1/projects/{project}/activity").json()["data"]
+    assert {(entry["tool"], entry["subagent"]) for entry in listed} == {
+        ("Agent", None),
+        ("Read", "reviewer"),
+        ("Read", None),
+    }
+
+
 # Permissions
 
 

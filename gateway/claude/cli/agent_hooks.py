@@ -7,6 +7,7 @@ For example, before the agent reads a file the CLI sends this control request, a
 
 from typing import Any
 
+from gateway.claude.cli.launch import START_SUBAGENT
 from gateway.claude.cli.protocol import CliControlRequest, ControlResponse, HookInput, SystemMessage
 from gateway.workspace import AgentAction, AgentWorkspace, Status
 
@@ -29,18 +30,29 @@ def hooks_request() -> dict[str, Any]:
 
 
 def answer_hook(request: CliControlRequest, workspace: AgentWorkspace) -> ControlResponse:
-    """Record the action that a hook reports, and let it go ahead."""
+    """Record the action that a hook reports, and let it go ahead.
+
+    Subagents get the model of the request, because the key may not be allowed to use another one.
+    """
     hook: HookInput = request["input"]
     status = _STATUSES.get(hook["hook_event_name"])
     if status is not None:
         workspace.record(_read_action(hook, status))
-    return {"subtype": "success", "response": {}}
+    arguments = hook.get("tool_input") or {}
+    if status == "started" and hook["tool_name"] == START_SUBAGENT and "model" in arguments:
+        changed = {name: value for name, value in arguments.items() if name != "model"}
+        return _success({"hookSpecificOutput": {"hookEventName": "PreToolUse", "updatedInput": changed}})
+    return _success({})
 
 
 def record_denial(message: SystemMessage, workspace: AgentWorkspace) -> None:
     """Record that the CLI has denied the use of a tool: no hook tells."""
     call_id, tool = message["tool_use_id"], message["tool_name"]
     workspace.record(AgentAction(call_id, tool, "denied", result=message.get("message")))
+
+
+def _success(response: dict[str, Any]) -> ControlResponse:
+    return {"subtype": "success", "response": response}
 
 
 def _read_action(hook: HookInput, status: Status) -> AgentAction:

@@ -106,6 +106,7 @@ class AgentAnswerReader(AnswerReader):
             record_denial(message, self._workspace)
 
     def _read_result(self, result: protocol.ResultMessage, events: list[Event]) -> None:
+        result = _with_subagents(result)
         if result.get("subtype") == "error_max_turns":
             self.is_cut = True
             completed = result.copy()
@@ -156,6 +157,26 @@ class AgentAnswerReader(AnswerReader):
 def _approval_request(request: protocol.CliControlRequest) -> ApprovalRequest:
     name = request["tool_name"]
     return ApprovalRequest(request["tool_use_id"], name, request["input"], kind=_KINDS.get(name, "tool"))
+
+
+def _with_subagents(result: protocol.ResultMessage) -> protocol.ResultMessage:
+    """Return the result with a usage that includes subagents."""
+    models = result.get("model_usage_since_last_result")
+    if not models:
+        return result
+    complete = result.copy()
+    complete["usage"] = {
+        "input_tokens": sum(usage.get("inputTokens", 0) for usage in models.values()),
+        "output_tokens": sum(usage.get("outputTokens", 0) for usage in models.values()),
+        "cache_read_input_tokens": sum(usage.get("cacheReadInputTokens", 0) for usage in models.values()),
+        "cache_creation_input_tokens": sum(
+            usage.get("cacheCreationInputTokens", 0) for usage in models.values()
+        ),
+        "output_tokens_details": {
+            "thinking_tokens": sum(usage.get("thinkingTokens", 0) for usage in models.values())
+        },
+    }
+    return complete
 
 
 def _describe_call(call: Block) -> str:

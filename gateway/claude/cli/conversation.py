@@ -48,6 +48,7 @@ from gateway.claude.cli.tools import (
 from gateway.claude.cli.tuning import Tuning
 from gateway.errors import TurnTimeout, UpstreamError
 from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, has_thinking
+from gateway.workspace import AgentWorkspace
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 BATCH_TIMEOUT_SECONDS = 300.0  # on a busy machine, a process with a low priority takes long to start
@@ -118,7 +119,9 @@ class Conversation:
             request["systemPrompt"] = [join_system_texts(turn.system)] if turn.system else []
         else:
             request["hooks"] = hooks_request()
-            if parts := _agent_system(self.workspace.instructions.strip(), turn.system):
+            if self.workspace.subagents:
+                request["agents"] = self.workspace.subagents
+            if parts := _agent_system(self.workspace, turn.system):
                 request["appendSystemPrompt"] = join_system_texts(parts)
         if turn.output_tool_schema is not None:
             request["jsonSchema"] = turn.output_tool_schema
@@ -328,10 +331,11 @@ class Conversation:
         return _rpc_response(rpc.get("id"), results.get(method, {}))
 
 
-def _agent_system(instructions: str, system: Sequence[str]) -> list[str]:
-    """Return the texts that follow Claude Code's own system text: the project's instructions and the client's text."""
+def _agent_system(workspace: AgentWorkspace, system: Sequence[str]) -> list[str]:
+    """Return the texts that follow Claude Code's own system text: from the project, and then the client's."""
+    instructions = workspace.instructions.strip()
     heading = [f"# Instructions of this project (CLAUDE.md)\n\n{instructions}"] if instructions else []
-    return [*heading, *system]
+    return [*heading, *([workspace.skills] if workspace.skills else []), *system]
 
 
 def join_system_texts(texts: Sequence[str]) -> str:

@@ -22,6 +22,9 @@ _ARGUMENTS = (
     "--setting-sources=",
     "--no-session-persistence",
 )
+#: The CLI's tool with which an agent starts another.
+START_SUBAGENT = "Agent"
+
 CHAT_ARGUMENTS = (*_ARGUMENTS, "--tools=", "--allowedTools=mcp__client")
 
 # Plugins of Claude Code that keep the CLI from adding to a conversation. See docs/design/driving-the-cli.md.
@@ -113,7 +116,7 @@ def agent_arguments(environment: Mapping[str, str], agent_workspace: AgentWorksp
     return (
         *_ARGUMENTS,
         "--restricted",
-        f"--tools={','.join(agent_workspace.tools)}",
+        f"--tools={','.join([*agent_workspace.tools, *([START_SUBAGENT] if agent_workspace.subagents else [])])}",
         f"--permission-mode={agent_workspace.permission_mode}",
         f"--max-turns={agent_workspace.max_turns}",
         *([f"--allowedTools={','.join(agent_workspace.allowed)}"] if agent_workspace.allowed else []),

@@ -140,8 +140,18 @@ class SystemMessage(TypedDict, total=False):
     retry_delay_ms: float  # api_retry
 
 
+class ModelUsage(TypedDict, total=False):
+    """The tokens of one model in the CLI's turn, subagents included."""
+
+    inputTokens: int
+    outputTokens: int
+    cacheReadInputTokens: int
+    cacheCreationInputTokens: int
+    thinkingTokens: int
+
+
 class ResultMessage(TypedDict, total=False):
-    """The end of the CLI's turn. `total_cost_usd` covers the whole life of the process."""
+    """The end of the CLI's turn. `total_cost_usd` covers the whole life of the process, `usage` no subagents."""
 
     type: Literal["result"]
     subtype: str
@@ -154,6 +164,7 @@ class ResultMessage(TypedDict, total=False):
     structured_output: Any
     total_cost_usd: float
     usage: ApiUsage
+    model_usage_since_last_result: dict[str, ModelUsage]
 
 
 class RateLimitFigures(TypedDict, total=False):
@@ -302,6 +313,7 @@ class InitializeRequest(TypedDict, total=False):
     sdkMcpServerConfigs: dict[str, Any]
     sdkMcpServerManifests: dict[str, Any]
     hooks: dict[str, Any]
+    agents: Mapping[str, Mapping[str, Any]]
 
 
 class SetThinkingRequest(TypedDict):

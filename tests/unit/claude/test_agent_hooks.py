@@ -3,7 +3,7 @@
 from typing import cast
 
 from gateway.claude.cli.agent_hooks import answer_hook, hooks_request, record_denial
-from gateway.claude.cli.protocol import HookInput, SystemMessage
+from gateway.claude.cli.protocol import CliControlRequest, HookInput, SystemMessage
 from gateway.workspace import AgentAction, AgentWorkspace
 
 CALL = {"tool_name": "Read", "tool_use_id": "toolu_1", "tool_input": {"file_path": "a"}}
@@ -47,3 +47,14 @@ def test_denial_is_recorded() -> None:
     }
     record_denial(denial, workspace)
     assert actions == [AgentAction("toolu_1", "Write", "denied", result="not granted")]
+
+
+def test_subagents_get_the_model_of_the_request() -> None:
+    hook = {"hook_event_name": "PreToolUse", "tool_name": "Agent", "tool_use_id": "t"}
+    given = {"prompt": "p", "model": "opus"}
+    request: CliControlRequest = {
+        "subtype": "hook_callback",
+        "input": cast(HookInput, {**hook, "tool_input": given}),
+    }
+    answer = answer_hook(request, AgentWorkspace("/p", ("Read",)))
+    assert answer["response"]["hookSpecificOutput"]["updatedInput"] == {"prompt": "p"}
