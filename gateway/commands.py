@@ -1,4 +1,4 @@
-"""The command line: `python -m gateway keys create|list|show|limit|revoke|rotate`, `usage` and `connect`.
+"""The command line: `python -m gateway keys create|list|show|limit|tools|revoke|rotate`, `usage` and `connect`.
 
 For example:
 
@@ -20,6 +20,7 @@ from gateway.client_recipes.catalog import BY_NAME, RECIPES
 from gateway.client_recipes.recipe import PATHS, fill_recipe
 from gateway.client_recipes.show import to_text
 from gateway.errors import GatewayError, KeyNotFound
+from gateway.hosted import HOSTED_NAMES
 from gateway.record import GROUPS, GroupBy
 from gateway.settings import SettingsError, load
 from gateway.store.database import Store
@@ -30,6 +31,7 @@ from gateway.store.usage import UsageFigures, UsageGroup, UsageTable, sum_figure
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
 USAGE_HEADINGS = ("REQUESTS", "FAILED", "CUT", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "COST")
 DEFAULT = "default"
+NONE = "none"
 
 
 class LimitValue(click.ParamType[float | str]):
@@ -103,6 +105,13 @@ def keys(ctx: click.Context) -> None:
 @click.option(
     "--project", "projects", multiple=True, help="Allow only this project. Repeat it for several projects."
 )
+@click.option(
+    "--hosted-tool",
+    "hosted_tools",
+    type=click.Choice([*HOSTED_NAMES, NONE]),
+    multiple=True,
+    help="Allow only this hosted tool, instead of HOSTED_TOOLS. Repeat it for several tools.",
+)
 @add_limit_options
 @click.pass_obj
 def create(
@@ -113,6 +122,7 @@ def create(
     days: float | None,
     models: Sequence[str],
     projects: Sequence[str],
+    hosted_tools: Sequence[str],
     **limits: float | str | None,
 ) -> None:
     """Create a key called NAME. It is printed once and cannot be shown again."""
@@ -123,6 +133,7 @@ def create(
         expires_at=expires_at,
         allowed_models=models or None,
         allowed_projects=projects or None,
+        hosted_tools=_parse_hosted_tools(hosted_tools) if hosted_tools else None,
         limits={name: value for name, value in _pick_given(limits).items() if value is not None},
     )
     _print_secret(key, secret)
@@ -148,6 +159,7 @@ def show(keys: Keys, key_id: str) -> None:
         ("Models:", _format_names(key.allowed_models)),
         ("Projects:", _format_names(key.allowed_projects)),
         ("Limits:", _format_limits(key)),
+        ("Hosted tools:", _format_hosted_tools(key)),
     ]
     click.echo(_format_table(rows))
 
@@ -160,6 +172,18 @@ def limit(keys: Keys, /, key_id: str, **limits: float | str | None) -> None:
     """Change the limits of one key. "default" restores the gateway's limit."""
     key = keys.set_limits(key_id, _pick_given(limits))
     click.echo(f"{key.id} ({key.name}): {_format_limits(key)}")
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.argument(
+    "names", metavar="TOOL...", type=click.Choice([*HOSTED_NAMES, NONE, DEFAULT]), nargs=-1, required=True
+)
+@click.pass_obj
+def tools(keys: Keys, key_id: str, names: Sequence[str]) -> None:
+    """Set the hosted tools of one key: their names, or "none". "default" restores HOSTED_TOOLS."""
+    key = keys.set_hosted_tools(key_id, None if DEFAULT in names else _parse_hosted_tools(names))
+    click.echo(f"{key.id} ({key.name}): {_format_hosted_tools(key)}")
 
 
 @keys.command()
@@ -272,6 +296,14 @@ def _pick_given(limits: Mapping[str, float | str | None]) -> dict[str, float | N
 
 def _format_limits(key: Key) -> str:
     return ", ".join(f"{name}={value}" for name, value in key.limits.items()) or "the gateway's limits"
+
+
+def _parse_hosted_tools(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name != NONE]
+
+
+def _format_hosted_tools(key: Key) -> str:
+    return "the gateway's" if key.hosted_tools is None else ", ".join(key.hosted_tools) or NONE
 
 
 def _format_time(moment: datetime | None) -> str:

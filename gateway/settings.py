@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, cast
 from dotenv import dotenv_values
 from environs import Env, EnvValidationError, validate
 
+from gateway.hosted import HOSTED_NAMES
+
 TITLE = "Claude Code gateway"
 VERSION = "1.0.0"
 # Tools of Claude Code that agent projects may use. Bash and the two Web tools reach beyond the project's folder.
@@ -54,6 +56,10 @@ def one_of(*values: str) -> Accepted:
 
 POSITIVE = Accepted("more than 0", validate.Range(min=0, min_inclusive=False))
 TOOLS = Accepted("list of tools", lambda text: validate.ContainsOnly(BUILT_IN_TOOLS)(split_list(text)))
+HOSTED = Accepted(
+    " and ".join(f"`{name}`" for name in HOSTED_NAMES),
+    lambda text: validate.ContainsOnly(HOSTED_NAMES)(split_list(text)),
+)
 PATTERNS = Accepted(
     "list of `PATTERN=MODEL`",
     validate.Regexp(r"[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$|$", error="Expected a list like gpt-*=haiku,o3*=opus."),
@@ -242,6 +248,14 @@ class Settings:
         30,
         "Days after which the [records of what agents did](projects.md#activity) are deleted.",
         at_least(1),
+    )
+
+    hosted_tools: tuple[str, ...] = setting(
+        (),
+        "Tools that run at Anthropic and that [all keys](hosted-tools.md#permission) may use. A key can have its "
+        "own rule.",
+        HOSTED,
+        section="Hosted tools",
     )
 
     log_level: str = setting("INFO", "Lowest level to log.", one_of(*LOG_LEVELS), section="Log and metrics")

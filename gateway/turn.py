@@ -151,7 +151,7 @@ class Turn:
     - `requested_model` is the name that the client sent (None: the configured default). A dialect leaves `model` None;
       the answering layer resolves the name once and sets it.
     - `system` holds parts of the system prompt, which the CLI joins with a blank line.
-    - `hosted_tools` run at the API. With `replays_hosted_calls`, the client sends their calls and results back.
+    - `hosted_tools` run at the API. With `drops_hosted_calls`, the client may not send their calls and results back.
     - `output_schema` is the JSON schema that the answer must follow, in the forms of `gateway.json_schema`.
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
@@ -171,7 +171,7 @@ class Turn:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     hosted_tools: tuple[HostedTool, ...] = ()
-    replays_hosted_calls: bool = False
+    drops_hosted_calls: bool = False
     output_schema: OutputSchema | None = None
     effort: str | None = None
     thinking: bool | None = None

@@ -83,7 +83,8 @@ def gateway(standin: StandIn, request: pytest.FixtureRequest) -> Gateway:
 
 @pytest.fixture(scope="session")
 def _shared_keeping_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
-    gateway = Gateway({**cli_environ, "MAX_PROCESSES": "10", "MAX_WARM_PROCESSES": "2"})
+    settings = {"MAX_PROCESSES": "10", "MAX_WARM_PROCESSES": "2", "HOSTED_TOOLS": "web_search,web_fetch"}
+    gateway = Gateway({**cli_environ, **settings})
     yield gateway
     gateway.close()
 
@@ -92,7 +93,10 @@ def _shared_keeping_gateway(cli_environ: dict[str, str]) -> Iterator[Gateway]:
 def keeping_gateway(
     _shared_keeping_gateway: Gateway, standin: StandIn, request: pytest.FixtureRequest
 ) -> Gateway:
-    """Return a shared gateway that parks conversations. Each test sends its own key, so none finds another's."""
+    """Return a shared gateway that parks conversations and allows hosted tools.
+
+    Each test sends its own key, so none finds another's conversations.
+    """
     owner = hashlib.sha256(request.node.name.encode()).hexdigest()
     _shared_keeping_gateway.api.headers["Authorization"] = f"Bearer {owner}"
     return _shared_keeping_gateway

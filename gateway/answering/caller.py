@@ -18,7 +18,8 @@ from gateway.store.keys import Key
 class Identity:
     """The API key of a caller. `allowed_models` and `allowed_projects` are None if the key may use all of them.
 
-    `limits` overrides the gateway's own limits by name (see Allowance).
+    `limits` overrides the gateway's own limits by name (see Allowance), and `hosted_tools`, unless it is None, the
+    setting HOSTED_TOOLS.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Identity:
     allowed_models: tuple[str, ...] | None = None
     allowed_projects: tuple[str, ...] | None = None
     limits: dict[str, Any] = field(default_factory=dict)
+    hosted_tools: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,13 @@ class Caller:
 def identity_of(key: Key) -> Identity:
     """Return the identity of a key in the database."""
     return Identity(
-        key.id, key.name, key.is_admin, key.allowed_models, key.allowed_projects, dict(key.limits)
+        key.id,
+        key.name,
+        key.is_admin,
+        key.allowed_models,
+        key.allowed_projects,
+        dict(key.limits),
+        key.hosted_tools,
     )
 
 

@@ -47,9 +47,9 @@ def require_policy_allowed(policy: Mapping[str, Any], settings: Settings) -> Non
 
 def _require_no_client_tools(turn: Turn) -> None:
     """Refuse a client's own tools: it could not tell them from the agent's tools in the answer."""
-    if turn.tools:
+    if turn.tools or turn.hosted_tools:
         raise UnsupportedParameter(
-            "Functions ('tools') cannot be used in a project whose policy is 'agent'.", param="tools"
+            "The client's 'tools' cannot be used in a project whose policy is 'agent'.", param="tools"
         )
     if turn.output_schema is not None:
         raise UnsupportedParameter(

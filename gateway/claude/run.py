@@ -329,7 +329,7 @@ class Run:
                 self._digests[-1],
                 reader.to_message(),
                 tool_schemas(self._turn),
-                with_hosted=self._turn.replays_hosted_calls,
+                with_hosted=not self._turn.drops_hosted_calls,
             )
             self._fleet.park(answered, conversation)
 

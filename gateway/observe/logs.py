@@ -116,6 +116,8 @@ def _answer_fields(record: Record) -> dict[str, Any]:
         "cache_write_tokens": usage.cache_write_tokens,
         "output_tokens": usage.output_tokens,
         "thinking_tokens": usage.thinking_tokens,
+        "web_searches": usage.web_searches or None,
+        "web_fetches": usage.web_fetches or None,
         "cost": usage.cost_usd,
         "is_estimated": record.is_estimated or None,
         "project_id": record.project_id,

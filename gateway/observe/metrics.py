@@ -137,6 +137,7 @@ class _AnswerMetrics:
         self._answers = count("answers", "Answers by model and outcome", "model", "outcome")
         self._errors = count("answer_errors", "Answers that failed or were cut, by error code", "code")
         self._tokens = count("tokens", "Tokens by model and kind", "model", "kind")
+        self._hosted = count("hosted_calls", "Calls of hosted tools by model and tool", "model", "tool")
         self._cost = count("cost_usd", "Cost in USD by model", "model")
         self._first = measure(
             "first_token_seconds", "Time from the request to the first output of its answer", FIRST_BUCKETS
@@ -155,6 +156,9 @@ class _AnswerMetrics:
         self._tokens.labels(model, "cache_read").inc(usage.cache_read_tokens)
         self._tokens.labels(model, "cache_write").inc(usage.cache_write_tokens)
         self._tokens.labels(model, "output").inc(usage.output_tokens)
+        if usage.web_searches or usage.web_fetches:
+            self._hosted.labels(model, "web_search").inc(usage.web_searches)
+            self._hosted.labels(model, "web_fetch").inc(usage.web_fetches)
         self._cost.labels(model).inc(usage.cost_usd or 0.0)
         if record.first_seconds is not None:
             self._first.labels(model).observe(record.first_seconds)

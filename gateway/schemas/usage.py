@@ -58,6 +58,8 @@ class FiguresSchema(AnswerSchema):
     cache_write_tokens = fields.Integer()
     output_tokens = fields.Integer(metadata=about("Includes thinking."))
     thinking_tokens = fields.Integer()
+    web_searches = fields.Integer(metadata=about("Searches by the hosted tool."))
+    web_fetches = fields.Integer(metadata=about("Pages that the hosted tool has fetched."))
     total_tokens = fields.Integer()
     cost = fields.Float(metadata=about("In USD."))
 

@@ -19,6 +19,7 @@ class Key:
     """A key without its secret. Times are in UTC.
 
     `allowed_models` and `allowed_projects` are None if all are allowed. `limits` has the names of Allowance.
+    `hosted_tools` is None if the gateway's own setting applies.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Key:
     allowed_models: tuple[str, ...] | None = None
     allowed_projects: tuple[str, ...] | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
+    hosted_tools: tuple[str, ...] | None = None
     total_requests: int = 0
     total_tokens: int = 0
     total_cost: float = 0.0
@@ -65,6 +67,7 @@ class Keys:
         allowed_models: Iterable[str] | None = None,
         allowed_projects: Iterable[str] | None = None,
         limits: Mapping[str, Any] | None = None,
+        hosted_tools: Iterable[str] | None = None,
     ) -> tuple[Key, str]:
         """Create a key. Return its record and its secret, which cannot be read again."""
         secret = key_secrets.generate_key()
@@ -78,6 +81,7 @@ class Keys:
             "allowed_models": _as_list(allowed_models),
             "allowed_projects": _as_list(allowed_projects),
             "limits": dict(limits or {}),
+            "hosted_tools": _as_list(hosted_tools),
         }
 
         def work(db: Any) -> Key:
@@ -125,6 +129,10 @@ class Keys:
             return _update(db, key_id, {"limits": known})
 
         return self._store.write(work)
+
+    def set_hosted_tools(self, key_id: str, names: Iterable[str] | None) -> Key:
+        """Let the key use these hosted tools; None restores the gateway's setting. Raise KeyNotFound."""
+        return self._store.write(lambda db: _update(db, key_id, {"hosted_tools": _as_list(names)}))
 
     def find(self, secret: str) -> Key | None:
         """Return the key with this secret; None if it is unknown, expired or revoked."""
@@ -176,6 +184,6 @@ def _update(db: Any, key_id: str, values: Mapping[str, Any]) -> Key:
 
 def _key(row: Any) -> Key:
     values = {name: getattr(row, name) for name in Key.__dataclass_fields__}
-    for name in ("allowed_models", "allowed_projects"):
+    for name in ("allowed_models", "allowed_projects", "hosted_tools"):
         values[name] = None if values[name] is None else tuple(values[name])
     return Key(**values)

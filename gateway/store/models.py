@@ -32,6 +32,7 @@ class ApiKey(Model):
     allowed_models = JsonField(null=True)
     allowed_projects = JsonField(null=True)
     limits = JsonField(default=dict)
+    hosted_tools = JsonField(null=True)
     total_requests = BigIntegerField(default=0)
     total_tokens = BigIntegerField(default=0)
     total_cost = DoubleField(default=0.0)
@@ -188,6 +189,8 @@ class UsageRow(Model):
     cache_write_tokens = BigIntegerField(default=0)
     output_tokens = BigIntegerField(default=0)
     thinking_tokens = BigIntegerField(default=0)
+    web_searches = BigIntegerField(default=0)
+    web_fetches = BigIntegerField(default=0)
     cost = DoubleField(default=0.0)
     is_estimated = BooleanField(default=False)
 

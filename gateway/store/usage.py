@@ -30,7 +30,15 @@ _COLUMNS: dict[str, Any] = {
     "model": UsageRow.model,
     "project": UsageRow.project_id,
 }
-_TOKENS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "thinking_tokens")
+_COUNTS = (
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "thinking_tokens",
+    "web_searches",
+    "web_fetches",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,8 @@ class UsageFigures:
     """Sums over answers.
 
     `requests` counts all answers, `failed` and `cut` (the client left) some of them. `input_tokens` excludes cached
-    tokens, and `output_tokens` includes thinking, as in the Messages API. `cost` is in USD.
+    tokens, and `output_tokens` includes thinking, as in the Messages API. `web_searches` and `web_fetches` count calls
+    of hosted tools. `cost` is in USD.
 
     >>> UsageFigures(input_tokens=3, cache_read_tokens=7, output_tokens=2).total_tokens
     12
@@ -52,6 +61,8 @@ class UsageFigures:
     cache_write_tokens: int = 0
     output_tokens: int = 0
     thinking_tokens: int = 0
+    web_searches: int = 0
+    web_fetches: int = 0
     cost: float = 0.0
 
     @property
@@ -132,7 +143,7 @@ def _sums() -> list[Any]:
         return fn.SUM(Case(None, [(UsageRow.outcome == outcome, 1)], 0))
 
     sums: dict[str, Any] = {"requests": fn.COUNT(UsageRow.id), "failed": count("failed"), "cut": count("cut")}
-    sums |= {name: fn.SUM(getattr(UsageRow, name)) for name in (*_TOKENS, "cost")}
+    sums |= {name: fn.SUM(getattr(UsageRow, name)) for name in (*_COUNTS, "cost")}
     return [value.alias(name) for name, value in sums.items()]
 
 
@@ -146,7 +157,7 @@ def _group(row: dict[str, Any], by: GroupBy) -> UsageGroup:
 
 def _row(record: Record) -> dict[str, Any]:
     row = {name: getattr(record, name) for name in UsageRow._meta.fields if hasattr(record, name)}
-    row |= {name: getattr(record.usage, name) for name in _TOKENS}
+    row |= {name: getattr(record.usage, name) for name in _COUNTS}
     return row | {
         "cost": record.usage.cost_usd or 0.0,
         "created_at": record.started_at,

@@ -40,6 +40,21 @@ def test_gateway_is_a_module() -> None:
 # Keys
 
 
+def test_hosted_tools_of_a_key_replace_the_setting(run: Run, keys: Keys) -> None:
+    run("keys", "create", "alice")
+    run("keys", "create", "bob", "--hosted-tool", "web_search")
+    run("keys", "create", "carol", "--hosted-tool", "none")
+    assert [key.hosted_tools for key in keys.list()] == [None, ("web_search",), ()]
+    alice = keys.list()[0].id
+    assert run("keys", "tools", alice, "web_search", "web_fetch").output.endswith(": web_search, web_fetch\n")
+    assert "Hosted tools:  web_search, web_fetch" in run("keys", "show", alice).output
+    run("keys", "tools", alice, "none")
+    assert keys.get(alice).hosted_tools == ()
+    run("keys", "tools", alice, "default")
+    assert keys.get(alice).hosted_tools is None
+    assert run("keys", "tools", alice, "telepathy").exit_code == 2
+
+
 def test_key_is_created_shown_rotated_and_revoked(run: Run, make_api: MakeApi, keys: Keys) -> None:
     api = make_api(require_auth=True, api_keys=("configured",))
     assert run("keys", "list").output == "There are no keys.\n"

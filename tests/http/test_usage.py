@@ -56,6 +56,8 @@ def test_usage_has_groups_totals_and_pagination(make_api: MakeApi, usage_table: 
         "cache_write_tokens": 300,
         "output_tokens": 4000,
         "thinking_tokens": 50,
+        "web_searches": 0,
+        "web_fetches": 0,
         "total_tokens": 4321,
         "cost": 0.25,
     }

@@ -30,6 +30,17 @@ from .replies import (
     tool_calls,
 )
 from .rules import rejection
+from .searches import (
+    Page,
+    cited,
+    fetch,
+    fetch_failed,
+    fetched,
+    found,
+    search,
+    search_failed,
+    searches,
+)
 from .server import StandIn
 from .signature import sign
 
@@ -38,18 +49,27 @@ __all__ = [
     "Ending",
     "Failure",
     "Model",
+    "Page",
     "Recorded",
     "Records",
     "Reply",
     "StandIn",
     "blocks",
+    "cited",
     "cut",
     "describe",
     "error",
+    "fetch",
+    "fetch_failed",
+    "fetched",
+    "found",
     "hang",
     "output",
     "raw",
     "rejection",
+    "search",
+    "search_failed",
+    "searches",
     "sign",
     "stream_error",
     "text",

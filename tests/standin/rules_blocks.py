@@ -10,6 +10,7 @@ from typing import Any
 from .models import Model
 from .prompt import Body
 from .rules_media import check_document, check_image
+from .searches import is_sealed
 from .signature import is_signed
 
 Block = dict[str, Any]
@@ -86,6 +87,23 @@ def _server_tool_use(where: str, block: Block) -> Iterator[str]:
         yield f"{where}.server_tool_use.id: String should match pattern '^{_SERVER_TOOL_ID.pattern}$'"
 
 
+def _text(where: str, block: Block) -> Iterator[str]:
+    yield from check_text(where, block)
+    for index, citation in enumerate(block.get("citations") or ()):
+        is_web = citation["type"] == "web_search_result_location"
+        if is_web and not is_sealed(citation["encrypted_index"], citation["url"], citation["cited_text"]):
+            yield f"{where}.text.citations.{index}: Invalid `encrypted_index` in citation"
+
+
+def _search_results(where: str, block: Block) -> Iterator[str]:
+    """Yield an error for results that the API has not written. No source has the error's text."""
+    for index, found in enumerate(block["content"] if isinstance(block["content"], list) else ()):
+        if not is_sealed(found["encrypted_content"], found["url"], found["title"]):
+            yield (
+                f"{where}.web_search_tool_result.content.{index}: Invalid `encrypted_content` in `web_search_result`"
+            )
+
+
 def _tool_result(where: str, block: Block) -> Iterator[str]:
     content = block.get("content")
     if not TOOL_ID.fullmatch(block["tool_use_id"]):
@@ -111,12 +129,13 @@ def _thought(where: str, block: Block) -> Iterator[str]:
 
 
 _CHECKS: dict[str, Callable[[str, Block], Iterator[str]]] = {
-    "text": check_text,
+    "text": _text,
     "image": check_image,
     "document": check_document,
     "search_result": _search_result,
     "tool_use": _tool_use,
     "server_tool_use": _server_tool_use,
+    "web_search_tool_result": _search_results,
     "tool_result": _tool_result,
     "thinking": _thought,
 }

@@ -190,7 +190,8 @@ def _prefill(turns: list[Turn], body: Body, model: Model) -> Iterator[str]:
     last = turns[-1]
     if last.role != "assistant":
         return
-    if not model.prefill_ok or thinks(body, model):
+    # An answer with hosted tools may have paused, and goes on then. Source: "Stop reasons", on `pause_turn`.
+    if not last.has_server_tools and (not model.prefill_ok or thinks(body, model)):
         yield f"This model does not support assistant message prefill. {_END_WITH_USER}"
     if any(text != text.rstrip() for text in list(texts([block for _, _, block in last.blocks]))[-1:]):
         yield "messages: final assistant content cannot end with trailing whitespace"

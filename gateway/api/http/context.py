@@ -4,6 +4,7 @@ Only this module reads `app.extensions` and `flask.g`, and each holds one typed 
 calls a view with nothing but the variables of its URL. Everything below the views gets what it needs as parameters.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, cast
@@ -15,6 +16,7 @@ from gateway.answering.batches.calls import ItemCall
 from gateway.answering.caller import Caller
 from gateway.answering.connection_memory import ConnectionMemory
 from gateway.answering.file_contents import files_of
+from gateway.answering.hosted_access import allowed_hosted_tools
 from gateway.answering.limits import Admission, ClientLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.services import Services
@@ -105,6 +107,11 @@ def get_caller() -> Caller:
 def get_files() -> FileReader:
     """Return the reader of the caller's files, for the dialects. Call it once per request."""
     return files_of(get_caller(), get_services())
+
+
+def get_hosted_tools() -> Collection[str]:
+    """Return the names of the hosted tools that the caller may use, for the dialects."""
+    return allowed_hosted_tools(get_caller(), get_services().settings)
 
 
 def start_answer(

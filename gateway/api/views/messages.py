@@ -16,7 +16,7 @@ from gateway.api.http.blueprints import (
     document_answer,
     document_errors,
 )
-from gateway.api.http.context import get_caller, get_files, get_services, start_answer
+from gateway.api.http.context import get_caller, get_files, get_hosted_tools, get_services, start_answer
 from gateway.api.http.streaming import note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.dialects.messages.answers import Collector, StreamEncoder
@@ -36,7 +36,7 @@ def create_message(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
     services, caller = get_services(), get_caller()
     thread = open_thread(body, caller, services)
-    parsed = parse_request(thread.body, _read_betas(), thread.held, get_files())
+    parsed = parse_request(thread.body, _read_betas(), thread.held, get_files(), get_hosted_tools())
     answer_id, shows = f"msg_{secrets.token_hex(16)}", parsed.shows_thinking
     reply = Collector(answer_id, shows_thinking=shows)
     started = start_answer(parsed.turn, stream=parsed.stream)
@@ -56,7 +56,7 @@ def create_message(body: dict[str, Any]) -> Response:
 )
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Estimate the tokens that a request would send: the sum of what Anthropic's counter returns for its parts."""
-    parsed = parse_request(body, _read_betas(), read_file=get_files())
+    parsed = parse_request(body, _read_betas(), read_file=get_files(), hosted_tools=get_hosted_tools())
     counted = count_turn_tokens(parsed.turn, get_caller(), get_services())
     headers = note_headers(parsed.ignored, parsed.repaired)
     return {"input_tokens": counted}, 200, headers | {ESTIMATED_HEADER: "true"}

@@ -102,11 +102,19 @@ class HostedAnswerReader(AnswerReader):
             super()._end_block(event, events)
 
     def _read_result(self, result: protocol.ResultMessage, events: list[Event]) -> None:
-        """Note a pause, and get ready for the rest of the answer."""
-        is_pause = result.get("stop_reason") == PAUSE and not result.get("is_error")
-        if not is_pause or self._pauses == MAX_PAUSES:
+        """Note a pause, and get ready for the rest of the answer.
+
+        The CLI reports an error for a complete message whose last block is not a text.
+        """
+        if self._stop_reason is not None and result.get("terminal_reason") == "completed":
+            result = result.copy()
+            result["is_error"] = False
+        if self._stop_reason != PAUSE or result.get("is_error") or self._pauses == MAX_PAUSES:
             super()._read_result(result, events)
-            return
+        else:
+            self._pause(result)
+
+    def _pause(self, result: protocol.ResultMessage) -> None:
         self._pauses += 1
         self._is_paused = True
         self._stop_reason = None

@@ -5,8 +5,8 @@ hosted tools, schema of the output tool and all messages. It is computed from a 
 changes by clients, for example trimmed or joined assistant text, reformatted JSON arguments, and arguments with the
 default of their schema: Claude Code fills those in when it sends a call back.
 
-The calls and results of hosted tools count only if the client sends them back. Other clients send only the texts, and
-still continue in the process that knows the results.
+The calls and results of hosted tools count, unless the client's API has no form for them. Such clients send only the
+texts, and still continue in the process that knows the results.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from gateway.lenient_json import dumps
 from gateway.turn import THINKING, Block, Message, Tool, Turn
 
 # Blocks of answers that are no work of hosted tools.
-_PLAIN = frozenset({"tool_use", *THINKING})
+_PLAIN = frozenset({"text", "tool_use", *THINKING})
 
 #: Schemas of arguments by the names of their tools.
 Schemas = Mapping[str, Mapping[str, Any]]
@@ -34,7 +34,7 @@ def digest_turn(turn: Turn) -> list[bytes]:
     digest = _digest(b"", setup)
     digests, schemas = [digest], tool_schemas(turn)
     for message in turn.messages:
-        digest = extend_digest(digest, message, schemas, with_hosted=turn.replays_hosted_calls)
+        digest = extend_digest(digest, message, schemas, with_hosted=not turn.drops_hosted_calls)
         digests.append(digest)
     return digests
 
@@ -44,10 +44,10 @@ def tool_schemas(turn: Turn) -> Schemas:
     return {tool.name: tool.input_schema for tool in turn.tools}
 
 
-def extend_digest(digest: bytes, message: Message, schemas: Schemas, *, with_hosted: bool = False) -> bytes:
+def extend_digest(digest: bytes, message: Message, schemas: Schemas, *, with_hosted: bool = True) -> bytes:
     """Return the digest after one more message. `tool_schemas` returns `schemas`.
 
-    `with_hosted` is `Turn.replays_hosted_calls`.
+    With `with_hosted`, the calls and results of hosted tools count.
     """
     if message.role == "assistant":
         canonical = _canonical_assistant(message, schemas)
@@ -83,13 +83,10 @@ def _canonical_assistant(message: Message, schemas: Schemas) -> dict[str, Any]:
 
 def _canonical_hosted(message: Message) -> list[Any]:
     """Return the blocks of hosted tools, and the citations of texts. Clients may leave out null values."""
-    blocks: list[Any] = []
-    for block in message.content:
-        if block["type"] == "text":
-            blocks += block.get("citations") or ()
-        elif block["type"] not in _PLAIN:
-            blocks.append(block)
-    return [_without_nulls(block) for block in blocks]
+    blocks = [block for block in message.content if block["type"] not in _PLAIN]
+    texts = [block for block in message.content if block["type"] == "text"]
+    citations = [citation for text in texts for citation in text.get("citations") or ()]
+    return [_without_nulls(part) for part in (*blocks, *citations)]
 
 
 def _without_nulls(value: Any) -> Any:

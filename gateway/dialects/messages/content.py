@@ -15,6 +15,7 @@ from gateway.dialects.common.content import (
     text_part,
 )
 from gateway.dialects.common.field_errors import unsupported_field
+from gateway.dialects.common.hosted_blocks import HOSTED_BLOCKS, arrange_hosted, cited_text
 from gateway.dialects.common.media import document_block, image_block
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.where import Where
@@ -25,7 +26,7 @@ def read_content(message: dict[str, Any], where: Where) -> list[ContentPart]:
     """Return the blocks of a user or assistant message. Raises UnsupportedParameter and InvalidRequest if it is new."""
     if message["role"] == "user":
         return read_parts(message.get("content"), where, _USER)
-    parts = read_parts(message.get("content"), where, _ASSISTANT)
+    parts = arrange_hosted(read_parts(message.get("content"), where, _ASSISTANT))
     has_spoken = any(part.block["type"] not in THINKING for part in parts)
     return parts if has_spoken else []  # the CLI drops messages that only think
 
@@ -72,7 +73,8 @@ _USER: Readers = {
     "tool_result": _result,
 }
 _ASSISTANT: Readers = {
-    "text": text_part,
+    **HOSTED_BLOCKS,
+    "text": cited_text,
     "tool_use": openai_messages.use_block,
     "thinking": _thinking,
     "redacted_thinking": _redacted_thinking,

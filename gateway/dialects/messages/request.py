@@ -5,7 +5,7 @@ little to translate. Parameters that the CLI cannot pass on are refused, or igno
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from gateway.dialects.common.conversation import (
     read_unknown_role,
 )
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
+from gateway.dialects.common.hosted_tools import read_hosted_tools
 from gateway.dialects.common.openai_parameters import unique_stops
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
@@ -85,19 +86,23 @@ class MessagesRequest:
 
 
 def parse_request(
-    body: dict[str, Any], betas: Container[str] = (), held: int = 0, read_file: FileReader | None = None
+    body: dict[str, Any],
+    betas: Container[str] = (),
+    held: int = 0,
+    read_file: FileReader | None = None,
+    hosted_tools: Collection[str] = (),
 ) -> MessagesRequest:
     """Translate a body that MessagesSchema or CountTokensSchema has loaded; `betas` come from its header.
 
     The first `held` messages were not sent with the request, but held by its thread.
-    `read_file` returns the client's files.
+    `read_file` returns the client's files, and `hosted_tools` names the hosted tools that it may use.
     Raises InvalidRequest, and UnsupportedParameter for parameters that would change the answer but cannot be honored;
     the message names the field.
     """
     for name, problem in _REFUSED.items():
         if body.get(name):
             raise unsupported_field(name, problem)
-    notes = Notes(read_file)
+    notes = Notes(read_file, hosted_tools)
     body = load_tools(adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0}))
     turn = _turn(body, notes, held, may_exceed=INTERLEAVED in betas)
     return MessagesRequest(
@@ -112,7 +117,7 @@ def parse_request(
 def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) -> Turn:
     system, messages = _read_conversation(body, notes, held)
     given = body.get("tools") or []
-    defined = read_tools(given, notes)
+    defined, hosted_tools = read_tools(given, notes), read_hosted_tools(given, notes)
     config = body.get("output_config") or {}
     thinking = body.get("thinking") or {}
     return Turn(
@@ -121,7 +126,8 @@ def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) ->
         system=system,
         sampling=_sampling(body),
         tools=defined,
-        tool_choice=read_choice(body.get("tool_choice") or {}, given, defined),
+        tool_choice=read_choice(body.get("tool_choice") or {}, given, defined, hosted_tools),
+        hosted_tools=hosted_tools,
         output_schema=_schema(body, config, notes),
         effort=_effort(body, config, notes, held),
         thinking=read_thinking(thinking) if thinking.get("type") else False,

@@ -1,8 +1,9 @@
 """Read the tools of a request, and how the model may use them.
 
-Tools that run at Anthropic are left out and named, because no request here can have them yet: a client that offers them
-beside its own tools works without them. Tools that the client runs itself, but whose definition only the API knows, are
-refused. https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference
+A request gets the tools that run at Anthropic if its key may use them (see `common.hosted_tools`). Otherwise they are
+left out and named: a client that offers them beside its own tools works without them. Tools that the client runs
+itself, but whose definition only the API knows, are refused.
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference
 """
 
 from collections.abc import Mapping
@@ -10,15 +11,16 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.hosted_tools import find_hosted_name, is_allowed, refuse_hosted
 from gateway.dialects.common.tool_definitions import merge_repeated, read_tool
 from gateway.dialects.common.where import Notes, Where
+from gateway.hosted import HostedTool
 from gateway.turn import Tool, ToolChoice
 
 _TOOL_SEARCH = "tool_search_tool_"
 _SERVER_TOOLS = (_TOOL_SEARCH, "web_search_", "web_fetch_", "code_execution_", "advisor_", "mcp_toolset")
 
 _CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any": "any", "none": "none"}
-_NOT_SERVED = "Tools that run at Anthropic are not supported."
 
 
 def read_tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
@@ -27,7 +29,8 @@ def read_tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
     for index, tool in enumerate(given):
         where = notes.at("tools").item(index)
         if is_server_tool(tool):
-            where.ignore()
+            if not is_allowed(tool, notes):
+                where.ignore()
             continue
         if tool.get("type") not in (None, "custom"):
             problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
@@ -44,17 +47,24 @@ def is_server_tool(tool: dict[str, Any]) -> bool:
     return str(tool.get("type")).startswith(_SERVER_TOOLS)
 
 
-def read_choice(wanted: dict[str, Any], given: list[dict[str, Any]], tools: tuple[Tool, ...]) -> ToolChoice:
-    """Return the choice among `tools`, which were read from `given`. Raises as `read_tools` does."""
+def read_choice(
+    wanted: dict[str, Any],
+    given: list[dict[str, Any]],
+    tools: tuple[Tool, ...],
+    hosted_tools: tuple[HostedTool, ...] = (),
+) -> ToolChoice:
+    """Return the choice among the tools, which were read from `given`. Raises as `read_tools` does."""
     kind = wanted.get("type", "auto")
     if kind not in (*_CHOICES, "tool"):
         raise invalid_field("tool_choice.type", "Expected 'auto', 'any', 'tool' or 'none'.")
-    name = wanted.get("name")
-    if kind == "tool" and any(is_server_tool(tool) and tool.get("name") == name for tool in given):
-        raise unsupported_field("tool_choice.name", f"{_NOT_SERVED} Choose another tool.")
-    if not tools:
+    name, parallel = wanted.get("name"), wanted.get("disable_parallel_tool_use") is not True
+    if kind == "tool" and name in [tool.name for tool in hosted_tools]:
+        return ToolChoice("tool", name, parallel, is_hosted=True)
+    for tool in given:
+        if kind == "tool" and is_server_tool(tool) and tool.get("name") == name:
+            raise refuse_hosted(find_hosted_name(tool), "tool_choice.name")
+    if not tools and not hosted_tools:
         return _choose_none(kind, given)
-    parallel = wanted.get("disable_parallel_tool_use") is not True
     if kind != "tool":
         return ToolChoice(_CHOICES[kind], parallel=parallel)
     if name not in [tool.name for tool in tools]:
@@ -66,7 +76,7 @@ def _choose_none(kind: str, given: list[dict[str, Any]]) -> ToolChoice:
     if kind not in ("any", "tool"):
         return ToolChoice()
     if given:
-        raise unsupported_field("tool_choice", f"{_NOT_SERVED} Send other tools, or remove this field.")
+        raise refuse_hosted(find_hosted_name(given[0]), "tool_choice")
     raise invalid_field(
         "tool_choice", "There are no tools to choose from. Send `tools`, or remove this field."
     )

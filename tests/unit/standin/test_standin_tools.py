@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.standin import Page
 from tests.support.recorded import Body, assistant, system, user
 from tests.support.rule_tables import Row, assert_ruled, rule_cases
 from tests.support.standin_client import (
@@ -28,7 +29,9 @@ from tests.support.standin_client import (
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 SCREEN = {"display_width_px": 800, "display_height_px": 600}
 SEARCHED = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
-RESULT = {"type": "web_search_result", "url": "https://x", "title": "X", "encrypted_content": "x"}
+RESULT = Page("https://x", "X").result()
+CITATION = Page("https://x", "X").citation("so")
+CITED = {"type": "text", "text": "so", "citations": [CITATION]}
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [RESULT]}
 SEARCH_RESULT = {"type": "search_result", "source": "x", "title": "X", "content": [text_part("x")]}
 REFERENCE = {"type": "tool_reference", "tool_name": "look"}
@@ -336,6 +339,18 @@ TOOL_ROUNDS: list[Row] = [
 # Tools that run at Anthropic: a call and its result are blocks of one assistant message.
 SERVER_TOOLS: list[Row] = [
     (request(messages=_history(SEARCHED, FOUND, text_part("so"))), None),
+    (request(messages=_history(SEARCHED, FOUND, CITED)), None),
+    (
+        request(messages=_history(SEARCHED, {**FOUND, "content": [{**RESULT, "title": "Y"}]})),
+        "`encrypted_content`",
+    ),
+    (request(messages=_history({**CITED, "text": "so"})), None),
+    (
+        request(messages=_history({**CITED, "citations": [{**CITATION, "cited_text": "no"}]})),
+        "`encrypted_index`",
+    ),
+    # An answer that has paused goes on without a new message.
+    (request(messages=[user("go"), assistant([SEARCHED, FOUND])]), None),
     (request(messages=_history(FOUND)), "unexpected `tool_use_id` found in `web_search_tool_result` blocks"),
     (
         request(messages=_history(FOUND)),

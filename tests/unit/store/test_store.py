@@ -130,6 +130,7 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
         "create": lambda: keys.create("x"),
         "list": keys.list,
         "get": lambda: keys.get(key_id),
+        "set_hosted_tools": lambda: keys.set_hosted_tools(key_id, ["web_search"]),
         "set_limits": lambda: keys.set_limits(key_id, {"tokens_per_day": 5}),
         "revoke": lambda: keys.revoke(key_id),
         "rotate": lambda: keys.rotate(key_id),

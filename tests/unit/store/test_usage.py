@@ -48,9 +48,17 @@ def test_sums_have_one_figure_per_kind_of_token(usage: UsageTable) -> None:
     usage.add_records(
         [answer(), answer(outcome="failed", error="timeout"), answer(outcome="cut", usage=Usage())]
     )
-    figures = UsageFigures(3, 1, 1, 2, 40, 600, 8000, 100, 0.5)
+    figures = UsageFigures(3, 1, 1, 2, 40, 600, 8000, 100, cost=0.5)
     assert figures_by_name(usage, "day") == {"2026-05-04": figures}
     assert figures.total_tokens == 8642
+
+
+def test_calls_of_hosted_tools_are_summed(usage: UsageTable) -> None:
+    usage.add_records(
+        [answer(usage=Usage(web_searches=3)), answer(usage=Usage(web_searches=1, web_fetches=2))]
+    )
+    [figures] = figures_by_name(usage, "day").values()
+    assert (figures.web_searches, figures.web_fetches) == (4, 2)
 
 
 def test_answers_are_grouped_by_key_model_or_project(usage: UsageTable) -> None:
