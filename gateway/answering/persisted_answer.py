@@ -77,7 +77,8 @@ class PersistedAnswer:
         self._keeper = keeper
         self._on_end = on_end
         self._request = request
-        self._collector = ChoiceCollector(ToolCallFormat(request.tool_call_format.deprecated))
+        call_format = ToolCallFormat(request.tool_call_format.deprecated)
+        self._collector = ChoiceCollector(call_format, cites=bool(request.turn.hosted_tools))
         self._started = Started("")
         self._usages: list[Usage] = []
         self._opening = RLock()

@@ -9,7 +9,7 @@ For example, a turn runs like this:
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -51,10 +51,16 @@ class SessionTurns:
         self._running: dict[str, PersistedAnswer] = {}
 
     @contextmanager
-    def claim(self, body: Body, caller: Caller, read_file: FileReader | None = None) -> Iterator[ClaimedTurn]:
+    def claim(
+        self,
+        body: Body,
+        caller: Caller,
+        read_file: FileReader | None = None,
+        hosted_tools: Collection[str] = (),
+    ) -> Iterator[ClaimedTurn]:
         """Claim the session that a chat body names, or a new one. The claim is released if the block raises.
 
-        `read_file` returns the caller's files.
+        `read_file` returns the caller's files, and `hosted_tools` names the hosted tools that the caller may use.
         Raises SessionNotFound, SessionBusy, ProjectNotFound and InvalidRequest.
         """
         project = self._find_project(body.get("project_id"), caller)
@@ -63,7 +69,9 @@ class SessionTurns:
         is_claimed = found is not None
         session = found or self._new_session(body, caller)
         try:
-            claimed = self._prepare(turn_id, session, is_claimed, body, project, caller, read_file)
+            claimed = self._prepare(
+                turn_id, session, is_claimed, body, project, caller, read_file, hosted_tools
+            )
             if body.get("session_id") and not is_claimed:
                 claimed.plain.notes.ignore("session_id")
             yield claimed
@@ -143,8 +151,9 @@ class SessionTurns:
         project: ProjectRecord | None,
         caller: Caller,
         read_file: FileReader | None,
+        hosted_tools: Collection[str],
     ) -> ClaimedTurn:
-        plain = cursor.as_chat(with_defaults(body, session), read_file)
+        plain = cursor.as_chat(with_defaults(body, session), read_file, hosted_tools)
         claimed = ClaimedTurn(
             turn_id, session, is_claimed, plain, project or self._find_project(session.project_id, caller)
         )

@@ -9,6 +9,7 @@ from marshmallow import ValidationError
 
 from gateway.answering.caller import Caller
 from gateway.answering.file_contents import files_of
+from gateway.answering.hosted_access import allowed_hosted_tools
 from gateway.answering.model_access import resolve_model
 from gateway.answering.project_access import find_project
 from gateway.answering.services import Services
@@ -44,7 +45,8 @@ def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[
     with _collect(errors):
         body, stored = _add_session(body, caller, services)
     with _collect(errors):
-        plain = cursor.as_chat(body, files_of(caller, services))
+        allowed = allowed_hosted_tools(caller, services.settings)
+        plain = cursor.as_chat(body, files_of(caller, services), allowed)
         history = replay.continue_conversation(stored, plain.messages).history if stored else ()
         errors += chat.find_errors(plain, history)
         ignored += plain.notes.ignored

@@ -10,7 +10,7 @@ from gateway import errors
 from gateway.answering.validation import validate_chat_body
 from gateway.api.http.blueprints import ANSWER_ERRORS, Blueprint, document_answer, document_errors
 from gateway.api.http.bodies import read_body
-from gateway.api.http.context import get_caller, get_files, get_services, start_answer
+from gateway.api.http.context import get_caller, get_files, get_hosted_tools, get_services, start_answer
 from gateway.api.http.streaming import send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.dialects.chat.answers import FIELD_NAMES, Collector, StreamEncoder
@@ -49,16 +49,22 @@ ANY_BODY = {
 def create_chat_completion(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
     session_turns = get_services().session_turns
-    with translated_errors(FIELD_NAMES), session_turns.claim(body, get_caller(), get_files()) as claimed:
+    with (
+        translated_errors(FIELD_NAMES),
+        session_turns.claim(body, get_caller(), get_files(), get_hosted_tools()) as claimed,
+    ):
         parsed = parse_plain_body(claimed.plain, claimed.history)
         metered = start_answer(parsed.turn, n=parsed.n, stream=parsed.stream, project=claimed.project)
         answer = session_turns.persist(metered, claimed, parsed)
+    cites = bool(parsed.turn.hosted_tools)
     answer_id, created = f"chatcmpl-{secrets.token_hex(16)}", int(time.time())
     if parsed.stream:
-        encoder = StreamEncoder(answer_id, created, parsed.include_usage, parsed.n, parsed.tool_call_format)
+        encoder = StreamEncoder(
+            answer_id, created, parsed.include_usage, parsed.n, parsed.tool_call_format, cites=cites
+        )
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
     ids = {"session_id": answer.record.session_id, "project_id": answer.record.project_id}
-    collector = Collector(answer_id, created, parsed.n, parsed.tool_call_format, ids)
+    collector = Collector(answer_id, created, parsed.n, parsed.tool_call_format, ids, cites=cites)
     return send_answer(answer, collector, parsed.ignored, parsed.repaired)
 
 

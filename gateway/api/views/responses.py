@@ -21,7 +21,14 @@ from gateway.api.http.blueprints import (
     document_answer,
     document_errors,
 )
-from gateway.api.http.context import find_memory, get_caller, get_files, get_services, start_answer
+from gateway.api.http.context import (
+    find_memory,
+    get_caller,
+    get_files,
+    get_hosted_tools,
+    get_services,
+    start_answer,
+)
 from gateway.api.http.streaming import STREAM_HEADERS, json_response, note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
 from gateway.dialects.common.field_errors import invalid_field
@@ -89,7 +96,7 @@ def count_input_tokens(body: Body) -> tuple[Body, int, dict[str, str]]:
     services, caller = get_services(), get_caller()
     given = stored_responses.find_input_items(body, caller, services)
     earlier = conversations.find_context(body, caller, services).items
-    parsed = parse_request(body, given, earlier, get_files())
+    parsed = parse_request(body, given, earlier, get_files(), get_hosted_tools())
     counted = count_tokens(parsed.turn, caller, services)
     return {"object": "response.input_tokens", "input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}
 
@@ -171,7 +178,8 @@ def _parse(body: Body, given: list[Item], earlier: Sequence[Item], *, prepares: 
     """Translate the request. A preparation needs no question: Codex sends only its tools."""
     if asks_to_compact(given):
         return parse_compaction(body, given, earlier, get_files())
-    return parse_request(body, [*given, _QUESTION] if prepares else given, earlier, get_files())
+    asked = [*given, _QUESTION] if prepares else given
+    return parse_request(body, asked, earlier, get_files(), get_hosted_tools())
 
 
 def _prepare_response(parsed: ResponsesRequest, echoed: Body, on_end: OnEnd) -> Response:

@@ -11,6 +11,8 @@ from gateway import hosted, turn
 from gateway.dialects.common import openai_answers, sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
+from gateway.dialects.common.hosted_blocks import SEALED
+from gateway.dialects.common.hosted_record import HostedRecord
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
@@ -32,11 +34,20 @@ def finish_reason(stop_reason: str, call_format: ToolCallFormat = _DEFAULT_FORMA
     return openai_answers.finish_reason(stop_reason)
 
 
+def annotations(record: HostedRecord | None) -> list[dict[str, Any]]:
+    """Return the citations of an answer in chat's form."""
+    return [] if record is None else [_annotation(*citation) for citation in record.citations]
+
+
+def _annotation(source: Mapping[str, Any], start: int, end: int) -> dict[str, Any]:
+    return {"type": "url_citation", "url_citation": openai_answers.url_citation(source, start, end)}
+
+
 class StreamEncoder:
     """Encode one answer, or `n` merged ones, as a stream of chunks.
 
     `created` is in Unix seconds. All chunks name the model of the first `Started`. The summed usage and `[DONE]`
-    follow the `Done` of the last choice.
+    follow the `Done` of the last choice. With `cites`, the answer may cite the results of hosted tools.
     """
 
     field_names = FIELD_NAMES
@@ -48,7 +59,10 @@ class StreamEncoder:
         include_usage: bool = False,
         n: int = 1,
         call_format: ToolCallFormat = _DEFAULT_FORMAT,
+        *,
+        cites: bool = False,
     ) -> None:
+        self._cites = cites
         self._common = {"id": answer_id, "object": CHUNK, "created": created, "model": ""}
         self._include_usage = include_usage
         self._format = call_format
@@ -66,7 +80,9 @@ class StreamEncoder:
     def _set_model(self, model: str, n: int) -> None:
         self._common["model"] = model
         self._head = sse.DATA + dumps(self._common)[:-1] + b',"choices":['
-        self._choices = [_ChoiceEncoder(index, self._head, self._format) for index in range(n)]
+        self._choices = [
+            _ChoiceEncoder(index, self._head, self._format, cites=self._cites) for index in range(n)
+        ]
 
     def _encode(self, event: turn.Event, index: int) -> bytes:
         if isinstance(event, turn.Started) and not self._common["model"]:
@@ -93,8 +109,9 @@ class _ChoiceEncoder:
     The bytes that all its chunks share are built once, here: it is the hot path of a stream.
     """
 
-    def __init__(self, index: int, head: bytes, call_format: ToolCallFormat) -> None:
+    def __init__(self, index: int, head: bytes, call_format: ToolCallFormat, *, cites: bool) -> None:
         self._format = call_format
+        self._hosted: HostedRecord | None = None
         self._has_begun = False
         self._open_call: turn.ToolCall | None = None
         self._pending_arguments: list[str] | None = None
@@ -115,8 +132,11 @@ class _ChoiceEncoder:
             turn.Retracted: self._retracted,
             turn.Idle: self._idle,
             turn.Done: self._done,
-            **dict.fromkeys(get_args(hosted.HostedEvent), lambda event: b""),
         }
+        if cites:
+            self._hosted = HostedRecord()
+            recorded = (turn.Text, *get_args(hosted.HostedEvent))
+            self._writers |= dict.fromkeys(recorded, self._record)
 
     def encode(self, event: turn.Event) -> bytes:
         """Return the chunks for an event; b"" for no chunk."""
@@ -130,6 +150,16 @@ class _ChoiceEncoder:
 
     def _text(self, event: turn.Text) -> bytes:
         return self._before_text + dumps(event.text) + self._after_delta
+
+    def _record(self, event: turn.Event) -> bytes:
+        if self._hosted is not None:
+            self._hosted.add(event)
+        return self._text(event) if isinstance(event, turn.Text) else b""
+
+    def _annotations(self) -> bytes:
+        """Return all annotations in one chunk: OpenAI's SDK cannot add up several."""
+        found = annotations(self._hosted)
+        return self._delta + b'"annotations":' + dumps(found) + self._after_delta if found else b""
 
     def _thinking(self, event: turn.Thinking) -> bytes:
         return self._before_thinking + dumps(event.text) + self._after_delta
@@ -186,7 +216,7 @@ class _ChoiceEncoder:
     def _done(self, event: turn.Done) -> bytes:
         reason = dumps(finish_reason(event.stop_reason, self._format))
         finish = self._before + b'{},"logprobs":null,"finish_reason":' + reason + b"}]}" + sse.END
-        return self._end_call() + finish
+        return self._end_call() + self._annotations() + finish
 
 
 class Collector:
@@ -201,9 +231,11 @@ class Collector:
         n: int = 1,
         call_format: ToolCallFormat = _DEFAULT_FORMAT,
         extra: Mapping[str, Any] | None = None,
+        *,
+        cites: bool = False,
     ) -> None:
         self._common = {"id": answer_id, "object": "chat.completion", "created": created, "model": ""}
-        self._choices = [ChoiceCollector(call_format) for _ in range(n)]
+        self._choices = [ChoiceCollector(call_format, cites=cites) for _ in range(n)]
         self._extra = extra or {}
 
     def add(self, batch: Iterable[turn.Event], index: int = 0) -> None:
@@ -227,9 +259,13 @@ class Collector:
 
 
 class ChoiceCollector:
-    """Collect the events of one choice. `done` is its last event, None until it has come."""
+    """Collect the events of one choice. `done` is its last event, None until it has come.
 
-    def __init__(self, call_format: ToolCallFormat = _DEFAULT_FORMAT) -> None:
+    With `cites`, the answer may cite the results of hosted tools.
+    """
+
+    def __init__(self, call_format: ToolCallFormat = _DEFAULT_FORMAT, *, cites: bool = False) -> None:
+        self._hosted = HostedRecord() if cites else None
         self.done: turn.Done | None = None
         self._format = call_format
         self._refusal: str | None = None
@@ -240,6 +276,8 @@ class ChoiceCollector:
 
     def add(self, event: turn.Event) -> None:
         """Add an event; `Started` and `Idle` change nothing."""
+        if self._hosted is not None:
+            self._hosted.add(event)
         if isinstance(event, turn.Text):
             self._text.append(event.text)
         elif isinstance(event, turn.Retracted):
@@ -276,7 +314,12 @@ class ChoiceCollector:
         if self._calls:
             message["content"] = message["content"] or None
             message |= self._tool_calls()
-        return message
+        return message | self._hosted_fields()
+
+    def _hosted_fields(self) -> dict[str, Any]:
+        """Return the annotations, and the sealed blocks for the next request."""
+        sealed = self._hosted.seal() if self._hosted is not None else None
+        return {} if sealed is None else {"annotations": annotations(self._hosted), SEALED: sealed}
 
     def _tool_calls(self) -> dict[str, Any]:
         calls = [{"id": call.id, **self._format_call(call)} for call in self._calls.values()]

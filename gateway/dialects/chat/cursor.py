@@ -7,6 +7,7 @@ Seen in https://github.com/BerriAI/litellm/pull/34029, https://github.com/icebea
 https://github.com/router-for-me/CLIProxyAPI/issues/3805
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,12 +51,14 @@ class PlainBody:
         return messages
 
 
-def as_chat(body: Body, read_file: FileReader | None = None) -> PlainBody:
-    """Return `body` in chat's shape; a plain chat body is left unchanged. `read_file` returns the client's files.
+def as_chat(body: Body, read_file: FileReader | None = None, hosted_tools: Collection[str] = ()) -> PlainBody:
+    """Return `body` in chat's shape; a plain chat body is left unchanged.
+
+    `read_file` returns the client's files, and `hosted_tools` names the hosted tools that it may use.
 
     Raises InvalidRequest.
     """
-    plain, notes = dict(body), Notes(read_file)
+    plain, notes = dict(body), Notes(read_file, hosted_tools)
     messages_field = _move_messages(plain, notes)
     forms = find_forms(plain.get("tools") or ())
     custom_tools = {name: form for name, form in forms.items() if form.is_custom}

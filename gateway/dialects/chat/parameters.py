@@ -10,7 +10,7 @@ from gateway.dialects.common.parameters import AsksNothing, Policy, never
 _HONORED = frozenset({
     "messages", "model", "system_prompt", "stream", "stream_options", "n", "temperature", "top_p", "max_tokens",
     "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
-    "response_format", "reasoning_effort", "reasoning", "thinking", "session_id", "project_id",
+    "response_format", "reasoning_effort", "reasoning", "thinking", "session_id", "project_id", "web_search_options",
 })  # fmt: skip
 
 # Each refused parameter, with a predicate for the values that ask for nothing.
@@ -19,7 +19,6 @@ _REFUSED: dict[str, AsksNothing] = {
     "audio": never,
     "logprobs": not_,
     "top_logprobs": not_,
-    "web_search_options": never,
 }
 
 # Values of ignored parameters that ask for nothing.

@@ -7,12 +7,14 @@ from functools import partial
 from gateway.dialects.chat import parameters
 from gateway.dialects.chat.cursor import PlainBody, as_chat
 from gateway.dialects.common import conversation, tools
+from gateway.dialects.common.hosted_tools import WEB_SEARCH, read_web_search
 from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.openai_parameters import read_sampling
 from gateway.dialects.common.output_schema import read_output_format
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import InvalidRequest
+from gateway.hosted import HostedTool
 from gateway.json_schema import OutputSchema
 from gateway.repairs import Repair
 from gateway.turn import Turn
@@ -65,7 +67,7 @@ def find_errors(plain: PlainBody, history: Sequence[Body] = ()) -> Iterator[Inva
     body = plain.body
     checks: list[Callable[[], object]] = [
         *(partial(parameters.refuse_unsupported, {name: value}) for name, value in body.items()),
-        partial(tools.read_tools, body, plain.notes),
+        partial(_read_tools, plain),
         partial(read_reasoning, body, plain.notes),
         partial(_read_output_format, plain),
     ]
@@ -85,7 +87,8 @@ def _call_format(plain: PlainBody) -> ToolCallFormat:
 
 def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
     body = plain.body
-    defined, choice = tools.read_tools(body, plain.notes)
+    hosted_tools = _read_hosted(plain)
+    defined, choice = tools.read_tools(body, plain.notes, hosted_tools=hosted_tools)
     system, messages = conversation.read_conversation(
         plain.messages,
         plain.notes,
@@ -103,11 +106,29 @@ def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
         sampling=sampling,
         tools=defined,
         tool_choice=choice,
+        hosted_tools=hosted_tools,
+        drops_hosted_calls=bool(hosted_tools),
         output_schema=_read_output_format(plain),
         effort=effort,
         thinking=thinking,
         thinking_budget=cut_budget(budget, sampling.max_tokens, plain.notes.at("thinking.budget_tokens")),
     )
+
+
+def _read_tools(plain: PlainBody) -> object:
+    return tools.read_tools(plain.body, plain.notes, hosted_tools=_read_hosted(plain))
+
+
+def _read_hosted(plain: PlainBody) -> tuple[HostedTool, ...]:
+    """Return the hosted tools in `tools` and the search that `web_search_options` ask for."""
+    found = tools.read_hosted(plain.body, plain.notes)
+    options, where = plain.body.get("web_search_options"), plain.notes.at("web_search_options")
+    if options is None:
+        return found
+    if WEB_SEARCH not in plain.notes.hosted_tools:
+        where.ignore()
+        return found
+    return (*(tool for tool in found if tool.name != WEB_SEARCH), read_web_search(options, where))
 
 
 def _read_output_format(plain: PlainBody) -> OutputSchema | None:

@@ -51,7 +51,7 @@ _ITEM_TYPES = ("function_call", "function_call_output")
 _HONORED = frozenset({
     "role", "content", "tool_calls", "tool_call_id", "tool_name", "function_call", "refusal", "audio",
     "is_error", "id", "type", "status", "object", "created", "created_at", "timestamp", "model",
-    "stop_reason", "stop_sequence", "usage", "annotations", "cache_control", "phase",
+    "stop_reason", "stop_sequence", "usage", "annotations", "cache_control", "phase", "encrypted_content",
 })  # fmt: skip
 _HONORED_IN_ROLE = {"user": ("name", "images"), "tool": ("name",), "function": ("name",)}
 

@@ -12,10 +12,10 @@ opaque text beside the fields that these APIs know. It holds nothing but the cli
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from gateway.dialects.common.content import ContentPart, Readers, text_block
+from gateway.dialects.common.content import ContentPart, Readers, read_parts, text_block
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.text import read_string, repair_json
 from gateway.dialects.common.unreadable import describe
@@ -37,6 +37,7 @@ _RESULTS = (
     "bash_code_execution_tool_result",
     "text_editor_code_execution_tool_result",
 )
+_SEALABLE = frozenset({"text", CALL, *_RESULTS})
 _CALL_ID = re.compile(r"srvtoolu_[a-zA-Z0-9_]+")
 
 
@@ -45,15 +46,28 @@ def seal_blocks(blocks: Sequence[Block]) -> str:
     return PREFIX + base64.b64encode(dumps(blocks)).decode()
 
 
-def open_blocks(sealed: Any) -> list[Any]:
-    """Return the blocks in a sealed text; none if it was sealed elsewhere."""
+def open_blocks(sealed: Any) -> list[Block]:
+    """Return the blocks in a sealed text; none if it was sealed elsewhere. Clients may have sealed others."""
     if not isinstance(sealed, str) or not sealed.startswith(PREFIX):
         return []
     try:
         blocks = loads(base64.b64decode(sealed.removeprefix(PREFIX), validate=True))
     except (binascii.Error, ValueError):
         return []
-    return blocks if isinstance(blocks, list) else []
+    blocks = blocks if isinstance(blocks, list) else []
+    return [block for block in blocks if isinstance(block, dict) and block.get("type") in _SEALABLE]
+
+
+def restore_blocks(sealed: Any, found: list[ContentPart], where: Where) -> list[ContentPart]:
+    """Return the sealed blocks of an answer in place of its texts, unless the client has changed these."""
+    blocks = open_blocks(sealed)
+    if not blocks or _joined(blocks) != _joined(part.block for part in found):
+        return found
+    return arrange_hosted(read_parts(blocks, where, {**HOSTED_BLOCKS, "text": cited_text}))
+
+
+def _joined(blocks: Iterable[Block]) -> str:
+    return "".join(str(block.get("text")) for block in blocks if block["type"] == "text").strip()
 
 
 def cited_text(part: dict[str, Any], where: Where) -> Block | None:
@@ -70,23 +84,21 @@ def arrange_hosted(parts: list[ContentPart]) -> list[ContentPart]:
     """Return the parts of an answer in which calls without results, and results without calls, have become text."""
     if not any(_is_hosted(part.block) for part in parts):
         return parts
-    waits = any(part.block["type"] == "tool_use" for part in parts)
-    calls = {part.block["id"] for part in parts if part.block["type"] == CALL}
-    results = {part.block.get("tool_use_id") for part in parts if _is_result(part.block)}
-    open_calls: set[Any] = set()
-    arranged = []
-    for part in parts:
+    whole: set[int] = set()
+    open_calls: dict[str, int] = {}
+    for index, part in enumerate(parts):
         if part.block["type"] == CALL:
-            # A call may wait for the results of the client's own tools.
-            is_whole = part.block["id"] in results or waits
-            open_calls.add(part.block["id"])
-        elif _is_result(part.block):
-            is_whole = part.block["tool_use_id"] in open_calls & calls
-            open_calls.discard(part.block["tool_use_id"])
-        else:
-            is_whole = True
-        arranged.append(part if is_whole else _as_text(part))
-    return arranged
+            open_calls[part.block["id"]] = index
+        elif _is_result(part.block) and part.block["tool_use_id"] in open_calls:
+            whole |= {index, open_calls.pop(part.block["tool_use_id"])}
+    if any(
+        part.block["type"] == "tool_use" for part in parts
+    ):  # calls wait for the results of the client's tools
+        whole |= {*open_calls.values()}
+    return [
+        _as_text(part) if _is_hosted(part.block) and index not in whole else part
+        for index, part in enumerate(parts)
+    ]
 
 
 def _call(part: dict[str, Any], where: Where) -> Block:

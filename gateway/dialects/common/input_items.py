@@ -3,7 +3,7 @@
 The Responses dialect reads it, and so does chat, because Cursor posts such bodies to `/v1/chat/completions`. The result
 is the input of `conversation`: chat messages, plus `function_call` and `function_call_output` items, for which chat has
 no message. Calls that the client runs, such as `local_shell_call`, become function calls. Items about the work of a
-server, such as `web_search_call`, become text, and items that only the server can read are left out. Items that change
+server, such as `file_search_call`, become text, and items that only the server can read are left out. Items that change
 the request itself, such as `additional_tools`, are no messages; `responses.item_settings` reads them.
 https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
 
@@ -18,6 +18,7 @@ from gateway.approvals import Decision, name_call
 from gateway.dialects.common.compaction import read_summary
 from gateway.dialects.common.conversation import ROLES, find_newest
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.hosted_blocks import SEALED, open_blocks
 from gateway.dialects.common.json_types import Item
 from gateway.dialects.common.tool_call_format import RAW_INPUT
 from gateway.dialects.common.tool_forms import offered_name
@@ -190,6 +191,13 @@ def _call_to_approve(request_id: Any) -> Any:
     return request_id.removeprefix(APPROVAL_PREFIX) if isinstance(request_id, str) else request_id
 
 
+def _web_search_call(item: Item, where: Where) -> Item:
+    """Read a search with its sealed blocks. Without them, the model sees only the query."""
+    if not open_blocks(item.get(SEALED)):
+        return _text("assistant", item, where)
+    return {"role": "assistant", "content": None, SEALED: item[SEALED]}
+
+
 def _reasoning(item: Item, where: Where) -> Item:
     """Drop reasoning: this model cannot use another model's thoughts, encrypted or not."""
     if item.get("encrypted_content") or item.get("summary") or item.get("content"):
@@ -207,4 +215,5 @@ _READERS: dict[str, Callable[[Item, Where], Item]] = {
     "mcp_approval_request": _approval_request,
     "mcp_approval_response": _approval_response,
     "reasoning": _reasoning,
+    "web_search_call": _web_search_call,
 }

@@ -3,6 +3,7 @@
 The field `cost`, in USD, is our addition.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.turn import Usage
@@ -53,3 +54,9 @@ def finish_reason(stop_reason: str) -> str:
     'length'
     """
     return FINISH_REASONS.get(stop_reason, "stop")
+
+
+def url_citation(source: Mapping[str, Any], start: int, end: int) -> dict[str, Any]:
+    """Return a source of the text from `start` to `end`, in characters."""
+    url = str(source.get("url") or "")
+    return {"url": url, "title": str(source.get("title") or url), "start_index": start, "end_index": end}

@@ -20,6 +20,7 @@ from gateway.dialects.common.content import (
     skip_part,
     text_block,
 )
+from gateway.dialects.common.hosted_blocks import SEALED, restore_blocks
 from gateway.dialects.common.media import image_block, image_part
 from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_call_format import RAW_INPUT
@@ -57,6 +58,8 @@ def read_assistant(message: dict[str, Any], where: Where) -> list[ContentPart]:
         block = text_block(repair_text(text)) if isinstance(text, str) else None
         if block:
             found.append(ContentPart(block, where.field(name)))
+    if SEALED in message:
+        found = restore_blocks(message[SEALED], found, where.field(SEALED))
     calls = message.get("tool_calls")
     return found + _calls(calls, where.field("tool_calls")) if calls else found
 

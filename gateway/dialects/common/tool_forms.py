@@ -4,7 +4,8 @@
   property. https://platform.openai.com/docs/guides/function-calling#custom-tools
 - A namespace holds tools, which are offered as `NAMESPACE__NAME`. Codex sends the tools of an MCP server like this.
 - A tool search that the client runs is a function as well. The tools that it finds come with its output.
-- Hosted tools, such as `web_search`, run at OpenAI. They are left out and named, because the model need not call them.
+- Hosted tools, such as `web_search`, are no functions: see `hosted_tools`. Those that the request may not use are left
+  out and named, because the model need not call them.
 
 >>> docs = {"type": "namespace", "name": "mcp__docs", "tools": [{"type": "function", "name": "search"}]}
 >>> find_forms([docs])
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field
+from gateway.dialects.common.hosted_tools import is_allowed
 from gateway.dialects.common.text import is_blank
 from gateway.dialects.common.tool_call_format import RAW_INPUT
 from gateway.dialects.common.where import Where
@@ -79,7 +81,8 @@ def as_functions(tool: Any, where: Where) -> list[tuple[Any, Where]]:
         return _functions_of_namespace(tool, where)
     if not isinstance(tool["type"], str):
         raise invalid_field(where.field("type"), "Expected a string.")
-    where.ignore()
+    if not is_allowed(tool, where.notes):
+        where.ignore()
     return []
 
 

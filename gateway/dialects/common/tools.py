@@ -7,17 +7,17 @@ flat, as in the deprecated `functions` and in the Responses API. `tool_forms` re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
+from gateway.dialects.common.field_errors import invalid_field, quote
+from gateway.dialects.common.hosted_tools import find_hosted_name, read_hosted_tools, refuse_hosted
 from gateway.dialects.common.text import repair_text
 from gateway.dialects.common.tool_definitions import merge_repeated, read_tool
 from gateway.dialects.common.tool_forms import as_functions, offered_name
 from gateway.dialects.common.where import Notes, Where
 from gateway.errors import InvalidRequest
+from gateway.hosted import HostedTool
 from gateway.turn import Tool, ToolChoice
 
 Mode = Literal["auto", "any", "none"]
-
-_HOSTED = "Hosted tools run at OpenAI, so nothing can call them here."
 
 _MODES: dict[str, Mode] = {"none": "none", "auto": "auto", "required": "any", "any": "any"}
 
@@ -26,8 +26,22 @@ _MODES: dict[str, Mode] = {"none": "none", "auto": "auto", "required": "any", "a
 Added = Sequence[tuple[Any, Where]]
 
 
-def read_tools(body: dict[str, Any], notes: Notes, added: Added = ()) -> tuple[tuple[Tool, ...], ToolChoice]:
-    """Return a request's tools and the choice among them.
+def read_hosted(body: dict[str, Any], notes: Notes) -> tuple[HostedTool, ...]:
+    """Return the hosted tools that the request may use, and that its choice allows. Raises InvalidRequest."""
+    found = read_hosted_tools(body.get("tools") or (), notes)
+    wanted = body.get("tool_choice")
+    if not isinstance(wanted, dict) or wanted.get("type") != "allowed_tools":
+        return found
+    allowed = wanted["allowed_tools"] if isinstance(wanted.get("allowed_tools"), dict) else wanted
+    listed = allowed.get("tools")
+    names = [find_hosted_name(choice) for choice in listed] if isinstance(listed, list) else []
+    return tuple(tool for tool in found if tool.name in names)
+
+
+def read_tools(
+    body: dict[str, Any], notes: Notes, added: Added = (), hosted_tools: Sequence[HostedTool] = ()
+) -> tuple[tuple[Tool, ...], ToolChoice]:
+    """Return a request's tools and the choice among them and its `hosted_tools`.
 
     `added` are further tools, which replace others of the same name. `notes` takes repairs. Raises InvalidRequest and
     UnsupportedParameter, naming the field. The mode "none" keeps the tools, because the history may hold calls of them.
@@ -35,14 +49,17 @@ def read_tools(body: dict[str, Any], notes: Notes, added: Added = ()) -> tuple[t
     tools = _add(_defined(body, notes), added)
     field = "function_call" if body.get("tool_choice") is None else "tool_choice"
     wanted = body.get(field)
-    if not tools:
+    if not tools and not hosted_tools:
         if wanted not in (None, "auto", "none"):
             raise _no_tools(body, field)
         return (), ToolChoice()
     # The deprecated format has room for one call per answer.
     parallel = body.get("parallel_tool_calls") is not False and not is_deprecated(body)
     if isinstance(wanted, dict) and wanted.get("type") == "allowed_tools":
-        return _allowed_tools(wanted, tools, parallel)
+        return _allowed_tools(wanted, tools, parallel, has_hosted=bool(hosted_tools))
+    name = find_hosted_name(wanted)
+    if name is not None and name in [tool.name for tool in hosted_tools]:
+        return tools, ToolChoice("tool", name, parallel, is_hosted=True)
     return tools, _choice(wanted, field, tools, parallel)
 
 
@@ -82,7 +99,7 @@ def _add(tools: tuple[Tool, ...], added: Added) -> tuple[Tool, ...]:
 def _no_tools(body: dict[str, Any], field: str) -> InvalidRequest:
     """Return the error for a choice among no tools. All of the client's tools may be hosted ones."""
     if body.get("tools"):
-        return unsupported_field(field, f"{_HOSTED} Remove this field, or send other tools.")
+        return refuse_hosted(find_hosted_name(body["tools"][0]), field)
     return invalid_field(field, "There are no tools to choose from. Send `tools`, or remove this field.")
 
 
@@ -97,7 +114,7 @@ def _choice(wanted: Any, field: str, tools: tuple[Tool, ...], parallel: bool) ->
 
 
 def _allowed_tools(
-    wanted: dict[str, Any], tools: tuple[Tool, ...], parallel: bool
+    wanted: dict[str, Any], tools: tuple[Tool, ...], parallel: bool, *, has_hosted: bool
 ) -> tuple[tuple[Tool, ...], ToolChoice]:
     where = Where("tool_choice")
     allowed = wanted
@@ -110,16 +127,15 @@ def _allowed_tools(
         raise invalid_field(where.field("tools"), "Expected a list of functions.")
     items = [(item, where.field("tools").item(index)) for index, item in enumerate(listed)]
     names = {_chosen_name(item, place, "tool_choice", tools) for item, place in items if not _is_hosted(item)}
-    if not names and mode == "required":
-        raise unsupported_field(where.field("tools"), f"{_HOSTED} Allow other tools.")
+    if not names and not has_hosted and mode == "required":
+        raise refuse_hosted(find_hosted_name(listed[0]), where.field("tools"))
     return tuple(tool for tool in tools if tool.name in names), ToolChoice(_MODES[mode], parallel=parallel)
 
 
 def _chosen_name(choice: Any, where: Where, field: str, tools: tuple[Tool, ...]) -> str:
     """Return the name of the tool that `choice` refers to. Raises InvalidRequest; an unknown tool blames `field`."""
     if _is_hosted(choice):
-        problem = f"Tools of type {quote(choice['type'])} run at OpenAI, so nothing can call them here."
-        raise unsupported_field(where, f"{problem} Choose another tool.")
+        raise refuse_hosted(find_hosted_name(choice), where)
     chosen = _find_chosen(choice) if isinstance(choice, dict) else None
     if not isinstance(chosen, dict) or not isinstance(chosen.get("name"), str):
         raise invalid_field(where, "Expected an object that names a function.")

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.common.tool_forms import NO_FORMS, ToolForms
-from gateway.dialects.responses.builder import FIELD_NAMES, OnEnd, Response, ResponseBuilder, StreamEvent
+from gateway.dialects.responses.builder import FIELD_NAMES, OnEnd, Response, ResponseBuilder
 from gateway.dialects.responses.compaction_builder import CompactionBuilder
+from gateway.dialects.responses.outputs import StreamEvent
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
 from gateway.turn import Event, Idle

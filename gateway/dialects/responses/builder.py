@@ -10,22 +10,27 @@ dollars, is our addition.
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from gateway import hosted, turn
 from gateway.approvals import ApprovalRequest
 from gateway.dialects.common import openai_answers
 from gateway.dialects.common.answers import retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
-from gateway.dialects.common.input_items import APPROVAL_PREFIX
-from gateway.dialects.common.json_types import Item
-from gateway.dialects.common.tool_call_format import NO_ARGUMENTS, InputDecoder
 from gateway.dialects.common.tool_forms import NO_FORMS, ToolForm, ToolForms
+from gateway.dialects.responses.outputs import (
+    CALLS,
+    Approval,
+    Call,
+    Emit,
+    Message,
+    Output,
+    Reasoning,
+    StreamEvent,
+    WebSearchCall,
+)
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
-from gateway.lenient_json import dumps, loads
-from gateway.partial_json import close_json
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
 FIELD_NAMES: FieldNames = {
@@ -35,9 +40,6 @@ FIELD_NAMES: FieldNames = {
 }
 
 Response = dict[str, Any]
-#: An event of the stream, such as `{"type": "response.output_item.added", …}`.
-StreamEvent = dict[str, Any]
-Emit = Callable[[StreamEvent], None]
 #: A function that gets the finished response.
 OnEnd = Callable[[Response], None]
 
@@ -110,6 +112,7 @@ class ResponseBuilder:
         self._emitted: list[StreamEvent] = []
         self._open: Output | None = None
         self._calls: dict[int, Call] = {}
+        self._searches: dict[str, WebSearchCall] = {}  # without a result so far, by the ids of their calls
         self._handlers: dict[type, Callable[[Any], None]] = {
             turn.Started: self._started,
             turn.Text: lambda event: self._message().add_text(event.text),
@@ -123,7 +126,11 @@ class ResponseBuilder:
             turn.Retracted: self._retracted,
             turn.Idle: lambda event: None,
             turn.Done: self._done,
-            **dict.fromkeys(get_args(hosted.HostedEvent), lambda event: None),
+            hosted.HostedCall: self._hosted_call,
+            hosted.HostedArguments: self._hosted_arguments,
+            hosted.HostedResult: self._hosted_result,
+            hosted.Citation: lambda event: self._message().cite(event.location),
+            hosted.TextEnd: self._text_end,
         }
 
     def add(self, event: turn.Event) -> list[StreamEvent]:
@@ -135,7 +142,7 @@ class ResponseBuilder:
     def fail(self, error: GatewayError) -> list[StreamEvent]:
         """End the response with an error, and return the stream events that report it."""
         error = translate_error(error, FIELD_NAMES)
-        self._close_item("incomplete")
+        self._close_all("incomplete")
         self.is_over = True
         fail_response(self.response, error)
         details = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
@@ -171,6 +178,25 @@ class ResponseBuilder:
         _, index, emit = self._next_item("mcpr")
         self._open_item(Approval(event, index, emit))
 
+    def _hosted_call(self, event: hosted.HostedCall) -> None:
+        """Open an item that ends with the result of the call: other items may come before it."""
+        search = WebSearchCall(*self._next_item("ws"), call=event)
+        self.response["output"].append(search.item)
+        self._searches[event.id] = search
+
+    def _hosted_arguments(self, event: hosted.HostedArguments) -> None:
+        list(self._searches.values())[-1].add_arguments(event.fragment)
+
+    def _hosted_result(self, event: hosted.HostedResult) -> None:
+        search = self._searches.pop(event.call_id, None)
+        if search is not None:
+            search.add_result(event)
+            search.end("completed")
+
+    def _text_end(self, event: hosted.TextEnd) -> None:
+        if isinstance(self._open, Message):
+            self._open.end_text()
+
     def _next_item(self, prefix: str) -> tuple[str, int, Emit]:
         """End the open item, and return the id and index of the next one, and the function that takes its events."""
         self._close_item("completed")
@@ -181,6 +207,12 @@ class ResponseBuilder:
     def _open_item(self, output: Output) -> None:
         self._open = output
         self.response["output"].append(output.item)
+
+    def _close_all(self, status: str) -> None:
+        self._close_item(status)
+        for search in self._searches.values():
+            search.end("incomplete")
+        self._searches.clear()
 
     def _close_item(self, status: str) -> None:
         if self._open is not None:
@@ -197,7 +229,7 @@ class ResponseBuilder:
     def _done(self, event: turn.Done) -> None:
         reason = INCOMPLETE.get(event.stop_reason)
         status = "incomplete" if reason else "completed"
-        self._close_item(status)
+        self._close_all(status)
         self.response |= {
             "status": status,
             "completed_at": None if reason else int(time.time()),
@@ -206,194 +238,3 @@ class ResponseBuilder:
         }
         self.is_over = True
         self._emitted.append({"type": f"response.{status}", "response": self.response})
-
-
-class Output(ABC):
-    """An item at `index` of a response's output. `emit` gets its stream events."""
-
-    def __init__(self, item: Item, index: int, emit: Emit) -> None:
-        self.item = item
-        self._emit = emit
-        self._written: list[str] = []
-        self._position = {"item_id": item["id"], "output_index": index}
-        emit({"type": "response.output_item.added", "output_index": index, "item": dict(item)})
-
-    def end(self, status: str) -> None:
-        """End the item with `status`, which is completed or incomplete."""
-        self._complete(status)
-        index = self._position["output_index"]
-        self._emit({"type": "response.output_item.done", "output_index": index, "item": dict(self.item)})
-
-    @abstractmethod
-    def _complete(self, status: str) -> None:
-        """Set the content and status of the item."""
-
-    def _report(self, kind: str, **fields: Any) -> None:
-        self._emit({"type": f"response.{kind}", **self._position, **fields})
-
-
-class Message(Output):
-    """A message of the model. Its parts are texts and refusals."""
-
-    def __init__(self, item_id: str, index: int, emit: Emit) -> None:
-        item = {"id": item_id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
-        super().__init__(item, index, emit)
-        self._parts: list[Item] = []
-
-    def add_text(self, delta: str) -> None:
-        """Add text."""
-        self._add_delta(delta, {"type": "output_text", "text": "", "annotations": [], "logprobs": []})
-        self._report("output_text.delta", content_index=len(self._parts) - 1, delta=delta, logprobs=[])
-
-    def add_refusal(self, delta: str) -> None:
-        """Add text of a refusal."""
-        self._add_delta(delta, {"type": "refusal", "refusal": ""})
-        self._report("refusal.delta", content_index=len(self._parts) - 1, delta=delta)
-
-    def _add_delta(self, delta: str, part: Item) -> None:
-        if not self._parts or self._parts[-1]["type"] != part["type"]:
-            self._end_part()
-            self._parts.append(part)
-            self._report("content_part.added", content_index=len(self._parts) - 1, part=dict(part))
-        self._written.append(delta)
-
-    def _end_part(self) -> None:
-        if not self._parts:
-            return
-        index, part = len(self._parts) - 1, self._parts[-1]
-        text = "".join(self._written)
-        self._written = []
-        if part["type"] == "refusal":
-            part["refusal"] = text
-            self._report("refusal.done", content_index=index, refusal=text)
-        else:
-            part["text"] = text
-            self._report("output_text.done", content_index=index, text=text, logprobs=[])
-        self._report("content_part.done", content_index=index, part=dict(part))
-
-    def _complete(self, status: str) -> None:
-        self._end_part()
-        self.item |= {"status": status, "content": self._parts}
-
-
-class Reasoning(Output):
-    """The model's thinking. It is reported only `with_summary`."""
-
-    def __init__(self, item_id: str, index: int, emit: Emit, *, with_summary: bool) -> None:
-        super().__init__({"id": item_id, "type": "reasoning", "summary": []}, index, emit)
-        self._with_summary = with_summary
-
-    def add_thought(self, delta: str) -> None:
-        """Add thinking."""
-        if not self._with_summary:
-            return
-        if not self._written:
-            self._report("reasoning_summary_part.added", summary_index=0, part=_summary(""))
-        self._written.append(delta)
-        self._report("reasoning_summary_text.delta", summary_index=0, delta=delta)
-
-    def _complete(self, status: str) -> None:
-        if not self._written:
-            return
-        text = "".join(self._written)
-        self._report("reasoning_summary_text.done", summary_index=0, text=text)
-        self._report("reasoning_summary_part.done", summary_index=0, part=_summary(text))
-        self.item["summary"] = [_summary(text)]
-
-
-class Call(Output):
-    """A call of a function."""
-
-    kind, content = "function_call", "arguments"
-
-    def __init__(self, item_id: str, index: int, emit: Emit, *, call_id: str, form: ToolForm) -> None:
-        item = {"id": item_id, "type": self.kind, "status": "in_progress", "call_id": call_id}
-        super().__init__({**item, **self._describe(form)}, index, emit)
-
-    def _describe(self, form: ToolForm) -> Item:
-        namespace = {"namespace": form.namespace} if form.namespace else {}
-        return {"name": form.name, **namespace, self.content: ""}
-
-    def add_arguments(self, delta: str) -> None:
-        """Add a fragment of the arguments' JSON."""
-        if delta:
-            self._written.append(delta)
-            self._report("function_call_arguments.delta", delta=delta)
-
-    def _complete(self, status: str) -> None:
-        # Clients parse the arguments as JSON, even if the answer failed in the middle of them.
-        self.add_arguments(close_json("".join(self._written)) if self._written else NO_ARGUMENTS)
-        arguments = "".join(self._written)
-        self.item |= {"status": status, "arguments": arguments}
-        self._report("function_call_arguments.done", name=self.item["name"], arguments=arguments)
-
-
-class CustomCall(Call):
-    """A call of a custom tool: the client gets the free text that the model wrote as the property of a function."""
-
-    kind, content = "custom_tool_call", "input"
-
-    def __init__(self, item_id: str, index: int, emit: Emit, *, call_id: str, form: ToolForm) -> None:
-        super().__init__(item_id, index, emit, call_id=call_id, form=form)
-        self._decoder = InputDecoder()
-
-    def add_arguments(self, delta: str) -> None:
-        """Add a fragment of the JSON around the text."""
-        self._add_text(self._decoder.feed(delta))
-
-    def _add_text(self, delta: str) -> None:
-        if delta:
-            self._report("custom_tool_call_input.delta", delta=delta)
-
-    def _complete(self, status: str) -> None:
-        text, rest = self._decoder.finish()
-        self._add_text(rest)
-        self.item |= {"status": status, "input": text}
-        self._report("custom_tool_call_input.done", input=text)
-
-
-class SearchCall(Call):
-    """A call of the client's search for tools, which has its arguments as an object."""
-
-    kind = "tool_search_call"
-
-    def _describe(self, form: ToolForm) -> Item:
-        return {"execution": "client", "arguments": {}}
-
-    def add_arguments(self, delta: str) -> None:
-        """Add a fragment of the arguments' JSON."""
-        self._written.append(delta)
-
-    def _complete(self, status: str) -> None:
-        written = "".join(self._written)
-        arguments = loads(written + close_json(written)) if written else {}
-        self.item |= {"status": status, "arguments": arguments}
-
-
-class Approval(Output):
-    """A request for the approval of a tool call."""
-
-    def __init__(self, request: ApprovalRequest, index: int, emit: Emit) -> None:
-        item = {
-            "id": f"{APPROVAL_PREFIX}{request.id}",
-            "type": "mcp_approval_request",
-            "server_label": request.server,
-            "name": request.name,
-            "arguments": dumps(request.arguments).decode(),
-        }
-        super().__init__(item, index, emit)
-
-    def _complete(self, status: str) -> None:
-        """Leave the item as it is: it has no status."""
-
-
-#: The items for calls, with the prefixes of their ids, by the kind of the tool.
-CALLS: dict[str, tuple[type[Call], str]] = {
-    "function": (Call, "fc"),
-    "custom": (CustomCall, "ctc"),
-    "search": (SearchCall, "tsc"),
-}
-
-
-def _summary(text: str) -> Item:
-    return {"type": "summary_text", "text": text}

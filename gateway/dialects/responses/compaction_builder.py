@@ -3,12 +3,14 @@
 {"type": "response.output_item.done", "item": {"type": "compaction", "encrypted_content": …}, …}
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from gateway import turn
 from gateway.dialects.common.answers import incomplete_answer
 from gateway.dialects.common.compaction import write_summary
-from gateway.dialects.responses.builder import Emit, Output, Response, ResponseBuilder
+from gateway.dialects.responses.builder import Response, ResponseBuilder
+from gateway.dialects.responses.outputs import Emit, Output
+from gateway.hosted import HostedEvent
 
 
 class CompactionBuilder(ResponseBuilder):
@@ -17,7 +19,13 @@ class CompactionBuilder(ResponseBuilder):
     def __init__(self, response: Response, **options: Any) -> None:
         super().__init__(response, **options)
         self._texts: list[str] = []
-        for hidden in (turn.Thinking, turn.Refusal, turn.ToolCall, turn.ToolArguments):
+        for hidden in (
+            turn.Thinking,
+            turn.Refusal,
+            turn.ToolCall,
+            turn.ToolArguments,
+            *get_args(HostedEvent),
+        ):
             self._handlers[hidden] = lambda event: None
         self._handlers[turn.Text] = lambda event: self._texts.append(event.text)
         self._handlers[turn.Retracted] = lambda event: self._texts.clear()

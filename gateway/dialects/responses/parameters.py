@@ -31,6 +31,8 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 
 _POLICY = Policy(_HONORED, _REFUSED, _DEFAULTS)
 
+# Searches always have their sources.
+_SOURCES = "web_search_call.action.sources"
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -43,8 +45,13 @@ def refuse_unsupported(body: dict[str, Any]) -> None:
             raise unsupported_field(f"include[{index}]", problem)
 
 
-def find_ignored(body: dict[str, Any], inner: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return the names of parameters without effect, and of the `inner` fields."""
+def find_ignored(
+    body: dict[str, Any], inner: Iterable[str] = (), *, has_hosted: bool = False
+) -> tuple[str, ...]:
+    """Return the names of parameters without effect, and of the `inner` fields. Some need hosted tools."""
+    if has_hosted:
+        included = [name for name in body.get("include") or () if name != _SOURCES]
+        body = {**body, "include": included, "max_tool_calls": None}
     names = reasoning.find_ignored({"reasoning": body.get("reasoning")})
     if (body.get("text") or {}).get("verbosity") not in (None, "medium"):
         names.append("text.verbosity")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from gateway.dialects.common import sse
 from gateway.dialects.common.json_types import Item
-from gateway.dialects.responses.builder import Response, StreamEvent
+from gateway.dialects.responses.builder import Response
+from gateway.dialects.responses.outputs import StreamEvent
 from gateway.lenient_json import dumps
 
 # The field with the text of a part or a call, and the event for it.
@@ -55,6 +56,9 @@ def _replay_item(item: Item, index: int) -> Iterator[StreamEvent]:
         inner = [
             event for number, part in enumerate(item["summary"]) for event in _replay_summary(part, number)
         ]
+    elif kind == "web_search_call":
+        steps = ("in_progress", "searching", "completed")
+        inner = [{"type": f"response.web_search_call.{step}"} for step in steps]
     elif kind in _CALLS:
         field, name = _CALLS[kind]
         begun[field] = ""
@@ -73,8 +77,12 @@ def _replay_part(part: Item, number: int) -> Iterator[StreamEvent]:
     field, name = _PARTS[part["type"]]
     position = {"content_index": number}
     logprobs: Item = {"logprobs": []} if field == "text" else {}
-    yield {"type": "response.content_part.added", **position, "part": {**part, field: ""}}
+    begun: Item = {"annotations": []} if field == "text" else {}
+    yield {"type": "response.content_part.added", **position, "part": {**part, field: "", **begun}}
     yield {"type": f"response.{name}.delta", **position, "delta": part[field], **logprobs}
+    for index, annotation in enumerate(part.get("annotations") or ()):
+        added = {**position, "annotation_index": index, "annotation": annotation}
+        yield {"type": "response.output_text.annotation.added", **added}
     yield {"type": f"response.{name}.done", **position, field: part[field], **logprobs}
     yield {"type": "response.content_part.done", **position, "part": part}
 

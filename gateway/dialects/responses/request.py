@@ -3,7 +3,7 @@
 https://platform.openai.com/docs/api-reference/responses/create
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,12 @@ from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
 from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.tool_forms import FUNCTIONS, ToolForms, find_forms
-from gateway.dialects.common.tools import Added, read_tools
+from gateway.dialects.common.tools import Added, read_hosted, read_tools
 from gateway.dialects.common.where import Notes
 from gateway.dialects.responses import parameters
 from gateway.dialects.responses.item_settings import find_added_tools, with_latest_effort
 from gateway.dialects.responses.items import refuse_unasked_decisions
+from gateway.hosted import HostedTool
 from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
 
@@ -53,24 +54,27 @@ def parse_request(
     given: Sequence[Item],
     earlier: Sequence[Item] = (),
     read_file: FileReader | None = None,
+    hosted_tools: Collection[str] = (),
 ) -> ResponsesRequest:
     """Translate a body that ResponsesSchema has loaded.
 
     `given` is its input as items, with all references replaced; `earlier` holds the items of the previous responses.
-    `read_file` returns the client's files.
+    `read_file` returns the client's files, and `hosted_tools` names the hosted tools that it may use.
     Raises InvalidRequest and UnsupportedParameter; both name the field in `param`.
     """
     parameters.refuse_unsupported(body)
     refuse_unasked_decisions(given, earlier)
-    notes = Notes(read_file)
+    notes = Notes(read_file, hosted_tools)
     body = adjust_parameters(body, notes, COUNTS, RANGES)
     summary = _read_summary(body.get("reasoning") or {})
     added = find_added_tools(given, notes, earlier)
+    turn = _turn(with_latest_effort(body, [*earlier, *given]), given, earlier, notes, added)
+    has_hosted = bool(turn.hosted_tools)
     return ResponsesRequest(
-        turn=_turn(with_latest_effort(body, [*earlier, *given]), given, earlier, notes, added),
+        turn=turn,
         stream=bool(body.get("stream")),
-        ignored=parameters.find_ignored(body, notes.ignored),
-        echoed=_echo(body, summary),
+        ignored=parameters.find_ignored(body, notes.ignored, has_hosted=has_hosted),
+        echoed=_echo(body, summary, has_hosted=has_hosted),
         with_summary=summary is not None,
         repaired=notes.repaired,
         tool_forms=find_forms([*(body.get("tools") or ()), *(tool for tool, _ in added)]),
@@ -78,7 +82,8 @@ def parse_request(
 
 
 def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Notes, added: Added) -> Turn:
-    tools, choice = read_tools(body, notes, added)
+    hosted_tools = _limit_calls(read_hosted(body, notes), body.get("max_tool_calls"))
+    tools, choice = read_tools(body, notes, added, hosted_tools)
     history = as_messages(list(earlier), notes, is_past=True)
     system, messages = read_conversation(
         as_messages(list(given), notes),
@@ -100,11 +105,20 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
         ),
         tools=tools,
         tool_choice=choice,
+        hosted_tools=hosted_tools,
+        drops_hosted_calls=bool(hosted_tools),
         output_schema=read_output_format((body.get("text") or {}).get("format"), notes.at("text.format")),
         effort=effort,
         thinking=thinking,
         thinking_budget=cut_budget(budget, body.get("max_output_tokens"), notes.at("reasoning.max_tokens")),
     )
+
+
+def _limit_calls(tools: tuple[HostedTool, ...], limit: Any) -> tuple[HostedTool, ...]:
+    """Return the tools with at most `max_tool_calls` calls each."""
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        return tools
+    return tuple(HostedTool({**tool.definition, "max_uses": limit}) for tool in tools)
 
 
 def _read_summary(wanted: Body) -> str | None:
@@ -118,13 +132,13 @@ def _read_summary(wanted: Body) -> str | None:
     return None
 
 
-def _echo(body: Body, summary: str | None) -> Body:
+def _echo(body: Body, summary: str | None, *, has_hosted: bool) -> Body:
     return {
         "background": bool(body.get("background")),
         "frequency_penalty": 0,
         "instructions": body.get("instructions"),
         "max_output_tokens": body.get("max_output_tokens"),
-        "max_tool_calls": None,
+        "max_tool_calls": body.get("max_tool_calls") if has_hosted else None,
         "metadata": body.get("metadata") or {},
         "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
         "presence_penalty": 0,

@@ -375,7 +375,6 @@ def test_names_of_ignored_parameters_fit_a_header() -> None:
         ("audio", {"voice": "alloy", "format": "wav"}),
         ("logprobs", True),
         ("top_logprobs", 5),
-        ("web_search_options", {}),
     ],
 )
 def test_unsupported_parameters_are_named(name: str, value: Any) -> None:
