@@ -19,6 +19,7 @@ from gateway.hosted import SEARCH_USD, HostedEvent, HostedTool
 from gateway.json_schema import OutputSchema, ValueMapping
 from gateway.json_schema.mapping import Schema
 from gateway.repairs import Repair
+from gateway.serving import Serving
 from gateway.usage import Usage as Usage
 from gateway.usage import sum_usage as sum_usage
 from gateway.workspace import AgentWorkspace
@@ -26,6 +27,7 @@ from gateway.workspace import AgentWorkspace
 # Prices of cached input relative to fresh input: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
 CACHE_READ_FACTOR = 0.1
 CACHE_WRITE_FACTOR = 1.25
+LONG_CACHE_WRITE_FACTOR = 2.0  # for a cache that lasts an hour
 
 #: The largest number of answers to one request.
 MAX_CHOICES = 8
@@ -94,6 +96,7 @@ class Sampling:
     temperature: float | None = None
     top_p: float | None = None
     stop: tuple[str, ...] = ()
+    top_k: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +107,13 @@ class Model:
       None if unknown.
     - `retires_at` is the date on which Anthropic's API stops serving the model, as YYYY-MM-DD; "" without a date.
     - Costs are in USD per 1,000 tokens, None if unknown; input read from the cache costs `cache_read_factor` of it.
+    - `long_prompt_rates` are the tokens above which a prompt costs more, and the costs of input and output then.
     - `thinking` is "none", within a "budget" of tokens, or "adaptive"; `thinking_off` means that it can be turned off.
     - `sampling` says if the model accepts temperature and top_p together, one of them, or none.
     - `forced_tools` says if a request may force the model to call a tool.
     - `structured_outputs` says if the API limits its text to a JSON schema (`output_config.format`).
+    - `fast_mode` and `wide_context` say if the model has fast mode, and a beta for a million tokens of context.
+    - `service_tiers` says if it accepts `service_tier`.
     - `described` is False for a name that the CLI has not listed.
     """
 
@@ -119,6 +125,7 @@ class Model:
     input_cost_per_1k: float | None = None
     output_cost_per_1k: float | None = None
     cache_read_factor: float = CACHE_READ_FACTOR
+    long_prompt_rates: tuple[int, float, float] | None = None
     supports_streaming: bool = True
     supports_tools: bool = True
     supports_images: bool = True
@@ -127,6 +134,9 @@ class Model:
     sampling: Literal["both", "one", "none"] = "both"
     forced_tools: bool = True
     structured_outputs: bool = True
+    fast_mode: bool = False
+    wide_context: bool = False
+    service_tiers: bool = True
     efforts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
@@ -137,9 +147,13 @@ class Model:
         """Return the cost of `usage` in USD by the price table; None without prices."""
         if self.input_cost_per_1k is None or self.output_cost_per_1k is None:
             return None
+        rates, long = (self.input_cost_per_1k, self.output_cost_per_1k), self.long_prompt_rates
+        if long is not None and usage.prompt_tokens > long[0]:
+            rates = long[1:]
         fresh = usage.input_tokens + self.cache_read_factor * usage.cache_read_tokens
         fresh += CACHE_WRITE_FACTOR * usage.cache_write_tokens
-        tokens = (fresh * self.input_cost_per_1k + usage.output_tokens * self.output_cost_per_1k) / 1000
+        fresh += (LONG_CACHE_WRITE_FACTOR - CACHE_WRITE_FACTOR) * usage.long_write_tokens
+        tokens = (fresh * rates[0] + usage.output_tokens * rates[1]) / 1000
         return tokens + usage.web_searches * SEARCH_USD
 
 
@@ -155,8 +169,8 @@ class Turn:
     - `output_schema` is the JSON schema that the answer must follow, in the forms of `gateway.json_schema`.
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
-    - `context_edits` are the API's own changes to a long prompt (`context_management.edits`). With `long_cache` the
-      prompt is cached for an hour instead of five minutes.
+    - `context_edits` are the API's own changes to a long prompt (`context_management.edits`).
+    - `serving` says how the API shall serve the turn, for example fast.
     - `owner` identifies the client: a process that answered one owner is never used for another.
     - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is
       set if Claude Code itself works in the project, with its own tools instead of the client's.
@@ -177,7 +191,7 @@ class Turn:
     thinking: bool | None = None
     thinking_budget: int | None = None
     context_edits: tuple[Mapping[str, Any], ...] = ()
-    long_cache: bool = False
+    serving: Serving = field(default_factory=Serving)
     owner: str = ""
     project: str = ""
     agent_workspace: AgentWorkspace | None = None
@@ -225,7 +239,7 @@ class Started:
 
     `model` is its full name. `ignored` names the parameters, as concepts, that the model cannot take. `usage` holds the
     tokens of the prompt. `session` is the CLI's id of the conversation in its process. `repaired` holds the repairs for
-    this model.
+    this model. `speed` and `service_tier` are the API's own words, "" if it does not tell.
     """
 
     model: str
@@ -233,6 +247,8 @@ class Started:
     usage: Usage = field(default_factory=Usage)
     session: str = ""
     repaired: tuple[Repair, ...] = ()
+    speed: str = ""
+    service_tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ _COUNTS = (
     "thinking_tokens",
     "web_searches",
     "web_fetches",
+    "long_write_tokens",
 )
 _read_counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*_COUNTS)
 
@@ -24,7 +25,7 @@ class Usage:
 
     `input_tokens` excludes tokens read from or written to the prompt cache, as in the Messages API. `output_tokens`
     includes thinking, and `thinking_tokens` is that share. `web_searches` and `web_fetches` count the calls of hosted
-    tools.
+    tools. `long_write_tokens` is the share of `cache_write_tokens` that the cache keeps for an hour.
 
     >>> Usage(input_tokens=3, cache_read_tokens=7, output_tokens=2).total_tokens
     12
@@ -38,6 +39,7 @@ class Usage:
     cost_usd: float | None = None
     web_searches: int = 0
     web_fetches: int = 0
+    long_write_tokens: int = 0
 
     @property
     def prompt_tokens(self) -> int:

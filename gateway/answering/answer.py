@@ -86,7 +86,12 @@ def prepare_turns(
         workspace = find_workspace(turns[0], project, services.settings, services.folders)
         project_id = project.id
     services.claude.await_ready()  # the CLI's models are known only then
-    model = resolve_model(turns[0].requested_model, caller, services.claude.catalog)
+    model = resolve_model(
+        turns[0].requested_model,
+        caller,
+        services.claude.catalog,
+        wants_width=turns[0].serving.wide_context,
+    )
     return [
         replace(
             check_decisions(turn, caller.owner_id, services.approvals),

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from gateway.claude.cli.protocol import ModelInfo
-from gateway.claude.model_names import canonical_id, find_families, is_cloud_name, parse_name, split_wide
+from gateway.claude.model_names import (
+    WIDE,
+    WIDE_WINDOW,
+    canonical_id,
+    find_families,
+    is_cloud_name,
+    parse_name,
+    split_wide,
+)
 from gateway.errors import ModelNotFound, ModelNotSupported
 from gateway.json_schema import OutputSchema
 from gateway.lenient_json import dumps
@@ -27,12 +35,12 @@ from gateway.turn import Model
 SHIPPED = Path(__file__).with_name("models.json")
 
 LIFECYCLES = ("active", "deprecated", "retired")
-WIDE_WINDOW = 1_000_000  # tokens, for names such as `sonnet[1m]`
 
 MAX_REJECTED_FORMATS = 1000
 UNDESCRIBED_EFFORTS = ("low", "medium", "high")  # the CLI drops the effort if the model does not accept it
 
 _PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) per Mtok")
+_LONG_PRICE = re.compile(r"\$([\d.]+)/\$([\d.]+) for prompts over (\d+)k")
 
 
 class ModelCatalog:
@@ -122,6 +130,13 @@ class ModelCatalog:
         """Return the model and the fallbacks that are tried if the CLI refuses it."""
         return [model, *(self.resolve(name) for name in model.fallbacks)]
 
+    def widen(self, model: Model) -> Model:
+        """Return the model with a context window of a million tokens, if it needs a beta for it and has one."""
+        has_beta = model.wide_context or not model.described
+        if not has_beta or model.id.endswith(WIDE):
+            return model
+        return replace(model, id=f"{model.id}{WIDE}", context_window=WIDE_WINDOW)
+
     def remember_no_sampling(self, model: Model) -> None:
         """Send no more sampling parameters to a model, because the API has rejected them."""
         self._models[model.id] = replace(model, sampling="none", thinking_off=False)
@@ -129,6 +144,10 @@ class ModelCatalog:
     def remember_no_forced_tools(self, model: Model) -> None:
         """Force a model to call tools no more, because the API has rejected it."""
         self._models[model.id] = replace(model, forced_tools=False)
+
+    def remember_no_service_tier(self, model: Model) -> None:
+        """Send no more service tier to a model, because the API has rejected it."""
+        self._models[model.id] = replace(model, service_tiers=False)
 
     def remember_no_format(self, model: Model, schema: OutputSchema | None = None) -> None:
         """Note that the API has rejected structured output for a model, with any schema or only with this one."""
@@ -209,7 +228,8 @@ class ModelCatalog:
         else:
             return None
         model_id += wide
-        return Model(id=model_id, name=model_id, efforts=UNDESCRIBED_EFFORTS, described=False)
+        # The CLI knows whether the model has fast mode.
+        return Model(id=model_id, name=model_id, efforts=UNDESCRIBED_EFFORTS, fast_mode=True, described=False)
 
     def _follow_aliases(self, name: str) -> str:
         for _ in range(4):  # an alias may point to another alias; the bound breaks loops
@@ -272,18 +292,23 @@ def _default_fallbacks(entries: Iterable[Mapping[str, Any]], models: Mapping[str
 
 def _parse_reported(model_id: str, entry: ModelInfo) -> Model:
     price = _PRICE.search(entry.get("description", ""))
+    long = _LONG_PRICE.search(entry.get("description", ""))
     return Model(
         id=model_id,
         name=entry.get("displayName", model_id) if entry["value"] == "default" else _marketing_name(entry),
         description=entry.get("description", ""),
         input_cost_per_1k=float(price[1]) / 1000 if price else None,
         output_cost_per_1k=float(price[2]) / 1000 if price else None,
+        long_prompt_rates=(int(long[3]) * 1000, float(long[1]) / 1000, float(long[2]) / 1000)
+        if long
+        else None,
         thinking="adaptive" if entry.get("supportsAdaptiveThinking") else "budget",
         thinking_off=bool(entry.get("supportsThinkingOff", True)),
         # Models that always think reject sampling parameters and, since Fable 5.1, forced calls of tools. Others are
         # tried, and a rejection is remembered.
         sampling="one" if entry.get("supportsThinkingOff", True) else "none",
         forced_tools=bool(entry.get("supportsThinkingOff", True)),
+        fast_mode=bool(entry.get("supportsFastMode")),
         efforts=tuple(entry.get("supportedEffortLevels", ())),
     )
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 #: The suffix for a context window of a million tokens. The CLI turns it into the beta header that the model needs.
 WIDE = "[1m]"
+WIDE_WINDOW = 1_000_000  # tokens
 #: The newest version whose ids have the version before the family.
 LAST_VERSION_FIRST = 3
 

@@ -183,6 +183,7 @@ class Run:
         - If the API rejected its own structured output, use the CLI's tool for it instead.
         - If the API rejected strict tools, send them without `strict`.
         - If the model rejected sampling parameters or a forced call of a tool, ask it once more without them.
+        - If the API rejected the service tier, ask once more without it.
         - If the API rejected the thinking that the client sent back, ask once more without it.
         """
         conversation = self._end_conversation()
@@ -216,6 +217,10 @@ class Run:
         if model.forced_tools and _rejects_forced_tools(error):
             log.info("model %s rejects forced calls of tools: %s", model.id, error)
             catalog.remember_no_forced_tools(model)
+            return self._plan(catalog.resolve(model.id))
+        if self._turn.serving.tier and model.service_tiers and "service_tier" in error.message:
+            log.info("model %s rejects the service tier: %s", model.id, error)
+            catalog.remember_no_service_tier(model)
             return self._plan(catalog.resolve(model.id))
         if self._turn.has_thinking and any(words in error.message for words in _BAD_THINKING):
             log.info("the API rejects the thinking that was sent back: %s", error)

@@ -11,8 +11,12 @@ from marshmallow import ValidationError, validates_schema
 from gateway.schemas.answers import about
 from gateway.schemas.errors import MISSING_MESSAGES
 from gateway.schemas.fields import (
+    CACHE_OPTIONS,
+    CACHE_RETENTION,
     MODEL,
     STOP,
+    TIER,
+    TOP_K,
     Content,
     Count,
     Flag,
@@ -87,6 +91,7 @@ class ChatCompletionSchema(LenientSchema):
     max_tokens = LooseNumber(metadata={"description": "The older name of `max_completion_tokens`."})
     temperature = LooseNumber(metadata={"description": "Above 1 counts as 1."})
     top_p = LooseNumber()
+    top_k = LooseNumber(metadata=TOP_K)
     stop = StopSequences(metadata=STOP)
     n = Count(validate=between(1, MAX_CHOICES), metadata={"description": "The number of answers."})
 
@@ -111,10 +116,11 @@ class ChatCompletionSchema(LenientSchema):
     prediction = ignored()
     presence_penalty = ignored()
     prompt_cache_key = ignored()
-    prompt_cache_retention = ignored()
+    prompt_cache_options = Unchecked(metadata=CACHE_OPTIONS)
+    prompt_cache_retention = Unchecked(metadata=CACHE_RETENTION)
     safety_identifier = ignored()
     seed = ignored()
-    service_tier = ignored()
+    service_tier = Unchecked(metadata=TIER)
     store = ignored()
     user = ignored()
     verbosity = ignored()

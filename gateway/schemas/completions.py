@@ -12,6 +12,7 @@ from gateway.schemas.chat import StreamOptionsSchema
 from gateway.schemas.fields import (
     MODEL,
     STOP,
+    TOP_K,
     Count,
     Flag,
     LenientSchema,
@@ -51,6 +52,7 @@ class CompletionSchema(LenientSchema):
     )
     temperature = LooseNumber(metadata=about("Above 1 counts as 1."))
     top_p = LooseNumber()
+    top_k = LooseNumber(metadata=TOP_K)
     stop = StopSequences(metadata=STOP)
     n = Count(validate=between(1, MAX_CHOICES), metadata=about("The number of answers per prompt."))
     echo = Flag(metadata=about("Repeat the prompt before the answer."))

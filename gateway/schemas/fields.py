@@ -17,6 +17,14 @@ from gateway.schemas.answers import about
 #: The OpenAPI description of `model`.
 MODEL = about("A model's id or alias. If it is missing, the configured default is used.")
 
+#: The OpenAPI descriptions of parameters that several APIs have.
+TOP_K = about("Used if the model accepts it.")
+TIER = about("`priority` or `fast` asks for fast mode, at a higher price, on models that have it.")
+CACHE_RETENTION = about("`24h` caches the prompt for an hour, the longest that there is.")
+CACHE_OPTIONS = about(
+    "A `ttl` caches the prompt for an hour. The `mode` explicit without marks turns caching off."
+)
+
 
 def at_least(low: int) -> validate.Range:
     """Return a validator for numbers from `low` on."""

@@ -103,11 +103,11 @@ class MessagesSchema(CountTokensSchema):
     )
     container = refused()
     mcp_servers = refused("Send the servers' tools as `tools`.")
-    top_k = ignored()
+    top_k = LooseNumber(metadata={"description": "Used if the model accepts it."})
     metadata = ignored()
-    service_tier = ignored()
+    service_tier = Unchecked(metadata=about("auto or standard_only."))
     context_management = Object(
         metadata={"description": "`edits` of the types clear_tool_uses and clear_thinking."}
     )
     inference_geo = ignored()
-    speed = ignored()
+    speed = Unchecked(metadata=about("`fast` asks for fast mode, at a higher price, on models that have it."))

@@ -10,7 +10,11 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from gateway.schemas.answers import about
 from gateway.schemas.fields import (
+    CACHE_OPTIONS,
+    CACHE_RETENTION,
     MODEL,
+    TIER,
+    TOP_K,
     Count,
     Flag,
     LenientSchema,
@@ -68,6 +72,7 @@ class ResponsesSchema(LenientSchema):
     max_output_tokens = LooseNumber(metadata={"description": "Limits the answer, including thinking."})
     temperature = LooseNumber(metadata={"description": "Above 1 counts as 1."})
     top_p = LooseNumber()
+    top_k = LooseNumber(metadata=TOP_K)
 
     tools = ListOf(Object(), metadata={"description": "Functions. Hosted tools are not supported."})
     tool_choice = Unchecked()
@@ -90,10 +95,10 @@ class ResponsesSchema(LenientSchema):
     context_management = ignored()
     max_tool_calls = ignored()
     prompt_cache_key = ignored()
-    prompt_cache_options = ignored()
-    prompt_cache_retention = ignored()
+    prompt_cache_options = Unchecked(metadata=CACHE_OPTIONS)
+    prompt_cache_retention = Unchecked(metadata=CACHE_RETENTION)
     safety_identifier = ignored()
-    service_tier = ignored()
+    service_tier = Unchecked(metadata=TIER)
     truncation = ignored()
     user = ignored()
 

@@ -163,6 +163,8 @@ def _usage(reply: Reply, body: Body) -> dict[str, Any]:
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "output_tokens": max(1, sum(len(block.deltas) for block in reply.blocks)),
+        "service_tier": "standard",
+        **({"speed": body["speed"]} if body.get("speed") else {}),
         **reply.usage,
     }
 

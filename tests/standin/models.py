@@ -95,6 +95,16 @@ class Model:
         return self.version < ((5, 1) if self.family in _ALWAYS_THINKS else (5, 5))
 
     @property
+    def fast_ok(self) -> bool:
+        """Return whether `speed: "fast"` is accepted. Source: "Fast mode"."""
+        return self.version >= {"opus": (4, 8), "fable": (5, 2), "mythos": (5, 2)}.get(self.family, (99, 0))
+
+    @property
+    def takes_long_context(self) -> bool:
+        """Return whether the beta for a window of 1M tokens is accepted. Source: "Context windows"."""
+        return self.version >= ((4, 0) if self.family == "sonnet" else (4, 6))
+
+    @property
     def structured_outputs_ok(self) -> bool:
         """Return whether `output_config.format` is accepted."""
         return self.version >= ((4, 1) if self.family == "opus" else (4, 5))
@@ -125,8 +135,7 @@ class Model:
     @property
     def window(self) -> int:
         """Return the size of the context window in tokens."""
-        has_choice = self.version >= ((4, 0) if self.family == "sonnet" else (4, 6))
-        is_long = self.version >= (4, 7) or (has_choice and self.long_context)
+        is_long = self.version >= (4, 7) or (self.takes_long_context and self.long_context)
         return LONG_WINDOW if is_long else STANDARD_WINDOW
 
 

@@ -11,7 +11,7 @@ texts that users reported. Where sources differ, the stricter one applies.
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from .models import Model, describe
+from .models import LONG_CONTEXT_BETA, Model, describe
 from .prompt import Body, count_tokens, thinking_type, thinks
 from .rules_blocks import check_citations
 from .rules_cache import cache_breakpoints
@@ -76,6 +76,14 @@ def _betas(body: Body, model: Model) -> Iterator[str]:
         is_sent = value is not None if not inner else inner in (value or {})
         if is_sent and not model.has_beta(*needed):
             yield f"{path}: Extra inputs are not permitted"
+
+
+def _serving(body: Body, model: Model) -> Iterator[str]:
+    """Yield the errors about how the request shall be served."""
+    if body.get("speed") == "fast" and not model.fast_ok:
+        yield f"speed: fast mode is not supported for {model.id}"
+    if model.has_beta(LONG_CONTEXT_BETA) and not model.takes_long_context:
+        yield "The long context beta is not yet available for this subscription."
 
 
 def _limits(body: Body, model: Model) -> Iterator[str]:
@@ -192,6 +200,7 @@ def _window(body: Body, model: Model) -> Iterator[str]:
 
 RULES: tuple[Rule, ...] = (
     _betas,
+    _serving,
     _limits,
     _stop_sequences,
     _sampling,

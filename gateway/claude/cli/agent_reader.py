@@ -129,7 +129,7 @@ class AgentAnswerReader(AnswerReader):
         if not self._asked or (self._stop_reason is None and not is_between):
             return
         if is_between:
-            self._start(Usage(), events)
+            self._start({}, events)
         self.approvals = list(self._asked.values())
         events.extend(self.approvals)
         self._finish("tool_use", events)

@@ -22,6 +22,7 @@ from typing import Any, cast
 
 from gateway.approvals import ApprovalRequest
 from gateway.claude.cli import protocol
+from gateway.claude.cli.api_usage import apply_speed, parse_usage
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import ToolSet
@@ -29,6 +30,7 @@ from gateway.errors import GatewayError, UpstreamError
 from gateway.json_schema import ValueMapping
 from gateway.lenient_json import dumps
 from gateway.partial_json import close_json, load_cut
+from gateway.serving import Serving
 from gateway.turn import (
     Block,
     Done,
@@ -68,7 +70,7 @@ class AnswerContext:
 
     `ignored` names the parameters that the model does not take. `tools` are the client's. `price` returns the cost of a
     usage in USD, for answers that end before the CLI reports a cost. `resumed_model` is the full name of the model if
-    the answer continues a message of it that is complete.
+    the answer continues a message of it that is complete. `serving` has the wishes of the client that were sent.
     """
 
     ignored: tuple[str, ...]
@@ -76,6 +78,7 @@ class AnswerContext:
     price: Callable[[Usage], float | None]
     ledger: UsageLedger
     resumed_model: str = ""
+    serving: Serving = field(default_factory=Serving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ class AnswerReader:
         written = self._text.tell() + sum(len(part) for parts in self._arguments for part in parts)
         tokens = -(-(written + self._thinking_characters) // CHARACTERS_PER_TOKEN)
         usage = replace(usage, output_tokens=max(usage.output_tokens, tokens))
-        return usage.with_cost(self._context.price(usage) if self.started else None), tokens > 0
+        return usage.with_cost(self._price(usage) if self.started else None), tokens > 0
 
     def _reported_usage(self) -> Usage:
         """Return what the API has reported about the answer so far."""
@@ -223,12 +226,23 @@ class AnswerReader:
         usage = message.get("usage") or {}
         if not self.started:
             self.model = message["model"]
-            self._start(parse_usage(usage), events)
+            self._start(usage, events)
         self._usage = usage.copy()
 
-    def _start(self, usage: Usage, events: list[Event]) -> None:
+    def _start(self, usage: protocol.ApiUsage, events: list[Event]) -> None:
+        """Report the start of the answer. The CLI leaves fast mode out if the account has none left."""
         self.started = True
-        events.append(Started(self.model, self._context.ignored, usage, self._session))
+        speed, ignored = usage.get("speed") or "", self._context.ignored
+        if self._context.serving.fast and speed not in ("", "fast"):
+            ignored += ("fast",)
+        tier = usage.get("service_tier") or ""
+        events.append(
+            Started(self.model, ignored, parse_usage(usage), self._session, speed=speed, service_tier=tier)
+        )
+
+    def _price(self, usage: Usage) -> float | None:
+        """Return the cost of a usage by the price table."""
+        return apply_speed(self._context.price(usage), usage, self._usage)
 
     def _start_next_message(self, events: list[Event]) -> None:
         """End the answer: the CLI has asked the model again, but the first message was the answer."""
@@ -280,7 +294,8 @@ class AnswerReader:
 
     def _add_thinking(self, text: str, events: list[Event]) -> None:
         self._thinking_characters += len(text)
-        events.append(Thinking(text))
+        if not self._context.serving.hides_thinking:
+            events.append(Thinking(text))
 
     def _add_proof(self, event: ThinkingSignature | RedactedThinking, events: list[Event]) -> None:
         events.append(event)
@@ -325,7 +340,7 @@ class AnswerReader:
     def _finish(self, stop_reason: str, events: list[Event]) -> None:
         """End before the CLI's `result`: take the usage from the message and the cost from the price table."""
         usage = self._reported_usage()
-        cost = self._context.price(usage)
+        cost = self._price(usage)
         ledger = self._context.ledger
         ledger.paid_usd += cost or 0.0
         ledger.reported += usage
@@ -376,17 +391,3 @@ def read_call_input(written: str) -> object:
     with suppress(ValueError):
         return load_cut(written or "{}")
     return {}
-
-
-def parse_usage(usage: protocol.ApiUsage) -> Usage:
-    """Return the usage that the API or the CLI reports."""
-    hosted = usage.get("server_tool_use") or {}
-    return Usage(
-        input_tokens=usage.get("input_tokens") or 0,
-        cache_read_tokens=usage.get("cache_read_input_tokens") or 0,
-        cache_write_tokens=usage.get("cache_creation_input_tokens") or 0,
-        output_tokens=usage.get("output_tokens") or 0,
-        thinking_tokens=(usage.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
-        web_searches=hosted.get("web_search_requests") or 0,
-        web_fetches=hosted.get("web_fetch_requests") or 0,
-    )

@@ -206,7 +206,10 @@ class Conversation:
         """Return the reader of the answer that `model` is about to give."""
         assert self.tuning is not None, "set_up was not called"
         resumed_model = self._reader.model if self._is_resumed and self._reader is not None else ""
-        context = AnswerContext(self.tuning.ignored, self._tools, model.cost, self._ledger, resumed_model)
+        tuning = self.tuning
+        context = AnswerContext(
+            tuning.ignored, self._tools, model.cost, self._ledger, resumed_model, tuning.serving
+        )
         if self.workspace is not None:
             self._reader = AgentAnswerReader(context, self.workspace)
         elif self.tuning.output is not None:

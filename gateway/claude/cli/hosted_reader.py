@@ -12,7 +12,8 @@ again, and sends nothing in its place. So the client gets one answer:
 from typing import Any
 
 from gateway.claude.cli import protocol
-from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, parse_usage, read_call_input
+from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, read_call_input
+from gateway.claude.cli.api_usage import parse_usage
 from gateway.claude.cli.structured_reader import FormattedAnswerReader, StructuredAnswerReader
 from gateway.hosted import Citation, HostedArguments, HostedCall, HostedResult, TextEnd
 from gateway.turn import THINKING, Block, Event, Message, Usage

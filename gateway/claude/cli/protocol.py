@@ -18,8 +18,14 @@ from gateway.turn import Block, Role
 # Events of the Messages API
 
 
+class CacheCreation(TypedDict, total=False):
+    """The tokens written to the prompt cache, by how long they are kept."""
+
+    ephemeral_1h_input_tokens: int | None
+
+
 class ApiUsage(TypedDict, total=False):
-    """Token counts of one API message, or in a `result` of the CLI's whole turn."""
+    """Token counts of one API message, or in a `result` of the CLI's whole turn, and how the API served it."""
 
     input_tokens: int | None
     cache_read_input_tokens: int | None
@@ -27,6 +33,9 @@ class ApiUsage(TypedDict, total=False):
     output_tokens: int | None
     output_tokens_details: Mapping[str, int] | None
     server_tool_use: Mapping[str, int] | None
+    cache_creation: CacheCreation | None
+    speed: str | None
+    service_tier: str | None
 
 
 class ApiMessage(TypedDict, total=False):
@@ -271,6 +280,7 @@ class ModelInfo(TypedDict, total=False):
     description: str
     supportsAdaptiveThinking: bool
     supportsThinkingOff: bool
+    supportsFastMode: bool
     supportedEffortLevels: list[str]
 
 
@@ -333,6 +343,7 @@ class FlagSettings(TypedDict, total=False):
     env: dict[str, str]
     effortLevel: str | None
     model: str | None
+    fastMode: bool | None
 
 
 class ApplySettingsRequest(TypedDict):

@@ -15,13 +15,15 @@ For example, `temperature` 0.2 for such a model gives a thinking budget of 0 and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.claude.cli.protocol import ControlRequest, FlagSettings
 from gateway.claude.cli.tools import ToolSet, output_tool, tool_set
+from gateway.claude.model_names import WIDE, WIDE_WINDOW
 from gateway.json_schema import OutputSchema, fit_one_grammar
 from gateway.lenient_json import dumps
+from gateway.serving import CacheLifetime, Serving
 from gateway.turn import EFFORTS, MIN_THINKING_BUDGET, THINKING, Model, Sampling, ToolChoice, Turn
 
 SMALL_MAX_TOKENS = 4096  # below this a model that always thinks gets its lowest effort
@@ -33,6 +35,11 @@ MAX_OUTPUT_TOKENS = 128_000  # the CLI sends no more for models whose limit it d
 # Thinking budgets in tokens for models without efforts. Higher efforts leave the budget to the CLI.
 EFFORT_BUDGETS = {"low": 4096, "medium": 16384}
 LONG_TTL = "1h"
+CACHE_VARIABLES: dict[CacheLifetime, str] = {
+    "5m": "FORCE_PROMPT_CACHING_5M",
+    "1h": "ENABLE_PROMPT_CACHING_1H",
+    "off": "DISABLE_PROMPT_CACHING",
+}
 # The edits of the prompt that the CLI asks for if the model thinks.
 CLI_EDITS = [{"type": "clear_thinking_20251015", "keep": "all"}]
 
@@ -47,7 +54,7 @@ class Tuning:
     - `output` is the schema that the answer must follow.
     - `stops` are the stop sequences that the gateway itself must watch for.
     - `sampling` and `ignored` name the sampling parameters that are sent, and all parameters that are left out.
-    - `long_cache` makes the CLI's cache marks last an hour.
+    - `serving` has the wishes about the API's service, as far as the model takes them.
     """
 
     model: str | None
@@ -59,7 +66,7 @@ class Tuning:
     stops: tuple[str, ...]
     sampling: tuple[str, ...]
     ignored: tuple[str, ...]
-    long_cache: bool = False
+    serving: Serving = field(default_factory=Serving)
 
     def requests(self, earlier: Tuning | None = None) -> list[ControlRequest]:
         """Return the control requests that set everything and undo the settings of an earlier turn."""
@@ -75,11 +82,17 @@ class Tuning:
     def _settings(self, earlier: Tuning | None) -> FlagSettings:
         """Return the CLI's settings. "" undoes a variable, and the large one is sent only if it has changed."""
         env = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "" if self.max_tokens is None else str(self.max_tokens)}
-        if self.long_cache or (earlier is not None and earlier.long_cache):
-            env["ENABLE_PROMPT_CACHING_1H"] = "1" if self.long_cache else ""
+        before = Serving() if earlier is None else earlier.serving
+        if before.cache:
+            env[CACHE_VARIABLES[before.cache]] = ""
+        if self.serving.cache:
+            env[CACHE_VARIABLES[self.serving.cache]] = "1"
         if earlier is None or earlier.body != self.body:
             env["CLAUDE_CODE_EXTRA_BODY"] = dumps(self.body).decode() if self.body else ""
-        return {"env": env, "effortLevel": self.effort, "model": self.model}
+        settings: FlagSettings = {"env": env, "effortLevel": self.effort, "model": self.model}
+        if self.serving.fast or before.fast:
+            settings["fastMode"] = self.serving.fast or None
+        return settings
 
 
 def tune(
@@ -97,8 +110,14 @@ def tune(
         ignored += ("thinking_budget",)
     if is_limited:
         ignored += ("max_tokens",)
+    serving, unserved = _split_serving(turn.serving, model)
+    ignored += unserved
     sent_stops, watched_stops = _split_stops(turn)
     body: dict[str, Any] = {**sampling}
+    if serving.tier:
+        body["service_tier"] = serving.tier
+    if serving.hides_thinking:
+        body |= _hidden_thinking(turn, model, budget)
     if sent_stops:
         body["stop_sequences"] = list(sent_stops)
     if turn.output_format is not None:
@@ -108,7 +127,7 @@ def tune(
     if edits not in ([], CLI_EDITS):
         body["context_management"] = {"edits": edits}
     if turn.tools or turn.hosted_tools:
-        ttl = LONG_TTL if turn.long_cache else cache_ttl
+        ttl = _choose_ttl(serving, cache_ttl)
         tool_fields, dropped = _tool_fields(turn, model, ttl, is_strict=is_strict)
         body |= tool_fields
         ignored += dropped
@@ -122,7 +141,7 @@ def tune(
         stops=watched_stops,
         sampling=tuple(sampling),
         ignored=ignored,
-        long_cache=turn.long_cache,
+        serving=serving,
     )
 
 
@@ -180,7 +199,7 @@ def _should_not_think(turn: Turn, model: Model) -> bool:
 
 def _forbids_thinking(sampling: Sampling, model: Model) -> bool:
     """Return True if the model would take a sampling parameter that cannot be combined with thinking."""
-    if sampling.temperature not in (None, 1):
+    if sampling.temperature not in (None, 1) or sampling.top_k is not None:
         return model.sampling != "none"
     return sampling.top_p is not None and sampling.top_p < MIN_TOP_P_THINKING and model.sampling == "both"
 
@@ -197,6 +216,8 @@ def _split_sampling(
         for name, value in (("temperature", sampling.temperature), ("top_p", sampling.top_p))
         if value is not None and value != 1
     }
+    if sampling.top_k is not None:
+        wanted["top_k"] = sampling.top_k
     sent = {name: value for name, value in wanted.items() if _is_accepted(model, name, value, wanted, thinks)}
     return sent, tuple(name for name in wanted if name not in sent)
 
@@ -206,9 +227,46 @@ def _is_accepted(model: Model, name: str, value: float, wanted: dict[str, float]
         return False
     if thinks:
         return name == "top_p" and value >= MIN_TOP_P_THINKING and "temperature" not in wanted
-    if name == "temperature":
+    if name != "top_p":
         return True
     return model.sampling == "both"  # with thinking off the CLI sends a temperature too
+
+
+def _split_serving(wanted: Serving, model: Model) -> tuple[Serving, tuple[str, ...]]:
+    """Return the wishes about the API's service that the model takes, and the names of the others."""
+    has_width = model.id.endswith(WIDE) or (model.context_window or 0) >= WIDE_WINDOW
+    ignored = {
+        "fast": wanted.fast and not model.fast_mode,
+        "service_tier": wanted.tier is not None and not model.service_tiers,
+        "wide_context": wanted.wide_context and not has_width,
+    }
+    if not any(ignored.values()):
+        return wanted, ()
+    sent = replace(
+        wanted,
+        fast=wanted.fast and model.fast_mode,
+        tier=wanted.tier if model.service_tiers else None,
+    )
+    return sent, tuple(name for name, is_ignored in ignored.items() if is_ignored)
+
+
+def _hidden_thinking(turn: Turn, model: Model, budget: int | None) -> dict[str, Any]:
+    """Return the field that keeps the API from sending the text of thinking, if its other values are known.
+
+    The CLI itself would ask for another kind of text. Without the field, the reader of the answer drops the text.
+    """
+    if model.thinking == "adaptive" and budget is None:
+        return {"thinking": {"type": "adaptive", "display": "omitted"}}
+    if budget and budget < (turn.sampling.max_tokens or 0):
+        return {"thinking": {"type": "enabled", "budget_tokens": budget, "display": "omitted"}}
+    return {}
+
+
+def _choose_ttl(serving: Serving, cache_ttl: str | None) -> str | None:
+    """Return the lifetime of the client's own cache marks, which must last as long as the CLI's."""
+    if serving.cache == "1h":
+        return LONG_TTL
+    return None if serving.cache == "5m" else cache_ttl
 
 
 def _split_stops(turn: Turn) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -13,6 +13,7 @@ from gateway.dialects.common.answers import incomplete_answer, retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
 from gateway.dialects.common.hosted_blocks import SEALED
 from gateway.dialects.common.hosted_record import HostedRecord
+from gateway.dialects.common.serving import served_tier
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
@@ -21,6 +22,7 @@ from gateway.lenient_json import dumps
 FIELD_NAMES: FieldNames = {
     "output_schema": "response_format.json_schema.schema",
     "structured_output": "response_format",
+    "fast": "service_tier",
 }
 CHUNK = "chat.completion.chunk"
 
@@ -86,6 +88,7 @@ class StreamEncoder:
 
     def _encode(self, event: turn.Event, index: int) -> bytes:
         if isinstance(event, turn.Started) and not self._common["model"]:
+            self._common |= served_tier(event)
             self._set_model(event.model, len(self._choices))
         chunk = self._choices[index].encode(event)
         return chunk + self._end(event, index) if isinstance(event, turn.Done) else chunk
@@ -243,6 +246,7 @@ class Collector:
         for event in batch:
             if isinstance(event, turn.Started):
                 self._common["model"] = self._common["model"] or event.model
+                self._common |= served_tier(event)
             else:
                 self._choices[index].add(event)
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from gateway.dialects.common import reasoning
 from gateway.dialects.common.parameters import AsksNothing, Policy, never
+from gateway.dialects.common.serving import SERVING
 
 _HONORED = frozenset({
     "messages", "model", "system_prompt", "stream", "stream_options", "n", "temperature", "top_p", "max_tokens",
     "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
     "response_format", "reasoning_effort", "reasoning", "thinking", "session_id", "project_id", "web_search_options",
-})  # fmt: skip
+    "top_k",
+}) | SERVING  # fmt: skip
 
 # Each refused parameter, with a predicate for the values that ask for nothing.
 _REFUSED: dict[str, AsksNothing] = {
@@ -25,7 +27,6 @@ _REFUSED: dict[str, AsksNothing] = {
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
-    "service_tier": ("auto", "default"),
     "store": (False,),
     "verbosity": ("medium",),
 }

@@ -12,6 +12,7 @@ from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.openai_parameters import read_sampling
 from gateway.dialects.common.output_schema import read_output_format
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
+from gateway.dialects.common.serving import read_serving
 from gateway.dialects.common.tool_call_format import ToolCallFormat
 from gateway.errors import InvalidRequest
 from gateway.hosted import HostedTool
@@ -112,6 +113,7 @@ def _turn(plain: PlainBody, history: Sequence[Body]) -> Turn:
         effort=effort,
         thinking=thinking,
         thinking_budget=cut_budget(budget, sampling.max_tokens, plain.notes.at("thinking.budget_tokens")),
+        serving=read_serving(body, plain.notes),
     )
 
 

@@ -8,7 +8,8 @@ from gateway.dialects.common.text import repair_text
 from gateway.turn import Sampling
 
 COUNTS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-RANGES = {"temperature": 2.0, "top_p": 1.0}
+MAX_TOP_K = 500
+RANGES = {"temperature": 2.0, "top_p": 1.0, "top_k": MAX_TOP_K}
 
 
 def read_sampling(body: dict[str, Any]) -> Sampling:
@@ -17,6 +18,7 @@ def read_sampling(body: dict[str, Any]) -> Sampling:
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         temperature=cap_temperature(body.get("temperature")),
         top_p=effective_top_p(body.get("top_p")),
+        top_k=read_top_k(body),
         stop=_stop_sequences(body.get("stop")),
     )
 
@@ -27,6 +29,11 @@ def cap_temperature(value: float | None) -> float | None:
     Anthropic's own OpenAI-compatible endpoint caps it as well.
     """
     return None if value is None else min(value, 1.0)
+
+
+def read_top_k(body: dict[str, Any]) -> int | None:
+    """Return `top_k`. 0 turns it off, and so does the -1 of other APIs."""
+    return int(body.get("top_k") or 0) or None
 
 
 def unique_stops(given: Iterable[str]) -> tuple[str, ...]:

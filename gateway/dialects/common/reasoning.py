@@ -17,10 +17,18 @@ _SYNONYMS = {
     **dict.fromkeys(("extra_high", "extra-high", "very_high", "very-high"), "xhigh"),
     **dict.fromkeys(("min", "minimum", "lowest"), "minimal"),
 }
+#: The values of `thinking.display` that have an effect.
+DISPLAYS = ("summarized", "omitted")
+
 _THINKING: dict[str, bool | None] = {"enabled": True, "adaptive": True, "disabled": False, "auto": None}
 _HONORED = {
     "reasoning": ("effort", "summary", "generate_summary", "max_tokens"),
     "thinking": ("type", "budget_tokens"),
+}
+# Values that only some fields may have: whether the text of the thinking is wanted.
+_HONORED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("reasoning", "exclude"): (True, False),
+    ("thinking", "display"): DISPLAYS,
 }
 
 
@@ -54,12 +62,12 @@ def read_reasoning(body: dict[str, Any], notes: Notes) -> Reasoning:
 
 
 def find_ignored(body: dict[str, Any]) -> list[str]:
-    """Return the paths of inner fields that have no effect, such as `reasoning.exclude`."""
+    """Return the paths of inner fields that have no effect, such as `reasoning.enabled`."""
     return [
         f"{name}.{key}"
         for name, honored in _HONORED.items()
         for key, value in (body.get(name) or {}).items()
-        if value is not None and key not in honored
+        if value is not None and key not in honored and value not in _HONORED_VALUES.get((name, key), ())
     ]
 
 

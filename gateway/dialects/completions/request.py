@@ -15,8 +15,8 @@ from gateway.turn import MAX_CHOICES, Message, Turn
 
 _POLICY = Policy(
     honored=frozenset({
-        "prompt", "model", "max_tokens", "temperature", "top_p", "stop", "n", "echo", "stream", "stream_options",
-        "suffix", "logprobs",
+        "prompt", "model", "max_tokens", "temperature", "top_p", "top_k", "stop", "n", "echo", "stream",
+        "stream_options", "suffix", "logprobs",
     }),
     refused={},
     defaults={"best_of": (1,), "frequency_penalty": (0,), "presence_penalty": (0,)},

@@ -57,6 +57,12 @@ def new_message(answer_id: str, model: str, usage: turn.Usage) -> dict[str, Any]
     }
 
 
+def _served_fields(started: turn.Started) -> dict[str, str]:
+    """Return how the API has served the answer, if it tells."""
+    served = {"service_tier": started.service_tier, "speed": started.speed}
+    return {name: value for name, value in served.items() if value}
+
+
 def _context_fields(done: turn.Done) -> dict[str, Any]:
     """Return the edits of the prompt that the API has made, if it tells any."""
     return {} if done.context_management is None else {"context_management": done.context_management}
@@ -110,7 +116,9 @@ class StreamEncoder:
         return sse.one_line(sse.event("error", dumps(error_body(error, self._request_id))))
 
     def _started(self, event: turn.Started) -> bytes:
-        started = {"type": "message_start", "message": new_message(self._id, event.model, event.usage)}
+        message = new_message(self._id, event.model, event.usage)
+        message["usage"] |= _served_fields(event)
+        started = {"type": "message_start", "message": message}
         return sse.event("message_start", dumps(started)) + _PING
 
     def _text(self, event: turn.Text) -> bytes:
@@ -206,7 +214,7 @@ class Collector:
     def __init__(self, answer_id: str, *, shows_thinking: bool = True) -> None:
         self._id = answer_id
         self._shows_thinking = shows_thinking
-        self._model = ""
+        self._started = turn.Started("")
         self._blocks: list[tuple[dict[str, Any], list[str]]] = []  # each with its text fragments
         self._call_fragments: dict[int, list[str]] = {}
         self._done: turn.Done | None = None
@@ -223,7 +231,8 @@ class Collector:
         if self._done is None:
             raise incomplete_answer()
         content = [_finish(block, "".join(written)) for block, written in self._blocks]
-        message = new_message(self._id, self._model, self._done.usage)
+        message = new_message(self._id, self._started.model, self._done.usage)
+        message["usage"] |= _served_fields(self._started)
         return {
             **message,
             "content": content,
@@ -248,7 +257,7 @@ class Collector:
             self._is_refusal = True
             self._write({"type": "text"}, event.text)
         elif isinstance(event, turn.Started):
-            self._model = event.model
+            self._started = event
         elif isinstance(event, turn.Done):
             self._done = event
         else:

@@ -1,20 +1,26 @@
 """Read how long a client wants its prompt to be cached. The CLI itself decides where to put the marks.
 
->>> wants_long_cache({"system": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]})
-True
+>>> read_lifetime({"system": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]})
+'1h'
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-
-def wants_long_cache(body: dict[str, Any]) -> bool:
-    """Return True if a mark of the request lasts an hour."""
-    return any(_is_long(holder.get("cache_control")) for holder in _holders(body))
+from gateway.serving import CacheLifetime
 
 
-def _is_long(mark: Any) -> bool:
-    return isinstance(mark, dict) and mark.get("ttl") == "1h"
+def read_lifetime(body: dict[str, Any]) -> CacheLifetime | None:
+    """Return the longest lifetime that a mark of the request names; None if none does."""
+    lifetimes = {_lifetime(holder.get("cache_control")) for holder in _holders(body)}
+    if "1h" in lifetimes:
+        return "1h"
+    return "5m" if "5m" in lifetimes else None
+
+
+def _lifetime(mark: Any) -> Any:
+    lifetime = mark.get("ttl") if isinstance(mark, dict) else None
+    return lifetime if isinstance(lifetime, str) else None
 
 
 def _holders(body: dict[str, Any]) -> Iterator[dict[str, Any]]:

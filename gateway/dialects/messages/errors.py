@@ -18,6 +18,8 @@ from gateway.errors import (
 FIELD_NAMES: FieldNames = {
     "output_schema": "output_config.format.schema",
     "thinking_budget": "thinking.budget_tokens",
+    "fast": "speed",
+    "wide_context": "anthropic-beta",
 }
 OVERLOADED = 529
 

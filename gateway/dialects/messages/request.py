@@ -6,7 +6,7 @@ little to translate. Parameters that the CLI cannot pass on are refused, or igno
 
 import re
 from collections.abc import Collection, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.dialects.common.adjust import adjust_parameters
@@ -19,31 +19,34 @@ from gateway.dialects.common.conversation import (
 )
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.hosted_tools import read_hosted_tools
-from gateway.dialects.common.openai_parameters import unique_stops
+from gateway.dialects.common.openai_parameters import MAX_TOP_K, read_top_k, unique_stops
 from gateway.dialects.common.output_schema import read_described_schema
 from gateway.dialects.common.parameters import asks_something, effective_top_p, header_names
-from gateway.dialects.common.reasoning import cut_budget, read_effort, read_thinking
+from gateway.dialects.common.reasoning import DISPLAYS, cut_budget, read_effort, read_thinking
 from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.system_notes import read_system
 from gateway.dialects.common.text import is_blank, repair_json, repair_text
 from gateway.dialects.common.tool_definitions import HONORED_FIELDS
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.where import Notes, Where
-from gateway.dialects.messages.caching import wants_long_cache
+from gateway.dialects.messages.caching import read_lifetime
 from gateway.dialects.messages.content import read_content
 from gateway.dialects.messages.tool_loading import load_tools
 from gateway.dialects.messages.tools import is_server_tool, read_choice, read_tools
 from gateway.json_schema import OutputSchema
 from gateway.repairs import Repair
+from gateway.serving import Serving
 from gateway.turn import MIN_THINKING_BUDGET, Message, Sampling, Turn
 
 #: The beta with which a thinking budget may exceed `max_tokens`.
 INTERLEAVED = "interleaved-thinking-2025-05-14"
+#: The beta with which older models have a context window of a million tokens.
+WIDE_CONTEXT = "context-1m-2025-08-07"
 
 _HONORED = frozenset({
     "messages", "model", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "tools",
     "tool_choice", "thinking", "thread", "output_config", "output_format", "cache_control",
-    "context_management",
+    "context_management", "top_k", "service_tier", "speed",
 })  # fmt: skip
 
 _REFUSED = {
@@ -53,13 +56,13 @@ _REFUSED = {
 
 # Values of ignored parameters that ask for nothing.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
-    "service_tier": ("auto", "standard_only"),
-    "speed": ("standard",),
     "inference_geo": ("global",),
 }
 
+_RANGES = {"temperature": 1.0, "top_p": 1.0, "top_k": MAX_TOP_K}
+
 # Inner fields that have an effect. `cache_control` needs none, because the CLI marks what to cache.
-_HONORED_INNER = {"thinking": {"type", "budget_tokens"}, "output_config": {"effort", "format"}}
+_HONORED_INNER = {"thinking": {"type", "budget_tokens", "display"}, "output_config": {"effort", "format"}}
 
 # The edits that the beta `context-management-2025-06-27` allows. The CLI always sends this beta.
 _EDITS = ("clear_tool_uses_", "clear_thinking_")
@@ -103,8 +106,9 @@ def parse_request(
         if body.get(name):
             raise unsupported_field(name, problem)
     notes = Notes(read_file, hosted_tools)
-    body = load_tools(adjust_parameters(body, notes, ("max_tokens",), {"temperature": 1.0, "top_p": 1.0}))
+    body = load_tools(adjust_parameters(body, notes, ("max_tokens",), _RANGES))
     turn = _turn(body, notes, held, may_exceed=INTERLEAVED in betas)
+    turn = replace(turn, serving=_serving(body, betas, notes))
     return MessagesRequest(
         turn,
         bool(body.get("stream")),
@@ -132,7 +136,6 @@ def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) ->
         effort=_effort(body, config, notes, held),
         thinking=read_thinking(thinking) if thinking.get("type") else False,
         thinking_budget=_budget(body, notes, may_exceed),
-        long_cache=wants_long_cache(body),
         context_edits=_context_edits(body.get("context_management") or {}, notes.at("context_management")),
     )
 
@@ -196,7 +199,26 @@ def _sampling(body: dict[str, Any]) -> Sampling:
         max_tokens=body.get("max_tokens"),
         temperature=body.get("temperature"),
         top_p=effective_top_p(body.get("top_p")),
+        top_k=read_top_k(body),
         stop=unique_stops(body.get("stop_sequences") or ()),
+    )
+
+
+def _serving(body: dict[str, Any], betas: Container[str], notes: Notes) -> Serving:
+    """Return how the API shall serve the turn. Values that the API does not have are noted as ignored."""
+    known = {"service_tier": ("auto", "standard_only"), "speed": ("standard", "fast")}
+    for name, values in known.items():
+        if body.get(name) not in (None, "", *values):
+            notes.ignore(name)
+    display = (body.get("thinking") or {}).get("display")
+    if display not in (None, *DISPLAYS):
+        notes.ignore("thinking.display")
+    return Serving(
+        fast=body.get("speed") == "fast",
+        tier="standard_only" if body.get("service_tier") == "standard_only" else None,
+        cache=read_lifetime(body),
+        hides_thinking=display == "omitted",
+        wide_context=WIDE_CONTEXT in betas,
     )
 
 

@@ -18,6 +18,7 @@ from gateway.approvals import ApprovalRequest
 from gateway.dialects.common import openai_answers
 from gateway.dialects.common.answers import retracted_answer
 from gateway.dialects.common.field_errors import FieldNames, translate_error
+from gateway.dialects.common.serving import served_tier
 from gateway.dialects.common.tool_forms import NO_FORMS, ToolForm, ToolForms
 from gateway.dialects.responses.outputs import (
     CALLS,
@@ -37,6 +38,7 @@ FIELD_NAMES: FieldNames = {
     "output_schema": "text.format.schema",
     "max_tokens": "max_output_tokens",
     "approval": "input",
+    "fast": "service_tier",
 }
 
 Response = dict[str, Any]
@@ -153,7 +155,7 @@ class ResponseBuilder:
         ]
 
     def _started(self, event: turn.Started) -> None:
-        self.response |= {"model": event.model, "status": "in_progress"}
+        self.response |= {"model": event.model, "status": "in_progress", **served_tier(event)}
         for kind in ("created", "in_progress"):
             self._emitted.append({"type": f"response.{kind}", "response": self.response})
 

@@ -7,12 +7,13 @@ from typing import Any
 from gateway.dialects.common import reasoning
 from gateway.dialects.common.field_errors import unsupported_field
 from gateway.dialects.common.parameters import AsksNothing, Policy, never
+from gateway.dialects.common.serving import SERVING
 
 _HONORED = frozenset({
     "input", "model", "instructions", "previous_response_id", "conversation", "store", "background", "stream",
     "stream_options", "temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "parallel_tool_calls",
-    "text", "reasoning", "metadata",
-})  # fmt: skip
+    "text", "reasoning", "metadata", "top_k",
+}) | SERVING  # fmt: skip
 
 # Each refused parameter, with a predicate for the values that ask for nothing.
 _REFUSED: dict[str, AsksNothing] = {
@@ -25,7 +26,6 @@ _REFUSED: dict[str, AsksNothing] = {
 
 # Values of ignored parameters that ask for nothing.
 _DEFAULTS: dict[str, tuple[Any, ...]] = {
-    "service_tier": ("auto", "default"),
     "truncation": ("disabled",),
 }
 

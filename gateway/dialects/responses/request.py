@@ -12,10 +12,11 @@ from gateway.dialects.common.conversation import read_conversation
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.json_types import Body, Item
-from gateway.dialects.common.openai_parameters import COUNTS, RANGES, cap_temperature
+from gateway.dialects.common.openai_parameters import COUNTS, RANGES, cap_temperature, read_top_k
 from gateway.dialects.common.output_schema import read_output_format
 from gateway.dialects.common.parameters import effective_top_p
 from gateway.dialects.common.reasoning import cut_budget, read_reasoning
+from gateway.dialects.common.serving import read_serving
 from gateway.dialects.common.stored_files import FileReader
 from gateway.dialects.common.tool_forms import FUNCTIONS, ToolForms, find_forms
 from gateway.dialects.common.tools import Added, read_hosted, read_tools
@@ -102,6 +103,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
             max_tokens=body.get("max_output_tokens"),
             temperature=cap_temperature(body.get("temperature")),
             top_p=effective_top_p(body.get("top_p")),
+            top_k=read_top_k(body),
         ),
         tools=tools,
         tool_choice=choice,
@@ -111,6 +113,7 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
         effort=effort,
         thinking=thinking,
         thinking_budget=cut_budget(budget, body.get("max_output_tokens"), notes.at("reasoning.max_tokens")),
+        serving=read_serving({**body, "input": [*earlier, *given]}, notes),
     )
 
 

@@ -346,7 +346,7 @@ def test_ignored_parameters_are_named_in_order() -> None:
         "service_tier": "flex",
         "seed": 0,
         "safety_identifier": "s",
-        "prompt_cache_retention": "24h",
+        "prompt_cache_retention": "a week",
         "prompt_cache_key": "k",
         "presence_penalty": 0.1,
         "prediction": {"type": "content", "content": "x"},

@@ -109,8 +109,8 @@ def test_error_names_the_invalid_reasoning(fields: dict[str, Any], param: str) -
 
 def test_reasoning_options_without_effect_are_ignored() -> None:
     parsed = request(
-        thinking={"type": "enabled", "display": "omitted"},
-        reasoning={"effort": "low", "exclude": True, "generate_summary": "auto"},
+        thinking={"type": "enabled", "display": "updates"},
+        reasoning={"effort": "low", "exclude": "no", "generate_summary": "auto"},
         seed=1,
     )
 

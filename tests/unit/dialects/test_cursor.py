@@ -13,6 +13,7 @@ from marshmallow import ValidationError
 from gateway.dialects.chat.request import ChatRequest, parse_request
 from gateway.errors import InvalidRequest
 from gateway.schemas.chat import ChatCompletionSchema
+from gateway.serving import Serving
 from gateway.turn import Sampling, ToolChoice
 from tests.support.client_bodies import BODIES, PNG, READ, tool_call
 from tests.support.cursor_bodies import (
@@ -81,7 +82,8 @@ def test_responses_body_is_read_as_chat() -> None:
     assert got.turn.sampling == Sampling(max_tokens=32000)
     assert (got.turn.effort, got.turn.thinking) == ("high", True)
     assert got.tool_call_format.raw == {"ApplyPatch"}
-    assert got.ignored == ("include", "metadata", "prompt_cache_retention", "user", "verbosity")
+    assert got.ignored == ("include", "metadata", "user", "verbosity")
+    assert got.turn.serving == Serving(cache="1h")
 
 
 def test_custom_tool_becomes_a_function_of_one_text() -> None:

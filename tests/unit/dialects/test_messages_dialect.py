@@ -289,25 +289,25 @@ def test_error_names_the_rejected_field(fields: Body, where: str) -> None:
 
 def test_ignored_fields_are_named() -> None:
     parsed = request(
-        top_k=5,
+        inference_geo="us",
         metadata={"user_id": "u"},
         service_tier="auto",
-        speed="fast",
+        speed="warp",
         context_management={"edits": [{"type": "compact_20260112"}], "other": 1},
         new_thing=1,
         nothing=None,
-        thinking={"type": "adaptive", "display": "omitted"},
+        thinking={"type": "adaptive", "display": "updates"},
         tools=[TOOL | {"strict": True, "allowed_callers": ["direct"], "input_examples": [{}]}],
     )
     assert parsed.ignored == (
         "context_management.edits[0]",
         "context_management.other",
+        "inference_geo",
         "metadata",
         "new_thing",
         "speed",
         "thinking.display",
         "tools.allowed_callers",
-        "top_k",
     )
 
 

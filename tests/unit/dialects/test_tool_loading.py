@@ -145,4 +145,4 @@ TEXT: Body = {"type": "text", "text": "Hi"}
 )
 def test_mark_that_lasts_an_hour_counts_wherever_it_is(fields: Body, is_long: bool) -> None:
     body = {"max_tokens": 9000, "messages": [{"role": "user", "content": "Hi"}], "tools": [SEARCH], **fields}
-    assert parse_request(body).turn.long_cache is is_long
+    assert (parse_request(body).turn.serving.cache == "1h") is is_long
