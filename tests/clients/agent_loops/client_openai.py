@@ -1,6 +1,10 @@
-"""OpenAI's Python SDK, any major version: `create`, `.stream()` and `.parse()` with its pydantic helpers."""
+"""OpenAI's Python SDK, any major version: `create`, `.stream()` and `.parse()` with its pydantic helpers.
+
+With a second argument, `plain`, it asks for no structured output.
+"""
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +100,11 @@ def main() -> None:
             "create": loop(completions.create),
             "stream": loop(streaming(completions)),
             "parse": loop(completions.parse),
+        }
+        if "plain" in sys.argv:
+            toolbox.print_results(loops, {})
+            return
+        loops |= {
             "parse into a report": loop(completions.parse, response_format=Report),
             "stream into a report": loop(streaming(completions), response_format=Report),
         }
