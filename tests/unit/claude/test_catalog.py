@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.claude.catalog import ModelCatalog, lifecycle
-from gateway.turn import Model
+from gateway.turn import Model, Usage
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,29 @@ def test_models_of_the_cli_are_listed_first_with_facts_that_it_does_not_report()
 )
 def test_stage_of_a_model_follows_from_its_date(date: str, stage: str) -> None:
     assert lifecycle(Model("claude-x", retires_at=date)) == stage
+
+
+def test_long_prompts_and_long_caches_cost_more() -> None:
+    """The CLI's own figures for Haiku 5.5, seen on 2.1.332."""
+    catalog = ModelCatalog()
+    description = "Haiku 5.5 · Fastest · $0.10/$0.50 per Mtok ($0.50/$2.50 for prompts over 100k)"
+    catalog.merge([{"value": "haiku", "resolvedModel": "claude-haiku-5-5", "description": description}])
+    haiku = catalog.resolve("claude-haiku-5-5")
+    assert haiku.cost(Usage(input_tokens=90_000)) == pytest.approx(0.009)
+    assert haiku.cost(Usage(101_000, output_tokens=100_000)) == pytest.approx(0.3005)
+    assert haiku.cost(Usage(1_000, 100_000, output_tokens=100_000)) == pytest.approx(0.2555)
+    assert haiku.cost(Usage(cache_write_tokens=50_000, long_write_tokens=50_000)) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "widened"),
+    [
+        ("claude-sonnet-4-5", "claude-sonnet-4-5-20250929[1m]"),
+        ("claude-sonnet-4-5[1m]", "claude-sonnet-4-5-20250929[1m]"),
+        ("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        ("claude-sonnet-4-6", "claude-sonnet-4-6[1m]"),  # not listed, so the API decides
+    ],
+)
+def test_models_with_a_beta_for_it_get_a_wide_context(name: str, widened: str) -> None:
+    catalog = ModelCatalog()
+    assert catalog.widen(catalog.resolve(name)).id == widened
