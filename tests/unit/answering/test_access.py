@@ -99,3 +99,15 @@ def test_a_key_for_certain_projects_works_in_these_and_changes_none(projects: Pr
         find_changeable_project("p", LIMITED, projects)
     with pytest.raises(ProjectNotAllowed):
         require_unlimited(LIMITED)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_wide"),
+    [(None, True), (("opus",), False), (("opus[1m]",), True), (("opus", "opus[1m]"), True)],
+)
+def test_a_limited_key_gets_a_wide_context_only_if_it_may_use_it(
+    allowed: tuple[str, ...] | None, is_wide: bool
+) -> None:
+    limited = caller(allowed_models=allowed)
+    model = resolve_model("opus", limited, ModelCatalog(), wants_width=True)
+    assert model.id.endswith("[1m]") is is_wide
