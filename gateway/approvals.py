@@ -59,7 +59,7 @@ class Decision:
     """The decision about a call.
 
     `reason` is told to the model if the call is not approved. With `always`, an agent may make calls of this kind for
-    as long as its process lives. `arguments` replace the model's, for example to add the answers to its questions.
+    as long as its process lives. `arguments` are laid over the model's, for example to add answers to its questions.
     """
 
     approved: bool

@@ -85,6 +85,8 @@ def prepare_turns(
     if project is not None:
         workspace = find_workspace(turns[0], project, services.settings, services.folders)
         project_id = project.id
+        if workspace is not None and caller.is_batch:
+            workspace = replace(workspace, asks=False)  # the sender of a batch is not asked
     services.claude.await_ready()  # the CLI's models are known only then
     model = resolve_model(
         turns[0].requested_model,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway.approvals import ApprovalRequest, Decision, decision_block, find_decision, name_call
 from gateway.errors import InvalidRequest
-from gateway.store.approvals import Approvals
+from gateway.store.approvals import Approvals, AskedApproval
 from gateway.turn import Block, Message, Turn
 
 #: The decision that counts if the approval comes too late.
@@ -43,7 +43,16 @@ def _check(block: Block, calls: dict[str, Block], owner: str, approvals: Approva
     if asked.has_expired:
         return decision_block(call_id, TOO_LATE)
     approvals.record_decision(owner, call_id, approved=decision.approved)
-    return block
+    return decision_block(call_id, _with_answers(decision, asked))
+
+
+def _with_answers(decision: Decision, asked: AskedApproval) -> Decision:
+    """Return the decision such that its text answers the questions, if the model asked any."""
+    if asked.kind != "question" or not (decision.approved and decision.reason) or decision.arguments:
+        return decision
+    questions = asked.arguments.get("questions") or ()
+    answers = {str(each.get("question")): decision.reason for each in questions if isinstance(each, dict)}
+    return replace(decision, arguments={"answers": answers})
 
 
 def record_request(

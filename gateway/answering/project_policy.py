@@ -12,6 +12,9 @@ from gateway.store.projects import ProjectRecord
 from gateway.turn import Turn
 from gateway.workspace import AgentWorkspace
 
+#: The tools of Claude Code that only ask the user: a question, or to accept a plan.
+ASKING_TOOLS = ("AskUserQuestion", "EnterPlanMode", "ExitPlanMode")
+
 
 def find_workspace(
     turn: Turn, project: ProjectRecord, settings: Settings, folders: ProjectFolders
@@ -67,11 +70,13 @@ def _make_workspace(project: ProjectRecord, settings: Settings, folders: Project
             "The project is over its size limit. Delete some of its files.", param="project_id"
         )
     tools = _permitted_rules(policy["tools"], settings)
+    asks = policy["permission_mode"] == "ask"
     return AgentWorkspace(
         folder=folders.locate(project.path),
-        tools=tools,
+        tools=(*tools, *ASKING_TOOLS) if asks else tools,
         allowed=_permitted_rules(policy["allowed_tools"], settings),
-        permission_mode=policy["permission_mode"],
+        permission_mode="default" if asks else policy["permission_mode"],
+        asks=asks,
         max_turns=min(policy["max_turns"] or settings.agent_max_turns, settings.agent_max_turns),
         instructions=folders.read_instructions(project.path),
         reports_activity=policy["report_activity"],

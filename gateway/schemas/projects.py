@@ -10,8 +10,8 @@ from gateway.schemas.pages import PageQuerySchema, PaginationSchema
 from gateway.settings import BUILT_IN_TOOLS
 
 MODES = ("chat", "agent")
-# The CLI's permission modes that neither wait for a user's consent nor bypass the permission rules.
-PERMISSION_MODES = ("default", "acceptEdits", "dontAsk")
+# The CLI's permission modes that do not bypass the permission rules, and "ask", which asks the client for approvals.
+PERMISSION_MODES = ("default", "acceptEdits", "dontAsk", "ask")
 MAX_RULES = 50
 NAME_LENGTH = validate.Length(min=1, max=200, error="Expected 1 to 200 characters.")
 
@@ -69,7 +69,9 @@ class PolicySchema(StrictSchema):
     allowed_tools = ListOf(
         Text(validate=_RULE),
         validate=validate.Length(max=MAX_RULES),
-        metadata=about("Permission rules; everything else is denied, because no user can be asked."),
+        metadata=about(
+            "Permission rules. Everything else is denied, or asked about if `permission_mode` is `ask`."
+        ),
     )
     permission_mode = Text(validate=allowed(*PERMISSION_MODES))
     max_turns = Count(validate=at_least(1))

@@ -49,6 +49,7 @@ class ResponsesSchema(LenientSchema):
         }
     )
     model = Text(metadata=MODEL)
+    project_id = Text(metadata=about("The project that the answer belongs to."))
     instructions = Text(
         metadata={"description": "Goes before the system messages. Later responses do not inherit it."}
     )

@@ -11,6 +11,7 @@ from gateway.answering.background import BackgroundAnswer
 from gateway.answering.claims import ClaimedAnswer
 from gateway.answering.event_log import EventLog
 from gateway.answering.follow import follow_response
+from gateway.answering.project_access import find_project
 from gateway.api.hooks.limits import COMPACT
 from gateway.api.http.blueprints import (
     ANSWER_ERRORS,
@@ -38,7 +39,15 @@ from gateway.dialects.responses.builder import OnEnd, ResponseBuilder, new_respo
 from gateway.dialects.responses.compaction import CompactionCollector, asks_to_compact, parse_compaction
 from gateway.dialects.responses.items import complete_items, list_object, refuse_orphans
 from gateway.dialects.responses.request import ResponsesRequest, parse_request
-from gateway.errors import ConversationLocked, InvalidRequest, ResponseNotFound, StoreError
+from gateway.errors import (
+    AgentsNotAllowed,
+    ConversationLocked,
+    InvalidRequest,
+    ProjectNotFound,
+    ProjectTooLarge,
+    ResponseNotFound,
+    StoreError,
+)
 from gateway.schemas.responses import (
     CompactionRequestSchema,
     InputItemsQuerySchema,
@@ -52,6 +61,7 @@ from gateway.schemas.responses_answers import (
     InputTokensSchema,
     ResponseSchema,
 )
+from gateway.store.projects import ProjectRecord
 from gateway.turn import Done, Started, Usage
 
 blueprint = Blueprint("responses", __name__, url_prefix="/v1/responses", description="OpenAI's Responses API")
@@ -61,7 +71,9 @@ _QUESTION: Item = {"role": "user", "content": "…"}
 
 
 @blueprint.route("", methods=["POST"])
-@document_errors(*ANSWER_ERRORS, ResponseNotFound, ConversationLocked)
+@document_errors(
+    *ANSWER_ERRORS, ResponseNotFound, ConversationLocked, ProjectNotFound, AgentsNotAllowed, ProjectTooLarge
+)
 @blueprint.arguments(ResponsesSchema(), examples=examples.RESPONSE)
 @document_answer(blueprint, ResponseSchema, examples.RESPONSE_ANSWER, examples.RESPONSE_STREAM)
 def create_response(body: Body) -> Response:
@@ -79,12 +91,17 @@ def create_response(body: Body) -> Response:
     on_end = stored_responses.store_at_end(items, caller, services, context.items, memory)
     if prepares:
         return _prepare_response(parsed, echoed, on_end)
-    started = start_answer(parsed.turn, stream=parsed.stream)
+    started = start_answer(parsed.turn, stream=parsed.stream, project=_find_project(body))
     response = new_response(_new_id(), started.record.model, echoed)
     answer = conversations.join_conversation(started, context, response["id"], caller, services)
     if body.get("background"):
         return _answer_in_background(answer, response, items, parsed)
     return _answer(answer, response, parsed, conversations.add_at_end(answer.claim, items, on_end))
+
+
+def _find_project(body: Body) -> ProjectRecord | None:
+    project_id = body.get("project_id")
+    return find_project(project_id, get_caller(), get_services().projects) if project_id else None
 
 
 @blueprint.route("/input_tokens", methods=["POST"])

@@ -1,6 +1,7 @@
 """Read the answer of an agent: several API messages with calls of Claude Code's own tools between them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.approvals import ApprovalRequest, Kind
@@ -47,6 +48,13 @@ class AgentAnswerReader(AnswerReader):
         self._tool_names: dict[str, str] = {}
         self._asked: dict[str, ApprovalRequest] = {}  # by the id of the CLI's request
 
+    def read(self, messages: Sequence[protocol.CliMessage]) -> list[Event]:
+        """Return the events of these messages. All requests among them end the answer together: none is read again."""
+        for message in messages:
+            if message["type"] == "control_request" and message["request"].get("subtype") == "can_use_tool":
+                self._asked[message["request_id"]] = _approval_request(message["request"])
+        return super().read(messages)
+
     def _reported_usage(self) -> Usage:
         return self._earlier_usage + super()._reported_usage()
 
@@ -90,8 +98,7 @@ class AgentAnswerReader(AnswerReader):
 
     def _read_message(self, message: protocol.CliMessage, events: list[Event]) -> None:
         super()._read_message(message, events)
-        if message["type"] == "control_request" and message["request"].get("subtype") == "can_use_tool":
-            self._asked[message["request_id"]] = _approval_request(message["request"])
+        if message["type"] == "control_request":
             self._end_with_approvals(events)
         elif message["type"] == "control_cancel_request":
             self._asked.pop(message["request_id"], None)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from gateway.approvals import find_decision
+from gateway.approvals import UNDECIDED, find_decision
 from gateway.claude.cli.agent_hooks import answer_hook, hooks_request
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, UsageLedger
@@ -48,7 +48,7 @@ from gateway.claude.cli.tools import (
 from gateway.claude.cli.tuning import Tuning
 from gateway.errors import TurnTimeout, UpstreamError
 from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, has_thinking
-from gateway.workspace import AgentWorkspace
+from gateway.workspace import AgentAction, AgentWorkspace
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 BATCH_TIMEOUT_SECONDS = 300.0  # on a busy machine, a process with a low priority takes long to start
@@ -186,7 +186,10 @@ class Conversation:
         self._await_tool_requests()
         for call in self._waiting_calls:
             if self._permissions.awaits(call):
-                response = self._permissions.respond(call, find_decision(results[call]))
+                decision = find_decision(results[call]) or UNDECIDED
+                if not decision.approved and self.workspace is not None:
+                    self.workspace.record(AgentAction(call, "", "denied", result=decision.refusal))
+                response = self._permissions.respond(call, decision)
             else:
                 request_id, rpc_id = self._requested_calls.pop(call)
                 response = _rpc_response(rpc_id, mcp_result(results[call]))

@@ -9,7 +9,7 @@ The CLI sends them only if it was started with `--permission-prompt-tool=stdio`.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.approvals import UNDECIDED, Decision, find_decision
+from gateway.approvals import Decision, find_decision
 from gateway.claude.cli.protocol import CliControlRequestMessage, ControlResponse
 from gateway.lenient_json import dumps
 from gateway.turn import Message
@@ -35,9 +35,9 @@ class Permissions:
         """Return True if the CLI waits for the decision about a call."""
         return call_id in self._asked
 
-    def respond(self, call_id: str, decision: Decision | None) -> ControlResponse:
-        """Return the response to the CLI's request about a call. No decision means no."""
-        return _response(self._asked.pop(call_id), decision or UNDECIDED)
+    def respond(self, call_id: str, decision: Decision) -> ControlResponse:
+        """Return the response to the CLI's request about a call."""
+        return _response(self._asked.pop(call_id), decision)
 
     def grant(self, messages: Sequence[Message]) -> None:
         """Grant the approved calls. `messages` are the answer with the calls and the message with the decisions."""
@@ -58,7 +58,7 @@ def _response(message: CliControlRequestMessage, decision: Decision) -> ControlR
     request = message["request"]
     answer: dict[str, Any] = {"behavior": "deny", "message": decision.refusal}
     if decision.approved:
-        answer = {"behavior": "allow", "updatedInput": dict(decision.arguments or request["input"])}
+        answer = {"behavior": "allow", "updatedInput": {**request["input"], **(decision.arguments or {})}}
         if decision.always:  # a rule elsewhere would be written to a file of the project
             suggestions = request.get("permission_suggestions", ())
             answer["updatedPermissions"] = [{**one, "destination": "session"} for one in suggestions]

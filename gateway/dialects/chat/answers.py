@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from gateway import hosted, turn
+from gateway.approvals import ApprovalRequest
 from gateway.dialects.common import openai_answers, sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
+from gateway.dialects.common.approval_calls import as_call
 from gateway.dialects.common.field_errors import FieldNames, translate_error
 from gateway.dialects.common.hosted_blocks import SEALED
 from gateway.dialects.common.hosted_record import HostedRecord
@@ -23,6 +25,7 @@ FIELD_NAMES: FieldNames = {
     "output_schema": "response_format.json_schema.schema",
     "structured_output": "response_format",
     "fast": "service_tier",
+    "approval": "messages",
 }
 CHUNK = "chat.completion.chunk"
 
@@ -118,6 +121,7 @@ class _ChoiceEncoder:
         self._has_begun = False
         self._open_call: turn.ToolCall | None = None
         self._pending_arguments: list[str] | None = None
+        self._approvals = 0
         self._before = head + b'{"index":%d,"delta":' % index
         self._delta = self._before + b"{"
         self._after_delta = b'},"logprobs":null,"finish_reason":null}]}' + sse.END
@@ -131,6 +135,7 @@ class _ChoiceEncoder:
             turn.RedactedThinking: lambda event: b"",
             turn.ToolCall: self._tool_call,
             turn.ToolArguments: self._tool_arguments,
+            ApprovalRequest: self._approval_request,
             turn.Refusal: self._refusal,
             turn.Retracted: self._retracted,
             turn.Idle: self._idle,
@@ -194,6 +199,11 @@ class _ChoiceEncoder:
             return b""
         self._pending_arguments = None
         return self._arguments(event.index, event.fragment)
+
+    def _approval_request(self, event: ApprovalRequest) -> bytes:
+        call, arguments = as_call(event, self._approvals)
+        self._approvals += 1
+        return self._tool_call(call) + self._tool_arguments(arguments)
 
     def _end_call(self) -> bytes:
         """Send pending arguments. Clients parse them as JSON, so a call without arguments gets an empty object."""
@@ -290,12 +300,19 @@ class ChoiceCollector:
             self._refusal = event.text
         elif isinstance(event, turn.Thinking):
             self._thinking.append(event.text)
-        elif isinstance(event, turn.ToolArguments):
+        elif isinstance(event, turn.Done):
+            self.done = event
+        else:
+            self._add_to_calls(event)
+
+    def _add_to_calls(self, event: turn.Event) -> None:
+        if isinstance(event, turn.ToolArguments):
             self._arguments.setdefault(event.index, []).append(event.fragment)
         elif isinstance(event, turn.ToolCall):
             self._calls[event.index] = event
-        elif isinstance(event, turn.Done):
-            self.done = event
+        elif isinstance(event, ApprovalRequest):
+            for part in as_call(event, len(self._calls)):
+                self._add_to_calls(part)
 
     def choice(self) -> dict[str, Any]:
         """Return the choice without its index. Raises UpstreamError if the answer is not complete."""

@@ -7,6 +7,7 @@ repairs.
 from typing import Any
 
 from gateway.approvals import Decision, decision_block
+from gateway.dialects.common.approval_calls import read_call, read_decision
 from gateway.dialects.common.arguments import read_arguments
 from gateway.dialects.common.content import (
     PARTS,
@@ -70,6 +71,9 @@ def read_tool_message(message: dict[str, Any], where: Where) -> list[ContentPart
     if call_id is None and _are_results(parts):
         return read_user(message, where)
     result = _result(_call_id(call_id), message, where)
+    texts = [block["text"] for block in result.get("content", ()) if block["type"] == "text"]
+    if decided := read_decision(result["tool_use_id"], "".join(texts)):
+        return [ContentPart(decision_block(*decided), where.field("tool_call_id"))]
     tool = message.get("name") or message.get("tool_name")
     return [ContentPart(result, where.field("tool_call_id"), tool if isinstance(tool, str) else "")]
 
@@ -171,8 +175,9 @@ def _call(call: Any, where: Where) -> ContentPart:
 def _use(call_id: str, called: Any, where: Where) -> Block:
     called = called if isinstance(called, dict) else {}
     given = {RAW_INPUT: called[RAW_INPUT]} if RAW_INPUT in called else called.get("arguments")
-    arguments = read_arguments(given, where.field("arguments"))
-    return {"type": "tool_use", "id": call_id, "name": _tool_name(called, where), "input": arguments}
+    arguments, name = read_arguments(given, where.field("arguments")), _tool_name(called, where)
+    call_id, name, arguments = read_call(call_id, name, arguments) or (call_id, name, arguments)
+    return {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
 
 
 def _tool_name(called: dict[str, Any], where: Where) -> str:

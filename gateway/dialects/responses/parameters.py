@@ -12,7 +12,7 @@ from gateway.dialects.common.serving import SERVING
 _HONORED = frozenset({
     "input", "model", "instructions", "previous_response_id", "conversation", "store", "background", "stream",
     "stream_options", "temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "parallel_tool_calls",
-    "text", "reasoning", "metadata", "top_k",
+    "text", "reasoning", "metadata", "top_k", "project_id",
 }) | SERVING  # fmt: skip
 
 # Each refused parameter, with a predicate for the values that ask for nothing.
@@ -20,7 +20,6 @@ _REFUSED: dict[str, AsksNothing] = {
     "prompt": never,
     "moderation": never,
     "session_id": never,
-    "project_id": never,
     "top_logprobs": not_,
 }
 

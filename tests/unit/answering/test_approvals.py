@@ -80,3 +80,27 @@ def test_turn_without_decisions_needs_no_database(store: Store) -> None:
     store.close()
     turn = Turn((Message("user", ({"type": "text", "text": "Go"},)),))
     assert check_decisions(turn, "me", Approvals(store, timedelta(1))) is turn
+
+
+@pytest.mark.parametrize(
+    ("decision", "arguments"),
+    [
+        (Decision(approved=True, reason="Blue"), {"answers": {"Which?": "Blue"}}),
+        (Decision(approved=True, arguments={"answers": {"Which?": "Red"}}), {"answers": {"Which?": "Red"}}),
+        (Decision(approved=True), None),
+        (Decision(approved=False, reason="Blue"), None),
+    ],
+)
+def test_text_answers_the_questions_of_the_model(
+    store: Store, decision: Decision, arguments: dict[str, object] | None
+) -> None:
+    approvals = Approvals(store, timedelta(minutes=5))
+    asked = {"questions": [{"question": "Which?"}]}
+    request = ApprovalRequest("toolu_1", "AskUserQuestion", asked, kind="question")
+    record_request(request, owner="me", project="p", approvals=approvals)
+    call = {"type": "tool_use", "id": "toolu_1", "name": "AskUserQuestion", "input": asked}
+    go = Message("user", ({"type": "text", "text": "Go"},))
+    turn = Turn((go, Message("assistant", (call,)), Message("user", (decision_block("toolu_1", decision),))))
+    checked = find_decision(check_decisions(turn, "me", approvals).messages[-1].content[0])
+    assert checked is not None
+    assert checked.arguments == arguments

@@ -1,5 +1,8 @@
 """Answers of Claude Code as an agent: several messages of the model are read as one answer."""
 
+from typing import cast
+
+from gateway.approvals import ApprovalRequest
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, UsageLedger
 from gateway.claude.cli.protocol import ApiEvent, ApiUsage, CliMessage, SystemMessage
@@ -65,3 +68,21 @@ def test_rate_limit_between_two_messages_ends_the_answer() -> None:
     limited: SystemMessage = {**RETRY, "error": "rate_limit", "error_status": 429}
     reader.read([limited])
     assert isinstance(reader.failure, RateLimited)
+
+
+def test_requests_that_arrive_together_end_the_answer_together() -> None:
+    asking = [
+        cast(
+            CliMessage,
+            {
+                "type": "control_request",
+                "request_id": name,
+                "request": {"subtype": "can_use_tool", "tool_name": "Read", "input": {}, "tool_use_id": name},
+            },
+        )
+        for name in ("one", "two")
+    ]
+    reader = agent_reader()
+    events = reader.read([*message("text", "tool_use", 5), *asking])
+    assert [event.id for event in events if isinstance(event, ApprovalRequest)] == ["one", "two"]
+    assert isinstance(events[-1], Done)
