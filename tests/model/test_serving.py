@@ -9,6 +9,7 @@ import pytest
 
 from tests.standin import StandIn, error, text, thinking
 from tests.support.gateway import Gateway
+from tests.support.wide import wide
 
 FAST = "claude-opus-5-5"
 NOT_FAST = "claude-sonnet-5-5"
@@ -89,6 +90,7 @@ def test_wishes_that_a_model_does_not_take_are_named(gateway: Gateway, standin: 
     assert WIDE_BETA not in standin.messages.last.betas
 
 
+@wide
 def test_standard_speed_is_named_when_the_account_has_no_fast_mode(
     gateway: Gateway, standin: StandIn
 ) -> None:
@@ -113,6 +115,7 @@ def test_rejected_service_tier_is_left_out(gateway: Gateway, standin: StandIn) -
         standin.reply(rejected, when=lambda body: "service_tier" in body)
 
 
+@wide
 def test_beta_widens_the_context_window(gateway: Gateway, standin: StandIn) -> None:
     answer = ask(gateway, WIDE_BETA, model=WIDE)
     assert WIDE_BETA in standin.messages.last.betas
@@ -120,6 +123,7 @@ def test_beta_widens_the_context_window(gateway: Gateway, standin: StandIn) -> N
     assert "x-ignored-parameters" not in answer.headers
 
 
+@wide
 def test_explicit_mode_without_breakpoints_turns_the_cache_off(gateway: Gateway, standin: StandIn) -> None:
     gateway.api.chat(prompt_cache_options={"mode": "explicit"})
     assert marks(standin.messages.last.body) == []
@@ -127,6 +131,7 @@ def test_explicit_mode_without_breakpoints_turns_the_cache_off(gateway: Gateway,
     assert {mark.get("ttl") for mark in marks(standin.messages.last.body)} == {"1h"}
 
 
+@wide
 def test_omitted_thinking_comes_as_a_signature(gateway: Gateway, standin: StandIn) -> None:
     standin.default(thinking("Let me see.", text("Hello")))
     shown, omitted = (
