@@ -32,6 +32,7 @@ GatewayError
 │   │   ├── ConversationNotFound
 │   │   ├── ThreadNotFound
 │   │   └── SessionNotFound
+│   ├── McpServerFailed 424
 │   ├── MethodNotAllowed 405
 │   ├── NotServed 501
 │   ├── BatchNotActive 409
@@ -246,6 +247,10 @@ class SessionNotFound(NotFound, code="session_not_found"):
 
 class BatchNotActive(ClientError, status=409, code="batch_not_active"):
     """The batch is over, or not over yet, so this cannot be done with it."""
+
+
+class McpServerFailed(ClientError, status=424, code="mcp_server_failed"):
+    """A remote MCP server that the request asks for does not list its tools."""
 
 
 class MethodNotAllowed(ClientError, status=405, code="method_not_allowed"):

@@ -258,6 +258,20 @@ class Settings:
         section="Hosted tools",
     )
 
+    mcp_config_path: Path | None = setting(
+        None,
+        "File with the [MCP servers](mcp.md) that clients may use, and that keys get on every request.",
+        section="Remote MCP servers",
+    )
+    mcp_allow_any_server: bool = setting(
+        False, "Let clients use any MCP server with a public address, not only the listed ones."
+    )
+    mcp_timeout_seconds: float = setting(60.0, "Longest wait for the answer of an MCP server.", POSITIVE)
+    mcp_max_result_characters: int = setting(
+        100_000, "Characters of a result that reach the model. The rest is left out.", at_least(1)
+    )
+    mcp_max_calls: int = setting(50, "Calls of remote tools in one answer.", at_least(1))
+
     log_level: str = setting("INFO", "Lowest level to log.", one_of(*LOG_LEVELS), section="Log and metrics")
     log_format: str = setting(
         "json", "Format of the log: one JSON object per line, or text for people.", one_of("json", "text")

@@ -18,6 +18,8 @@ from gateway.approvals import ApprovalRequest
 from gateway.hosted import SEARCH_USD, HostedEvent, HostedTool
 from gateway.json_schema import OutputSchema, ValueMapping
 from gateway.json_schema.mapping import Schema
+from gateway.mcp.toolbox import Toolbox
+from gateway.remote import RemoteEvent, RemoteServer
 from gateway.repairs import Repair
 from gateway.serving import Serving
 from gateway.usage import Usage as Usage
@@ -166,6 +168,9 @@ class Turn:
       the answering layer resolves the name once and sets it.
     - `system` holds parts of the system prompt, which the CLI joins with a blank line.
     - `hosted_tools` run at the API. With `drops_hosted_calls`, the client may not send their calls and results back.
+    - `remote_servers` are MCP servers whose tools the model may call. With `shows_remote_calls`, the client gets events
+      about them, and with `takes_approvals` it can be asked for approvals. The answering layer adds their tools to
+      `tools`, and sets the `toolbox` that calls them.
     - `output_schema` is the JSON schema that the answer must follow, in the forms of `gateway.json_schema`.
     - `effort` is one of EFFORTS. `thinking` False turns thinking off if the model allows it, True keeps it on.
       `thinking_budget` limits the tokens to think with, for models that think within a budget.
@@ -186,6 +191,10 @@ class Turn:
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     hosted_tools: tuple[HostedTool, ...] = ()
     drops_hosted_calls: bool = False
+    remote_servers: tuple[RemoteServer, ...] = ()
+    shows_remote_calls: bool = False
+    takes_approvals: bool = False
+    toolbox: Toolbox | None = field(default=None, compare=False, repr=False)
     output_schema: OutputSchema | None = None
     effort: str | None = None
     thinking: bool | None = None
@@ -341,6 +350,7 @@ Event = (
     | Idle
     | Done
     | HostedEvent
+    | RemoteEvent
 )
 
 #: Events that arrived together, in order; never empty.

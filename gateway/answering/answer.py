@@ -94,7 +94,7 @@ def prepare_turns(
         services.claude.catalog,
         wants_width=turns[0].serving.wide_context,
     )
-    return [
+    prepared = [
         replace(
             check_decisions(turn, caller.owner_id, services.approvals),
             owner=caller.owner_id,
@@ -105,6 +105,7 @@ def prepare_turns(
         )
         for turn in turns
     ]
+    return [services.remote_access.equip(turn, caller) for turn in prepared]
 
 
 def _new_record(turn: Turn, caller: Caller, path: str, stream: bool) -> Record:

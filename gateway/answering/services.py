@@ -19,6 +19,7 @@ from gateway.answering.batches.jobs import BatchJobs
 from gateway.answering.batches.runner import BatchRunner
 from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
+from gateway.answering.remote_access import RemoteAccess
 from gateway.answering.sessions import SessionTurns
 from gateway.claude.service import Claude
 from gateway.errors import ModelNotFound, ShuttingDown, StoreError
@@ -80,6 +81,7 @@ class Services:
     response_leases: LeaseKeeper[str]
     conversations: Conversations
     approvals: Approvals
+    remote_access: RemoteAccess
     conversation_leases: LeaseKeeper[str]
     sessions: Sessions
     session_turns: SessionTurns
@@ -182,6 +184,7 @@ def build_services(
         responses=responses,
         response_leases=LeaseKeeper(responses.renew_leases, responses.find_active),
         conversations=conversations,
+        remote_access=RemoteAccess(settings),
         approvals=Approvals(store, timedelta(seconds=settings.approval_wait_seconds)),
         conversation_leases=LeaseKeeper(conversations.renew_leases),
         sessions=sessions,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import gevent
 from gevent.queue import Queue
 
+from gateway.claude.remote_run import RemoteRun
 from gateway.claude.run import Run
 from gateway.errors import GatewayError
 from gateway.turn import Batch, Usage, sum_usage
@@ -25,7 +26,7 @@ class MergedRuns:
     the same as in `Run`, for all runs together.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run | RemoteRun]) -> None:
         self._runs = runs
         self._readers: list[gevent.Greenlet[..., None]] = []
         self._batches = self._merge()
@@ -70,7 +71,7 @@ class MergedRuns:
             run.close()
 
 
-def _read(index: int, run: Run, queue: Queue[tuple[int, Batch | Exception | None]]) -> None:
+def _read(index: int, run: Run | RemoteRun, queue: Queue[tuple[int, Batch | Exception | None]]) -> None:
     try:
         for batch in run:
             queue.put((index, batch))

@@ -31,7 +31,7 @@ from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schema
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.repairs import Repair
-from gateway.turn import Batch, Done, Model, Started, Turn, Usage
+from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,11 @@ class Run:
         self._slot_ticket.cancel(reason)
         self._process_ticket.cancel(reason)
         self._release()
+
+    @property
+    def answer(self) -> Message | None:
+        """Return the answer as the client would send it back; None before the model has begun."""
+        return self._reader.to_message() if self._reader is not None else None
 
     def usage_so_far(self) -> tuple[Usage, bool]:
         """Return the usage until now, and True if its output tokens are an estimate."""

@@ -20,6 +20,7 @@ import gevent
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.merged_runs import MergedRuns
+from gateway.claude.remote_run import RemoteRun
 from gateway.claude.run import Run
 from gateway.claude.token_counts import TokenCounts
 from gateway.errors import GatewayError, ShuttingDown
@@ -31,7 +32,7 @@ class Claude:
     """Answers turns with CLI processes. `runs` are the turns that are running now."""
 
     def __init__(self, settings: Settings) -> None:
-        self.runs: set[Run] = set()
+        self.runs: set[Run | RemoteRun] = set()
         self._fleet = Fleet(settings)
         self._token_counts = TokenCounts(self._fleet)
         self.catalog = self._fleet.catalog
@@ -50,9 +51,14 @@ class Claude:
         The caller must close the result. Raises ClaudeUnavailable or ShuttingDown.
         """
         self.await_ready()
-        runs = [Run(self._fleet, turn, self.runs.discard) for turn in turns for _ in range(n)]
+        runs = [self._run(turn) for turn in turns for _ in range(n)]
         self.runs.update(runs)
         return MergedRuns(runs)
+
+    def _run(self, turn: Turn) -> Run | RemoteRun:
+        if turn.toolbox is not None:
+            return RemoteRun(self._fleet, turn, turn.toolbox, self.runs.discard)
+        return Run(self._fleet, turn, self.runs.discard)
 
     def count_tokens(self, turn: Turn) -> int:
         """Return the tokens of everything that `turn` would send, by Anthropic's counter. No model is asked.

@@ -1,5 +1,6 @@
 """Report each request to the log and the metrics when its last byte has been sent, or its client has left."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,10 @@ from flask import Flask, Response, request
 from gateway.answering.services import Services
 from gateway.api.http.context import RequestState, get_state
 from gateway.record import RequestSummary
+
+# The credentials of MCP servers in the body of a request.
+_TOKEN = re.compile(r'("(?:authorization|authorization_token)"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)
+_HEADERS = re.compile(r'("headers"\s*:\s*)\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}')
 
 UNKNOWN_ROUTE = "unknown"
 
@@ -54,12 +59,22 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
     return report
 
 
+def hide_credentials(body: str) -> str:
+    """Return a body without the credentials of MCP servers.
+
+    >>> hide_credentials('{"authorization": "abc", "headers": {"X-Key": "abc"}}')
+    '{"authorization": "…", "headers": {}}'
+    """
+    body = _TOKEN.sub(r'\1"…"', body)
+    return _HEADERS.sub(r"\1{}", body)
+
+
 def _find_content(state: RequestState) -> dict[str, object]:
     """Return the request's body and the answer's text."""
     transcript = state.answer.transcript if state.answer else None
     content: dict[str, object] = {}
     if state.body is not None:
-        content["body"] = state.body.decode("utf-8", "replace")
+        content["body"] = hide_credentials(state.body.decode("utf-8", "replace"))
     if transcript is not None:
         content["answer"] = transcript.texts()
     return content

@@ -22,6 +22,7 @@ from typing import Any
 
 from gateway.approvals import as_result, find_decision
 from gateway.claude.cli.protocol import InitializeRequest
+from gateway.remote import REMOTE
 from gateway.turn import Block, Message, Tool, Turn
 
 SERVER = "client"
@@ -135,6 +136,7 @@ class ToolSet:
             return {**block, "id": call_id(block["id"]), "name": name, "input": given}
         if block["type"] == "tool_result":
             block = {**block, "tool_use_id": call_id(block["tool_use_id"])}
+            block.pop(REMOTE, None)
             text = plain_text(block)
             if block.get("is_error") and text is not None:
                 block["content"] = text  # the CLI reports its own failed tools in this form

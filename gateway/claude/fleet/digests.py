@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.approvals import find_decision
 from gateway.lenient_json import dumps
+from gateway.remote import REMOTE, result_text
 from gateway.turn import THINKING, Block, Message, Tool, Turn
 
 # Blocks of answers that are no work of hosted tools.
@@ -66,7 +67,13 @@ def _canonical_tool(tool: Tool) -> list[Any]:
 
 
 def _canonical_block(block: Block) -> Block:
-    """Return a block of a user message as it is; a decision says which call was approved."""
+    """Return a block of a user message as it is.
+
+    A decision says which call was approved. A client has only the text of a remote result.
+    """
+    if REMOTE in block:
+        text, is_error = result_text(block.get("content", ())), bool(block.get("is_error"))
+        return {REMOTE: block["tool_use_id"], "text": text, "is_error": is_error}
     decision = find_decision(block)
     return block if decision is None else {"decided": block["tool_use_id"], "approved": decision.approved}
 

@@ -45,7 +45,7 @@ _QUESTIONS = (
     "item_reference", "additional_tools", "configuration_update", "compaction_trigger",
 )  # fmt: skip
 
-_ITEM_TYPES = ("function_call", "function_call_output")
+_ITEM_TYPES = ("function_call", "function_call_output", "remote_call")
 
 # Fields of messages that are honored, or that say nothing about the message: its id, for example.
 _HONORED = frozenset({
@@ -159,12 +159,21 @@ class _Reader:
 
     def __init__(self, system_prompt: str) -> None:
         self.system = [repair_text(system_prompt)]
-        self.utterances: list[Utterance] = []
+        self._utterances: list[Utterance] = []
+        # The results of remote calls follow all calls of the same message.
+        self._remote_results: list[ContentPart] = []
+        self._round: Any = None
+
+    @property
+    def utterances(self) -> list[Utterance]:
+        """Return all utterances so far."""
+        self._end_round()
+        return self._utterances
 
     def read(self, message: dict[str, Any], index: int, where: Where) -> None:
         role = message.get("role")
         if role is None and message.get("type") in _ITEM_TYPES:
-            self.utterances.append(_read_item(message, where))
+            self._read_item(message, where)
             return
         name_ignored_fields(message, where, _HONORED_IN_ROLE.get(str(role), ()))
         if role in SYSTEM_ROLES:
@@ -179,6 +188,25 @@ class _Reader:
             self.utterances.append(("user", openai_messages.read_user(message, where)))
         else:
             self.utterances.append(("user", read_unknown_role(message, where)))
+
+    def _read_item(self, item: dict[str, Any], where: Where) -> None:
+        if item["type"] == "remote_call":
+            if self._remote_results and item["round"] != self._round:
+                self._end_round()
+            self._round = item["round"]
+            call, result = openai_messages.read_remote_call(item, where)
+            self._remote_results.append(result)
+            if not item["was_asked"]:
+                self._utterances.append(("assistant", [call]))
+        elif item["type"] == "function_call":
+            self._utterances.append(("assistant", openai_messages.read_call_item(item, where)))
+        else:
+            self.utterances.append(("user", openai_messages.read_output_item(item, where)))
+
+    def _end_round(self) -> None:
+        if self._remote_results:
+            results, self._remote_results = self._remote_results, []
+            self._utterances.append(("user", results))
 
     def _read_assistant(self, message: dict[str, Any], index: int, where: Where) -> list[ContentPart]:
         parts = openai_messages.read_assistant(message, where)
@@ -215,12 +243,6 @@ def name_ignored_fields(message: dict[str, Any], where: Where, honored: Containe
 
 def _is_same_call(block: Block, other: Block) -> bool:
     return other["type"] == "tool_use" and (block["name"], block["input"]) == (other["name"], other["input"])
-
-
-def _read_item(item: dict[str, Any], where: Where) -> Utterance:
-    if item["type"] == "function_call":
-        return "assistant", openai_messages.read_call_item(item, where)
-    return "user", openai_messages.read_output_item(item, where)
 
 
 def _merge(utterances: Iterable[Utterance]) -> list[Utterance]:

@@ -11,6 +11,7 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 [{'role': 'user', 'content': 'Hello'}]
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,9 @@ _NAMED_CALLS = ("function_call", "custom_tool_call")
 #: Goes before the id of a call in the id of the request for its approval.
 APPROVAL_PREFIX = "mcpr_"
 
+# The id of an item `mcp_call`: the round of the call, if it is not the first of its answer, and the id of the call.
+_REMOTE_ID = re.compile(r"mcp_(?:r(\d+)_)?(.+)")
+
 # Text of these items is addressed to the model; text of all others is part of its answers.
 _USER_ITEMS = ("agent_message",)
 
@@ -45,12 +49,14 @@ _LEFT_OUT = (
     "context_compaction",
     "ghost_snapshot",
     "item_reference",
-    "mcp_list_tools",
 )
 
 
 # Items that change the request instead of the conversation.
 _SETTINGS = ("additional_tools", "configuration_update", "compaction_trigger")
+
+# The message in place of an item that has nothing for the model.
+_NOTHING: Item = {"role": "developer", "content": None}
 
 #: Goes before the summary of a compacted conversation.
 SUMMARY = "Summary of the conversation so far:"
@@ -72,10 +78,17 @@ def as_messages(given: Any, notes: Notes, *, is_past: bool = False) -> list[Item
     """
     items = as_list(given)
     newest = len(items) if is_past else find_newest(items)
+    ran = {item.get("approval_request_id") for item in items if _is_kind(item, "mcp_call")}
     return [
-        _read_item(item, notes.at(f"input[{index}]", is_past=index < newest))
+        _NOTHING
+        if _is_kind(item, "mcp_approval_response") and item.get("approval_request_id") in ran
+        else _read_item(item, notes.at(f"input[{index}]", is_past=index < newest))
         for index, item in enumerate(items)
     ]
+
+
+def _is_kind(item: Any, kind: str) -> bool:
+    return isinstance(item, dict) and item.get("type") == kind
 
 
 def _read_item(item: Any, where: Where) -> Item:
@@ -87,7 +100,7 @@ def _read_item(item: Any, where: Where) -> Item:
     if summary is not None:
         return {"role": "user", "content": f"{SUMMARY}\n\n{summary}"}
     if kind in _SETTINGS:
-        return {"role": "developer", "content": None}
+        return _NOTHING
     if kind in _READERS:
         return _READERS[kind](item, where)
     if kind.endswith("_call") and item.get("call_id"):
@@ -187,6 +200,41 @@ def _approval_response(item: Item, where: Where) -> Item:
     return {"type": "function_call_output", "call_id": call_id, "decision": decision}
 
 
+def remote_item_id(call_id: str, number: int) -> str:
+    """Return the id of the item for a remote call in round `number`.
+
+    >>> remote_item_id("toolu_1", 0), remote_item_id("toolu_2", 1)
+    ('mcp_toolu_1', 'mcp_r1_toolu_2')
+    """
+    return f"mcp_r{number}_{call_id}" if number else f"mcp_{call_id}"
+
+
+def _remote_call(item: Item, where: Where) -> Item:
+    """Read a call of a remote tool with its result."""
+    found = _REMOTE_ID.fullmatch(str(item.get("id") or ""))
+    asked = item.get("approval_request_id")
+    output, error = item.get("output"), item.get("error")
+    if not output:
+        output = (
+            error if isinstance(error, str) else describe({"type": "error", "error": error}) if error else ""
+        )
+    return {
+        "type": "remote_call",
+        "call_id": _call_to_approve(asked) if asked else found[2] if found else item.get("id"),
+        "round": found[1] if found else None,
+        "was_asked": bool(asked),
+        "name": name_call(str(item.get("server_label") or "unknown"), str(item.get("name"))),
+        "arguments": item.get("arguments"),
+        "output": output,
+        "is_error": bool(error) or item.get("status") == "failed",
+    }
+
+
+def _remote_tools(item: Item, where: Where) -> Item:
+    """Skip a list of tools: the servers of this request list theirs again."""
+    return {"role": "assistant", "content": None}
+
+
 def _call_to_approve(request_id: Any) -> Any:
     return request_id.removeprefix(APPROVAL_PREFIX) if isinstance(request_id, str) else request_id
 
@@ -214,6 +262,8 @@ _READERS: dict[str, Callable[[Item, Where], Item]] = {
     "custom_tool_call_output": _call_output,
     "mcp_approval_request": _approval_request,
     "mcp_approval_response": _approval_response,
+    "mcp_call": _remote_call,
+    "mcp_list_tools": _remote_tools,
     "reasoning": _reasoning,
     "web_search_call": _web_search_call,
 }

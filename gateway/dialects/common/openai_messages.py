@@ -28,10 +28,14 @@ from gateway.dialects.common.tool_call_format import RAW_INPUT
 from gateway.dialects.common.unreadable import describe
 from gateway.dialects.common.where import Where
 from gateway.errors import InvalidRequest
+from gateway.remote import remote_block
 from gateway.turn import Block
 
 #: The text of a failed tool's result that has none: the API rejects an error without content.
 NO_MESSAGE = "(The tool failed and gave no message.)"
+
+#: The text of a remote tool's result that is not known.
+NO_OUTPUT = "(The tool returned nothing.)"
 
 #: The name of a tool in a call that has none.
 UNKNOWN_TOOL = "unknown_tool"
@@ -102,6 +106,18 @@ def read_output_item(item: dict[str, Any], where: Where) -> list[ContentPart]:
         return [ContentPart(block, where.field("approval_request_id"))]
     result = _result(_call_id(item.get("call_id")), item, where, field="output")
     return [ContentPart(result, where.field("call_id"))]
+
+
+def read_remote_call(item: dict[str, Any], where: Where) -> tuple[ContentPart, ContentPart]:
+    """Read a call of a remote tool, and its result."""
+    call_id = _call_id(item.get("call_id"))
+    call = ContentPart(_use(call_id, item, where), where.field("id"))
+    text = item.get("output")
+    content = (
+        [{"type": "text", "text": repair_text(text)}] if isinstance(text, str) and not is_blank(text) else []
+    )
+    block = remote_block(call_id, content or [{"type": "text", "text": NO_OUTPUT}], is_error=item["is_error"])
+    return call, ContentPart(block, where.field("output"))
 
 
 def use_block(part: dict[str, Any], where: Where) -> Block:

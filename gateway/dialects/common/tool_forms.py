@@ -24,6 +24,8 @@ from gateway.dialects.common.tool_call_format import RAW_INPUT
 from gateway.dialects.common.where import Where
 
 FUNCTIONS = (None, "function")
+#: Tools that a dialect with remote MCP servers reads itself.
+_ELSEWHERE = ("mcp",)
 NAMESPACE = "namespace"
 SEARCH = "tool_search"
 #: The fields that hold the definition of a function, even if its type is an unknown one.
@@ -81,6 +83,8 @@ def as_functions(tool: Any, where: Where) -> list[tuple[Any, Where]]:
         return _functions_of_namespace(tool, where)
     if not isinstance(tool["type"], str):
         raise invalid_field(where.field("type"), "Expected a string.")
+    if tool["type"] in _ELSEWHERE and where.notes.takes_remote_tools:
+        return []
     if not is_allowed(tool, where.notes):
         where.ignore()
     return []

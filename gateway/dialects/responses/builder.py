@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from gateway import hosted, turn
+from gateway import hosted, remote, turn
 from gateway.approvals import ApprovalRequest
 from gateway.dialects.common import openai_answers
 from gateway.dialects.common.answers import retracted_answer
@@ -31,6 +31,7 @@ from gateway.dialects.responses.outputs import (
     StreamEvent,
     WebSearchCall,
 )
+from gateway.dialects.responses.remote_items import RemoteItems
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
@@ -104,7 +105,12 @@ class ResponseBuilder:
     """
 
     def __init__(
-        self, response: Response, *, with_summary: bool, can_retract: bool, tool_forms: ToolForms = NO_FORMS
+        self,
+        response: Response,
+        *,
+        with_summary: bool,
+        can_retract: bool,
+        tool_forms: ToolForms = NO_FORMS,
     ) -> None:
         self.response = response
         self._tool_forms = tool_forms
@@ -115,6 +121,11 @@ class ResponseBuilder:
         self._open: Output | None = None
         self._calls: dict[int, Call] = {}
         self._searches: dict[str, WebSearchCall] = {}  # without a result so far, by the ids of their calls
+        self._remote = RemoteItems(
+            self.response["output"],
+            lambda: self._close_item("completed"),
+            lambda emitted: self._emitted.append(emitted),
+        )
         self._handlers: dict[type, Callable[[Any], None]] = {
             turn.Started: self._started,
             turn.Text: lambda event: self._message().add_text(event.text),
@@ -125,6 +136,10 @@ class ResponseBuilder:
             turn.ToolCall: self._tool_call,
             turn.ToolArguments: lambda event: self._calls[event.index].add_arguments(event.fragment),
             ApprovalRequest: self._approval_request,
+            remote.RemoteTools: lambda event: self._remote.add_tools(event),
+            remote.RemoteCall: lambda event: self._remote.start_call(event),
+            remote.RemoteArguments: lambda event: self._remote.add_arguments(event),
+            remote.RemoteResult: lambda event: self._remote.end_call(event),
             turn.Retracted: self._retracted,
             turn.Idle: lambda event: None,
             turn.Done: self._done,
@@ -145,6 +160,7 @@ class ResponseBuilder:
         """End the response with an error, and return the stream events that report it."""
         error = translate_error(error, FIELD_NAMES)
         self._close_all("incomplete")
+        self._remote.end()
         self.is_over = True
         fail_response(self.response, error)
         details = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}

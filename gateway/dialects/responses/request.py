@@ -24,6 +24,7 @@ from gateway.dialects.common.where import Notes
 from gateway.dialects.responses import parameters
 from gateway.dialects.responses.item_settings import find_added_tools, with_latest_effort
 from gateway.dialects.responses.items import refuse_unasked_decisions
+from gateway.dialects.responses.remote_tools import hide_choice, read_choice, read_servers
 from gateway.hosted import HostedTool
 from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
@@ -66,6 +67,7 @@ def parse_request(
     parameters.refuse_unsupported(body)
     refuse_unasked_decisions(given, earlier)
     notes = Notes(read_file, hosted_tools)
+    notes.takes_remote_tools = True
     body = adjust_parameters(body, notes, COUNTS, RANGES)
     summary = _read_summary(body.get("reasoning") or {})
     added = find_added_tools(given, notes, earlier)
@@ -83,8 +85,9 @@ def parse_request(
 
 
 def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Notes, added: Added) -> Turn:
+    servers = read_servers(body.get("tools") or (), notes, [*earlier, *given])
     hosted_tools = _limit_calls(read_hosted(body, notes), body.get("max_tool_calls"))
-    tools, choice = read_tools(body, notes, added, hosted_tools)
+    tools, choice = read_tools(hide_choice(body, servers), notes, added, hosted_tools)
     history = as_messages(list(earlier), notes, is_past=True)
     system, messages = read_conversation(
         as_messages(list(given), notes),
@@ -106,9 +109,12 @@ def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Not
             top_k=read_top_k(body),
         ),
         tools=tools,
-        tool_choice=choice,
+        tool_choice=read_choice(body.get("tool_choice"), servers, choice),
         hosted_tools=hosted_tools,
         drops_hosted_calls=bool(hosted_tools),
+        remote_servers=servers,
+        shows_remote_calls=True,
+        takes_approvals=True,
         output_schema=read_output_format((body.get("text") or {}).get("format"), notes.at("text.format")),
         effort=effort,
         thinking=thinking,
@@ -189,8 +195,8 @@ def _echo_format(wanted: Body | None) -> Body:
 
 
 def _echo_tool(tool: Body) -> Body:
-    if tool.get("type") not in FUNCTIONS:
-        return tool
+    if tool.get("type") not in FUNCTIONS:  # a response is stored, and secrets must not be
+        return {name: value for name, value in tool.items() if name not in ("headers", "authorization")}
     function = tool if "name" in tool else tool["function"]
     return {
         "type": "function",

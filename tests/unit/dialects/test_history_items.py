@@ -53,8 +53,6 @@ def test_calls_that_clients_run_are_native(call: Body, answer: Body, blocks: lis
     [
         ({"type": "web_search_call", "id": "ws", "status": "completed", "action": {"type": "search", "query": "x"}},
          '[web_search_call: {"action": {"query": "x"}}]'),
-        ({"type": "mcp_call", "id": "m", "server_label": "s", "name": "f", "arguments": "{}", "output": "42"},
-         '[mcp_call: {"server_label": "s", "name": "f", "arguments": "{}", "output": "42"}]'),
         ({"type": "code_interpreter_call", "id": "c", "code": "1+1", "outputs": None},
          '[code_interpreter_call: {"code": "1+1"}]'),
         ({"type": "file_search_call", "id": "f", "queries": ["q"]}, '[file_search_call: {"queries": ["q"]}]'),
@@ -77,7 +75,6 @@ def test_items_about_a_server_become_text(item: Body, expected: str) -> None:
         {"type": "compaction", "encrypted_content": "E"},
         {"type": "compaction_summary", "encrypted_content": "E"},
         {"type": "ghost_snapshot", "ghost_commit": {}},
-        {"type": "mcp_list_tools", "server_label": "s", "tools": []},
         {"type": "item_reference", "id": "msg_gone"},
         {"type": "reasoning", "summary": [], "encrypted_content": "E"},
     ],
