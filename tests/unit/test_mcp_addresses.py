@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.mcp import addresses
 from gateway.mcp.addresses import is_public, open_connection
 from gateway.mcp.failures import McpFailure
 from gateway.mcp.session import McpSession
@@ -61,7 +60,7 @@ def test_private_addresses_in_all_spellings_are_rejected(url: str) -> None:
 
 def test_name_with_one_private_address_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(socket.AF_INET, 1, 6, "", (address, 80)) for address in ("93.184.215.14", "10.0.0.1")]
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     with pytest.raises(McpFailure, match="not public"):
         open_connection(urlsplit("http://example.com/"), allow_private=False, seconds=1)
 
@@ -77,8 +76,8 @@ def test_name_that_changes_after_the_check_has_no_effect(monkeypatch: pytest.Mon
         connected.append(address)
         raise OSError
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(addresses.socket, "create_connection", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(McpFailure, match="cannot be reached"):
         open_connection(urlsplit("http://rebind.example/"), allow_private=False, seconds=1)
     assert connected == [("93.184.215.14", 80)]
