@@ -46,7 +46,8 @@ class RemoteAccess:
         toolbox = Toolbox(servers, self._limits, _read_image, taken, self._lists)
         toolbox.open()
         _require_listed(toolbox, wanted)
-        offered = [tool for tool in toolbox.tools if turn.takes_approvals or not tool.needs_approval]
+        can_ask = turn.takes_approvals and not caller.is_batch
+        offered = [tool for tool in toolbox.tools if can_ask or not tool.needs_approval]
         return replace(
             turn, tools=(*turn.tools, *map(_as_tool, offered)), toolbox=toolbox, remote_servers=tuple(servers)
         )
