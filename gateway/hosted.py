@@ -12,6 +12,7 @@ the events of an answer with one search:
 https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -92,6 +93,39 @@ class Citation:
 @dataclass(frozen=True, slots=True)
 class TextEnd:
     """The current block of text is complete. It is reported only in answers with hosted tools."""
+
+
+def as_plain_block(block: dict[str, Any]) -> dict[str, Any]:
+    """Return a block of an answer without encrypted content: hosted calls and results become text.
+
+    >>> as_plain_block({"type": "text", "text": "Cats purr.", "citations": [{"encrypted_index": "E"}]})
+    {'type': 'text', 'text': 'Cats purr.'}
+    """
+    if block["type"] == "text":
+        return {"type": "text", "text": block["text"]}
+    if not is_hosted(block):
+        return block
+    written = json.dumps(_without_encrypted(block), ensure_ascii=False)
+    return {"type": "text", "text": f"[{block['type']}: {written}]"}
+
+
+def is_hosted(block: Mapping[str, Any]) -> bool:
+    """Return True for a call or a result of a hosted tool, and for a text with citations."""
+    kind = str(block["type"])
+    return kind == "server_tool_use" or kind.endswith("_tool_result") or bool(block.get("citations"))
+
+
+def _without_encrypted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_encrypted(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = ("type", "id", "tool_use_id", "encrypted_content")
+    return {
+        name: _without_encrypted(inner)
+        for name, inner in value.items()
+        if name not in hidden and inner is not None
+    }
 
 
 HostedEvent = HostedCall | HostedArguments | HostedResult | Citation | TextEnd

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from gateway.approvals import ApprovalRequest
-from gateway.hosted import SEARCH_USD, HostedEvent, HostedTool
+from gateway.hosted import SEARCH_USD, HostedEvent, HostedTool, as_plain_block, is_hosted
 from gateway.json_schema import OutputSchema, ValueMapping
 from gateway.json_schema.mapping import Schema
 from gateway.mcp.toolbox import Toolbox
@@ -217,6 +217,22 @@ class Turn:
             replace(
                 message, content=tuple(block for block in message.content if block["type"] not in THINKING)
             )
+            for message in self.messages
+        )
+        return replace(self, messages=tuple(messages))
+
+    @property
+    def has_hosted_calls(self) -> bool:
+        """Return True if earlier answers have calls or citations of hosted tools."""
+        answers = (message for message in self.messages if message.role == "assistant")
+        return any(is_hosted(block) for message in answers for block in message.content)
+
+    def without_hosted_calls(self) -> Turn:
+        """Return a copy in which the calls and results of hosted tools are texts."""
+        messages = (
+            replace(message, content=tuple(map(as_plain_block, message.content)))
+            if message.role == "assistant"
+            else message
             for message in self.messages
         )
         return replace(self, messages=tuple(messages))

@@ -190,6 +190,7 @@ class Run:
         - If the model rejected sampling parameters or a forced call of a tool, ask it once more without them.
         - If the API rejected the service tier, ask once more without it.
         - If the API rejected the thinking that the client sent back, ask once more without it.
+        - If the API rejected the blocks of hosted tools in earlier answers, send them as text.
         """
         conversation = self._end_conversation()
         has_started = self._reader is not None and self._reader.started
@@ -231,6 +232,11 @@ class Run:
             log.info("the API rejects the thinking that was sent back: %s", error)
             self._turn = self._turn.without_thinking()
             self._repaired = (Repair("thinking-rejected", "messages"),)
+            return self._plan(model)
+        if _rejects_hosted_calls(error) and self._turn.has_hosted_calls:
+            log.info("the API rejects the calls or results of hosted tools: %s", error)
+            self._turn = self._turn.without_hosted_calls()
+            self._repaired = (Repair("part-as-text", "messages"),)
             return self._plan(model)
         if not _rejects_sampling(error, conversation):
             raise error
@@ -377,6 +383,12 @@ def _rejects_strict(error: errors.InvalidRequest, conversation: Conversation) ->
 
 def _rejects_forced_tools(error: errors.InvalidRequest) -> bool:
     return "tool_choice" in error.message and "this model" in error.message
+
+
+def _rejects_hosted_calls(error: errors.InvalidRequest) -> bool:
+    """Return True for an error about blocks of hosted tools in earlier answers, e.g. of another provider."""
+    words = ("server_tool_use", "_tool_result", "encrypted_", "citations")
+    return error.message.startswith("messages") and any(word in error.message for word in words)
 
 
 def _rejects_format(error: errors.InvalidRequest) -> bool:

@@ -24,6 +24,7 @@ from tests.standin import (
 )
 from tests.support.gateway import Gateway
 from tests.support.recorded import Body, messages_of, process_of
+from tests.support.wide import wide_except
 
 MODEL = "claude-haiku-4-5"
 SEARCH: Any = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
@@ -86,7 +87,7 @@ def plain(answer: Any) -> list[Body]:
     return [block.model_dump(exclude_unset=True, mode="json") for block in answer.content]
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("stream", wide_except([False, True], True), ids=["whole", "streamed"])
 def test_search_with_citations_comes_block_by_block_and_goes_back_the_same_way(
     claude: Any, standin: StandIn, stream: bool
 ) -> None:
@@ -172,6 +173,7 @@ def test_failed_search_and_a_fetched_page(claude: Any, standin: StandIn) -> None
     assert messages_of(standin.messages.last)[1]["content"] == plain(answer)
 
 
+@pytest.mark.wide
 def test_forced_search(claude: Any, standin: StandIn) -> None:
     standin.default(ANSWER)
     ask(claude, False, [QUESTION], tool_choice={"type": "tool", "name": "web_search"})
@@ -191,6 +193,19 @@ def test_without_permission_the_search_is_left_out_or_refused(gateway: Gateway, 
     assert "may not use the hosted tool 'web_search'" in refused.json()["error"]["message"]
 
 
+def test_blocks_of_another_provider_do_not_stop_a_conversation(claude: Any, standin: StandIn) -> None:
+    standin.default(text("Done."))
+    foreign = [CONTENT[0], CONTENT[1], {**CONTENT[2], "content": [{**CATS.result(), "title": "Other"}]}]
+    answer = ask(claude, True, [QUESTION, {"role": "assistant", "content": foreign}, QUESTION])
+    assert plain(answer) == [{"type": "text", "text": "Done."}]
+    first, *found = messages_of(standin.messages.last)[1]["content"]
+    assert first == CONTENT[0]
+    assert [block["type"] for block in found] == ["text", "text"]
+    assert CATS.url in found[1]["text"]
+    assert "encrypted" not in found[1]["text"]
+
+
+@pytest.mark.wide
 def test_the_api_refuses_what_it_cannot_read(claude: Any, standin: StandIn) -> None:
     with pytest.raises(BadRequestError, match="Extra inputs"):
         ask(claude, False, [QUESTION], tools=[{**SEARCH, "depth": 3}])

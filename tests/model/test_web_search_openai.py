@@ -12,6 +12,7 @@ from tests.model.test_web_search_messages import ANSWER, CATS, CONTENT, DOGS
 from tests.standin import StandIn, blocks, searches, text, tool_block
 from tests.support.gateway import Gateway
 from tests.support.recorded import Body, messages_of, process_of
+from tests.support.wide import wide_except
 
 MODEL = "claude-haiku-4-5"
 QUESTION = "Which animals purr?"
@@ -60,12 +61,13 @@ def as_items(response: Any) -> list[Body]:
     return [item.model_dump(exclude_unset=True, mode="json") for item in response.output]
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("stream", wide_except([False, True], True), ids=["whole", "streamed"])
 def test_response_has_the_search_and_its_citations(client: Any, standin: StandIn, stream: bool) -> None:
     standin.default(ANSWER)
     include = ["web_search_call.action.sources"]
     response, kinds = respond(client, stream, QUESTION, include=include, max_tool_calls=3)
     assert standin.messages.last.body["tools"] == [{**NATIVE, "max_uses": 3}]
+    assert response.usage.cost > 0.01  # the price of a search
     said, search, answer = response.output
     assert (said.content[0].text, said.content[0].annotations) == ("I will search.", [])
     assert search.status == "completed"
@@ -80,7 +82,7 @@ def test_response_has_the_search_and_its_citations(client: Any, standin: StandIn
         assert kinds.count("response.output_text.annotation.added") == 2
 
 
-@pytest.mark.parametrize("way", ["items", "id"])
+@pytest.mark.parametrize("way", wide_except(["items", "id"], "items"))
 def test_next_response_gives_the_model_the_same_blocks(client: Any, standin: StandIn, way: str) -> None:
     standin.reply(ANSWER, times=1)
     response, _ = respond(client, False, QUESTION)
@@ -113,6 +115,7 @@ def test_search_beside_a_function_call(client: Any, standin: StandIn) -> None:
     assert messages_of(standin.messages.last)[1]["content"] == [*CONTENT[:3], use]
 
 
+@pytest.mark.wide
 def test_search_is_forced_or_refused(client: Any, gateway: Gateway, standin: StandIn) -> None:
     standin.default(ANSWER)
     respond(client, False, QUESTION, tool_choice={"type": "web_search"})

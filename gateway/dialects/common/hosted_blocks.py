@@ -80,8 +80,11 @@ def cited_text(part: dict[str, Any], where: Where) -> Block | None:
     return block
 
 
-def arrange_hosted(parts: list[ContentPart]) -> list[ContentPart]:
-    """Return the parts of an answer in which calls without results, and results without calls, have become text."""
+def arrange_hosted(parts: list[ContentPart], *, may_wait: bool = True) -> list[ContentPart]:
+    """Return the parts of an answer in which calls without results, and results without calls, have become text.
+
+    With `may_wait`, a call beside calls of the client's tools may wait for their results: the API runs it after them.
+    """
     if not any(_is_hosted(part.block) for part in parts):
         return parts
     whole: set[int] = set()
@@ -91,9 +94,7 @@ def arrange_hosted(parts: list[ContentPart]) -> list[ContentPart]:
             open_calls[part.block["id"]] = index
         elif _is_result(part.block) and part.block["tool_use_id"] in open_calls:
             whole |= {index, open_calls.pop(part.block["tool_use_id"])}
-    if any(
-        part.block["type"] == "tool_use" for part in parts
-    ):  # calls wait for the results of the client's tools
+    if may_wait and any(part.block["type"] == "tool_use" for part in parts):
         whole |= {*open_calls.values()}
     return [
         _as_text(part) if _is_hosted(part.block) and index not in whole else part

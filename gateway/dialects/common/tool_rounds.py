@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.dialects.common.content import ContentPart
+from gateway.dialects.common.hosted_blocks import CALL as HOSTED_CALL
+from gateway.dialects.common.hosted_blocks import arrange_hosted
 from gateway.lenient_json import dumps
 from gateway.turn import Block, Message, Role
 
@@ -82,6 +84,7 @@ class _Rounds:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self._hosted_answer: tuple[int, list[ContentPart]] | None = None
         self._calls: list[_Call] = []
         self._used_ids: set[str] = set()
         self._ids_of_originals: set[str] = set()  # `a` for the used id `a_2`
@@ -92,15 +95,20 @@ class _Rounds:
 
     def add_answer(self, parts: list[ContentPart]) -> None:
         """Add an assistant message, with its calls last."""
+        self._end_hosted_calls()
         for part in parts:
             if part.block["type"] == "tool_use":
                 self._add_call(part)
+            elif part.block["type"] == HOSTED_CALL:
+                self._hosted_answer = (len(self.messages), parts)
         others = [part.block for part in parts if part.block["type"] != "tool_use"]
         self._add("assistant", [*others, *(call.part.block for call in self._calls)])
 
     def add_user_message(self, parts: list[ContentPart]) -> None:
         """Add a user message, with the results of the last answer's calls first."""
         results = [part for part in parts if part.block["type"] == "tool_result"]
+        if len(results) < len(parts):
+            self._end_hosted_calls()
         if not results and not self._calls:
             self._add("user", [part.block for part in parts])
             return
@@ -121,6 +129,16 @@ class _Rounds:
         self._add("user", _append_notes(answered, others) if has_only_notes else answered + others)
         self._calls = []
         self._sent_calls.clear()
+
+    def _end_hosted_calls(self) -> None:
+        """Turn hosted calls that still wait into text: the API runs them only right after the client's tools."""
+        if self._hosted_answer is None:
+            return
+        (index, parts), self._hosted_answer = self._hosted_answer, None
+        calls = [block for block in self.messages[index].content if block["type"] == "tool_use"]
+        arranged = [part.block for part in arrange_hosted(parts, may_wait=False)]
+        others = [block for block in arranged if block["type"] != "tool_use"]
+        self.messages[index] = Message("assistant", (*others, *calls))
 
     def _add(self, role: Role, blocks: list[Block]) -> None:
         if blocks:

@@ -9,6 +9,7 @@ from gateway.dialects.common.hosted_blocks import PREFIX, SEALED, seal_blocks
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.where import Notes
 from gateway.dialects.messages.content import read_content
+from gateway.dialects.messages.request import parse_request
 from gateway.turn import Block
 
 CALL: Block = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
@@ -65,6 +66,18 @@ def test_no_result_stays_without_a_call_before_it(content: list[Any]) -> None:
 def test_call_may_wait_for_the_results_of_the_clients_tools() -> None:
     use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
     assert read([CALL, use]) == ([CALL, use], [])
+
+
+def test_call_that_waits_becomes_text_when_the_conversation_went_on() -> None:
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    answer = {"role": "assistant", "content": [CALL, use]}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "r"}
+    for content, kind in (([result], CALL["type"]), ([result, {"type": "text", "text": "and"}], "text")):
+        body = {"messages": [ITEM_HI, answer, {"role": "user", "content": content}], "max_tokens": 9}
+        assert parse_request(body).turn.messages[1].content[0]["type"] == kind
+
+
+ITEM_HI = {"role": "user", "content": "hi"}
 
 
 def assistant_of(*items: Any) -> tuple[list[Block], list[str]]:
