@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.model.test_agent_projects import create_agent_project, tool_results
 from tests.standin import StandIn, text, tool_calls
 from tests.support.api_client import Api
+from tests.support.browser import Browser, needs_browser
 from tests.support.gateway import Gateway
 from tests.support.recorded import Body, chunks_of, user
 
@@ -247,3 +249,39 @@ def test_approval_survives_the_loss_of_the_process(asking: Gateway, standin: Sta
     told, ran = tool_results(standin.messages.last)
     assert "Make exactly the same call" in told[1]
     assert ran == (False, '"42"')
+
+
+@needs_browser
+@pytest.mark.wide
+def test_dashboard_shows_cards_for_approvals_and_questions(
+    cli_environ: dict[str, str], standin: StandIn, tmp_path: Path
+) -> None:
+    standin.default(text("Finished."))
+    standin.reply(
+        tool_calls([RUN, ("AskUserQuestion", QUESTION), WRITE], text="Let me work it out."), times=1
+    )
+    settings = {**SETTINGS, "PROJECT_ROOT": str(tmp_path), "WARM_PROCESSES": "0"}
+    with closing(Gateway({**cli_environ, **settings})) as gateway, closing(Browser()) as browser:
+        project = create_agent_project(gateway, "garden", tools=["Bash", "Write"], permission_mode="ask")
+        browser.open(f"{gateway.url}/dashboard")
+        browser.wait_for("document.querySelector('#chat [type=submit]')?.disabled === false")
+        fields = f"form.elements.project.value = '{project}'; form.elements.question.value = 'Go'"
+        browser.run(
+            f"(() => {{ const form = document.getElementById('chat'); {fields}; form.requestSubmit() }})()"
+        )
+        for index, (button, shown) in enumerate(
+            [("Allow", "python3"), ("Answer", "Which color?"), ("Deny", "note.txt")]
+        ):
+            card = f"document.querySelectorAll('.approval')[{index}]"
+            browser.wait_for(f"!!{card}?.querySelector('button')")
+            assert shown in browser.run(f"{card}.innerText")
+            browser.run(f"{card}.querySelectorAll('input').forEach((input) => {{ input.value = 'Blue' }})")
+            browser.run(
+                f"[...{card}.querySelectorAll('button')].find((one) => one.innerText == '{button}').click()"
+            )
+        browser.wait_for("document.querySelector('#messages').lastChild.innerText.includes('Finished.')")
+        assert browser.errors == []
+    found = dict(enumerate(tool_results(standin.messages.last)))
+    assert found[0] == (False, '"42"')
+    assert 'Which color?\\"=\\"Blue' in found[1][1]
+    assert found[2][0]

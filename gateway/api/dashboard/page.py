@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import request
 
+from gateway.answering import project_access
 from gateway.answering.client_setup import values_for
 from gateway.answering.metering import MeteredAnswer
 from gateway.api.dashboard import charts
@@ -19,10 +20,12 @@ from gateway.client_recipes.recipe import Recipe, fill_recipe
 from gateway.client_recipes.show import Block, blocks_of, by_title
 from gateway.errors import StoreError
 from gateway.settings import VERSION, Settings
+from gateway.store.projects import ProjectRecord
 from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
 
 DAYS = 30
 FAILURES = 20
+MAX_PROJECTS = 100
 HIDDEN = "set, not shown"
 NO_VALUE = "\u2013"
 #: The kinds of tokens, from the bottom of a column to its top.
@@ -55,8 +58,22 @@ def collect_page_values() -> dict[str, Any]:
         "kinds": KINDS,
         "settings": settings_in_force(settings),
         "models": get_services().claude.catalog.all(),
+        "projects": _agent_projects(),
         "clients": _clients(settings),
     }
+
+
+def _agent_projects() -> list[ProjectRecord]:
+    """Return the newest projects in which the chat may let an agent work."""
+    services, caller = get_services(), get_caller()
+    if not services.settings.allow_agent_projects:
+        return []
+    try:
+        owner, only = project_access.visible_owner(caller), project_access.allowed_ids(caller)
+        found, _ = services.projects.list_page(owner, 1, MAX_PROJECTS, only)
+    except StoreError:
+        return []
+    return [project for project in found if project.policy.get("mode") == "agent"]
 
 
 def collect_live_values() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-// A small chat with one model: streamed, with images, and with a tool that runs in the browser.
+// A small chat with one model: streamed, with images, with a tool that runs in the browser, and with agents that ask.
 const MAX_ROUNDS = 5;
 const GET_TIME = {
   type: "function",
@@ -15,7 +15,7 @@ const GET_TIME = {
 
 const form = document.getElementById("chat");
 const log = document.getElementById("messages");
-const { model, effort, image, tool, question, stop, clear } = form.elements;
+const { model, effort, image, tool, project, question, stop, clear } = form.elements;
 const send = form.querySelector("[type=submit]");
 let messages = [];
 let running = null;
@@ -30,7 +30,7 @@ function element(parent, tag, className, text = "") {
 
 function addBubble(role) {
   const made = element(log, "article", `message ${role}`);
-  element(made, "h4", "", { user: "You", assistant: "Model", tool: "Tool" }[role]);
+  element(made, "h4", "", { user: "You", assistant: "Model", tool: "Tool", approval: "Approval" }[role]);
   return made;
 }
 
@@ -54,11 +54,14 @@ async function ask() {
   }
   messages.push({ role: "user", content: parts });
   question.value = image.value = "";
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  for (let round = 0; round < MAX_ROUNDS; ) {
     const message = await answer();
     messages.push(message);
     if (!message.tool_calls) return;
-    for (const call of message.tool_calls) messages.push(useTool(call));
+    const asks = message.tool_calls[0].function.name === "ask_permission";
+    if (!asks) round++;
+    const results = asks ? await Promise.all(message.tool_calls.map(decide)) : message.tool_calls.map(useTool);
+    messages.push(...results);
   }
   throw new Error(`The model called tools ${MAX_ROUNDS} times in a row. The chat stops here.`);
 }
@@ -73,6 +76,61 @@ function useTool(call) {
   }
   element(addBubble("tool"), "div", "text", result);
   return { role: "tool", tool_call_id: call.id, content: result };
+}
+
+// Shows a card for a request of an agent, and resolves to the tool message with the decision.
+function decide(call) {
+  const { kind, tool: name, arguments: given } = JSON.parse(call.function.arguments);
+  const card = addBubble("approval");
+  const titles = { tool: `May the agent use ${name}?`, question: "The agent asks", plan: "Accept this plan?" };
+  element(card, "h5", "", titles[kind] ?? titles.tool);
+  const questions = kind === "question" ? (given.questions ?? []) : [];
+  const inputs = questions.map((each) => addQuestion(card, each));
+  if (!questions.length) element(card, "pre", "", given.plan ?? describe(given));
+  return new Promise((resolve, reject) => {
+    const row = element(card, "div", "row");
+    const decided = (decision, extra = {}) => {
+      row.remove();
+      element(card, "p", "hint", { allow: questions.length ? "Answered" : "Allowed", always: "Always allowed", deny: "Denied" }[decision]);
+      for (const input of inputs) input.disabled = true;
+      resolve({ role: "tool", tool_call_id: call.id, content: JSON.stringify({ decision, ...extra }) });
+    };
+    const addButton = (text, className, onClick) => {
+      const button = element(row, "button", className, text);
+      button.type = "button";
+      button.addEventListener("click", onClick);
+      return button;
+    };
+    const answers = () => Object.fromEntries(questions.map((each, index) => [each.question, inputs[index].value]));
+    const allow = addButton(questions.length ? "Answer" : "Allow", "", () =>
+      decided("allow", questions.length ? { answers: answers() } : {}),
+    );
+    if (kind === "tool") addButton("Always", "quiet", () => decided("always"));
+    addButton("Deny", "quiet", () => decided("deny"));
+    running.signal.addEventListener("abort", () => {
+      row.remove();
+      reject(new DOMException("Stopped.", "AbortError"));
+    });
+    card.scrollIntoView({ block: "nearest" });
+    (inputs[0] ?? allow).focus({ preventScroll: true });
+  });
+}
+
+function describe(given) {
+  return Object.entries(given)
+    .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value, null, 2)}`)
+    .join("\n");
+}
+
+function addQuestion(card, { question: text, options = [] }) {
+  const label = element(card, "label", "", text);
+  const input = element(label, "input", "");
+  input.setAttribute("list", `options-${document.querySelectorAll("datalist").length}`);
+  const list = element(label, "datalist", "");
+  list.id = input.getAttribute("list");
+  for (const option of options) element(list, "option", "").value = option.label;
+  input.placeholder = options.map((option) => option.label).join(", ");
+  return input;
 }
 
 async function answer() {
@@ -96,7 +154,8 @@ function request() {
   const body = { messages, stream: true, stream_options: { include_usage: true } };
   if (model.value) body.model = model.value;
   if (effort.value) body.reasoning_effort = effort.value;
-  if (tool.checked) body.tools = [GET_TIME];
+  if (project?.value) body.project_id = project.value;
+  else if (tool.checked) body.tools = [GET_TIME];
   return body;
 }
 
@@ -148,6 +207,7 @@ class AnswerView {
     const calls = (this.message.tool_calls ??= []);
     const call = (calls[index] ??= { id, type: "function", function: { name: part.name, arguments: "" } });
     call.function.arguments += part.arguments ?? "";
+    if (call.function.name === "ask_permission") return; // a card shows it
     this.part(`call call-${index}`).textContent = `${call.function.name}(${call.function.arguments})`;
   }
 
