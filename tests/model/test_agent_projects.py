@@ -169,6 +169,7 @@ def test_agent_reads_only_the_instructions_of_its_own_project(
     assert not hook.exists()
 
 
+@pytest.mark.wide
 def test_agent_starts_a_subagent_with_the_model_of_the_request(agents: Gateway, standin: StandIn) -> None:
     reviewer = {"description": "Reviews.", "prompt": "REVIEWER-PROMPT", "tools": ["Read"]}
     files = {"a.txt": "x", ".claude/skills/greet/SKILL.md": "---\ndescription: Says hello.\n---\nSALVE"}
@@ -288,6 +289,7 @@ def find_sleeping_programs() -> list[int]:
 # The sandbox
 
 
+@pytest.mark.wide
 @pytest.mark.skipif(find_problem() is not None, reason="this host has no sandbox (bubblewrap)")
 def test_commands_run_in_a_sandbox_without_network_and_other_files(
     agents: Gateway, standin: StandIn, agents_root: Path

@@ -115,6 +115,7 @@ def test_agent_asks_for_each_use_and_obeys(asking: Gateway, standin: StandIn) ->
     assert chat.activity() == {"Bash": "completed", "Write": "denied"}
 
 
+@pytest.mark.wide
 def test_two_requests_at_once_are_decided_apart(asking: Gateway, standin: StandIn) -> None:
     standin.default(text("Finished."))
     standin.reply(tool_calls(FETCH), times=1)
@@ -130,6 +131,7 @@ def test_two_requests_at_once_are_decided_apart(asking: Gateway, standin: StandI
     assert ["first" in reasons[0], "second" in reasons[1]] == [True, True]
 
 
+@pytest.mark.wide
 def test_question_of_the_model_is_answered(asking: Gateway, standin: StandIn) -> None:
     standin.default(text("Finished."))
     standin.reply(tool_calls([("AskUserQuestion", QUESTION)]), times=1)
