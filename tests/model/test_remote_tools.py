@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,10 @@ def remote(
 ) -> Iterator[Gateway]:
     path = tmp_path_factory.mktemp("mcp") / "mcp.json"
     listed = {"url": server.url, "headers": {"Authorization": "Bearer ${DOCS_TOKEN}"}}
-    path.write_text(json.dumps({"servers": {"docs": listed}}))
+    constant = {"url": server.url, "keys": ["team"], "on_every_request": True}
+    path.write_text(
+        json.dumps({"servers": {"docs": listed, "notes": constant, "own": {**listed, "keys": ["x"]}}})
+    )
     settings = {"MCP_CONFIG_PATH": str(path), "DOCS_TOKEN": SECRET, "MCP_TIMEOUT_SECONDS": "5"}
     gateway = Gateway({**cli_environ, **settings, "MAX_PROCESSES": "4", "WARM_PROCESSES": "1"})
     yield gateway
@@ -86,7 +90,7 @@ def tool_results(standin: StandIn) -> list[Body]:
     ]
 
 
-def testremote_call_is_made_by_the_gateway_and_replayed(
+def test_remote_call_is_made_by_the_gateway_and_replayed(
     respond: Callable[..., Body], standin: StandIn, server: McpServer
 ) -> None:
     standin.reply(tool_calls([CALL], text="Let me look."), times=1)
@@ -241,6 +245,7 @@ def test_function_of_the_client_with_the_same_name_stays_the_clients(
     ("tool", "param"),
     [
         ({"server_label": "unknown"}, "tools[0].server_label"),
+        ({"server_label": "own"}, "tools[0].server_label"),
         ({"server_label": "x", "server_url": "http://127.0.0.1:1/"}, "tools[0].server_url"),
         ({"server_label": "x", "server_url": "file:///etc/passwd"}, "tools[0].server_url"),
         ({"server_label": "a b"}, "tools[0].server_label"),
@@ -252,3 +257,36 @@ def test_function_of_the_client_with_the_same_name_stays_the_clients(
 def test_bad_servers_are_rejected(respond: Callable[..., Body], tool: Body, param: str) -> None:
     answer = respond("Hi", status=400, tools=[{"type": "mcp", **tool}])
     assert answer["error"]["param"] == param
+
+
+@pytest.mark.wide
+def test_forced_call_is_made_once(respond: Callable[..., Body], standin: StandIn, server: McpServer) -> None:
+    standin.reply(tool_calls([CALL]), times=1)
+    choice = {"type": "mcp", "server_label": "docs", "name": "search"}
+    response = respond("Cats?", tool_choice=choice, model="claude-haiku-4-5")
+    assert kinds(response) == ["mcp_list_tools", "mcp_call", "message"]
+    first, second = standin.messages
+    assert first.body["tool_choice"] == {"type": "tool", "name": "mcp__docs__search"}
+    assert "tool_choice" not in second.body
+
+
+@pytest.mark.wide
+def test_key_gets_the_servers_of_every_request_on_chat(
+    start_gateway: Callable[..., Gateway],
+    standin: StandIn,
+    server: McpServer,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"servers": {"docs": {"url": server.url, "on_every_request": True}}}))
+    gateway = start_gateway(MCP_CONFIG_PATH=str(path))
+    server.calls.clear()
+    standin.default(text("Cats purr."))
+    standin.reply(tool_calls([CALL], text="Let me look. "), times=1)
+    answer = gateway.api.chat("Cats?").json()
+    message = answer["choices"][0]["message"]
+    assert "tool_calls" not in message
+    assert message["content"].startswith("Let me look.")
+    assert message["content"].endswith("Cats purr.")
+    assert server.calls == [("search", {"query": "cats"})]
+    assert answer["usage"]["prompt_tokens"] > 0
