@@ -56,12 +56,14 @@ class ToolCallSchema(AnswerSchema):
 class AssistantMessageSchema(AnswerSchema):
     """The model's message."""
 
-    sometimes = ("reasoning_content", "tool_calls", "function_call")
+    sometimes = ("reasoning_content", "tool_calls", "function_call", "annotations", "encrypted_content")
 
     role = constant("assistant")
     content = fields.String(allow_none=True)
     refusal = fields.String(allow_none=True)
     reasoning_content = fields.String(metadata=about("The model's thinking."))
+    annotations = fields.List(fields.Dict(), metadata=about("The citations of a web search."))
+    encrypted_content = fields.String(metadata=about("The results of a web search, for the next request."))
     tool_calls = fields.List(fields.Nested(ToolCallSchema))
     function_call = fields.Nested(
         CalledFunctionSchema, metadata=about("Replaces `tool_calls` if the request had `functions`.")

@@ -16,14 +16,24 @@ class ThinkingTokensSchema(AnswerSchema):
     thinking_tokens = fields.Integer()
 
 
+class ServerToolUsageSchema(AnswerSchema):
+    """The calls of hosted tools."""
+
+    web_search_requests = fields.Integer()
+    web_fetch_requests = fields.Integer()
+
+
 class MessageUsageSchema(AnswerSchema):
     """The usage of the answer."""
+
+    sometimes = ("server_tool_use",)
 
     input_tokens = fields.Integer(metadata=about("Excludes cached tokens."))
     cache_creation_input_tokens = fields.Integer()
     cache_read_input_tokens = fields.Integer()
     output_tokens = fields.Integer(metadata=about("Includes thinking."))
     output_tokens_details = fields.Nested(ThinkingTokensSchema)
+    server_tool_use = fields.Nested(ServerToolUsageSchema)
 
 
 class MessageSchema(AnswerSchema):
@@ -34,7 +44,8 @@ class MessageSchema(AnswerSchema):
     role = constant("assistant")
     model = fields.String(metadata=about("The model's full name."))
     content = fields.List(
-        fields.Dict(), metadata={"items": _BLOCK, "description": "Blocks: `text`, `thinking` and `tool_use`."}
+        fields.Dict(),
+        metadata={"items": _BLOCK, "description": "Blocks: `text`, `thinking`, `tool_use` and others."},
     )
     stop_reason = one_of(
         "end_turn",

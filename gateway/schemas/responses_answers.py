@@ -66,7 +66,7 @@ class ResponseSchema(AnswerSchema):
     error = fields.Nested(ResponseErrorSchema, allow_none=True)
     incomplete_details = fields.Nested(IncompleteSchema, allow_none=True)
     model = fields.String()
-    output = _items("Items: `message`, `reasoning` and `function_call`.")
+    output = _items("Items: `message`, `reasoning`, `function_call`, `web_search_call` and others.")
     usage = fields.Nested(ResponseUsageSchema, allow_none=True)
     background = fields.Boolean()
     conversation = fields.Nested(ConversationReferenceSchema, allow_none=True)

@@ -15,8 +15,8 @@ Body = dict[str, Any]
 
 VERSION = "2026-04-24"
 
-#: An item of OpenAI's API that the specification leaves to the providers.
-CUSTOM_CALL = "custom_tool_call"
+#: Items of OpenAI's API that the specification leaves to the providers.
+EXTENSIONS = ("custom_tool_call", "web_search_call")
 
 
 def check(body: Any, schema: str) -> None:
@@ -32,10 +32,8 @@ def check_response(body: Body) -> None:
 
 def check_event(event: Body) -> None:
     """Raise AssertionError unless the event of a stream has the shape that the specification gives its type."""
-    if (
-        event["type"].startswith(f"response.{CUSTOM_CALL}")
-        or event.get("item", {}).get("type") == CUSTOM_CALL
-    ):
+    own_events = tuple(f"response.{kind}" for kind in EXTENSIONS)
+    if event["type"].startswith(own_events) or event.get("item", {}).get("type") in EXTENSIONS:
         return
     if "response" in event:
         event = {**event, "response": _without_extensions(event["response"])}
@@ -48,7 +46,7 @@ def _without_extensions(response: Body) -> Body:
         response = {**response, "text": {"format": {**response["text"]["format"], "schema": None}}}
     return {
         **response,
-        "output": [item for item in response["output"] if item["type"] != CUSTOM_CALL],
+        "output": [item for item in response["output"] if item["type"] not in EXTENSIONS],
         "tools": [tool for tool in response["tools"] if tool["type"] == "function"],
     }
 

@@ -17,7 +17,9 @@ Body = dict[str, Any]
 T = TypeVar("T")
 
 #: Fields that the installed types lack: fields of other versions of the API, and the gateway's own.
-EXTRA_FIELDS = {"store", "cost", "name", "error", "frequency_penalty", "presence_penalty"}
+EXTRA_FIELDS = {
+    *("store", "cost", "name", "error", "frequency_penalty", "presence_penalty", "encrypted_content"),
+}
 
 _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
