@@ -192,8 +192,8 @@ class Turn:
     hosted_tools: tuple[HostedTool, ...] = ()
     drops_hosted_calls: bool = False
     remote_servers: tuple[RemoteServer, ...] = ()
-    shows_remote_calls: bool = False
-    takes_approvals: bool = False
+    shows_remote_calls: bool = field(default=False, compare=False)
+    takes_approvals: bool = field(default=False, compare=False)
     toolbox: Toolbox | None = field(default=None, compare=False, repr=False)
     output_schema: OutputSchema | None = None
     effort: str | None = None
