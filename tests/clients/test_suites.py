@@ -22,7 +22,9 @@ from tests.support.pictures import screenshot
 
 MODEL = "claude-haiku-4-5-20251001"
 #: The tests for loose clients check less, and the ones for aiohttp check the same. The others replace the server.
-LEFT_OUT = " and ".join(f"not {word}" for word in ("loose", "aiohttp", "content", "download", "results"))
+LEFT_OUT = " and ".join(
+    f"not {word}" for word in ("loose", "aiohttp", "content", "download", "results", "path_params")
+)
 #: The gateway has no public catalog with prices, which this check would read.
 PROVIDER_CHECKS_WITHOUT_OBJECT = {"catalog.declared-v2"}
 #: The tests of resources that the gateway serves, below `tests/api_resources` of the source distributions.
