@@ -90,8 +90,8 @@ def script(name: str, *arguments: str) -> Callable[[], list[str]]:
 class Client:
     """A client: the command that runs its script, the finish reasons it reports, and whether it reports thinking.
 
-    `is_anthropic` says that the client speaks Anthropic's dialect, in which a tool result can be marked as an error and
-    the model thinks only if it is asked to.
+    `is_anthropic` says that the client speaks Anthropic's dialect, in which a tool result can be marked as an error.
+    Clients do not see thinking that they have not asked for, but the process that waits for the results keeps it.
     """
 
     command: Callable[[], list[str]]
@@ -244,11 +244,9 @@ def assert_conversation(record: Recorded, is_anthropic: bool) -> None:
     """Assert that the conversation is verbatim. It has thinking only if the process that produced it continued."""
     question, first, looked_up, second, failed = (recorded_blocks(record, index) for index in range(5))
     assert [block["text"] for block in question if block["type"] == "text"] == [QUESTION]
-    spoken = first if is_anthropic else first[1:]
-    assert is_anthropic or first[0]["type"] == "thinking"
-    assert [block["type"] for block in spoken] == ["text", "tool_use", "tool_use"]
-    assert spoken[0]["text"] == TEXTS[0]
-    assert_calls(spoken[1:], 0)
+    assert [block["type"] for block in first] == ["thinking", "text", "tool_use", "tool_use"]
+    assert first[1]["text"] == TEXTS[0]
+    assert_calls(first[2:], 0)
     assert [result_text(block, "toolu_paris", "toolu_tokyo") for block in looked_up] == [
         "21 °C in Paris",
         "21 °C in 東京",
