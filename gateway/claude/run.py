@@ -23,6 +23,7 @@ from functools import partial
 import gevent
 
 from gateway import errors
+from gateway.claude import rejections
 from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded
@@ -34,12 +35,6 @@ from gateway.repairs import Repair
 from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
 
 log = logging.getLogger(__name__)
-
-# In errors about a model without structured output, in contrast to errors about one schema.
-_UNKNOWN_FORMAT = ("Extra inputs are not permitted", "does not support", "not supported for this model")
-# Words of the API's errors about thinking that a client has sent back. After such an error the CLI itself repeats the
-# request without the thinking, which is not enough for a tool round of a model with a thinking budget.
-_BAD_THINKING = ("signature", "`thinking`")
 
 MAX_DEAD_PROCESSES = 3  # warm processes in a row that may turn out to be dead
 
@@ -210,17 +205,17 @@ class Run:
         Each part is sent no more after its rejection, so there is no second attempt for the same reason.
         """
         catalog, model = self._fleet.catalog, attempt.model
-        if self._turn.output_format is not None and _rejects_format(error):
+        if self._turn.output_format is not None and rejections.rejects_format(error):
             log.info("structured output was rejected for model %s: %s", model.id, error)
-            is_model = any(words in error.message for words in _UNKNOWN_FORMAT)
+            is_model = rejections.rejects_all_formats(error)
             catalog.remember_no_format(model, None if is_model else self._turn.output_schema)
             return self._plan(model)
-        if self._is_strict and _rejects_strict(error, conversation):
+        if self._is_strict and rejections.rejects_strict(error, conversation):
             log.info("strict tools were rejected for model %s: %s", model.id, error)
             catalog.remember_no_strict(self._digests[0])
             self._is_strict = False
             return self._plan(model)
-        if model.forced_tools and _rejects_forced_tools(error):
+        if model.forced_tools and rejections.rejects_forced_tools(error):
             log.info("model %s rejects forced calls of tools: %s", model.id, error)
             catalog.remember_no_forced_tools(model)
             return self._plan(catalog.resolve(model.id))
@@ -228,17 +223,17 @@ class Run:
             log.info("model %s rejects the service tier: %s", model.id, error)
             catalog.remember_no_service_tier(model)
             return self._plan(catalog.resolve(model.id))
-        if self._turn.has_thinking and any(words in error.message for words in _BAD_THINKING):
+        if self._turn.has_thinking and rejections.rejects_thinking(error):
             log.info("the API rejects the thinking that was sent back: %s", error)
             self._turn = self._turn.without_thinking()
             self._repaired = (Repair("thinking-rejected", "messages"),)
             return self._plan(model)
-        if _rejects_hosted_calls(error) and self._turn.has_hosted_calls:
+        if rejections.rejects_hosted_calls(error) and self._turn.has_hosted_calls:
             log.info("the API rejects the calls or results of hosted tools: %s", error)
             self._turn = self._turn.without_hosted_calls()
             self._repaired = (Repair("part-as-text", "messages"),)
             return self._plan(model)
-        if not _rejects_sampling(error, conversation):
+        if not rejections.rejects_sampling(error, conversation):
             raise error
         log.info("model %s rejects sampling parameters: %s", model.id, error)
         catalog.remember_no_sampling(model)
@@ -367,34 +362,6 @@ def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model
     tuning = conversation.tuning
     thinks = model.thinking == "budget" and tuning is not None and tuning.thinking_budget != 0
     return reader.has_thought or not (conversation.is_waiting and thinks)
-
-
-def _rejects_sampling(error: errors.InvalidRequest, conversation: Conversation) -> bool:
-    sent = conversation.tuning.sampling if conversation.tuning is not None else ()
-    return bool(sent) and any(name in error.message for name in (*sent, "thinking"))
-
-
-def _rejects_strict(error: errors.InvalidRequest, conversation: Conversation) -> bool:
-    """Return True for an error about strict tools: they may be too many, or too complex in sum."""
-    tools = conversation.tuning.body.get("tools", ()) if conversation.tuning is not None else ()
-    words = ("strict", "grammar", "too complex", "too many")
-    return any("strict" in tool for tool in tools) and any(word in error.message for word in words)
-
-
-def _rejects_forced_tools(error: errors.InvalidRequest) -> bool:
-    return "tool_choice" in error.message and "this model" in error.message
-
-
-def _rejects_hosted_calls(error: errors.InvalidRequest) -> bool:
-    """Return True for an error about blocks of hosted tools in earlier answers, e.g. of another provider."""
-    words = ("server_tool_use", "_tool_result", "encrypted_", "citations")
-    return error.message.startswith("messages") and any(word in error.message for word in words)
-
-
-def _rejects_format(error: errors.InvalidRequest) -> bool:
-    """Return True for an error about `output_config.format` or its schema, but not about the schema of a tool."""
-    message = error.message.lower()
-    return any(word in message for word in ("format", "schema", "grammar")) and "input_schema" not in message
 
 
 def _process_lost(error: ProcessEnded) -> errors.GatewayError:
