@@ -17,6 +17,7 @@ from gateway.store.batches import IN_PROGRESS, VALIDATING
 from gateway.store.database import DELETE_BATCH, Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import BatchItem, BatchRow
+from gateway.store.statements import insert_rows
 from gateway.turn import Usage
 
 Outcome = Literal["succeeded", "errored", "canceled", "expired"]
@@ -63,7 +64,7 @@ class BatchItems:
         def work(db: Any) -> bool:
             if not BatchRow.select().where(BatchRow.id == batch_id, is_held).exists(db):
                 return False
-            BatchItem.insert_many(rows).execute(db)
+            insert_rows(db, BatchItem, rows)
             return True
 
         return self._store.write(work)

@@ -20,10 +20,10 @@ from gateway.errors import ConversationLocked, ConversationNotFound, InvalidRequ
 from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ConversationItem, ConversationRow
+from gateway.store.statements import insert_rows
 from gateway.store.stored_items import IDS_PER_QUERY, Item, find_items
 
 MAX_ITEMS = 10_000  # in one conversation, which every answer in it reads
-ROWS_PER_INSERT = 200
 
 Body = dict[str, Any]
 
@@ -307,8 +307,7 @@ def _find_known(db: Any, conversation_id: str, ids: Collection[str]) -> set[str]
 def _insert(db: Any, owner: str, conversation_id: str, items: Mapping[str, Item]) -> None:
     common = {"conversation": conversation_id, "owner": owner}
     rows = [{**common, "item_id": item_id, "item": item} for item_id, item in items.items()]
-    for some in _chunks(rows, ROWS_PER_INSERT):
-        ConversationItem.insert_many(some).execute(db)
+    insert_rows(db, ConversationItem, rows)
 
 
 def _chunks(values: Sequence[Any], size: int) -> Iterator[list[Any]]:

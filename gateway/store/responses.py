@@ -16,6 +16,7 @@ from gateway.errors import InvalidRequest, ResponseNotFound
 from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseEvents, ResponseItem, ResponseRow
+from gateway.store.statements import insert_rows
 from gateway.store.stored_items import Item, find_items
 
 UNFINISHED = ("queued", "in_progress")
@@ -88,8 +89,8 @@ class Responses:
         items = [*_rows(owner, body["id"], inputs, False), *_rows(owner, body["id"], body["output"], True)]
 
         def work(db: Any) -> None:
-            ResponseRow.insert(**row).execute(db)
-            _insert(db, items)
+            insert_rows(db, ResponseRow, [row])
+            insert_rows(db, ResponseItem, items)
 
         self._store.write(work)
 
@@ -110,7 +111,7 @@ class Responses:
             if not query.execute(db):
                 return False
             if body["status"] not in UNFINISHED:
-                _insert(db, items)
+                insert_rows(db, ResponseItem, items)
             return True
 
         return self._store.write(work)
@@ -219,16 +220,12 @@ def _rows(owner: str, response_id: str, items: Sequence[Item], is_output: bool) 
     return [{**common, "item_id": item["id"], "item": item} for item in items]
 
 
-def _insert(db: Any, rows: list[Item]) -> None:
-    for row in rows:
-        ResponseItem.insert(**row).execute(db)
-
-
 def _insert_events(db: Any, response_id: str, chunk: EventChunk) -> None:
     """Store events, unless the response is deleted."""
     if ResponseRow.select(ResponseRow.id).where(ResponseRow.id == response_id).first(db) is not None:
         data = zstandard.compress(EVENT_END.join(chunk.events))
-        ResponseEvents.insert(response=response_id, first_number=chunk.first_number, data=data).execute(db)
+        row = {"response": response_id, "first_number": chunk.first_number, "data": data}
+        insert_rows(db, ResponseEvents, [row])
 
 
 def _read_chunk(row: Any) -> EventChunk:

@@ -19,7 +19,7 @@ from gateway.errors import SessionBusy, SessionNotFound, TurnStopped
 from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import Session, SessionMessage
-from gateway.store.statements import FINISH_TURN, INSERT_SESSION, SESSION_FIELDS, execute, fetch_rows
+from gateway.store.statements import FINISH_TURN, fetch_rows, insert_rows
 
 UNSTORED_IDLE = timedelta(minutes=30)  # sessions without messages expire, even if the others never do
 
@@ -248,8 +248,7 @@ def find_session(db: Any, session_id: str, owner: str | None, expiry: SessionExp
 def insert_session(db: Any, record: SessionRecord, **values: Any) -> None:
     """Insert a session within a transaction. `values` are the values of further columns."""
     given = {name: getattr(record, name) for name in SessionRecord.__dataclass_fields__} | values
-    columns = (field.db_value(given.get(name, field.default)) for name, field in SESSION_FIELDS.items())
-    execute(db, INSERT_SESSION, *columns)
+    insert_rows(db, Session, [given])
 
 
 def _record(row: Any) -> SessionRecord:
@@ -336,18 +335,16 @@ def _values(turn: str, outcome: TurnResult) -> list[Any]:
 def _replace_messages(db: Any, session_id: str, outcome: TurnResult) -> None:
     replaced = (SessionMessage.session == session_id) & (SessionMessage.id > outcome.keep_until)
     SessionMessage.delete().where(replaced).execute(db)
-    *questions, answer = outcome.messages
-    for message in questions:
-        _add_message(db, session_id, message)
     figures = {
         "metadata": outcome.about,
         "input_tokens": outcome.input_tokens,
         "output_tokens": outcome.output_tokens,
         "cost": outcome.cost,
     }
-    _add_message(db, session_id, answer, **figures)
+    rows = [_message_row(session_id, message) for message in outcome.messages]
+    rows[-1] |= figures
+    insert_rows(db, SessionMessage, rows)
 
 
-def _add_message(db: Any, session_id: str, message: dict[str, Any], **figures: Any) -> None:
-    values = {"session": session_id, "role": message["role"], "content": message, "created_at": utc_now()}
-    SessionMessage.insert(**values, **figures).execute(db)
+def _message_row(session_id: str, message: dict[str, Any]) -> dict[str, Any]:
+    return {"session": session_id, "role": message["role"], "content": message, "created_at": utc_now()}

@@ -10,16 +10,15 @@ on PostgreSQL. For example:
     fetch_rows(db, LEASE_SLOTS, "key_1", 1e9)  # [(0,), (1,)]
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.store.models import Session
+from peewee import AutoField, Field, Model
+
+MAX_VALUES = 900  # in one statement; old releases of SQLite take 999
 
 # Sessions
 
-SESSION_FIELDS: dict[str, Any] = {field.name: field for field in Session._meta.sorted_fields}
-INSERT_SESSION = (
-    f"INSERT INTO sessions ({', '.join(SESSION_FIELDS)}) VALUES ({', '.join('?' for _ in SESSION_FIELDS)})"
-)
 FINISH_TURN = (
     "UPDATE sessions SET running_turn = NULL, running_until = NULL, stop_requested = ?, updated_at = ?, "
     "model = COALESCE(model, ?), claude_session_id = COALESCE(?, claude_session_id), "
@@ -69,3 +68,27 @@ def fetch_rows(db: Any, statement: str, *values: Any) -> list[Any]:
     """Run a statement on a peewee database and return its rows as tuples."""
     rows: list[Any] = execute(db, statement, *values).fetchall()
     return rows
+
+
+def insert_rows(db: Any, model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of one table, within a transaction.
+
+    Each row maps names of fields to values. A missing field has its default, and the database chooses automatic ids.
+    """
+    fields = [field for field in model._meta.sorted_fields if not isinstance(field, AutoField)]
+    names = ", ".join(f'"{field.column_name}"' for field in fields)
+    places = f"({', '.join('?' for _ in fields)})"
+    size = MAX_VALUES // len(fields)
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        values = [field.db_value(_value(row, field)) for row in some for field in fields]
+        statement = (
+            f'INSERT INTO "{model._meta.table_name}" ({names}) VALUES {", ".join([places] * len(some))}'
+        )
+        execute(db, statement, *values)
+
+
+def _value(row: Mapping[str, Any], field: Field) -> Any:
+    if field.name in row:
+        return row[field.name]
+    return field.default() if callable(field.default) else field.default

@@ -16,6 +16,7 @@ from gateway.record import GroupBy, Record
 from gateway.store import keys
 from gateway.store.database import Store
 from gateway.store.models import UsageRow
+from gateway.store.statements import insert_rows
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class UsageTable:
         rows = [_row(record) for record in records]
 
         def work(db: Any) -> None:
-            UsageRow.insert_many(rows).execute(db)
+            insert_rows(db, UsageRow, rows)
             for key_id in {record.key_id for record in records if record.key_id is not None}:
                 keys.add_key_usage(db, key_id, [record for record in records if record.key_id == key_id])
 
