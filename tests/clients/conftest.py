@@ -1,5 +1,6 @@
 """Collect the outcomes of client tests in a matrix. It works with and without test workers."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,12 @@ pytest.register_assert_rewrite("tests.clients.scenarios")
 PROPERTY = "matrix"
 OUTCOMES = {"passed": "ok", "failed": "FAILED", "error": "FAILED", "skipped": "-", "xfailed": "-"}
 Note = Callable[[str, str, str, str], None]
+
+
+def pytest_configure() -> None:
+    """Let clients be interrupted: they inherit that a run in the background of a shell ignores SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
