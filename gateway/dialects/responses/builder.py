@@ -31,7 +31,7 @@ from gateway.dialects.responses.outputs import (
     StreamEvent,
     WebSearchCall,
 )
-from gateway.dialects.responses.remote_items import RemoteItems
+from gateway.dialects.responses.remote_items import McpCall, ToolList
 from gateway.errors import GatewayError, InvalidRequest, RateLimited, TurnStopped
 
 #: Concepts that errors and ignored parameters name, with their names in this dialect. See `common.field_errors`.
@@ -120,12 +120,9 @@ class ResponseBuilder:
         self._emitted: list[StreamEvent] = []
         self._open: Output | None = None
         self._calls: dict[int, Call] = {}
-        self._searches: dict[str, WebSearchCall] = {}  # without a result so far, by the ids of their calls
-        self._remote = RemoteItems(
-            self.response["output"],
-            lambda: self._close_item("completed"),
-            lambda emitted: self._emitted.append(emitted),
-        )
+        # Items that wait for a result, by the ids of their calls. Other items may come before it.
+        self._searches: dict[str, WebSearchCall] = {}
+        self._remote_calls: dict[str, McpCall] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
             turn.Started: self._started,
             turn.Text: lambda event: self._message().add_text(event.text),
@@ -136,10 +133,10 @@ class ResponseBuilder:
             turn.ToolCall: self._tool_call,
             turn.ToolArguments: lambda event: self._calls[event.index].add_arguments(event.fragment),
             ApprovalRequest: self._approval_request,
-            remote.RemoteTools: lambda event: self._remote.add_tools(event),
-            remote.RemoteCall: lambda event: self._remote.start_call(event),
-            remote.RemoteArguments: lambda event: self._remote.add_arguments(event),
-            remote.RemoteResult: lambda event: self._remote.end_call(event),
+            remote.RemoteTools: self._remote_tools,
+            remote.RemoteCall: self._remote_call,
+            remote.RemoteArguments: self._remote_arguments,
+            remote.RemoteResult: self._remote_result,
             turn.Retracted: self._retracted,
             turn.Idle: lambda event: None,
             turn.Done: self._done,
@@ -160,7 +157,6 @@ class ResponseBuilder:
         """End the response with an error, and return the stream events that report it."""
         error = translate_error(error, FIELD_NAMES)
         self._close_all("incomplete")
-        self._remote.end()
         self.is_over = True
         fail_response(self.response, error)
         details = {"type": error.type, "code": error.code, "message": error.message, "param": error.param}
@@ -196,11 +192,27 @@ class ResponseBuilder:
         _, index, emit = self._next_item("mcpr")
         self._open_item(Approval(event, index, emit))
 
+    def _remote_tools(self, event: remote.RemoteTools) -> None:
+        _, index, emit = self._next_item("mcpl")
+        self._open_item(ToolList(event, index, emit))
+        self._close_item("completed")
+
+    def _remote_call(self, event: remote.RemoteCall) -> None:
+        _, index, emit = self._next_item("mcp")
+        call = self._remote_calls[event.id] = McpCall(event, index, emit)
+        self.response["output"].append(call.item)
+
+    def _remote_arguments(self, event: remote.RemoteArguments) -> None:
+        self._remote_calls[event.call_id].add_arguments(event.fragment)
+
+    def _remote_result(self, event: remote.RemoteResult) -> None:
+        call = self._remote_calls.pop(event.call_id)
+        call.add_result(event)
+        call.end("completed")
+
     def _hosted_call(self, event: hosted.HostedCall) -> None:
-        """Open an item that ends with the result of the call: other items may come before it."""
-        search = WebSearchCall(*self._next_item("ws"), call=event)
+        search = self._searches[event.id] = WebSearchCall(*self._next_item("ws"), call=event)
         self.response["output"].append(search.item)
-        self._searches[event.id] = search
 
     def _hosted_arguments(self, event: hosted.HostedArguments) -> None:
         list(self._searches.values())[-1].add_arguments(event.fragment)
@@ -228,9 +240,10 @@ class ResponseBuilder:
 
     def _close_all(self, status: str) -> None:
         self._close_item(status)
-        for search in self._searches.values():
-            search.end("incomplete")
+        for waiting in (*self._searches.values(), *self._remote_calls.values()):
+            waiting.end("incomplete")
         self._searches.clear()
+        self._remote_calls.clear()
 
     def _close_item(self, status: str) -> None:
         if self._open is not None:

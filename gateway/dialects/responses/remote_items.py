@@ -1,48 +1,41 @@
 """Items about remote MCP servers in a response: the lists of their tools, and the calls.
 
-Several calls may be open at once, because the gateway makes the calls of one message in parallel. Shapes:
-https://platform.openai.com/docs/api-reference/responses-streaming/response/mcp_call
+Shapes: https://platform.openai.com/docs/api-reference/responses-streaming/response/mcp_call
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from gateway.dialects.common.input_items import APPROVAL_PREFIX, remote_item_id
 from gateway.dialects.common.json_types import Item
-from gateway.remote import RemoteArguments, RemoteCall, RemoteResult, RemoteTools
+from gateway.dialects.responses.outputs import Emit, Output
+from gateway.remote import RemoteCall, RemoteResult, RemoteTools
 
-StreamEvent = dict[str, Any]
+
+class ToolList(Output):
+    """The list of a server's tools. It can be ended at once."""
+
+    def __init__(self, event: RemoteTools, index: int, emit: Emit) -> None:
+        item: Item = {
+            "id": f"mcpl_{event.server}_{index:04x}",
+            "type": "mcp_list_tools",
+            "server_label": event.server,
+            "tools": [],
+            "error": event.error or None,
+        }
+        super().__init__(item, index, emit)
+        self._tools = event.tools
+        self._report("mcp_list_tools.in_progress")
+        self._report(f"mcp_list_tools.{'failed' if event.error else 'completed'}")
+
+    def _complete(self, status: str) -> None:
+        """Add the tools. The item has no status."""
+        self.item["tools"] = [_describe(tool) for tool in self._tools]
 
 
-class RemoteItems:
-    """Adds items to `output`, and passes stream events to `emit`. `prepare` is called before a new item is added."""
+class McpCall(Output):
+    """A call of a remote tool. Several may be open at once: the gateway makes the calls of one message in parallel."""
 
-    def __init__(
-        self,
-        output: list[Item],
-        prepare: Callable[[], None],
-        emit: Callable[[StreamEvent], None],
-    ) -> None:
-        self._output = output
-        self._prepare = prepare
-        self._emit = emit
-        self._calls: dict[
-            str, tuple[int, list[str]]
-        ] = {}  # the index and the arguments by the id of the call
-
-    def add_tools(self, event: RemoteTools) -> None:
-        """Add the list of a server's tools."""
-        item_id = f"mcpl_{event.server}_{len(self._output):04x}"
-        tools = [_tool(tool) for tool in event.tools]
-        item: Item = {"id": item_id, "type": "mcp_list_tools", "server_label": event.server, "tools": tools}
-        item["error"] = event.error or None
-        index = self._add({**item, "tools": []})
-        self._report(index, "mcp_list_tools.in_progress")
-        self._report(index, f"mcp_list_tools.{'failed' if event.error else 'completed'}")
-        self._end(index, item)
-
-    def start_call(self, event: RemoteCall) -> None:
-        """Add a call."""
+    def __init__(self, event: RemoteCall, index: int, emit: Emit) -> None:
         item = {
             "id": remote_item_id(event.id, event.round),
             "type": "mcp_call",
@@ -54,50 +47,37 @@ class RemoteItems:
             "output": None,
             "error": None,
         }
-        index = self._add(item)
-        self._calls[event.id] = (index, [])
-        self._report(index, "mcp_call.in_progress")
+        super().__init__(item, index, emit)
+        self._result: RemoteResult | None = None
+        self._report("mcp_call.in_progress")
 
-    def add_arguments(self, event: RemoteArguments) -> None:
-        """Add a fragment of the arguments of a call."""
-        index, fragments = self._calls[event.call_id]
-        fragments.append(event.fragment)
-        self._report(index, "mcp_call_arguments.delta", delta=event.fragment)
+    def add_arguments(self, delta: str) -> None:
+        """Add a fragment of the arguments' JSON."""
+        self._written.append(delta)
+        self._report("mcp_call_arguments.delta", delta=delta)
 
-    def end_call(self, event: RemoteResult) -> None:
-        """End a call with its result."""
-        index, fragments = self._calls.pop(event.call_id)
-        arguments = "".join(fragments) or "{}"
-        self._report(index, "mcp_call_arguments.done", arguments=arguments)
-        error = {"type": "mcp_tool_execution_error", "content": [*event.content]} if event.is_error else None
-        outcome = {"status": "failed" if event.is_error else "completed", "error": error}
-        self._report(index, f"mcp_call.{outcome['status']}")
-        self._end(index, {**self._output[index], **outcome, "arguments": arguments, "output": event.text})
+    def add_result(self, result: RemoteResult) -> None:
+        """Add the result."""
+        self._result = result
 
-    def end(self) -> None:
-        """End the calls that have no result, because the answer has failed."""
-        for index, fragments in self._calls.values():
-            arguments = "".join(fragments) or "{}"
-            self._end(index, {**self._output[index], "status": "incomplete", "arguments": arguments})
-        self._calls.clear()
-
-    def _add(self, item: Item) -> int:
-        self._prepare()
-        self._output.append(item)
-        index = len(self._output) - 1
-        self._emit({"type": "response.output_item.added", "output_index": index, "item": dict(item)})
-        return index
-
-    def _end(self, index: int, item: Item) -> None:
-        self._output[index] = item
-        self._emit({"type": "response.output_item.done", "output_index": index, "item": dict(item)})
-
-    def _report(self, index: int, kind: str, **fields: Any) -> None:
-        position = {"item_id": self._output[index]["id"], "output_index": index}
-        self._emit({"type": f"response.{kind}", **position, **fields})
+    def _complete(self, status: str) -> None:
+        arguments, result = "".join(self._written) or "{}", self._result
+        self.item["arguments"] = arguments
+        if result is None:
+            self.item["status"] = "incomplete"
+            return
+        self._report("mcp_call_arguments.done", arguments=arguments)
+        status = "failed" if result.is_error else "completed"
+        self._report(f"mcp_call.{status}")
+        error = {"type": "mcp_tool_execution_error", "content": [*result.content]}
+        self.item |= {
+            "status": status,
+            "output": result.text,
+            "error": error if result.is_error else None,
+        }
 
 
-def _tool(tool: Any) -> Item:
+def _describe(tool: Any) -> Item:
     return {
         "name": tool["name"],
         "description": tool.get("description"),
