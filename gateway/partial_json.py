@@ -80,6 +80,19 @@ def load_cut(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def load_cut_object(text: str) -> dict[str, Any]:
+    """Return the object of JSON that may be cut off; {} for anything else.
+
+    >>> load_cut_object('{"query": "ca'), load_cut_object("")
+    ({'query': 'ca'}, {})
+    """
+    try:
+        value = load_cut(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 class _Cut:
     """The state of a JSON text at its end.
 

@@ -12,10 +12,11 @@ again, and sends nothing in its place. So the client gets one answer:
 from typing import Any
 
 from gateway.claude.cli import protocol
-from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, read_call_input
+from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader
 from gateway.claude.cli.api_usage import parse_usage
 from gateway.claude.cli.structured_reader import FormattedAnswerReader, StructuredAnswerReader
 from gateway.hosted import Citation, HostedArguments, HostedCall, HostedResult, TextEnd
+from gateway.partial_json import load_cut_object
 from gateway.turn import THINKING, Block, Event, Message, Usage
 
 PAUSE = "pause_turn"
@@ -94,7 +95,7 @@ class HostedAnswerReader(AnswerReader):
         if event["index"] == self._open_call:
             self._open_call = None
             called = self._hosted_blocks[-1]
-            self._hosted_blocks[-1] = {**called, "input": read_call_input("".join(self._input))}
+            self._hosted_blocks[-1] = {**called, "input": load_cut_object("".join(self._input))}
         elif event["index"] == self._open_text:
             self._open_text = None
             if self._reports_texts:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.dialects.common.hosted_blocks import CALL, seal_blocks
 from gateway.hosted import Citation, HostedArguments, HostedCall, HostedResult, TextEnd
-from gateway.partial_json import load_cut
+from gateway.partial_json import load_cut_object
 from gateway.turn import Block, Event, Text
 
 Source = Mapping[str, Any]
@@ -75,14 +75,6 @@ class HostedRecord:
             return
         for block in reversed(self._blocks):
             if block["type"] == CALL:
-                block["input"] = _parse("".join(self._input))
+                block["input"] = load_cut_object("".join(self._input))
                 break
         self._input = []
-
-
-def _parse(written: str) -> dict[str, Any]:
-    try:
-        given = load_cut(written)
-    except ValueError:
-        return {}
-    return given if isinstance(given, dict) else {}

@@ -21,7 +21,7 @@ from gateway.dialects.common.tool_call_format import NO_ARGUMENTS, InputDecoder
 from gateway.dialects.common.tool_forms import ToolForm
 from gateway.hosted import HostedCall, HostedResult
 from gateway.lenient_json import dumps, loads
-from gateway.partial_json import close_json, load_cut
+from gateway.partial_json import close_json, load_cut_object
 from gateway.turn import Block
 
 #: An event of the stream, such as `{"type": "response.output_item.added", …}`.
@@ -261,7 +261,7 @@ class WebSearchCall(Output):
         self._result = result
 
     def _complete(self, status: str) -> None:
-        given = _read_input("".join(self._written))
+        given = load_cut_object("".join(self._written))
         action = _action(self._call, given)
         if self._result is None:
             self.item |= {"status": "incomplete", "action": action}
@@ -285,15 +285,6 @@ def _sources(result: HostedResult) -> list[Item]:
     found = result.block.get("content")
     pages = [page for page in found if isinstance(page, dict)] if isinstance(found, list) else []
     return [{"type": "url", "url": str(page.get("url"))} for page in pages]
-
-
-def _read_input(written: str) -> dict[str, Any]:
-    """Return the input of a call, which a token limit may have cut off."""
-    try:
-        given = load_cut(written or "{}")
-    except ValueError:
-        given = None
-    return given if isinstance(given, dict) else {}
 
 
 #: The items for calls, with the prefixes of their ids, by the kind of the tool.
