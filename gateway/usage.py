@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from operator import add, attrgetter, sub
 
-_COUNTS = (
+#: The names of the figures that are counts.
+COUNTS = (
     "input_tokens",
     "cache_read_tokens",
     "cache_write_tokens",
@@ -16,7 +17,7 @@ _COUNTS = (
     "web_fetches",
     "long_write_tokens",
 )
-_read_counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*_COUNTS)
+_read_counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*COUNTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Usage:
 
 
 def _usage_of(counts: Iterable[int]) -> Usage:
-    return Usage(**dict(zip(_COUNTS, counts, strict=True)))
+    return Usage(**dict(zip(COUNTS, counts, strict=True)))
 
 
 def sum_usage(usages: Iterable[Usage]) -> Usage:

@@ -17,6 +17,7 @@ from gateway.store import keys
 from gateway.store.database import Store
 from gateway.store.models import UsageRow
 from gateway.store.statements import insert_rows
+from gateway.usage import COUNTS
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +32,7 @@ _COLUMNS: dict[str, Any] = {
     "model": UsageRow.model,
     "project": UsageRow.project_id,
 }
-_COUNTS = (
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "thinking_tokens",
-    "web_searches",
-    "web_fetches",
-)
+_COUNTS = tuple(name for name in COUNTS if name in UsageRow._meta.fields)
 
 
 @dataclass(frozen=True, slots=True)
