@@ -28,7 +28,7 @@ MAX_BYTES = 16 * 1024 * 1024  # of one response
 MAX_PAGES = 20  # of a list of tools
 CHUNK_BYTES = 1 << 16
 
-#: The header that a client cannot set for a server, because the transport needs them.
+# Headers that a client cannot set for a server, because the transport needs them.
 _OWN_HEADERS = frozenset(
     {"host", "content-length", "content-type", "accept", "transfer-encoding", "connection"}
 )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.store.database import Store, utc_now
-from gateway.store.models import ActivityRow
+from gateway.store.project_models import ActivityRow
 
 MAX_PER_PROJECT = 10_000  # the newest; the sweeper deletes the others
 

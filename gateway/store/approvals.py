@@ -12,33 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import AutoField, Model
-
-from gateway.store.columns import CleanTextField, JsonField, MomentField
 from gateway.store.database import Store, utc_now
+from gateway.store.models import ApprovalRow
+from gateway.store.statements import insert_rows
 
 # Requests are remembered for a while after their time, so that a late decision counts as no instead of as unknown.
 REMEMBERED = timedelta(days=7)
-
-
-class ApprovalRow(Model):
-    """A request for the approval of a tool call. `decision` is the newest one, "approved" or "denied"."""
-
-    id = AutoField()
-    call_id = CleanTextField()
-    owner = CleanTextField()
-    project = CleanTextField(default="")
-    kind = CleanTextField()
-    server = CleanTextField()
-    name = CleanTextField()
-    arguments = JsonField()
-    created_at = MomentField()
-    expires_at = MomentField(index=True)
-    decision = CleanTextField(null=True)
-
-    class Meta:
-        table_name = "approvals"
-        indexes = ((("owner", "call_id"), False), (("project", "created_at"), False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +63,18 @@ class Approvals:
     ) -> None:
         """Store a request that a client is about to get."""
         now = utc_now()
-        query = ApprovalRow.insert(
-            call_id=call_id,
-            owner=owner,
-            project=project,
-            kind=kind,
-            server=server,
-            name=name,
-            arguments=dict(arguments),
-            created_at=now,
-            expires_at=now + self._wait,
-        )
-        self._store.write(query.execute)
+        row = {
+            "call_id": call_id,
+            "owner": owner,
+            "project": project,
+            "kind": kind,
+            "server": server,
+            "name": name,
+            "arguments": dict(arguments),
+            "created_at": now,
+            "expires_at": now + self._wait,
+        }
+        self._store.write(lambda db: insert_rows(db, ApprovalRow, [row]))
 
     def find(self, owner: str, call_id: str) -> AskedApproval | None:
         """Return the newest request about a call; None if this owner was never asked."""
@@ -106,19 +85,6 @@ class Approvals:
         )
         row = self._store.read(query.first)
         return _asked(row) if row is not None else None
-
-    def list_open(self, project: str) -> list[AskedApproval]:
-        """Return the requests of a project that wait for a decision, the oldest first."""
-        query = (
-            ApprovalRow.select()
-            .where(
-                ApprovalRow.project == project,
-                ApprovalRow.decision.is_null(),
-                ApprovalRow.expires_at > utc_now(),
-            )
-            .order_by(ApprovalRow.id)
-        )
-        return [_asked(row) for row in self._store.read(lambda db: list(query.execute(db)))]
 
     def record_decision(self, owner: str, call_id: str, *, approved: bool) -> None:
         """Note the decision about a call."""
@@ -135,14 +101,4 @@ class Approvals:
 
 
 def _asked(row: Any) -> AskedApproval:
-    return AskedApproval(
-        call_id=row.call_id,
-        project=row.project,
-        kind=row.kind,
-        server=row.server,
-        name=row.name,
-        arguments=row.arguments,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        decision=row.decision,
-    )
+    return AskedApproval(**{name: getattr(row, name) for name in AskedApproval.__dataclass_fields__})

@@ -1,4 +1,4 @@
-"""The current tables. The files in migrations/ create them, step by step.
+"""The current tables; `project_models` has further ones. The files in migrations/ create them, step by step.
 
 No model is bound to a database: a query gets its database when it runs (`query.execute(db)`), so several stores can
 live in one process.
@@ -79,44 +79,6 @@ class LimitLease(Model):
         indexes = ((("who", "slot"), True),)
 
 
-class Project(Model):
-    """A project: a folder, and the policy of the answers that work in it (see PolicySchema)."""
-
-    id = CleanTextField(primary_key=True)
-    owner = CleanTextField(index=True)
-    name = CleanTextField()
-    description = CleanTextField(null=True)
-    path = CleanTextField(unique=True)
-    policy = JsonField(default=dict)
-    created_at = MomentField(index=True)
-    updated_at = MomentField()
-    is_active = BooleanField(default=True)
-
-    class Meta:
-        table_name = "projects"
-
-
-class ActivityRow(Model):
-    """The use of a tool by an agent in a project. `owner` is who sent the request."""
-
-    id = AutoField()
-    project_id = CleanTextField()
-    owner = CleanTextField()
-    request_id = CleanTextField()
-    call_id = CleanTextField()
-    tool = CleanTextField()
-    subagent = CleanTextField(null=True)
-    status = CleanTextField()
-    arguments = JsonField()
-    result = CleanTextField(null=True)
-    milliseconds = BigIntegerField(null=True)
-    created_at = MomentField(index=True)
-
-    class Meta:
-        table_name = "agent_activity"
-        indexes = ((("project_id", "owner", "id"), False), (("project_id", "call_id"), False))
-
-
 class Session(Model):
     """A conversation. Its messages are stored if `is_stored` is set.
 
@@ -161,6 +123,26 @@ class SessionMessage(Model):
 
     class Meta:
         table_name = "messages"
+
+
+class ApprovalRow(Model):
+    """A request for the approval of a tool call. `decision` is the newest one, "approved" or "denied"."""
+
+    id = AutoField()
+    call_id = CleanTextField()
+    owner = CleanTextField()
+    project = CleanTextField(default="")
+    kind = CleanTextField()
+    server = CleanTextField()
+    name = CleanTextField()
+    arguments = JsonField()
+    created_at = MomentField()
+    expires_at = MomentField(index=True)
+    decision = CleanTextField(null=True)
+
+    class Meta:
+        table_name = "approvals"
+        indexes = ((("owner", "call_id"), False), (("project", "created_at"), False))
 
 
 class UsageRow(Model):

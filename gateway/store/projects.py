@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import InvalidRequest, ProjectNotFound
 from gateway.store.database import Store, utc_now
-from gateway.store.models import Project
+from gateway.store.project_models import Project
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ blueprint = Blueprint(
     "project-activity",
     __name__,
     url_prefix="/v1/projects/<project_id>/activity",
-    description="What agents did in a project, and how to undo it",
+    description="What agents did in a project",
 )
 
 
