@@ -38,7 +38,8 @@ OPEN_WEBUI = Recipe(
     fields={"URL": "{base_url}", "Key": "{key}"},
     notes="Open WebUI asks for a title, tags and follow-up questions after each chat. Choose a cheap task model, "
     "such as `{small_model}`, under *Admin Settings → Interface*.",
-    tested=_REPLAYED,
+    tested="`make test-clients` runs its backend through chats, tools, images, a cancel and its own small tasks "
+    "(`tests/clients/test_open_webui.py`).",
 )
 
 RECIPES = (CURSOR, CLINE, ROO_CODE, OPEN_WEBUI)

@@ -25,14 +25,20 @@ RUN_SECONDS = 90
 
 
 def python_of(name: str, pins: Path | None = None) -> Path:
-    """Return the Python of a virtual environment with the pins of NAME, or with another file of requirements."""
+    """Return the Python of a virtual environment with the pins of NAME, or with another file of requirements.
+
+    The file lists everything: a package that is not in it is not installed, even if another one names it.
+    """
     requirements = pins or PINS / name / "requirements.txt"
     python = HOME / name / "bin/python"
 
     def build(home: Path) -> None:
         run([sys.executable, "-m", "venv", "--without-pip", str(home)], INSTALL_SECONDS)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
-        run([*pip, "install", "--quiet", "--no-compile", "-r", str(requirements)], INSTALL_SECONDS)
+        run(
+            [*pip, "install", "--quiet", "--no-compile", "--no-deps", "-r", str(requirements)],
+            INSTALL_SECONDS,
+        )
 
     install_once(name, requirements.read_text("utf-8"), build)
     return python
