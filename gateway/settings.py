@@ -11,15 +11,26 @@ precedence over the file.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from dotenv import dotenv_values
-from environs import Env, EnvValidationError, validate
+from environs import Env, EnvValidationError
 
 from gateway.hosted import HOSTED_NAMES
+from gateway.setting_fields import (
+    PATTERNS,
+    POSITIVE,
+    REDIS_URL,
+    at_least,
+    between,
+    list_of,
+    one_of,
+    read_setting,
+    setting,
+)
 
 TITLE = "Claude Code gateway"
 VERSION = "1.0.0"
@@ -32,59 +43,8 @@ class SettingsError(Exception):
     """One or more settings are invalid. The message names each of them."""
 
 
-class Accepted(NamedTuple):
-    """The values that a setting accepts: in words for the documentation, and as a validator of environs."""
-
-    words: str
-    validator: Callable[[Any], Any]
-
-
-def between(minimum: int, maximum: int) -> Accepted:
-    """Accept numbers from `minimum` to `maximum`."""
-    return Accepted(f"{minimum} to {maximum}", validate.Range(min=minimum, max=maximum))
-
-
-def at_least(minimum: int) -> Accepted:
-    """Accept numbers from `minimum` on."""
-    return Accepted(f"{minimum} or more", validate.Range(min=minimum))
-
-
-def one_of(*values: str) -> Accepted:
-    """Accept one of several words."""
-    return Accepted(", ".join(f"`{value}`" for value in values), validate.OneOf(values))
-
-
-POSITIVE = Accepted("more than 0", validate.Range(min=0, min_inclusive=False))
-TOOLS = Accepted("list of tools", lambda text: validate.ContainsOnly(BUILT_IN_TOOLS)(split_list(text)))
-HOSTED = Accepted(
-    " and ".join(f"`{name}`" for name in HOSTED_NAMES),
-    lambda text: validate.ContainsOnly(HOSTED_NAMES)(split_list(text)),
-)
-PATTERNS = Accepted(
-    "list of `PATTERN=MODEL`",
-    validate.Regexp(r"[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$|$", error="Expected a list like gpt-*=haiku,o3*=opus."),
-)
-REDIS_URL = Accepted("URL of a Redis", validate.Regexp(r"((rediss?|redis\+unix)://.+)?$"))
-
-
-def setting(
-    default: object,
-    description: str,
-    accepted: Accepted | None = None,
-    *,
-    section: str = "",
-    is_secret: bool = False,
-) -> Any:
-    """Declare a setting.
-
-    The comment in `.env.example` has as many sentences of `description` as fit on the line. Numbers must be 0 or more
-    unless `accepted` says otherwise. `section` begins a new section there and in `docs/settings.md`. A secret is left
-    out of `repr`.
-    """
-    if accepted is None and type(default) in (int, float):
-        accepted = at_least(0)
-    metadata = {"description": description, "accepted": accepted, "section": section}
-    return field(default=default, repr=not is_secret, metadata=metadata)
+TOOLS = list_of(BUILT_IN_TOOLS, "list of tools")
+HOSTED = list_of(HOSTED_NAMES, " and ".join(f"`{name}`" for name in HOSTED_NAMES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,48 +322,13 @@ def load() -> Settings:
     file = os.environ.get("CLAUDE_CODE_API_ENV_FILE") or ".env"
     env = Env(eager=False)
     env.read_env(file, recurse=False)
-    values = {declared.name: _read_setting(env, declared) for declared in DECLARED}
+    values = {declared.name: read_setting(env, declared) for declared in DECLARED}
     try:
         env.seal()
     except EnvValidationError as error:
         raise SettingsError(_explain(error)) from error
     from_file = {name: value for name, value in dotenv_values(file).items() if value is not None}
     return Settings(environ=from_file | dict(os.environ), **values)
-
-
-def format_default(default: object) -> str:
-    """Return a default as a line of `.env.example` has it. For example, `("a", "b")` becomes `a,b`."""
-    if default is None:
-        return ""
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, float):
-        return f"{default:g}"
-    return ",".join(default) if isinstance(default, tuple) else str(default)
-
-
-def split_list(text: str) -> tuple[str, ...]:
-    """Split `a,b` into its items. The form `["a","b"]`, which other gateways use, means the same."""
-    items = (part.strip(" \t[]\"'") for part in text.split(","))
-    return tuple(item for item in items if item)
-
-
-# Types that environs does not know: they are read as text, and then converted.
-_FROM_TEXT: Mapping[Any, Callable[[str], object]] = {
-    str | None: lambda text: text or None,
-    Path | None: lambda text: Path(text) if text else None,
-    tuple[str, ...]: split_list,
-}
-
-
-def _read_setting(env: Env, declared: Field[Any]) -> Any:
-    kind: Any = declared.type
-    name, accepted = declared.name.upper(), declared.metadata["accepted"]
-    validator = accepted.validator if accepted else None
-    if kind not in _FROM_TEXT:
-        return getattr(env, kind.__name__.lower())(name, declared.default, validate=validator)
-    text: str | None = env.str(name, format_default(declared.default), validate=validator)
-    return None if text is None else _FROM_TEXT[kind](text)  # None: invalid, as `seal` will report
 
 
 def _explain(error: EnvValidationError) -> str:

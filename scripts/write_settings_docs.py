@@ -13,7 +13,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gateway.settings import DECLARED, format_default  # noqa: E402  the project is not installed
+from gateway.setting_fields import format_default  # noqa: E402  the project is not installed
+from gateway.settings import DECLARED  # noqa: E402
 
 EXAMPLE = ROOT / ".env.example"
 PAGE = ROOT / "docs" / "settings.md"
