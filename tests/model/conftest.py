@@ -1,7 +1,13 @@
-"""Run the tests of fidelity and of upstream errors with both kinds of login."""
+"""Run the tests of fidelity and of upstream errors with both kinds of login, and share a gateway with agents."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.standin import StandIn
+from tests.support.agents import TOOLS
+from tests.support.gateway import Gateway
 from tests.support.logins import LOGINS
 from tests.support.wide import wide_except
 
@@ -23,3 +29,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(
             "gateway", wide_except(LOGINS, next(iter(LOGINS))) if is_wide else list(LOGINS), indirect=True
         )
+
+
+@pytest.fixture(scope="session")
+def agents_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("agents") / "projects"
+
+
+@pytest.fixture(scope="session")
+def _agents(cli_environ: dict[str, str], agents_root: Path) -> Iterator[Gateway]:
+    settings = {
+        "PROJECT_ROOT": str(agents_root),
+        "ALLOW_AGENT_PROJECTS": "true",
+        "AGENT_TOOLS": ",".join([*TOOLS, "Edit"]),
+        "MAX_PROJECT_SIZE_MB": "1",
+        "WARM_PROCESSES": "0",
+        "MAX_PROCESSES": "4",
+    }
+    gateway = Gateway({**cli_environ, **settings})
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def agents(_agents: Gateway, standin: StandIn) -> Gateway:
+    """Return a gateway whose operator allows agents and all of their tools."""
+    return _agents

@@ -1,69 +1,17 @@
 """Agent projects, in which Claude Code uses its own tools: the real CLI with a scripted model."""
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 
-from gateway.claude.cli.sandbox import find_problem
-from tests.standin import Recorded, StandIn, text, thinking, tool_calls
-from tests.support.gateway import ROOT, Gateway, wait_for
+from tests.standin import StandIn, text, thinking, tool_calls
+from tests.support.agents import create_agent_project, tool_results
+from tests.support.gateway import Gateway
 from tests.support.recorded import Body, assistant, chunks_of, process_of, streamed_text, system, user
 from tests.support.tool_bodies import CLOCK
 
-SLEEP_SECONDS = "86399"  # identifies a program that an agent runs
 SECRET = "THE-OTHER-PROJECT-S-SECRET"
-TOOLS = ["Bash", "Glob", "Grep", "Read", "Write"]
-
-
-@pytest.fixture(scope="module")
-def agents_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("agents") / "projects"
-
-
-@pytest.fixture(scope="module")
-def _agents(cli_environ: dict[str, str], agents_root: Path) -> Iterator[Gateway]:
-    settings = {
-        "PROJECT_ROOT": str(agents_root),
-        "ALLOW_AGENT_PROJECTS": "true",
-        "AGENT_TOOLS": ",".join([*TOOLS, "Edit"]),
-        "MAX_PROJECT_SIZE_MB": "1",
-        "WARM_PROCESSES": "0",
-        "MAX_PROCESSES": "4",
-    }
-    gateway = Gateway({**cli_environ, **settings})
-    yield gateway
-    gateway.close()
-
-
-@pytest.fixture
-def agents(_agents: Gateway, standin: StandIn) -> Gateway:
-    """Return a gateway whose operator allows agents and all of their tools."""
-    return _agents
-
-
-def create_agent_project(
-    gateway: Gateway, path: str, files: dict[str, str] | None = None, **policy: Any
-) -> str:
-    """Create an agent project with files in the folder `path`, and return its id."""
-    body = {"name": path, "path": path, "policy": {"mode": "agent", "tools": ["Read"], **policy}}
-    project: str = gateway.api.create_project(**body)["id"]
-    for name, content in (files or {}).items():
-        gateway.api.upload_file(project, name, content)
-    return project
-
-
-def tool_results(record: Recorded) -> list[tuple[bool, str]]:
-    """Return, for each tool result that reached the model, whether it is an error, and its text."""
-    found: list[Body] = []
-    for message in record.body["messages"]:
-        blocks = message["content"] if isinstance(message["content"], list) else []
-        found += [block for block in blocks if block["type"] == "tool_result"]
-    return [(bool(block.get("is_error")), json.dumps(block["content"])) for block in found]
 
 
 # The view of the client
@@ -199,122 +147,6 @@ def test_agent_starts_a_subagent_with_the_model_of_the_request(agents: Gateway, 
         ("Read", "reviewer"),
         ("Read", None),
     }
-
-
-# Permissions
-
-
-def test_file_tools_cannot_leave_the_project(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
-    create_agent_project(agents, "neighbour", {"secret.txt": SECRET})
-    project = create_agent_project(
-        agents,
-        "confined",
-        {"a.txt": "mine"},
-        tools=["Glob", "Grep", "Read", "Write"],
-        permission_mode="acceptEdits",
-    )
-    other, own = agents_root / "neighbour", agents_root / "confined"
-    (own / "link.txt").symlink_to(other / "secret.txt")
-    (own / "folder").symlink_to(other)
-    calls: list[tuple[str, Body]] = [
-        ("Read", {"file_path": str(other / "secret.txt")}),
-        ("Read", {"file_path": "../neighbour/secret.txt"}),
-        ("Read", {"file_path": "link.txt"}),
-        ("Read", {"file_path": "folder/secret.txt"}),
-        ("Read", {"file_path": "/proc/self/environ"}),
-        ("Grep", {"pattern": "SECRET", "path": str(other), "output_mode": "content"}),
-        ("Grep", {"pattern": "SECRET", "path": "folder", "output_mode": "content"}),
-        ("Glob", {"pattern": f"{other}/*"}),
-        ("Write", {"file_path": str(other / "new.txt"), "content": "x"}),
-        ("Write", {"file_path": str(own / "folder" / "new.txt"), "content": "x"}),
-        ("Write", {"file_path": str(own / "new.txt"), "content": "mine too"}),
-        ("Read", {"file_path": "a.txt"}),
-    ]
-    standin.reply(tool_calls(calls), times=1)
-    assert agents.api.chat("Go", project_id=project).status_code == 200
-    outcomes = tool_results(standin.messages.last)
-    assert len(outcomes) == len(calls)
-    assert SECRET not in json.dumps(outcomes)
-    assert not (other / "new.txt").exists()
-    assert sum(not failed and "mine" in result for failed, result in outcomes) == 1
-    assert agents.api.get(f"/v1/projects/{project}/files/new.txt").text == "mine too"
-
-
-def test_tools_that_need_permission_are_denied(agents: Gateway, standin: StandIn, agents_root: Path) -> None:
-    project = create_agent_project(
-        agents, "denied", tools=["Bash", "Write"], allowed_tools=["Bash(python3 -c *)"]
-    )
-    calls: list[tuple[str, Body]] = [
-        ("Write", {"file_path": "x", "content": "x"}),
-        ("Bash", {"command": "touch y"}),
-        ("Bash", {"command": "python3 -c 'print(6 * 7)'"}),
-    ]
-    standin.reply(tool_calls(calls), times=1)
-    assert agents.api.chat("Go", project_id=project).status_code == 200
-    assert sorted(failed for failed, _ in tool_results(standin.messages.last)) == [False, True, True]
-    assert (False, '"42"') in tool_results(standin.messages.last)
-    assert not [path for path in (agents_root / "denied").rglob("*") if path.is_file()]
-
-
-def test_program_run_by_the_agent_ends_when_its_answer_is_stopped(
-    agents: Gateway, standin: StandIn, agents_root: Path
-) -> None:
-    project = create_agent_project(agents, "runs", tools=["Bash"], allowed_tools=["Bash"])
-    program = f"import time; time.sleep({SLEEP_SECONDS})"
-    standin.reply(tool_calls([("Bash", {"command": f'python3 -c "{program}"'})], text="Running."), times=1)
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(lambda: list(agents.api.stream_chat("Go", project_id=project)))
-        pids = wait_for(find_sleeping_programs, 20)
-        assert agents.api.delete(f"/v1/projects/{project}").status_code == 200
-        events = answer.result(20)
-    assert json.loads(events[-1])["error"]["code"] == "stopped"
-    wait_for(lambda: not any(map(psutil.pid_exists, pids)), 10)
-    assert not (agents_root / "runs").exists()
-
-
-def find_sleeping_programs() -> list[int]:
-    """Return the pids of the programs that the agent runs."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "name"]):
-        words = process.info["cmdline"] or []
-        if (
-            words
-            and any(SLEEP_SECONDS in word for word in words)
-            and "python" in (process.info["name"] or "")
-        ):
-            found.append(process.pid)
-    return found
-
-
-# The sandbox
-
-
-@pytest.mark.wide
-@pytest.mark.skipif(find_problem() is not None, reason="this host has no sandbox (bubblewrap)")
-def test_commands_run_in_a_sandbox_without_network_and_other_files(
-    agents: Gateway, standin: StandIn, agents_root: Path
-) -> None:
-    create_agent_project(agents, "next-door", {"secret.txt": SECRET})
-    project = create_agent_project(agents, "boxed", tools=["Bash"], allowed_tools=["Bash"])
-    outside = agents_root.parent / "outside.txt"
-    commands = [
-        "echo mine > new.txt && cat new.txt",
-        f"cat {agents_root}/next-door/secret.txt",
-        f"echo x > {outside}",
-        f"python3 -c \"import socket; socket.create_connection(('127.0.0.1', {standin.url.rpartition(':')[2]}))\"",
-        "env",
-        f"cat {ROOT}/pyproject.toml",
-    ]
-    escape = {"dangerouslyDisableSandbox": True}
-    standin.reply(tool_calls([("Bash", {"command": each, **escape}) for each in commands]), times=1)
-    assert agents.api.chat("Go", project_id=project).status_code == 200
-    own, other, write, network, environment, code = tool_results(standin.messages.last)
-    assert own == (False, '"mine"')
-    assert [failed for failed, _ in (other, write, network, code)] == [True] * 4
-    assert "refused" in network[1]
-    assert "ANTHROPIC" not in environment[1]
-    assert SECRET not in other[1]
-    assert not outside.exists()
 
 
 # Activity

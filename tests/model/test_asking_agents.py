@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.model.test_agent_projects import create_agent_project, tool_results
 from tests.standin import StandIn, text, tool_calls
+from tests.support.agents import create_agent_project, tool_results
 from tests.support.api_client import Api
 from tests.support.browser import Browser, needs_browser
 from tests.support.gateway import Gateway
