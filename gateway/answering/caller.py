@@ -18,8 +18,8 @@ from gateway.store.keys import Key
 class Identity:
     """The API key of a caller. `allowed_models` and `allowed_projects` are None if the key may use all of them.
 
-    `limits` overrides the gateway's own limits by name (see Allowance), and `hosted_tools`, unless it is None, the
-    setting HOSTED_TOOLS.
+    `limits` overrides the gateway's own limits by name (see Allowance). `hosted_tools` replaces the setting
+    HOSTED_TOOLS; with None, the setting applies.
     """
 
     id: str
