@@ -117,7 +117,19 @@ class RequestLimits:
             )
 
     def admit_answer(self, client: ClientLimits) -> Admission:
-        """Take one of the client's slots for an answer. Raises LimitReached if all of them are taken."""
+        """Take one of the client's slots for an answer, and count the request.
+
+        The slot comes first, because a request that is refused must not count. Raises LimitReached.
+        """
+        admission = self._take_slot(client)
+        try:
+            self.count_request(client)
+        except BaseException:
+            admission.release()
+            raise
+        return admission
+
+    def _take_slot(self, client: ClientLimits) -> Admission:
         limit = client.allowance.answers_at_once
         if not limit:
             return Admission(client, self._budgets)

@@ -39,12 +39,11 @@ def _admit(limits: RequestLimits, answer_paths: Mapping[str, str | None], public
     blueprint = request.blueprint or ""
     if request.method != "POST" or blueprint not in answer_paths:
         return
-    starts_answer = request.path.removesuffix(COMPACT) == answer_paths[blueprint]
-    if starts_answer:
+    if request.path.removesuffix(COMPACT) == answer_paths[blueprint]:
         limits.check_budgets(client)
-    limits.count_request(client)
-    if starts_answer:
         state.admission = limits.admit_answer(client)
+    else:
+        limits.count_request(client)
 
 
 def _add_headers(limits: RequestLimits, response: Response) -> Response:

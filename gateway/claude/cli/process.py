@@ -1,7 +1,7 @@
 """One CLI process: stream-json messages both ways, control requests, and an end that leaves nothing behind.
 
 There is no reader greenlet. The greenlet that waits for the CLI reads its stdout, so nothing piles up in memory for a
-slow client and a turn costs no switch between greenlets. Lines have no length limit.
+slow client and a turn costs no switch between greenlets. A line may have up to MAX_LINE_BYTES.
 
 For example, this asks a process for its models:
 
@@ -40,6 +40,10 @@ from gateway.lenient_json import dumps
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 16
+MAX_LINE_BYTES = (
+    64 << 20
+)  # far above a prompt or an answer; a line is held in memory until its end has arrived
+YIELD_CHUNKS = 16  # a CLI that writes faster than it is read must not stop other greenlets
 # A grandchild may hold the pipe of a killed process open, which then never becomes readable. So waits are cut into
 # slices, and this is the longest time that the reader of such a process waits.
 SLICE_SECONDS = 1.0
@@ -137,7 +141,9 @@ class Process:
         os.set_blocking(self._stdout, False)
         self.started_at = time.monotonic()
         self.pid: int = self._child.pid
-        self._partial_line = b""
+        self._partial_line: list[bytes] = []
+        self._partial_bytes = 0
+        self._chunks_in_a_row = 0  # that were read without a wait
         self._unread: deque[CliMessage] = deque()
         self._request_numbers = itertools.count(1)
         self._is_killed = False
@@ -266,13 +272,29 @@ class Process:
             if chunk is None:
                 return []
             head, newline, tail = chunk.rpartition(b"\n")
-            if not newline:
-                self._partial_line += tail
-                continue
-            head, self._partial_line = self._partial_line + head, tail
-            parsed = [message for line in head.split(b"\n") if (message := _parse(line)) is not None]
-            if messages := [message for message in parsed if not self._is_answered(message)]:
-                return messages
+            if newline:
+                head = b"".join((*self._partial_line, head))
+                self._partial_line, self._partial_bytes = [tail], len(tail)
+                parsed = [message for line in head.split(b"\n") if (message := _parse(line)) is not None]
+                if messages := [message for message in parsed if not self._is_answered(message)]:
+                    return messages
+            else:
+                self._add_to_line(tail)
+            if deadline is not None and time.monotonic() >= deadline:  # it writes, but no messages
+                return []
+
+    def _add_to_line(self, chunk: bytes) -> None:
+        """Keep a chunk of a line that continues. Kill the process if the line gets too long. Raises ProcessEnded.
+
+        The chunks are joined once: adding each to a text took 1.3 s for a line of 20 MB.
+        """
+        self._partial_line.append(chunk)
+        self._partial_bytes += len(chunk)
+        if self._partial_bytes > MAX_LINE_BYTES:
+            log.error("claude[%d] wrote a line of more than %d bytes and is killed", self.pid, MAX_LINE_BYTES)
+            self._partial_line = []
+            self.kill()
+            raise self._ended()
 
     def _is_answered(self, message: CliMessage) -> bool:
         """Answer the message if it is a control request that can be answered now."""
@@ -290,10 +312,14 @@ class Process:
             try:
                 chunk = os.read(self._stdout, CHUNK_BYTES)
             except BlockingIOError:
+                self._chunks_in_a_row = 0
                 if not self._wait_ready(waiting.wait_read, self._stdout, deadline):
                     return None
                 continue
             if chunk and not self._is_killed:
+                self._chunks_in_a_row += 1
+                if self._chunks_in_a_row % YIELD_CHUNKS == 0:
+                    gevent.sleep(0)
                 return chunk
             break
         raise self._ended()

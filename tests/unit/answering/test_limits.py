@@ -72,6 +72,28 @@ def test_a_slot_is_free_again_when_its_answer_is_settled(store: Store) -> None:
     limits.admit_answer(find_client(limits)).release()
 
 
+def test_request_that_finds_no_free_slot_is_not_counted(store: Store) -> None:
+    """A client that heeds `Retry-After: 1` must not lock itself out."""
+    limits = make_limits(store, answers_at_once=1, requests_per_minute=3, burst=0)
+    admission = limits.admit_answer(find_client(limits))
+    for _ in range(5):
+        with pytest.raises(LimitReached, match="answers at once"):
+            limits.admit_answer(find_client(limits))
+    admission.release()
+    limits.admit_answer(find_client(limits)).release()
+    limits.admit_answer(find_client(limits)).release()
+    with pytest.raises(LimitReached, match="requests per minute"):
+        limits.admit_answer(find_client(limits))
+
+
+def test_request_that_is_not_counted_keeps_no_slot(store: Store) -> None:
+    limits = make_limits(store, answers_at_once=1, requests_per_minute=1, burst=0)
+    limits.admit_answer(find_client(limits)).release()
+    for _ in range(2):
+        with pytest.raises(LimitReached, match="requests per minute"):
+            limits.admit_answer(find_client(limits))
+
+
 def test_an_answer_is_charged_to_the_budgets_when_it_is_settled(store: Store) -> None:
     limits = make_limits(store, tokens_per_day=100, usd_per_month=0.5)
     client = find_client(limits)

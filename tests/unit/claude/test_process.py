@@ -112,6 +112,40 @@ def test_other_greenlets_run_during_a_slow_write(python: Callable[[str], Process
     assert process.read(20) == [{"type": str(5_000_000 + len('{"type":""}\n'))}]
 
 
+def test_long_line_costs_time_in_proportion_to_its_length(python: Callable[[str], Process]) -> None:
+    """Joining the pieces one by one took 3 s for this line."""
+    process = python('import sys\nprint(\'{"type": "%s"}\' % ("x" * 30_000_000), flush=True)')
+    begun = time.thread_time()
+    assert [len(message["type"]) for message in process.read(60)] == [30_000_000]
+    assert time.thread_time() - begun < 1
+
+
+def test_process_that_writes_a_line_without_end_is_killed(
+    python: Callable[[str], Process], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gateway.claude.cli.process.MAX_LINE_BYTES", 4_000_000)
+    process = python("import sys\nwhile True: sys.stdout.write('x' * 65_536)")
+    with pytest.raises(ProcessEnded):
+        process.read(60)
+    assert not process.is_alive
+    assert "wrote a line of more than 4000000 bytes and is killed" in caplog.text
+
+
+def test_flood_of_lines_that_are_no_messages_lets_others_run(python: Callable[[str], Process]) -> None:
+    process = python("import sys\nwhile True: sys.stdout.write('no message\\n' * 10_000)")
+    stopped = gevent.spawn_later(0.1, process.kill)
+    with pytest.raises(ProcessEnded):
+        process.read(30)
+    assert stopped.ready()
+
+
+def test_read_ends_in_time_although_other_lines_arrive(python: Callable[[str], Process]) -> None:
+    process = python("import sys\nwhile True: sys.stdout.write('no message\\n' * 10_000)")
+    begun = time.monotonic()
+    assert process.read(0.1) == []
+    assert time.monotonic() - begun < 10
+
+
 def test_send_to_an_ended_process_raises_its_last_words(python: Callable[[str], Process]) -> None:
     process = python("import sys\nsys.exit('my last words')")
     process._child.wait(20)
