@@ -18,7 +18,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 .DEFAULT_GOAL := help
 .PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
 	test-clients fuzz test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
-	check-claude models info demo bench requirements clean distclean claude ready ready-dev
+	check-claude models info demo bench bench-check requirements clean distclean claude ready ready-dev
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -127,6 +127,9 @@ demo: ready-dev ## Show the gateway at work, without an account
 
 bench: ready-dev ## Measure latency and throughput
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-check: ready-dev ## Compare with the last release in turn, and fail if a row got 15 % worse
+	@$(BIN)/python -m bench --check $(ARGS)
 
 requirements: $(BIN)/python ## Pin the packages of requirements*.in again (ARGS=--upgrade for the newest)
 	@$(PIP) uv

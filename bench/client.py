@@ -80,6 +80,25 @@ def exchange(requests: Sequence[Request], on_begun: Callable[[], None] | None = 
     return [_answer(connection) for connection in connections]
 
 
+def abandon(request: Request) -> float:
+    """Send a request and close the connection as soon as its stream has begun. Return the seconds until then.
+
+    Raises OSError if there is no stream.
+    """
+    connection = _Connection(request)
+    with connection.sock:
+        connection.send()
+        connection.sock.setblocking(True)
+        connection.sock.settimeout(SILENCE_SECONDS)
+        received = b""
+        while b"data:" not in received:
+            data = connection.sock.recv(RECEIVE)
+            if not data:
+                raise ConnectionError(received[:200].decode("utf-8", "replace"))
+            received += data
+        return time.monotonic() - connection.sent
+
+
 class _Connection:
     """The connection of one request, and the data that arrived over it."""
 

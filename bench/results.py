@@ -71,6 +71,25 @@ class Row:
         return self.cpu / len(self.first) if self.cpu is not None and self.first else None
 
 
+def merge(parts: Sequence[Row]) -> Row:
+    """Return one row for several measurements of the same row."""
+    used = [part.cpu for part in parts if part.cpu is not None]
+    merged = Row(parts[0].name, cpu=sum(used) if len(used) == len(parts) else None, remark=parts[-1].remark)
+    for part in parts:
+        merged.first += part.first
+        merged.last += part.last
+    names = {name for part in parts for name in part.figures}
+    merged.figures = {
+        name: statistics.median(part.figures[name] for part in parts if name in part.figures)
+        for name in sorted(names)
+    }
+    merged.gateway_memory = median(part.gateway_memory for part in parts)
+    merged.cli_memory = median(part.cli_memory for part in parts)
+    merged.failed = any(part.failed for part in parts)
+    merged.others = max(part.others for part in parts)
+    return merged
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value that a share (0 to 1) of all values does not exceed, by the nearest rank."""
     ordered = sorted(values)
@@ -93,15 +112,20 @@ def table(rows: Sequence[Row]) -> str:
     """Return all rows in columns, one line per row."""
     floor = next((median(row.first) for row in rows if row.name == FLOOR), None)
     cells = [HEADS, UNITS, *(_cells(row, floor) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADS))]
-    lines = [
+    lines = align(cells, left=(0, len(HEADS) - 1)).split("\n")
+    return "\n".join([*lines[:2], "-" * max(map(len, lines)), *lines[2:]])
+
+
+def align(cells: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Return lines of aligned columns. Those in `left` are aligned to the left, and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
         "  ".join(
-            cell.ljust(width) if column in (0, len(HEADS) - 1) else cell.rjust(width)
+            cell.ljust(width) if column in left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in cells
-    ]
-    return "\n".join([*lines[:2], "-" * (sum(widths[:-1]) + 2 * len(widths) + len(HEADS[-1])), *lines[2:]])
+    )
 
 
 def disturbance(rows: Sequence[Row]) -> str:

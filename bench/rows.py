@@ -16,9 +16,7 @@ Messages = list[dict[str, Any]]
 SYSTEM = "You are a helpful assistant. Answer with one short sentence."
 QUESTION = "Say hello."
 FOLLOW_UPS = 10  # later turns of one conversation
-REFILL_SECONDS = (
-    2.0  # after this time, a server has begun to start a replacement for the process that it used
-)
+REFILL_SECONDS = 2.0  # a server has begun to start a replacement for the process that it used by then
 TOOLS = [
     {
         "type": "function",
@@ -50,14 +48,17 @@ def ask(requests: Sequence[Request], on_begun: Callable[[], None] | None = None)
 
 
 def timed(row: Row, target: Target, requests: Sequence[Request]) -> list[Answer]:
-    """Send requests at once, and add times and CPU to the row. The target is settled before and after.
-
-    Work in the background that the requests cause counts, such as the start of the next warm process.
-    """
-    with _counted(row, target):
+    """Send requests at once, and add times and CPU to the row. The target is settled before and after."""
+    with counted(row, target):
         answers = timed_without_cpu(row, requests)
         target.settle(len(requests))
     return answers
+
+
+def await_replacements(target: Target, count: int = 1) -> None:
+    """Wait until the processes that were used are replaced. Within `counted`, this counts as part of the price."""
+    time.sleep(REFILL_SECONDS)
+    target.settle(count)
 
 
 def timed_without_cpu(row: Row, requests: Sequence[Request]) -> list[Answer]:
@@ -69,7 +70,7 @@ def timed_without_cpu(row: Row, requests: Sequence[Request]) -> list[Answer]:
 
 
 @contextlib.contextmanager
-def _counted(row: Row, target: Target) -> Iterator[None]:
+def counted(row: Row, target: Target) -> Iterator[None]:
     """Add the CPU used in the block to the row."""
     before = target.cpu()
     yield
@@ -92,9 +93,11 @@ def new_conversation(target: Target, row: Row, times: int) -> None:
     """Measure first turns with new system prompts, for which a server cannot prepare."""
     target.settle(1)
     ask([target.chat(opening(new_system_prompt()))])  # the first request imports and compiles
-    target.settle(1)
+    await_replacements(target)
     for _ in range(times):
         timed(row, target, [target.chat(opening(new_system_prompt()))])
+    with counted(row, target):
+        await_replacements(target)
     row.gateway_memory, row.cli_memory = target.memory()
 
 
@@ -104,9 +107,11 @@ def known_set_up(target: Target, row: Row, times: int) -> None:
     for _ in range(2):  # the gateway prepares processes after two equal setups
         target.settle(1)
         ask([target.chat(opening(system))])
-    target.settle(1)
+    await_replacements(target)
     for _ in range(times):
         timed(row, target, [target.chat(opening(system))])
+    with counted(row, target):
+        await_replacements(target)
     row.gateway_memory, row.cli_memory = target.memory()
 
 
@@ -119,10 +124,9 @@ def follow_up(target: Target, row: Row, times: int, between: Callable[[], None] 
         messages = opening(new_system_prompt())
         target.settle(1)
         (answer,) = ask([target.chat(messages)])
-        time.sleep(REFILL_SECONDS)
-        target.settle(1)
+        await_replacements(target)
         between()
-        with _counted(row, target):  # no pauses, because idle processes use CPU too
+        with counted(row, target):  # no pauses, because idle processes use CPU too
             for _ in range(min(FOLLOW_UPS, times - len(row.first))):
                 reply = {"role": "assistant", "content": answer.text}
                 messages = [*messages, reply, {"role": "user", "content": QUESTION}]
@@ -141,7 +145,7 @@ def tool_round_trip(target: Target, row: Row, times: int) -> None:
         (answer,) = ask([target.chat(messages, tools=TOOLS)])
         if not answer.calls:
             raise RowFailed("the model called no tool")
-        target.settle(1)
+        await_replacements(target)
         calls = [call for _, call in sorted(answer.calls.items())]
         messages += [{"role": "assistant", "content": answer.text or None, "tool_calls": calls}]
         messages += [
@@ -159,6 +163,8 @@ def at_once(target: Target, row: Row, times: int, count: int) -> None:
         answers = timed(row, target, [target.chat(opening(new_system_prompt())) for _ in range(count)])
         starts = [answer.deltas[0][0] for answer in answers]
         spreads.append(max(starts) - min(starts))
+    with counted(row, target):
+        await_replacements(target, count)
     row.gateway_memory, row.cli_memory = target.memory()
     if count > 1:
         row.figures["start_spread_ms"] = percentile(spreads, 0.5) * 1000

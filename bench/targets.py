@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ import httpx2 as httpx
 from bench import scripted_cli, usage
 from bench.client import Request
 from bench.results import RowFailed, median
-from tests.support.gateway import ROOT, Gateway
+from tests.support.gateway import ROOT, THIS_PROGRAM, Gateway, Program
 from tests.support.logins import SUBSCRIPTION, without_none
 
 API_KEY = "sk-ant-dummy"
@@ -44,10 +45,11 @@ class Target(Protocol):
 
 
 class Server:
-    """A server that the benchmark did not start. Only its answers can be measured."""
+    """A server that the benchmark did not start. Its answers can be measured, and its CPU if `pid` is known."""
 
-    def __init__(self, url: str, model: str | None, api_key: str | None) -> None:
+    def __init__(self, url: str, model: str | None, api_key: str | None, pid: int | None = None) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
+        self._pid = pid
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._model = model or self._first_model()
 
@@ -65,9 +67,11 @@ class Server:
 
     def settle(self, warm: int) -> None:
         time.sleep(PAUSE_SECONDS)
+        if self._pid is not None:
+            usage.await_quiet(self._pid)
 
     def cpu(self) -> float | None:
-        return None
+        return None if self._pid is None else usage.cpu_seconds(self._pid)
 
     def memory(self) -> tuple[float | None, float | None]:
         return None, None
@@ -77,7 +81,8 @@ class OwnGateway(Server):
     """A gateway that the benchmark started, and can inspect."""
 
     def __init__(self, gateway: Gateway, model: str | None) -> None:
-        super().__init__(gateway.url, model or "", API_KEY)
+        self.root = gateway.process.pid
+        super().__init__(gateway.url, model or "", API_KEY, self.root)
         self._gateway = gateway
         self.worker = gateway.workers[0].pid
 
@@ -87,15 +92,12 @@ class OwnGateway(Server):
             if time.monotonic() > deadline:
                 raise RowFailed(f"no {warm} warm processes within {WARM_SECONDS:g} s")
             time.sleep(0.1)
-        usage.await_quiet(self._gateway.process.pid)
+        usage.await_quiet(self.root)
 
     def status(self) -> dict[str, Any]:
         """Return the section of /health about CLI processes."""
         status: dict[str, Any] = self._gateway.api.health()["claude"]
         return status
-
-    def cpu(self) -> float | None:
-        return usage.cpu_seconds(self._gateway.process.pid)
 
     def memory(self) -> tuple[float | None, float | None]:
         children = [process.pid for process in usage.tree(self.worker)[1:]]
@@ -103,15 +105,21 @@ class OwnGateway(Server):
 
 
 class Lab:
-    """Starts the servers that rows need, when they need them. Only one gateway runs at a time."""
+    """Starts the servers that rows need, when they need them. Only one gateway runs at a time.
 
-    def __init__(self, claude: str, model: str) -> None:
+    `program` is the code of the gateway. Two labs can share the stand-in of the first one by its `upstream`.
+    """
+
+    def __init__(
+        self, claude: str, model: str, program: Program = THIS_PROGRAM, upstream: str | None = None
+    ) -> None:
         self.claude = claude
         self.model = model
+        self._program = program
         self.folder = Path(tempfile.mkdtemp(prefix="gateway-bench-"))
         self._stack = contextlib.ExitStack()
         self._stack.callback(lambda: subprocess.run(["rm", "-rf", str(self.folder)], check=False))
-        self._upstream: str | None = None
+        self._upstream = upstream
         self._gateway: Gateway | None = None
         self._settings: dict[str, str | None] = {}
 
@@ -119,7 +127,7 @@ class Lab:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._close_gateway()
+        self.close_gateway()
         self._stack.close()
 
     @property
@@ -136,6 +144,12 @@ class Lab:
     def subscription(self, warm: int) -> OwnGateway:
         """Return the same gateway with the login of a subscription, for which the CLI loads a plugin."""
         return self._start_gateway({**self._real_cli(warm), **SUBSCRIPTION}, self.model)
+
+    def default(self, prefix: tuple[str, ...] = (), **settings: str | None) -> OwnGateway:
+        """Return a new gateway with default settings. `prefix` begins its command."""
+        self.close_gateway()
+        real = {"CLAUDE_BINARY_PATH": self.claude, "ANTHROPIC_BASE_URL": self.upstream, **settings}
+        return self._start_gateway(real, self.model, prefix=prefix)
 
     def _real_cli(self, warm: int) -> dict[str, str | None]:
         return {
@@ -165,16 +179,22 @@ class Lab:
         return self._start_gateway({}, None, "bench.bare_wsgi:app")
 
     def _start_gateway(
-        self, settings: dict[str, str | None], model: str | None, wsgi: str = "wsgi:app"
+        self,
+        settings: dict[str, str | None],
+        model: str | None,
+        wsgi: str = "wsgi:app",
+        prefix: tuple[str, ...] = (),
     ) -> OwnGateway:
         if self._gateway is None or self._settings != settings:
-            self._close_gateway()
+            self.close_gateway()
+            environ = without_none({"ANTHROPIC_API_KEY": API_KEY, **settings})
             with _uninterrupted():
-                self._gateway = Gateway(without_none({"ANTHROPIC_API_KEY": API_KEY, **settings}), wsgi)
+                self._gateway = Gateway(environ, wsgi, replace(self._program, prefix=prefix))
             self._settings = settings
         return OwnGateway(self._gateway, model)
 
-    def _close_gateway(self) -> None:
+    def close_gateway(self) -> None:
+        """Stop the gateway that runs, if any."""
         gateway, self._gateway = self._gateway, None
         if gateway is not None:
             used = usage.cpu_seconds(os.getpid())

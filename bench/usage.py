@@ -91,6 +91,22 @@ def private(pid: int) -> float | None:
     return sum(map(int, sizes)) / 1024 or None
 
 
+def tree_memory(root: int) -> float | None:
+    """Return the proportional memory of the process and its descendants: shared pages count once."""
+    sizes = [_proportional(process.pid) for process in tree(root)]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
+
+
+def _proportional(pid: int) -> float | None:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
+    except OSError:
+        return None
+    found = re.search(r"^Pss: +(\d+) kB", text, re.MULTILINE)
+    return int(found[1]) / 1024 if found else None
+
+
 def reset_peak(pid: int) -> None:
     """Restart the measurement of `peak`."""
     with contextlib.suppress(OSError):

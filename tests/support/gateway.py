@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import psutil
 from tests.support.api_client import Api
 
 ROOT = Path(__file__).resolve().parents[2]
-LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
+LISTENING = re.compile(r"Listening at: (http://127\.0\.0\.\d+:\d+)")
 START_SECONDS = 60.0
 
 # No conversation is parked and the warm pool does not grow, so that a test can account for every CLI process.
@@ -29,6 +30,18 @@ NOTHING_KEPT = {"KEEP_SECONDS": "0", "MAX_WARM_PROCESSES": "0"}
 SHARED_GATEWAY_SETTINGS = {**NOTHING_KEPT, "TOOL_WAIT_SECONDS": "60", "BATCH_NICENESS": "0"}
 
 
+@dataclass(frozen=True)
+class Program:
+    """The code of a gateway: its folder, the Python that runs it, and a command `prefix`, for example of a sandbox."""
+
+    folder: Path = ROOT
+    python: str = sys.executable
+    prefix: tuple[str, ...] = ()
+
+
+THIS_PROGRAM = Program()
+
+
 class Gateway:
     """gunicorn that serves the app on a free port of 127.0.0.1.
 
@@ -36,13 +49,15 @@ class Gateway:
     `api` is a client of it that sends no key.
     """
 
-    def __init__(self, environ: Mapping[str, str], wsgi: str = "wsgi:app") -> None:
+    def __init__(
+        self, environ: Mapping[str, str], wsgi: str = "wsgi:app", program: Program = THIS_PROGRAM
+    ) -> None:
         self.home = tempfile.TemporaryDirectory(prefix="gateway-test-")
         self._log = Path(self.home.name, "gateway.log")
         env = {
             "PATH": os.environ["PATH"],
             "HOME": self.home.name,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(program.folder),
             "HOST": "127.0.0.1",
             "PORT": "0",
             "LOG_FORMAT": "text",
@@ -55,9 +70,9 @@ class Gateway:
         }
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), wsgi],
+                [*program.prefix, program.python, "-m", "gunicorn", "-c", "gunicorn.conf.py", wsgi],
                 env=env,
-                cwd=ROOT,
+                cwd=program.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
