@@ -41,9 +41,10 @@ class ApprovalPolicy:
 class RemoteServer:
     """An MCP server. Without a `url`, the operator's server with this label is meant.
 
-    `headers` are sent to it and may be secret. `allowed_tools` is None if all tools may be used. A server of the
-    operator's list `is_listed`: it may have a private address. `path` is the field that asks for it. The client has the
-    list of its tools already if `is_known` is set.
+    `headers` are sent to it and may be secret. `allowed_tools` is None if all tools but the `denied_tools` may be used.
+    A server of the operator's list `is_listed`: it may have a private address. `path` is the field that asks for it,
+    and `label_field` and `url_field` are the names of fields in it. The client has the list of its tools already if
+    `is_known` is set. With `tools`, in the server's own form, the server is not asked for them.
     """
 
     label: str
@@ -54,6 +55,15 @@ class RemoteServer:
     is_listed: bool = False
     path: str = ""
     is_known: bool = False
+    denied_tools: frozenset[str] = frozenset()
+    tools: tuple[Mapping[str, Any], ...] | None = None
+    label_field: str = "server_label"
+    url_field: str = "server_url"
+
+    def allows(self, tool: str) -> bool:
+        """Return True if a tool with this name may be used."""
+        is_listed = self.allowed_tools is None or tool in self.allowed_tools
+        return is_listed and tool not in self.denied_tools
 
 
 @dataclass(frozen=True, slots=True)

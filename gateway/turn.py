@@ -81,13 +81,17 @@ class Tool:
 class ToolChoice:
     """The tools that the model may or must call. `name` is set only with mode "tool".
 
-    With `is_hosted`, it names a hosted tool instead of one of the client's.
+    With `is_hosted`, it names a hosted tool instead of one of the client's. With a `server`, it names a tool of this
+    remote server; without a name, mode "any" means any tool of the server. If it `is_exclusive`, the model may use no
+    tools but those that the request names.
     """
 
     mode: Literal["auto", "any", "none", "tool"] = "auto"
     name: str | None = None
     parallel: bool = True
     is_hosted: bool = False
+    server: str | None = None
+    is_exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

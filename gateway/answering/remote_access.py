@@ -11,7 +11,7 @@ from gateway.mcp.servers import McpServers, load_servers, restrict
 from gateway.mcp.toolbox import Limits, OfferedTool, Toolbox, ToolLists
 from gateway.remote import RemoteServer
 from gateway.settings import Settings
-from gateway.turn import Block, Tool, Turn
+from gateway.turn import Block, Tool, ToolChoice, Turn
 
 
 class RemoteAccess:
@@ -33,7 +33,7 @@ class RemoteAccess:
         not answer. A server that its key gets on every request may fail: the turn does without it.
         """
         names = (caller.key_id, caller.key_name)
-        constant = self._servers.find_constant(names)
+        constant = [] if _names_all_tools(turn) else self._servers.find_constant(names)
         if not turn.remote_servers and not constant:
             return turn
         if turn.agent_workspace is not None:
@@ -46,31 +46,59 @@ class RemoteAccess:
         toolbox = Toolbox(servers, self._limits, _read_image, taken, self._lists)
         toolbox.open()
         _require_listed(toolbox, wanted)
-        can_ask = turn.takes_approvals and not caller.is_batch
-        offered = [tool for tool in toolbox.tools if can_ask or not tool.needs_approval]
+        if not turn.takes_approvals or caller.is_batch:
+            toolbox.withhold_unapproved()
         return replace(
-            turn, tools=(*turn.tools, *map(_as_tool, offered)), toolbox=toolbox, remote_servers=tuple(servers)
+            turn,
+            tools=(*turn.tools, *map(_as_tool, toolbox.tools)),
+            tool_choice=_resolve_choice(turn.tool_choice, toolbox.tools),
+            toolbox=toolbox,
+            remote_servers=tuple(servers),
         )
+
+
+def _names_all_tools(turn: Turn) -> bool:
+    """Return True if the model may or must call only the tools that the request itself names."""
+    return turn.tool_choice.is_exclusive or turn.tool_choice.mode == "any"
+
+
+def _resolve_choice(choice: ToolChoice, offered: Sequence[OfferedTool]) -> ToolChoice:
+    """Return the choice with the model's name for a remote tool. Raises InvalidRequest if there is no such tool."""
+    if choice.server is None:
+        return choice
+    found = [
+        tool
+        for tool in offered
+        if tool.server.label == choice.server and choice.name in (None, tool.own_name)
+    ]
+    if not found:
+        raise InvalidRequest(
+            f"Invalid 'tool_choice': The MCP server '{choice.server}' offers no such tool.",
+            param="tool_choice",
+        )
+    if len(found) > 1:
+        return choice
+    return replace(choice, mode="tool", name=found[0].name, server=None)
 
 
 def _find_server(wanted: RemoteServer, servers: McpServers, names: Sequence[str | None]) -> RemoteServer:
     if not wanted.url:
-        listed = servers.find(wanted.label, names)
+        listed, field = servers.find(wanted.label, names), f"{wanted.path}.{wanted.label_field}"
         if listed is None:
             raise InvalidRequest(
-                f"Invalid '{wanted.path}.server_label': This key can use no MCP server '{wanted.label}'. Ask the "
-                "operator of this gateway, or send a `server_url`.",
-                param=f"{wanted.path}.server_label",
+                f"Invalid '{field}': This key can use no MCP server '{wanted.label}'. Ask the operator of this "
+                f"gateway, or send a `{wanted.url_field}`.",
+                param=field,
             )
         return restrict(listed, wanted)
-    listed = servers.find_by_url(wanted.url, names)
+    listed, field = servers.find_by_url(wanted.url, names), f"{wanted.path}.{wanted.url_field}"
     if listed is not None:
         return restrict(listed, wanted)
     if not servers.allows_any:
         raise InvalidRequest(
-            f"Invalid '{wanted.path}.server_url': This gateway only uses the MCP servers of its operator's list, and "
-            "this one is not in it, or not for this key.",
-            param=f"{wanted.path}.server_url",
+            f"Invalid '{field}': This gateway only uses the MCP servers of its operator's list, and this one is not "
+            "in it, or not for this key.",
+            param=field,
         )
     return wanted
 
@@ -80,7 +108,8 @@ def _require_listed(toolbox: Toolbox, wanted: Sequence[RemoteServer]) -> None:
     for listing in toolbox.listings:
         if listing.error and listing.server in paths:
             raise McpServerFailed(
-                f"The tools of the MCP server '{listing.server}' cannot be listed, because {listing.error}.",
+                f"Invalid '{paths[listing.server]}': The tools of the MCP server '{listing.server}' cannot be "
+                f"listed, because {listing.error}.",
                 param=paths[listing.server],
             )
 

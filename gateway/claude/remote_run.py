@@ -73,7 +73,8 @@ class RemoteRun:
     ) -> None:
         self.project = turn.project
         self._fleet = fleet
-        self._turn = turn
+        self._turn = _with_chosen_tools(turn, toolbox)
+        self._tools = turn.tools
         self._toolbox = toolbox
         self._on_close = on_close
         self._usages: list[Usage] = []
@@ -158,7 +159,8 @@ class RemoteRun:
     def _translate(self, event: Event, calls: list[_Call]) -> list[Event]:
         """Return the events for the client in place of an event of a run."""
         if isinstance(event, Started):
-            started = [] if self._has_started else [event]
+            withheld = self._toolbox.withheld
+            started = [] if self._has_started else [replace(event, ignored=(*event.ignored, *withheld))]
             self._has_started = True
             pending, self._pending = self._pending, []
             return [*started, *pending]
@@ -217,7 +219,8 @@ class RemoteRun:
         choice = self._turn.tool_choice
         if choice.mode in ("any", "tool"):
             choice = ToolChoice(parallel=choice.parallel)
-        self._turn = replace(self._turn, messages=(*self._turn.messages, message), tool_choice=choice)
+        messages = (*self._turn.messages, message)
+        self._turn = replace(self._turn, messages=messages, tool_choice=choice, tools=self._tools)
 
     def _apply_decisions(self) -> Generator[Batch, None, None]:
         """Call the tools that were approved, and put their results in the place of the decisions."""
@@ -244,6 +247,14 @@ class RemoteRun:
     def _raise_if_stopped(self) -> None:
         if self._stop_reason is not None:
             raise self._stop_reason
+
+
+def _with_chosen_tools(turn: Turn, toolbox: Toolbox) -> Turn:
+    """Return the turn with only the tools of the server that a choice names: the API cannot force one of several."""
+    if turn.tool_choice.server is None:
+        return turn
+    names = {tool.name for tool in toolbox.tools if tool.server.label == turn.tool_choice.server}
+    return replace(turn, tools=tuple(tool for tool in turn.tools if tool.name in names))
 
 
 def _is_approved(block: Block) -> bool:

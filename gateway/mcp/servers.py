@@ -165,6 +165,8 @@ def restrict(server: RemoteServer, wanted: RemoteServer) -> RemoteServer:
         approval=approval,
         path=wanted.path,
         is_known=wanted.is_known,
+        denied_tools=wanted.denied_tools,
+        tools=wanted.tools,
     )
 
 

@@ -85,7 +85,8 @@ class ToolLists:
 class Toolbox:
     """The remote tools of one turn. `listings` tells what each server offers, and `tools` what the model gets.
 
-    `taken` are the names of the client's tools, which no remote tool may have.
+    `taken` are the names of the client's tools, which no remote tool may have. `withheld` are the fields that ask for
+    servers whose tools the model does not get, or not all of them.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Toolbox:
         self.limits = limits
         self.listings: list[RemoteTools] = []
         self.tools: list[OfferedTool] = []
+        self.withheld: tuple[str, ...] = ()
         self._read_image = read_image
         self._taken = set(taken)
         self._lists = lists or ToolLists()
@@ -109,7 +111,7 @@ class Toolbox:
         """Ask all servers for their tools. A failure is noted in the listing of its server."""
         for server in self.servers:
             try:
-                found = [tool for tool in self._lists.get(server, self.limits) if _is_allowed(server, tool)]
+                found = [tool for tool in self._list(server) if server.allows(tool["name"])]
             except McpFailure as error:
                 reason = self.hide_secrets(server, str(error))
                 log.warning("the MCP server '%s' cannot be used: %s", server.label, reason)
@@ -119,11 +121,20 @@ class Toolbox:
             for tool in found:
                 self._offer(server, tool)
 
+    def _list(self, server: RemoteServer) -> Sequence[Mapping[str, Any]]:
+        return self._lists.get(server, self.limits) if server.tools is None else server.tools
+
     @property
     def new_listings(self) -> list[RemoteTools]:
         """Return the listings that the client does not have yet."""
         known = {server.label for server in self.servers if server.is_known}
         return [listing for listing in self.listings if listing.server not in known]
+
+    def withhold_unapproved(self) -> None:
+        """Leave out the tools that need approval, because the client cannot be asked."""
+        asking = [tool for tool in self.tools if tool.needs_approval]
+        self.tools = [tool for tool in self.tools if not tool.needs_approval]
+        self.withheld = tuple(dict.fromkeys(tool.server.path for tool in asking if tool.server.path))
 
     def find(self, name: str) -> OfferedTool | None:
         """Return the remote tool that the model knows by this name."""
@@ -216,7 +227,3 @@ def failed_result(call_id: str, text: str) -> RemoteResult:
 
 def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
-
-
-def _is_allowed(server: RemoteServer, tool: Mapping[str, Any]) -> bool:
-    return server.allowed_tools is None or tool["name"] in server.allowed_tools

@@ -73,6 +73,12 @@ class CountTokensSchema(LenientSchema):
         Object(), metadata={"description": "Custom tools. Tools that Anthropic defines are not supported."}
     )
     tool_choice = Object(metadata={"description": "`type` is auto, any, tool or none."})
+    mcp_servers = ListOf(
+        Object(),
+        metadata=about(
+            "Servers, each with a `name` and a `url`. `tools` has an `mcp_toolset` for each of them."
+        ),
+    )
     thinking = Object(metadata={"description": "`type` is enabled, adaptive or disabled."})
     output_config = ObjectOf(OutputConfigSchema())
     output_format = Object(metadata={"description": "The older name of `output_config.format`."})
@@ -102,7 +108,6 @@ class MessagesSchema(CountTokensSchema):
         )
     )
     container = refused()
-    mcp_servers = refused("Send the servers' tools as `tools`.")
     top_k = LooseNumber(metadata={"description": "Used if the model accepts it."})
     metadata = ignored()
     service_tier = Unchecked(metadata=about("auto or standard_only."))

@@ -271,6 +271,48 @@ def test_forced_call_is_made_once(respond: Callable[..., Body], standin: StandIn
 
 
 @pytest.mark.wide
+def test_choice_of_a_server_offers_only_its_tools_until_one_was_called(
+    respond: Callable[..., Body], standin: StandIn, server: McpServer
+) -> None:
+    standin.reply(tool_calls([CALL]), times=1)
+    read = {"name": "read", "inputSchema": {"type": "object"}}
+    server.tools.append(read)
+    try:
+        choice = {"type": "mcp", "server_label": "docs"}
+        docs = {"type": "mcp", "server_label": "docs", "headers": {"X-Other": "list"}}
+        respond("Cats?", tool_choice=choice, model="claude-haiku-4-5", tools=[docs, FUNCTION])
+    finally:
+        server.tools.remove(read)
+    first, second = standin.messages
+    assert first.body["tool_choice"] == {"type": "any"}
+    assert [tool["name"] for tool in first.body["tools"]] == ["mcp__docs__search", "mcp__docs__read"]
+    assert [tool["name"] for tool in second.body["tools"]] == [
+        "search",
+        "mcp__docs__search",
+        "mcp__docs__read",
+    ]
+    assert "tool_choice" not in second.body
+
+
+@pytest.mark.wide
+def test_allowed_tools_limit_remote_tools_too(
+    respond: Callable[..., Body], standin: StandIn, server: McpServer
+) -> None:
+    both = [{"type": "mcp", "server_label": "docs"}, FUNCTION]
+    for listed, offered in (
+        ([{"type": "mcp", "server_label": "docs", "name": "search"}], ["mcp__docs__search"]),
+        ([{"type": "mcp", "server_label": "docs", "name": "read"}], []),
+        ([{"type": "function", "name": "search"}], ["search"]),
+    ):
+        choice = {"type": "allowed_tools", "mode": "auto", "tools": listed}
+        respond("Cats?", tool_choice=choice, tools=both)
+        assert [tool["name"] for tool in standin.messages.last.body.get("tools", ())] == offered
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "mcp", "server_label": "other"}]}
+    refused = respond("Cats?", status=400, tool_choice=choice, tools=both)
+    assert refused["error"]["param"] == "tool_choice.tools[0].server_label"
+
+
+@pytest.mark.wide
 def test_key_gets_the_servers_of_every_request_on_chat(
     start_gateway: Callable[..., Gateway],
     standin: StandIn,

@@ -37,14 +37,15 @@ def create_message(body: dict[str, Any]) -> Response:
     services, caller = get_services(), get_caller()
     thread = open_thread(body, caller, services)
     parsed = parse_request(thread.body, _read_betas(), thread.held, get_files(), get_hosted_tools())
-    answer_id, shows = f"msg_{secrets.token_hex(16)}", parsed.shows_thinking
-    reply = Collector(answer_id, shows_thinking=shows)
+    answer_id = f"msg_{secrets.token_hex(16)}"
+    shown = {"shows_thinking": parsed.shows_thinking, "shows_listings": parsed.shows_listings}
+    reply = Collector(answer_id, **shown)
     started = start_answer(parsed.turn, stream=parsed.stream)
     answer = join_thread(started, thread, answer_id, reply, caller, services)
     if parsed.stream:
-        encoder = StreamEncoder(answer_id, caller.request_id, shows_thinking=shows)
+        encoder = StreamEncoder(answer_id, caller.request_id, **shown)
         return stream_answer(answer, encoder, parsed.ignored, parsed.repaired)
-    collector = Collector(answer_id, shows_thinking=shows)
+    collector = Collector(answer_id, **shown)
     return send_answer(answer, collector, parsed.ignored, parsed.repaired)
 
 

@@ -39,24 +39,30 @@ def read_hosted(body: dict[str, Any], notes: Notes) -> tuple[HostedTool, ...]:
 
 
 def read_tools(
-    body: dict[str, Any], notes: Notes, added: Added = (), hosted_tools: Sequence[HostedTool] = ()
+    body: dict[str, Any],
+    notes: Notes,
+    added: Added = (),
+    hosted_tools: Sequence[HostedTool] = (),
+    *,
+    has_remote: bool = False,
 ) -> tuple[tuple[Tool, ...], ToolChoice]:
     """Return a request's tools and the choice among them and its `hosted_tools`.
 
-    `added` are further tools, which replace others of the same name. `notes` takes repairs. Raises InvalidRequest and
+    `added` are further tools, which replace others of the same name. With `has_remote`, remote servers bring tools that
+    are not known yet. `notes` takes repairs. Raises InvalidRequest and
     UnsupportedParameter, naming the field. The mode "none" keeps the tools, because the history may hold calls of them.
     """
     tools = _add(_defined(body, notes), added)
     field = "function_call" if body.get("tool_choice") is None else "tool_choice"
     wanted = body.get(field)
-    if not tools and not hosted_tools:
+    if not tools and not hosted_tools and not has_remote:
         if wanted not in (None, "auto", "none"):
             raise _no_tools(body, field)
         return (), ToolChoice()
     # The deprecated format has room for one call per answer.
     parallel = body.get("parallel_tool_calls") is not False and not is_deprecated(body)
     if isinstance(wanted, dict) and wanted.get("type") == "allowed_tools":
-        return _allowed_tools(wanted, tools, parallel, has_hosted=bool(hosted_tools))
+        return _allowed_tools(wanted, tools, parallel, has_others=bool(hosted_tools) or has_remote)
     name = find_hosted_name(wanted)
     if name is not None and name in [tool.name for tool in hosted_tools]:
         return tools, ToolChoice("tool", name, parallel, is_hosted=True)
@@ -114,7 +120,7 @@ def _choice(wanted: Any, field: str, tools: tuple[Tool, ...], parallel: bool) ->
 
 
 def _allowed_tools(
-    wanted: dict[str, Any], tools: tuple[Tool, ...], parallel: bool, *, has_hosted: bool
+    wanted: dict[str, Any], tools: tuple[Tool, ...], parallel: bool, *, has_others: bool
 ) -> tuple[tuple[Tool, ...], ToolChoice]:
     where = Where("tool_choice")
     allowed = wanted
@@ -127,9 +133,10 @@ def _allowed_tools(
         raise invalid_field(where.field("tools"), "Expected a list of functions.")
     items = [(item, where.field("tools").item(index)) for index, item in enumerate(listed)]
     names = {_chosen_name(item, place, "tool_choice", tools) for item, place in items if not _is_hosted(item)}
-    if not names and not has_hosted and mode == "required":
+    if not names and not has_others and mode == "required":
         raise refuse_hosted(find_hosted_name(listed[0]), where.field("tools"))
-    return tuple(tool for tool in tools if tool.name in names), ToolChoice(_MODES[mode], parallel=parallel)
+    choice = ToolChoice(_MODES[mode], parallel=parallel, is_exclusive=True)
+    return tuple(tool for tool in tools if tool.name in names), choice
 
 
 def _chosen_name(choice: Any, where: Where, field: str, tools: tuple[Tool, ...]) -> str:

@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gateway import hosted, turn
+from gateway import hosted, remote, turn
 from gateway.dialects.common import sse
 from gateway.dialects.common.answers import incomplete_answer, retracted_answer
 from gateway.dialects.messages.errors import FIELD_NAMES, error_body
+from gateway.dialects.messages.remote_blocks import listing_object, result_object, use_object
 from gateway.errors import GatewayError
 from gateway.lenient_json import dumps
 
@@ -75,16 +76,22 @@ def _stop_fields(done: turn.Done, is_refusal: bool) -> dict[str, Any]:
 
 
 class StreamEncoder:
-    """Encode one answer as a stream. Thinking is left out without `shows_thinking`."""
+    """Encode one answer as a stream. Thinking is left out without `shows_thinking`.
+
+    With `shows_listings`, it has the lists of the tools of MCP servers.
+    """
 
     field_names = FIELD_NAMES
 
-    def __init__(self, answer_id: str, request_id: str, *, shows_thinking: bool = True) -> None:
+    def __init__(
+        self, answer_id: str, request_id: str, *, shows_thinking: bool = True, shows_listings: bool = False
+    ) -> None:
         self._id = answer_id
         self._request_id = request_id
         self._block_count = 0
         self._open_type = ""  # the type of the last block, until it is closed
-        self._call_blocks: dict[int, int] = {}  # the block index of each tool call
+        self._call_blocks: dict[int | str, int] = {}  # the block of each tool call, by its index or its id
+        self._shows_listings = shows_listings
         self._is_refusal = False
         self._writers: dict[type, Callable[[Any], bytes]] = {
             turn.Started: self._started,
@@ -103,6 +110,10 @@ class StreamEncoder:
             hosted.HostedResult: self._hosted_result,
             hosted.Citation: self._citation,
             hosted.TextEnd: lambda event: self._close_block(),
+            remote.RemoteTools: self._remote_tools,
+            remote.RemoteCall: self._remote_call,
+            remote.RemoteArguments: self._remote_arguments,
+            remote.RemoteResult: lambda event: self._whole_block(result_object(event)),
         }
         if not shows_thinking:
             self._writers |= dict.fromkeys(_THINKING, lambda event: b"")
@@ -145,17 +156,29 @@ class StreamEncoder:
         return opened
 
     def _tool_arguments(self, event: turn.ToolArguments) -> bytes:
-        delta = b'{"type":"input_json_delta","partial_json":' + dumps(event.fragment) + b"}"
-        return self._delta(delta, self._call_blocks[event.index])
+        return self._delta(_input_delta(event.fragment), self._call_blocks[event.index])
 
     def _hosted_call(self, event: hosted.HostedCall) -> bytes:
         return self._close_block() + self._open_block(event.block["type"], event.block)
 
     def _hosted_arguments(self, event: hosted.HostedArguments) -> bytes:
-        return self._delta(b'{"type":"input_json_delta","partial_json":' + dumps(event.fragment) + b"}")
+        return self._delta(_input_delta(event.fragment))
 
     def _hosted_result(self, event: hosted.HostedResult) -> bytes:
-        return self._close_block() + self._open_block(event.block["type"], event.block) + self._close_block()
+        return self._whole_block(event.block)
+
+    def _remote_tools(self, event: remote.RemoteTools) -> bytes:
+        is_shown = self._shows_listings and not event.error
+        return self._whole_block(listing_object(event)) if is_shown else b""
+
+    def _remote_call(self, event: remote.RemoteCall) -> bytes:
+        block = use_object(event)
+        opened = self._close_block() + self._open_block(block["type"], {**block, "input": {}})
+        self._call_blocks[event.id] = self._block_count - 1
+        return opened
+
+    def _remote_arguments(self, event: remote.RemoteArguments) -> bytes:
+        return self._delta(_input_delta(event.fragment), self._call_blocks[event.call_id])
 
     def _citation(self, event: hosted.Citation) -> bytes:
         opened = self._open_block("text", {"type": "text", "text": "", "citations": []})
@@ -191,6 +214,9 @@ class StreamEncoder:
         started = {"type": "content_block_start", "index": self._block_count - 1, "content_block": block}
         return closed + sse.event("content_block_start", dumps(started))
 
+    def _whole_block(self, block: Mapping[str, Any]) -> bytes:
+        return self._close_block() + self._open_block(block["type"], block) + self._close_block()
+
     def _close_block(self) -> bytes:
         if not self._open_type:
             return b""
@@ -207,16 +233,17 @@ class StreamEncoder:
 
 
 class Collector:
-    """Collect one answer as a message. Thinking is left out without `shows_thinking`."""
+    """Collect one answer as a message. `StreamEncoder` has the same parameters."""
 
     field_names = FIELD_NAMES
 
-    def __init__(self, answer_id: str, *, shows_thinking: bool = True) -> None:
+    def __init__(self, answer_id: str, *, shows_thinking: bool = True, shows_listings: bool = False) -> None:
         self._id = answer_id
         self._shows_thinking = shows_thinking
         self._started = turn.Started("")
         self._blocks: list[tuple[dict[str, Any], list[str]]] = []  # each with its text fragments
-        self._call_fragments: dict[int, list[str]] = {}
+        self._call_fragments: dict[int | str, list[str]] = {}  # by the index or the id of the call
+        self._shows_listings = shows_listings
         self._done: turn.Done | None = None
         self._is_refusal = False
         self._is_text_over = False
@@ -261,11 +288,25 @@ class Collector:
         elif isinstance(event, turn.Done):
             self._done = event
         else:
-            self._add_hosted(event)
+            self._add_other(event)
 
-    def _add_hosted(self, event: turn.Event) -> None:
-        """Add an event of a hosted tool, or of the text that cites its result."""
-        if isinstance(event, hosted.HostedCall | hosted.HostedResult):
+    def _add_remote(self, event: remote.RemoteEvent) -> None:
+        """Add an event of a remote tool."""
+        if isinstance(event, remote.RemoteCall):
+            self._blocks.append((use_object(event), []))
+            self._call_fragments[event.id] = self._blocks[-1][1]
+        elif isinstance(event, remote.RemoteArguments):
+            self._call_fragments[event.call_id].append(event.fragment)
+        elif isinstance(event, remote.RemoteResult):
+            self._blocks.append((result_object(event), []))
+        elif self._shows_listings and not event.error:
+            self._blocks.append((listing_object(event), []))
+
+    def _add_other(self, event: turn.Event) -> None:
+        """Add an event of a tool that the client does not run, or of the text that cites its result."""
+        if isinstance(event, remote.RemoteEvent):
+            self._add_remote(event)
+        elif isinstance(event, hosted.HostedCall | hosted.HostedResult):
             self._blocks.append((dict(event.block), []))
         elif isinstance(event, hosted.HostedArguments):
             self._blocks[-1][1].append(event.fragment)
@@ -289,6 +330,10 @@ class Collector:
         else:
             self._write({"type": "thinking", "signature": ""}, "")
             self._blocks[-1][0]["signature"] = event.signature
+
+
+def _input_delta(fragment: str) -> bytes:
+    return b'{"type":"input_json_delta","partial_json":' + dumps(fragment) + b"}"
 
 
 def _continues(last: dict[str, Any], block: dict[str, Any]) -> bool:

@@ -18,15 +18,30 @@ from gateway.dialects.common.field_errors import unsupported_field
 from gateway.dialects.common.hosted_blocks import HOSTED_BLOCKS, arrange_hosted, cited_text
 from gateway.dialects.common.media import document_block, image_block
 from gateway.dialects.common.text import is_blank, repair_text
+from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.where import Where
+from gateway.dialects.messages.remote_blocks import REMOTE_BLOCKS, split_rounds
+from gateway.remote import REMOTE
 from gateway.turn import THINKING, Block
 
 
-def read_content(message: dict[str, Any], where: Where) -> list[ContentPart]:
-    """Return the blocks of a user or assistant message. Raises UnsupportedParameter and InvalidRequest if it is new."""
+def read_message(message: dict[str, Any], where: Where) -> list[Utterance]:
+    """Return the blocks of a user or assistant message, in several messages if the gateway called tools in between.
+
+    Raises UnsupportedParameter and InvalidRequest if the message is new.
+    """
     if message["role"] == "user":
-        return read_parts(message.get("content"), where, _USER)
-    parts = arrange_hosted(read_parts(message.get("content"), where, _ASSISTANT))
+        return [("user", read_parts(message.get("content"), where, _USER))]
+    parts = read_parts(message.get("content"), where, _ASSISTANT)
+    if any(REMOTE in part.block for part in parts):
+        return [
+            (role, _arrange(found) if role == "assistant" else found) for role, found in split_rounds(parts)
+        ]
+    return [("assistant", _arrange(parts))]
+
+
+def _arrange(parts: list[ContentPart]) -> list[ContentPart]:
+    parts = arrange_hosted(parts)
     has_spoken = any(part.block["type"] not in THINKING for part in parts)
     return parts if has_spoken else []  # the CLI drops messages that only think
 
@@ -74,6 +89,7 @@ _USER: Readers = {
 }
 _ASSISTANT: Readers = {
     **HOSTED_BLOCKS,
+    **REMOTE_BLOCKS,
     "text": cited_text,
     "tool_use": openai_messages.use_block,
     "thinking": _thinking,

@@ -30,7 +30,8 @@ from gateway.dialects.common.tool_definitions import HONORED_FIELDS
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.where import Notes, Where
 from gateway.dialects.messages.caching import read_lifetime
-from gateway.dialects.messages.content import read_content
+from gateway.dialects.messages.content import read_message
+from gateway.dialects.messages.remote_tools import LISTING_BETA, read_servers
 from gateway.dialects.messages.tool_loading import load_tools
 from gateway.dialects.messages.tools import is_server_tool, read_choice, read_tools
 from gateway.json_schema import OutputSchema
@@ -46,12 +47,11 @@ WIDE_CONTEXT = "context-1m-2025-08-07"
 _HONORED = frozenset({
     "messages", "model", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "tools",
     "tool_choice", "thinking", "thread", "output_config", "output_format", "cache_control",
-    "context_management", "top_k", "service_tier", "speed",
+    "context_management", "top_k", "service_tier", "speed", "mcp_servers",
 })  # fmt: skip
 
 _REFUSED = {
     "container": "Containers are not supported. Remove this parameter.",
-    "mcp_servers": "The gateway does not connect to MCP servers. Send their tools as `tools`.",
 }
 
 # Values of ignored parameters that ask for nothing.
@@ -78,7 +78,8 @@ class MessagesRequest:
     """A translated request: the turn to run, and how to send the answer.
 
     `ignored` names parameters without effect, and `repaired` lists its repairs. Without `shows_thinking`, thinking is
-    left out of the answer: some models think although it is turned off.
+    left out of the answer: some models think although it is turned off. With `shows_listings`, the answer has the lists
+    of the tools of MCP servers.
     """
 
     turn: Turn
@@ -86,6 +87,7 @@ class MessagesRequest:
     ignored: tuple[str, ...]
     repaired: tuple[Repair, ...] = ()
     shows_thinking: bool = True
+    shows_listings: bool = False
 
 
 def parse_request(
@@ -115,6 +117,7 @@ def parse_request(
         _find_ignored(body, notes),
         notes.repaired,
         shows_thinking=turn.thinking is not False,
+        shows_listings=LISTING_BETA in betas,
     )
 
 
@@ -122,6 +125,7 @@ def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) ->
     system, messages = _read_conversation(body, notes, held)
     given = body.get("tools") or []
     defined, hosted_tools = read_tools(given, notes), read_hosted_tools(given, notes)
+    servers = read_servers(body, notes)
     config = body.get("output_config") or {}
     thinking = body.get("thinking") or {}
     return Turn(
@@ -130,8 +134,10 @@ def _turn(body: dict[str, Any], notes: Notes, held: int, *, may_exceed: bool) ->
         system=system,
         sampling=_sampling(body),
         tools=defined,
-        tool_choice=read_choice(body.get("tool_choice") or {}, given, defined, hosted_tools),
+        tool_choice=read_choice(body.get("tool_choice") or {}, given, defined, hosted_tools, servers),
         hosted_tools=hosted_tools,
+        remote_servers=servers,
+        shows_remote_calls=bool(servers),
         output_schema=_schema(body, config, notes),
         effort=_effort(body, config, notes, held),
         thinking=read_thinking(thinking) if thinking.get("type") else False,
@@ -154,7 +160,7 @@ def _read_conversation(
         if is_system:
             read_system(message.get("content"), where.field("content"), system, utterances)
         elif message["role"] in ("user", "assistant"):
-            utterances.append((message["role"], read_content(message, where.field("content"))))
+            utterances += read_message(message, where.field("content"))
         else:
             utterances.append(("user", read_unknown_role(message, where, _ROLES)))
     texts = tuple(text for text in system if not is_blank(text))

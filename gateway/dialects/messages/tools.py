@@ -14,11 +14,13 @@ from gateway.dialects.common.field_errors import invalid_field, quote, unsupport
 from gateway.dialects.common.hosted_tools import find_hosted_name, is_allowed, refuse_hosted
 from gateway.dialects.common.tool_definitions import merge_repeated, read_tool
 from gateway.dialects.common.where import Notes, Where
+from gateway.dialects.messages.remote_tools import TOOLSET, choose_remote
 from gateway.hosted import HostedTool
+from gateway.remote import RemoteServer
 from gateway.turn import Tool, ToolChoice
 
 _TOOL_SEARCH = "tool_search_tool_"
-_SERVER_TOOLS = (_TOOL_SEARCH, "web_search_", "web_fetch_", "code_execution_", "advisor_", "mcp_toolset")
+_SERVER_TOOLS = (_TOOL_SEARCH, "web_search_", "web_fetch_", "code_execution_", "advisor_", TOOLSET)
 
 _CHOICES: Mapping[Any, Literal["auto", "any", "none"]] = {"auto": "auto", "any": "any", "none": "none"}
 
@@ -29,7 +31,7 @@ def read_tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
     for index, tool in enumerate(given):
         where = notes.at("tools").item(index)
         if is_server_tool(tool):
-            if not is_allowed(tool, notes):
+            if tool["type"] != TOOLSET and not is_allowed(tool, notes):
                 where.ignore()
             continue
         if tool.get("type") not in (None, "custom"):
@@ -52,8 +54,12 @@ def read_choice(
     given: list[dict[str, Any]],
     tools: tuple[Tool, ...],
     hosted_tools: tuple[HostedTool, ...] = (),
+    servers: tuple[RemoteServer, ...] = (),
 ) -> ToolChoice:
-    """Return the choice among the tools, which were read from `given`. Raises as `read_tools` does."""
+    """Return the choice among the tools, which were read from `given`, and the tools of the remote `servers`.
+
+    Raises as `read_tools` does.
+    """
     kind = wanted.get("type", "auto")
     if kind not in (*_CHOICES, "tool"):
         raise invalid_field("tool_choice.type", "Expected 'auto', 'any', 'tool' or 'none'.")
@@ -63,11 +69,13 @@ def read_choice(
     for tool in given:
         if kind == "tool" and is_server_tool(tool) and tool.get("name") == name:
             raise refuse_hosted(find_hosted_name(tool), "tool_choice.name")
-    if not tools and not hosted_tools:
+    if not tools and not hosted_tools and not servers:
         return _choose_none(kind, given)
     if kind != "tool":
         return ToolChoice(_CHOICES[kind], parallel=parallel)
     if name not in [tool.name for tool in tools]:
+        if servers:
+            return choose_remote(name, servers, parallel=parallel)
         raise invalid_field("tool_choice.name", f"There is no tool named {quote(name)} in the request.")
     return ToolChoice("tool", name, parallel)
 

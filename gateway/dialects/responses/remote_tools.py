@@ -11,16 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway.approvals import name_call
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
+from gateway.dialects.common.remote_servers import read_label, read_names, read_token, read_url
 from gateway.dialects.common.where import Notes, Where
-from gateway.mcp.servers import LABEL, check_url, read_approval
+from gateway.mcp.servers import read_approval
 from gateway.remote import ApprovalPolicy, RemoteServer
 from gateway.turn import ToolChoice
 
 #: The type of these tools, and of a choice among them.
 MCP = "mcp"
-_FORCED = ("required", "any")
 
 
 def read_servers(tools: Iterable[Any], notes: Notes, items: Iterable[Any] = ()) -> tuple[RemoteServer, ...]:
@@ -50,37 +49,71 @@ def is_remote(tool: Any) -> bool:
     return isinstance(tool, dict) and tool.get("type") == MCP
 
 
+def limit_servers(servers: Sequence[RemoteServer], wanted: Any) -> tuple[RemoteServer, ...]:
+    """Return the servers and tools that a choice of the kind `allowed_tools` leaves. Raises InvalidRequest.
+
+    >>> docs, notes = RemoteServer("docs"), RemoteServer("notes")
+    >>> choice = {"type": "allowed_tools", "tools": [{"type": "mcp", "server_label": "docs", "name": "search"}]}
+    >>> [(server.label, server.allowed_tools) for server in limit_servers([docs, notes], choice)]
+    [('docs', ('search',))]
+    """
+    if not servers or not isinstance(wanted, dict) or wanted.get("type") != "allowed_tools":
+        return tuple(servers)
+    where, allowed = Where("tool_choice"), wanted
+    if isinstance(wanted.get("allowed_tools"), dict):
+        where, allowed = where.field("allowed_tools"), wanted["allowed_tools"]
+    listed = allowed["tools"] if isinstance(allowed.get("tools"), list) else []
+    chosen: dict[str, list[str] | None] = {}
+    for index, item in enumerate(listed):
+        if is_remote(item):
+            _add_chosen(chosen, item, servers, where.field("tools").item(index))
+    return tuple(_limit(server, chosen[server.label]) for server in servers if server.label in chosen)
+
+
 def hide_choice(body: dict[str, Any], servers: Sequence[RemoteServer]) -> dict[str, Any]:
-    """Return the body without a choice that may mean a remote tool, which `read_choice` reads."""
-    wanted = body.get("tool_choice")
-    if servers and (is_remote(wanted) or wanted in _FORCED):
-        return {**body, "tool_choice": None}
-    return body
+    """Return the body without a choice that means a remote tool, which `read_choice` reads."""
+    return {**body, "tool_choice": None} if servers and is_remote(body.get("tool_choice")) else body
 
 
 def read_choice(wanted: Any, servers: Sequence[RemoteServer], choice: ToolChoice) -> ToolChoice:
-    """Return the choice of a request, which may force a call of a remote tool. `choice` is that without one.
-
-    A choice of a server without a tool's name forces a call of any tool: the API knows no choice of several.
-    """
-    if servers and wanted in _FORCED:
-        return replace(choice, mode="any")
+    """Return the choice of a request, which may force a call of a remote tool. `choice` is that without one."""
     if not servers or not is_remote(wanted):
         return choice
-    label, name = wanted.get("server_label"), wanted.get("name")
-    if label not in {server.label for server in servers}:
-        raise invalid_field("tool_choice.server_label", "There is no such server in the request.")
+    label, name = _chosen_label(wanted, servers, Where("tool_choice")), wanted.get("name")
     if not isinstance(name, str) or not name:
-        return replace(choice, mode="any")
-    return replace(choice, mode="tool", name=name_call(str(label), name))
+        return replace(choice, mode="any", server=label)
+    return replace(choice, mode="tool", server=label, name=name)
+
+
+def _chosen_label(choice: dict[str, Any], servers: Sequence[RemoteServer], where: Where) -> str:
+    label = choice.get("server_label")
+    if label not in {server.label for server in servers}:
+        raise invalid_field(where.field("server_label"), "There is no such server in the request.")
+    return str(label)
+
+
+def _add_chosen(
+    chosen: dict[str, list[str] | None], item: dict[str, Any], servers: Sequence[RemoteServer], where: Where
+) -> None:
+    """Add a tool of a server, or without a name all its tools (None)."""
+    label, name = _chosen_label(item, servers, where), item.get("name")
+    known = chosen.setdefault(label, [])
+    if not isinstance(name, str) or not name:
+        chosen[label] = None
+    elif known is not None:
+        known.append(name)
+
+
+def _limit(server: RemoteServer, names: list[str] | None) -> RemoteServer:
+    if names is None:
+        return server
+    return replace(server, allowed_tools=tuple(name for name in names if server.allows(name)))
 
 
 def _read_server(tool: dict[str, Any], where: Where) -> RemoteServer:
     if tool.get("connector_id"):
         raise unsupported_field(where.field("connector_id"), "Connectors run at OpenAI. Send a `server_url`.")
-    label = tool.get("server_label")
-    if not isinstance(label, str) or not LABEL.fullmatch(label):
-        raise invalid_field(where.field("server_label"), "Expected a label of letters, digits, '_' and '-'.")
+    label = read_label(tool.get("server_label"), where.field("server_label"))
     if tool.get("server_description"):
         where.field("server_description").ignore()
     url, given = tool.get("server_url"), tool.get("require_approval")
@@ -91,21 +124,12 @@ def _read_server(tool: dict[str, Any], where: Where) -> RemoteServer:
         raise invalid_field(where.field("require_approval"), str(error)) from error
     return RemoteServer(
         label,
-        _read_url(url, where),
+        read_url(url, where.field("server_url")),
         _read_headers(tool, where),
         _read_allowed(tool.get("allowed_tools"), where.field("allowed_tools")),
         policy,
         path=str(where),
     )
-
-
-def _read_url(url: Any, where: Where) -> str:
-    if url is None:
-        return ""
-    try:
-        return check_url(url)
-    except ValueError as error:
-        raise invalid_field(where.field("server_url"), str(error)) from error
 
 
 def _read_headers(tool: dict[str, Any], where: Where) -> dict[str, str]:
@@ -114,21 +138,11 @@ def _read_headers(tool: dict[str, Any], where: Where) -> dict[str, str]:
         raise invalid_field(where.field("headers"), "Expected an object of strings.")
     if any(not f"{name}{value}".isprintable() for name, value in headers.items()):
         raise invalid_field(where.field("headers"), "Expected printable characters.")
-    token = tool.get("authorization")
-    if token is None:
-        return headers
-    if not isinstance(token, str) or not token.isprintable():
-        raise invalid_field(where.field("authorization"), "Expected an access token.")
-    return {**headers, "Authorization": f"Bearer {token.removeprefix('Bearer ')}"}
+    return {**headers, **read_token(tool.get("authorization"), where.field("authorization"))}
 
 
 def _read_allowed(given: Any, where: Where) -> tuple[str, ...] | None:
     """Return the names of the allowed tools: a list, or an object with `tool_names`."""
     if isinstance(given, dict) and given.get("read_only") is not None:
         where.field("read_only").ignore()
-    names = given.get("tool_names") if isinstance(given, dict) else given
-    if names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise invalid_field(where, "Expected a list of the names of tools.")
-    return tuple(names)
+    return read_names(given.get("tool_names") if isinstance(given, dict) else given, where)

@@ -24,7 +24,7 @@ from gateway.dialects.common.where import Notes
 from gateway.dialects.responses import parameters
 from gateway.dialects.responses.item_settings import find_added_tools, with_latest_effort
 from gateway.dialects.responses.items import refuse_unasked_decisions
-from gateway.dialects.responses.remote_tools import hide_choice, read_choice, read_servers
+from gateway.dialects.responses.remote_tools import hide_choice, limit_servers, read_choice, read_servers
 from gateway.hosted import HostedTool
 from gateway.repairs import Repair
 from gateway.turn import Sampling, Turn
@@ -86,8 +86,10 @@ def parse_request(
 
 def _turn(body: Body, given: Sequence[Item], earlier: Sequence[Item], notes: Notes, added: Added) -> Turn:
     servers = read_servers(body.get("tools") or (), notes, [*earlier, *given])
+    has_remote = bool(servers)
+    servers = limit_servers(servers, body.get("tool_choice"))
     hosted_tools = _limit_calls(read_hosted(body, notes), body.get("max_tool_calls"))
-    tools, choice = read_tools(hide_choice(body, servers), notes, added, hosted_tools)
+    tools, choice = read_tools(hide_choice(body, servers), notes, added, hosted_tools, has_remote=has_remote)
     history = as_messages(list(earlier), notes, is_past=True)
     system, messages = read_conversation(
         as_messages(list(given), notes),

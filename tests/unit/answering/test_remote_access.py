@@ -1,6 +1,7 @@
 """The MCP servers that a client may use: the operator's list, its keys, and its policy."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from gateway.errors import InvalidRequest, McpServerFailed
 from gateway.mcp.servers import load_servers, read_approval, restrict
 from gateway.remote import RemoteServer
 from gateway.settings import Settings, SettingsError
-from gateway.turn import Message, Turn
-from tests.support.mcp_server import McpServer, running_server
+from gateway.turn import Message, ToolChoice, Turn
+from tests.support.mcp_server import SEARCH, McpServer, running_server
 
 SECRET = "s3cr3t-token"
 
@@ -50,6 +51,39 @@ def test_tools_that_need_approval_are_offered_only_where_a_client_can_be_asked(t
     with running_server() as server:
         found = access(tmp_path, server, require_approval="always", on_every_request=True)
         assert found.equip(turn(), caller("team")).tools == ()
+
+
+@pytest.mark.parametrize("choice", [ToolChoice("any"), ToolChoice(is_exclusive=True)])
+def test_request_that_names_its_tools_gets_no_others(tmp_path: Path, choice: ToolChoice) -> None:
+    with running_server() as server:
+        found = access(tmp_path, server, on_every_request=True)
+        assert found.equip(replace(turn(), tool_choice=choice), caller("team")).tools == ()
+        asked = found.equip(replace(turn(RemoteServer("docs")), tool_choice=choice), caller("team"))
+        assert [tool.name for tool in asked.tools] == ["mcp__docs__search"]
+
+
+@pytest.mark.parametrize(
+    ("name", "tools", "expected"),
+    [
+        ("search", ["search", "read"], ToolChoice("tool", "mcp__docs__search")),
+        (None, ["search"], ToolChoice("tool", "mcp__docs__search")),
+        (None, ["search", "read"], ToolChoice("any", server="docs")),
+        ("delete", ["search"], None),
+        (None, [], None),
+    ],
+)
+def test_choice_of_a_server_becomes_a_choice_that_the_api_has(
+    tmp_path: Path, name: str | None, tools: list[str], expected: ToolChoice | None
+) -> None:
+    with running_server() as server:
+        server.tools = [{**SEARCH, "name": tool} for tool in tools]
+        choice = ToolChoice("tool" if name else "any", name, server="docs")
+        forced, found = replace(turn(RemoteServer("docs")), tool_choice=choice), access(tmp_path, server)
+        if expected is None:
+            with pytest.raises(InvalidRequest, match="'docs' offers no such tool"):
+                found.equip(forced, caller("team"))
+        else:
+            assert found.equip(forced, caller("team")).tool_choice == expected
 
 
 def test_broken_server_fails_only_the_requests_that_ask_for_it(tmp_path: Path) -> None:

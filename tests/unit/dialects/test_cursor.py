@@ -242,7 +242,7 @@ def test_messages_body_is_read_as_chat() -> None:
                 "mode": "required",
                 "tools": [{"type": "custom", "name": "ApplyPatch"}],
             },
-            ToolChoice("any"),
+            ToolChoice("any", is_exclusive=True),
         ),
     ],
 )

@@ -8,7 +8,7 @@ from gateway.dialects.common.conversation import read_conversation
 from gateway.dialects.common.hosted_blocks import PREFIX, SEALED, seal_blocks
 from gateway.dialects.common.input_items import as_messages
 from gateway.dialects.common.where import Notes
-from gateway.dialects.messages.content import read_content
+from gateway.dialects.messages.content import read_message
 from gateway.dialects.messages.request import parse_request
 from gateway.turn import Block
 
@@ -34,7 +34,7 @@ CALL_TEXT = '[server_tool_use: {"name": "web_search", "input": {"query": "x"}}]'
 
 def read(content: list[Any]) -> tuple[list[Block], list[str]]:
     notes = Notes()
-    parts = read_content({"role": "assistant", "content": content}, notes.at("content", is_past=True))
+    ((_, parts),) = read_message({"role": "assistant", "content": content}, notes.at("content", is_past=True))
     return [part.block for part in parts], [repair.code for repair in notes.repaired]
 
 

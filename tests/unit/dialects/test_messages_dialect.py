@@ -268,7 +268,6 @@ REFUSED: dict[str, tuple[Body, str]] = {
         "output_config.format.schema",
     ),
     "a container": ({"container": "c_1"}, "container"),
-    "MCP servers": ({"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]}, "mcp_servers"),
     "a system number": ({"system": 5}, "system"),
     "a system image": ({"system": [IMAGE]}, "system[0].image"),
     "a tool named by a list": (
