@@ -86,9 +86,7 @@ class RemoteRun:
         self._client_calls = 0
         self._call_count = 0
         self._batches = self._answer()
-        limit = fleet.settings.turn_timeout_seconds
-        timeout = TurnTimeout(f"The answer took longer than {limit:g} seconds.")
-        self._deadline = gevent.spawn_later(limit, self.stop, timeout)
+        fleet.deadlines.add(self._expire)
 
     def __iter__(self) -> Iterator[Batch]:
         return self._batches
@@ -108,11 +106,15 @@ class RemoteRun:
     def close(self) -> None:
         """Free the process and the slot."""
         self._batches.close()
-        self._deadline.kill(block=False)
+        self._fleet.deadlines.remove(self._expire)
         gevent.killall(self._workers, block=False)
         if self._run is not None:
             self._run.close()
         self._on_close(self)
+
+    def _expire(self) -> None:
+        seconds = self._fleet.settings.turn_timeout_seconds
+        self.stop(TurnTimeout(f"The answer took longer than {seconds:g} seconds."))
 
     def _answer(self) -> Generator[Batch, None, None]:
         self._pending += self._toolbox.new_listings if self._turn.shows_remote_calls else []

@@ -20,8 +20,6 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-import gevent
-
 from gateway import errors
 from gateway.claude import rejections
 from gateway.claude.cli.answer_reader import AnswerReader
@@ -80,9 +78,7 @@ class Run:
         self._reader: AnswerReader | None = None
         self._holds_slot = False
         self._has_ended = False
-        limit = fleet.settings.turn_timeout_seconds
-        timeout = errors.TurnTimeout(f"The answer took longer than {limit:g} seconds.")
-        self._deadline = gevent.spawn_later(limit, self.stop, timeout)
+        fleet.deadlines.add(self._expire)
 
     def __iter__(self) -> Iterator[Batch]:
         return self._batches
@@ -109,9 +105,13 @@ class Run:
         """Free the process and the slot."""
         self._has_ended = True
         self._batches.close()
-        self._deadline.kill(block=False)
+        self._fleet.deadlines.remove(self._expire)
         self._release()
         self._on_close(self)
+
+    def _expire(self) -> None:
+        seconds = self._fleet.settings.turn_timeout_seconds
+        self.stop(errors.TurnTimeout(f"The answer took longer than {seconds:g} seconds."))
 
     def _release(self) -> None:
         self._end_conversation()
@@ -168,6 +168,8 @@ class Run:
         schema = self._turn.output_schema
         if schema is not None and self._fleet.catalog.rejects_format(model, schema):
             model = replace(model, structured_outputs=False)
+        if self._turn.model is model:
+            return
         earlier, self._turn = self._turn, replace(self._turn, model=model)
         if self._turn.output_tool_schema != earlier.output_tool_schema:
             self._digests = digest_turn(self._turn)

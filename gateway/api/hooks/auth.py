@@ -16,6 +16,8 @@ from gateway.store.keys import Keys
 
 SIGN_IN = "dashboard.sign_in"  # the only endpoint that takes a key from a form
 
+_KEY_VARIABLES = ("HTTP_X_API_KEY", "HTTP_API_KEY")
+_AUTHORIZATION = "HTTP_AUTHORIZATION"
 _BEARER = re.compile(r"(bearer(\s+|$))+", re.IGNORECASE)
 
 #: Identifies the caller of a request that brings no key, for example by a cookie.
@@ -58,8 +60,8 @@ def find_sent_keys() -> list[str]:
 
     Keys in URLs are not read, because URLs are logged.
     """
-    headers = request.headers
-    given = [headers.get("x-api-key", ""), headers.get("api-key", ""), _read_authorization()]
+    given = [request.environ.get(name, "") for name in _KEY_VARIABLES]  # faster than by `headers`
+    given.append(_read_authorization())
     if request.endpoint == SIGN_IN:
         given.append(request.form.get("key", ""))
     return list(dict.fromkeys(key for key in map(_drop_scheme, given) if key))
@@ -67,7 +69,7 @@ def find_sent_keys() -> list[str]:
 
 def _read_authorization() -> str:
     """Return the header unless it has another scheme than Bearer; it may have none."""
-    value = request.headers.get("authorization", "").strip()
+    value: str = request.environ.get(_AUTHORIZATION, "").strip()
     return value if _BEARER.match(value) or " " not in value else ""
 
 
@@ -78,14 +80,13 @@ def _drop_scheme(value: str) -> str:
 
 def _make_caller(identity: Identity | None) -> Caller:
     # Without REQUIRE_AUTH, clients may send the credential of another server under any scheme.
-    credential = (
-        " ".join(find_sent_keys()) or request.headers.get("authorization", "").partition(" ")[2].strip()
-    )
+    environ = request.environ
+    credential = " ".join(find_sent_keys()) or environ.get(_AUTHORIZATION, "").partition(" ")[2].strip()
     return Caller(
         identity=identity,
         owner_id=derive_owner_id(identity, credential),
         address=request.remote_addr or "",
-        user_agent=request.headers.get("user-agent", ""),
+        user_agent=environ.get("HTTP_USER_AGENT", ""),
         request_id=get_state().request_id,
     )
 

@@ -22,8 +22,7 @@ def _assign_id() -> None:
     offered = request.headers.get(HEADER, "")
     request_id = offered if _VALID.fullmatch(offered) else f"req_{secrets.token_hex(16)}"
     begin_request(request_id)
-    # One greenlet serves all requests of a connection, so the last request's variables must go.
-    structlog.contextvars.clear_contextvars()
+    # One greenlet serves all requests of a connection. This is the only variable, and it replaces the last request's.
     structlog.contextvars.bind_contextvars(request_id=request_id)
 
 

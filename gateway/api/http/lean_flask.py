@@ -7,12 +7,28 @@ test in tests/unit/api/test_lean_flask.py that fails if the library changes so t
 from collections.abc import Callable, Collection
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from flask_cors import CORS
+from werkzeug.routing import MapAdapter
 
 
 class LeanFlask(Flask):
-    """Flask without async views."""
+    """Flask without async views, and without routes that depend on the host."""
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Return the adapter that finds the request's route. Parsing its host for that takes 50 µs."""
+        if request is None:
+            return super().create_url_adapter(request)
+        return MapAdapter(
+            self.url_map,
+            server_name=request.environ.get("HTTP_HOST", ""),
+            script_name=f"{request.root_path}/",
+            subdomain="",
+            url_scheme=request.scheme,
+            path_info=request.path,
+            default_method=request.method,
+            query_args=request.environ.get("QUERY_STRING", ""),
+        )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return `func` as it is: no view or hook is async. Checking each of them takes 4 µs."""

@@ -263,8 +263,8 @@ class Process:
         if self._stderr.closed:
             return b""
         descriptor = self._stderr.fileno()
-        size = os.fstat(descriptor).st_size
-        return os.pread(descriptor, size - start, start)
+        new = os.fstat(descriptor).st_size - start
+        return os.pread(descriptor, new, start) if new > 0 else b""
 
     def _read_messages(self, deadline: float | None) -> list[CliMessage]:
         while True:

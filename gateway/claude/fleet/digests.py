@@ -18,9 +18,6 @@ from gateway.lenient_json import dumps
 from gateway.remote import REMOTE, result_text
 from gateway.turn import THINKING, Block, Message, Tool, Turn
 
-# Blocks of answers that are no work of hosted tools.
-_PLAIN = frozenset({"text", "tool_use", *THINKING})
-
 #: Schemas of arguments by the names of their tools.
 Schemas = Mapping[str, Mapping[str, Any]]
 
@@ -51,10 +48,7 @@ def extend_digest(digest: bytes, message: Message, schemas: Schemas, *, with_hos
     With `with_hosted`, the calls and results of hosted tools count.
     """
     if message.role == "assistant":
-        canonical = _canonical_assistant(message, schemas)
-        if with_hosted and (hosted := _canonical_hosted(message)):
-            canonical["hosted"] = hosted
-        return _digest(digest, canonical)
+        return _digest(digest, _canonical_assistant(message, schemas, with_hosted))
     return _digest(digest, [_canonical_block(block) for block in message.content])
 
 
@@ -78,25 +72,30 @@ def _canonical_block(block: Block) -> Block:
     return block if decision is None else {"decided": block["tool_use_id"], "approved": decision.approved}
 
 
-def _canonical_assistant(message: Message, schemas: Schemas) -> dict[str, Any]:
-    text = "".join(block["text"] for block in message.content if block["type"] == "text")
-    calls = [
-        [block["id"], block["name"], _without_defaults(block["input"], schemas.get(block["name"]))]
-        for block in message.content
-        if block["type"] == "tool_use"
-    ]
-    return {"text": text.strip(), "calls": calls}
-
-
-def _canonical_hosted(message: Message) -> list[Any]:
-    """Return the blocks of hosted tools, and the citations of texts. Clients may leave out null values."""
-    blocks = [block for block in message.content if block["type"] not in _PLAIN]
-    texts = [block for block in message.content if block["type"] == "text"]
-    citations = [citation for text in texts for citation in text.get("citations") or ()]
-    return [_without_nulls(part) for part in (*blocks, *citations)]
+def _canonical_assistant(message: Message, schemas: Schemas, with_hosted: bool) -> dict[str, Any]:
+    """Return the text and the calls. With `with_hosted` also the blocks of hosted tools, and the citations of texts."""
+    texts: list[str] = []
+    calls: list[Any] = []
+    blocks: list[Any] = []
+    citations: list[Any] = []
+    for block in message.content:
+        kind = block["type"]
+        if kind == "text":
+            texts.append(block["text"])
+            citations += block.get("citations") or ()
+        elif kind == "tool_use":
+            arguments = _without_defaults(block["input"], schemas.get(block["name"]))
+            calls.append([block["id"], block["name"], arguments])
+        elif kind not in THINKING:
+            blocks.append(block)
+    canonical: dict[str, Any] = {"text": "".join(texts).strip(), "calls": calls}
+    if with_hosted and (blocks or citations):
+        canonical["hosted"] = [_without_nulls(part) for part in (*blocks, *citations)]
+    return canonical
 
 
 def _without_nulls(value: Any) -> Any:
+    """Return a value without its null values, which clients may leave out."""
     if isinstance(value, dict):
         return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

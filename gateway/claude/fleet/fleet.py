@@ -24,6 +24,7 @@ from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, ProcessEnded, count_living, kill_all, wait_for_programs
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
+from gateway.claude.fleet.deadlines import Deadlines
 from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.wait_queue import Slots, Ticket
@@ -70,6 +71,7 @@ class Fleet:
         )
         self.settings = settings
         self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # as last reported by the CLI
+        self.deadlines = Deadlines(settings.turn_timeout_seconds)
         self._launcher = Launcher(settings)
         self.cache_ttl = self._launcher.cache_ttl
         self._login = Login()

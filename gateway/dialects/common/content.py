@@ -98,8 +98,7 @@ def read_parts(content: Any, where: Where, readers: Readers) -> list[ContentPart
     naming the part.
     """
     if isinstance(content, str):
-        block = text_block(repair_text(content))
-        return [ContentPart(block, where)] if block else []
+        return read_text(content, where)
     found: list[ContentPart] = []
     for index, part in enumerate(_parts(content, where)):
         place = where.item(index)
@@ -107,6 +106,12 @@ def read_parts(content: Any, where: Where, readers: Readers) -> list[ContentPart
         if block is not None:
             found.append(ContentPart(block, place))
     return found
+
+
+def read_text(text: str, where: Where) -> list[ContentPart]:
+    """Return the block of content that is a string; none for blank text."""
+    block = text_block(repair_text(text))
+    return [ContentPart(block, where)] if block else []
 
 
 def read_blocks(content: Any, where: Where, readers: Readers = PARTS) -> list[Block]:

@@ -14,7 +14,7 @@ from itertools import chain, groupby
 from typing import Any
 
 from gateway.dialects.common import openai_messages
-from gateway.dialects.common.content import ContentPart
+from gateway.dialects.common.content import ContentPart, read_text
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.parameters import asks_something
 from gateway.dialects.common.stored_files import FileReader
@@ -35,7 +35,8 @@ NUDGE = "Continue exactly where your last message ends, without repeating any of
 HISTORY = "session[{}]"
 
 SYSTEM_ROLES = ("system", "developer")
-ROLES = (*SYSTEM_ROLES, "user", "assistant", "tool", "function")
+_SPEAKERS = ("user", "assistant")
+ROLES = (*SYSTEM_ROLES, *_SPEAKERS, "tool", "function")
 
 # Items of the Responses API that belong to an answer, as calls do, and to a question, as outputs of tools do.
 _ANSWERS = ("reasoning", "compaction", "compaction_summary", "mcp_list_tools", "mcp_approval_request")
@@ -171,13 +172,16 @@ class _Reader:
         return self._utterances
 
     def read(self, message: dict[str, Any], index: int, where: Where) -> None:
-        role = message.get("role")
+        role, content = message.get("role"), message.get("content")
+        if role in _SPEAKERS and len(message) == 2 and isinstance(content, str):  # most messages by far
+            self.utterances.append((role, read_text(content, where.field("content"))))
+            return
         if role is None and message.get("type") in _ITEM_TYPES:
             self._read_item(message, where)
             return
         name_ignored_fields(message, where, _HONORED_IN_ROLE.get(str(role), ()))
         if role in SYSTEM_ROLES:
-            read_system(message.get("content"), where.field("content"), self.system, self.utterances)
+            read_system(content, where.field("content"), self.system, self.utterances)
         elif role == "assistant":
             self.utterances.append(("assistant", self._read_assistant(message, index, where)))
         elif role == "tool":

@@ -32,6 +32,9 @@ _HONORED_VALUES: dict[tuple[str, str], tuple[Any, ...]] = {
 }
 
 
+_FIELDS = frozenset({"reasoning_effort", "reasoning", "thinking"})
+
+
 class Reasoning(NamedTuple):
     """A Turn's effort, thinking and thinking budget in tokens, each None if the client does not say."""
 
@@ -49,6 +52,8 @@ def read_reasoning(body: dict[str, Any], notes: Notes) -> Reasoning:
     >>> read_reasoning({"reasoning_effort": "low"}, Notes())
     Reasoning(effort='low', thinking=True, budget=None)
     """
+    if _FIELDS.isdisjoint(body):
+        return Reasoning(None, None, None)
     reasoning, thinking = body.get("reasoning") or {}, body.get("thinking") or {}
     effort, thinks = read_effort(body.get("reasoning_effort"), notes.at("reasoning_effort"))
     if effort is None:

@@ -18,6 +18,8 @@ from gateway.turn import Started
 #: The parameters that are read here.
 SERVING = frozenset({"service_tier", "prompt_cache_retention", "prompt_cache_options"})
 
+_FIELDS = SERVING | {"reasoning", "thinking"}
+_DEFAULT = Serving()
 _FAST = ("priority", "fast")
 _STANDARD = ("auto", "default", "standard")
 _SHORT = ("in_memory", "in-memory")  # minutes to an hour, as in Anthropic's cache
@@ -27,6 +29,8 @@ _BREAKPOINT = "prompt_cache_breakpoint"
 
 def read_serving(body: Body, notes: Notes) -> Serving:
     """Return how the API shall serve the turn. Values without a counterpart are noted as ignored."""
+    if _FIELDS.isdisjoint(body):
+        return _DEFAULT
     tier = body.get("service_tier")
     if tier not in (None, "", *_STANDARD, *_FAST):
         notes.ignore("service_tier")

@@ -54,3 +54,23 @@ def test_browsers_get_cors_headers_for_the_api_only(app: Flask) -> None:
 
 def test_other_clients_get_no_cors_headers(app: Flask) -> None:
     assert "Access-Control-Allow-Origin" not in app.test_client().get("/v1/x").headers
+
+
+def test_routes_are_found_without_the_host(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> str:
+        raise AssertionError("the host was parsed")
+
+    monkeypatch.setattr("flask.app.get_host", fail)
+    monkeypatch.setattr("werkzeug.routing.map.get_host", fail)
+    client = app.test_client()
+    assert client.get("/v1/x?y=1").data == b"x"
+    assert client.post("/v1/x").status_code == 405
+    assert client.get("/v1/z").status_code == 404
+
+
+def test_flask_has_no_other_use_for_the_host(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[object] = []
+    monkeypatch.delattr(LeanFlask, "create_url_adapter")
+    monkeypatch.setattr("flask.app.get_host", lambda *args: parsed.append(args) or "localhost")
+    assert app.test_client().get("/v1/x").data == b"x"
+    assert parsed
