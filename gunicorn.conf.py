@@ -45,8 +45,15 @@ control_socket_disable = True
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]
-    """Create an empty folder for the workers' metrics. An inherited one may still belong to another arbiter."""
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="gateway-metrics-")
+    """Create an empty folder for the workers' metrics. An inherited one may still belong to another arbiter.
+
+    If no disk has space for it, the workers create it as soon as there is some.
+    """
+    try:
+        folder = tempfile.mkdtemp(prefix="gateway-metrics-")
+    except OSError:
+        folder = f"{os.environ.get('TMPDIR', '/tmp')}/gateway-metrics-{os.urandom(8).hex()}"
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
 def on_exit(server):  # type: ignore[no-untyped-def]

@@ -51,6 +51,7 @@ GatewayError
 │   │   └── BillingProblem
 │   ├── Overloaded
 │   ├── ShuttingDown
+│   ├── MetricsUnavailable
 │   └── StoreError
 ├── TurnTimeout 504
 └── ClientGone 499 (never sent, because the client has left)
@@ -311,6 +312,10 @@ class ShuttingDown(Unavailable, code="shutting_down"):
     """The gateway is shutting down and cannot finish this answer."""
 
     default_message = "The gateway is restarting and cut this answer off. Try again."
+
+
+class MetricsUnavailable(Unavailable, code="metrics_unavailable"):
+    """There is no space for the files of the metrics."""
 
 
 class StoreError(Unavailable, code="store_unavailable"):

@@ -12,6 +12,7 @@ from typing import Any
 import gevent
 from gevent.lock import RLock
 
+from gateway.answering.late_endings import LateEndings
 from gateway.answering.metering import AnswerStream
 from gateway.dialects.chat.answers import ChoiceCollector
 from gateway.dialects.chat.cursor import PlainBody
@@ -25,9 +26,6 @@ from gateway.store.sessions import SessionClaims, SessionRecord, StoredMessage, 
 from gateway.turn import Batch, Done, Started, Usage, sum_usage
 
 log = logging.getLogger(__name__)
-
-# Seconds between attempts to store a turn while the database is unavailable.
-FINISH_PAUSES = (1, 2, 5, 10, 30, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class PersistedAnswer:
         claims: SessionClaims,
         keeper: LeaseKeeper[str],
         on_end: Callable[[str], object],
+        late_endings: LateEndings,
     ) -> None:
         self.record = answer.record
         self.record.session_id = claimed.session.id
@@ -76,6 +75,7 @@ class PersistedAnswer:
         self._claims = claims
         self._keeper = keeper
         self._on_end = on_end
+        self._late_endings = late_endings
         self._request = request
         call_format = ToolCallFormat(request.tool_call_format.deprecated)
         self._collector = ChoiceCollector(call_format, cites=bool(request.turn.hosted_tools))
@@ -208,18 +208,4 @@ class PersistedAnswer:
             self._keeper.remove(self._claimed.id)
 
     def _finish_later(self, result: TurnResult) -> None:
-        gevent.spawn(finish_patiently, lambda: self._finish(result), self.session_id)
-
-
-def finish_patiently(finish: Callable[[], None], session_id: str) -> None:
-    """Call `finish` until the database takes it, with growing pauses."""
-    for pause in (*FINISH_PAUSES, 0):
-        try:
-            finish()
-            return
-        except StoreError as error:
-            log.warning("the end of a turn of session %s could not be stored: %s", session_id, error)
-            gevent.sleep(pause)
-        except GatewayError as error:  # the client is gone
-            log.info("the end of a turn of session %s was not stored: %s", session_id, error)
-            return
+        self._late_endings.store(lambda: self._finish(result), self.session_id)

@@ -16,20 +16,24 @@ from dataclasses import replace
 import gevent
 
 from gateway.answering.caller import Caller
+from gateway.answering.late_endings import LateEndings
 from gateway.answering.metering import AnswerStream
-from gateway.answering.persisted_answer import ClaimedTurn, PersistedAnswer, finish_patiently
+from gateway.answering.persisted_answer import ClaimedTurn, PersistedAnswer
 from gateway.answering.project_access import find_project
 from gateway.dialects.chat import cursor, replay
 from gateway.dialects.chat.request import ChatRequest
 from gateway.dialects.common.json_types import Body
 from gateway.dialects.common.stored_files import FileReader
-from gateway.errors import InvalidRequest, SessionBusy, SessionNotFound
+from gateway.errors import InvalidRequest, SessionBusy, SessionNotFound, StoreError
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.projects import ProjectRecord, Projects
 from gateway.store.sessions import SessionClaims, SessionRecord, Sessions, TurnResult, is_own_id
 
 BUSY_SECONDS = 1.0  # a client may send its next turn just before the claim of its last one is released
 BUSY_PAUSE = 0.1
+LAST_TURN_UNSTORED = (
+    "The last answer of this session is not stored, because the gateway's database has failed."
+)
 STOP_SECONDS = 2.0
 STOP_PAUSE = 0.05
 
@@ -49,6 +53,7 @@ class SessionTurns:
         self._store_all = store_all
         self._keeper = LeaseKeeper(claims.renew_leases, claims.find_active)
         self._running: dict[str, PersistedAnswer] = {}
+        self._late_endings = LateEndings()
 
     @contextmanager
     def claim(
@@ -77,12 +82,14 @@ class SessionTurns:
             yield claimed
         except BaseException:
             if is_claimed:
-                gevent.spawn(finish_patiently, lambda: self._claims.finish(turn_id, TurnResult()), session.id)
+                self._late_endings.store(lambda: self._claims.finish(turn_id, TurnResult()), session.id)
             raise
 
     def persist(self, answer: AnswerStream, claimed: ClaimedTurn, request: ChatRequest) -> PersistedAnswer:
         """Return the answer with its session: the claim is kept while it runs, and its end is stored."""
-        persisted = PersistedAnswer(answer, claimed, request, self._claims, self._keeper, self._running.pop)
+        persisted = PersistedAnswer(
+            answer, claimed, request, self._claims, self._keeper, self._running.pop, self._late_endings
+        )
         self._running[claimed.id] = persisted
         return persisted
 
@@ -120,7 +127,10 @@ class SessionTurns:
         return find_project(project_id, caller, self._projects) if project_id else None
 
     def _claim(self, body: Body, caller: Caller, turn_id: str) -> SessionRecord | None:
-        """Claim the session, or return None for an id that the client has made up."""
+        """Claim the session, or return None for an id that the client has made up.
+
+        Raises StoreError if the session is only busy because the database does not take the end of its last turn.
+        """
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -130,6 +140,8 @@ class SessionTurns:
                     raise
                 return None
             except SessionBusy:
+                if self._late_endings.is_failing(body["session_id"]):
+                    raise StoreError(LAST_TURN_UNSTORED, retry_after=1) from None
                 if time.monotonic() >= deadline:
                     raise
                 gevent.sleep(BUSY_PAUSE)

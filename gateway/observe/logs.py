@@ -7,6 +7,8 @@ request and the answer. For example, in JSON:
 """
 
 import logging
+import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ log = logging.getLogger("gateway.requests")
 
 QUIET_ROUTES = ("/health", "/metrics", "/dashboard/live")  # requested every few seconds
 MAX_PATH_LENGTH = 200
+FAILURE_SECONDS = 60.0
 SECONDS_DIGITS = 4  # a tenth of a millisecond
 
 
@@ -66,7 +69,21 @@ def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:
     from concurrent_log_handler import ConcurrentRotatingFileHandler  # only LOG_FILE_PATH needs it
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = ConcurrentRotatingFileHandler(
+
+    class QuietHandler(ConcurrentRotatingFileHandler):
+        """Say that the file cannot be written once per minute: the default is a traceback per line."""
+
+        reported_at = -FAILURE_SECONDS
+
+        def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
+            if time.monotonic() - self.reported_at >= FAILURE_SECONDS:
+                self.reported_at = time.monotonic()
+                problem = (
+                    f"lines are missing in LOG_FILE_PATH, because it cannot be written: {sys.exc_info()[1]}"
+                )
+                sys.stderr.write(f"gateway: {problem}\n")
+
+    handler = QuietHandler(
         str(path), maxBytes=max_bytes, backupCount=backups, encoding="utf-8", unicode_error_policy="replace"
     )
     handler.do_open().close()  # it would open the file with the first line, when it is too late to refuse to start

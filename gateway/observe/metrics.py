@@ -5,8 +5,12 @@ which PROMETHEUS_MULTIPROC_DIR selects before the package is imported. The worke
 files.
 
 Labels have few values: text that clients choose freely, such as paths and model names, is never a label.
+
+The disk of the folder may be full. Then counts are lost and `/metrics` says why, but answers go on, and counting
+continues as soon as there is space (see metric_files.py).
 """
 
+import logging
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,7 +21,11 @@ import gevent
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.errors import MetricsUnavailable
+from gateway.observe.metric_files import allocate_files
 from gateway.record import Record, RequestSummary
+
+log = logging.getLogger(__name__)
 
 SAMPLE_SECONDS = 2.0
 READ_ATTEMPTS = 20  # to read other workers' files
@@ -70,20 +78,11 @@ class Metrics:
         take_snapshot: Callable[[], MetricsSnapshot],
         label_model: Callable[[str], str],
     ) -> None:
+        self._folder = folder
         self._take_snapshot = take_snapshot
         self._label_model = label_model
-        own = CollectorRegistry()
-        self._shown = CollectorRegistry() if folder else own
-        if folder:
-            MultiProcessCollector(self._shown, folder)  # type: ignore[no-untyped-call]
-        self._requests = Counter(
-            "gateway_requests", "Requests by route and status", ["route", "status"], registry=own
-        )
-        self._batch_items = Counter(
-            "gateway_batch_items", "Requests of batches by result", ["result"], registry=own
-        )
-        self._answers = _AnswerMetrics(own)
-        self._state = _StateMetrics(own)
+        self._series: _Series | None = None
+        self._problem: OSError | None = None
 
     def open(self) -> None:
         """Start sampling at an interval, because another worker may serve /metrics."""
@@ -91,37 +90,79 @@ class Metrics:
 
     def count_request(self, summary: RequestSummary) -> None:
         """Count a finished request."""
-        self._requests.labels(summary.route, summary.status).inc()
+        self._write(lambda series: series.requests.labels(summary.route, summary.status).inc())
 
     def count_answer(self, record: Record) -> None:
         """Count a finished answer."""
-        self._answers.count(record, self._label_model(record.model))
+        self._write(lambda series: series.answers.count(record, self._label_model(record.model)))
 
     def count_batch_item(self, outcome: str) -> None:
         """Count a request of a batch that has a result."""
-        self._batch_items.labels(outcome).inc()
+        self._write(lambda series: series.batch_items.labels(outcome).inc())
 
     def sample(self) -> None:
         """Set the gauges and counters to the current values."""
-        self._state.update(self._take_snapshot())
+        self._write(lambda series: series.state.update(self._take_snapshot()))
 
     def render(self) -> bytes:
-        """Return the metrics of all workers in Prometheus' text format."""
+        """Return the metrics of all workers in Prometheus' text format. Raises MetricsUnavailable."""
         self.sample()
+        if self._series is None:
+            reason = self._problem.strerror if self._problem else "unknown"
+            raise MetricsUnavailable(
+                f"The metrics have no files, because TMPDIR cannot be written: {reason}."
+            )
         for _ in range(READ_ATTEMPTS):
             with suppress(struct.error):  # another worker has created a file and not written to it yet
-                return self._generate()
+                return self._series.render()
             gevent.sleep(PAUSE_SECONDS)
-        return self._generate()
+        return self._series.render()
 
-    def _generate(self) -> bytes:
-        text: bytes = generate_latest(self._shown)
-        return text
+    def _write(self, change: "Callable[[_Series], object]") -> None:
+        """Call `change`, unless the files cannot be written. Log the first of several failures, and the next success.
+
+        The series are created here at the first call, or when there is space for their files.
+        """
+        try:
+            self._series = self._series or _Series(self._folder)
+            change(self._series)
+        except OSError as error:
+            if self._problem is None:
+                log.warning("metrics cannot be written and are incomplete: %s", error)
+            self._problem = error
+        else:
+            if self._problem is not None:
+                log.warning("metrics can be written again")
+                self._problem = None
 
     def _sample_forever(self) -> None:
         while True:
-            gevent.sleep(SAMPLE_SECONDS)
             self.sample()
+            gevent.sleep(SAMPLE_SECONDS)
+
+
+class _Series:
+    """The counters, histograms and gauges of a worker. Raises OSError if their files cannot be written."""
+
+    def __init__(self, folder: str | None) -> None:
+        own = CollectorRegistry()
+        self._shown = CollectorRegistry() if folder else own
+        if folder:
+            allocate_files(folder)
+            MultiProcessCollector(self._shown, folder)  # type: ignore[no-untyped-call]
+        self.requests = Counter(
+            "gateway_requests", "Requests by route and status", ["route", "status"], registry=own
+        )
+        self.batch_items = Counter(
+            "gateway_batch_items", "Requests of batches by result", ["result"], registry=own
+        )
+        self.answers = _AnswerMetrics(own)
+        self.state = _StateMetrics(own)
+
+    def render(self) -> bytes:
+        """Return the metrics of all workers."""
+        text: bytes = generate_latest(self._shown)
+        return text
 
 
 class _AnswerMetrics:

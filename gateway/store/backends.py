@@ -9,7 +9,9 @@ takes the same lock, which gives it SQLite's guarantee: nothing else is written 
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from playhouse.pool import PooledPostgresqlDatabase
 from gateway.errors import StoreError
 from gateway.store.statements import ADVISORY_LOCK, execute
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Work = Callable[[Any], T]
 
@@ -28,6 +32,8 @@ SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
 INVALID_URL = f"Invalid DATABASE_URL: expected {SQLITE}FILE or {POSTGRES[0]}USER:PASSWORD@HOST/NAME."
 
+IDENTITY_SECONDS = 1.0  # between checks that the path still leads to the open file
+FILE_LOST = "The file of the gateway's database was deleted or replaced."
 MIGRATION_BUSY_SECONDS = 10.0  # at the start there are no other greenlets that the wait could stop
 WRITE_LOCK, MIGRATION_LOCK = 7_305_001, 7_305_002  # arbitrary numbers that nothing else on the server uses
 CONNECT_SECONDS = 5
@@ -56,7 +62,11 @@ def parse_sqlite_path(url: str) -> Path:
 
 
 class Sqlite:
-    """A database file. Transactions hold the write lock from their beginning."""
+    """A database file. Transactions hold the write lock from their beginning.
+
+    A file that is deleted or replaced while it is open can still be written, but everything in it is lost when it is
+    closed. So nothing is written any more, until the same file is back or the gateway is restarted.
+    """
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
         self.path = path
@@ -70,12 +80,44 @@ class Sqlite:
         self.db = SqliteDatabase(
             str(path), pragmas={**self._pragmas, "foreign_keys": 1}, thread_safe=False, **self._options
         )
+        self._identity: tuple[int, int] | None = None
+        self._checked_at = 0.0
+        self._is_lost = False
 
     def run_connected(self, work: Work[T]) -> T:
-        """Return `work(db)`. The connection stays open, so SQLite's page cache survives between calls."""
+        """Return `work(db)`. The connection stays open, so SQLite's page cache survives between calls.
+
+        Raise StoreError if the file is lost.
+        """
+        now = time.monotonic()
+        if self._is_lost or self.db.is_closed() or now - self._checked_at >= IDENTITY_SECONDS:
+            self._checked_at = now
+            self.check_file()
         if self.db.is_closed():
             self.db.connect()
         return work(self.db)
+
+    def check_file(self) -> None:
+        """Raise StoreError if the file is lost: the path leads to another file than at the first call, or to none."""
+        try:
+            stat = self.path.stat()
+            found = (stat.st_dev, stat.st_ino)
+        except FileNotFoundError:
+            found = None
+        self._identity = self._identity or found
+        is_lost = found != self._identity
+        if is_lost and not self._is_lost:
+            log.error(
+                "the database file %s was deleted or replaced while the gateway is running. All requests that need it "
+                "get 503, because what they write would be lost. Put the file back, or restart the gateway to use the "
+                "file that is there now, or a new one",
+                self.path,
+            )
+        elif self._is_lost and not is_lost:
+            log.warning("the database file %s is back", self.path)
+        self._is_lost = is_lost
+        if is_lost:
+            raise StoreError(FILE_LOST, retry_after=1)
 
     def close(self) -> None:
         """Close the connection. The next call opens it again."""
@@ -117,6 +159,9 @@ class Postgres:
         """Return `work(db)`, run on a connection of the pool."""
         with self.db.connection_context():
             return work(self.db)
+
+    def check_file(self) -> None:
+        """Do nothing: the server has the files."""
 
     def close(self) -> None:
         """Close the connections that are not in use."""

@@ -30,6 +30,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 0.02  # SQLite waits this long for a lock, and every greenlet with it; transactions are shorter
 RETRY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # seconds between attempts, in which other greenlets run
 DELETE_BATCH = 200  # rows
+DISK_FULL = "The disk of the gateway's database is full. Try again when its operator has made room."
 
 
 def utc_now() -> datetime:
@@ -91,6 +92,15 @@ class Store:
             gevent.sleep(0)
         return deleted
 
+    @property
+    def problem(self) -> str | None:
+        """The reason why all requests that need the database fail until an operator acts; None if all is well."""
+        try:
+            self._backend.check_file()
+        except StoreError as error:
+            return error.message
+        return None
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._backend.close()
@@ -100,9 +110,11 @@ class Store:
         try:
             return self._retry(action)
         except (PeeweeException, sqlite3.Error, MaxConnectionsExceeded, OSError) as error:
-            log.warning("the database failed: %s: %s", type(error).__name__, error)
+            reason = _find_reason(error)
+            log.warning("the database failed: %s: %s", type(reason).__name__, reason)
             self._backend.close()  # the connections may be broken; the next attempt opens new ones
-            raise StoreError(retry_after=1) from error
+            message = DISK_FULL if "full" in str(reason) else None
+            raise StoreError(message, retry_after=1) from reason
 
     def _retry(self, action: Callable[[], T]) -> T:
         for pause in self._pauses:
@@ -118,3 +130,13 @@ class Store:
         # The lock is held while the state is read and changed, so a second process finds nothing left to do.
         with self._backend.migration() as db:
             Runner(db, str(MIGRATIONS)).up()
+
+
+def _find_reason(error: BaseException) -> BaseException:
+    """Return the failure itself, if the driver then failed to roll back.
+
+    SQLite ends the transaction without being told to if the disk is full, for example. peewee's ROLLBACK then fails.
+    """
+    while "no transaction is active" in str(error) and error.__context__ is not None:
+        error = error.__context__
+    return error

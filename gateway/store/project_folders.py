@@ -36,6 +36,8 @@ UPLOADS = ".uploads"
 DELETED = ".deleted-"
 INSTRUCTIONS = "CLAUDE.md"
 MAX_INSTRUCTIONS_BYTES = 256 * 1024
+FOLDER_FAILED = "The project's folder is not available now. Try again later."
+DISK_FULL = "The disk of the gateway's projects is full. Try again when its operator has made room."
 MAX_DEPTH = 64  # nested folders; deeper files are not listed
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -302,4 +304,5 @@ def store_errors() -> Iterator[None]:
         yield
     except OSError as error:
         log.warning("the file system failed in a project's folder: %s", error)
-        raise StoreError("The project's folder is not available now. Try again later.") from error
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise StoreError(DISK_FULL if is_full else FOLDER_FAILED, retry_after=1) from error

@@ -45,9 +45,9 @@ def show_index() -> dict[str, Any]:
 @blueprint.alt_response(503, schema=HealthSchema, description="The gateway cannot answer; `error` says why")
 def show_health() -> tuple[dict[str, Any], int]:
     """Report whether the gateway can answer, and if not, what to do about it."""
-    claude = get_services().claude
-    status = claude.status()
-    problem = claude.problem
+    services = get_services()
+    status = services.claude.status()
+    problem = services.claude.problem or services.store.problem
     health = {"version": VERSION, "pid": os.getpid(), "claude": status}  # the figures of this worker
     if problem:
         return {"status": "unhealthy", "error": problem, **health}, 503

@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.answering import persisted_answer
+from gateway.answering import late_endings
 from gateway.answering import sessions as module
 from gateway.answering.persisted_answer import ClaimedTurn, PersistedAnswer
 from gateway.answering.sessions import SessionTurns
@@ -78,7 +78,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
     monkeypatch.setattr(module, "BUSY_PAUSE", 0.01)
     monkeypatch.setattr(module, "STOP_SECONDS", 0.1)
-    monkeypatch.setattr(persisted_answer, "FINISH_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(late_endings, "FINISH_PAUSES", (0.01, 0.01))
 
 
 def finish(answer: PersistedAnswer) -> None:
@@ -309,3 +309,27 @@ def test_a_deleted_session_ends_the_attempts_to_store(
     answer.close()
     gevent.sleep(0.02)
     assert harness.records[0].error == "client_closed_request"
+
+
+def test_session_is_unavailable_and_not_busy_while_the_end_of_its_last_turn_cannot_be_stored(
+    harness: SessionHarness, session: SessionRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client would take 409 for its own fault, but the database is full."""
+    works = harness.claims.finish
+    is_full = True
+
+    def finish_or_fail(turn: str, outcome: TurnResult) -> None:
+        if is_full:
+            raise StoreError
+        works(turn, outcome)
+
+    monkeypatch.setattr(harness.claims, "finish", finish_or_fail)
+    monkeypatch.setattr(late_endings, "FINISH_PAUSES", (0.05,) * 50)
+    finish(harness.start(complete_run("hello"), session_id=session.id))
+    gevent.sleep(0.01)
+    with pytest.raises(StoreError, match="The last answer of this session is not stored"):
+        harness.start(complete_run(), session_id=session.id)
+    is_full = False
+    harness.wait_until_free(session.id)
+    assert harness.messages(session) == [("user", "hi"), ("assistant", "hello")]
+    finish(harness.start(complete_run(), session_id=session.id))

@@ -15,10 +15,11 @@ from typing import Any
 
 import gevent
 import pytest
+from peewee import OperationalError
 
 from gateway.errors import KeyNotFound, KeyRevoked, StoreError
 from gateway.record import Record
-from gateway.store import key_secrets
+from gateway.store import backends, key_secrets
 from gateway.store.backends import hide_password, parse_sqlite_path
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.keys import Keys
@@ -292,3 +293,61 @@ def test_unknown_key_is_an_error(keys: Keys) -> None:
     for call in (keys.get, keys.revoke, keys.rotate, lambda key_id: keys.set_limits(key_id, {})):
         with pytest.raises(KeyNotFound):
             call(UNKNOWN)
+
+
+# Full disks, and files that are gone
+
+
+def test_reason_of_a_failure_is_told_although_the_driver_cannot_roll_back(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite has rolled back already when the disk is full."""
+
+    def fill_disk(db: Any) -> None:
+        db.execute_sql("ROLLBACK")
+        raise OperationalError("database or disk is full")
+
+    with pytest.raises(StoreError, match="The disk of the gateway's database is full") as error:
+        store.write(fill_disk)
+    assert str(error.value.__cause__) == "database or disk is full"
+    assert "cannot rollback" not in caplog.text
+    assert store.write(lambda db: 7) == 7
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_deleted_database_is_unavailable_until_it_is_back(
+    path: Path,
+    store: Store,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    is_replaced: bool,
+) -> None:
+    """Everything that is written after the deletion would be lost at the next restart."""
+    monkeypatch.setattr(backends, "IDENTITY_SECONDS", 0)
+    keys.create("alice")
+    moved = path.rename(path.with_name("moved.db"))
+    if is_replaced:
+        path.touch()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="deleted or replaced"):
+            keys.create("bob")
+    assert caplog.text.count("was deleted or replaced while the gateway is running") == 1
+    assert store.problem == "The file of the gateway's database was deleted or replaced."
+    moved.rename(path)
+    assert [key.name for key in keys.list()] == ["alice"]
+    assert "is back" in caplog.text
+    assert store.problem is None
+
+
+def test_check_of_the_file_costs_one_look_per_second(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    def count_looks(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+
+    monkeypatch.setattr(store._backend, "check_file", count_looks)
+    for _ in range(100):
+        store.read(lambda db: None)
+    assert looks <= 2
