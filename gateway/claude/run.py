@@ -17,13 +17,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 
 from gateway import errors
 from gateway.claude import rejections
+from gateway.claude.attempts import Attempt, explain_loss, replace_process
 from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.hangs import HangWatch, ProcessHung
 from gateway.claude.cli.process import Process, ProcessEnded
 from gateway.claude.cli.tuning import Tuning, model_setting, tune
 from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schemas
@@ -33,21 +36,6 @@ from gateway.repairs import Repair
 from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
 
 log = logging.getLogger(__name__)
-
-MAX_DEAD_PROCESSES = 3  # warm processes in a row that may turn out to be dead
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try to get an answer from `model`.
-
-    `parked` is the parked conversation to continue and the number of messages that it knows. Without it the attempt
-    takes a fresh process. `dead_processes` counts the warm processes that have died during set-up before.
-    """
-
-    model: Model
-    parked: tuple[Conversation, int] | None
-    dead_processes: int = 0
 
 
 class Run:
@@ -113,6 +101,11 @@ class Run:
         seconds = self._fleet.settings.turn_timeout_seconds
         self.stop(errors.TurnTimeout(f"The answer took longer than {seconds:g} seconds."))
 
+    @property
+    def _has_begun(self) -> bool:
+        """True once the model has begun to answer."""
+        return self._reader is not None and self._reader.started
+
     def _release(self) -> None:
         self._end_conversation()
         if self._holds_slot:
@@ -142,7 +135,7 @@ class Run:
                 except (ProcessEnded, errors.InvalidRequest) as error:
                     attempt = self._next_attempt(attempt, error)
         except ProcessEnded as error:
-            raise self._stop_reason or _process_lost(error) from error
+            raise self._stop_reason or explain_loss(error, has_begun=self._has_begun) from error
         except errors.GatewayError as error:
             self._fleet.record_failure(error)
             raise self._stop_reason or error from error
@@ -180,7 +173,7 @@ class Run:
         Raises `error` if another attempt cannot help, or if the client has already got a part of the answer.
 
         - If the process of a parked conversation was lost, seed a fresh process with the history.
-        - If a warm process died before it was set up, take the next one.
+        - If a warm process died before it was set up, or was killed or hung before the model began, take the next one.
         - If the CLI refused the model, ask the model's next fallback.
         - If the API rejected its own structured output, use the CLI's tool for it instead.
         - If the API rejected strict tools, send them without `strict`.
@@ -190,11 +183,12 @@ class Run:
         - If the API rejected the blocks of hosted tools in earlier answers, send them as text.
         """
         conversation = self._end_conversation()
-        has_started = self._reader is not None and self._reader.started
-        if self._stop_reason or conversation is None or has_started:
+        if self._stop_reason or conversation is None or self._has_begun:
             raise error
+        if isinstance(error, ProcessHung):
+            self._fleet.suspect_hangs()
         if isinstance(error, ProcessEnded):
-            return _replace_process(attempt, conversation, error, is_silent=self._reader is None)
+            return replace_process(attempt, conversation, error, is_silent=self._reader is None)
         if isinstance(error, errors.ModelNotSupported):
             return self._replace_model(attempt.model, error)
         return self._change_request(attempt, error, conversation)
@@ -254,7 +248,7 @@ class Run:
         if attempt.parked is not None:
             conversation = self._continue_parked(*attempt.parked, attempt.model)
         else:
-            conversation = self._start_fresh(attempt.model)
+            conversation = self._start_fresh(attempt)
         reader = conversation.expect_answer(attempt.model)
         try:
             for batch in conversation.read_answer(reader, self._fleet.settings.streaming_timeout_seconds):
@@ -285,23 +279,47 @@ class Run:
         tuning = self._tune(model, is_seeded=len(new) > 1)
         if conversation.is_new:
             self._fleet.prepare_next(self._digests[0], self._turn, tuning)
-        if conversation.is_waiting:
-            conversation.resume(new[0])
-        else:
-            conversation.tune(tuning)
-            conversation.seed(new[:-1])
-            conversation.ask(new[-1])
+        with HangWatch(conversation.process):
+            if conversation.is_waiting:
+                conversation.resume(new[0])
+            else:
+                conversation.tune(tuning)
+                conversation.seed(new[:-1])
+                conversation.ask(new[-1])
         return conversation
 
-    def _start_fresh(self, model: Model) -> Conversation:
-        tuning = self._tune(model, is_seeded=True)
-        try:
+    def _start_fresh(self, attempt: Attempt) -> Conversation:
+        turn, tuning = self._turn, self._tune(attempt.model, is_seeded=True)
+        is_warm = turn.agent_workspace is None and not turn.is_batch
+        conversation = self._open_conversation()
+        with HangWatch(conversation.process) if is_warm and not attempt.is_last else nullcontext():
+            self._set_up(conversation, tuning)
+            conversation.seed(turn.messages[:-1])
+            if turn.agent_workspace is not None:
+                conversation.grant(turn.messages[-2:])
+            conversation.ask(turn.messages[-1])
+        if is_warm:
+            self._fleet.prepare_next(self._digests[0], turn, tuning)
+        return conversation
+
+    def _open_conversation(self) -> Conversation:
+        with self._named_errors():
             process = self._take_process()
-            process.adopt_context()
-            conversation = Conversation(process, self._turn, self._fleet.settings.tool_wait_seconds)
-            self._conversation = conversation
-            self._raise_if_stopped()  # `stop` may have been called while the process was handed over
+        process.adopt_context()
+        conversation = Conversation(process, self._turn, self._fleet.settings.tool_wait_seconds)
+        self._conversation = conversation
+        self._raise_if_stopped()  # `stop` may have been called while the process was handed over
+        return conversation
+
+    def _set_up(self, conversation: Conversation, tuning: Tuning) -> None:
+        with self._named_errors():
             conversation.set_up(tuning)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Report a process of an agent that does not start: another attempt would fail as well."""
+        try:
+            yield
         except (OSError, ProcessEnded) as error:
             if self._turn.agent_workspace is None:
                 raise
@@ -310,13 +328,6 @@ class Run:
             raise errors.ClaudeUnavailable(
                 "The Claude Code CLI does not start in the project's folder."
             ) from error
-        conversation.seed(self._turn.messages[:-1])
-        if self._turn.agent_workspace is not None:
-            conversation.grant(self._turn.messages[-2:])
-        conversation.ask(self._turn.messages[-1])
-        if self._turn.agent_workspace is None and not self._turn.is_batch:
-            self._fleet.prepare_next(self._digests[0], self._turn, tuning)
-        return conversation
 
     def _take_process(self) -> Process:
         if self._turn.agent_workspace is None and not self._turn.is_batch:
@@ -347,27 +358,8 @@ class Run:
             self._fleet.park(answered, conversation)
 
 
-def _replace_process(
-    attempt: Attempt, conversation: Conversation, error: ProcessEnded, *, is_silent: bool
-) -> Attempt:
-    if attempt.parked is not None and is_silent:
-        log.warning("the process of a parked conversation was lost; a fresh one is seeded: %s", error)
-        return replace(attempt, parked=None)
-    if conversation.tuning is None and attempt.dead_processes + 1 < MAX_DEAD_PROCESSES:
-        log.warning("a warm claude process was dead; another one is taken: %s", error)
-        return replace(attempt, dead_processes=attempt.dead_processes + 1)
-    raise error
-
-
 def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model: Model) -> bool:
     """Return False if the API would reject tool results: with a thinking budget, thinking must precede the calls."""
     tuning = conversation.tuning
     thinks = model.thinking == "budget" and tuning is not None and tuning.thinking_budget != 0
     return reader.has_thought or not (conversation.is_waiting and thinks)
-
-
-def _process_lost(error: ProcessEnded) -> errors.GatewayError:
-    log.error("a claude process was lost during a turn: %s", error)
-    if "not logged in" in error.stderr.lower():
-        return errors.NotLoggedIn("The gateway's Claude Code CLI is not logged in.", should_retry=False)
-    return errors.UpstreamError("The Claude Code process ended in the middle of the turn. Try again.")

@@ -72,8 +72,8 @@ def test_garbage_between_lines_is_skipped(scripted_gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("word", "status", "code"),
     [
-        ("CRASHFIRST", 502, "upstream_error"),
-        ("EXIT", 502, "upstream_error"),
+        ("CRASHFIRST", 503, "claude_unavailable"),
+        ("EXIT", 503, "claude_unavailable"),
         ("BROKENFIRST", 500, "internal_error"),
     ],
 )
@@ -173,7 +173,7 @@ def test_retries_end_when_every_process_dies(cli: ScriptedCli, start_gateway: Ca
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
     wait_until_idle(gateway, 2)
     before = cli.starts
-    assert status_and_code(gateway.api.chat("hello")) == (502, "upstream_error")
+    assert status_and_code(gateway.api.chat("hello")) == (503, "claude_unavailable")
     assert cli.starts - before <= 4  # only the processes that were tried are replaced
 
 

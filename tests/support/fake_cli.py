@@ -205,6 +205,11 @@ def never_start() -> None:
     sys.exit(1)
 
 
+def killed_in_shell() -> None:
+    """Exit like a shell whose program was killed."""
+    sys.exit(128 + signal.SIGKILL)
+
+
 def never_answer() -> None:
     while sys.stdin.buffer.readline():
         pass
@@ -223,6 +228,8 @@ MODES: dict[str, Callable[[], None]] = {
     "frail": frail,
     "stubborn": stay,
     "never-start": never_start,
+    "killed-at-start": crash_first,
+    "killed-in-shell": killed_in_shell,
     "never-answer": never_answer,
     "old": lambda: None,
 }

@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from gateway.approvals import UNDECIDED, find_decision
+from gateway.claude.cli import hangs
 from gateway.claude.cli.agent_hooks import answer_hook, hooks_request
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, UsageLedger
@@ -46,13 +47,12 @@ from gateway.claude.cli.tools import (
     tool_set,
 )
 from gateway.claude.cli.tuning import Tuning
-from gateway.errors import TurnTimeout, UpstreamError
+from gateway.errors import UpstreamError
 from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, has_thinking
 from gateway.workspace import AgentAction, AgentWorkspace
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 BATCH_TIMEOUT_SECONDS = 300.0  # on a busy machine, a process with a low priority takes long to start
-IDLE_SECONDS = 10.0  # a silent stream yields Idle this often
 
 # Asks the model to continue an answer that has paused. The CLI sends nothing in the place of an empty message.
 CONTINUATION = Message("user", ())
@@ -226,15 +226,14 @@ class Conversation:
     def read_answer(self, reader: AnswerReader, silence_seconds: float) -> Iterator[Batch]:
         """Yield the events of the answer in batches as they arrive. The last batch ends with Done.
 
-        Yields Idle while there is nothing to send. Raises TurnTimeout if the CLI is silent for `silence_seconds`, the
-        GatewayError of a failed turn, or ProcessEnded.
+        Yields Idle while there is nothing to send. Raises the GatewayError of a failed turn, and what `hangs.listen`
+        raises.
         """
         stops = StopFilter(self.tuning.stops) if self.tuning and self.tuning.stops else None
         hosted = reader if isinstance(reader, HostedAnswerReader) else None
-        heard_at = yielded_at = time.monotonic()
+        yielded_at = time.monotonic()
         has_begun = False
-        while not reader.is_done:
-            messages = self.process.read(min(IDLE_SECONDS, silence_seconds))
+        for messages in hangs.listen(self.process, silence_seconds):
             if messages:
                 heard_at = time.monotonic()
                 events = reader.read(messages)
@@ -251,11 +250,11 @@ class Conversation:
                     has_begun = True
                     yield events
                     yielded_at = time.monotonic()
-                elif heard_at - yielded_at >= IDLE_SECONDS:  # the reader holds text back
+                elif heard_at - yielded_at >= hangs.IDLE_SECONDS:  # the reader holds text back
                     yield [Idle()]
                     yielded_at = heard_at
-            elif time.monotonic() - heard_at >= silence_seconds:
-                raise TurnTimeout(f"The Claude Code CLI has been silent for {silence_seconds:g} seconds.")
+                if reader.is_done:
+                    return
             else:
                 yield [Idle()]
 

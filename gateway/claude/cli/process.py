@@ -34,7 +34,7 @@ from gateway.claude.cli.protocol import (
     ControlResponse,
     ControlResult,
 )
-from gateway.claude.cli.spawn import Child
+from gateway.claude.cli.spawn import Child, describe_exit, find_signal
 from gateway.lenient_json import dumps
 
 log = logging.getLogger(__name__)
@@ -58,9 +58,16 @@ class ProcessEnded(Exception):
     """
 
     def __init__(self, returncode: int | None, stderr: str) -> None:
-        super().__init__(f"the CLI ended (exit code {returncode}): {stderr.strip()[-500:] or 'no message'}")
+        super().__init__(
+            f"the CLI ended ({describe_exit(returncode)}): {stderr.strip()[-500:] or 'no message'}"
+        )
         self.returncode = returncode
         self.stderr = stderr
+
+    @property
+    def was_killed(self) -> bool:
+        """True if KILL ended it: for example by the kernel, when memory ran out."""
+        return find_signal(self.returncode) == signal.SIGKILL
 
 
 class ControlRefused(Exception):
@@ -162,6 +169,11 @@ class Process:
     def has_ended(self) -> bool:
         """True once the process no longer exists."""
         return self._child.poll() is not None
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or minus the number of the signal that ended the process. None while it runs."""
+        return self._child.poll()
 
     def send(self, *messages: Mapping[str, object]) -> None:
         """Write messages, one per line. Wait while the pipe is full. Raises ProcessEnded if the pipe is broken."""

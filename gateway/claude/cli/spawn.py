@@ -20,6 +20,9 @@ _IN_FOLDER = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
 _setpriv = shutil.which("setpriv")
 _DIE_WITH_PARENT = (_setpriv, "--pdeathsig", "KILL", "--") if _setpriv else ()
 
+# A shell reports the signal that ended a program as an exit code: the number of the signal plus this.
+_SHELL_SIGNAL_OFFSET = 128
+
 # Python ignores these signals, and a program expects the default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -80,3 +83,23 @@ class Child:
         """Send a signal to the program and its group, if any of it is left."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+
+def find_signal(returncode: int | None) -> int | None:
+    """Return the number of the signal that ended a program, or the program that a shell script ran; None for others.
+
+    >>> find_signal(-9), find_signal(137), find_signal(1)
+    (9, 9, None)
+    """
+    if returncode is None or 0 <= returncode <= _SHELL_SIGNAL_OFFSET:
+        return None
+    number = -returncode if returncode < 0 else returncode - _SHELL_SIGNAL_OFFSET
+    return number if number in signal.valid_signals() else None
+
+
+def describe_exit(returncode: int | None) -> str:
+    """Return how a program ended. Unless the gateway sends it, KILL comes from the kernel when memory runs out."""
+    number = find_signal(returncode)
+    if number == signal.SIGKILL:
+        return "killed, probably out of memory"
+    return f"exit code {returncode}" if number is None else f"ended by signal {number}"

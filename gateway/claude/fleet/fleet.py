@@ -41,6 +41,7 @@ SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
 REMEMBERED_SETUPS = 64
 PREPARE_SECONDS = 0.5  # let the conversation that has just begun start first
 PREPARE_TRIES = 10
+WATCH_SECONDS = 0.5  # the pause between two looks at the idle processes
 ROOM_SECONDS = 1.0  # the longest wait for a process that makes room
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
 
@@ -91,6 +92,7 @@ class Fleet:
         self._refusal: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
         self._is_retired = False
         self._opener: gevent.Greenlet[..., None] | None = None
+        self._watcher: gevent.Greenlet[..., None] | None = None
         self._first_search_done = Event()
 
     # Life cycle
@@ -98,6 +100,7 @@ class Fleet:
     def open(self) -> None:
         """Search for the CLI and fill the warm pool, in the background. Problems are logged."""
         self._opener = gevent.spawn(self._open)
+        self._watcher = gevent.spawn(self._watch)
 
     def await_ready(self) -> None:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
@@ -122,12 +125,20 @@ class Fleet:
 
     def close(self) -> None:
         """End all processes now."""
-        if self._opener is not None:
-            self._opener.kill()
+        for greenlet in (self._opener, self._watcher):
+            if greenlet is not None:
+                greenlet.kill()
         self._parked.clear()
         self._pool.close()
         kill_all()
         wait_for_programs(PROGRAMS_SECONDS)
+
+    def _watch(self) -> None:
+        """Notice idle processes that have died."""
+        while True:
+            gevent.sleep(WATCH_SECONDS)
+            self._parked.drop_dead()
+            self._pool.drop_dead()
 
     # Slots and processes
 
@@ -153,6 +164,10 @@ class Fleet:
         Raises ClaudeUnavailable, or the error of `ticket.cancel`.
         """
         return self._pool.take(ticket, self.settings.start_timeout_seconds)
+
+    def suspect_hangs(self) -> None:
+        """Check the warm processes, because one of them hung. They may have been stopped together."""
+        self._pool.check_all()
 
     @property
     def has_warm(self) -> bool:
@@ -285,7 +300,7 @@ class Fleet:
     @property
     def problem(self) -> str | None:
         """The reason why no turn can be answered, with advice for the operator. None if all is well."""
-        error = self._refusal or (self._pool.failure if not self._pool.ready_count else None)
+        error = self._refusal or self._pool.problem
         if error is not None:
             return error.message
         return NOT_LOGGED_IN if self._login.is_good is False else None

@@ -4,12 +4,16 @@ A parked conversation is found by the digest of its state (see `digests`). There
 two turns, conversations that wait for tool results, and prepared ones, which are set up but have no message yet.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import gevent
 
 from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.spawn import describe_exit
+
+log = logging.getLogger(__name__)
 
 
 class ParkedConversations:
@@ -76,6 +80,15 @@ class ParkedConversations:
             return False
         self._expire(next(iter(self._conversations)))
         return True
+
+    def drop_dead(self) -> None:
+        """End the conversations whose process has died. The fleet calls this often."""
+        for conversation in [one for one in self._conversations if not one.process.is_alive]:
+            log.warning(
+                "the process of a parked conversation was lost: %s",
+                describe_exit(conversation.process.returncode),
+            )
+            self._expire(conversation)
 
     def clear(self) -> None:
         """End all conversations."""

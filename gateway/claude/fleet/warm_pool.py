@@ -9,6 +9,7 @@ For example:
     process = pool.take(Ticket(), timeout=30)   # the pool has one process left and starts another soon
 """
 
+import errno
 import logging
 import time
 from collections import deque
@@ -17,8 +18,10 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+from gateway.claude.cli.hangs import HangWatch
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded, close_all
 from gateway.claude.cli.protocol import ModelInfo
+from gateway.claude.cli.spawn import describe_exit, find_signal
 from gateway.claude.fleet.wait_queue import Ticket, WaitQueue
 from gateway.errors import ClaudeUnavailable, GatewayError
 
@@ -32,7 +35,10 @@ CHECK_SECONDS = 30.0  # the pause between two checks whether the idle processes 
 BURST_SECONDS = 3.0  # conversations within this time count as simultaneous
 REMEMBER_SECONDS = 300.0
 
+ACCIDENT_DELAY_SECONDS = 1.0  # the longest pause after a start that was no fault of the CLI
+
 StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
+_TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 class Demand:
@@ -98,7 +104,7 @@ class WarmPool:
         self._ready: deque[Process] = deque()
         self._checking_count = 0
         self._queue: WaitQueue[Process] = WaitQueue()
-        self._failures_in_a_row = 0
+        self._failures_in_a_row = self._refusals_in_a_row = 0
         self._is_closed = False
         self._will_refill = False
         self._taken_at = 0.0
@@ -113,6 +119,11 @@ class WarmPool:
     def idle_count(self) -> int:
         """The number of processes without a conversation: those that are ready and those that are being checked."""
         return len(self._ready) + self._checking_count
+
+    @property
+    def problem(self) -> GatewayError | None:
+        """The reason why no process is ready. A single failed start is no reason yet."""
+        return self.failure if self._failures_in_a_row > 1 and not self._ready else None
 
     @property
     def waiting_count(self) -> int:
@@ -210,13 +221,13 @@ class WarmPool:
 
     def _count_missing(self) -> int:
         if self.waiting_count:  # turns come first
-            return self.waiting_count - self.starting_count
+            return self.waiting_count - self.starting_count - self._checking_count
         return self.target_count - self.idle_count - self.starting_count
 
     def _start_process(self) -> None:
         try:
             if self._failures_in_a_row:
-                gevent.sleep(RETRY_DELAYS[min(self._failures_in_a_row, len(RETRY_DELAYS)) - 1])
+                gevent.sleep(self._retry_delay())
             if not self._is_closed:
                 self._warm_up(self._spawn())
         except StartFailure as error:
@@ -239,26 +250,52 @@ class WarmPool:
             raise
         self._on_models(result.get("models", []))
         self.starts += 1
-        self._failures_in_a_row = 0
+        self._failures_in_a_row = self._refusals_in_a_row = 0
         self.failure = None
         self.settled.set()
         self._hand_out(process)
 
+    def _retry_delay(self) -> float:
+        delay = RETRY_DELAYS[min(self._failures_in_a_row, len(RETRY_DELAYS)) - 1]
+        return delay if self._refusals_in_a_row else min(delay, ACCIDENT_DELAY_SECONDS)
+
     def _record_failure(self, error: Exception) -> None:
+        """Note a failed start. If the CLI has refused to start twice, waiting turns get the error.
+
+        After a start that a signal ended, or for which the system had no memory, the next one may succeed.
+        """
         self.failures += 1
         self._failures_in_a_row += 1
         self.failure = ClaudeUnavailable(f"The Claude Code CLI does not start: {error}")
         log.error("a claude process did not start: %s", error)
-        if self._failures_in_a_row > 1:  # a single failure may be an accident
+        if not _is_accident(error):
+            self._refusals_in_a_row += 1
+        if self._refusals_in_a_row > 1:  # a single failure may be an accident
             self.settled.set()
             self._queue.fail_all(self.failure)
+
+    def drop_dead(self) -> None:
+        """End the idle processes that have died, and replace them. The fleet calls this often."""
+        dead = [process for process in self._ready if not process.is_alive]
+        for process in dead:
+            log.warning("a warm claude process was lost: %s", describe_exit(process.returncode))
+            self._ready.remove(process)
+            process.close()
+        if dead:
+            self._refill()
+
+    def check_all(self) -> None:
+        """Check all idle processes at once, because one of them hung. A turn waits for the first that answers."""
+        while self._ready:
+            process = self._ready.popleft()
+            self._checking_count += 1
+            gevent.spawn(self._check, process)
 
     def _check_forever(self) -> None:
         while True:
             gevent.sleep(CHECK_SECONDS)
             self._end_surplus()
-            for process in list(self._ready):
-                self._check(process)
+            self.check_all()
             self._refill()
 
     def _end_surplus(self) -> None:
@@ -271,20 +308,18 @@ class WarmPool:
 
     def _check(self, process: Process) -> None:
         """Check that an idle process still answers. It is not ready in the meantime."""
-        if process not in self._ready:
-            return
-        self._ready.remove(process)
-        self._checking_count += 1
         try:
-            process.send_requests([{"subtype": "get_binary_version"}], self._start_timeout)
+            with HangWatch(process):
+                process.send_requests([{"subtype": "get_binary_version"}], self._start_timeout)
         except StartFailure as error:
             age = time.monotonic() - process.started_at
             log.warning("a warm claude process was lost after %.0f s: %s", age, error)
             process.close()
-        else:
-            self._hand_out(process)
-        finally:
             self._checking_count -= 1
+            self._refill()
+        else:
+            self._checking_count -= 1
+            self._hand_out(process)
 
     def _hand_out(self, process: Process) -> None:
         """Give the process to the turn that has waited longest, or keep it ready. End it if it is one too many."""
@@ -294,3 +329,10 @@ class WarmPool:
             process.close()
         else:
             self._ready.append(process)
+
+
+def _is_accident(error: Exception) -> bool:
+    """Return True if a start failed for a reason that has nothing to do with the CLI."""
+    if isinstance(error, ProcessEnded):
+        return find_signal(error.returncode) is not None
+    return isinstance(error, OSError) and error.errno in _TRANSIENT

@@ -1,5 +1,7 @@
 """The fleet: slots, warm, parked and prepared processes within one budget."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -94,6 +96,19 @@ def test_parked_process_ends_after_the_time_limit(start_fleet: Start, limits: di
     fleet.park(b"digest", conversation)
     run_until(lambda: conversation.process.has_ended)
     assert fleet.take_parked([b"digest"], lambda *_: True) is None
+
+
+def test_kept_process_that_died_leaves_the_budget_within_a_second(
+    start_fleet: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    fleet = start_fleet()
+    conversation = converse(fleet)
+    fleet.park(b"digest", conversation)
+    run_until(lambda: fleet.status()["processes"] == 2)
+    os.kill(conversation.process.pid, signal.SIGKILL)
+    run_until(lambda: fleet.status()["kept"] == 0, timeout=1.0)
+    run_until(lambda: fleet.status()["processes"] == 1)
+    assert "parked conversation was lost: killed, probably out of memory" in caplog.text
 
 
 def test_retired_fleet_keeps_no_process_waiting_but_still_serves(start_fleet: Start) -> None:

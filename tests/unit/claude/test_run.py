@@ -3,12 +3,15 @@
 import logging
 import os
 import signal
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gevent
 import pytest
 
+from gateway.claude.attempts import MAX_LOST_PROCESSES
+from gateway.claude.cli import hangs
 from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process
@@ -16,7 +19,7 @@ from gateway.claude.cli.protocol import CliMessage
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.merged_runs import MergedRuns
-from gateway.claude.run import MAX_DEAD_PROCESSES, Run
+from gateway.claude.run import Run
 from gateway.errors import (
     ClaudeUnavailable,
     ClientGone,
@@ -131,7 +134,7 @@ def test_lost_parked_process_is_replaced_by_a_seeded_one(
     assert_idle(fleet)
 
 
-@pytest.mark.parametrize("dead", range(1, MAX_DEAD_PROCESSES + 1))
+@pytest.mark.parametrize("dead", range(1, MAX_LOST_PROCESSES + 1))
 def test_dead_warm_processes_are_replaced_up_to_a_limit(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, dead: int
 ) -> None:
@@ -147,20 +150,89 @@ def test_dead_warm_processes_are_replaced_up_to_a_limit(
         return process
 
     monkeypatch.setattr(fleet, "take_warm", take_dead)
-    if dead < MAX_DEAD_PROCESSES:
+    if dead < MAX_LOST_PROCESSES:
         assert answer(fleet, turn("hello")) == "You said: hello"
     else:
-        with pytest.raises(UpstreamError, match="ended in the middle"):
+        with pytest.raises(ClaudeUnavailable, match="before the model began"):
             answer(fleet, turn("hello"))
-    assert len(taken) == min(dead + 1, MAX_DEAD_PROCESSES)
+    assert len(taken) == min(dead + 1, MAX_LOST_PROCESSES)
     assert_idle(fleet)
 
 
-def test_process_lost_after_the_question_is_not_replaced(fleet: Fleet) -> None:
-    with pytest.raises(UpstreamError, match="ended in the middle"):
+def test_turn_is_tried_again_if_its_process_is_killed_before_the_model_begins(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask = Conversation.ask
+    killed: list[Process] = []
+
+    def ask_and_kill(conversation: Conversation, message: Message) -> None:
+        ask(conversation, message)
+        if not killed:
+            killed.append(conversation.process)
+            os.kill(conversation.process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(Conversation, "ask", ask_and_kill)
+    assert answer(fleet, turn("hello")) == "You said: hello"
+    assert "killed, probably out of memory" in caplog.text
+    assert_idle(fleet)
+
+
+def test_error_says_that_every_process_was_killed(fleet: Fleet) -> None:
+    before = fleet.status()["starts"]
+    with pytest.raises(ClaudeUnavailable, match="killed, probably out of memory, before the model") as caught:
         answer(fleet, turn("CRASHFIRST"))
+    assert caught.value.retry_after
     assert fleet.status()["kept"] == 0
+    assert fleet.status()["starts"] - before <= MAX_LOST_PROCESSES
     assert_idle(fleet)
+
+
+def test_process_that_leaves_after_the_question_is_not_replaced(fleet: Fleet) -> None:
+    with pytest.raises(ClaudeUnavailable, match="ended before the model"):
+        answer(fleet, turn("EXIT"))
+    assert fleet.status()["warm_hits"] == 1
+    assert_idle(fleet)
+
+
+def test_process_killed_in_the_answer_is_an_error(fleet: Fleet) -> None:
+    with pytest.raises(UpstreamError, match="killed, probably out of memory, in the middle"):
+        answer(fleet, turn("CRASHLATER"))
+    assert_idle(fleet)
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at silent processes soon."""
+    monkeypatch.setattr(hangs, "HANG_SECONDS", 0.1)
+    monkeypatch.setattr(hangs, "PULSE_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("_soon")
+@pytest.mark.parametrize("text", ["hello", "x" * 200_000], ids=["short", "longer than a pipe"])
+def test_warm_process_that_is_stopped_is_replaced(fleet: Fleet, text: str) -> None:
+    (stopped,) = fleet._pool._ready
+    os.kill(stopped.pid, signal.SIGSTOP)
+    assert answer(fleet, turn(text)) == f"You said: {text}"
+    assert stopped.has_ended
+
+
+@pytest.mark.usefixtures("_soon")
+@pytest.mark.parametrize("text", ["two", "x" * 200_000], ids=["short", "longer than a pipe"])
+def test_kept_process_that_is_stopped_is_replaced(
+    fleet: Fleet, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer(fleet, turn("one"))
+    (kept,) = fleet._parked._conversations
+    os.kill(kept.process.pid, signal.SIGSTOP)
+    assert answer(fleet, turn("one", "You said: one", text)) == f"You said: {text}"
+    assert kept.process.has_ended
+    assert "the CLI hung and was killed" in caplog.text
+
+
+@pytest.mark.usefixtures("_soon")
+def test_process_that_does_nothing_with_the_question_counts_as_hung(fleet: Fleet) -> None:
+    with pytest.raises(ClaudeUnavailable, match="hung before the model"):
+        answer(fleet, turn("HANGFIRST"))
 
 
 def test_refused_model_is_replaced_by_its_fallbacks(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,6 +356,18 @@ def test_silent_cli_times_out(cli: ScriptedCli) -> None:
     fleet = make_fleet(cli, streaming_timeout_seconds=0.3)
     with pytest.raises(TurnTimeout, match=r"silent for 0\.3 seconds"):
         answer(fleet, turn("HANGLATER"))
+    fleet.close()
+
+
+@pytest.mark.parametrize("limit", [0.3, 0.7])
+def test_silence_is_noticed_on_time(cli: ScriptedCli, monkeypatch: pytest.MonkeyPatch, limit: float) -> None:
+    """Keep-alives in between do not delay the end."""
+    monkeypatch.setattr(hangs, "IDLE_SECONDS", 0.5)
+    fleet = make_fleet(cli, streaming_timeout_seconds=limit)
+    began = time.monotonic()
+    with pytest.raises(TurnTimeout):
+        answer(fleet, turn("HANGLATER"))
+    assert limit <= time.monotonic() - began < limit + 0.25
     fleet.close()
 
 

@@ -12,6 +12,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from gateway.claude.cli import hangs
 from gateway.claude.cli.process import Process, count_living
 from gateway.claude.fleet import warm_pool
 from gateway.claude.fleet.wait_queue import Ticket
@@ -119,6 +120,26 @@ def test_periodic_check_replaces_a_dead_process(spawner: Spawner, monkeypatch: p
     assert dead not in pool._ready
 
 
+def test_dead_process_leaves_the_pool_and_is_replaced(spawner: Spawner) -> None:
+    pool = spawner.open_pool(2)
+    dead = pool._ready[0]
+    os.kill(dead.pid, signal.SIGKILL)
+    run_until(lambda: not dead.is_alive)
+    pool.drop_dead()
+    assert (pool.ready_count, pool.starting_count, count_living()) == (1, 1, 1)
+    run_until(lambda: pool.ready_count == 2)
+
+
+def test_check_kills_a_process_that_hangs(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hangs, "HANG_SECONDS", 0.05)
+    pool = spawner.open_pool(2)
+    stopped, healthy = pool._ready
+    os.kill(stopped.pid, signal.SIGSTOP)
+    pool.check_all()
+    run_until(lambda: stopped.has_ended and pool.ready_count == 2)
+    assert healthy in pool._ready
+
+
 def test_renew_replaces_all_idle_processes(spawner: Spawner) -> None:
     pool = spawner.open_pool(2)
     stale = [process.pid for process in pool._ready]
@@ -139,8 +160,8 @@ def test_process_stays_in_the_pool_when_the_turn_that_waited_for_it_has_left(spa
     assert pool.ready_count == count_living() == 1
 
 
-def start_check(pool: WarmPool, monkeypatch: pytest.MonkeyPatch) -> tuple[gevent.Greenlet[..., None], Event]:
-    """Start to check an idle process. It answers once the returned event is set."""
+def start_check(pool: WarmPool, monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Start to check the idle processes. They answer once the returned event is set."""
     may_answer, send_requests = Event(), Process.send_requests
 
     def answer_slowly(process: Process, *arguments: Any) -> Any:
@@ -148,33 +169,31 @@ def start_check(pool: WarmPool, monkeypatch: pytest.MonkeyPatch) -> tuple[gevent
         return send_requests(process, *arguments)
 
     monkeypatch.setattr(Process, "send_requests", answer_slowly)
-    before = pool.ready_count
-    checker = gevent.spawn(pool._check, pool._ready[0])
-    run_until(lambda: pool.ready_count == before - 1)
-    return checker, may_answer
+    pool.check_all()
+    return may_answer
 
 
 def test_waiting_turn_gets_the_only_process_after_its_check(
     spawner: Spawner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = spawner.open_pool(1)
-    checker, may_answer = start_check(pool, monkeypatch)
+    may_answer = start_check(pool, monkeypatch)
     gevent.spawn_later(0.05, may_answer.set)
     (taken,) = take(pool, 1)
-    checker.join(20)
-    run_until(lambda: not pool.starting_count)
-    assert (pool.ready_count, count_living()) == (1, 2)
+    assert (spawner.count, pool.starting_count) == (1, 0)  # no start was needed
+    run_until(lambda: pool.ready_count == 1)
+    assert count_living() == 2
     taken.close()
 
 
 def test_process_counts_while_it_is_checked(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = spawner.open_pool(2)
-    checker, may_answer = start_check(pool, monkeypatch)
+    may_answer = start_check(pool, monkeypatch)
     pool._refill()
-    assert (pool.starting_count, pool.process_count) == (0, 2)
+    assert (pool.ready_count, pool.starting_count, pool.process_count) == (0, 0, 2)
     may_answer.set()
-    checker.join(20)
-    assert (pool.ready_count, spawner.count) == (2, 2)
+    run_until(lambda: pool.ready_count == 2)
+    assert spawner.count == 2
 
 
 def test_pool_asks_before_each_start_and_says_if_it_is_urgent(spawner: Spawner) -> None:
@@ -205,6 +224,30 @@ def test_turn_gets_the_reason_of_failed_starts_and_retries_pause(spawner: Spawne
     spawner.cli.set_mode("")
     run_until(lambda: pool.ready_count == 2)
     assert pool.failure is None
+
+
+@pytest.mark.parametrize("mode", ["killed-at-start", "killed-in-shell"])
+def test_turns_wait_while_starts_are_killed(spawner: Spawner, mode: str) -> None:
+    """A kernel that is out of memory kills starts. The next one may succeed."""
+    spawner.cli.set_mode(mode)
+    pool = spawner.make_pool(2)
+    pool.open()
+    taken: list[Process] = []
+    taker = gevent.spawn(lambda: taken.extend(take(pool, 1)))
+    run_until(lambda: pool.failures >= 6)
+    assert not taker.ready()
+    assert "killed, probably out of memory" in str(pool.problem)
+    spawner.cli.set_mode("")
+    taker.join(10)
+    assert pool.problem is None
+    close(taken)
+
+
+def test_turn_gets_the_reason_if_all_starts_are_killed_until_the_time_is_up(spawner: Spawner) -> None:
+    spawner.cli.set_mode("killed-at-start")
+    pool = spawner.make_pool(0)
+    with pytest.raises(ClaudeUnavailable, match="killed, probably out of memory"):
+        pool.take(Ticket(), 0.5)
 
 
 def test_unforeseen_error_counts_as_a_failed_start(spawner: Spawner, monkeypatch: pytest.MonkeyPatch) -> None:
