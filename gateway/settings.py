@@ -271,6 +271,12 @@ class Settings:
         "that fits counts. Names of Claude models are never looked up here.",
         PATTERNS,
     )
+    long_prompt_cache: bool = setting(
+        False,
+        "Cache prompts for an hour if OpenAI's `prompt_cache_retention` or `prompt_cache_options.ttl` asks for it. "
+        "Some clients always do. With an API key, writing to this cache costs "
+        "[more](api.md#speed-context-and-cache).",
+    )
     claude_work_dir: Path = setting(Path("data/empty"), "Folder that conversations run in. Keep it empty.")
     claude_max_retries: int = setting(
         2, "Number of times that the CLI itself retries when Anthropic's API fails.", at_least(1)

@@ -62,10 +62,13 @@ class SessionTurns:
         caller: Caller,
         read_file: FileReader | None = None,
         hosted_tools: Collection[str] = (),
+        *,
+        long_cache: bool = False,
     ) -> Iterator[ClaimedTurn]:
         """Claim the session that a chat body names, or a new one. The claim is released if the block raises.
 
-        `read_file` returns the caller's files, and `hosted_tools` names the hosted tools that the caller may use.
+        `read_file` returns the caller's files, and `hosted_tools` names the hosted tools that the caller may use. With
+        `long_cache`, the prompt may be cached for long.
         Raises SessionNotFound, SessionBusy, ProjectNotFound and InvalidRequest.
         """
         project = self._find_project(body.get("project_id"), caller)
@@ -74,9 +77,10 @@ class SessionTurns:
         is_claimed = found is not None
         session = found or self._new_session(body, caller)
         try:
-            claimed = self._prepare(
-                turn_id, session, is_claimed, body, project, caller, read_file, hosted_tools
+            plain = cursor.as_chat(
+                with_defaults(body, session), read_file, hosted_tools, long_cache=long_cache
             )
+            claimed = self._prepare(turn_id, session, is_claimed, plain, project, caller)
             if body.get("session_id") and not is_claimed:
                 claimed.plain.notes.ignore("session_id")
             yield claimed
@@ -159,13 +163,10 @@ class SessionTurns:
         turn_id: str,
         session: SessionRecord,
         is_claimed: bool,
-        body: Body,
+        plain: cursor.PlainBody,
         project: ProjectRecord | None,
         caller: Caller,
-        read_file: FileReader | None,
-        hosted_tools: Collection[str],
     ) -> ClaimedTurn:
-        plain = cursor.as_chat(with_defaults(body, session), read_file, hosted_tools)
         claimed = ClaimedTurn(
             turn_id, session, is_claimed, plain, project or self._find_project(session.project_id, caller)
         )

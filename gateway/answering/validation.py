@@ -46,7 +46,8 @@ def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[
         body, stored = _add_session(body, caller, services)
     with _collect(errors):
         allowed = allowed_hosted_tools(caller, services.settings)
-        plain = cursor.as_chat(body, files_of(caller, services), allowed)
+        long_cache = services.settings.long_prompt_cache
+        plain = cursor.as_chat(body, files_of(caller, services), allowed, long_cache=long_cache)
         history = replay.continue_conversation(stored, plain.messages).history if stored else ()
         errors += chat.find_errors(plain, history)
         ignored += plain.notes.ignored

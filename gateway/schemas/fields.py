@@ -20,9 +20,12 @@ MODEL = about("A model's id or alias. If it is missing, the configured default i
 #: The OpenAPI descriptions of parameters that several APIs have.
 TOP_K = about("Used if the model accepts it.")
 TIER = about("`priority` or `fast` asks for fast mode, at a higher price, on models that have it.")
-CACHE_RETENTION = about("`24h` caches the prompt for an hour, the longest that there is.")
+CACHE_RETENTION = about(
+    "`24h` caches the prompt for an hour, if the operator allows it (`LONG_PROMPT_CACHE`)."
+)
 CACHE_OPTIONS = about(
-    "A `ttl` caches the prompt for an hour. The `mode` explicit without marks turns caching off."
+    "A `ttl` caches the prompt for an hour, if the operator allows it. "
+    "The `mode` explicit without marks turns caching off."
 )
 
 

@@ -3,6 +3,7 @@
 What the CLI sends for each was seen on 2.1.332.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -127,8 +128,24 @@ def test_beta_widens_the_context_window(gateway: Gateway, standin: StandIn) -> N
 def test_explicit_mode_without_breakpoints_turns_the_cache_off(gateway: Gateway, standin: StandIn) -> None:
     gateway.api.chat(prompt_cache_options={"mode": "explicit"})
     assert marks(standin.messages.last.body) == []
-    gateway.api.chat(prompt_cache_retention="24h")
-    assert {mark.get("ttl") for mark in marks(standin.messages.last.body)} == {"1h"}
+    ignored = gateway.api.chat(prompt_cache_retention="24h").headers["x-ignored-parameters"]
+    assert (ignored, {mark.get("ttl") for mark in marks(standin.messages.last.body)}) == (
+        "prompt_cache_retention",
+        {None},
+    )
+
+
+@wide
+def test_operator_allows_openai_clients_a_longer_cache(
+    start_gateway: Callable[..., Gateway], standin: StandIn
+) -> None:
+    gateway = start_gateway(LONG_PROMPT_CACHE="true")
+    wish = {"prompt_cache_retention": "24h"}
+    for is_chat in (True, False):
+        response = {"input": "Hi", **wish}
+        answer = gateway.api.chat(**wish) if is_chat else gateway.api.post("/v1/responses", json=response)
+        assert answer.headers["x-repaired"] == "parameter-adjusted"
+        assert {mark.get("ttl") for mark in marks(standin.messages.last.body)} == {"1h"}
 
 
 @wide

@@ -48,10 +48,13 @@ ANY_BODY = {
 @document_answer(blueprint, ChatAnswerSchema, examples.CHAT_ANSWER, examples.CHAT_STREAM)
 def create_chat_completion(body: dict[str, Any]) -> Response:
     """Answer a conversation, streamed or as one body."""
-    session_turns = get_services().session_turns
+    services = get_services()
+    session_turns, long_cache = services.session_turns, services.settings.long_prompt_cache
     with (
         translated_errors(FIELD_NAMES),
-        session_turns.claim(body, get_caller(), get_files(), get_hosted_tools()) as claimed,
+        session_turns.claim(
+            body, get_caller(), get_files(), get_hosted_tools(), long_cache=long_cache
+        ) as claimed,
     ):
         parsed = parse_plain_body(claimed.plain, claimed.history)
         metered = start_answer(parsed.turn, n=parsed.n, stream=parsed.stream, project=claimed.project)

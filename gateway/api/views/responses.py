@@ -196,7 +196,8 @@ def _parse(body: Body, given: list[Item], earlier: Sequence[Item], *, prepares: 
     if asks_to_compact(given):
         return parse_compaction(body, given, earlier, get_files())
     asked = [*given, _QUESTION] if prepares else given
-    return parse_request(body, asked, earlier, get_files(), get_hosted_tools())
+    long_cache = get_services().settings.long_prompt_cache
+    return parse_request(body, asked, earlier, get_files(), get_hosted_tools(), long_cache=long_cache)
 
 
 def _prepare_response(parsed: ResponsesRequest, echoed: Body, on_end: OnEnd) -> Response:

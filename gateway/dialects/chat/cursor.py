@@ -51,14 +51,21 @@ class PlainBody:
         return messages
 
 
-def as_chat(body: Body, read_file: FileReader | None = None, hosted_tools: Collection[str] = ()) -> PlainBody:
+def as_chat(
+    body: Body,
+    read_file: FileReader | None = None,
+    hosted_tools: Collection[str] = (),
+    *,
+    long_cache: bool = False,
+) -> PlainBody:
     """Return `body` in chat's shape; a plain chat body is left unchanged.
 
-    `read_file` returns the client's files, and `hosted_tools` names the hosted tools that it may use.
+    `read_file` returns the client's files, and `hosted_tools` names the hosted tools that it may use. With
+    `long_cache`, it may cache its prompt for long.
 
     Raises InvalidRequest.
     """
-    plain, notes = dict(body), Notes(read_file, hosted_tools)
+    plain, notes = dict(body), Notes(read_file, hosted_tools, long_cache=long_cache)
     messages_field = _move_messages(plain, notes)
     forms = find_forms(plain.get("tools") or ())
     custom_tools = {name: form for name, form in forms.items() if form.is_custom}

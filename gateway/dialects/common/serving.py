@@ -2,7 +2,7 @@
 
 OpenAI's "priority" tier, which it also calls "fast", is the fast mode of Anthropic's models.
 
->>> read_serving({"service_tier": "priority", "prompt_cache_retention": "24h"}, Notes())
+>>> read_serving({"service_tier": "priority", "prompt_cache_retention": "24h"}, Notes(long_cache=True))
 Serving(fast=True, tier=None, cache='1h', hides_thinking=False, wide_context=False)
 """
 
@@ -45,12 +45,11 @@ def served_tier(started: Started) -> dict[str, str]:
 
 
 def _read_lifetime(body: Body, notes: Notes) -> CacheLifetime | None:
-    """Return the lifetime of the prompt cache. An hour is the longest that Anthropic's API has."""
+    """Return the lifetime of the prompt cache."""
     options, retention = body.get("prompt_cache_options"), body.get("prompt_cache_retention")
     lifetime: CacheLifetime | None = None
     if retention == _LONG:
-        notes.repair(REPAIR, "prompt_cache_retention")
-        lifetime = "1h"
+        lifetime = _long_lifetime("prompt_cache_retention", notes)
     elif retention not in (None, "", *_SHORT):
         notes.ignore("prompt_cache_retention")
     return _read_options(options, body, notes) or lifetime
@@ -68,7 +67,18 @@ def _read_options(options: Any, body: Body, notes: Notes) -> CacheLifetime | Non
         notes.ignore("prompt_cache_options.mode")  # the CLI itself decides what to mark
     if not options.get("ttl"):
         return None
-    notes.repair(REPAIR, "prompt_cache_options.ttl")
+    return _long_lifetime("prompt_cache_options.ttl", notes)
+
+
+def _long_lifetime(path: str, notes: Notes) -> CacheLifetime | None:
+    """Return an hour, the longest that Anthropic's API has, if the operator allows it: it costs more.
+
+    OpenAI's own cache costs the same for a day, so clients ask for it by default: Cursor does.
+    """
+    if not notes.long_cache:
+        notes.ignore(path)
+        return None
+    notes.repair(REPAIR, path)
     return "1h"
 
 

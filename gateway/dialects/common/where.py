@@ -28,15 +28,22 @@ class Notes:
     """The repairs of one request, and the names of its fields that have no effect, each once and in order.
 
     `read_file` returns the files that the request refers to by id; None means that it may not refer to any.
-    `hosted_tools` names the hosted tools that the request may use. With `takes_remote_tools`, its dialect reads the
-    tools of type `mcp` itself.
+    `hosted_tools` names the hosted tools that the request may use, and `long_cache` says if its prompt may be cached for
+    long. With `takes_remote_tools`, its dialect reads the tools of type `mcp` itself.
     """
 
-    __slots__ = ("_ignored", "_repaired", "hosted_tools", "read_file", "takes_remote_tools")
+    __slots__ = ("_ignored", "_repaired", "hosted_tools", "long_cache", "read_file", "takes_remote_tools")
 
-    def __init__(self, read_file: FileReader | None = None, hosted_tools: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        read_file: FileReader | None = None,
+        hosted_tools: Collection[str] = (),
+        *,
+        long_cache: bool = False,
+    ) -> None:
         self.read_file = read_file
         self.hosted_tools = hosted_tools
+        self.long_cache = long_cache
         self.takes_remote_tools = False
         self._repaired: dict[Repair, None] = {}
         self._ignored: dict[str, str] = {}

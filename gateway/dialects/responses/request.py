@@ -57,16 +57,19 @@ def parse_request(
     earlier: Sequence[Item] = (),
     read_file: FileReader | None = None,
     hosted_tools: Collection[str] = (),
+    *,
+    long_cache: bool = False,
 ) -> ResponsesRequest:
     """Translate a body that ResponsesSchema has loaded.
 
     `given` is its input as items, with all references replaced; `earlier` holds the items of the previous responses.
-    `read_file` returns the client's files, and `hosted_tools` names the hosted tools that it may use.
+    `read_file` returns the client's files, and `hosted_tools` names the hosted tools that it may use. With
+    `long_cache`, it may cache its prompt for long.
     Raises InvalidRequest and UnsupportedParameter; both name the field in `param`.
     """
     parameters.refuse_unsupported(body)
     refuse_unasked_decisions(given, earlier)
-    notes = Notes(read_file, hosted_tools)
+    notes = Notes(read_file, hosted_tools, long_cache=long_cache)
     notes.takes_remote_tools = True
     body = adjust_parameters(body, notes, COUNTS, RANGES)
     summary = _read_summary(body.get("reasoning") or {})

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from gateway.dialects.chat.cursor import as_chat
+from gateway.dialects.chat.request import parse_plain_body
 from gateway.dialects.chat.request import parse_request as parse_chat
 from gateway.dialects.messages.request import parse_request as parse_messages
 from gateway.dialects.responses.request import parse_request as parse_responses
@@ -37,11 +39,26 @@ def test_wishes_of_openai_clients_are_read(
     fields: dict[str, Any], serving: Serving, ignored: tuple[str, ...], repaired: list[str]
 ) -> None:
     for parsed in (
-        parse_chat({"messages": MESSAGES, **fields}),
-        parse_responses(fields, [{"type": "message", "role": "user", "content": "hi"}]),
+        parse_plain_body(as_chat({"messages": MESSAGES, **fields}, long_cache=True)),
+        parse_responses(fields, [{"type": "message", "role": "user", "content": "hi"}], long_cache=True),
     ):
         assert (parsed.turn.serving, parsed.ignored) == (serving, ignored)
         assert [repair.code for repair in parsed.repaired] == repaired
+
+
+@pytest.mark.parametrize(
+    ("fields", "ignored"),
+    [
+        ({"prompt_cache_retention": "24h"}, "prompt_cache_retention"),
+        ({"prompt_cache_options": {"ttl": "30m"}}, "prompt_cache_options.ttl"),
+    ],
+)
+def test_longer_cache_of_openai_clients_needs_the_operator(fields: dict[str, Any], ignored: str) -> None:
+    for parsed in (
+        parse_chat({"messages": MESSAGES, **fields}),
+        parse_responses(fields, [{"type": "message", "role": "user", "content": "hi"}]),
+    ):
+        assert (parsed.turn.serving.cache, parsed.ignored, parsed.repaired) == (None, (ignored,), ())
 
 
 def test_breakpoints_of_the_client_leave_the_cache_on() -> None:
