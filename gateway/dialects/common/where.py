@@ -28,7 +28,7 @@ class Notes:
     """The repairs of one request, and the names of its fields that have no effect, each once and in order.
 
     `read_file` returns the files that the request refers to by id; None means that it may not refer to any.
-    `hosted_tools` names the hosted tools that the request may use, and `long_cache` says if its prompt may be cached for
+    `hosted_tools` names the hosted tools that the request may use, and `long_cache` says if its prompt may be kept for
     long. With `takes_remote_tools`, its dialect reads the tools of type `mcp` itself.
     """
 
