@@ -32,7 +32,7 @@ except SettingsError as error:
 for _name in [name for name in sys.modules if name.partition(".")[0] == "gateway"]:
     del sys.modules[_name]  # workers that a reload forks must import the new code
 
-bind = f"{settings.host}:{settings.port}"
+bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.web_concurrency
 worker_class = "gateway.api.http.gunicorn_worker.JsonGeventWorker"
 worker_connections = 4096  # far above what may run at once, so that /health always gets through

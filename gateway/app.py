@@ -11,6 +11,7 @@ from gateway.api.dashboard import access
 from gateway.api.dashboard import views as dashboard
 from gateway.api.hooks.chain import install_hooks
 from gateway.api.hooks.errors import GatewayApi
+from gateway.api.http.access_rules import AccessRules
 from gateway.api.http.context import attach_services
 from gateway.api.http.in_process import InProcessSender
 from gateway.api.http.lean_flask import LeanFlask, add_cors
@@ -93,12 +94,13 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     attach_services(app, services)
-    add_cors(app, API_PATHS, settings.allowed_origins, EXPOSED_HEADERS)
+    rules = AccessRules(settings)
+    add_cors(app, API_PATHS, rules.allows_page, EXPOSED_HEADERS)
     _register_blueprints(app, settings)
     repair_paths(app)
     identify = access.find_signed_in_identity
     fallbacks = {dashboard.blueprint.name: identify, dashboard.trial.name: identify}
-    install_hooks(app, services, answering=ANSWERING, public=PUBLIC, fallbacks=fallbacks)
+    install_hooks(app, services, rules, answering=ANSWERING, public=PUBLIC, fallbacks=fallbacks)
     return app
 
 

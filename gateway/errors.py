@@ -16,6 +16,8 @@ GatewayError
 │   │   ├── MissingKey
 │   │   └── InvalidKey
 │   ├── Forbidden 403
+│   │   ├── HostNotAllowed
+│   │   ├── OriginNotAllowed
 │   │   ├── AdminRequired
 │   │   ├── ModelNotAllowed
 │   │   ├── ProjectNotAllowed
@@ -174,6 +176,14 @@ class InvalidKey(Unauthorized):
 
 class Forbidden(ClientError, status=403, code="forbidden"):
     """The key is valid, but does not allow this."""
+
+
+class HostNotAllowed(Forbidden, code="host_not_allowed"):
+    """The request's `Host` is not a name of this machine, so it may be a page's attempt at DNS rebinding."""
+
+
+class OriginNotAllowed(Forbidden, code="origin_not_allowed"):
+    """The request comes from a web page that may not use the gateway."""
 
 
 class AdminRequired(Forbidden, code="admin_required"):

@@ -55,7 +55,10 @@ class Settings:
     """
 
     host: str = setting(
-        "0.0.0.0", "Address to listen on. Use `127.0.0.1` behind nginx on the same machine.", section="Server"
+        "",
+        "Address to listen on. Default: `127.0.0.1`, and with `REQUIRE_AUTH` `0.0.0.0`, which other machines reach. "
+        "Use `127.0.0.1` behind nginx on the same machine.",
+        section="Server",
     )
     port: int = setting(8000, "Port to listen on.", between(0, 65535))
     web_concurrency: int = setting(
@@ -73,7 +76,17 @@ class Settings:
         "0 means never.",
         at_least(0),
     )
-    allowed_origins: tuple[str, ...] = setting(("*",), "Origins whose web pages may call the gateway (CORS).")
+    allowed_origins: tuple[str, ...] = setting(
+        (),
+        "Web pages that may call the gateway, in addition to local ones and apps, for example "
+        "`https://app.example.com` or `https://*.example.com`. Default: none without `REQUIRE_AUTH`, and all with it, "
+        "because they need a key. `*` means all. See [security.md](security.md#web-pages).",
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        "Names of this machine to which the gateway answers without `REQUIRE_AUTH`, in addition to `localhost` and IP "
+        "addresses, for example `gateway.example.com`. See [security.md](security.md#web-pages).",
+    )
     trusted_proxies: int = setting(
         0,
         "Number of proxies in front of the gateway. As many entries of `X-Forwarded-For` are trusted. "
@@ -313,6 +326,11 @@ class Settings:
     turn_timeout_seconds: float = setting(3600.0, "Longest duration of an answer.", POSITIVE)
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Set the defaults that depend on other settings."""
+        if not self.host:
+            object.__setattr__(self, "host", "0.0.0.0" if self.require_auth else "127.0.0.1")
 
     @property
     def max_running_turns(self) -> int:

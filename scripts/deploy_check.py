@@ -20,6 +20,7 @@ sys.path.insert(0, str(PROJECT))
 from gateway.claude.cli.binary import TESTED, find_binary, format_version  # noqa: E402  the project is not installed
 from gateway.claude.cli.sandbox import find_problem  # noqa: E402
 from gateway.errors import ClaudeUnavailable, GatewayError  # noqa: E402
+from gateway.exposure import ANY, describe_exposure, is_loopback  # noqa: E402
 from gateway.settings import Settings, SettingsError, load  # noqa: E402
 from gateway.store.database import Store  # noqa: E402
 from gateway.store.keys import Keys  # noqa: E402
@@ -33,7 +34,6 @@ DESCRIPTORS_PER_TURN = 4
 SPARE_DESCRIPTORS = 256
 BUDGETS = ("tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
 TOOLS_BEYOND_FOLDER = ("Bash", "WebFetch", "WebSearch")
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 OK, NOTE, WRONG = "ok", "note", "WRONG"
 Finding = tuple[str, str]
@@ -43,19 +43,16 @@ def check_auth(settings: Settings) -> Iterator[Finding]:
     """Check that strangers cannot use the gateway."""
     if settings.require_auth:
         yield OK, "every client needs a key"
-    elif settings.host in LOOPBACK:
+    else:
         yield (
             NOTE,
             "no key is required, so every user of this machine can use the gateway: set REQUIRE_AUTH=true",
         )
-    else:
-        yield (
-            WRONG,
-            f"no key is required, and HOST={settings.host} is open to the network: set REQUIRE_AUTH=true",
-        )
-    if settings.host not in LOOPBACK:
+    for sentence in describe_exposure(settings):
+        yield WRONG, f"no key is required. {sentence} Set REQUIRE_AUTH=true"
+    if not is_loopback(settings.host):
         yield NOTE, f"HOST={settings.host}: behind nginx on this machine, HOST=127.0.0.1 is enough"
-    if "*" in settings.allowed_origins:
+    if settings.require_auth and (ANY in settings.allowed_origins or not settings.allowed_origins):
         yield NOTE, "web pages of any origin may call the gateway with a key: set ALLOWED_ORIGINS to yours"
     if settings.metrics and not settings.require_auth:
         yield (
@@ -141,7 +138,7 @@ def check_usage(settings: Settings) -> Iterator[Finding]:
         )
     if settings.require_auth and not settings.rate_limit_failed_auth_per_minute:
         yield WRONG, "the number of guessed keys is not limited: set RATE_LIMIT_FAILED_AUTH_PER_MINUTE=60"
-    if settings.trusted_proxies and settings.host not in LOOPBACK:
+    if settings.trusted_proxies and not is_loopback(settings.host):
         yield (
             NOTE,
             f"TRUSTED_PROXIES={settings.trusted_proxies}: a client that reaches port {settings.port} directly"

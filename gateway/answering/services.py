@@ -4,6 +4,7 @@
 `Services.close` ends it together with the worker.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gateway.answering.remote_access import RemoteAccess
 from gateway.answering.sessions import SessionTurns
 from gateway.claude.service import Claude
 from gateway.errors import ModelNotFound, ShuttingDown, StoreError
+from gateway.exposure import describe_exposure
 from gateway.observe import logs
 from gateway.observe.metrics import Metrics, MetricsSnapshot
 from gateway.record import RequestSummary
@@ -48,6 +50,8 @@ from gateway.store.responses import Responses
 from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
 from gateway.store.sweeper import sweep_forever
 from gateway.store.usage import UsageTable, UsageWriter
+
+log = logging.getLogger(__name__)
 
 MEBIBYTE = 1024 * 1024
 REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
@@ -95,6 +99,8 @@ class Services:
 
     def open(self) -> None:
         """Start the CLI processes and the background work. Call this once, in the process that serves."""
+        for sentence in describe_exposure(self.settings):
+            log.warning("%s No keys are required: set REQUIRE_AUTH=true. See docs/security.md", sentence)
         self.claude.open()
         expiring = {
             "sessions": self.sessions.delete_expired,

@@ -11,7 +11,7 @@ ORIGIN = "https://app.example"
 
 @pytest.fixture
 def api(make_api: MakeApi) -> Api:
-    return make_api()
+    return make_api(allowed_origins=(ORIGIN,))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_pages_may_read_errors_and_the_request_id(api: Api) -> None:
 
 
 def test_only_allowed_origins_may_read_responses(make_api: MakeApi) -> None:
-    api = make_api(allowed_origins=(ORIGIN, "https://b.example"))
+    api = make_api("key", require_auth=True, api_keys=("key",), allowed_origins=(ORIGIN, "https://b.example"))
     for origin, is_allowed in (("https://b.example", True), ("https://evil.example", False)):
         answer = api.get("/", headers={"origin": origin})
         assert answer.headers.get("access-control-allow-origin") == (origin if is_allowed else None)

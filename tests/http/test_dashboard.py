@@ -107,7 +107,8 @@ def test_page_is_shown_when_the_database_fails(api: Api, monkeypatch: pytest.Mon
     assert "The database is unavailable" in dashboard_page(api)
 
 
-def test_clients_are_set_up_with_the_address_of_the_page(api: Api) -> None:
+def test_clients_are_set_up_with_the_address_of_the_page(make_api: MakeApi) -> None:
+    api = make_api(allowed_hosts=("gateway.example",))
     shown = unescape(dashboard_page(api, host="gateway.example", x_forwarded_proto="https"))
     assert 'base_url = "https://gateway.example/v1"' in shown
     assert "<td><code data-copy>https://gateway.example/v1</code></td>" in shown

@@ -36,8 +36,8 @@ def browser(make_browser: MakeBrowser) -> Api:
 
 @pytest.fixture
 def open_browser(make_api: MakeApi) -> Api:
-    """Return a client of a gateway that asks for no keys."""
-    return make_api()
+    """Return a client of a gateway that asks for no keys and lets one other site use its API."""
+    return make_api(allowed_origins=("https://elsewhere.example",))
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_no_limit_sends_no_headers(make_api: MakeApi) -> None:
 
 
 def test_browsers_may_read_the_limit_headers(make_api: MakeApi) -> None:
-    answer = make_api().get("/v1/models", headers={"Origin": "https://example.com"})
+    answer = make_api().get("/v1/models", headers={"Origin": "http://localhost:3000"})
     exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
     assert limit_headers(answer) == set(HEADERS)
     assert {*HEADERS, "x-ratelimit-remaining-tokens", "retry-after", "x-should-retry"} <= exposed

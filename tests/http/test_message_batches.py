@@ -18,7 +18,10 @@ URL = "/v1/messages/batches"
 def _shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     folder = tmp_path_factory.mktemp("batches")
     app = open_app(
-        database_url=f"sqlite:///{folder}/gateway.db", rate_limit_requests_per_minute=0, max_batch_requests=3
+        allowed_hosts=("gateway.example",),
+        database_url=f"sqlite:///{folder}/gateway.db",
+        rate_limit_requests_per_minute=0,
+        max_batch_requests=3,
     )
     yield app
     close_app(app)

@@ -19,6 +19,7 @@ from gateway.client_recipes.catalog import RECIPES
 from gateway.client_recipes.recipe import Recipe, fill_recipe
 from gateway.client_recipes.show import Block, blocks_of, by_title
 from gateway.errors import StoreError
+from gateway.exposure import describe_exposure
 from gateway.settings import VERSION, Settings
 from gateway.store.projects import ProjectRecord
 from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
@@ -52,6 +53,7 @@ def collect_page_values() -> dict[str, Any]:
     return {
         "version": VERSION,
         "is_open": not settings.require_auth,
+        "exposure": describe_exposure(settings),
         "identity": get_caller().identity,
         "csrf_token": make_csrf_token(),
         "usage": _usage(),

@@ -5,12 +5,14 @@ from collections.abc import Collection, Iterable, Mapping
 from flask import Blueprint, Flask
 
 from gateway.answering.services import Services
-from gateway.api.hooks import anthropic_dialect, auth, key_guessing, limits, reporting, request_ids
+from gateway.api.hooks import anthropic_dialect, auth, key_guessing, limits, origins, reporting, request_ids
+from gateway.api.http.access_rules import AccessRules
 
 
 def install_hooks(
     app: Flask,
     services: Services,
+    rules: AccessRules,
     *,
     answering: Iterable[Blueprint],
     public: Collection[str],
@@ -25,6 +27,8 @@ def install_hooks(
     request_ids.init_app(app)
     anthropic_dialect.init_app(app)
     reporting.init_app(app, services)
+    # Before everything that does something.
+    origins.init_app(app, rules)
     # Before auth, so that a blocked address does not learn whether its key is good.
     key_guessing.init_app(app, services)
     auth.init_app(app, services, public, fallbacks)

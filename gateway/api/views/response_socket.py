@@ -27,7 +27,7 @@ from gateway.api.http.websocket import WebSocket
 from gateway.dialects.common import sse
 from gateway.dialects.common.field_errors import invalid_field, unsupported_field
 from gateway.dialects.common.json_types import Body
-from gateway.errors import ClientGone, Forbidden, GatewayError, InvalidRequest, RequestTooLarge, TurnStopped
+from gateway.errors import ClientGone, GatewayError, InvalidRequest, RequestTooLarge, TurnStopped
 from gateway.lenient_json import dumps, loads
 
 PATH = "/v1/responses"
@@ -64,17 +64,9 @@ _CLOSE_CODES: dict[type[GatewayError], int] = {AgeLimit: GOING_AWAY, RequestTooL
 def open_socket() -> Response:
     """Accept a WebSocket. The connection lives as long as its response."""
     services = get_services()
-    _check_origin(services.settings.allowed_origins)
     socket = WebSocket(request.environ, services.settings.max_request_bytes)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     return _SocketResponse(ResponseSocket(socket, app, request.environ))
-
-
-def _check_origin(allowed: tuple[str, ...]) -> None:
-    """Raise Forbidden for pages of other sites: browsers do not apply CORS to WebSockets."""
-    origin = request.headers.get("origin")
-    if origin and "*" not in allowed and origin not in allowed:
-        raise Forbidden("ALLOWED_ORIGINS does not allow WebSockets from this page.")
 
 
 class _SocketResponse(Response):

@@ -67,7 +67,6 @@ def test_log_file_is_rotated(api: Api, cli: ScriptedCli) -> None:
 
 
 REFERENCE_DEFAULTS = {
-    "host": "0.0.0.0",
     "port": 8000,
     "debug": False,
     "log_level": "INFO",
@@ -84,7 +83,7 @@ REFERENCE_DEFAULTS = {
 }
 OTHER_SETTINGS = (
     "log_file_path log_max_bytes log_backup_count claude_binary_path claude_api_key default_model project_root "
-    "database_url allowed_origins claude_code_api_models_path"
+    "host database_url allowed_origins claude_code_api_models_path"
 )
 
 

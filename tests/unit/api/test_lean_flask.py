@@ -14,7 +14,7 @@ def app() -> Flask:
     app = LeanFlask("test", static_folder=None)
     app.add_url_rule("/v1/x", view_func=lambda: "x")
     app.add_url_rule("/dashboard", view_func=lambda: "page", endpoint="page")
-    add_cors(app, r"^/(?!dashboard)", ["*"], ["x-request-id"])
+    add_cors(app, r"^/(?!dashboard)", lambda origin, _: origin == PAGE["Origin"], ["x-request-id"])
     return app
 
 
@@ -79,3 +79,11 @@ def test_flask_itself_parses_the_host_for_routes(app: Flask, monkeypatch: pytest
     monkeypatch.setattr("flask.app.get_host", parse)
     assert app.test_client().get("/v1/x").data == b"x"
     assert parsed
+
+
+def test_pages_that_are_not_allowed_get_no_cors_headers_even_with_errors(app: Flask) -> None:
+    client = app.test_client()
+    for path in ("/v1/x", "/v1/missing"):
+        for method in ("GET", "OPTIONS"):
+            answer = client.open(path, method=method, headers={"Origin": "https://evil.example"})
+            assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
