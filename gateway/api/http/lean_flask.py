@@ -4,7 +4,7 @@ Each figure is the CPU time per request, where Flask takes 45 µs for an empty v
 test in tests/unit/api/test_lean_flask.py that fails if the library changes so that it no longer works.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from flask import Flask, Request, Response, request
@@ -19,15 +19,16 @@ class LeanFlask(Flask):
         """Return the adapter that finds the request's route. Parsing its host for that takes 50 µs."""
         if request is None:
             return super().create_url_adapter(request)
+        environ = request.environ
         return MapAdapter(
             self.url_map,
-            server_name=request.environ.get("HTTP_HOST", ""),
+            server_name=environ.get("HTTP_HOST", ""),
             script_name=f"{request.root_path}/",
             subdomain="",
-            url_scheme=request.scheme,
+            url_scheme="ws" if "HTTP_UPGRADE" in environ and _is_websocket(environ) else request.scheme,
             path_info=request.path,
             default_method=request.method,
-            query_args=request.environ.get("QUERY_STRING", ""),
+            query_args=environ.get("QUERY_STRING", ""),
         )
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,3 +55,9 @@ def add_cors(
         return add_cors_headers(response)
 
     app.after_request(add_headers_for_browsers)
+
+
+def _is_websocket(environ: Mapping[str, Any]) -> bool:
+    """Return True for the handshake of a WebSocket, which has routes of its own."""
+    connection = environ.get("HTTP_CONNECTION", "").lower().split(",")
+    return environ["HTTP_UPGRADE"].lower() == "websocket" and "upgrade" in map(str.strip, connection)

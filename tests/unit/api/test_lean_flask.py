@@ -87,3 +87,12 @@ def test_pages_that_are_not_allowed_get_no_cors_headers_even_with_errors(app: Fl
         for method in ("GET", "OPTIONS"):
             answer = client.open(path, method=method, headers={"Origin": "https://evil.example"})
             assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
+
+
+def test_websockets_have_routes_of_their_own(app: Flask) -> None:
+    app.add_url_rule("/v1/x", "socket", lambda: "socket", websocket=True)
+    client = app.test_client()
+    handshake = {"Connection": "keep-alive, Upgrade", "Upgrade": "WebSocket"}
+    assert client.get("/v1/x", headers=handshake).data == b"socket"
+    assert client.get("/v1/x", headers={"Upgrade": "h2c", "Connection": "Upgrade"}).data == b"x"
+    assert client.get("/v1/x").data == b"x"
