@@ -202,6 +202,6 @@ def test_pipelined_request_is_not_a_disconnect(single_slot_gateway: Gateway, sta
     client = SocketClient(single_slot_gateway, stream=True)
     with hanging_up(client):
         standin.wait_for(lambda: standin.messages)
-        client.socket.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.socket.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         client.read_until(b"[DONE]")
         client.read_until(b'"healthy"')

@@ -10,16 +10,16 @@ import zstandard
 
 from tests.support.gateway import Gateway
 
-POST = b"POST /v1/messages HTTP/1.1\r\nHost: x\r\n"
+POST = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 REQUESTS = {
     "header of 20 KB": (POST + b"X-Big: " + b"a" * 20_000 + b"\r\n\r\n", 431),
     "200 headers": (POST + b"X-A: 1\r\n" * 200 + b"\r\n", 431),
-    "URL of 9 KB": (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    "URL of 9 KB": (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
     "no request line": (b"NONSENSE\r\n\r\n", 400),
-    "unknown version": (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
-    "wrong method": (b"G@T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "unknown version": (b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 400),
+    "wrong method": (b"G@T / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     "wrong header": (POST + b"Bad Header: x\r\n\r\n", 400),
     "wrong length": (POST + b"Content-Length: abc\r\n\r\n", 400),
     "two lengths": (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),

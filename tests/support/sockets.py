@@ -41,7 +41,7 @@ class SocketClient:
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.connect((host, int(port)))
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         head += f"x-api-key: {key}\r\n" if key else ""
         self.socket.sendall(head.encode() + b"\r\n" + body)
 
