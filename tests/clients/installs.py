@@ -87,9 +87,9 @@ def npm_version(name: str, package: str) -> str:
     return str(wanted["dependencies"][package])
 
 
-def pypi_version(name: str, package: str) -> str:
-    """Return the version of a package that the pins of NAME install, without installing it."""
-    lines = (PINS / name / "requirements.txt").read_text("utf-8").splitlines()
+def pypi_version(name: str, package: str, requirements: Path | None = None) -> str:
+    """Return the version of a package that `python_of` installs with the same arguments, without installing it."""
+    lines = (requirements or PINS / name / "requirements.txt").read_text("utf-8").splitlines()
     return next(line.partition("==")[2] for line in lines if line.partition("==")[0] == package)
 
 

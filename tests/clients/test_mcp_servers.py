@@ -1,4 +1,4 @@
-"""A real MCP server, and OpenAI's SDK on the other side of the gateway."""
+"""A real MCP server, and the official SDKs and their agent loops on the other side of the gateway."""
 
 import json
 import socket
@@ -10,9 +10,25 @@ from typing import Any
 import openai
 import pytest
 
-from tests.clients.installs import python_of
-from tests.standin import StandIn, text, tool_calls
-from tests.support.gateway import Gateway, wait_for
+from tests.clients.agent_loops.environments import HERE, QUIET, python_for
+from tests.clients.conftest import Note
+from tests.clients.installs import RUN_SECONDS, clean_environ, pypi_version, python_of, run
+from tests.standin import (
+    Page,
+    Reply,
+    StandIn,
+    blocks,
+    cited,
+    found,
+    search,
+    searches,
+    text,
+    text_block,
+    tool_block,
+    tool_calls,
+)
+from tests.support.gateway import ROOT, Gateway, wait_for
+from tests.support.recorded import Body, messages_of
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
@@ -107,3 +123,77 @@ def test_sdk_streams_calls_of_a_real_server(
     assert len(outputs["big"]) < 100_100
     assert "did not answer in time" in outputs["slow"]
     assert response.output_text == "Done."
+
+
+PAGES = (Page("https://cats.example/a", "Cats"), Page("https://lions.example/b", "Lions"))
+FINAL = "Cats purr, and it is 21 °C in Paris."
+
+
+def model(body: Body) -> Reply:
+    """Answer as the model: search the web and the server, then call the function, then answer."""
+    results = json.dumps(body["messages"]).count('"tool_result"')
+    if results == 2:
+        return text(FINAL)
+    if results == 1:
+        weather = next(tool["name"] for tool in body["tools"] if "weather" in tool["name"])
+        return tool_calls([(weather, {"city": "Paris"}, "toolu_weather")])
+    found_pages = (search("purring animals"), found(*PAGES), cited("Cats and lions purr.", *PAGES))
+    called = tool_block("mcp__words__search", {"query": "cats"}, "toolu_words")
+    return blocks(text_block("I look."), *found_pages, called, usage=searches(1))
+
+
+@pytest.fixture
+def searching(
+    start_gateway: Callable[..., Gateway], standin: StandIn, server_url: str, tmp_path: Path
+) -> Gateway:
+    """Return a gateway with the server and with web search. The model uses both."""
+    path = tmp_path / "mcp.json"
+    path.write_text(json.dumps({"servers": {"words": {"url": server_url}}}))
+    standin.default(model)
+    return start_gateway(MCP_CONFIG_PATH=str(path), HOSTED_TOOLS="web_search")
+
+
+def test_agents_sdk_uses_hosted_mcp_and_web_search(
+    searching: Gateway, standin: StandIn, tmp_path: Path, matrix_cell: Note
+) -> None:
+    version = pypi_version("agents", "openai-agents", HERE / "requirements-agents.txt")
+    matrix_cell("Agents SDK", version, "responses", "hosted MCP and web search")
+    command = [str(python_for("agents")), "-m", "tests.clients.agent_loops.client_agents_hosted"]
+    environ = clean_environ(tmp_path, PYTHONPATH=str(ROOT), **QUIET)
+    seen = json.loads(run([*command, searching.url], RUN_SECONDS, environ))
+    first = ["mcp_list_tools", "message", "web_search_call", "message"]
+    plain = [[*first, "mcp_call", "function_call"], ["message"]]
+    for way in ("whole", "streamed"):
+        assert seen[way]["responses"] == plain
+        assert (seen[way]["outputs"], seen[way]["asked"]) == (["Found cats."], [])
+    arguments = ["search", '{"query":"cats"}']
+    for way, outputs, then in (
+        ("approved", ["Found cats."], ["mcp_call", "function_call"]),
+        ("denied", [], ["function_call"]),
+    ):
+        assert seen[way]["responses"] == [[*first, "mcp_approval_request"], then, ["message"]]
+        assert (seen[way]["outputs"], seen[way]["asked"]) == (outputs, [arguments])
+    for one in seen.values():
+        assert one["final"] == FINAL
+        assert one["citations"] == [page.url for page in PAGES]
+    assert "response.mcp_call.completed" in seen["streamed"]["events"]
+    assert "response.web_search_call.completed" in seen["streamed"]["events"]
+    assert {record.status for record in standin.messages} == {200}
+
+
+def test_anthropic_tool_runner_uses_mcp_servers(
+    searching: Gateway, standin: StandIn, server_url: str, tmp_path: Path, matrix_cell: Note
+) -> None:
+    version = pypi_version("anthropic_suite", "anthropic")
+    matrix_cell("anthropic-python", version, "messages", "mcp_servers and web search")
+    script = "tests.clients.agent_loops.client_anthropic_mcp"
+    command = [str(python_of("anthropic_suite")), "-m", script, searching.url, server_url]
+    seen = json.loads(run(command, RUN_SECONDS, clean_environ(tmp_path, PYTHONPATH=str(ROOT))))
+    searched = ["text", "server_tool_use", "web_search_tool_result", "text"]
+    rounds = [[*searched, "mcp_tool_use", "mcp_tool_result", "tool_use"], ["text"]]
+    assert seen == dict.fromkeys(("whole", "streamed", "without a thread", "async"), rounds)
+    assert {record.status for record in standin.messages} == {200}
+    said = messages_of(standin.messages.last)
+    assert [message["role"] for message in said] == ["user", "assistant"] * 2 + ["user"]
+    assert [block["type"] for block in said[1]["content"]] == [*searched, "tool_use"]
+    assert said[2]["content"][0]["content"] == [{"type": "text", "text": "Found cats."}]
