@@ -20,6 +20,7 @@ from dotenv import dotenv_values
 from environs import Env, EnvValidationError
 
 from gateway.hosted import HOSTED_NAMES
+from gateway.memory import count_processes, find_total
 from gateway.setting_fields import (
     PATTERNS,
     POSITIVE,
@@ -300,10 +301,15 @@ class Settings:
     )
 
     max_processes: int = setting(
-        16,
-        "Largest number of CLI processes. Each takes about 100 MB of memory: see [sizing](deploy.md#sizing).",
-        at_least(1),
+        0,
+        "Largest number of CLI processes. 0 means as many as fit in the memory, 64 at most: see "
+        "[sizing](deploy.md#sizing).",
         section="Processes and limits, per worker",
+    )
+    max_memory_mb: int = setting(
+        0,
+        "Memory for all workers and their CLI processes. Kept processes end before it is used up. 0 means the memory "
+        "of the container or the machine.",
     )
     warm_processes: int = setting(2, "Smallest number of processes that are ready for new conversations.")
     max_warm_processes: int = setting(
@@ -328,9 +334,12 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Set the defaults that depend on other settings."""
+        """Set the defaults that depend on other settings and on the machine."""
         if not self.host:
             object.__setattr__(self, "host", "0.0.0.0" if self.require_auth else "127.0.0.1")
+        if self.max_processes == 0:
+            fitting = count_processes(find_total(self.max_memory_mb), self.web_concurrency)
+            object.__setattr__(self, "max_processes", fitting)
 
     @property
     def max_running_turns(self) -> int:

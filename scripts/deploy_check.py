@@ -21,6 +21,7 @@ from gateway.claude.cli.binary import TESTED, find_binary, format_version  # noq
 from gateway.claude.cli.sandbox import find_problem  # noqa: E402
 from gateway.errors import ClaudeUnavailable, GatewayError  # noqa: E402
 from gateway.exposure import ANY, describe_exposure, is_loopback  # noqa: E402
+from gateway.memory import PROCESS_BYTES, WORKER_BYTES, find_total, usable_bytes  # noqa: E402
 from gateway.settings import Settings, SettingsError, load  # noqa: E402
 from gateway.store.database import Store  # noqa: E402
 from gateway.store.keys import Keys  # noqa: E402
@@ -28,8 +29,6 @@ from scripts.client import Client, NoAnswer, Refused  # noqa: E402
 
 MIN_KEY_LENGTH = 24
 MIN_FREE_BYTES = 1 << 30
-PROCESS_BYTES = 100_000_000
-WORKER_BYTES = 50_000_000
 DESCRIPTORS_PER_TURN = 4
 SPARE_DESCRIPTORS = 256
 BUDGETS = ("tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
@@ -106,9 +105,9 @@ def check_limits(settings: Settings) -> Iterator[Finding]:
     """Check that memory and file descriptors suffice for the limits in the settings."""
     workers = settings.web_concurrency
     needed = workers * (settings.max_processes * PROCESS_BYTES + WORKER_BYTES)
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    available = find_total(settings.max_memory_mb)
     sizes = f"{needed / 1e9:.1f} of {available / 1e9:.1f} GB"
-    mark = OK if needed < 0.8 * available else WRONG
+    mark = OK if needed <= usable_bytes(available) else WRONG
     yield mark, f"memory: up to {sizes} for {workers} x MAX_PROCESSES={settings.max_processes}"
     if settings.max_concurrent_sessions > settings.max_processes:
         yield (

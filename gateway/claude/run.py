@@ -31,6 +31,7 @@ from gateway.claude.cli.process import Process, ProcessEnded
 from gateway.claude.cli.tuning import Tuning, model_setting, tune
 from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schemas
 from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.fleet.habits import shapes_of
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.repairs import Repair
 from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
@@ -355,7 +356,7 @@ class Run:
                 tool_schemas(self._turn),
                 with_hosted=not self._turn.drops_hosted_calls,
             )
-            self._fleet.park(answered, conversation)
+            self._fleet.park(answered, conversation, shapes_of(self._turn, self._digests[0]))
 
 
 def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model: Model) -> bool:

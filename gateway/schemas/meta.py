@@ -33,6 +33,7 @@ class ClaudeStatusSchema(AnswerSchema):
     start_failures = fields.Integer()
     processes = fields.Integer()
     max_processes = fields.Integer()
+    given_up = fields.Integer(metadata=about("Idle processes that were ended because memory was short."))
 
 
 class HealthSchema(AnswerSchema):

@@ -86,6 +86,11 @@ def count_living() -> int:
     return len(_living)
 
 
+def list_living_pids() -> list[int]:
+    """Return the process ids of this worker's CLI processes."""
+    return [process.pid for process in _living]
+
+
 def kill_all() -> None:
     """Kill all CLI processes at once. The worker calls this when it ends."""
     for process in list(_living):

@@ -11,9 +11,7 @@ For example, a turn that has the fleet to itself:
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -21,16 +19,20 @@ from gevent.event import Event
 
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.conversation import Conversation
-from gateway.claude.cli.process import Process, ProcessEnded, count_living, kill_all, wait_for_programs
+from gateway.claude.cli.process import Process, count_living, kill_all, list_living_pids, wait_for_programs
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.deadlines import Deadlines
+from gateway.claude.fleet.habits import Habits, Shapes
 from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
+from gateway.claude.fleet.memory_guard import MemoryGuard
 from gateway.claude.fleet.parked import ParkedConversations
+from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
 from gateway.claude.launcher import Launcher
 from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
+from gateway.memory import MEGABYTE, MemoryGauge, find_total
 from gateway.settings import Settings
 from gateway.turn import Turn
 from gateway.workspace import AgentWorkspace
@@ -38,10 +40,8 @@ from gateway.workspace import AgentWorkspace
 log = logging.getLogger(__name__)
 
 SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
-REMEMBERED_SETUPS = 64
-PREPARE_SECONDS = 0.5  # let the conversation that has just begun start first
-PREPARE_TRIES = 10
-WATCH_SECONDS = 0.5  # the pause between two looks at the idle processes
+WATCH_SECONDS = 0.5  # the pause between two looks at the idle processes and the memory
+HABIT_SECONDS = 120.0  # conversations that pause for longer count as ended, for `Habits`
 ROOM_SECONDS = 1.0  # the longest wait for a process that makes room
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
 
@@ -88,7 +88,11 @@ class Fleet:
             allows_start=self._allows_start,
             start_timeout=settings.start_timeout_seconds,
         )
-        self._setups: OrderedDict[bytes, int] = OrderedDict()
+        self._preparation = Preparation(
+            settings, self._pool, self._parked, self._may_prepare, self.end_conversation
+        )
+        self._habits = Habits(min(settings.keep_seconds, HABIT_SECONDS))
+        self._guard = MemoryGuard(_gauge(settings), self._give_up)
         self._refusal: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
         self._is_retired = False
         self._opener: gevent.Greenlet[..., None] | None = None
@@ -99,6 +103,8 @@ class Fleet:
 
     def open(self) -> None:
         """Search for the CLI and fill the warm pool, in the background. Problems are logged."""
+        total = find_total(self.settings.max_memory_mb) / 1e9
+        log.info("up to %d claude processes in %.1f GB of memory", self.settings.max_processes, total)
         self._opener = gevent.spawn(self._open)
         self._watcher = gevent.spawn(self._watch)
 
@@ -134,11 +140,16 @@ class Fleet:
         wait_for_programs(PROGRAMS_SECONDS)
 
     def _watch(self) -> None:
-        """Notice idle processes that have died."""
+        """Notice idle processes that have died, conversations that have expired, and memory that gets short."""
         while True:
             gevent.sleep(WATCH_SECONDS)
-            self._parked.drop_dead()
-            self._pool.drop_dead()
+            try:
+                self._parked.end_lost()
+                self._pool.end_lost()
+                self._guard.check()
+                self._pool.refill_waiting()
+            except Exception:  # the next round may work
+                log.exception("the idle claude processes could not be checked")
 
     # Slots and processes
 
@@ -152,7 +163,7 @@ class Fleet:
     @property
     def has_spare_slot(self) -> bool:
         """True if a turn of a batch could start now, and it is not about to be cut off."""
-        return self._refusal is None and not self._is_retired and self._slots.has_spare
+        return self._may_prepare() and self._slots.has_spare
 
     def release_slot(self) -> None:
         """Return a slot when the turn has ended."""
@@ -210,7 +221,20 @@ class Fleet:
 
     def _allows_start(self, is_urgent: bool) -> bool:
         """Return True if the pool may start a process. An urgent start evicts a parked conversation if necessary."""
+        if self._guard.is_short and not (self._pool.waiting_count and self._fits_memory()):
+            return False
         return self._process_count < self.settings.max_processes or (is_urgent and self._parked.evict())
+
+    def _fits_memory(self) -> bool:
+        """Return True if a turn may get a process although memory is short. One process is always possible."""
+        return count_living() == 0
+
+    def _give_up(self) -> bool:
+        """End the least valuable idle process, because memory is short. Return False if there are no idle ones."""
+        return self._parked.evict() or self._pool.give_up()
+
+    def _may_prepare(self) -> bool:
+        return self._refusal is None and not self._is_retired and not self._guard.is_short
 
     def _trim_parked(self, leaving: int = 0) -> None:
         """Evict parked conversations until all processes fit. `leaving` turns are about to give up their process."""
@@ -231,11 +255,18 @@ class Fleet:
         self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]
     ) -> tuple[Conversation, int] | None:
         """Take the parked conversation that has come furthest, as `ParkedConversations.take` describes."""
+        self._habits.note_turn(digests[-1])
         return self._parked.take(digests, is_usable)
 
-    def park(self, digest: bytes, conversation: Conversation) -> None:
-        """Park the conversation of a turn that is about to release its slot. End it if parking is turned off."""
+    def park(self, digest: bytes, conversation: Conversation, shapes: Shapes = ()) -> None:
+        """Park the conversation of a turn that is about to release its slot. End it if it will hardly go on.
+
+        `shapes` are the shapes of the turn, by which `Habits` judges that.
+        """
         seconds = self.settings.tool_wait_seconds if conversation.is_waiting else self.settings.keep_seconds
+        if shapes:
+            seconds = self._habits.keep_seconds(shapes, seconds)
+            self._habits.note_end(shapes, digest)
         if seconds > 0 and not self._is_retired:
             self._parked.put(digest, conversation, seconds)
             self._trim_parked(leaving=1)
@@ -247,40 +278,12 @@ class Fleet:
         _end_process(conversation.process)
         self._pool.refill_later()
 
-    # Prepared conversations
-
     def prepare_next(self, digest: bytes, turn: Turn, tuning: Tuning) -> None:
-        """Note that a conversation has begun. If its set-up was used before, prepare a process for the next one.
+        """Note that a conversation has begun, and perhaps prepare a process for the next one with the same set-up.
 
         `digest` covers the set-up alone. The process is prepared in the background.
         """
-        uses = self._setups.pop(digest, 0) + 1
-        self._setups[digest] = uses
-        if len(self._setups) > REMEMBERED_SETUPS:
-            self._setups.popitem(last=False)
-        if uses > 1 and self.settings.keep_seconds > 0:
-            setup = replace(turn, messages=())
-            gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, PREPARE_TRIES)
-
-    def _prepare(self, digest: bytes, setup: Turn, tuning: Tuning, tries: int) -> None:
-        """Set up a warm process and park it. Try again later if the pool has none to spare."""
-        if digest in self._parked or self._refusal is not None or self._is_retired:
-            return
-        process = None if self._pool.waiting_count else self._pool.take_ready()
-        if process is None:
-            if tries > 1:
-                gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, tries - 1)
-            return
-        conversation = Conversation(process, setup, self.settings.tool_wait_seconds)
-        try:
-            conversation.set_up(tuning)
-        except (GatewayError, ProcessEnded) as error:
-            log.warning("a process could not be prepared: %s", error)
-            self.end_conversation(conversation)
-        else:
-            self._parked.put(digest, conversation, self.settings.keep_seconds)
-            self._trim_parked()
-        self._pool.refill_later()
+        self._preparation.note_use(digest, turn, tuning)
 
     # Reports
 
@@ -325,6 +328,7 @@ class Fleet:
             "start_failures": self._pool.failures,
             "processes": count_living(),
             "max_processes": self.settings.max_processes,
+            "given_up": self._guard.given_up,
         }
 
     # Opening
@@ -365,6 +369,12 @@ class Fleet:
         self.catalog.merge(result.get("models", []))
         self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
         self._login.check_account(result.get("account") or {}, self._launcher.environ)
+
+
+def _gauge(settings: Settings) -> MemoryGauge:
+    """Return the gauge of the memory that this worker may use."""
+    share = settings.max_memory_mb * MEGABYTE // settings.web_concurrency
+    return MemoryGauge(share or None, list_living_pids)
 
 
 def _end_process(process: Process) -> None:

@@ -5,10 +5,8 @@ two turns, conversations that wait for tool results, and prepared ones, which ar
 """
 
 import logging
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Sequence
-
-import gevent
 
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.spawn import describe_exit
@@ -17,18 +15,17 @@ log = logging.getLogger(__name__)
 
 
 class ParkedConversations:
-    """The parked conversations of a worker, least recently used first.
+    """The parked conversations of a worker.
 
-    `end_conversation` is called for each conversation that expires or is evicted. A conversation that was taken belongs
-    to the caller.
+    `end_conversation` is called for each conversation that expires, dies or is evicted. A conversation that was taken
+    belongs to the caller.
     """
 
     def __init__(self, end_conversation: Callable[[Conversation], None]) -> None:
         self.hits = 0
         self._end_conversation = end_conversation
-        self._conversations: OrderedDict[Conversation, tuple[bytes, gevent.Greenlet[..., None]]] = (
-            OrderedDict()
-        )
+        # With its digest, and the time at which it expires.
+        self._conversations: dict[Conversation, tuple[bytes, float]] = {}
 
     def __len__(self) -> int:
         return len(self._conversations)
@@ -48,8 +45,7 @@ class ParkedConversations:
 
     def put(self, digest: bytes, conversation: Conversation, seconds: float) -> None:
         """Park a conversation whose state is `digest` for up to `seconds`."""
-        timer = gevent.spawn_later(seconds, self._expire, conversation)
-        self._conversations[conversation] = (digest, timer)
+        self._conversations[conversation] = (digest, time.monotonic() + seconds)
 
     def take(
         self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]
@@ -67,39 +63,40 @@ class ParkedConversations:
         ]
         for index, conversation in sorted(candidates, key=lambda pair: pair[0], reverse=True):
             if not conversation.process.is_alive:
-                self._expire(conversation)
+                self._end(conversation)
             elif is_usable(conversation, index):
-                self._remove(conversation)
+                del self._conversations[conversation]
                 self.hits += 1
                 return conversation, index
         return None
 
     def evict(self) -> bool:
-        """End the least recently used conversation. Return False if no conversation is parked."""
+        """End the least valuable conversation. Return False if no conversation is parked.
+
+        A prepared process saves little. Of the others, the conversation that would expire first is the least likely to
+        go on.
+        """
         if not self._conversations:
             return False
-        self._expire(next(iter(self._conversations)))
+        self._end(min(self._conversations, key=lambda one: (not one.is_new, self._conversations[one][1])))
         return True
 
-    def drop_dead(self) -> None:
-        """End the conversations whose process has died. The fleet calls this often."""
-        for conversation in [one for one in self._conversations if not one.process.is_alive]:
-            log.warning(
-                "the process of a parked conversation was lost: %s",
-                describe_exit(conversation.process.returncode),
-            )
-            self._expire(conversation)
+    def end_lost(self) -> None:
+        """End the conversations that have expired, and those whose process has died. The fleet calls this often."""
+        now = time.monotonic()
+        for conversation, (_, expires_at) in list(self._conversations.items()):
+            if not conversation.process.is_alive:
+                reason = describe_exit(conversation.process.returncode)
+                log.warning("the process of a parked conversation was lost: %s", reason)
+                self._end(conversation)
+            elif expires_at <= now:
+                self._end(conversation)
 
     def clear(self) -> None:
         """End all conversations."""
         while self.evict():
             pass
 
-    def _expire(self, conversation: Conversation) -> None:
-        self._remove(conversation)
+    def _end(self, conversation: Conversation) -> None:
+        del self._conversations[conversation]
         self._end_conversation(conversation)
-
-    def _remove(self, conversation: Conversation) -> None:
-        _, timer = self._conversations.pop(conversation)
-        if timer is not gevent.getcurrent():
-            timer.kill(block=False)

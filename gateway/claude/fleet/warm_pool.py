@@ -177,6 +177,20 @@ class WarmPool:
             self._will_refill = True
             gevent.spawn_later(REFILL_DELAY_SECONDS, self._refill)
 
+    def refill_waiting(self) -> None:
+        """Start processes for turns that wait, if it was not allowed before."""
+        if self.waiting_count:
+            self._refill()
+
+    def give_up(self) -> bool:
+        """End an idle process because memory is short, unless it is the last one. Return False then."""
+        if len(self._ready) < 2:
+            return False
+        process = self._ready.pop()
+        process.kill()
+        gevent.spawn(process.close)
+        return True
+
     def renew(self) -> None:
         """Replace the idle processes, because their login may be out of date."""
         stale, self._ready = list(self._ready), deque()
@@ -274,7 +288,7 @@ class WarmPool:
             self.settled.set()
             self._queue.fail_all(self.failure)
 
-    def drop_dead(self) -> None:
+    def end_lost(self) -> None:
         """End the idle processes that have died, and replace them. The fleet calls this often."""
         dead = [process for process in self._ready if not process.is_alive]
         for process in dead:

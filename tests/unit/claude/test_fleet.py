@@ -5,15 +5,19 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import gevent
 import pytest
 
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, count_living
 from gateway.claude.cli.tuning import tune
 from gateway.claude.fleet import fleet as fleet_module
+from gateway.claude.fleet import preparation
 from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.fleet.memory_guard import HEADROOM_BYTES
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.errors import ClaudeUnavailable, NotLoggedIn, RateLimited, ShuttingDown, TooManyTurns
+from gateway.memory import MemoryGauge
 from gateway.workspace import AgentWorkspace
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
@@ -133,6 +137,51 @@ def test_least_recently_parked_conversation_makes_room(start_fleet: Start) -> No
     assert [conversation.process.is_alive for conversation in conversations] == [False, True, True]
 
 
+def test_prepared_process_makes_room_before_conversations(start_fleet: Start) -> None:
+    fleet = start_fleet(max_processes=3, warm_processes=0)
+    conversation, prepared = converse(fleet), converse(fleet)
+    conversation.ask(turn("hello").messages[0])
+    fleet.park(b"conversation", conversation)
+    fleet.park(b"set-up", prepared)
+    assert fleet._parked.evict()
+    assert (conversation.process.is_alive, prepared.process.is_alive) == (True, False)
+
+
+def test_memory_that_gets_short_costs_parked_conversations_and_starts(
+    start_fleet: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_module, "WATCH_SECONDS", 0.05)
+    left = [10 * HEADROOM_BYTES]
+    monkeypatch.setattr(MemoryGauge, "available", lambda gauge: left[0])
+    fleet = start_fleet()
+    first, second = converse(fleet), converse(fleet)
+    fleet.park(b"first", first)
+    fleet.park(b"second", second)
+    left[0] = HEADROOM_BYTES - 1
+    run_until(lambda: first.process.has_ended)
+    left[0] = HEADROOM_BYTES
+    run_until(lambda: not fleet._guard.is_short)
+    assert second.process.is_alive
+    assert (fleet.status()["given_up"], fleet.status()["kept"]) == (1, 1)
+
+
+def test_turn_waits_for_memory_unless_no_process_is_left(
+    start_fleet: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_module, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(MemoryGauge, "available", lambda gauge: 0)
+    fleet = start_fleet(warm_processes=0)
+    first = converse(fleet)
+    run_until(lambda: fleet._guard.is_short)
+    waiting = gevent.spawn(converse, fleet)
+    gevent.sleep(0.2)  # several looks at the memory
+    assert not waiting.ready()
+    fleet.end_conversation(first)
+    waiting.join(10)
+    assert waiting.value is not None
+    fleet.end_conversation(waiting.value)
+
+
 def test_agent_evicts_parked_conversations_and_then_warm_processes(
     start_fleet: Start, cli: ScriptedCli
 ) -> None:
@@ -154,7 +203,7 @@ def test_agent_evicts_parked_conversations_and_then_warm_processes(
 def test_second_use_of_a_set_up_prepares_a_process(
     start_fleet: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleet_module, "PREPARE_SECONDS", 0.01)
+    monkeypatch.setattr(preparation, "PREPARE_SECONDS", 0.01)
     fleet = start_fleet()
     asked = turn("hello", system=("Be brief.",))
     tuning = tune(asked, MODEL, is_seeded=True)

@@ -415,6 +415,19 @@ def test_failure_of_one_run_ends_all_merged_runs(cli: ScriptedCli) -> None:
     fleet.close()
 
 
+def test_process_of_a_conversation_that_will_not_go_on_is_not_kept(fleet: Fleet) -> None:
+    for _ in range(12):
+        answer(fleet, turn("the same question", owner="a"))
+    assert fleet.status()["kept"] < 12
+    run = Run(fleet, turn("the same question", owner="a"))
+    kept = fleet.status()["kept"]
+    text_of(run)
+    run.close()
+    assert fleet.status()["kept"] == kept
+    answer(fleet, turn("another", owner="b"))
+    assert fleet.status()["kept"] == kept + 1
+
+
 def test_turn_of_a_batch_takes_and_parks_no_process(fleet: Fleet) -> None:
     answer(fleet, turn("hello"))
     before = fleet.status()

@@ -125,7 +125,7 @@ def test_dead_process_leaves_the_pool_and_is_replaced(spawner: Spawner) -> None:
     dead = pool._ready[0]
     os.kill(dead.pid, signal.SIGKILL)
     run_until(lambda: not dead.is_alive)
-    pool.drop_dead()
+    pool.end_lost()
     assert (pool.ready_count, pool.starting_count, count_living()) == (1, 1, 1)
     run_until(lambda: pool.ready_count == 2)
 

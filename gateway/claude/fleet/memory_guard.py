@@ -1,0 +1,57 @@
+"""Give up idle processes before the memory is used up, because the kernel would kill any process then.
+
+For example:
+
+    guard = MemoryGuard(MemoryGauge(), give_up=parked.evict)
+    guard.check()     # twice per second
+"""
+
+import logging
+import time
+from collections.abc import Callable
+
+from gateway.memory import PROCESS_BYTES, MemoryGauge
+
+log = logging.getLogger(__name__)
+
+HEADROOM_BYTES = PROCESS_BYTES  # room for a start
+STALLED_HEADROOM_BYTES = 4 * HEADROOM_BYTES  # pressure matters only if little memory is left
+
+
+class MemoryGuard:
+    """Compares the memory that is left with what the next start needs.
+
+    `give_up` ends the least valuable idle process, and returns False if no process is idle. `given_up` counts them.
+    `is_short` is True while nothing may be started that no turn waits for.
+    """
+
+    def __init__(self, gauge: MemoryGauge, give_up: Callable[[], bool]) -> None:
+        self.given_up = 0
+        self.is_short = False
+        self._gauge = gauge
+        self._give_up = give_up
+        self._checked_at = time.monotonic()
+
+    def check(self) -> None:
+        """Look at the memory. If it is short, give up as many processes as are needed."""
+        missing = self._count_missing()
+        if missing > 0 and not self.is_short:
+            log.warning(
+                "memory is short, so idle claude processes are given up: %d MB missing", missing // 1_000_000
+            )
+        self.is_short = missing > 0
+        while missing > 0 and self._give_up():
+            self.given_up += 1
+            missing -= PROCESS_BYTES
+
+    def _count_missing(self) -> int:
+        """Return how many bytes should be freed."""
+        now = time.monotonic()
+        seconds, self._checked_at = now - self._checked_at, now
+        is_stalled = self._gauge.is_stalled(seconds)
+        available = self._gauge.available()
+        if available is None:
+            return 0
+        if is_stalled and available < STALLED_HEADROOM_BYTES:
+            return max(1, HEADROOM_BYTES - available)
+        return HEADROOM_BYTES - available
