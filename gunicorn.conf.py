@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.settings import SettingsError, load
 
 DRAIN_MARGIN_SECONDS = 2.0  # a worker must end this long before graceful_timeout, when the arbiter kills it
+STRAGGLER_SECONDS = 0.3  # time to read a request whose connection was accepted at the last moment
 LAST_BYTES_SECONDS = 0.5  # time to send the rest of answers that are complete
 COLLECT_AFTER = (
     10_000  # new objects per garbage collection: a request makes hundreds, and few of them in cycles
@@ -111,9 +112,24 @@ def _drain(worker):  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + graceful_timeout - DRAIN_MARGIN_SECONDS
     if worker.is_replaced[0]:
         _linger(claude, deadline)
+    else:
+        _await_stragglers(worker)
     claude.drain(deadline - time.monotonic())
     gevent.sleep(LAST_BYTES_SECONDS)
     sys.exit(0)  # an idle keep-alive connection would hold the worker until it is killed
+
+
+def _await_stragglers(worker):  # type: ignore[no-untyped-def]
+    """Wait until every request that was accepted has begun.
+
+    gunicorn accepts connections for up to a second after TERM. With several machines, nginx sends a request to the
+    next one only if this one accepts no connection, so it must not be refused once it has arrived here.
+    """
+    import gevent
+
+    while any(sock.fileno() >= 0 for sock in worker.sockets):
+        gevent.sleep(0.05)
+    gevent.sleep(STRAGGLER_SECONDS)
 
 
 def _linger(claude, deadline):  # type: ignore[no-untyped-def]

@@ -20,7 +20,7 @@ import httpx2 as httpx
 from bench import scripted_cli, usage
 from bench.client import Request
 from bench.results import RowFailed, median
-from tests.support.gateway import ROOT, THIS_PROGRAM, Gateway, Program
+from tests.support.gateway import ROOT, THIS_PROGRAM, Gateway, Program, wait_for
 from tests.support.logins import SUBSCRIPTION, without_none
 
 API_KEY = "sk-ant-dummy"
@@ -84,7 +84,7 @@ class OwnGateway(Server):
         self.root = gateway.process.pid
         super().__init__(gateway.url, model or "", API_KEY, self.root)
         self._gateway = gateway
-        self.worker = gateway.workers[0].pid
+        self.worker = wait_for(lambda: gateway.workers)[0].pid  # it listens before its worker exists
 
     def settle(self, warm: int) -> None:
         deadline = time.monotonic() + WARM_SECONDS

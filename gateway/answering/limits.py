@@ -4,7 +4,6 @@ A client is a key, or an address if the gateway asks for no keys. If the counter
 the limits guard money, and counters in the database fail only when the keys cannot be read either.
 """
 
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -15,19 +14,16 @@ from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
 from limits import RateLimitItemPerMinute
-from limits.errors import StorageError
 from limits.storage import Storage
 
 from gateway.answering.caller import Caller
-from gateway.errors import LimitReached, QuotaExceeded, StoreError
+from gateway.errors import LimitReached, QuotaExceeded
 from gateway.settings import Settings
 from gateway.store.limits import sliding_window
 from gateway.store.limits.budgets import BUDGET_NAMES, LIMIT_NAMES, Allowance, Budgets, BudgetState
 from gateway.store.limits.leases import HeldLeases
 from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 from gateway.turn import Usage
-
-log = logging.getLogger(__name__)
 
 SCOPE = "answers"
 SLOT_SECONDS = 1.0  # the end of a running answer cannot be predicted, so clients look again soon
@@ -63,8 +59,6 @@ class Admission:
         """Charge an answer that is over to the client's budgets, and release its slot."""
         try:
             self.budgets.charge(self.client.client_id, self.client.allowance, usage)
-        except (StoreError, StorageError):
-            log.exception("the cost of an answer could not be charged to the client's budgets")
         finally:
             self.release()
 
@@ -90,6 +84,10 @@ class RequestLimits:
         share = allowance.for_batches()
         reserve = allowance.requests_per_minute + self._burst - share.requests_per_minute
         return ClientLimits(client_id, share, reserve=reserve)
+
+    def close(self) -> None:
+        """Charge the answers that could not be charged before, if possible."""
+        self._budgets.close()
 
     def check_budgets(self, client: ClientLimits) -> None:
         """Raise LimitReached or QuotaExceeded if a budget of the client is used up."""

@@ -130,6 +130,7 @@ class Services:
         for answer in list(self.live_answers):
             answer.abandon(ShuttingDown())
         self.session_turns.end_all()
+        self.limits.close()
         self.usage_writer.close()
 
 

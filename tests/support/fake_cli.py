@@ -2,7 +2,8 @@
 
 It speaks the CLI's stream-json protocol and repeats the text of the new message. A word in capitals in that text
 chooses a failure or another behavior for the turn: see `TURNS`. A word in the file `$HOME/mode` chooses a failure
-from the start on: see `MODES`. Every start appends a line to `$HOME/starts`.
+from the start on: see `MODES`. Every start appends a line to `$HOME/starts`, and every question one to `$HOME/asked` if
+that file exists.
 """
 
 import json
@@ -272,11 +273,22 @@ def turn(line: Line) -> None:
         SEEDED.append((line.get("uuid", ""), len(text)))
         emit(result())
         return
+    note(text)
     for word, action in TURNS.items():
         if word in text.split():
             action()
             return
     answer("You said: ", text)
+
+
+def note(question: str) -> None:
+    """Record a question for the test, in one write, so that several processes can share the file."""
+    try:
+        file = os.open(f"{os.environ['HOME']}/asked", os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:
+        return
+    os.write(file, question.encode() + b"\n")
+    os.close(file)
 
 
 def serve() -> None:

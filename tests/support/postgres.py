@@ -25,10 +25,12 @@ def find_programs() -> Path | None:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `url` is its DATABASE_URL; `restart` cuts all connections."""
+    """A running server. `url` is its DATABASE_URL; `restart` and `stop` cut all connections."""
 
     url: str
     restart: Callable[[], None]
+    stop: Callable[[], None]
+    start: Callable[[], None]
 
 
 @contextmanager
@@ -65,6 +67,7 @@ def run_server(programs: Path) -> Iterator[Server]:
 
         run("start")
         try:
-            yield Server(f"postgresql://{USER}@127.0.0.1:{port}/postgres", lambda: run("restart"))
+            url = f"postgresql://{USER}@127.0.0.1:{port}/postgres"
+            yield Server(url, lambda: run("restart"), lambda: run("stop"), lambda: run("start"))
         finally:
             run("stop")

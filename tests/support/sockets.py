@@ -91,18 +91,18 @@ class SocketClient:
         self.socket.close()
 
 
-def free_port() -> int:
-    """Return a free port of 127.0.0.1, for programs that cannot choose one themselves."""
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a free port of a loopback address, for programs that cannot choose one themselves."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def is_listening(port: int) -> bool:
-    """Return whether a program listens on this port of 127.0.0.1."""
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
+    """Return whether a program listens on this port of a loopback address."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 
 from limits.storage import Storage
 
+from gateway.store.limits.charges import Charge, Charges
 from gateway.turn import Usage
 
 UNITS = {"tokens": 1, "usd": 1_000_000}  # counters are integers, so dollars are counted in millionths
@@ -85,6 +86,7 @@ class Budgets:
     def __init__(self, storage: Storage, now: Callable[[], float] = time.time) -> None:
         self._storage = storage
         self._now = now
+        self._charges = Charges(storage, now)
 
     def get_state(self, client: str, name: str, limit: float) -> BudgetState:
         """Return how much the client has used of the limit called `name`."""
@@ -101,15 +103,21 @@ class Budgets:
         return max(exhausted, key=lambda state: state.ends_at, default=None)
 
     def charge(self, client: str, allowance: Allowance, usage: Usage) -> None:
-        """Count an answer. All of its tokens count, cached ones too: the total that the client sees."""
+        """Count an answer. All of its tokens count, cached ones too: the total that the client sees.
+
+        If the counters fail, the answer is counted as soon as they work again.
+        """
         now = self._now()
         amounts = {"tokens": usage.total_tokens, "usd": usage.cost_usd or 0.0}
         for name in BUDGET_NAMES:
             unit, _, span = name.partition("_per_")
             amount = math.ceil(round(amounts[unit] * UNITS[unit], 3))  # 123.00000000000001 is 123
             if amount and getattr(allowance, name):
-                key, ends_at = _window(client, unit, span, now)
-                self._storage.incr(key, math.ceil(ends_at - now), amount)
+                self._charges.add(Charge(*_window(client, unit, span, now), amount))
+
+    def close(self) -> None:
+        """Count what could not be counted before, if possible."""
+        self._charges.close()
 
 
 def _window(client: str, unit: str, span: str, now: float) -> tuple[str, float]:
