@@ -17,7 +17,7 @@ def advance(seconds):
     now += seconds
 
 class Anything:
-    alive, is_replaced = False, [0]
+    alive, is_replaced, sockets = False, [0], []
     def __getattr__(self, name): return self
     def __getitem__(self, key): return self
     def __call__(self): return self
