@@ -13,6 +13,7 @@ from gateway.answering.agent_activity import record_actions
 from gateway.answering.approvals import check_decisions, record_request
 from gateway.answering.caller import Caller
 from gateway.answering.checkpoints import save_checkpoint
+from gateway.answering.estimates import estimate_usage
 from gateway.answering.limits import Admission
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.model_access import resolve_model
@@ -21,7 +22,7 @@ from gateway.answering.services import Services
 from gateway.observe.transcript import Transcript
 from gateway.record import Record
 from gateway.store.projects import ProjectRecord
-from gateway.turn import Turn
+from gateway.turn import Turn, sum_usage
 
 MAX_NAME_LENGTH = 200
 
@@ -40,12 +41,17 @@ def answer(
 
     The turns have the same parameters. `path` is the URL path of the request, and `admission` its permission by the
     client's limits, if it needed one. The result must be closed. Raises ModelNotSupported, ModelNotAllowed,
-    ClaudeUnavailable, and in a project AgentsNotAllowed, ProjectTooLarge or UnsupportedParameter.
+    ClaudeUnavailable, LimitReached, QuotaExceeded, and in a project AgentsNotAllowed, ProjectTooLarge or
+    UnsupportedParameter.
     """
     prepared = [
         record_actions(turn, caller, services.activity)
         for turn in prepare_turns(turns, caller, services, project)
     ]
+    before_start = None
+    if admission is not None and admission.has_budgets:
+        admission.reserve(sum_usage([estimate_usage(turn) for turn in prepared for _ in range(n)]))
+        before_start = admission.check_again
     save_checkpoint(prepared[0], caller, services, project)
     record = _new_record(prepared[0], caller, path, stream)
     transcript = Transcript() if services.settings.log_content else None
@@ -56,7 +62,7 @@ def answer(
         project=record.project_id,
         approvals=services.approvals,
     )
-    runs = services.claude.answer(*prepared, n=n)
+    runs = services.claude.answer(*prepared, n=n, before_start=before_start)
     metered = MeteredAnswer(runs, record, report, transcript, on_approval)
     services.live_answers.add(metered)
     return metered

@@ -20,8 +20,9 @@ from gateway.answering.caller import Caller
 from gateway.errors import LimitReached, QuotaExceeded
 from gateway.settings import Settings
 from gateway.store.limits import sliding_window
-from gateway.store.limits.budgets import BUDGET_NAMES, LIMIT_NAMES, Allowance, Budgets, BudgetState
-from gateway.store.limits.leases import HeldLeases
+from gateway.store.limits.budgets import LIMIT_NAMES, Allowance, Budgets, BudgetState, count_amounts
+from gateway.store.limits.leases import HeldSlots
+from gateway.store.limits.reservations import HeldReservations
 from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 from gateway.turn import Usage
 
@@ -44,35 +45,64 @@ class ClientLimits:
     reserve: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admission:
     """The permission to answer one request. Settle it after the answer, or release it if there was no answer.
 
-    `release` frees the slot of the answer, if it has one.
+    `free_slot` frees the slot of the answer, if it has one, and `end_reservation` its part of the client's budgets.
     """
 
     client: ClientLimits
-    budgets: Budgets
-    release: Callable[[], None] = lambda: None
+    limits: "RequestLimits"
+    free_slot: Callable[[], None] = lambda: None
+    end_reservation: Callable[[], None] = lambda: None
+
+    @property
+    def has_budgets(self) -> bool:
+        """True if the client has budgets, so that answers need reservations."""
+        return self.client.allowance.has_budgets
+
+    def reserve(self, estimate: Usage) -> None:
+        """Reserve a part of the budgets for an answer that may use as much as `estimate`.
+
+        Raises LimitReached or QuotaExceeded if nothing is left beside the reservations of other answers.
+        """
+        self.end_reservation = self.limits.reserve(self.client, estimate)
+
+    def check_again(self) -> None:
+        """Look again at the budgets, because the request may have waited. Raises LimitReached or QuotaExceeded."""
+        self.limits.check_admitted(self.client)
 
     def settle(self, usage: Usage) -> None:
-        """Charge an answer that is over to the client's budgets, and release its slot."""
+        """Charge an answer that is over to the client's budgets, and release its slot and its reservation."""
         try:
-            self.budgets.charge(self.client.client_id, self.client.allowance, usage)
+            self.limits.charge(self.client, usage)
         finally:
             self.release()
 
+    def release(self) -> None:
+        """Free the slot and end the reservation. Releasing again has no effect."""
+        self.end_reservation()
+        self.free_slot()
+
 
 class RequestLimits:
-    """The limits of all clients. `storage` has the counters, `leases` the slots of answers at once."""
+    """The limits of all clients.
 
-    def __init__(self, settings: Settings, storage: Storage, leases: HeldLeases) -> None:
+    `storage` has the counters, `slots` the slots of answers at once, and `reservations` the parts of budgets that
+    running answers may need.
+    """
+
+    def __init__(
+        self, settings: Settings, storage: Storage, slots: HeldSlots, reservations: HeldReservations
+    ) -> None:
         self.storage = storage
         self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in LIMIT_NAMES})
         self._burst = settings.rate_limit_burst
         self._windows = cast(WindowStorage, storage)
         self._budgets = Budgets(storage)
-        self._leases = leases
+        self._slots = slots
+        self._reservations = reservations
 
     def find_client(self, caller: Caller) -> ClientLimits:
         """Return the client whose limits apply to the caller. Batches share the counters, and leave a part of each."""
@@ -91,7 +121,7 @@ class RequestLimits:
 
     def check_budgets(self, client: ClientLimits) -> None:
         """Raise LimitReached or QuotaExceeded if a budget of the client is used up."""
-        if any(getattr(client.allowance, name) for name in BUDGET_NAMES):
+        if client.allowance.has_budgets:
             exhausted = self._budgets.find_exhausted(client.client_id, client.allowance)
             if exhausted:
                 raise _budget_error(exhausted)
@@ -130,14 +160,50 @@ class RequestLimits:
     def _take_slot(self, client: ClientLimits) -> Admission:
         limit = client.allowance.answers_at_once
         if not limit:
-            return Admission(client, self._budgets)
-        release = self._leases.acquire(client.client_id, limit)
+            return Admission(client, self)
+        release = self._slots.acquire(client.client_id, limit)
         if release is None:
             raise LimitReached(
                 f"Rate limit reached: {limit} answers at once. Try again when one of them is complete.",
                 retry_after=SLOT_SECONDS,
             )
-        return Admission(client, self._budgets, release)
+        return Admission(client, self, release)
+
+    def reserve(self, client: ClientLimits, estimate: Usage) -> Callable[[], None]:
+        """Reserve a part of the client's budgets and return the function that ends the reservation.
+
+        If several workers ask at once, one gets the rest of a budget. Raises LimitReached or QuotaExceeded.
+        """
+        caps = self._budgets.list_caps(client.client_id, client.allowance)
+        release = self._reservations.reserve(client.client_id, count_amounts(estimate), caps)
+        if release is None:
+            self.check_admitted(client)
+            self._take_back(client)
+            raise LimitReached(
+                "The rest of your budget is reserved for your answers that are running. "
+                "Try again when one of them is complete.",
+                retry_after=SLOT_SECONDS,
+            )
+        return release
+
+    def check_admitted(self, client: ClientLimits) -> None:
+        """Check the budgets of a request that was counted: if it is refused, it does not count after all."""
+        try:
+            self.check_budgets(client)
+        except (LimitReached, QuotaExceeded):
+            self._take_back(client)
+            raise
+
+    def charge(self, client: ClientLimits, usage: Usage) -> None:
+        """Charge an answer to the client's budgets. Raises what the counters raise."""
+        self._budgets.charge(client.client_id, client.allowance, usage)
+
+    def _take_back(self, client: ClientLimits) -> None:
+        """Undo `count_request`."""
+        if client.window is not None:
+            item = _per_minute(client.window.limit + client.reserve)
+            sliding_window.take_back_request(self._windows, item, client.client_id, SCOPE)
+            client.window = None
 
     def make_headers(self, client: ClientLimits) -> dict[str, str]:
         """Return the `x-ratelimit-*` headers: what the client has left. Raises what the counters raise."""

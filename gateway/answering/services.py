@@ -41,8 +41,9 @@ from gateway.store.files import FileLimits, Files
 from gateway.store.keys import Keys
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.limits.counters import DatabaseCounters
-from gateway.store.limits.leases import DatabaseLeases, HeldLeases
-from gateway.store.limits.redis_storage import RedisCounters, RedisLeases
+from gateway.store.limits.leases import DatabaseLeases, HeldSlots
+from gateway.store.limits.redis_storage import RedisCounters, RedisLeases, RedisReservations
+from gateway.store.limits.reservations import DatabaseReservations, HeldReservations
 from gateway.store.project_checkpoints import ProjectCheckpoints
 from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
@@ -229,9 +230,11 @@ def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) ->
     url = settings.rate_limit_storage_url
     if url is None:
         counters = DatabaseCounters(store=store, now=now)
-        return RequestLimits(settings, counters, HeldLeases(DatabaseLeases(store)))
+        reservations = HeldReservations(DatabaseReservations(store, now))
+        return RequestLimits(settings, counters, HeldSlots(DatabaseLeases(store)), reservations)
     storage = RedisCounters(url, wrap_exceptions=True, **REDIS_TIMEOUTS)
-    return RequestLimits(settings, storage, HeldLeases(RedisLeases(url, **REDIS_TIMEOUTS)))
+    slots = HeldSlots(RedisLeases(url, **REDIS_TIMEOUTS))
+    return RequestLimits(settings, storage, slots, HeldReservations(RedisReservations(url, **REDIS_TIMEOUTS)))
 
 
 def _build_metrics(settings: Settings, claude: Claude, writer: UsageWriter) -> Metrics:

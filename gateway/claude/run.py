@@ -46,14 +46,22 @@ class Run:
     until then, failures lead to another attempt if that can help (see `_next_attempt`). The iteration raises a
     GatewayError: the failure of the last attempt, or the reason that was given to `stop`.
 
-    The caller must call `close` at the end and may repeat it. `close` calls `on_close`.
+    The caller must call `close` at the end and may repeat it. `close` calls `on_close`. `before_start` is called when
+    the run has its slot. It may raise a GatewayError, which ends the run before the CLI is asked.
     """
 
-    def __init__(self, fleet: Fleet, turn: Turn, on_close: Callable[[Run], None] = lambda run: None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        turn: Turn,
+        on_close: Callable[[Run], None] = lambda run: None,
+        before_start: Callable[[], None] | None = None,
+    ) -> None:
         self.project = turn.project  # its id, or ""
         self._fleet = fleet
         self._turn = turn
         self._on_close = on_close
+        self._before_start = before_start
         self._models = fleet.catalog.candidates(turn.resolved_model)
         self._untried_models = list(self._models)
         self._digests = digest_turn(turn)
@@ -128,6 +136,8 @@ class Run:
             self._raise_if_stopped()
             self._fleet.acquire_slot(self._slot_ticket, is_batch=self._turn.is_batch)
             self._holds_slot = True
+            if self._before_start is not None:
+                self._before_start()
             attempt = self._plan(self._untried_models.pop(0))
             while True:
                 try:

@@ -12,7 +12,7 @@ For example:
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -45,20 +45,21 @@ class Claude:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
         self._fleet.await_ready()
 
-    def answer(self, *turns: Turn, n: int = 1) -> MergedRuns:
+    def answer(self, *turns: Turn, n: int = 1, before_start: Callable[[], None] | None = None) -> MergedRuns:
         """Return `n` runs of each turn, in the order of the turns. They start when they are iterated.
 
-        The caller must close the result. Raises ClaudeUnavailable or ShuttingDown.
+        `before_start` is called when a run has its slot. A GatewayError that it raises ends the run. The caller must
+        close the result. Raises ClaudeUnavailable or ShuttingDown.
         """
         self.await_ready()
-        runs = [self._run(turn) for turn in turns for _ in range(n)]
+        runs = [self._run(turn, before_start) for turn in turns for _ in range(n)]
         self.runs.update(runs)
         return MergedRuns(runs)
 
-    def _run(self, turn: Turn) -> Run | RemoteRun:
+    def _run(self, turn: Turn, before_start: Callable[[], None] | None) -> Run | RemoteRun:
         if turn.toolbox is not None:
             return RemoteRun(self._fleet, turn, turn.toolbox, self.runs.discard)
-        return Run(self._fleet, turn, self.runs.discard)
+        return Run(self._fleet, turn, self.runs.discard, before_start)
 
     def count_tokens(self, turn: Turn) -> int:
         """Return the tokens of everything that `turn` would send, by Anthropic's counter. No model is asked.

@@ -79,6 +79,22 @@ class LimitLease(Model):
         indexes = ((("who", "slot"), True),)
 
 
+class LimitReservation(Model):
+    """The part of its client's budgets that a running answer may need, until `expires_at`.
+
+    `who` is the client: the id of a key, or an address. `usd` is in millionths.
+    """
+
+    id = CleanTextField(primary_key=True)
+    who = CleanTextField(index=True)
+    tokens = BigIntegerField()
+    usd = BigIntegerField()
+    expires_at = DoubleField()
+
+    class Meta:
+        table_name = "limit_reservations"
+
+
 class Session(Model):
     """A conversation. Its messages are stored if `is_stored` is set.
 

@@ -35,9 +35,17 @@ TAKE_SLOT = (
 )
 RELEASE_SLOT = "DELETE FROM limit_leases WHERE id = ? RETURNING id"
 
+# Reservations of running answers
+
+DROP_OLD_RESERVATIONS = "DELETE FROM limit_reservations WHERE who = ? AND expires_at <= ?"
+RESERVED = "SELECT COALESCE(SUM(tokens), 0), COALESCE(SUM(usd), 0) FROM limit_reservations WHERE who = ?"
+RESERVE = "INSERT INTO limit_reservations (id, who, tokens, usd, expires_at) VALUES (?, ?, ?, ?, ?)"
+END_RESERVATION = "DELETE FROM limit_reservations WHERE id = ?"
+
 # Counters of the limits
 
 COUNTS = "SELECT key, count FROM limit_counters WHERE key IN (?, ?) AND expires_at > ?"
+COUNT = "SELECT count FROM limit_counters WHERE key = ? AND expires_at > ?"
 COUNTER_EXPIRY = "SELECT expires_at FROM limit_counters WHERE key = ? AND expires_at > ?"
 _INSERT_COUNTER = "INSERT INTO limit_counters AS own (key, count, expires_at) "
 _ON_CONFLICT = " ON CONFLICT (key) DO UPDATE SET "

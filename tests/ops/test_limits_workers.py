@@ -135,6 +135,25 @@ def test_exhausted_budget_is_insufficient_quota(
     assert make_client().chat().status_code == 200  # other keys are not affected
 
 
+def test_last_cent_admits_one_of_many_requests_that_come_together(make_client: MakeClient) -> None:
+    client = make_client(usd_per_day=0.02)
+    assert client.chat().status_code == 200
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: client.chat("SLOW"), range(24)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[429] * 23]
+    assert {error_of(answer).code for answer in answers if answer.status_code == 429} <= {
+        "rate_limit_exceeded",
+        "insufficient_quota",
+    }
+    wait_for(lambda: sum_of_costs(client) == pytest.approx(0.02))
+
+
+def sum_of_costs(client: Api) -> float:
+    """Return the cost of all answers of the client's key."""
+    cost: float = client.get("/v1/usage").json()["totals"]["cost"]
+    return cost
+
+
 # Answers at once
 
 

@@ -1,7 +1,7 @@
 """The limits of one client, and its budgets: the tokens and dollars used in a calendar minute, day or month (UTC).
 
-The cost of an answer is known when it is over. A request is admitted while something is left, so its answer may exceed
-the limit.
+The cost of an answer is known when it is over. A request is admitted while something is left that no running answer has
+reserved, so its answer may exceed the limit.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 from limits.storage import Storage
 
 from gateway.store.limits.charges import Charge, Charges
+from gateway.store.limits.reservations import Amounts, Cap, Unit
 from gateway.turn import Usage
 
-UNITS = {"tokens": 1, "usd": 1_000_000}  # counters are integers, so dollars are counted in millionths
+# Counters are integers, so dollars are counted in millionths.
+UNITS: dict[Unit, int] = {"tokens": 1, "usd": 1_000_000}
 BUDGET_NAMES = ("tokens_per_minute", "tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
 
 
@@ -41,6 +43,12 @@ class Allowance:
     tokens_per_month: int = 0
     usd_per_day: float = 0.0
     usd_per_month: float = 0.0
+
+    @property
+    def has_budgets(self) -> bool:
+        """True if tokens or dollars are limited."""
+        has_tokens = self.tokens_per_minute or self.tokens_per_day or self.tokens_per_month
+        return bool(has_tokens or self.usd_per_day or self.usd_per_month)
 
     def with_overrides(self, own: Mapping[str, Any]) -> Allowance:
         """Return these limits, replaced by the limits in `own`. Names that a later version wrote are ignored."""
@@ -91,7 +99,7 @@ class Budgets:
     def get_state(self, client: str, name: str, limit: float) -> BudgetState:
         """Return how much the client has used of the limit called `name`."""
         now = self._now()
-        unit, _, span = name.partition("_per_")
+        unit, span = _split(name)
         key, ends_at = _window(client, unit, span, now)
         return BudgetState(name, limit, self._storage.get(key) / UNITS[unit], ends_at - now, ends_at)
 
@@ -102,22 +110,44 @@ class Budgets:
         exhausted = (state for state in states if state.used >= state.limit)
         return max(exhausted, key=lambda state: state.ends_at, default=None)
 
+    def list_caps(self, client: str, allowance: Allowance) -> list[Cap]:
+        """Return the budgets of a client as they are now."""
+        now, caps = self._now(), []
+        for name in BUDGET_NAMES:
+            unit, span = _split(name)
+            limit = math.ceil(getattr(allowance, name) * UNITS[unit])
+            if limit:
+                caps.append(Cap(_window(client, unit, span, now)[0], unit, limit))
+        return caps
+
     def charge(self, client: str, allowance: Allowance, usage: Usage) -> None:
         """Count an answer. All of its tokens count, cached ones too: the total that the client sees.
 
         If the counters fail, the answer is counted as soon as they work again.
         """
         now = self._now()
-        amounts = {"tokens": usage.total_tokens, "usd": usage.cost_usd or 0.0}
+        amounts = count_amounts(usage)
         for name in BUDGET_NAMES:
-            unit, _, span = name.partition("_per_")
-            amount = math.ceil(round(amounts[unit] * UNITS[unit], 3))  # 123.00000000000001 is 123
+            unit, span = _split(name)
+            amount = getattr(amounts, unit)
             if amount and getattr(allowance, name):
                 self._charges.add(Charge(*_window(client, unit, span, now), amount))
 
     def close(self) -> None:
         """Count what could not be counted before, if possible."""
         self._charges.close()
+
+
+def count_amounts(usage: Usage) -> Amounts:
+    """Return what an answer adds to the counters."""
+    usd = (usage.cost_usd or 0.0) * UNITS["usd"]
+    return Amounts(usage.total_tokens, math.ceil(round(usd, 3)))  # 123.00000000000001 is 123
+
+
+def _split(name: str) -> tuple[Unit, str]:
+    """Return the unit and the span of a budget's name."""
+    unit, _, span = name.partition("_per_")
+    return ("usd" if unit == "usd" else "tokens"), span
 
 
 def _window(client: str, unit: str, span: str, now: float) -> tuple[str, float]:

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from gateway.errors import StoreError
 from gateway.store.database import Store
@@ -18,17 +18,24 @@ from gateway.store.statements import LEASE_SLOTS, RELEASE_SLOT, TAKE_SLOT, fetch
 log = logging.getLogger(__name__)
 
 
-class Leases(Protocol):
+class Renewable(Protocol):
     """A storage of leases. A lease is identified by its client and its id. Every method may raise StoreError."""
-
-    def acquire(self, client: str, lease_id: str, limit: int, seconds: float) -> bool:
-        """Take a lease for `seconds` if the client has fewer than `limit`. Return whether it was taken."""
 
     def renew(self, leases: Collection[tuple[str, str]], seconds: float) -> None:
         """Let leases expire `seconds` from now."""
 
     def release(self, client: str, lease_id: str) -> None:
         """End a lease. One that is over already is ignored."""
+
+
+class Leases(Renewable, Protocol):
+    """A storage of leases on slots."""
+
+    def acquire(self, client: str, lease_id: str, limit: int, seconds: float) -> bool:
+        """Take a lease for `seconds` if the client has fewer than `limit`. Return whether it was taken."""
+
+
+Kind = TypeVar("Kind", bound=Renewable)
 
 
 class DatabaseLeases:
@@ -60,26 +67,20 @@ class DatabaseLeases:
         self._store.write_single(lambda db: fetch_rows(db, RELEASE_SLOT, lease_id))
 
 
-class HeldLeases:
-    """The leases of this worker's answers, renewed until they are released.
-
-    For example:
-
-        release = held.acquire("key_1", limit=2)
-        release()
-    """
+class HeldLeases(Generic[Kind]):
+    """The leases of one kind of this worker's answers, renewed until they are released."""
 
     def __init__(
-        self, leases: Leases, *, lease_seconds: float = LEASE_SECONDS, renew_seconds: float = RENEW_SECONDS
+        self, leases: Kind, *, lease_seconds: float = LEASE_SECONDS, renew_seconds: float = RENEW_SECONDS
     ) -> None:
         self._leases = leases
         self._lease_seconds = lease_seconds
         self._keeper = LeaseKeeper(self._renew, poll_seconds=renew_seconds, renew_seconds=renew_seconds)
 
-    def acquire(self, client: str, limit: int) -> Callable[[], None] | None:
-        """Take a lease and return the function that releases it; None if there is no room. Raise StoreError."""
+    def _hold(self, client: str, take: Callable[[str], bool]) -> Callable[[], None] | None:
+        """Take a lease by its new id and return the function that releases it; None if it cannot be taken."""
         lease = (client, secrets.token_hex(8))
-        if not self._leases.acquire(*lease, limit, self._lease_seconds):
+        if not take(lease[1]):
             return None
         self._keeper.add(lease)
         return lambda: self._release(lease)
@@ -93,3 +94,19 @@ class HeldLeases:
             self._leases.release(*lease)
         except StoreError:
             log.warning("a lease could not be released; it expires in %.0f s", self._lease_seconds)
+
+
+class HeldSlots(HeldLeases[Leases]):
+    """The slots of this worker's answers, renewed until they are released.
+
+    For example:
+
+        release = held.acquire("key_1", limit=2)
+        release()
+    """
+
+    def acquire(self, client: str, limit: int) -> Callable[[], None] | None:
+        """Take a slot and return the function that releases it; None if there is no room. Raise StoreError."""
+        return self._hold(
+            client, lambda lease_id: self._leases.acquire(client, lease_id, limit, self._lease_seconds)
+        )

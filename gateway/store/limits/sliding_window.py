@@ -74,6 +74,11 @@ def count_request(
     return is_admitted, _create_window(item, counts, limit)
 
 
+def take_back_request(storage: WindowStorage, item: RateLimitItem, client: str, scope: str) -> None:
+    """Undo the counting of a request that was refused after all. Raise the storage's errors."""
+    storage.hit(item.key_for(client, scope), item.amount, item.get_expiry(), -1)
+
+
 def read_window(storage: WindowStorage, item: RateLimitItem, client: str, scope: str) -> RateLimitWindow:
     """Return a client's window without counting. Raise the storage's errors."""
     counts = storage.get_sliding_window(item.key_for(client, scope), item.get_expiry())

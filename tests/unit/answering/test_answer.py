@@ -14,6 +14,7 @@ from gateway.answering.services import Services, build_services
 from gateway.errors import AgentsNotAllowed, ModelNotAllowed, UnsupportedParameter
 from gateway.settings import Settings, SettingsError
 from gateway.store.limits.budgets import Budgets
+from gateway.store.models import LimitReservation
 from gateway.store.projects import ProjectRecord
 from gateway.turn import Message, Tool, Turn
 from tests.unit.answering.fakes import MODEL, USAGE, caller, complete_run
@@ -50,7 +51,7 @@ def turns_run(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[Turn]
     """Return the list of the turns that are run. Each answer is "hi"."""
     turns: list[Turn] = []
 
-    def run(*given: Turn, n: int = 1) -> Any:
+    def run(*given: Turn, n: int = 1, before_start: object = None) -> Any:
         turns.extend(given)
         return complete_run("hi")
 
@@ -98,6 +99,19 @@ def test_record_of_an_answer_goes_to_usage_limits_and_metrics(
     assert Budgets(services.limits.storage).get_state("me", "tokens_per_day", 1).used == USAGE.total_tokens
     assert metered.transcript is not None
     assert metered.transcript.texts() == ["hi"]
+
+
+def test_answer_reserves_a_part_of_the_budget_until_it_ends(
+    services: Services, turns_run: list[Turn]
+) -> None:
+    def count_reservations() -> int:
+        return services.store.read(lambda db: LimitReservation.select().count(db))
+
+    metered = start(services, admission=services.limits.admit_answer(services.limits.find_client(ME)))
+    (row,) = services.store.read(lambda db: list(LimitReservation.select().execute(db)))
+    assert (row.who, row.tokens) == ("me", 4001)  # the prompt is one token
+    metered.close()
+    assert count_reservations() == 0
 
 
 def test_model_that_the_key_may_not_use_starts_no_run(services: Services, turns_run: list[Turn]) -> None:

@@ -11,7 +11,8 @@ from gateway.errors import LimitReached, QuotaExceeded, StoreError
 from gateway.settings import Settings
 from gateway.store.database import Store
 from gateway.store.limits.counters import DatabaseCounters
-from gateway.store.limits.leases import DatabaseLeases, HeldLeases
+from gateway.store.limits.leases import DatabaseLeases, HeldSlots
+from gateway.store.limits.reservations import DatabaseReservations, HeldReservations
 from gateway.turn import Usage
 from tests.unit.answering.fakes import caller
 
@@ -21,7 +22,10 @@ NOW = timedelta(days=20_000, seconds=10).total_seconds()  # 10 s after a minute 
 def make_limits(store: Store, **settings: Any) -> RequestLimits:
     values: dict[str, Any] = {f"rate_limit_{name}": value for name, value in settings.items()}
     storage = DatabaseCounters(store=store, now=lambda: NOW)
-    return RequestLimits(replace(Settings(), **values), storage, HeldLeases(DatabaseLeases(store)))
+    reservations = HeldReservations(DatabaseReservations(store, lambda: NOW))
+    return RequestLimits(
+        replace(Settings(), **values), storage, HeldSlots(DatabaseLeases(store)), reservations
+    )
 
 
 def find_client(limits: RequestLimits) -> ClientLimits:
@@ -116,3 +120,36 @@ def test_a_slot_is_released_even_if_the_cost_cannot_be_charged(
     admission.settle(Usage(output_tokens=1))
     limits.admit_answer(find_client(limits)).release()
     assert "could not be charged" in caplog.text
+
+
+def test_answers_at_once_share_the_rest_of_a_budget(store: Store) -> None:
+    """With one cent left, 8 of 60 answers at once were admitted, and 9 cents were spent."""
+    limits = make_limits(store, usd_per_day=0.02, requests_per_minute=100)
+    limits.charge(find_client(limits), Usage(cost_usd=0.01))
+    clients = [find_client(limits) for _ in range(60)]
+    admitted = [limits.admit_answer(client) for client in clients]
+    admitted[0].reserve(Usage(cost_usd=0.01))
+    for admission in admitted[1:]:
+        with pytest.raises(LimitReached, match="is reserved for your answers that are running") as error:
+            admission.reserve(Usage(cost_usd=0.01))
+        assert error.value.retry_after == 1
+    assert limits.make_headers(find_client(limits))["x-ratelimit-remaining-requests"] == "99"
+    admitted[0].settle(Usage(cost_usd=0.004))  # it was cheaper than its estimate
+    admitted[1].reserve(Usage(cost_usd=0.01))
+    admitted[1].release()  # it failed before it began, and cost nothing
+    admitted[2].reserve(Usage(cost_usd=0.01))
+    admitted[2].settle(Usage(cost_usd=0.01))
+    with pytest.raises(QuotaExceeded):
+        admitted[3].reserve(Usage(cost_usd=0.01))
+
+
+def test_budget_that_was_used_up_in_the_meantime_refuses_a_request_that_has_waited(store: Store) -> None:
+    limits = make_limits(store, tokens_per_day=100, requests_per_minute=5, burst=0)
+    client = find_client(limits)
+    waiting = limits.admit_answer(client)
+    waiting.reserve(Usage(input_tokens=1))
+    waiting.check_again()
+    limits.charge(client, Usage(input_tokens=100))
+    with pytest.raises(QuotaExceeded):
+        waiting.check_again()
+    assert limits.make_headers(find_client(limits))["x-ratelimit-remaining-requests"] == "5"

@@ -26,6 +26,7 @@ from gateway.errors import (
     GatewayError,
     InvalidRequest,
     ModelNotSupported,
+    QuotaExceeded,
     TurnTimeout,
     UpstreamError,
 )
@@ -331,6 +332,23 @@ def test_stop_in_the_queue_gives_up_the_place(cli: ScriptedCli) -> None:
     reader.join(10)
     assert isinstance(reader.exception, ClientGone)
     assert (fleet.status()["queued"], fleet.status()["running"]) == (0, 1)
+    run.close()
+    fleet.close()
+
+
+def test_refusal_after_the_wait_in_the_queue_ends_the_run_before_the_cli_is_asked(cli: ScriptedCli) -> None:
+    def refuse() -> None:
+        raise QuotaExceeded("used up")
+
+    fleet = make_fleet(cli, max_concurrent_sessions=1, queue_timeout_seconds=10.0)
+    fleet.acquire_slot(Ticket[bool]())
+    run = Run(fleet, turn("hello"), before_start=refuse)
+    reader = gevent.spawn(text_of, run)
+    run_until(lambda: fleet.status()["queued"] == 1)
+    fleet.release_slot()
+    reader.join(10)
+    assert isinstance(reader.exception, QuotaExceeded)
+    assert fleet.status()["running"] == 0
     run.close()
     fleet.close()
 

@@ -17,9 +17,10 @@ from gateway.store.database import Store
 from gateway.store.limits import sliding_window
 from gateway.store.limits.budgets import Allowance, Budgets
 from gateway.store.limits.counters import SWEEP_SECONDS, DatabaseCounters
-from gateway.store.limits.leases import DatabaseLeases, HeldLeases, Leases
-from gateway.store.limits.redis_storage import RedisLeases
-from gateway.store.limits.sliding_window import RateLimitWindow
+from gateway.store.limits.leases import DatabaseLeases, HeldSlots, Leases
+from gateway.store.limits.redis_storage import RedisCounters, RedisLeases, RedisReservations
+from gateway.store.limits.reservations import Amounts, Cap, DatabaseReservations, Reservations
+from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 from gateway.store.models import LimitCounter
 from gateway.turn import Usage
 
@@ -295,8 +296,61 @@ def test_redis_leases_limit_each_client(redis_url: str) -> None:
     check_leases(RedisLeases(redis_url), gevent.sleep)
 
 
+def check_reservations(found: Reservations, count: Callable[[str, int], object], pass_time: Any) -> None:
+    """Check the behavior that both kinds of reservations share."""
+    caps = [Cap("a", "usd", 100), Cap("b", "tokens", 1000)]
+
+    def reserve(name: str, tokens: int, usd: int, client: str = "me") -> bool:
+        return found.reserve(client, name, Amounts(tokens, usd), caps, 0.3)
+
+    assert [reserve(name, 0, 60) for name in "cde"] == [True, True, False]  # the first has left 40
+    assert reserve("f", 5000, 500, client="you")
+    found.release("me", "c")
+    found.release("me", "c")
+    assert reserve("g", 1000, 0)
+    assert not reserve("h", 0, 0)  # nothing is left of the tokens
+    found.release("me", "g")
+    count("a", 40)
+    assert not reserve("i", 0, 0)  # d has reserved the other 60
+    pass_time(0.2)
+    found.renew([("me", "d"), ("me", "unknown")], 0.3)
+    pass_time(0.2)
+    assert not reserve("j", 0, 0)
+    pass_time(0.4)
+    assert reserve("k", 0, 0)  # the reservation of d has expired
+    count("a", 60)
+    assert not reserve("l", 0, 0)
+
+
+def test_database_reservations_leave_no_budget_overdrawn(store: Store, clock: Clock) -> None:
+    def pass_time(seconds: float) -> None:
+        clock.now += seconds
+
+    storage = DatabaseCounters(store=store, now=clock)
+    check_reservations(
+        DatabaseReservations(store, clock), lambda key, amount: storage.incr(key, 60, amount), pass_time
+    )
+
+
+def test_redis_reservations_leave_no_budget_overdrawn(redis_url: str) -> None:
+    storage = RedisCounters(redis_url)
+    check_reservations(
+        RedisReservations(redis_url), lambda key, amount: storage.incr(key, 60, amount), gevent.sleep
+    )
+
+
+def test_request_that_was_counted_can_be_taken_back(storage: DatabaseCounters, redis_url: str) -> None:
+    item = RateLimitItemPerMinute(2)
+    counters: tuple[WindowStorage, ...] = (storage, RedisCounters(redis_url))
+    for one in counters:
+        hits = [sliding_window.count_request(one, item, "taken back", "x")[0] for _ in range(3)]
+        sliding_window.take_back_request(one, item, "taken back", "x")
+        hits += [sliding_window.count_request(one, item, "taken back", "x")[0] for _ in range(2)]
+        assert hits == [True, True, False, True, False]
+
+
 def test_leases_are_renewed_until_they_are_released(store: Store) -> None:
-    held = HeldLeases(DatabaseLeases(store), lease_seconds=0.3, renew_seconds=0.05)
+    held = HeldSlots(DatabaseLeases(store), lease_seconds=0.3, renew_seconds=0.05)
     free = held.acquire("me", 1)
     assert free is not None
     gevent.sleep(0.5)
@@ -322,7 +376,7 @@ class Failing:
 
 
 def test_lease_that_cannot_be_renewed_or_released_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
-    free = HeldLeases(Failing(), renew_seconds=0.01).acquire("me", 1)
+    free = HeldSlots(Failing(), renew_seconds=0.01).acquire("me", 1)
     assert free is not None
     gevent.sleep(0.05)
     free()

@@ -25,26 +25,29 @@ import sys
 from gateway.store.database import Store
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.limits.counters import DatabaseCounters
-from gateway.store.limits.redis_storage import RedisLeases
-from gateway.store.limits.redis_storage import RedisCounters
+from gateway.store.limits.redis_storage import RedisCounters, RedisLeases, RedisReservations
+from gateway.store.limits.reservations import Amounts, Cap, DatabaseReservations
 
 url, name = sys.argv[1:]
 if url.startswith("sqlite"):
     store = Store(url)
     storage, leases = DatabaseCounters(store=store, now=lambda: 1e9), DatabaseLeases(store, lambda: 1e9)
+    reservations = DatabaseReservations(store, lambda: 1e9)
 else:
-    storage, leases = RedisCounters(url), RedisLeases(url)
+    storage, leases, reservations = RedisCounters(url), RedisLeases(url), RedisReservations(url)
 sys.stdin.readline()
 taken = sum(storage.acquire_sliding_window_entry("window", 100, 3600) for _ in range(150))
 held = sum(leases.acquire("me", f"{name} {number}", 50, 600) for number in range(60))
+cap = Cap("budget", "usd", 1000)
+reserved = sum(reservations.reserve("me", f"{name} {number}", Amounts(1, 7), [cap], 600) for number in range(80))
 for _ in range(100):
     storage.incr("sum", 3600, 3)
-print(taken, held)
+print(taken, held, reserved)
 """
 
 
-def run_three_processes(url: str) -> tuple[int, int]:
-    """Run three processes, and return their numbers of admitted requests and of leases."""
+def run_three_processes(url: str) -> tuple[int, ...]:
+    """Run three processes, and return their numbers of admitted requests, of leases and of reservations."""
     command = [sys.executable, "-W", "error", "-c", COUNT_AND_LEASE, url]
     started = [
         subprocess.Popen([*command, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -56,16 +59,16 @@ def run_three_processes(url: str) -> tuple[int, int]:
         process.stdin.flush()
     counts = [tuple(map(int, process.communicate(timeout=60)[0].split())) for process in started]
     assert [process.returncode for process in started] == [0, 0, 0]
-    return sum(taken for taken, _ in counts), sum(held for _, held in counts)
+    return tuple(map(sum, zip(*counts, strict=True)))
 
 
 def test_counts_of_several_processes_are_exact_in_the_database(database_url: str, store: Store) -> None:
-    assert run_three_processes(database_url) == (100, 50)
+    assert run_three_processes(database_url) == (100, 50, 143)
     assert DatabaseCounters(store=store, now=lambda: 1e9).get("sum") == 900
 
 
 def test_counts_of_several_processes_are_exact_in_redis(redis_url: str) -> None:
-    assert run_three_processes(redis_url) == (100, 50)
+    assert run_three_processes(redis_url) == (100, 50, 143)
     assert RedisCounters(redis_url).get("sum") == 900
 
 
