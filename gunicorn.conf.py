@@ -43,6 +43,9 @@ keepalive = 75
 max_requests = 0  # it would cut streams off
 preload_app = False  # the app must be imported after gevent has patched
 control_socket_disable = True
+# Headers that gunicorn would obey if they come from this machine, such as SCRIPT_NAME. Only TRUSTED_PROXIES counts.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]
@@ -83,7 +86,10 @@ def on_reload(server):  # type: ignore[no-untyped-def]
 
 
 def post_fork(server, worker):  # type: ignore[no-untyped-def]
-    """Make room for many streams: each has a socket, and three descriptors of its CLI process."""
+    """Set the worker up. Make room for many streams: each has a socket, and three descriptors of its CLI process."""
+    worker.client_seconds = settings.client_timeout_seconds
+    worker.header_seconds = settings.header_timeout_seconds
+    worker.max_connections = 0 if settings.trusted_proxies else settings.max_connections_per_address
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -8,6 +8,7 @@ GatewayError
 │   │   ├── ModelNotSupported
 │   │   ├── ThreadRejected
 │   │   ├── KeyRevoked
+│   │   ├── RequestTimeout 408
 │   │   ├── UnsupportedEncoding 415
 │   │   ├── RequestTooLarge 413
 │   │   ├── ProjectTooLarge 413
@@ -134,6 +135,12 @@ class ModelNotSupported(InvalidRequest, code="model_not_supported"):
 
 class ThreadRejected(InvalidRequest, code="thread_unsupported_request"):
     """The request cannot create or continue a thread of the Messages API. SDKs look for the code."""
+
+
+class RequestTimeout(InvalidRequest, status=408, code="request_timeout"):
+    """The client stopped sending its request."""
+
+    default_message = "The request body did not arrive in time. Send it again."
 
 
 class UnsupportedEncoding(InvalidRequest, status=415, code="unsupported_encoding"):

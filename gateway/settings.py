@@ -71,6 +71,19 @@ class Settings:
     max_request_bytes: int = setting(
         64 * 1024 * 1024, "Largest request body. Larger ones get 413. nginx has its own limit.", at_least(1)
     )
+    client_timeout_seconds: float = setting(
+        60.0,
+        "Time after which a client that reads nothing of its answer, or sends nothing of its request, counts as gone.",
+        POSITIVE,
+    )
+    header_timeout_seconds: float = setting(
+        10.0, "Time that a new connection has to send its first request's head.", POSITIVE
+    )
+    max_connections_per_address: int = setting(
+        1000,
+        "Connections of one address per worker. More get 429. 0 means no limit. It does not apply with "
+        "`TRUSTED_PROXIES`, because all connections come from the proxy.",
+    )
     keepalive_whole_answers_seconds: float = setting(
         50.0,
         "Time after which an answer that is not streamed begins with white space, so that proxies keep waiting. "
@@ -119,6 +132,12 @@ class Settings:
     rate_limit_burst: int = setting(10, "Requests per minute that may come in a burst, on top of the limit.")
     rate_limit_tokens_per_minute: int = setting(0, "Tokens of answers per minute. 0 means no limit.")
     rate_limit_answers_at_once: int = setting(0, "Answers written at the same time. 0 means no limit.")
+    max_key_share_percent: int = setting(
+        80,
+        "Largest part of a worker's turns (`MAX_CONCURRENT_SESSIONS`) that one key may use, in percent. It applies "
+        "with `REQUIRE_AUTH` to keys without a limit of answers at once. With 100, it may also fill the queue.",
+        between(1, 100),
+    )
     rate_limit_tokens_per_day: int = setting(0, "Tokens per calendar day in UTC. 0 means no limit.")
     rate_limit_tokens_per_month: int = setting(0, "Tokens per calendar month in UTC. 0 means no limit.")
     rate_limit_usd_per_day: float = setting(0.0, "US dollars per calendar day in UTC. 0 means no limit.")
@@ -340,6 +359,13 @@ class Settings:
         if self.max_processes == 0:
             fitting = count_processes(find_total(self.max_memory_mb), self.web_concurrency)
             object.__setattr__(self, "max_processes", fitting)
+
+    @property
+    def max_turns_per_key(self) -> int:
+        """Return the number of a worker's turns that one key may use; 0 for no limit."""
+        if not self.require_auth or self.max_key_share_percent == 100:
+            return 0
+        return max(1, self.max_running_turns * self.max_key_share_percent // 100)
 
     @property
     def max_running_turns(self) -> int:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
 from limits import RateLimitItemPerMinute
 from limits.storage import Storage
 
+from gateway.addresses import client_network
 from gateway.answering.caller import Caller
+from gateway.answering.key_shares import KeyShares
 from gateway.errors import LimitReached, QuotaExceeded
 from gateway.settings import Settings
 from gateway.store.limits import sliding_window
@@ -35,7 +36,8 @@ class ClientLimits:
     """A client and the limits that apply to it. `reserve` is the number of requests per minute that it must leave.
 
     `window` is the state of the rate limit at the moment when this request was counted: `counted_at`, in monotonic
-    seconds. It is None for requests that do not count.
+    seconds. It is None for requests that do not count. `has_share` is False for a key with its own limit of answers at
+    once, even if that is 0.
     """
 
     client_id: str
@@ -43,6 +45,7 @@ class ClientLimits:
     window: RateLimitWindow | None = None
     counted_at: float = 0.0
     reserve: int = 0
+    has_share: bool = True
 
 
 @dataclass(slots=True)
@@ -102,6 +105,7 @@ class RequestLimits:
         self._windows = cast(WindowStorage, storage)
         self._budgets = Budgets(storage)
         self._slots = slots
+        self._shares = KeyShares(settings.max_turns_per_key)
         self._reservations = reservations
 
     def find_client(self, caller: Caller) -> ClientLimits:
@@ -110,7 +114,8 @@ class RequestLimits:
         client_id = identity.id if identity else f"address:{client_network(caller.address)}"
         allowance = self._default.with_overrides(identity.limits) if identity else self._default
         if not caller.is_batch:
-            return ClientLimits(client_id, allowance)
+            has_own = identity is not None and "answers_at_once" in identity.limits
+            return ClientLimits(client_id, allowance, has_share=not has_own)
         share = allowance.for_batches()
         reserve = allowance.requests_per_minute + self._burst - share.requests_per_minute
         return ClientLimits(client_id, share, reserve=reserve)
@@ -159,15 +164,16 @@ class RequestLimits:
 
     def _take_slot(self, client: ClientLimits) -> Admission:
         limit = client.allowance.answers_at_once
-        if not limit:
+        if not limit and not client.has_share:
             return Admission(client, self)
-        release = self._slots.acquire(client.client_id, limit)
-        if release is None:
+        taken = self._slots.acquire(client.client_id, limit) if limit else self._shares.take(client.client_id)
+        if taken is None:
             raise LimitReached(
-                f"Rate limit reached: {limit} answers at once. Try again when one of them is complete.",
+                f"Rate limit reached: {limit or self._shares.most} answers at once. "
+                "Try again when one of them is complete.",
                 retry_after=SLOT_SECONDS,
             )
-        return Admission(client, self, release)
+        return Admission(client, self, taken)
 
     def reserve(self, client: ClientLimits, estimate: Usage) -> Callable[[], None]:
         """Reserve a part of the client's budgets and return the function that ends the reservation.
@@ -230,19 +236,6 @@ class RequestLimits:
 
 
 @lru_cache(maxsize=1024)
-def client_network(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the IPv6 /64 network that one subscriber has.
-
-    >>> client_network("2001:db8::1")
-    '2001:db8::/64'
-    """
-    try:
-        parsed = ip_address(address)
-    except ValueError:  # a Unix socket has no address
-        return address or "unknown"
-    return str(parsed if parsed.version == 4 else ip_network((parsed, 64), strict=False))
-
-
 def format_duration(seconds: float) -> str:
     """Format a duration as OpenAI's headers do: 850ms, 12s, 6m0s, 3h0m0s."""
     if seconds < 1:

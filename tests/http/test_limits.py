@@ -3,12 +3,18 @@
 tests/ops/test_limits_workers.py has several workers that count together.
 """
 
+from typing import Any
+
 import httpx2 as httpx
 import pytest
 
+from gateway.answering.limits import ClientLimits
+from gateway.api.http.context import services_of
+from gateway.errors import LimitReached
 from gateway.settings import SettingsError, load
+from gateway.store.limits.budgets import Allowance
 from tests.support.api_client import Api, bearer, error_of
-from tests.support.apps import Clock, MakeApi
+from tests.support.apps import Clock, MakeApi, MakeApp
 
 PATH = "/v1/chat/completions"
 HEADERS = [f"x-ratelimit-{name}-requests" for name in ("limit", "remaining", "reset")]
@@ -160,3 +166,33 @@ def test_invalid_limit_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delenv(name)
     monkeypatch.setenv("RATE_LIMIT_STORAGE_URL", "rediss://host:6379/0")
     assert load().rate_limit_storage_url == "rediss://host:6379/0"
+
+
+def test_key_cannot_take_all_turns_by_default(make_app: MakeApp) -> None:
+    """A key had no limit of answers at once, so one key could take all turns, and everybody else got 429."""
+    limits = services_of(make_app(require_auth=True, api_keys=("a", "b"), max_concurrent_sessions=5)).limits
+    alice, bob = (ClientLimits(name, Allowance()) for name in ("alice", "bob"))
+    held = [limits.admit_answer(alice) for _ in range(4)]
+    with pytest.raises(LimitReached, match="4 answers at once"):
+        limits.admit_answer(alice)
+    limits.admit_answer(bob)
+    for _ in range(2):
+        held[0].release()  # the second time has no effect
+    limits.admit_answer(alice)
+    with pytest.raises(LimitReached):
+        limits.admit_answer(alice)
+    own = ClientLimits("carol", Allowance(answers_at_once=6))
+    assert len([limits.admit_answer(own) for _ in range(6)]) == 6
+    unlimited = ClientLimits("dave", Allowance(), has_share=False)  # by `keys limit ID --answers-at-once 0`
+    assert len([limits.admit_answer(unlimited) for _ in range(9)]) == 9
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"require_auth": True, "api_keys": ("a",), "max_key_share_percent": 100}]
+)
+def test_without_keys_or_by_choice_a_client_may_take_all_turns(
+    make_app: MakeApp, settings: dict[str, Any]
+) -> None:
+    limits = services_of(make_app(max_concurrent_sessions=5, **settings)).limits
+    client = ClientLimits("alice", Allowance())
+    assert len([limits.admit_answer(client) for _ in range(30)]) == 30

@@ -164,6 +164,14 @@ def slow() -> None:
     finish()
 
 
+def endless() -> None:
+    """Write text without an end."""
+    start()
+    while True:
+        emit(delta("word " * 1000))
+        time.sleep(0.001)
+
+
 def wait() -> None:
     """Begin an answer, and finish it when the file `$HOME/go` exists."""
     start()
@@ -190,6 +198,7 @@ TURNS: dict[str, Callable[[], None]] = {
     "STDERR": complain,
     "LIMITS": tell_limits,
     "SLOW": slow,
+    "ENDLESS": endless,
     "WAIT": wait,
 }
 

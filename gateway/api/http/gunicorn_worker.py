@@ -1,7 +1,8 @@
-"""A gunicorn worker whose own errors are JSON: for requests that never reach the app.
+"""A gunicorn worker that limits what a connection may hold up, and whose own errors are JSON.
 
-For example, a request with a header of more than 8,190 bytes gets status 431, for which gunicorn would send a page of
-HTML. The path of such a request is unknown, so the body is in the shape of both dialects:
+These errors are for requests that never reach the app. For example, a request with a header of more than 8,190 bytes
+gets status 431, for which gunicorn would send a page of HTML. The path of such a request is unknown, so the body is in
+the shape of both dialects:
 
     {"type": "error", "error": {"type": …, "message": …, "param": null, "code": …}, "request_id": …}
 
@@ -11,15 +12,21 @@ gunicorn's arbiter imports this module before gevent has patched, so it must not
 import json
 import secrets
 import socket
+from collections import Counter
 from contextlib import suppress
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
+from gevent import Timeout, getcurrent
 from gunicorn.http import errors as http_errors
 from gunicorn.workers.ggevent import GeventWorker
 
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.addresses import client_network
+from gateway.api.http.client_socket import ClientSocket, RequestTimedOut
+from gateway.errors import GatewayError, InvalidRequest, RateLimited, RequestTimeout
 
+WARN_SECONDS = 60.0  # between warnings about too many connections
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 _STATUSES: dict[type[BaseException], int] = {
@@ -37,11 +44,65 @@ _PROBLEMS: dict[type[BaseException], str] = {
 
 
 class JsonGeventWorker(GeventWorker):
-    """gunicorn's gevent worker with errors in JSON."""
+    """gunicorn's gevent worker with errors in JSON and limits for connections.
+
+    `client_seconds` is how long a client may do nothing while it sends a request or gets the response,
+    `header_seconds` the time for the head of a connection's first request, and `max_connections` the number of
+    connections per address, 0 for no limit. `gunicorn.conf.py` sets them.
+    """
+
+    client_seconds = 60.0
+    header_seconds = 10.0
+    max_connections = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections: Counter[str] = Counter()
+        self._warned_at = -WARN_SECONDS
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve a connection, unless its address has too many."""
+        connection = ClientSocket.take_over(client)
+        address = client_network(addr[0]) if isinstance(addr, tuple) else ""
+        if address and 0 < self.max_connections <= self._connections[address]:
+            self._refuse_connection(connection, address)
+            return
+        self._connections[address] += 1
+        try:
+            super().handle(listener, connection, addr)
+        finally:
+            self._connections[address] -= 1
+            if not self._connections[address]:
+                del self._connections[address]
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """Answer a request. The client must keep sending it, and then keep reading the response."""
+        sock.settimeout(self.client_seconds)
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            sock.settimeout(None)
+
+    def timeout_ctx(self) -> Timeout:  # type: ignore[override]
+        """Return the limit for the wait for the next request of this greenlet's connection, its head included."""
+        connection = getcurrent()
+        is_first = not getattr(connection, "has_request", False)
+        connection.has_request = True  # type: ignore[attr-defined]
+        return Timeout(self.header_seconds if is_first else self.cfg.keepalive, False)  # type: ignore[arg-type]
+
+    def _refuse_connection(self, connection: socket.socket, address: str) -> None:
+        if monotonic() - self._warned_at >= WARN_SECONDS:
+            self._warned_at = monotonic()
+            self.log.warning("%s has %s connections. More are refused.", address, self.max_connections)
+        problem = "Too many connections come from your address (MAX_CONNECTIONS_PER_ADDRESS)."
+        error = RateLimited(problem, code="too_many_connections")
+        with suppress(OSError), connection:
+            connection.sendall(make_response(error.status, error, make_request_id()))
+            _discard_rest(connection)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that failed outside of the app, and log it."""
-        request_id = f"req_{secrets.token_hex(16)}"
+        request_id = make_request_id()
         status, error = describe_failure(exc)
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.warning("Rejected request %s from %s: %s", request_id, addr, exc)
@@ -52,10 +113,17 @@ class JsonGeventWorker(GeventWorker):
             _discard_rest(client)
 
 
+def make_request_id() -> str:
+    """Return the id of a request that does not reach the app."""
+    return f"req_{secrets.token_hex(16)}"
+
+
 def describe_failure(exc: BaseException) -> tuple[int, GatewayError]:
     """Return the status and the error for an exception of gunicorn."""
     if not isinstance(exc, http_errors.ParseException) or isinstance(exc, http_errors.ConfigurationProblem):
         return GatewayError.status, GatewayError()
+    if isinstance(exc, RequestTimedOut):
+        return RequestTimeout.status, RequestTimeout()
     status = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST)
     return status, InvalidRequest(_PROBLEMS.get(type(exc), f"The HTTP request is not valid: {exc}."))
 

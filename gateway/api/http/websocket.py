@@ -73,9 +73,13 @@ class WebSocket:
                 parts, size = [], 0
 
     def send(self, text: str) -> None:
-        """Send a message. Has no effect if the client has left."""
-        with suppress(OSError, LocalProtocolError):
+        """Send a message. If the client has left or does not read, end the connection."""
+        try:
             self._send(TextMessage(text))
+        except OSError:
+            self.abort()
+        except LocalProtocolError:
+            pass  # the connection is being closed
 
     def close(self, code: int, reason: str) -> None:
         """Send the close frame, unless the connection is closed. The client's own may still come."""
@@ -112,7 +116,10 @@ class WebSocket:
 
     def _receive(self) -> bytes | None:
         """Return the next bytes, b"" at the end. After PING_SECONDS of silence, send a ping and return None."""
-        data = gevent.with_timeout(PING_SECONDS, self._connection.recv, RECEIVE_BYTES, timeout_value=None)
+        try:
+            data = gevent.with_timeout(PING_SECONDS, self._connection.recv, RECEIVE_BYTES, timeout_value=None)
+        except TimeoutError:  # CLIENT_TIMEOUT_SECONDS is shorter
+            data = None
         if data is None and not self._sending.locked():  # if it is locked, the client does not read
             self._send(Ping())
         return data

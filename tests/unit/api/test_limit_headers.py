@@ -5,7 +5,8 @@ import time
 import pytest
 from flask import Response
 
-from gateway.answering.limits import ClientLimits, client_network, format_duration
+from gateway.addresses import client_network
+from gateway.answering.limits import ClientLimits, format_duration
 from gateway.api.http.context import get_state
 from gateway.store.limits.budgets import Allowance
 from gateway.store.limits.sliding_window import RateLimitWindow
@@ -44,7 +45,13 @@ def test_durations_are_written_as_openai_writes_them(seconds: float, words: str)
 
 @pytest.mark.parametrize(
     ("address", "network"),
-    [("1.2.3.4", "1.2.3.4"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("", "unknown"), ("x", "x")],
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("", "unknown"),
+        ("x", "x"),
+        ("::ffff:1.2.3.4", "1.2.3.4"),
+    ],
 )
 def test_addresses_of_one_ipv6_subscriber_are_one_client(address: str, network: str) -> None:
     assert client_network(address) == network

@@ -151,3 +151,16 @@ def test_lost_connection_ends_the_messages(ends: Ends) -> None:
     client.connection.close()
     assert list(server.messages()) == []
     server.close(1001, "going away")  # has no effect
+
+
+def test_client_that_does_not_read_loses_the_connection(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reader then reports that the client has left, which stops the response."""
+    server, _ = ends
+
+    def fail(_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(server, "_send", fail)
+    server.send("lost")
+    assert not server.is_open
+    assert list(server.messages()) == []
