@@ -169,7 +169,7 @@ def test_invalid_limit_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_key_cannot_take_all_turns_by_default(make_app: MakeApp) -> None:
-    """A key had no limit of answers at once, so one key could take all turns, and everybody else got 429."""
+    """A key had no limit of answers at once, so one key could take all turns, and all others got 429."""
     limits = services_of(make_app(require_auth=True, api_keys=("a", "b"), max_concurrent_sessions=5)).limits
     alice, bob = (ClientLimits(name, Allowance()) for name in ("alice", "bob"))
     held = [limits.admit_answer(alice) for _ in range(4)]

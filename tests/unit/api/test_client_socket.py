@@ -1,4 +1,4 @@
-"""Writes to clients that read slowly or not at all, over real TCP connections."""
+"""Writes to clients that read slowly or never, over real TCP connections."""
 
 import time
 from collections.abc import Iterator
