@@ -13,6 +13,7 @@ from gateway.api.hooks.chain import install_hooks
 from gateway.api.hooks.errors import GatewayApi
 from gateway.api.http.access_rules import AccessRules
 from gateway.api.http.context import attach_services
+from gateway.api.http.forwarding import strip_ports
 from gateway.api.http.in_process import InProcessSender
 from gateway.api.http.lean_flask import LeanFlask, add_cors
 from gateway.api.http.paths import repair_paths
@@ -92,7 +93,8 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
     )
     if settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+        bare = strip_ports(app.wsgi_app)
+        app.wsgi_app = ProxyFix(bare, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     attach_services(app, services)
     rules = AccessRules(settings)
     add_cors(app, API_PATHS, rules.allows_page, EXPOSED_HEADERS)

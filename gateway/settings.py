@@ -143,7 +143,7 @@ class Settings:
     rate_limit_usd_per_day: float = setting(0.0, "US dollars per calendar day in UTC. 0 means no limit.")
     rate_limit_usd_per_month: float = setting(0.0, "US dollars per calendar month in UTC. 0 means no limit.")
     rate_limit_failed_auth_per_minute: int = setting(
-        60, "Wrong keys per minute before a public address is blocked for a while. 0 means no limit."
+        60, "Wrong keys per minute before a public address gets 429 for more of them. 0 means no limit."
     )
     rate_limit_storage_url: str | None = setting(
         None,

@@ -12,6 +12,7 @@ from gateway.answering.limits import ClientLimits
 from gateway.api.http.context import services_of
 from gateway.errors import LimitReached
 from gateway.settings import SettingsError, load
+from gateway.store.keys import Keys
 from gateway.store.limits.budgets import Allowance
 from tests.support.api_client import Api, bearer, error_of
 from tests.support.apps import Clock, MakeApi, MakeApp
@@ -107,7 +108,7 @@ def test_address_that_guesses_keys_is_rejected_for_a_minute(make_api: MakeApi) -
 
     assert get("good", "9.9.9.9").status_code == 200
     assert [get(f"bad{number}", "9.9.9.9").status_code for number in range(4)] == [401, 401, 401, 429]
-    rejected = get("good", "9.9.9.9")
+    rejected = get("bad", "9.9.9.9")
     assert error_of(rejected)[:2] == (429, "rate_limit_exceeded")
     assert 1 <= int(rejected.headers["retry-after"]) <= 60
     assert get("good", "9.9.9.8").status_code == 200
@@ -126,6 +127,41 @@ def test_address_that_guesses_keys_is_rejected_for_a_minute(make_api: MakeApi) -
     assert [answer.status_code for answer in without_key] == [
         401
     ] * 5  # a request without a key guesses nothing
+
+
+@pytest.fixture
+def guarded(make_api: MakeApi) -> Api:
+    """Return a client of a gateway that brakes after ten bad keys."""
+    return make_api(
+        require_auth=True, api_keys=("good",), trusted_proxies=1, rate_limit_failed_auth_per_minute=10
+    )
+
+
+def guess(api: Api, address: str, key: str = "bad") -> int:
+    return api.get("/v1/models", headers={"X-Forwarded-For": address, **bearer(key)}).status_code
+
+
+def test_good_keys_pass_from_an_address_that_guesses(guarded: Api, keys: Keys) -> None:
+    """An office shares one address, so a colleague's wrong key locked everyone out."""
+    _, stored = keys.create("alice")
+    assert [guess(guarded, "9.9.9.9") for _ in range(12)] == [401] * 10 + [429] * 2
+    assert [guess(guarded, "9.9.9.9", key) for key in ("good", stored, "worse")] == [200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        [f"2001:4860:4860:1::{number:x}" for number in range(40)],
+        [f"2001:4860:4860:1:{number:x}:1:2:3" for number in range(40)],
+        [f"[2001:4860:4860:1::{number:x}]:{4000 + number}" for number in range(40)],
+        [f"8.8.8.8:{4000 + number}" for number in range(40)],
+        ["::ffff:8.8.8.8", "8.8.8.8"] * 20,
+    ],
+    ids=["v6", "v6-far-apart", "v6-with-ports", "v4-with-ports", "v4-in-v6"],
+)
+def test_addresses_of_one_client_guess_together(guarded: Api, addresses: list[str]) -> None:
+    assert [guess(guarded, address) for address in addresses] == [401] * 10 + [429] * 30
+    assert guess(guarded, "2001:4860:4860:2::1") == guess(guarded, "8.8.4.4") == 401
 
 
 # Counters that fail, and bad settings

@@ -8,6 +8,7 @@ from flask import Flask, request
 
 from gateway.answering.caller import Caller, Identity, configured_identity, derive_owner_id, identity_of
 from gateway.answering.services import Services
+from gateway.api.hooks.key_guessing import GuessingBrake
 from gateway.api.http.context import get_state
 from gateway.errors import InvalidKey, MissingKey
 from gateway.settings import SettingsError
@@ -37,6 +38,7 @@ def init_app(
             "REQUIRE_AUTH is true, but there is no key. Set API_KEYS, or run: python -m gateway keys create NAME"
         )
     configured = {key_secrets.digest_key(key) for key in settings.api_keys}
+    brake = GuessingBrake(services)
 
     def authenticate() -> None:
         is_unknown = request.endpoint is None  # the response will be a 404 or 405
@@ -49,7 +51,7 @@ def init_app(
         identity = None
         if settings.require_auth:
             fallback = None if find_sent_keys() else fallbacks.get(request.blueprint or "")
-            identity = (fallback and fallback()) or _identify(configured, keys)
+            identity = (fallback and fallback()) or _identify(configured, keys, brake)
         get_state().caller = _make_caller(identity)
 
     app.before_request(authenticate)
@@ -91,8 +93,8 @@ def _make_caller(identity: Identity | None) -> Caller:
     )
 
 
-def _identify(configured: Collection[str], keys: Keys) -> Identity:
-    """Return the identity of the first valid key of the request. Raises MissingKey and InvalidKey."""
+def _identify(configured: Collection[str], keys: Keys, brake: GuessingBrake) -> Identity:
+    """Return the identity of the first valid key of the request. Raises MissingKey, InvalidKey and LimitReached."""
     sent = find_sent_keys()
     if not sent:
         raise MissingKey
@@ -106,4 +108,5 @@ def _identify(configured: Collection[str], keys: Keys) -> Identity:
         if found is not None:
             get_state().valid_key = key
             return identity_of(found)
+    brake.count(request.remote_addr or "", len(sent))
     raise InvalidKey

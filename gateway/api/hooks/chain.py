@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from flask import Blueprint, Flask
 
 from gateway.answering.services import Services
-from gateway.api.hooks import anthropic_dialect, auth, key_guessing, limits, origins, reporting, request_ids
+from gateway.api.hooks import anthropic_dialect, auth, limits, origins, reporting, request_ids
 from gateway.api.http.access_rules import AccessRules
 
 
@@ -29,8 +29,6 @@ def install_hooks(
     reporting.init_app(app, services)
     # Before everything that does something.
     origins.init_app(app, rules)
-    # Before auth, so that a blocked address does not learn whether its key is good.
-    key_guessing.init_app(app, services)
     auth.init_app(app, services, public, fallbacks)
     # After auth, which finds the caller whose limits apply.
     limits.init_app(app, services, answering, public)
