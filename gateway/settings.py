@@ -339,6 +339,11 @@ class Settings:
     )
     max_concurrent_sessions: int = setting(10, "Answers that are written at the same time.", at_least(1))
     max_queued_requests: int = setting(20, "Requests that may wait for their turn. More get 429.")
+    max_queued_mb: int = setting(
+        100,
+        "Size of all requests that wait for their turn. More get 429, unless nothing else waits.",
+        at_least(1),
+    )
     queue_timeout_seconds: float = setting(10.0, "Time after which a waiting request gets 429.", POSITIVE)
     start_timeout_seconds: float = setting(30.0, "Time within which a CLI process has to be ready.", POSITIVE)
     tool_wait_seconds: float = setting(300.0, "Longest wait for the results of the client's tools.", POSITIVE)

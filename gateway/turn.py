@@ -10,7 +10,7 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -210,6 +210,10 @@ class Turn:
     agent_workspace: AgentWorkspace | None = None
     is_batch: bool = False
 
+    def count_characters(self) -> int:
+        """Return the characters of the messages, in about the bytes that they take. This reads all of them."""
+        return _count_characters([message.content for message in self.messages])
+
     @property
     def has_thinking(self) -> bool:
         """Return True if the client has sent thinking back."""
@@ -375,3 +379,11 @@ Event = (
 
 #: Events that arrived together, in order; never empty.
 Batch = list[Event]
+
+
+def _count_characters(value: object) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        value = value.values()
+    return sum(map(_count_characters, value)) if isinstance(value, Collection) else 0

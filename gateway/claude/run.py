@@ -38,6 +38,8 @@ from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
 
 log = logging.getLogger(__name__)
 
+_NO_TURN = Turn(())
+
 
 class Run:
     """Iterate for the batches of events of one turn.
@@ -104,6 +106,7 @@ class Run:
         self._batches.close()
         self._fleet.deadlines.remove(self._expire)
         self._release()
+        self._turn = _NO_TURN  # its messages may be large
         self._on_close(self)
 
     def _expire(self) -> None:
@@ -134,7 +137,9 @@ class Run:
     def _run(self) -> Generator[Batch, None, None]:
         try:
             self._raise_if_stopped()
-            self._fleet.acquire_slot(self._slot_ticket, is_batch=self._turn.is_batch)
+            self._fleet.acquire_slot(
+                self._slot_ticket, is_batch=self._turn.is_batch, measure=self._turn.count_characters
+            )
             self._holds_slot = True
             if self._before_start is not None:
                 self._before_start()

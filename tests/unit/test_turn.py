@@ -1,6 +1,6 @@
 """Token totals and arithmetic on usage."""
 
-from gateway.turn import Usage, sum_usage
+from gateway.turn import Message, Turn, Usage, sum_usage
 
 USAGE = Usage(
     input_tokens=1, cache_read_tokens=20, cache_write_tokens=300, output_tokens=4000, thinking_tokens=50
@@ -29,3 +29,10 @@ def test_unknown_costs_count_as_zero_unless_all_are_unknown() -> None:
 
 def test_the_sum_of_no_usage_is_zero() -> None:
     assert sum_usage([]) == Usage()
+
+
+def test_size_of_a_turn_counts_all_texts_and_files() -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x" * 1000}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "y" * 500}]}
+    turn = Turn((Message("user", ({"type": "text", "text": "z" * 100}, image)), Message("user", (result,))))
+    assert 1600 <= turn.count_characters() < 1700

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 
 from gateway.answering.services import Services
 from gateway.api.http.context import RequestState, get_state
+from gateway.api.http.large_bodies import LARGE_BYTES, release_frames, release_memory_later
 from gateway.record import RequestSummary
 
 # The credentials of MCP servers in the body of a request.
@@ -36,6 +37,7 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
     state = get_state()
     method, path, address = request.method, request.path, request.remote_addr or ""
     route = request.url_rule.rule if request.url_rule else UNKNOWN_ROUTE
+    is_large = (request.content_length or 0) >= LARGE_BYTES
 
     def report() -> None:
         summary = RequestSummary(
@@ -55,6 +57,9 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
             state.call.summary = summary
         for observer in services.request_observers:
             observer(summary)
+        release_frames(state.error)
+        if is_large:
+            release_memory_later()
 
     return report
 

@@ -14,7 +14,7 @@ from webargs.flaskparser import FlaskParser
 
 from gateway import errors
 from gateway.api.http.bodies import read_body, read_json
-from gateway.api.http.context import get_state
+from gateway.api.http.context import get_services, get_state
 from gateway.errors import GatewayError
 from gateway.schemas.answers import StreamEventSchema
 
@@ -56,7 +56,9 @@ class AnyTypeParser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
 
     def _raw_load_json(self, req: Request) -> Any:
-        body = get_state().body = read_body(req)
+        body = read_body(req)
+        if get_services().settings.log_content:
+            get_state().body = body  # it may be large, and others don't need it
         return read_json(body, req.mimetype) if body.strip() else missing
 
 

@@ -38,7 +38,8 @@ class RequestState:
 
     `caller` is None until the request is authenticated. `dashboard_token` is the session cookie that authenticated it;
     "" for a key.
-    `valid_key` is the API key that authenticated it. `call` is set for a request of a batch.
+    `valid_key` is the API key that authenticated it. `body` is set if it is to be logged. `call` is set for a request
+    of a batch.
     """
 
     request_id: str

@@ -88,7 +88,7 @@ class Conversation:
         self.tuning: Tuning | None = None
         self.is_new = True
         self.workspace = turn.agent_workspace
-        self._turn = turn
+        self._turn = replace(turn, messages=())  # they may be large, and the process lives on
         self._tool_seconds = tool_seconds
         self._control_seconds = BATCH_TIMEOUT_SECONDS if turn.is_batch else CONTROL_TIMEOUT_SECONDS
         self._tools = tool_set(turn)

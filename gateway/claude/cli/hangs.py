@@ -95,6 +95,7 @@ class HangWatch:
         self._timer.close()
         if self._checker is not None:
             self._checker.kill(block=False)
+            self._checker = None  # its traceback refers to this watch
         if self._has_killed and isinstance(error, ProcessEnded):
             raise ProcessHung(error.returncode, error.stderr) from error
 

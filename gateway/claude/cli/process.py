@@ -106,11 +106,6 @@ def wait_for_programs(seconds: float) -> None:
         gevent.sleep(0.01)
 
 
-def close_all(processes: Sequence[Process], grace: float) -> None:
-    """Close several processes in parallel."""
-    gevent.joinall([gevent.spawn(process.close, grace) for process in processes])
-
-
 class Process:
     """A running CLI.
 
@@ -161,7 +156,7 @@ class Process:
         self._is_killed = False
         self._is_closed = False
         self._logged_bytes = 0
-        self._context = contextvars.copy_context()
+        self._context = contextvars.Context()
         self.answer_request: Callable[[CliControlRequestMessage], ControlResponse | None] = refuse_request
         _living.add(self)
 
@@ -266,6 +261,10 @@ class Process:
         """Use the caller's context from now on: log lines about stderr get its request id."""
         self.log_stderr()
         self._context = contextvars.copy_context()
+
+    def forget_context(self) -> None:
+        """Release the context, which may hold a large request."""
+        self._context = contextvars.Context()
 
     def log_stderr(self) -> None:
         """Log what the CLI has written to stderr since the last call."""

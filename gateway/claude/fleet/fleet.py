@@ -19,7 +19,14 @@ from gevent.event import Event
 
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.conversation import Conversation
-from gateway.claude.cli.process import Process, count_living, kill_all, list_living_pids, wait_for_programs
+from gateway.claude.cli.process import (
+    Process,
+    count_living,
+    kill_all,
+    list_living_pids,
+    refuse_request,
+    wait_for_programs,
+)
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.deadlines import Deadlines
@@ -77,7 +84,10 @@ class Fleet:
         self.cache_ttl = self._launcher.cache_ttl
         self._login = Login()
         self._slots = Slots(
-            settings.max_running_turns, settings.max_queued_requests, settings.queue_timeout_seconds
+            settings.max_running_turns,
+            settings.max_queued_requests,
+            settings.queue_timeout_seconds,
+            settings.max_queued_mb * MEGABYTE,
         )
         self._parked = ParkedConversations(self.end_conversation)
         self._pool = WarmPool(
@@ -153,12 +163,17 @@ class Fleet:
 
     # Slots and processes
 
-    def acquire_slot(self, ticket: Ticket[bool], *, is_batch: bool = False) -> None:
-        """Wait for permission to run a turn. Raises TooManyTurns, or the error of `ticket.cancel`."""
+    def acquire_slot(
+        self, ticket: Ticket[bool], *, is_batch: bool = False, measure: Callable[[], int] = lambda: 0
+    ) -> None:
+        """Wait for permission to run a turn. Raises TooManyTurns, or the error of `ticket.cancel`.
+
+        `measure` returns the size of the turn in bytes.
+        """
         if is_batch:
             self._slots.acquire_spare(ticket)
         else:
-            self._slots.acquire(ticket)
+            self._slots.acquire(ticket, measure)
 
     @property
     def has_spare_slot(self) -> bool:
@@ -263,6 +278,7 @@ class Fleet:
 
         `shapes` are the shapes of the turn, by which `Habits` judges that.
         """
+        conversation.process.forget_context()
         seconds = self.settings.tool_wait_seconds if conversation.is_waiting else self.settings.keep_seconds
         if shapes:
             seconds = self._habits.keep_seconds(shapes, seconds)
@@ -275,6 +291,7 @@ class Fleet:
 
     def end_conversation(self, conversation: Conversation) -> None:
         """Kill a conversation's process without waiting for its end."""
+        conversation.process.answer_request = refuse_request  # the conversation can be freed now
         _end_process(conversation.process)
         self._pool.refill_later()
 

@@ -7,7 +7,9 @@ For example, one greenlet waits for a process and another one serves it:
     process = ticket.wait(timeout=10)
 """
 
+import math
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
 from gevent import Timeout
@@ -89,15 +91,21 @@ class WaitQueue(Generic[T]):
 class Slots:
     """`limit` turns may run at once. Up to `max_waiting` more wait for up to `max_wait_seconds` each, in order.
 
+    Together, they may have `max_waiting_bytes`, unless only one of them waits.
+
     Turns of batches wait in a queue of their own, for as long as it takes. They get a slot only while no other turn
     waits and a second slot is free, so that the next request finds one.
     """
 
-    def __init__(self, limit: int, max_waiting: int, max_wait_seconds: float) -> None:
+    def __init__(
+        self, limit: int, max_waiting: int, max_wait_seconds: float, max_waiting_bytes: float = math.inf
+    ) -> None:
         self.limit = limit
         self.used = 0
         self._max_waiting = max_waiting
         self._max_wait_seconds = max_wait_seconds
+        self._max_waiting_bytes = max_waiting_bytes
+        self._waiting_bytes = 0
         self._queue: WaitQueue[bool] = WaitQueue()
         self._batch_queue: WaitQueue[bool] = WaitQueue()
 
@@ -111,19 +119,26 @@ class Slots:
         """True if a turn of a batch may start."""
         return not self.waiting and self.used < max(1, self.limit - 1)
 
-    def acquire(self, ticket: Ticket[bool]) -> None:
-        """Take a slot; wait in the queue if none is free. Raises TooManyTurns, or the error of `ticket.cancel`."""
+    def acquire(self, ticket: Ticket[bool], measure: Callable[[], int] = lambda: 0) -> None:
+        """Take a slot; wait in the queue if none is free. Raises TooManyTurns, or the error of `ticket.cancel`.
+
+        `measure` returns the size of the turn in bytes. It is called only if the turn has to wait.
+        """
         if self.used < self.limit and not self.waiting:
             self.used += 1
             return
-        if self.waiting >= self._max_waiting:
+        size = measure()
+        is_too_large = self.waiting > 0 and self._waiting_bytes + size > self._max_waiting_bytes
+        if self.waiting >= self._max_waiting or is_too_large:
             raise TooManyTurns(retry_after=RETRY_AFTER_SECONDS)
         self._queue.join(ticket)
+        self._waiting_bytes += size
         try:
             ticket.wait(self._max_wait_seconds)
         except TimeoutError:
             raise TooManyTurns(retry_after=RETRY_AFTER_SECONDS) from None
         finally:
+            self._waiting_bytes -= size
             self._queue.leave(ticket)
 
     def acquire_spare(self, ticket: Ticket[bool]) -> None:

@@ -13,13 +13,13 @@ import errno
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import gevent
 from gevent.event import Event
 
 from gateway.claude.cli.hangs import HangWatch
-from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded, close_all
+from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded
 from gateway.claude.cli.protocol import ModelInfo
 from gateway.claude.cli.spawn import describe_exit, find_signal
 from gateway.claude.fleet.wait_queue import Ticket, WaitQueue
@@ -194,7 +194,7 @@ class WarmPool:
     def renew(self) -> None:
         """Replace the idle processes, because their login may be out of date."""
         stale, self._ready = list(self._ready), deque()
-        gevent.spawn(close_all, stale, 0.0)
+        gevent.spawn(_close_all, stale, 0.0)
         self._refill()
 
     def retire(self) -> None:
@@ -209,7 +209,7 @@ class WarmPool:
             self._checker.kill(block=False)
         self._queue.fail_all(ClaudeUnavailable("The gateway is stopping."))
         processes, self._ready = list(self._ready), deque()
-        close_all(processes, grace)
+        _close_all(processes, grace)
 
     def _wait_for_process(self, ticket: Ticket[Process], timeout: float) -> Process:
         self._queue.join(ticket)
@@ -343,6 +343,11 @@ class WarmPool:
             process.close()
         else:
             self._ready.append(process)
+
+
+def _close_all(processes: Iterable[Process], grace: float) -> None:
+    """Close several processes in parallel."""
+    gevent.joinall([gevent.spawn(process.close, grace) for process in processes])
 
 
 def _is_accident(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -444,6 +445,17 @@ def test_process_of_a_conversation_that_will_not_go_on_is_not_kept(fleet: Fleet)
     assert fleet.status()["kept"] == kept
     answer(fleet, turn("another", owner="b"))
     assert fleet.status()["kept"] == kept + 1
+
+
+def test_kept_process_does_not_hold_the_messages_of_its_turns(fleet: Fleet) -> None:
+    text = "x" * 100_000
+    asked = turn(text)
+    before = sys.getrefcount(text)
+    run = Run(fleet, asked)
+    list(run)
+    run.close()
+    assert fleet.status()["kept"] == 1
+    assert sys.getrefcount(text) == before
 
 
 def test_turn_of_a_batch_takes_and_parks_no_process(fleet: Fleet) -> None:

@@ -1,5 +1,7 @@
 """Queues of waiting greenlets, and the slots of running turns."""
 
+from __future__ import annotations
+
 import gevent
 import pytest
 
@@ -188,4 +190,27 @@ def test_single_slot_serves_batches_when_it_is_free() -> None:
     second.cancel(ClientGone())
     gevent.sleep(0)
     slots.release()
+    assert slots.used == 0
+
+
+def test_turns_that_wait_have_a_budget_of_bytes() -> None:
+    slots = Slots(1, max_waiting=10, max_wait_seconds=5.0, max_waiting_bytes=100)
+
+    def wait(size: int) -> gevent.Greenlet[..., None]:
+        waiting = gevent.spawn(slots.acquire, Ticket[bool](), lambda: size)
+        gevent.sleep(0)
+        return waiting
+
+    slots.acquire(Ticket(), lambda: 500)  # it does not wait
+    large = wait(500)  # alone, any size may wait
+    with pytest.raises(TooManyTurns) as caught:
+        slots.acquire(Ticket(), lambda: 1)
+    assert caught.value.retry_after
+    slots.release()
+    large.join(5)
+    fitting = [wait(60), wait(40)]
+    assert slots.waiting == 2
+    for _ in range(3):
+        slots.release()
+    gevent.joinall(fitting, timeout=5, raise_error=True)
     assert slots.used == 0
