@@ -75,10 +75,12 @@ def parse_name(name: str, families: frozenset[str]) -> ModelName | None:
     family = [word for word in words if word in families]
     numbers = [word for word in words if word.isdigit()]
     dates = [number for number in numbers if _DATE.fullmatch(number)]
-    version = tuple(int(number) for number in numbers if number not in dates)
+    counted = [number for number in numbers if number not in dates]
     others = set(words) - families - _NOISE - set(numbers)
-    if len(family) != 1 or len(dates) > 1 or others or any(part > 99 for part in version):
+    # Python refuses to convert thousands of digits.
+    if len(family) != 1 or len(dates) > 1 or others or any(len(number.lstrip("0")) > 2 for number in counted):
         return None
+    version = tuple(int(number[-2:]) for number in counted)
     return ModelName(family[0], version[:-1] if version[1:] == (0,) else version, "".join(dates))
 
 

@@ -24,6 +24,6 @@ def is_simple_pattern(pattern: str) -> bool:
     if not is_regex(pattern) or any(escape not in _ESCAPABLE for escape in _ESCAPE.findall(pattern)):
         return False
     plain = _ESCAPE.sub("", pattern)
-    counts = [int(number) for low_high in _COUNT.findall(plain) for number in low_high if number]
+    counts = [int(number[:9]) for low_high in _COUNT.findall(plain) for number in low_high if number]
     has_other_braces = "{" in _COUNT.sub("", plain) or "}" in _COUNT.sub("", plain)
     return "(?" not in plain and not has_other_braces and all(count <= MAX_REPEATS for count in counts)

@@ -66,7 +66,8 @@ def _decode(token: str) -> str:
 
 def _current_name(node: Any, token: str, following: str) -> str | None:
     if isinstance(node, list):
-        return token if token.isdecimal() and int(token) < len(node) else None
+        is_index = token.isdecimal() and len(token) < 10  # Python refuses to convert thousands of digits
+        return token if is_index and int(token) < len(node) else None
     if not isinstance(node, dict):
         return None
     if token == "items" and following.isdecimal() and "prefixItems" in node:

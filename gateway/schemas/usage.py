@@ -10,14 +10,14 @@ from gateway.schemas.answers import AnswerSchema, about, constant
 from gateway.schemas.pages import PaginationSchema
 
 MAX_PER_PAGE = 1000
-EARLIEST = date(1970, 1, 1)
+EARLIEST, LATEST = date(1970, 1, 1), date(9998, 12, 31)  # the day after must be a date, too
 
 
 def _day(name: str) -> fields.Date:
     return fields.Date(
         data_key=name,
         format="%Y-%m-%d",
-        validate=validate.Range(min=EARLIEST, error="Expected a date on or after {min}."),
+        validate=validate.Range(min=EARLIEST, max=LATEST, error="Expected a date from {min} to {max}."),
         error_messages={"invalid": "Expected a date in the form YYYY-MM-DD."},
         metadata=about("A UTC date. The day is included."),
     )

@@ -94,6 +94,8 @@ def test_usage_covers_the_requested_days_in_utc(
         ("from=yesterday", "from"),
         ("to=2026-02-30", "to"),
         ("to=0001-01-01", "to"),  # 29 days before it there is no date
+        ("from=9999-12-31", "from"),  # the day after it is no date
+        ("to=9999-12-31", "to"),
         ("from=2026-05-04&to=2026-05-03", "to"),
         ("page=0", "page"),
         ("page=x", "page"),

@@ -74,7 +74,9 @@ def test_garbage_between_lines_is_skipped(scripted_gateway: Gateway) -> None:
     [
         ("CRASHFIRST", 503, "claude_unavailable"),
         ("EXIT", 503, "claude_unavailable"),
-        ("BROKENFIRST", 500, "internal_error"),
+        ("BROKENFIRST", 502, "upstream_error"),
+        ("ODDREQUEST", 502, "upstream_error"),
+        ("ODDRPC", 502, "upstream_error"),
     ],
 )
 def test_failure_before_any_text_has_a_real_status(
@@ -82,6 +84,22 @@ def test_failure_before_any_text_has_a_real_status(
 ) -> None:
     assert status_and_code(scripted_gateway.api.chat(word)) == (status, code)
     assert status_and_code(scripted_gateway.api.chat(word, stream=True)) == (status, code)
+
+
+def test_result_without_its_fields_is_an_error_of_the_cli(scripted_gateway: Gateway) -> None:
+    assert status_and_code(scripted_gateway.api.chat("ODDRESULT")) == (502, "upstream_error")
+
+
+def test_half_a_surrogate_pair_loses_no_text(scripted_gateway: Gateway) -> None:
+    """The whole delta was lost, and the answer was a 200 without a word."""
+    api, kept = scripted_gateway.api, "before \ud83d after"
+    assert reply_of(api.chat("SURROGATE")) == kept
+    assert text_of(list(api.stream_chat("SURROGATE"))) == kept
+    assert api.create_message("SURROGATE").json()["content"] == [{"type": "text", "text": kept}]
+    response = api.create_response("SURROGATE").json()
+    assert response["output"][-1]["content"][0]["text"] == kept
+    stored = api.get(f"/v1/responses/{response['id']}").json()
+    assert stored["output"] == response["output"]
 
 
 def test_silence_before_any_text_is_a_timeout(scripted_gateway: Gateway) -> None:
@@ -94,7 +112,7 @@ def test_silence_before_any_text_is_a_timeout(scripted_gateway: Gateway) -> None
         ("CRASHLATER", 502, "upstream_error"),
         ("HANGLATER", 504, "timeout"),
         ("HALFLINE", 504, "timeout"),
-        ("BROKENLATER", 500, "internal_error"),
+        ("BROKENLATER", 502, "upstream_error"),
     ],
 )
 def test_stream_ends_with_an_error_when_the_cli_fails_in_mid_answer(
@@ -131,9 +149,9 @@ def test_unknown_control_request_is_rejected(scripted_gateway: Gateway) -> None:
     assert reply_of(scripted_gateway.api.chat("ASK")) == "mine error"
 
 
-def test_traceback_in_the_log_contains_no_message_text(scripted_gateway: Gateway) -> None:
-    assert status_and_code(scripted_gateway.api.chat("BROKENFIRST confidential")) == (500, "internal_error")
-    wait_for(lambda: "KeyError" in scripted_gateway.log)
+def test_log_names_the_message_that_could_not_be_read_but_not_its_text(scripted_gateway: Gateway) -> None:
+    assert status_and_code(scripted_gateway.api.chat("BROKENFIRST confidential")) == (502, "upstream_error")
+    wait_for(lambda: "of type 'stream_event' could not be read: KeyError" in scripted_gateway.log)
     assert "confidential" not in scripted_gateway.log
 
 

@@ -25,6 +25,12 @@ REQUESTS = {
     "two lengths": (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
     "unknown expectation": (POST + b"Expect: tea\r\n\r\n", 417),
     "wrong chunk size": (CHUNKED + b"zz\r\nhello\r\n0\r\n\r\n", 400),
+    "unknown transfer coding": (POST + b"Transfer-Encoding: tea\r\n\r\n", 501),
+    "wrong chunk size of a file": (
+        b"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\n",
+        400,
+    ),
     "unterminated chunk": (CHUNKED + b"5\r\nhelloXX0\r\n\r\n", 400),
 }
 
@@ -54,6 +60,18 @@ def test_request_that_the_server_rejects_gets_json(
     answer = json.loads(body)
     assert (answer["type"], answer["error"]["type"]) == ("error", "invalid_request_error")
     assert answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "header", ["SCRIPT_NAME: /health", "Script-Name: /v1", "X-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off"]
+)
+def test_headers_for_gunicorn_have_no_effect(gateway: Gateway, header: str) -> None:
+    """gunicorn trusts clients on this machine, and so everyone behind a proxy on it, and answered 500 or 400."""
+    head, body = send_raw(
+        gateway, b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n" + header.encode() + b"\r\n\r\n"
+    )
+    assert head.split()[1] == b"200"
+    assert json.loads(body)["data"]
 
 
 def test_gateway_serves_the_next_client_after_rejected_requests(gateway: Gateway) -> None:

@@ -90,6 +90,29 @@ def broken_event_later() -> None:
     finish()
 
 
+def odd_request() -> None:
+    emit({"type": "control_request"})
+    answer("lost")
+
+
+def odd_rpc() -> None:
+    request = {"subtype": "mcp_message", "server_name": "client", "message": "text"}
+    emit({"type": "control_request", "request_id": "odd", "request": request})
+    answer("lost")
+
+
+def odd_result() -> None:
+    start()
+    emit({"type": "result"})
+
+
+def half_surrogate() -> None:
+    """Write half of a surrogate pair, as JSON that was cut in the middle of an emoji has it."""
+    start()
+    write(json.dumps(delta("before \ud83d after")).encode() + b"\n")
+    finish()
+
+
 def crash_first() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -186,6 +209,10 @@ TURNS: dict[str, Callable[[], None]] = {
     "GARBAGE": garbage,
     "BROKENFIRST": broken_event,
     "BROKENLATER": broken_event_later,
+    "ODDREQUEST": odd_request,
+    "ODDRPC": odd_rpc,
+    "ODDRESULT": odd_result,
+    "SURROGATE": half_surrogate,
     "CRASHFIRST": crash_first,
     "CRASHLATER": crash_in_line,
     "EXIT": leave,

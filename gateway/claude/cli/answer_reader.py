@@ -24,6 +24,7 @@ from gateway.approvals import ApprovalRequest
 from gateway.claude.cli import protocol
 from gateway.claude.cli.api_usage import apply_speed, parse_usage
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
+from gateway.claude.cli.lines import UNEXPECTED, explain_unexpected
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
@@ -142,10 +143,13 @@ class AnswerReader:
         events: list[Event] = []
         try:
             for message in messages:
-                if message["type"] == "stream_event":
-                    self._read_event(message, events)
-                else:
-                    self._read_message(message, events)
+                try:
+                    if message["type"] == "stream_event":
+                        self._read_event(message, events)
+                    else:
+                        self._read_message(message, events)
+                except UNEXPECTED as error:
+                    raise explain_unexpected(message, error) from error
                 if self.is_done:
                     break
         except GatewayError as error:

@@ -82,6 +82,8 @@ def classify_failure(facts: FailureFacts) -> errors.GatewayError:
 def _status_error(facts: FailureFacts) -> errors.GatewayError:
     if facts.status == 529 or facts.error == "overloaded":
         return errors.Overloaded("Anthropic's API is overloaded.", retry_after=OVERLOADED_RETRY_SECONDS)
+    if facts.status == 408:  # SDKs try again after it, but not after the 400 of other statuses
+        return errors.TurnTimeout("Anthropic's API timed out. Try again.")
     if facts.status == 413 or facts.terminal_reason == "image_error":
         return errors.RequestTooLarge("The request, or an image in it, is too large for Anthropic's API.")
     if facts.status is not None and 400 <= facts.status < 500:

@@ -24,9 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, cast
 
 import gevent
-import orjson
 from gevent import socket as waiting
 
+from gateway.claude.cli.lines import UNEXPECTED, explain_unexpected, parse_line
 from gateway.claude.cli.protocol import (
     CliControlRequestMessage,
     CliMessage,
@@ -291,7 +291,7 @@ class Process:
             if newline:
                 head = b"".join((*self._partial_line, head))
                 self._partial_line, self._partial_bytes = [tail], len(tail)
-                parsed = [message for line in head.split(b"\n") if (message := _parse(line)) is not None]
+                parsed = [message for line in head.split(b"\n") if (message := parse_line(line)) is not None]
                 if messages := [message for message in parsed if not self._is_answered(message)]:
                     return messages
             else:
@@ -316,10 +316,13 @@ class Process:
         """Answer the message if it is a control request that can be answered now."""
         if message["type"] != "control_request":
             return False
-        response = self.answer_request(message)
-        if response is None:
-            return False
-        response["request_id"] = message["request_id"]
+        try:
+            response = self.answer_request(message)
+            if response is None:
+                return False
+            response["request_id"] = message["request_id"]
+        except UNEXPECTED as error:
+            raise explain_unexpected(message, error) from error
         self.send({"type": "control_response", "response": response})
         return True
 
@@ -375,20 +378,6 @@ class Process:
 def refuse_request(message: CliControlRequestMessage) -> ControlResponse:
     """Return an error for a control request that the gateway does not know, so that the CLI does not wait."""
     return {"subtype": "error", "error": f"{message['request'].get('subtype')} is not supported"}
-
-
-def _parse(line: bytes) -> CliMessage | None:
-    if not line.startswith(b"{"):
-        return None
-    try:
-        message: CliMessage = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        log.warning("skipped a line of the CLI that is not JSON (%d bytes)", len(line))
-        return None
-    if not isinstance(message.get("type"), str):
-        log.warning("skipped a line of the CLI that is not a message (%d bytes)", len(line))
-        return None
-    return message
 
 
 def _unwrap(response: ControlResponse) -> ControlResult:

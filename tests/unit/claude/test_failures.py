@@ -16,6 +16,7 @@ from gateway.errors import (
     NotLoggedIn,
     Overloaded,
     RequestTooLarge,
+    TurnTimeout,
     UpstreamError,
 )
 
@@ -35,6 +36,7 @@ from gateway.errors import (
         (FailureFacts(status=413), RequestTooLarge),
         (FailureFacts(terminal_reason="image_error"), RequestTooLarge),
         (FailureFacts(status=400), InvalidRequest),
+        (FailureFacts(status=408), TurnTimeout),
         (FailureFacts(status=500), UpstreamError),
         (FailureFacts(), UpstreamError),
     ],
