@@ -14,7 +14,7 @@ from gateway.lenient_json import loads
 
 log = logging.getLogger(__name__)
 
-#: What reading a message raises if it lacks a field, or has one of another type.
+#: Errors of code that reads a message without one of its fields, or with one of another type.
 UNEXPECTED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
 
