@@ -62,7 +62,8 @@ NAMES = {
 
 UNKNOWN = (
     "gpt-4o", "openai/gpt-5.1", "sonnet-9", "my-sonnet", "sonnet-opus", "anthropic/claude", "claude", "claude/x",
-    "sonnet-" + "9" * 5000, "models/claude-mystery-1", "not a model", "sonnet; rm", "o3", "4.5", "[1m]", "gpt-4o[1m]", "\ud83d", "sonn\u00e9t",
+    "sonnet-" + "9" * 5000,
+    "models/claude-mystery-1", "not a model", "sonnet; rm", "o3", "4.5", "[1m]", "gpt-4o[1m]", "\ud83d", "sonn\u00e9t",
 )  # fmt: skip
 
 
