@@ -30,16 +30,18 @@ from gateway.claude.cli.process import (
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.deadlines import Deadlines
+from gateway.claude.fleet.demand import REMEMBER_SECONDS
 from gateway.claude.fleet.habits import Habits, Shapes
 from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
-from gateway.claude.fleet.memory_guard import MemoryGuard
+from gateway.claude.fleet.memory_guard import make_guard
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
 from gateway.claude.launcher import Launcher
+from gateway.cores import count_cores
 from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
-from gateway.memory import MEGABYTE, MemoryGauge, find_total
+from gateway.memory import MEGABYTE, find_total
 from gateway.settings import Settings
 from gateway.turn import Turn
 from gateway.workspace import AgentWorkspace
@@ -48,6 +50,7 @@ log = logging.getLogger(__name__)
 
 SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
 WATCH_SECONDS = 0.5  # the pause between two looks at the idle processes and the memory
+MIN_REMEMBER_SECONDS = 60.0  # bursts are remembered as long as conversations are kept, and this long at least
 HABIT_SECONDS = 120.0  # conversations that pause for longer count as ended, for `Habits`
 ROOM_SECONDS = 1.0  # the longest wait for a process that makes room
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
@@ -96,13 +99,15 @@ class Fleet:
             size=min(settings.warm_processes, settings.max_processes),
             max_size=settings.max_warm_processes,
             allows_start=self._allows_start,
+            max_starting=count_cores(),
             start_timeout=settings.start_timeout_seconds,
+            remember_seconds=min(REMEMBER_SECONDS, max(settings.keep_seconds, MIN_REMEMBER_SECONDS)),
         )
         self._preparation = Preparation(
             settings, self._pool, self._parked, self._may_prepare, self.end_conversation
         )
         self._habits = Habits(min(settings.keep_seconds, HABIT_SECONDS))
-        self._guard = MemoryGuard(_gauge(settings), self._give_up)
+        self._guard = make_guard(settings, list_living_pids, self._give_up)
         self._refusal: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
         self._is_retired = False
         self._opener: gevent.Greenlet[..., None] | None = None
@@ -236,13 +241,9 @@ class Fleet:
 
     def _allows_start(self, is_urgent: bool) -> bool:
         """Return True if the pool may start a process. An urgent start evicts a parked conversation if necessary."""
-        if self._guard.is_short and not (self._pool.waiting_count and self._fits_memory()):
-            return False
+        if self._guard.is_short and not (self._pool.waiting_count and count_living() == 0):
+            return False  # a turn waits for the end of another, and one process is always possible
         return self._process_count < self.settings.max_processes or (is_urgent and self._parked.evict())
-
-    def _fits_memory(self) -> bool:
-        """Return True if a turn may get a process although memory is short. One process is always possible."""
-        return count_living() == 0
 
     def _give_up(self) -> bool:
         """End the least valuable idle process, because memory is short. Return False if there are no idle ones."""
@@ -386,12 +387,6 @@ class Fleet:
         self.catalog.merge(result.get("models", []))
         self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
         self._login.check_account(result.get("account") or {}, self._launcher.environ)
-
-
-def _gauge(settings: Settings) -> MemoryGauge:
-    """Return the gauge of the memory that this worker may use."""
-    share = settings.max_memory_mb * MEGABYTE // settings.web_concurrency
-    return MemoryGauge(share or None, list_living_pids)
 
 
 def _end_process(process: Process) -> None:

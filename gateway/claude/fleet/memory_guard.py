@@ -8,9 +8,10 @@ For example:
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from gateway.memory import PROCESS_BYTES, MemoryGauge
+from gateway.memory import MEGABYTE, PROCESS_BYTES, MemoryGauge
+from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -55,3 +56,11 @@ class MemoryGuard:
         if is_stalled and available < STALLED_HEADROOM_BYTES:
             return max(1, HEADROOM_BYTES - available)
         return HEADROOM_BYTES - available
+
+
+def make_guard(
+    settings: Settings, list_pids: Callable[[], Iterable[int]], give_up: Callable[[], bool]
+) -> MemoryGuard:
+    """Return the guard of the memory that this worker may use, together with its processes (`list_pids`)."""
+    share = settings.max_memory_mb * MEGABYTE // settings.web_concurrency
+    return MemoryGuard(MemoryGauge(share or None, list_pids), give_up)

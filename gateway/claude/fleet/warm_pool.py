@@ -1,7 +1,7 @@
 """The warm pool: generic CLI processes that are started before a conversation needs them.
 
 A process is warm once it has answered a control request. `take` hands one out, and the pool starts a replacement in the
-background. At most `max_starting` processes start at once, because a start costs the CLI about half a second of CPU.
+background. At most `max_starting` processes start at once, one per core, because a start costs half a second of CPU.
 For example:
 
     pool = WarmPool(launcher.start_chat, catalog.merge, size=2)
@@ -22,6 +22,7 @@ from gateway.claude.cli.hangs import HangWatch
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded
 from gateway.claude.cli.protocol import ModelInfo
 from gateway.claude.cli.spawn import describe_exit, find_signal
+from gateway.claude.fleet.demand import REMEMBER_SECONDS, Demand
 from gateway.claude.fleet.wait_queue import Ticket, WaitQueue
 from gateway.errors import ClaudeUnavailable, GatewayError
 
@@ -29,42 +30,14 @@ log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before the next start, by failures in a row
 REFILL_DELAY_SECONDS = 1.0  # a start takes CPU that the turn that has just begun needs for its first token
+LEAD_SECONDS = 1.5  # a process that is started now is ready in this time, also on a busy machine
 MAX_AGE_SECONDS = 1800.0
 CHECK_SECONDS = 30.0  # the pause between two checks whether the idle processes still answer
-
-BURST_SECONDS = 3.0  # conversations within this time count as simultaneous
-REMEMBER_SECONDS = 300.0
 
 ACCIDENT_DELAY_SECONDS = 1.0  # the longest pause after a start that was no fault of the CLI
 
 StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
 _TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-
-
-class Demand:
-    """Remembers the largest recent burst of new conversations, to estimate how many will start at once."""
-
-    def __init__(self) -> None:
-        self._arrivals: deque[float] = deque()
-        self._bursts: deque[tuple[float, int]] = deque()
-
-    def count_arrival(self) -> None:
-        """Record a new conversation."""
-        now = time.monotonic()
-        self._arrivals.append(now)
-        while self._arrivals[0] < now - BURST_SECONDS:
-            self._arrivals.popleft()
-        burst = len(self._arrivals)
-        while self._bursts and self._bursts[-1][1] <= burst:
-            self._bursts.pop()
-        self._bursts.append((now, burst))
-
-    @property
-    def burst(self) -> int:
-        """The largest number of simultaneous conversations in the last REMEMBER_SECONDS."""
-        while self._bursts and self._bursts[0][0] < time.monotonic() - REMEMBER_SECONDS:
-            self._bursts.popleft()
-        return self._bursts[0][1] if self._bursts else 0
 
 
 class WarmPool:
@@ -88,6 +61,7 @@ class WarmPool:
         allows_start: Callable[[bool], bool] = lambda is_urgent: True,
         max_starting: int = 2,
         start_timeout: float = 30.0,
+        remember_seconds: float = REMEMBER_SECONDS,
     ) -> None:
         self.size = size
         self.starts = self.failures = self.hits = self.misses = 0
@@ -100,7 +74,7 @@ class WarmPool:
         self._allows_start = allows_start
         self._max_starting = max_starting
         self._start_timeout = start_timeout
-        self._demand = Demand()
+        self._demand = Demand(remember_seconds)
         self._ready: deque[Process] = deque()
         self._checking_count = 0
         self._queue: WaitQueue[Process] = WaitQueue()
@@ -159,7 +133,10 @@ class WarmPool:
         else:
             self.misses += 1
             process = self._wait_for_process(ticket, timeout)
-        self.refill_later()
+        if self._is_scarce:
+            self._refill()
+        else:
+            self.refill_later()
         return process
 
     def take_ready(self) -> Process | None:
@@ -223,10 +200,21 @@ class WarmPool:
         finally:
             self._queue.leave(ticket)
 
+    @property
+    def _is_scarce(self) -> bool:
+        """True if the pool will be empty before a process that is started later is ready."""
+        return self.idle_count + self.starting_count < self._demand.rate * LEAD_SECONDS
+
+    @property
+    def _start_limit(self) -> int:
+        """The number of processes that may start at once. While no turn waits for them, a core is left to answers."""
+        is_in_background = self._taken_at > 0 and not self.waiting_count
+        return max(1, self._max_starting - 1) if is_in_background else self._max_starting
+
     def _refill(self) -> None:
         """Start the missing processes, as far as the limits allow."""
         self._will_refill = False
-        while not self._is_closed and self.starting_count < self._max_starting and self._count_missing() > 0:
+        while not self._is_closed and self.starting_count < self._start_limit and self._count_missing() > 0:
             is_urgent = self.waiting_count > 0 or self.idle_count + self.starting_count < self.size
             if not self._allows_start(is_urgent):
                 break
@@ -251,7 +239,8 @@ class WarmPool:
             self._record_failure(error)
         finally:
             self.starting_count -= 1
-            if self.waiting_count or time.monotonic() - self._taken_at > REFILL_DELAY_SECONDS:
+            is_quiet = time.monotonic() - self._taken_at > REFILL_DELAY_SECONDS
+            if self.waiting_count or is_quiet or self._is_scarce:
                 self._refill()
             else:
                 self.refill_later()
@@ -289,13 +278,18 @@ class WarmPool:
             self._queue.fail_all(self.failure)
 
     def end_lost(self) -> None:
-        """End the idle processes that have died, and replace them. The fleet calls this often."""
-        dead = [process for process in self._ready if not process.is_alive]
-        for process in dead:
-            log.warning("a warm claude process was lost: %s", describe_exit(process.returncode))
+        """End the idle processes that have died, are too old or too many, and replace them. Called often."""
+        oldest = time.monotonic() - MAX_AGE_SECONDS
+        has_lost = False
+        for process in list(self._ready):
+            if not process.is_alive:
+                log.warning("a warm claude process was lost: %s", describe_exit(process.returncode))
+            elif len(self._ready) <= self.target_count and process.started_at >= oldest:
+                continue
             self._ready.remove(process)
-            process.close()
-        if dead:
+            gevent.spawn(process.close, 1.0)
+            has_lost = True
+        if has_lost:
             self._refill()
 
     def check_all(self) -> None:
@@ -308,17 +302,8 @@ class WarmPool:
     def _check_forever(self) -> None:
         while True:
             gevent.sleep(CHECK_SECONDS)
-            self._end_surplus()
             self.check_all()
             self._refill()
-
-    def _end_surplus(self) -> None:
-        """End the processes that are too many or too old. `_refill` replaces the old ones."""
-        oldest = time.monotonic() - MAX_AGE_SECONDS
-        for process in list(self._ready):
-            if len(self._ready) > self.target_count or process.started_at < oldest:
-                self._ready.remove(process)
-                process.close(grace=1.0)
 
     def _check(self, process: Process) -> None:
         """Check that an idle process still answers. It is not ready in the meantime."""

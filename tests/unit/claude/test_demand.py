@@ -1,9 +1,9 @@
-"""Demand: the largest recent burst of new conversations."""
+"""Demand: the largest recent burst of new conversations, and their rate."""
 
 import pytest
 
-from gateway.claude.fleet import warm_pool
-from gateway.claude.fleet.warm_pool import BURST_SECONDS, REMEMBER_SECONDS, Demand
+from gateway.claude.fleet import demand as demand_module
+from gateway.claude.fleet.demand import BURST_SECONDS, REMEMBER_SECONDS, Demand
 
 
 class Clock:
@@ -18,7 +18,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(warm_pool, "time", clock)
+    monkeypatch.setattr(demand_module, "time", clock)
     return clock
 
 
@@ -43,3 +43,14 @@ def test_arrivals_far_apart_are_not_a_burst(clock: Clock) -> None:
         demand.count_arrival()
         clock.now += BURST_SECONDS + 1
     assert demand.burst == 1
+
+
+def test_rate_leaves_out_the_newest_burst(clock: Clock) -> None:
+    demand = Demand()
+    for _ in range(8):
+        demand.count_arrival()
+    assert demand.rate == 0
+    clock.now += 1
+    assert demand.rate == pytest.approx(8 / 9)
+    clock.now += 10
+    assert demand.rate == 0

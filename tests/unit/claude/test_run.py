@@ -167,13 +167,13 @@ def test_turn_is_tried_again_if_its_process_is_killed_before_the_model_begins(
     ask = Conversation.ask
     killed: list[Process] = []
 
-    def ask_and_kill(conversation: Conversation, message: Message) -> None:
-        ask(conversation, message)
+    def kill_and_ask(conversation: Conversation, message: Message) -> None:
         if not killed:
             killed.append(conversation.process)
             os.kill(conversation.process.pid, signal.SIGKILL)
+        ask(conversation, message)
 
-    monkeypatch.setattr(Conversation, "ask", ask_and_kill)
+    monkeypatch.setattr(Conversation, "ask", kill_and_ask)
     assert answer(fleet, turn("hello")) == "You said: hello"
     assert "killed, probably out of memory" in caplog.text
     assert_idle(fleet)

@@ -15,6 +15,7 @@ from gevent.event import Event
 from gateway.claude.cli import hangs
 from gateway.claude.cli.process import Process, count_living
 from gateway.claude.fleet import warm_pool
+from gateway.claude.fleet.demand import Demand
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.errors import ClaudeUnavailable, ClientGone
@@ -100,6 +101,43 @@ def test_pool_grows_to_the_size_of_a_burst_but_limits_simultaneous_starts(spawne
     close(taken)
 
 
+def test_core_is_left_to_answers_while_no_turn_waits(
+    spawner: Spawner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warm_pool, "REFILL_DELAY_SECONDS", 0.0)
+    pool = spawner.open_pool(4, max_starting=2)
+    assert spawner.max_starting == 2  # nothing is answered yet
+    spawner.max_starting = 0
+    taken = take(pool, 4)
+    run_until(lambda: pool.ready_count == 4)
+    assert spawner.max_starting == 1
+    close(taken)
+
+
+def test_replacement_starts_at_once_if_the_pool_will_be_empty_soon(
+    spawner: Spawner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = spawner.open_pool(1)
+    taken = take(pool, 1)
+    assert pool.starting_count == 0  # the new turn has the CPU first
+    run_until(lambda: pool.ready_count == 1)
+    monkeypatch.setattr(Demand, "rate", 2.0)
+    taken += take(pool, 1)
+    assert pool.starting_count == 1
+    close(taken)
+
+
+def test_surplus_of_a_burst_ends_when_it_is_forgotten(spawner: Spawner) -> None:
+    pool = spawner.open_pool(1, remember_seconds=1.5)
+    taken = take(pool, 3)
+    run_until(lambda: pool.ready_count == 3)
+    run_until(lambda: pool.target_count == 1)
+    pool.end_lost()
+    assert pool.ready_count == 1
+    run_until(lambda: count_living() == 4)
+    close(taken)
+
+
 def test_take_skips_a_dead_process(spawner: Spawner) -> None:
     pool = spawner.open_pool(1)
     (dead,) = pool._ready
@@ -126,7 +164,7 @@ def test_dead_process_leaves_the_pool_and_is_replaced(spawner: Spawner) -> None:
     os.kill(dead.pid, signal.SIGKILL)
     run_until(lambda: not dead.is_alive)
     pool.end_lost()
-    assert (pool.ready_count, pool.starting_count, count_living()) == (1, 1, 1)
+    assert (pool.ready_count, pool.starting_count) == (1, 1)
     run_until(lambda: pool.ready_count == 2)
 
 
