@@ -15,6 +15,7 @@ from bench import history
 from bench.compare import Pair, compare, ratios
 from bench.plan import Measurement, comparable_rows, lab_rows, load_rows, measure, select, server_rows
 from bench.results import Row, disturbance, table
+from bench.sizing import write_figures
 from bench.targets import Lab, Server
 from gateway.claude.cli.binary import find_binary
 from gateway.errors import ClaudeUnavailable
@@ -30,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     _raise_file_limit()
     try:
         with contextlib.ExitStack() as stack:
+            if options.figures:
+                return _measure_figures(options, stack)
             if options.check is not None:
                 return _check(options, stack)
             if options.compare:
@@ -64,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="",
         help="compare with a commit (default: the last release), and fail if a row got 15 %% worse",
+    )
+    add(
+        "--figures",
+        action="store_true",
+        help="measure the figures of `python -m gateway size`, and write them",
     )
     add("--record", metavar="VERSION", help="append the figures to bench/history.jsonl")
     return parser
@@ -138,6 +146,13 @@ def _compare_programs(
     for used in (other, lab):
         used.close_gateway()
     return pairs
+
+
+def _measure_figures(options: argparse.Namespace, stack: contextlib.ExitStack) -> int:
+    """Measure what `python -m gateway size` simulates with."""
+    version = find_binary(os.environ.get("CLAUDE_BINARY_PATH")).version_text
+    print(write_figures(_lab(options, stack), _machine(), version.partition(" ")[0]))
+    return 0
 
 
 def _rows_of_url(url: str, model: str | None, key: str | None, pid: int | None) -> list[Measurement]:

@@ -1,12 +1,14 @@
-"""The command line: `python -m gateway keys create|list|show|limit|tools|revoke|rotate`, `usage` and `connect`.
+"""The command line: `python -m gateway keys create|list|show|limit|tools|revoke|rotate`, `usage`, `size` and `connect`.
 
 For example:
 
     python -m gateway keys create alice --usd-per-day 5
     python -m gateway usage --by key --days 7
+    python -m gateway size --users 30 --memory 8
     python -m gateway connect codex
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
@@ -23,6 +25,8 @@ from gateway.errors import GatewayError, KeyNotFound
 from gateway.hosted import HOSTED_NAMES
 from gateway.record import GROUPS, GroupBy
 from gateway.settings import SettingsError, load
+from gateway.sizing.model import Figures, Habits, Machine
+from gateway.sizing.report import describe_advice
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from gateway.store.limits.budgets import Allowance
@@ -226,6 +230,44 @@ def usage(by: GroupBy, days: int) -> None:
     heading = (by.upper(), *USAGE_HEADINGS)
     total = ("TOTAL", *_format_figures(sum_figures(groups)))
     click.echo(_format_table([heading, *rows, total], numbers=True))
+
+
+@main.command()
+@click.option("--users", type=click.IntRange(min=1), required=True, help="People who work at the same time.")
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0, min_open=True),
+    required=True,
+    help="Memory of the machine in GB.",
+)
+@click.option(
+    "--cores", type=click.IntRange(min=1), default=2, show_default=True, help="Cores of the machine."
+)
+@click.option(
+    "--think", type=click.FloatRange(min=1), default=30.0, help="Seconds between answer and question."
+)
+@click.option("--turns", type=click.FloatRange(min=1), default=6.0, help="Questions of a conversation.")
+@click.option(
+    "--pause", type=click.FloatRange(min=1), default=60.0, help="Seconds between two conversations."
+)
+@click.option("--tokens", type=click.IntRange(min=1), default=300, help="Tokens of an answer.")
+def size(
+    users: int, memory: float, cores: int, think: float, turns: float, pause: float, tokens: int
+) -> None:
+    """Recommend settings for a number of users, by a simulation with measured figures. See docs/scale.md."""
+    try:
+        from gateway.sizing.advice import TooSmall, recommend
+    except ImportError as error:
+        raise click.ClickException(
+            f"This needs SimPy, which is not installed: {sys.executable} -m pip install simpy==4.1.2"
+        ) from error
+    habits = Habits(users, think_seconds=think, turns=turns, pause_seconds=pause, tokens=tokens)
+    machine = Machine(cores, int(memory * 1e9))
+    try:
+        advice = recommend(Figures.load(), habits, machine)
+    except TooSmall as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(describe_advice(advice, machine))
 
 
 @main.command()
