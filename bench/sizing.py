@@ -11,7 +11,7 @@ from bench.targets import Lab, OwnGateway
 from gateway.memory import MEGABYTE
 from gateway.sizing.model import FIGURES, Figures
 
-FEW, MANY = 1, 9  # warm processes of two gateways, whose CPU differs by that of the starts
+FEW, MANY = 1, 9  # warm processes of two gateways; the difference of their CPU is the starts'
 TIMES = 20
 LONG, SHORT = 500, 20  # words of an answer
 

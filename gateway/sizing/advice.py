@@ -18,7 +18,7 @@ HEADROOM = 1.25  # of running answers, above the peak of the simulation
 WARM_CHOICES = (4, 8, 12, 16)
 GOOD_ENOUGH = 1.1  # a wait that is less than 10 % shorter is no reason for more warm processes
 UNLIMITED = Plan(1_000_000, 1_000_000, 2, max_queued_requests=1_000_000)
-LONGEST_WAIT = 1.0  # seconds that the gateway may add to the first token, for 95 % of the answers
+LONGEST_WAIT = 0.5  # seconds that the gateway may add to the first token, for 95 % of the answers
 MIN_SECONDS, MAX_SECONDS, SIMULATED_TURNS = 300.0, 1800.0, 4000  # simulated; more turns change nothing
 
 

@@ -39,7 +39,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How people use the gateway. Times are seconds; those of people are means of random ones.
+    """The use that people make of the gateway. Times are seconds; those that depend on people are means.
 
     A conversation has `turns` questions with `think_seconds` between an answer and the next question, and the next
     conversation begins after `pause_seconds`. The model takes `model_seconds` until its first token, and then sends
