@@ -12,6 +12,7 @@ from gevent.event import AsyncResult, Event
 from gevent.lock import BoundedSemaphore
 
 from gateway.claude.cli.counting import CountingConversation
+from gateway.claude.cli.hangs import HangWatch
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded
 from gateway.claude.cli.tuning import tune
 from gateway.claude.fleet.fleet import Fleet
@@ -114,7 +115,8 @@ class TokenCounts:
         empty = Turn((), owner=turn.owner, model=turn.model)
         conversation = CountingConversation(process, empty, fleet.settings.tool_wait_seconds)
         try:
-            conversation.set_up(tune(empty, turn.resolved_model, is_seeded=False))
+            with HangWatch(process):
+                conversation.set_up(tune(empty, turn.resolved_model, is_seeded=False))
         except BaseException:
             fleet.end_conversation(conversation)
             raise

@@ -1,7 +1,10 @@
 """The real CLI's processes are killed or stopped while the gateway needs them."""
 
+import contextlib
 import os
+import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +18,8 @@ from tests.support.recorded import assistant, user
 from tests.support.sockets import cli_figures, cli_pids
 from tests.support.wide import wide
 
-pytestmark = wide
+KILLS_PER_SECOND = 1.3  # 391 kills in five minutes
+SECONDS = 120.0
 
 
 @pytest.fixture
@@ -29,6 +33,7 @@ def gateway(start_gateway: Callable[..., Gateway], standin: StandIn) -> Gateway:
     return gateway
 
 
+@wide
 def test_health_is_right_soon_after_all_processes_were_killed(gateway: Gateway) -> None:
     killed = cli_pids(gateway)
     for pid in killed:
@@ -43,6 +48,7 @@ def test_health_is_right_soon_after_all_processes_were_killed(gateway: Gateway) 
     assert [answer.status_code for answer in answers] == [200] * 20
 
 
+@wide
 @pytest.mark.parametrize("kind", ["new", "follow-up"])
 def test_processes_that_are_stopped_cost_three_seconds_at_most(gateway: Gateway, kind: str) -> None:
     history = [user("hi"), assistant("Hello")] if kind == "follow-up" else []
@@ -53,3 +59,41 @@ def test_processes_that_are_stopped_cost_three_seconds_at_most(gateway: Gateway,
     took = time.monotonic() - began
     print(f"{kind}: {took:.1f} s")
     assert took < 6  # the next process may be stopped, too, or have to start
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 120)
+def test_random_kills_cost_only_the_answers_that_they_cut_off(gateway: Gateway) -> None:
+    until = time.monotonic() + SECONDS
+    failures: list[str] = []
+    answered: list[int] = []
+
+    def converse(number: int) -> None:
+        for round_ in range(10_000):
+            messages = []
+            for turn in range(4):
+                if time.monotonic() > until:
+                    return
+                messages.append(user(f"client {number} round {round_} turn {turn}"))
+                answer = gateway.api.chat(messages=messages)
+                if answer.status_code != 200:
+                    failures.append(answer.json()["error"]["message"])
+                    break
+                answered.append(turn)
+                messages.append(assistant(reply_of(answer)))
+
+    clients = [threading.Thread(target=converse, args=(number,)) for number in range(8)]
+    for client in clients:
+        client.start()
+    kills = 0
+    while time.monotonic() < until:
+        time.sleep(random.expovariate(KILLS_PER_SECOND))
+        if pids := cli_pids(gateway):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(random.choice(pids), signal.SIGKILL)
+                kills += 1
+    for client in clients:
+        client.join()
+    print(f"{kills} kills, {len(answered)} answers, {len(failures)} cut off")
+    assert all("in the middle of the answer" in failure for failure in failures)
+    assert len(failures) < 0.5 * kills < len(answered)

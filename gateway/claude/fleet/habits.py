@@ -86,11 +86,14 @@ class Habits:
 
     def _note(self, shapes: Shapes, pause: float | None) -> None:
         for shape in shapes:
-            habit = self._habits.pop(shape, None) or _Habit()
+            habit = self._habits.get(shape)
+            if habit is None:
+                habit = self._habits[shape] = _Habit()
+                if len(self._habits) > MAX_HABITS:
+                    self._habits.popitem(last=False)
+            else:
+                self._habits.move_to_end(shape)
             habit.note(pause)
-            self._habits[shape] = habit
-        while len(self._habits) > MAX_HABITS:
-            self._habits.popitem(last=False)
 
 
 def shapes_of(turn: Turn, setup: bytes) -> Shapes:

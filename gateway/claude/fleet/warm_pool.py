@@ -29,12 +29,11 @@ from gateway.errors import ClaudeUnavailable, GatewayError
 log = logging.getLogger(__name__)
 
 RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before the next start, by failures in a row
+ACCIDENT_DELAYS = (0.1, 0.2, 0.5, 1.0)  # the same for starts that failed through no fault of the CLI
 REFILL_DELAY_SECONDS = 1.0  # a start takes CPU that the turn that has just begun needs for its first token
 LEAD_SECONDS = 1.5  # a process that is started now is ready in this time, also on a busy machine
 MAX_AGE_SECONDS = 1800.0
 CHECK_SECONDS = 30.0  # the pause between two checks whether the idle processes still answer
-
-ACCIDENT_DELAY_SECONDS = 1.0  # the longest pause after a start that was no fault of the CLI
 
 StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
 _TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
@@ -259,8 +258,8 @@ class WarmPool:
         self._hand_out(process)
 
     def _retry_delay(self) -> float:
-        delay = RETRY_DELAYS[min(self._failures_in_a_row, len(RETRY_DELAYS)) - 1]
-        return delay if self._refusals_in_a_row else min(delay, ACCIDENT_DELAY_SECONDS)
+        delays = RETRY_DELAYS if self._refusals_in_a_row else ACCIDENT_DELAYS
+        return delays[min(self._failures_in_a_row, len(delays)) - 1]
 
     def _record_failure(self, error: Exception) -> None:
         """Note a failed start. If the CLI has refused to start twice, waiting turns get the error.
