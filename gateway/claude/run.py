@@ -119,7 +119,9 @@ class Run:
         return self._reader is not None and self._reader.started
 
     def _release(self) -> None:
-        self._end_conversation()
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            self._fleet.give_back(conversation)
         if self._holds_slot:
             self._holds_slot = False
             self._fleet.release_slot()
@@ -154,6 +156,7 @@ class Run:
             raise self._stop_reason or explain_loss(error, has_begun=self._has_begun) from error
         except errors.GatewayError as error:
             self._fleet.record_failure(error)
+            self._end_conversation()  # the process may have an old login, for example
             raise self._stop_reason or error from error
         finally:
             self._release()
@@ -161,13 +164,12 @@ class Run:
     def _plan(self, model: Model) -> Attempt:
         """Return an attempt that continues a parked conversation if there is one, or else needs a fresh process.
 
-        Batches neither take parked conversations nor park their own: the processes are for clients that wait.
+        Batches park no conversations, and take only processes that are set up for them.
         """
         self._raise_if_stopped()
         self._choose_model(model)
-        if self._turn.is_batch:
-            return Attempt(model, None)
-        parked = self._fleet.take_parked(self._digests[:-1], partial(self._can_continue, model))
+        known = self._digests[:1] if self._turn.is_batch else self._digests[:-1]
+        parked = self._fleet.take_parked(known, partial(self._can_continue, model))
         if parked is not None:
             self._conversation = parked[0]
         return Attempt(model, parked)
@@ -293,7 +295,7 @@ class Run:
         conversation.workspace = self._turn.agent_workspace
         new = self._turn.messages[known:]
         tuning = self._tune(model, is_seeded=len(new) > 1)
-        if conversation.is_new:
+        if conversation.is_new and not conversation.uses:  # one that was used will be recycled
             self._fleet.prepare_next(self._digests[0], self._turn, tuning)
         with HangWatch(conversation.process):
             if conversation.is_waiting:
@@ -301,7 +303,7 @@ class Run:
             else:
                 conversation.tune(tuning)
                 conversation.seed(new[:-1])
-                conversation.ask(new[-1])
+                conversation.ask(new[-1], self._digests[-2])
         return conversation
 
     def _start_fresh(self, attempt: Attempt) -> Conversation:
@@ -313,7 +315,7 @@ class Run:
             conversation.seed(turn.messages[:-1])
             if turn.agent_workspace is not None:
                 conversation.grant(turn.messages[-2:])
-            conversation.ask(turn.messages[-1])
+            conversation.ask(turn.messages[-1], self._digests[-2])
         if is_warm:
             self._fleet.prepare_next(self._digests[0], turn, tuning)
         return conversation
@@ -322,7 +324,8 @@ class Run:
         with self._named_errors():
             process = self._take_process()
         process.adopt_context()
-        conversation = Conversation(process, self._turn, self._fleet.settings.tool_wait_seconds)
+        seconds = self._fleet.settings.tool_wait_seconds
+        conversation = Conversation(process, self._turn, seconds, self._digests[0])
         self._conversation = conversation
         self._raise_if_stopped()  # `stop` may have been called while the process was handed over
         return conversation
@@ -362,8 +365,9 @@ class Run:
         self._fleet.record_success()
         conversation.process.log_stderr()
         if self._turn.is_batch:
-            return
-        if conversation.is_clean and _has_needed_thinking(conversation, reader, model):
+            self._conversation = None
+            self._fleet.recycle(conversation)
+        elif conversation.is_clean and _has_needed_thinking(conversation, reader, model):
             self._conversation = None
             answered = extend_digest(
                 self._digests[-1],

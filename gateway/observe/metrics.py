@@ -49,6 +49,7 @@ COUNTERS = {
     "kept_hits": "Answers from a process that was parked with the conversation or prepared for it",
     "warm_hits": "Conversations that got a ready process at once",
     "warm_misses": "Conversations that waited for a process to start",
+    "recycled": "CLI processes that have forgotten a turn, and were used again",
     "given_up": "Idle CLI processes that were ended because memory was short",
 }
 

@@ -33,6 +33,9 @@ class ClaudeStatusSchema(AnswerSchema):
     start_failures = fields.Integer()
     processes = fields.Integer()
     max_processes = fields.Integer()
+    recycled = fields.Integer(
+        metadata=about("Processes that have forgotten a turn, and were used again instead of ending.")
+    )
     given_up = fields.Integer(metadata=about("Idle processes that were ended because memory was short."))
 
 

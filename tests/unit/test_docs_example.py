@@ -46,7 +46,7 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[Turn]:
     """Answer every turn with "Rome." and collect the turns in this list."""
     asked: list[Turn] = []
 
-    def answer(self: Claude, *turns: Turn, n: int = 1) -> Any:
+    def answer(self: Claude, *turns: Turn, n: int = 1, before_start: object = None) -> Any:
         asked.extend(turns)
         return complete_run("Rome.")
 
@@ -101,7 +101,7 @@ def test_example_dialect_has_its_own_name_for_a_concept(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = ContextLengthExceeded("The prompt is too long.", param="messages")
-    monkeypatch.setattr(Claude, "answer", lambda self, *turns, n: FakeRun(error=error))
+    monkeypatch.setattr(Claude, "answer", lambda self, *turns, **_: FakeRun(error=error))
     response = client.post("/v1/ask", json={"question": "Italy's capital?"})
     assert response.json is not None
     assert response.json["error"]["param"] == "question"

@@ -64,6 +64,10 @@ class UsageLedger:
     paid_usd: float = 0.0
     reported: Usage = field(default_factory=Usage)
 
+    def settle(self, result: protocol.ResultMessage) -> None:
+        """Take over the cost at the end of a turn."""
+        self.paid_usd, self.reported = result["total_cost_usd"], Usage()
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerContext:
@@ -112,6 +116,7 @@ class AnswerReader:
     def __init__(self, context: AnswerContext) -> None:
         self.is_done = False
         self.is_cut = False
+        self.has_result = False
         self.failure: GatewayError | None = None
         self.started = False
         self.has_thought = False
@@ -374,6 +379,7 @@ class AnswerReader:
             raise UpstreamError(BROKEN)
 
     def _read_result(self, result: protocol.ResultMessage, events: list[Event]) -> None:
+        self.has_result = True
         if result.get("is_error") or not self.started:
             self._facts.status = result.get("api_error_status")
             self._facts.terminal_reason = result.get("terminal_reason")
@@ -385,7 +391,7 @@ class AnswerReader:
         ledger, total = self._context.ledger, result["total_cost_usd"]
         usage = parse_usage(result["usage"]) - ledger.reported
         cost = max(0.0, total - ledger.paid_usd)
-        ledger.paid_usd, ledger.reported = total, Usage()
+        ledger.settle(result)
         reason = result.get("stop_reason") or self._stop_reason or "end_turn"
         self._end(reason, usage.with_cost(cost), events)
 

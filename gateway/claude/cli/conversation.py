@@ -18,9 +18,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
+from uuid import uuid4
 
 from gateway.approvals import UNDECIDED, find_decision
-from gateway.claude.cli import hangs
+from gateway.claude.cli import hangs, rewinding
 from gateway.claude.cli.agent_hooks import answer_hook, hooks_request
 from gateway.claude.cli.agent_reader import AgentAnswerReader
 from gateway.claude.cli.answer_reader import AnswerContext, AnswerReader, UsageLedger
@@ -33,23 +34,27 @@ from gateway.claude.cli.permissions import Permissions
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, refuse_request
 from gateway.claude.cli.protocol import (
     CliControlRequestMessage,
+    CliMessage,
     ControlRequest,
     ControlResponse,
     InputMessage,
 )
+from gateway.claude.cli.rewinding import TurnGivenUp
 from gateway.claude.cli.stop_sequences import StopFilter
 from gateway.claude.cli.structured_reader import FormattedAnswerReader, StructuredAnswerReader
+from gateway.claude.cli.system_text import agent_system, join_system_texts
 from gateway.claude.cli.tools import (
     fits_mcp,
     initialize_request,
     initialize_result,
     mcp_result,
+    rpc_response,
     tool_set,
 )
 from gateway.claude.cli.tuning import Tuning
 from gateway.errors import UpstreamError
 from gateway.turn import Batch, Done, Event, Idle, Message, Model, Turn, Usage, has_thinking
-from gateway.workspace import AgentAction, AgentWorkspace
+from gateway.workspace import AgentAction
 
 CONTROL_TIMEOUT_SECONDS = 30.0
 BATCH_TIMEOUT_SECONDS = 300.0  # on a busy machine, a process with a low priority takes long to start
@@ -60,13 +65,9 @@ CONTINUATION = Message("user", ())
 _OUTPUT_READERS = (FormattedAnswerReader, StructuredAnswerReader)
 _HOSTED_OUTPUT_READERS = (HostedFormattedReader, HostedStructuredReader)
 
-# Texts with a meaning for the CLI, if a text of the system prompt begins with the first or is the second.
-ATTRIBUTION_HEADER = "x-anthropic-billing-header"
-DYNAMIC_BOUNDARY = "__SYSTEM_PROMPT_DYNAMIC_BOUNDARY__"
-
 
 class Conversation:
-    """One conversation and the process that it owns. A process is never used for a second conversation.
+    """One conversation and the process that it owns. Another one can follow if it forgets everything.
 
     The life of a conversation, and who calls what when:
 
@@ -77,16 +78,18 @@ class Conversation:
        results of tool calls, or for decisions about them.
     4. The next turn takes it out again. `Run` calls `resume` with tool results or decisions if `can_resume` says so,
        or else `tune`, `seed` and `ask`. Then it continues at step 2.
-    5. `Fleet.end_conversation` ends the process.
+    5. If it will not go on, or its turn was stopped, `Recycling` calls `forget`. `Fleet.end_conversation` ends it.
 
-    `tool_seconds` is how long the CLI is told to wait for tool results. All methods that talk to the process may raise
-    ProcessEnded. `workspace` is set if an agent works in a project; `Run` replaces it for each turn.
+    `tool_seconds` is how long the CLI is told to wait for tool results, and `state` the digest of the set-up. Methods
+    that talk to the process may raise ProcessEnded. `Run` replaces the `workspace` of an agent for each turn.
     """
 
-    def __init__(self, process: Process, turn: Turn, tool_seconds: float) -> None:
+    def __init__(self, process: Process, turn: Turn, tool_seconds: float, state: bytes = b"") -> None:
         self.process = process
         self.tuning: Tuning | None = None
         self.is_new = True
+        self.state = self._setup_state = state
+        self.uses = 0
         self.workspace = turn.agent_workspace
         self._turn = replace(turn, messages=())  # they may be large, and the process lives on
         self._tool_seconds = tool_seconds
@@ -94,6 +97,8 @@ class Conversation:
         self._tools = tool_set(turn)
         self._ledger = UsageLedger()
         self._reader: AnswerReader | None = None
+        self._user_ids: list[str] = []
+        self._question = (0, b"")  # the number of user messages before it, and the state
         # By tool call: the ids of the CLI's control request and of the JSON-RPC call inside it.
         self._requested_calls: dict[str, tuple[str, Any]] = {}
         self._waiting_calls: tuple[str, ...] = ()
@@ -111,6 +116,12 @@ class Conversation:
         """True while the CLI waits for the results of tool calls, or for decisions about them."""
         return bool(self._waiting_calls)
 
+    @property
+    def can_forget(self) -> bool:
+        """True if `forget` can make the process fit for another turn: the model was asked, and no agent worked."""
+        has_asked = self._reader is not None and self.workspace is None
+        return has_asked and not self.is_waiting and self.process.is_alive
+
     def set_up(self, tuning: Tuning) -> None:
         """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError."""
         turn = self._turn
@@ -121,7 +132,7 @@ class Conversation:
             request["hooks"] = hooks_request()
             if self.workspace.subagents:
                 request["agents"] = self.workspace.subagents
-            if parts := _agent_system(self.workspace, turn.system):
+            if parts := agent_system(self.workspace, turn.system):
                 request["appendSystemPrompt"] = join_system_texts(parts)
         if turn.output_tool_schema is not None:
             request["jsonSchema"] = turn.output_tool_schema
@@ -149,12 +160,36 @@ class Conversation:
                 self._await_result()
         self.process.send(*unsent)
 
-    def ask(self, message: Message) -> None:
-        """Send the new message, which the model answers."""
+    def ask(self, message: Message, state: bytes = b"") -> None:
+        """Send the new message, which the model answers. `state` identifies the conversation before it."""
         self.is_new = False
         self._is_resumed = False
+        self.uses += 1
+        self._question = (len(self._user_ids), state)
         self._ledger.reported = Usage()
         self.process.send(self._input_message(message, asks_model=True))
+
+    def forget(self, *, everything: bool) -> bool:
+        """Forget the question and all that followed, and with `everything` also the history before it.
+
+        If the model still answers, it is interrupted, and the greenlet that iterates `read_answer` gets TurnGivenUp.
+        Afterwards `state` is the state of the conversation. Return False if the CLI cannot do it in time. Raises
+        ProcessEnded.
+        """
+        deadline = time.monotonic() + rewinding.FORGET_SECONDS
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.has_result:
+            if not reader.is_cut:
+                rewinding.interrupt(self.process)
+            if (result := rewinding.await_result(self.process, deadline)) is None:
+                return False
+            self._ledger.settle(result)
+            self._requested_calls.clear()
+        known, state = (0, self._setup_state) if everything else self._question
+        if not rewinding.rewind(self.process, self._user_ids, known, deadline):
+            return False
+        self.is_new, self.state = not known, state
+        return True
 
     def serves(self, model_setting: str | None) -> bool:
         """Return True if this model can answer the next turn.
@@ -192,7 +227,7 @@ class Conversation:
                 response = self._permissions.respond(call, decision)
             else:
                 request_id, rpc_id = self._requested_calls.pop(call)
-                response = _rpc_response(rpc_id, mcp_result(results[call]))
+                response = rpc_response(rpc_id, mcp_result(results[call]))
                 response["request_id"] = request_id
             self.process.send({"type": "control_response", "response": response})
         self._waiting_calls = ()
@@ -226,14 +261,14 @@ class Conversation:
     def read_answer(self, reader: AnswerReader, silence_seconds: float) -> Iterator[Batch]:
         """Yield the events of the answer in batches as they arrive. The last batch ends with Done.
 
-        Yields Idle while there is nothing to send. Raises the GatewayError of a failed turn, and what `hangs.listen`
-        raises.
+        Yields Idle while there is nothing to send. Raises the GatewayError of a failed turn, TurnGivenUp, and what
+        `hangs.listen` raises.
         """
         stops = StopFilter(self.tuning.stops) if self.tuning and self.tuning.stops else None
         hosted = reader if isinstance(reader, HostedAnswerReader) else None
         yielded_at = time.monotonic()
         has_begun = False
-        for messages in hangs.listen(self.process, silence_seconds):
+        for messages in self._listen(reader, silence_seconds):
             if messages:
                 heard_at = time.monotonic()
                 events = reader.read(messages)
@@ -258,6 +293,16 @@ class Conversation:
             else:
                 yield [Idle()]
 
+    def _listen(self, reader: AnswerReader, silence_seconds: float) -> Iterator[list[CliMessage]]:
+        """Yield what `hangs.listen` yields, until `forget` is called: it reads the rest itself."""
+        for messages in hangs.listen(self.process, silence_seconds):
+            if self._reader is reader:
+                yield messages
+            else:
+                self.process.unread(messages)
+            if self._reader is not reader:
+                raise TurnGivenUp
+
     def _input_message(self, message: Message, *, asks_model: bool) -> InputMessage:
         line: InputMessage = {
             "type": message.role,
@@ -269,6 +314,8 @@ class Conversation:
             "session_id": "",
         }
         if message.role == "user":
+            line["uuid"] = str(uuid4())
+            self._user_ids.append(line["uuid"])
             line["client_composed"] = True
             if not asks_model:
                 line["shouldQuery"] = False
@@ -277,8 +324,10 @@ class Conversation:
         return line
 
     def _follow_end(self, reader: AnswerReader) -> None:
-        if reader.is_cut:
-            self.process.kill()  # before it continues on its own
+        if reader.is_cut and self.can_forget:
+            rewinding.interrupt(self.process)  # before it continues on its own
+        elif reader.is_cut:
+            self.process.kill()
         elif reader.is_done:
             self._waiting_calls = (
                 *(call.id for call in reader.calls),
@@ -333,24 +382,7 @@ class Conversation:
             self._requested_calls[call] = (message["request_id"], rpc["id"])
             return None
         results = {"initialize": initialize_result(), "tools/list": self._tools.listed()}
-        return _rpc_response(rpc.get("id"), results.get(method, {}))
-
-
-def _agent_system(workspace: AgentWorkspace, system: Sequence[str]) -> list[str]:
-    """Return the texts that follow Claude Code's own system text: from the project, and then the client's."""
-    instructions = workspace.instructions.strip()
-    heading = [f"# Instructions of this project (CLAUDE.md)\n\n{instructions}"] if instructions else []
-    return [*heading, *([workspace.skills] if workspace.skills else []), *system]
-
-
-def join_system_texts(texts: Sequence[str]) -> str:
-    """Join system texts as the CLI joins them. A new line protects a text that the CLI would take for its own.
-
-    The CLI looks at each text alone: one that begins like its attribution header would replace that header, and its
-    mark between the static and the dynamic part of its prompt would be lost.
-    """
-    text = "\n\n".join(texts)
-    return f"\n{text}" if text.startswith(ATTRIBUTION_HEADER) or text == DYNAMIC_BOUNDARY else text
+        return rpc_response(rpc.get("id"), results.get(method, {}))
 
 
 def _cut_at_stop(stops: StopFilter, reader: AnswerReader, events: list[Event]) -> list[Event]:
@@ -368,8 +400,3 @@ def _cut_at_stop(stops: StopFilter, reader: AnswerReader, events: list[Event]) -
         reader.finish_early("stop_sequence", ending)
         passed.append(ending[-1])  # a call after the stop sequence is not passed on
     return passed
-
-
-def _rpc_response(rpc_id: Any, result: dict[str, Any]) -> ControlResponse:
-    response = {"mcp_response": {"jsonrpc": "2.0", "id": rpc_id, "result": result}}
-    return {"subtype": "success", "response": response}

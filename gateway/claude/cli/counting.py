@@ -11,13 +11,13 @@ The system text and the definitions of tools are counted as texts before the fir
 model reads them. The CLI would cut the descriptions of tools, and count each part with a request of its own.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
-from uuid import uuid4
 
 from gateway.claude.cli.conversation import CONTROL_TIMEOUT_SECONDS, Conversation
-from gateway.claude.cli.process import ControlRefused, ControlTimeout
-from gateway.claude.cli.protocol import ControlRequest, ControlResult, InputMessage, QueryRequest
+from gateway.claude.cli.protocol import ControlResult, QueryRequest
+from gateway.claude.cli.rewinding import rewind
 from gateway.claude.cli.tools import tool_set
 from gateway.errors import UpstreamError
 from gateway.tool_text import describe_tools
@@ -41,32 +41,13 @@ class CountingConversation(Conversation):
         """
         self.is_new = False
         self._tools = tool_set(turn)
-        self._user_ids: list[str] = []
         self._is_empty = False
         self.seed(_with_preamble(turn))
         question: QueryRequest = {"subtype": "get_context_usage"}
         (usage,) = self.process.send_requests([question], CONTROL_TIMEOUT_SECONDS)
-        self._take_back()
+        deadline = time.monotonic() + CONTROL_TIMEOUT_SECONDS
+        self._is_empty = rewind(self.process, self._user_ids, 0, deadline)
         return _sum_used(usage)
-
-    def _input_message(self, message: Message, *, asks_model: bool) -> InputMessage:
-        line = super()._input_message(message, asks_model=asks_model)
-        if message.role == "user":
-            line["uuid"] = str(uuid4())
-            self._user_ids.append(line["uuid"])
-        return line
-
-    def _take_back(self) -> None:
-        rewind: ControlRequest = {
-            "subtype": "rewind_conversation",
-            "target_message_uuid": self._user_ids[0],
-            "last_seen_user_message_uuid": self._user_ids[-1],
-        }
-        try:
-            (result,) = self.process.send_requests([rewind], CONTROL_TIMEOUT_SECONDS)
-        except (ControlRefused, ControlTimeout):
-            return
-        self._is_empty = result.get("rewound") is True
 
 
 def _with_preamble(turn: Turn) -> Sequence[Message]:

@@ -156,6 +156,7 @@ class Process:
         self._is_killed = False
         self._is_closed = False
         self._logged_bytes = 0
+        self.is_being_read = False  # by a greenlet that waits for messages
         self._context = contextvars.Context()
         self.answer_request: Callable[[CliControlRequestMessage], ControlResponse | None] = refuse_request
         _living.add(self)
@@ -282,7 +283,18 @@ class Process:
         new = os.fstat(descriptor).st_size - start
         return os.pread(descriptor, new, start) if new > 0 else b""
 
+    def unread(self, messages: Sequence[CliMessage]) -> None:
+        """Let the next `read` return these messages first."""
+        self._unread.extendleft(reversed(messages))
+
     def _read_messages(self, deadline: float | None) -> list[CliMessage]:
+        self.is_being_read = True
+        try:
+            return self._read_lines(deadline)
+        finally:
+            self.is_being_read = False
+
+    def _read_lines(self, deadline: float | None) -> list[CliMessage]:
         while True:
             chunk = self._read_chunk(deadline)
             if chunk is None:

@@ -306,6 +306,7 @@ class ControlResult(TypedDict, total=False):
     account: AccountInfo | None  # initialize
     categories: list[ContextCategory]  # get_context_usage
     rewound: bool  # rewind_conversation
+    reason: str  # why it was not rewound
 
 
 # Messages to the CLI

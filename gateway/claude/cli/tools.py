@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.approvals import as_result, find_decision
-from gateway.claude.cli.protocol import InitializeRequest
+from gateway.claude.cli.protocol import ControlResponse, InitializeRequest
 from gateway.remote import REMOTE
 from gateway.turn import Block, Message, Tool, Turn
 
@@ -249,3 +249,9 @@ def fits_mcp(result: Block) -> bool:
 
 def _is_encoded_image(part: Block) -> bool:
     return bool(part["type"] == "image" and part["source"]["type"] == "base64")
+
+
+def rpc_response(rpc_id: Any, result: dict[str, Any]) -> ControlResponse:
+    """Return the response to an MCP message of the CLI."""
+    response = {"mcp_response": {"jsonrpc": "2.0", "id": rpc_id, "result": result}}
+    return {"subtype": "success", "response": response}

@@ -29,6 +29,8 @@ def digest_turn(turn: Turn) -> list[bytes]:
     setup: list[Any] = [[turn.owner, turn.project, workspace], turn.system, tools, turn.output_tool_schema]
     if turn.hosted_tools:
         setup.append([tool.definition for tool in turn.hosted_tools])
+    if turn.is_batch:
+        setup.append("batch")  # its processes have a low priority
     digest = _digest(b"", setup)
     digests, schemas = [digest], tool_schemas(turn)
     for message in turn.messages:

@@ -36,6 +36,7 @@ from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
 from gateway.claude.fleet.memory_guard import make_guard
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.preparation import Preparation
+from gateway.claude.fleet.recycling import Recycling
 from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
 from gateway.claude.launcher import Launcher
@@ -105,6 +106,9 @@ class Fleet:
         )
         self._preparation = Preparation(
             settings, self._pool, self._parked, self._may_prepare, self.end_conversation
+        )
+        self._recycling = Recycling(
+            self._parked, settings.keep_seconds, self._may_prepare, self.end_conversation, self._trim_parked
         )
         self._habits = Habits(min(settings.keep_seconds, HABIT_SECONDS))
         self._guard = make_guard(settings, list_living_pids, self._give_up)
@@ -237,7 +241,8 @@ class Fleet:
     @property
     def _process_count(self) -> int:
         """The number of processes that exist or are about to."""
-        return self._slots.used + len(self._parked) + self._pool.process_count
+        idle = len(self._parked) + self._recycling.count
+        return self._slots.used + idle + self._pool.process_count
 
     def _allows_start(self, is_urgent: bool) -> bool:
         """Return True if the pool may start a process. An urgent start evicts a parked conversation if necessary."""
@@ -275,9 +280,10 @@ class Fleet:
         return self._parked.take(digests, is_usable)
 
     def park(self, digest: bytes, conversation: Conversation, shapes: Shapes = ()) -> None:
-        """Park the conversation of a turn that is about to release its slot. End it if it will hardly go on.
+        """Park the conversation of a turn that is about to release its slot.
 
-        `shapes` are the shapes of the turn, by which `Habits` judges that.
+        `shapes` are the shapes of the turn, by which `Habits` judges if it will go on. If it will hardly do so, the
+        process is recycled for another conversation.
         """
         conversation.process.forget_context()
         seconds = self.settings.tool_wait_seconds if conversation.is_waiting else self.settings.keep_seconds
@@ -288,7 +294,15 @@ class Fleet:
             self._parked.put(digest, conversation, seconds)
             self._trim_parked(leaving=1)
         else:
-            self.end_conversation(conversation)
+            self.recycle(conversation)
+
+    def recycle(self, conversation: Conversation) -> None:
+        """Use the process of a conversation that is over for another one with the same set-up, or end it."""
+        self._recycling.start(conversation, everything=True)
+
+    def give_back(self, conversation: Conversation) -> None:
+        """Take back the conversation of a turn that was stopped. It forgets the question, or it ends."""
+        self._recycling.start(conversation, everything=False)
 
     def end_conversation(self, conversation: Conversation) -> None:
         """Kill a conversation's process without waiting for its end."""
@@ -347,6 +361,7 @@ class Fleet:
             "processes": count_living(),
             "max_processes": self.settings.max_processes,
             "given_up": self._guard.given_up,
+            "recycled": self._recycling.recycled,
         }
 
     # Opening

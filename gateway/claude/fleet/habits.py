@@ -11,7 +11,7 @@ message to the key as a whole, and the most exact one that has been seen often e
     habits.keep_seconds(shapes, 300.0)    # 300.0: too little is known yet
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from time import monotonic
 
@@ -55,10 +55,11 @@ class Habits:
         self._now = now
         self._habits: OrderedDict[object, _Habit] = OrderedDict()
         self._open: OrderedDict[bytes, tuple[float, Shapes]] = OrderedDict()  # by digest, oldest first
+        self._open_counts: Counter[object] = Counter()  # by their most exact shape
 
     def note_turn(self, digest: bytes) -> None:
         """Note that a turn continues the conversation with this digest, if it is known."""
-        found = self._open.pop(digest, None)
+        found = self._close(digest)
         if found is not None:
             ended_at, shapes = found
             self._note(shapes, self._now() - ended_at)
@@ -66,16 +67,20 @@ class Habits:
     def note_end(self, shapes: Shapes, digest: bytes) -> None:
         """Note that an answer is complete. The conversation has this digest now."""
         now = self._now()
-        repeated = self._open.pop(digest, None)  # the same conversation began again instead of going on
+        repeated = self._close(digest)  # the same conversation began again instead of going on
         if repeated is not None:
             self._note(repeated[1], None)
         self._open[digest] = (now, shapes)
+        self._open_counts[shapes[0]] += 1
         while len(self._open) > MAX_ENDED or next(iter(self._open.values()))[0] < now - self._window:
-            _, (_, old) = self._open.popitem(last=False)
-            self._note(old, None)
+            ended = self._close(next(iter(self._open)))
+            if ended is not None:
+                self._note(ended[1], None)
 
     def keep_seconds(self, shapes: Shapes, limit: float) -> float:
         """Return how long a process is worth keeping, up to `limit` seconds; 0 if the conversation will not go on."""
+        if shapes[0] not in self._habits and self._open_counts[shapes[0]] >= ENOUGH:
+            return 0.0  # so many of exactly this shape, and not one has gone on yet
         for shape in shapes:
             habit = self._habits.get(shape)
             if habit is not None and habit.seen >= ENOUGH:
@@ -83,6 +88,16 @@ class Habits:
                     return 0.0
                 return min(limit, max(MIN_KEEP_SECONDS, MARGIN * habit.pause))
         return limit
+
+    def _close(self, digest: bytes) -> tuple[float, Shapes] | None:
+        """Return when the conversation with this digest came to rest, and its shapes. It is not open any more."""
+        found = self._open.pop(digest, None)
+        if found is not None:
+            exact = found[1][0]
+            self._open_counts[exact] -= 1
+            if not self._open_counts[exact]:
+                del self._open_counts[exact]
+        return found
 
     def _note(self, shapes: Shapes, pause: float | None) -> None:
         for shape in shapes:

@@ -61,7 +61,7 @@ class ParkedConversations:
             for conversation, (digest, _) in self._conversations.items()
             if digest in positions
         ]
-        for index, conversation in sorted(candidates, key=lambda pair: pair[0], reverse=True):
+        for index, conversation in sorted(candidates, key=lambda pair: (pair[0], pair[1].uses), reverse=True):
             if not conversation.process.is_alive:
                 self._end(conversation)
             elif is_usable(conversation, index):

@@ -75,7 +75,7 @@ class Preparation:
             if tries > 1:
                 gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, tries - 1)
             return
-        conversation = Conversation(process, setup, self._settings.tool_wait_seconds)
+        conversation = Conversation(process, setup, self._settings.tool_wait_seconds, digest)
         try:
             with HangWatch(process):
                 conversation.set_up(tuning)

@@ -57,6 +57,16 @@ def test_conversations_that_never_go_on_are_not_kept(clients: Clients) -> None:
     assert clients.keeps(titles(14)) > 0
 
 
+def test_many_that_began_alike_and_have_not_gone_on_yet_are_not_kept(clients: Clients) -> None:
+    for number in range(ENOUGH):
+        assert clients.keeps(titles(number)) == LIMIT
+        clients.habits.note_end(shapes_of(titles(number), b"setup"), str(number).encode())
+    assert clients.keeps(titles(9)) == 0
+    assert clients.keeps(turn("Hello", owner="a")) == LIMIT
+    clients.habits.note_turn(b"3")
+    assert clients.keeps(titles(9)) > 0
+
+
 def test_one_off_requests_and_chats_of_one_key_are_told_apart(clients: Clients) -> None:
     for number in range(12):
         clients.converse(titles(number))

@@ -119,10 +119,10 @@ def test_lost_parked_process_is_replaced_by_a_seeded_one(
     seeded: list[Sequence[Message]] = []
     ask, seed = Conversation.ask, Conversation.seed
 
-    def ask_the_dead(conversation: Conversation, message: Message) -> None:
+    def ask_the_dead(conversation: Conversation, message: Message, state: bytes) -> None:
         if not seeded[-1]:
             os.kill(conversation.process.pid, signal.SIGKILL)
-        ask(conversation, message)
+        ask(conversation, message, state)
 
     def record_seed(conversation: Conversation, history: Sequence[Message]) -> None:
         seeded.append(history)
@@ -167,11 +167,11 @@ def test_turn_is_tried_again_if_its_process_is_killed_before_the_model_begins(
     ask = Conversation.ask
     killed: list[Process] = []
 
-    def kill_and_ask(conversation: Conversation, message: Message) -> None:
+    def kill_and_ask(conversation: Conversation, message: Message, state: bytes) -> None:
         if not killed:
             killed.append(conversation.process)
             os.kill(conversation.process.pid, signal.SIGKILL)
-        ask(conversation, message)
+        ask(conversation, message, state)
 
     monkeypatch.setattr(Conversation, "ask", kill_and_ask)
     assert answer(fleet, turn("hello")) == "You said: hello"

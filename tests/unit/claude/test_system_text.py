@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.claude.cli.conversation import join_system_texts
+from gateway.claude.cli.system_text import join_system_texts
 
 HEADER = "x-anthropic-billing-header: cc_version=1"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from gateway.claude.cli.counting import CountingConversation
+from gateway.claude.cli import counting
 from gateway.claude.service import Claude
 from gateway.claude.token_counts import MAX_COUNTS
 from gateway.turn import Tool, Turn
@@ -80,7 +80,7 @@ def test_owners_and_models_have_processes_of_their_own(claude: Claude, cli: Scri
 def test_process_that_cannot_take_messages_back_counts_once(
     claude: Claude, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CountingConversation, "_take_back", lambda self: None)
+    monkeypatch.setattr(counting, "rewind", lambda *_: False)
     assert claude.count_tokens(turn("hello")) == 5
     assert claude.status()["kept"] == 0
 
