@@ -73,7 +73,7 @@ def test_answers_are_counted(metrics_gateway: Gateway) -> None:
         "gateway_cost_usd_total": {},
         "gateway_first_token_seconds_count": {},
         "gateway_answer_seconds_count": {},
-        "gateway_answer_errors_total": {"code": "upstream_error"},
+        "gateway_answer_errors_total": {"code": "claude_unavailable"},
     }
     before = {name: sum_of(metrics_gateway, name, **labels) for name, labels in names.items()}
     for content in ("hello", "CRASHFIRST", "hello"):
