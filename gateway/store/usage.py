@@ -9,6 +9,7 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from peewee import Case, fn
 
 from gateway.errors import StoreError
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 GATHER_SECONDS = 0.1  # a busy worker writes many records at once
 BATCH_SIZE = 50  # takes 7 ms, in which no other greenlet runs
 MAX_WAITING = 50_000  # about 50 MB
+CLOSE_SECONDS = 2.0  # the longest wait for a write that is running when the worker ends
 PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds after the first, second … failure in a row
 
 _COLUMNS: dict[str, Any] = {
@@ -178,6 +180,7 @@ class UsageWriter:
         self._pauses = pauses
         self._waiting: deque[Record] = deque()
         self._has_records = Event()
+        self._is_free = BoundedSemaphore()
         self._failures = 0
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
@@ -194,9 +197,15 @@ class UsageWriter:
             self._greenlet = gevent.spawn(self._write_forever)
 
     def close(self) -> None:
-        """Write the waiting records. Records that cannot be written are logged."""
+        """Write the waiting records. Records that cannot be written are logged.
+
+        A write that is running is not interrupted: if its commit was on its way, its records would be written twice.
+        """
+        is_free = self._is_free.acquire(timeout=CLOSE_SECONDS)
         if self._greenlet is not None:
             self._greenlet.kill()
+        if is_free:
+            self._is_free.release()
         try:
             self.flush()
         except Exception:
@@ -209,7 +218,8 @@ class UsageWriter:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
             try:
-                self._usage.add_records(batch)
+                with self._is_free:
+                    self._usage.add_records(batch)
             except BaseException:  # also when the greenlet is killed while it waits for the lock
                 self._waiting.extendleft(reversed(batch))
                 raise

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import gevent
 import pytest
 
 from gateway.record import Record
@@ -115,3 +116,22 @@ def test_closing_writes_all_records_that_wait(usage: CountingTable) -> None:
         writer.put(make_record())
     writer.close()
     assert requests_by_model(usage) == {"haiku": 250}
+
+
+def test_write_that_is_running_at_the_end_is_not_repeated(store: Store) -> None:
+    """PostgreSQL may have committed although its reply has not arrived."""
+
+    class SlowTable(UsageTable):
+        is_writing = False
+
+        def add_records(self, records: Iterable[Record]) -> None:
+            super().add_records(list(records))
+            self.is_writing = True
+            gevent.sleep(0.05)
+
+    usage = SlowTable(store)
+    writer = UsageWriter(usage)
+    writer.put(make_record())
+    run_until(lambda: usage.is_writing)
+    writer.close()
+    assert requests_by_model(usage) == {"haiku": 1}
