@@ -36,6 +36,19 @@ def loads(text: bytes | str) -> Any:
         return _loads_other(text, error)
 
 
+def repair_text(text: str) -> str:
+    """Return `text` with lone halves of surrogate pairs replaced by U+FFFD.
+
+    Clients and servers that cut a string in the middle of an emoji send such halves, and the API rejects the whole
+    request for one.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def as_number(value: Any) -> float | None:
     """Return the number that a client sent, perhaps as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

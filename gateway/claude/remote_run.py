@@ -44,15 +44,19 @@ IDLE_SECONDS = 10.0
 EXTRA_ROUNDS = 3  # for a model that goes on calling tools although it was told that the limit is reached
 
 LIMIT_REACHED = "The limit of {} tool calls in one answer is reached. Answer without further calls."
-NOT_OFFERED = "This tool is not available any more."
+NOT_OFFERED = "This tool is not available."
 
 
 @dataclass(slots=True)
 class _Call:
-    """A call that the model has made in a run. `remote` is None for a function of the client."""
+    """A call that the model has made in a run. `remote` is None for a function of the client.
+
+    If the tool `is_missing`, it belongs to a server, but the model was not offered it.
+    """
 
     event: ToolCall
     remote: OfferedTool | None
+    is_missing: bool
     fragments: list[str] = field(default_factory=list)
 
     @property
@@ -123,11 +127,13 @@ class RemoteRun:
             calls: list[_Call] = []
             done = yield from self._play_run(calls)
             remote = [call for call in calls if call.remote is not None]
-            if done.stop_reason != "tool_use" or not remote:
+            missing = [failed_result(call.event.id, NOT_OFFERED) for call in calls if call.is_missing]
+            if done.stop_reason != "tool_use" or not (remote or missing):
                 yield [replace(done, usage=self.usage_so_far()[0])]
                 return
             asking = [call for call in remote if call.remote is not None and call.remote.needs_approval]
             results = yield from self._call_tools([call for call in remote if call not in asking])
+            results += missing
             if len(results) < len(calls):
                 requests = [_approval_request(call) for call in asking]
                 yield [*requests, replace(done, usage=self.usage_so_far()[0])]
@@ -167,17 +173,20 @@ class RemoteRun:
             pending, self._pending = self._pending, []
             return [*started, *pending]
         if isinstance(event, ToolCall):
-            calls.append(_Call(event, self._toolbox.find(event.name)))
+            name = event.name
+            calls.append(_Call(event, self._toolbox.find(name), self._toolbox.misses(name)))
             return self._begin_call(calls[-1])
         if isinstance(event, ToolArguments):
             call = calls[event.index]
             call.fragments.append(event.fragment)
-            if call.remote is None:
+            if call.remote is None and not call.is_missing:
                 return [replace(event, index=call.event.index)]
             return [RemoteArguments(call.event.id, event.fragment)] if self._is_shown(call) else []
         return [event]
 
     def _begin_call(self, call: _Call) -> list[Event]:
+        if call.is_missing:
+            return []
         if call.remote is None:
             call.event = replace(call.event, index=self._client_calls)
             self._client_calls += 1

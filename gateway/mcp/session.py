@@ -11,6 +11,8 @@ For example:
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
@@ -18,7 +20,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.lenient_json import dumps, loads
+from gateway.lenient_json import dumps, loads, repair_text
 from gateway.mcp.addresses import open_connection
 from gateway.mcp.failures import McpFailure
 from gateway.remote import RemoteServer
@@ -32,6 +34,8 @@ CHUNK_BYTES = 1 << 16
 _OWN_HEADERS = frozenset(
     {"host", "content-length", "content-type", "accept", "transfer-encoding", "connection"}
 )
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class McpSession:
@@ -198,9 +202,11 @@ def _lines(response: HTTPResponse, deadline: float) -> Iterator[bytes]:
 
 
 def _parse(data: bytes) -> Any:
+    """Return a value with well-formed text: the API would reject the whole request for half of a surrogate pair."""
     try:
-        return loads(data)
-    except ValueError as error:
+        value = loads(data)
+        return loads(repair_text(json.dumps(value, ensure_ascii=False))) if _SURROGATE.search(data) else value
+    except (ValueError, RecursionError) as error:
         raise McpFailure("its answer is not JSON") from error
 
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.approvals import name_call
 from gateway.json_schema import AdaptedSchema, adapt_tool_schema
-from gateway.lenient_json import dumps
+from gateway.lenient_json import dumps, loads
 from gateway.mcp.failures import McpFailure
 from gateway.mcp.session import McpSession
 from gateway.remote import RemoteCall, RemoteResult, RemoteServer, RemoteTools
@@ -75,7 +76,8 @@ class ToolLists:
         if known is not None and known[0] > time.monotonic():
             return known[1]
         with McpSession(server, limits.seconds) as session:
-            tools = session.list_tools()
+            described = dumps(session.list_tools()).decode()
+        tools: list[dict[str, Any]] = loads(Toolbox.hide_secrets(server, described))
         self._lists[key] = (time.monotonic() + self._seconds, tools)
         if len(self._lists) > MAX_LISTS:
             self._lists.popitem(last=False)
@@ -103,6 +105,7 @@ class Toolbox:
         self.tools: list[OfferedTool] = []
         self.withheld: tuple[str, ...] = ()
         self._read_image = read_image
+        self._own_names = frozenset(taken)
         self._taken = set(taken)
         self._lists = lists or ToolLists()
         self._by_name: dict[str, OfferedTool] = {}
@@ -140,6 +143,11 @@ class Toolbox:
         """Return the remote tool that the model knows by this name."""
         return self._by_name.get(name)
 
+    def misses(self, name: str) -> bool:
+        """Return True for the name of a tool of a server that the model was not offered, but may know."""
+        is_of_server = any(name.startswith(name_call(server.label, "")) for server in self.servers)
+        return is_of_server and name not in self._by_name and name not in self._own_names
+
     def call(self, call_id: str, name: str, arguments: Mapping[str, Any]) -> RemoteResult:
         """Call a tool. A failure becomes a result that explains it to the model."""
         tool = self._by_name[name]
@@ -150,9 +158,7 @@ class Toolbox:
             reason = self.hide_secrets(tool.server, str(error))
             log.warning("a call of the MCP server '%s' failed: %s", tool.server.label, reason)
             return failed_result(call_id, f"The tool could not be used, because of its server: {reason}.")
-        content = answer.get("content")
-        parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-        blocks = self._limit([self._block(tool.server, part) for part in parts])
+        blocks = self._limit([self._block(tool.server, part) for part in _parts(answer)])
         if not blocks:
             blocks = [_text("(The tool returned nothing.)")]
         return RemoteResult(call_id, tuple(blocks), is_error=answer.get("isError") is True)
@@ -193,7 +199,7 @@ class Toolbox:
         """Return a part of a result as a block: text, an image, or text in place of everything else."""
         kind = part.get("type")
         if kind == "text":
-            return _text(self.hide_secrets(server, str(part.get("text", ""))))
+            return _text(self.hide_secrets(server, str(part.get("text") or "")))
         if kind == "image":
             return dict(self._read_image(str(part.get("data", "")), str(part.get("mimeType", ""))))
         resource = part.get("resource")
@@ -223,6 +229,14 @@ class Toolbox:
 def failed_result(call_id: str, text: str) -> RemoteResult:
     """Return the result of a call that did not run."""
     return RemoteResult(call_id, (_text(text),), is_error=True)
+
+
+def _parts(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the parts of a result. A server may give it only in its structured form."""
+    content = answer.get("content")
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    structured = answer.get("structuredContent")
+    return parts or ([] if structured is None else [_text(dumps(structured).decode())])
 
 
 def _text(text: str) -> dict[str, Any]:

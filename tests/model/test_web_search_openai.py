@@ -155,10 +155,21 @@ def test_chat_completion_has_annotations(client: Any, standin: StandIn) -> None:
 def test_chat_stream_has_all_annotations_at_its_end(client: Any, standin: StandIn) -> None:
     standin.default(blocks(*ANSWER.blocks, tool_block("look", {}, "toolu_1")))
     tools = [{"type": "function", "function": {"name": "look", "parameters": LOOK["parameters"]}}]
-    body = {"model": MODEL, "messages": [{"role": "user", "content": QUESTION}], "tools": tools}
+    body: Body = {"model": MODEL, "messages": [{"role": "user", "content": QUESTION}], "tools": tools}
     with client.chat.completions.stream(**body, web_search_options={}) as stream:
         deltas = [event.chunk.choices[0].delta for event in stream if event.type == "chunk"]
         final = stream.get_final_completion().choices[0]
     assert [len(delta.annotations) for delta in deltas if getattr(delta, "annotations", None)] == [2]
     assert final.finish_reason == "tool_calls"
     assert json.loads(final.message.tool_calls[0].function.arguments) == {}
+    standin.default(text("You are welcome."))
+    result = {"role": "tool", "tool_call_id": "toolu_1", "content": "SEEN"}
+    system = {"role": "system", "content": "Be brief."}
+    body["messages"] += [final.message.to_dict(), result]
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    for messages in (
+        body["messages"],
+        [system, *body["messages"]],
+    ):  # in the process that waits, and in a new one
+        client.chat.completions.create(**{**body, "messages": messages}, web_search_options={})
+        assert messages_of(standin.messages.last)[1]["content"] == [*CONTENT, use]

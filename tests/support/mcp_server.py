@@ -21,6 +21,7 @@ class McpServer:
 
     - `tools` are its tools. `answers` are functions for the results of tools, by name.
     - `status` and `headers` replace the answer to everything, for example by a redirect.
+    - `raw` are functions that write the whole answer to the request with an id, by method.
     - `streams` sends answers as streams of events, and `silence` waits before an answer.
     - `calls` and `seen` are the calls, and the headers of all requests.
     """
@@ -28,6 +29,7 @@ class McpServer:
     def __init__(self) -> None:
         self.tools: list[Body] = [SEARCH]
         self.answers: dict[str, Callable[[Body], Body]] = {}
+        self.raw: dict[str, Callable[[Any], bytes]] = {}
         self.status = 200
         self.headers: dict[str, str] = {}
         self.streams = False
@@ -72,10 +74,12 @@ class McpServer:
         data = json.dumps({"jsonrpc": "2.0", "id": message.get("id"), "result": result}).encode()
         if "id" not in message:
             data = b""
+        elif message["method"] in self.raw:
+            data = self.raw[message["method"]](message["id"])
         elif self.streams:
             note = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{}}'
             data = b"event: message\r\ndata: " + note + b"\r\n\r\ndata: " + data + b"\r\n\r\n"
-        handler.send_response(self.status if data else 202)
+        handler.send_response(self.status if "id" in message else 202)
         kind = "text/event-stream" if self.streams else "application/json"
         for name, value in {"Content-Type": kind, "Mcp-Session-Id": "s1", **self.headers}.items():
             handler.send_header(name, value)

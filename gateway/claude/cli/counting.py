@@ -20,6 +20,7 @@ from gateway.claude.cli.protocol import ControlResult, QueryRequest
 from gateway.claude.cli.rewinding import rewind
 from gateway.claude.cli.tools import tool_set
 from gateway.errors import UpstreamError
+from gateway.lenient_json import dumps
 from gateway.tool_text import describe_tools
 from gateway.turn import Block, Message, Turn
 
@@ -51,11 +52,16 @@ class CountingConversation(Conversation):
 
 
 def _with_preamble(turn: Turn) -> Sequence[Message]:
-    """Return the messages with the system text and the tools before the first one, which is a user's."""
+    """Return the messages with the system text and the tools before the first one, which is a user's.
+
+    Only the API knows the words in which the model reads hosted tools. So their definitions are the least that counts.
+    """
     definitions = [
         tool for tool in tool_set(turn).definitions(is_strict=False) if not tool.get("defer_loading")
     ]
-    texts = ["\n\n".join(turn.system), describe_tools(definitions) if definitions else ""]
+    hosted = [dumps(tool.definition).decode() for tool in turn.hosted_tools]
+    described = describe_tools(definitions) if definitions else ""
+    texts = ["\n\n".join(turn.system), described, "\n".join(hosted)]
     preamble: list[Block] = [{"type": "text", "text": text} for text in texts if text.strip()]
     first, *others = turn.messages
     return [replace(first, content=(*preamble, *first.content)), *others]

@@ -39,9 +39,12 @@ def finish_reason(stop_reason: str, call_format: ToolCallFormat = _DEFAULT_FORMA
     return openai_answers.finish_reason(stop_reason)
 
 
-def annotations(record: HostedRecord | None) -> list[dict[str, Any]]:
-    """Return the citations of an answer in chat's form."""
-    return [] if record is None else [_annotation(*citation) for citation in record.citations]
+def hosted_fields(record: HostedRecord | None) -> dict[str, Any]:
+    """Return the annotations of an answer, and its sealed blocks for the next request."""
+    sealed = record.seal() if record is not None else None
+    if record is None or sealed is None:
+        return {}
+    return {"annotations": [_annotation(*citation) for citation in record.citations], SEALED: sealed}
 
 
 def _annotation(source: Mapping[str, Any], start: int, end: int) -> dict[str, Any]:
@@ -164,10 +167,10 @@ class _ChoiceEncoder:
             self._hosted.add(event)
         return self._text(event) if isinstance(event, turn.Text) else b""
 
-    def _annotations(self) -> bytes:
-        """Return all annotations in one chunk: OpenAI's SDK cannot add up several."""
-        found = annotations(self._hosted)
-        return self._delta + b'"annotations":' + dumps(found) + self._after_delta if found else b""
+    def _hosted_chunk(self) -> bytes:
+        """Return all annotations, and the sealed blocks, in one chunk: OpenAI's SDK cannot add up several."""
+        fields = hosted_fields(self._hosted)
+        return self._delta + dumps(fields)[1:-1] + self._after_delta if fields else b""
 
     def _thinking(self, event: turn.Thinking) -> bytes:
         return self._before_thinking + dumps(event.text) + self._after_delta
@@ -229,7 +232,7 @@ class _ChoiceEncoder:
     def _done(self, event: turn.Done) -> bytes:
         reason = dumps(finish_reason(event.stop_reason, self._format))
         finish = self._before + b'{},"logprobs":null,"finish_reason":' + reason + b"}]}" + sse.END
-        return self._end_call() + self._annotations() + finish
+        return self._end_call() + self._hosted_chunk() + finish
 
 
 class Collector:
@@ -335,12 +338,7 @@ class ChoiceCollector:
         if self._calls:
             message["content"] = message["content"] or None
             message |= self._tool_calls()
-        return message | self._hosted_fields()
-
-    def _hosted_fields(self) -> dict[str, Any]:
-        """Return the annotations, and the sealed blocks for the next request."""
-        sealed = self._hosted.seal() if self._hosted is not None else None
-        return {} if sealed is None else {"annotations": annotations(self._hosted), SEALED: sealed}
+        return message | hosted_fields(self._hosted)
 
     def _tool_calls(self) -> dict[str, Any]:
         calls = [{"id": call.id, **self._format_call(call)} for call in self._calls.values()]

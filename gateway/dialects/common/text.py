@@ -7,23 +7,12 @@ import orjson
 
 from gateway.dialects.common.field_errors import invalid_field
 from gateway.dialects.common.where import Where
+from gateway.lenient_json import repair_text as repair_text
 
 
 def is_blank(text: str) -> bool:
     """Return True if `text` is empty or only white space. The Messages API rejects blocks of such text."""
     return not text or text.isspace()
-
-
-def repair_text(text: str) -> str:
-    """Return `text` with lone halves of surrogate pairs replaced by U+FFFD.
-
-    Clients that cut a string in the middle of an emoji send such halves, and the API rejects the whole request for one.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def repair_json(value: Any, where: Where) -> Any:

@@ -29,10 +29,19 @@ class Notes:
 
     `read_file` returns the files that the request refers to by id; None means that it may not refer to any.
     `hosted_tools` names the hosted tools that the request may use, and `long_cache` says if its prompt may be kept for
-    long. With `takes_remote_tools`, its dialect reads the tools of type `mcp` itself.
+    long. With `takes_remote_tools`, its dialect reads the tools of type `mcp` itself. A reader that finds the result of
+    a remote call in an answer sets `has_remote_calls`.
     """
 
-    __slots__ = ("_ignored", "_repaired", "hosted_tools", "long_cache", "read_file", "takes_remote_tools")
+    __slots__ = (
+        "_ignored",
+        "_repaired",
+        "has_remote_calls",
+        "hosted_tools",
+        "long_cache",
+        "read_file",
+        "takes_remote_tools",
+    )
 
     def __init__(
         self,
@@ -45,6 +54,7 @@ class Notes:
         self.hosted_tools = hosted_tools
         self.long_cache = long_cache
         self.takes_remote_tools = False
+        self.has_remote_calls = False
         self._repaired: dict[Repair, None] = {}
         self._ignored: dict[str, str] = {}
 

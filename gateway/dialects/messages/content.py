@@ -21,7 +21,6 @@ from gateway.dialects.common.text import is_blank, repair_text
 from gateway.dialects.common.tool_rounds import Utterance
 from gateway.dialects.common.where import Where
 from gateway.dialects.messages.remote_blocks import REMOTE_BLOCKS, split_rounds
-from gateway.remote import REMOTE
 from gateway.turn import THINKING, Block
 
 
@@ -33,7 +32,7 @@ def read_message(message: dict[str, Any], where: Where) -> list[Utterance]:
     if message["role"] == "user":
         return [("user", read_parts(message.get("content"), where, _USER))]
     parts = read_parts(message.get("content"), where, _ASSISTANT)
-    if any(REMOTE in part.block for part in parts):
+    if where.notes.has_remote_calls:
         return [
             (role, _arrange(found) if role == "assistant" else found) for role, found in split_rounds(parts)
         ]

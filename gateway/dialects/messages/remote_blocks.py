@@ -67,6 +67,7 @@ def read_use(part: dict[str, Any], where: Where) -> Block:
 
 def read_result(part: dict[str, Any], where: Where) -> Block:
     """Read a result of an earlier answer."""
+    where.notes.has_remote_calls = True
     call_id = str(part.get("tool_use_id") or "").removeprefix(PREFIX)
     result = openai_messages.result_block({**part, "tool_use_id": call_id}, where)
     content = result.get("content") or [{"type": "text", "text": NO_OUTPUT}]

@@ -16,6 +16,7 @@ https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
+from gateway.approvals import name_call
 from gateway.tool_text import describe_tools
 
 Definitions = Mapping[str, dict[str, Any]]
@@ -83,6 +84,14 @@ def _changed_tool(part: dict[str, Any]) -> dict[str, Any]:
     return tool if isinstance(tool, dict) else {}
 
 
+def _changed_name(tool: dict[str, Any]) -> str:
+    """Return the model's name for a tool. Of a server's tools, all change if none is named."""
+    name, server = (tool.get("definition") or tool).get("name"), tool.get("server_name")
+    if not server:
+        return str(name)
+    return name_call(str(server), str(name)) if name else f"all tools of the MCP server {server}"
+
+
 def _load_in_message(message: dict[str, Any], known: Definitions) -> dict[str, Any]:
     if not _loads_tools(message):
         return message
@@ -112,8 +121,7 @@ def _load_change(part: Any, known: Definitions) -> Any:
     """Replace a change of the tools in a system message."""
     if not isinstance(part, dict) or part.get("type") not in _CHANGES:
         return part
-    tool = _changed_tool(part)
-    name = str((tool.get("definition") or tool).get("name"))
+    name = _changed_name(_changed_tool(part))
     if part["type"] == "tool_removal":
         return {"type": "text", "text": f"{_REMOVED} {name}"}
     text = describe_tools([known[name]]) if name in known else name

@@ -4,6 +4,7 @@ The scripted CLI counts one token for each character.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from gateway.claude.cli import counting
 from gateway.claude.service import Claude
 from gateway.claude.token_counts import MAX_COUNTS
+from gateway.hosted import HostedTool
 from gateway.turn import Tool, Turn
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
@@ -46,6 +48,13 @@ def test_process_counts_again_without_what_it_has_counted(claude: Claude, cli: S
     assert claude.count_tokens(turn("a" * 100)) == 100
     assert claude.status()["kept"] == 1
     assert cli.starts == started
+
+
+def test_definitions_of_tools_count(claude: Claude) -> None:
+    search = HostedTool({"type": "web_search_20250305", "name": "web_search"})
+    with_search = replace(turn("hello"), hosted_tools=(search,))
+    counted = '{"type":"web_search_20250305","name":"web_search"}\nhello'  # the fake joins texts by lines
+    assert claude.count_tokens(with_search) == len(counted)
 
 
 def test_burst_of_counts_uses_few_processes(claude: Claude, cli: ScriptedCli) -> None:

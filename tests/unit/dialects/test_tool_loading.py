@@ -93,6 +93,18 @@ def test_system_messages_add_and_remove_tools_where_they_stand() -> None:
     assert (parsed.ignored, parsed.repaired) == ((), ())
 
 
+def test_changes_of_remote_tools_name_them_as_the_model_does() -> None:
+    added = {"type": "mcp_tool_reference", "server_name": "docs", "name": "search"}
+    removed = {"type": "mcp_toolset_reference", "server_name": "notes"}
+    content = [{"type": "tool_addition", "tool": added}, {"type": "tool_removal", "tool": removed}]
+    parsed = request(
+        {"role": "user", "content": "Hi"}, {"role": "system", "content": content}, tools=[SEARCH]
+    )
+    note = parsed.turn.messages[-1].content[-1]["text"]
+    assert "available from now on:\nmcp__docs__search" in note
+    assert "no longer available: all tools of the MCP server notes" in note
+
+
 @pytest.mark.parametrize("kind", ["web_search_20250305", "web_fetch_20260318", "code_execution_20260521"])
 def test_tools_that_run_at_anthropic_are_left_out_and_named(kind: str) -> None:
     parsed = request({"role": "user", "content": "Hi"}, tools=[{"type": kind, "name": "hosted"}, SEARCH])
