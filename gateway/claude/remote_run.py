@@ -73,7 +73,12 @@ class RemoteRun:
     """Iterate for the batches of events of one turn, as with `Run`. The caller must call `close`."""
 
     def __init__(
-        self, fleet: Fleet, turn: Turn, toolbox: Toolbox, on_close: Callable[[RemoteRun], None]
+        self,
+        fleet: Fleet,
+        turn: Turn,
+        toolbox: Toolbox,
+        on_close: Callable[[RemoteRun], None],
+        before_start: Callable[[], None] | None = None,
     ) -> None:
         self.project = turn.project
         self._fleet = fleet
@@ -81,6 +86,7 @@ class RemoteRun:
         self._tools = turn.tools
         self._toolbox = toolbox
         self._on_close = on_close
+        self._before_start = before_start  # of the first run
         self._usages: list[Usage] = []
         self._run: Run | None = None
         self._stop_reason: GatewayError | None = None
@@ -144,7 +150,8 @@ class RemoteRun:
     def _play_run(self, calls: list[_Call]) -> Generator[Batch, None, Done]:
         """Yield the events of one run, and add its calls to `calls`. Return its Done."""
         self._raise_if_stopped()
-        run = self._run = Run(self._fleet, self._turn)
+        run = self._run = Run(self._fleet, self._turn, before_start=self._before_start)
+        self._before_start = None
         done = Done("end_turn", Usage())
         try:
             for batch in run:

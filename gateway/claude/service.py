@@ -58,7 +58,7 @@ class Claude:
 
     def _run(self, turn: Turn, before_start: Callable[[], None] | None) -> Run | RemoteRun:
         if turn.toolbox is not None:
-            return RemoteRun(self._fleet, turn, turn.toolbox, self.runs.discard)
+            return RemoteRun(self._fleet, turn, turn.toolbox, self.runs.discard, before_start)
         return Run(self._fleet, turn, self.runs.discard, before_start)
 
     def count_tokens(self, turn: Turn) -> int:

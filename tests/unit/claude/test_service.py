@@ -7,7 +7,8 @@ import pytest
 
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.service import Claude
-from gateway.errors import ShuttingDown, TurnStopped, UpstreamError
+from gateway.errors import QuotaExceeded, ShuttingDown, TurnStopped, UpstreamError
+from gateway.mcp.toolbox import Limits, Toolbox
 from gateway.turn import Text
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
@@ -45,6 +46,18 @@ def test_answers_come_in_the_order_of_the_turns(claude: Claude) -> None:
     assert len(claude.runs) == 4
     assert read_text(runs) == ["You said: one", "You said: one", "You said: two", "You said: two"]
     assert claude.runs == set()
+
+
+@pytest.mark.parametrize("has_remote_tools", [False, True])
+def test_refusal_before_the_start_ends_the_answer(claude: Claude, has_remote_tools: bool) -> None:
+    def refuse() -> None:
+        raise QuotaExceeded("used up")
+
+    toolbox = Toolbox([], Limits(), lambda data, kind: {}) if has_remote_tools else None
+    runs = claude.answer(turn("hello", toolbox=toolbox), before_start=refuse)
+    with pytest.raises(QuotaExceeded):
+        read_text(runs)
+    assert claude.status()["running"] == 0
 
 
 def test_lost_process_is_an_error_of_the_count(claude: Claude, cli: ScriptedCli) -> None:
