@@ -164,6 +164,8 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "Python 3.10 or newer is required. Name one, for example: make PYTHON=python3.12 install" >&2; exit 1; }
+	@[ ! -e $(VENV) ] || [ -O $(VENV) ] || { \
+		echo "$(VENV) belongs to another user, and you cannot run its Python. Run make as its owner." >&2; exit 1; }
 	@echo "Creating $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
 		$(PYTHON) -m venv --clear --without-pip $(VENV) && PIP_ROOT_USER_ACTION=ignore $(PYTHON) -m pip install --quiet --target \

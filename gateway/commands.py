@@ -24,7 +24,7 @@ from gateway.client_recipes.show import to_text
 from gateway.errors import GatewayError, KeyNotFound
 from gateway.hosted import HOSTED_NAMES
 from gateway.record import GROUPS, GroupBy
-from gateway.settings import SettingsError, load
+from gateway.settings import SettingsError, load, load_valid
 from gateway.sizing.model import Figures, Habits, Machine
 from gateway.sizing.report import describe_advice
 from gateway.store.database import Store
@@ -95,7 +95,7 @@ def main() -> None:
 @click.pass_context
 def keys(ctx: click.Context) -> None:
     """Manage clients' API keys."""
-    store = Store(load().database_url)
+    store = Store(_load_database_url())
     store.open()
     ctx.call_on_close(store.close)
     ctx.obj = Keys(store)
@@ -218,7 +218,7 @@ def rotate(keys: Keys, key_id: str) -> None:
 )
 def usage(by: GroupBy, days: int) -> None:
     """Show the usage of answers: requests, tokens, and cost in USD. Days are in UTC."""
-    store = Store(load().database_url)
+    store = Store(_load_database_url())
     store.open()
     today = datetime.now(timezone.utc).date()
     groups = UsageTable(store).sum_by(by, today - timedelta(days=days - 1), today)
@@ -290,6 +290,16 @@ def connect(client: str | None, address: str | None, key: str | None, model: str
     click.echo(to_text(fill_recipe(BY_NAME[client], values)), nl=False)
     if values.key == KEY_TO_FILL_IN:
         click.echo(f"To get a key: python -m gateway keys create {client}", err=True)
+
+
+def _load_database_url() -> str:
+    """Return the setting. A mistake in another one must not keep a key from being revoked."""
+    settings, problem = load_valid()
+    if "DATABASE_URL=" in problem:
+        raise SettingsError(problem)
+    if problem:
+        click.echo(f"Warning: {problem}", err=True)
+    return settings.database_url
 
 
 def _format_group(group: UsageGroup) -> str:

@@ -11,13 +11,10 @@ precedence over the file.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
-
-from dotenv import dotenv_values
-from environs import Env, EnvValidationError
+from typing import Any
 
 from gateway.hosted import HOSTED_NAMES
 from gateway.memory import count_processes, find_total
@@ -29,9 +26,9 @@ from gateway.setting_fields import (
     between,
     list_of,
     one_of,
-    read_setting,
     setting,
 )
+from gateway.setting_sources import read_settings
 
 TITLE = "Claude Code gateway"
 VERSION = "1.0.0"
@@ -381,21 +378,21 @@ class Settings:
 DECLARED: tuple[Field[Any], ...] = tuple(one for one in fields(Settings) if one.name != "environ")
 
 
+NAMES = frozenset(one.name.upper() for one in DECLARED)
+
+
 def load() -> Settings:
-    """Read the settings. Raise one SettingsError that names all invalid ones."""
-    file = os.environ.get("CLAUDE_CODE_API_ENV_FILE") or ".env"
-    env = Env(eager=False)
-    env.read_env(file, recurse=False)
-    values = {declared.name: read_setting(env, declared) for declared in DECLARED}
-    try:
-        env.seal()
-    except EnvValidationError as error:
-        raise SettingsError(_explain(error)) from error
-    from_file = {name: value for name, value in dotenv_values(file).items() if value is not None}
-    return Settings(environ=from_file | dict(os.environ), **values)
+    """Read the settings. Raise one SettingsError that names all invalid ones, with their places and values."""
+    settings, problem = load_valid()
+    if problem:
+        raise SettingsError(problem)
+    return settings
 
 
-def _explain(error: EnvValidationError) -> str:
-    messages = cast("Mapping[str, Iterable[str]]", error.error_messages)  # environs leaves it untyped
-    faults = (f"{name}: {' '.join(texts)}" for name, texts in messages.items())
-    return f"Bad settings. {'; '.join(faults)}"
+def load_valid() -> tuple[Settings, str]:
+    """Return the settings, with defaults in place of invalid ones, and the problem with those or "".
+
+    For commands that must work in spite of a mistake, such as stopping the gateway.
+    """
+    values, environ, problem = read_settings(DECLARED, os.environ)
+    return Settings(environ=environ, **values), problem

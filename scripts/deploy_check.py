@@ -17,6 +17,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from gateway.answering.unknown_settings import find_unknown_settings  # noqa: E402
 from gateway.claude.cli.binary import TESTED, find_binary, format_version  # noqa: E402  the project is not installed
 from gateway.claude.cli.sandbox import find_problem  # noqa: E402
 from gateway.errors import ClaudeUnavailable, GatewayError  # noqa: E402
@@ -47,6 +48,8 @@ def check_auth(settings: Settings) -> Iterator[Finding]:
             NOTE,
             "no key is required, so every user of this machine can use the gateway: set REQUIRE_AUTH=true",
         )
+    for sentence in find_unknown_settings(settings):
+        yield NOTE, sentence
     for sentence in describe_exposure(settings):
         yield WRONG, f"no key is required. {sentence} Set REQUIRE_AUTH=true"
     if not is_loopback(settings.host):

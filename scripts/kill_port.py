@@ -3,25 +3,17 @@
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts.ports import find_listeners
 
 PATIENCE_SECONDS = 5.0
-
-
-def find_listeners(port: int) -> list[int]:
-    """Return the ids of the processes that listen on the port. Exit if neither lsof nor fuser is installed."""
-    if shutil.which("lsof"):
-        command = ["lsof", "-t", f"-iTCP:{port}", "-sTCP:LISTEN"]
-    elif shutil.which("fuser"):
-        command = ["fuser", f"{port}/tcp"]
-    else:
-        sys.exit("Install lsof or fuser first. On Debian and Ubuntu: apt install lsof")
-    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return [int(pid) for pid in found.split()]
 
 
 def find_alive(pids: list[int]) -> list[int]:

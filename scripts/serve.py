@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Run the gateway in the background, for `make start-prod-bg`, `stop`, `restart`, `status` and `logs`.
 
-gunicorn writes the pid file. The log contains the stdout and stderr of gunicorn and the app.
+gunicorn writes the pid file. The log contains the stdout and stderr of gunicorn and the app, and
+`log_writer.py` rotates it.
 """
 
 import argparse
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +19,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from gateway.settings import Settings, SettingsError, load  # noqa: E402  the project is not installed
+from gateway.settings import Settings, load_valid  # noqa: E402  the project is not installed
 from scripts.client import Client, NoAnswer, Refused  # noqa: E402
+from scripts.ports import describe_listeners  # noqa: E402
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
 APP = "wsgi:app"
@@ -51,16 +55,21 @@ class Server:
         for folder in (self.pid_file.parent, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self.pid_file.unlink(missing_ok=True)
-        with open(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:  # noqa: PTH123
-            process = subprocess.Popen(
-                [*GUNICORN, "--pid", str(self.pid_file), APP],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        started = wait_until(lambda: process.poll() is not None or (self.pid and self._find_worker()))
+        self._check_port()
+        writer = self._start_log_writer()
+        process = subprocess.Popen(
+            [*GUNICORN, "--pid", str(self.pid_file), APP],
+            stdin=subprocess.DEVNULL,
+            stdout=writer.stdin,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert writer.stdin is not None
+        writer.stdin.close()  # gunicorn has it now
+        started = wait_until(lambda: process.poll() is not None or self._is_ready(process.pid))
         if process.poll() is not None or not started:
+            if process.poll() is not None:
+                writer.wait()  # until it has written the last line
             sys.exit(
                 f"The gateway did not start. Last lines of {self.log}:\n{read_end(self.log, RECENT_LINES)}"
             )
@@ -112,6 +121,41 @@ class Server:
         if not self.log.exists():
             sys.exit(f"{self.log} does not exist. make start-prod-bg creates it.")
         os.execvp("tail", ["tail", "-n", "50", "-F", str(self.log)])
+
+    def _check_port(self) -> None:
+        """Exit if another process listens on the port: its answers would look like the gateway's."""
+        with socket.socket(socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.settings.host, self.settings.port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    return  # gunicorn reports the problem
+                port = self.settings.port
+                sys.exit(
+                    f"Port {port} is in use by {describe_listeners(port)}. "
+                    f"End it with `make kill PORT={port}`, or set another PORT."
+                )
+
+    def _start_log_writer(self) -> "subprocess.Popen[bytes]":
+        """Start the process that writes and rotates the log. It ends after the gateway."""
+        limits = [
+            "--max-bytes",
+            str(self.settings.log_max_bytes),
+            "--backups",
+            str(self.settings.log_backup_count),
+        ]
+        return subprocess.Popen(
+            [sys.executable, "scripts/log_writer.py", str(self.log), *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _is_ready(self, pid: int) -> bool:
+        """Return True if a worker of this very process answers."""
+        return self._find_worker() in list_children(pid)
 
     def _find_worker(self) -> int | None:
         """Return the process id of the worker that answers, even with an error; None if none does."""
@@ -177,11 +221,13 @@ def main() -> None:
     parser.add_argument("--log", type=Path, default=Path("data/gateway.log"), help="(data/gateway.log)")
     options = parser.parse_args()
     os.chdir(PROJECT)
-    try:
-        server = Server(options.pid_file, options.log, load())
-    except SettingsError as error:
-        sys.exit(str(error))
-    getattr(server, options.command)()
+    os.environ.pop("BASE_URL", None)  # this is about the gateway of this machine
+    settings, problem = load_valid()
+    if problem and options.command in ("start", "restart"):
+        sys.exit(problem)
+    if problem:
+        print(f"Warning: {problem}", file=sys.stderr)
+    getattr(Server(options.pid_file, options.log, settings), options.command)()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.remote_access import RemoteAccess
 from gateway.answering.sessions import SessionTurns
+from gateway.answering.unknown_settings import find_unknown_settings
 from gateway.claude.service import Claude
 from gateway.errors import ModelNotFound, ShuttingDown, StoreError
 from gateway.exposure import describe_exposure
@@ -100,6 +101,8 @@ class Services:
 
     def open(self) -> None:
         """Start the CLI processes and the background work. Call this once, in the process that serves."""
+        for sentence in find_unknown_settings(self.settings):
+            log.warning("%s", sentence)
         for sentence in describe_exposure(self.settings):
             log.warning("%s No keys are required: set REQUIRE_AUTH=true. See docs/security.md", sentence)
         self.claude.open()

@@ -173,3 +173,12 @@ def test_connect_rejects_unknown_clients_and_models(run: Run) -> None:
     refused = run("connect", "codex", "--model", "gpt-17")
     assert refused.exit_code == 1
     assert "The model 'gpt-17' is not supported." in refused.output
+
+
+def test_mistake_in_another_setting_does_not_keep_a_key_from_being_revoked(
+    run: Run, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, _ = keys.create("alice")
+    monkeypatch.setenv("PORT", "many")
+    assert "the environment: PORT=many" in run("keys", "revoke", key.id).output
+    assert "revoked" in run("keys", "list").output

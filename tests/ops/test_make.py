@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -317,3 +318,55 @@ def test_help_lists_the_targets(project: Project) -> None:
     listed = project.make().stdout
     assert listed == project.make("help").stdout
     assert "make start-prod-bg" in listed
+
+
+def test_typo_in_the_settings_does_not_keep_the_gateway_from_being_stopped(running: Project) -> None:
+    pid = running.pid
+    running.write_env(WARM_PROCESSES="few")
+    status = running.make("status")
+    assert status.returncode == 0, status.stdout
+    assert f"pid {pid}" in status.stdout
+    for target in ("start-prod-bg", "restart"):
+        refused = running.make(target)
+        assert refused.returncode != 0
+        assert ".env, line 5: WARM_PROCESSES=few: Not a valid integer." in refused.stdout
+    stopped = running.make("stop")
+    assert stopped.returncode == 0, stopped.stdout
+    assert have_ended(pid)
+
+
+def test_start_names_the_process_that_uses_the_port(stopped: Project) -> None:
+    """The answers of another gateway on the port passed for its own."""
+    command = [sys.executable, "-m", "http.server", str(stopped.port), "--bind", "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
+        wait_for(lambda: is_listening(stopped.port), 20)
+        refused = stopped.make("start-prod-bg")
+        other.terminate()
+    assert refused.returncode != 0
+    assert (
+        f"Port {stopped.port} is in use by pid {other.pid} ({sys.executable} -m http.server" in refused.stdout
+    )
+
+
+def test_virtual_environment_of_another_user_is_kept(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    foreign = tmp_path / "venv" if os.geteuid() == 0 else Path("/etc")
+    foreign.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(foreign, 12345, 12345)
+    command = ["make", f"VENV={foreign}", f"{foreign}/bin/python"]
+    refused = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert refused.returncode != 0
+    assert "belongs to another user" in refused.stderr
+    assert foreign.exists()
+
+
+def test_background_log_is_rotated(stopped: Project) -> None:
+    stopped.write_env(LOG_MAX_BYTES="2000", LOG_BACKUP_COUNT="2")
+    started = stopped.make("start-prod-bg")
+    assert started.returncode == 0, started.stdout
+    logs = wait_for(lambda: [*stopped.folder.glob("data/gateway.log.*")], 20)
+    assert all(path.stat().st_size <= 2000 for path in logs)
+    assert stopped.make("stop").returncode == 0

@@ -28,6 +28,7 @@ REQUESTS = {
     "unknown transfer coding": (POST + b"Transfer-Encoding: tea\r\n\r\n", 501),
     "wrong chunk size of a file": (
         b"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        b"anthropic-version: 2023-06-01\r\n"
         b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\n",
         400,
     ),

@@ -1,12 +1,15 @@
 """gunicorn does not start with settings that cannot work, and says why."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.gateway import ROOT, Gateway
+from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway
+from tests.support.scripted import ScriptedCli
 
 
 def test_start_names_all_invalid_settings(tmp_path: Path) -> None:
@@ -31,3 +34,15 @@ def test_gunicorn_exits_when_no_key_would_be_valid(start_gateway: Callable[..., 
     assert gateway.process.wait(30) == 3
     assert "gateway: REQUIRE_AUTH is true, but there is no key." in gateway.log
     assert "Traceback" not in gateway.log
+
+
+def test_ctrl_c_logs_no_error(tmp_path: Path) -> None:
+    """A terminal sends INT to the workers as well, and gunicorn's arbiter sends it again."""
+    gateway = Gateway({"GRACEFUL_TIMEOUT_SECONDS": "5", **NOTHING_KEPT, **ScriptedCli(tmp_path).environ})
+    try:
+        gateway.await_warm(2)
+        os.killpg(gateway.process.pid, signal.SIGINT)
+        assert gateway.process.wait(30) == 0
+        assert not re.search("Traceback|error  |ERROR", gateway.log), gateway.log
+    finally:
+        gateway.close()

@@ -2,10 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway import settings
+from gateway.answering.unknown_settings import find_unknown_settings
+from gateway.exposure import describe_exposure
 from scripts import write_settings_docs
 from tests.support.gateway import ROOT
 
@@ -121,3 +124,83 @@ def test_secrets_are_left_out_of_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = settings.load()
     assert loaded.claude_api_key == "sk-ant-secret"
     assert "sk-ant-secret" not in repr(loaded)
+
+
+@pytest.fixture
+def env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    file = tmp_path / "settings.env"
+    monkeypatch.setenv("CLAUDE_CODE_API_ENV_FILE", str(file))
+    return file
+
+
+def test_error_names_the_file_the_line_and_the_value(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env_file.write_text(
+        '# mine\nPORT=80x\nexport LOG_LEVEL="loud"\nRATE_LIMIT_STORAGE_URL=http://:secret@host\n'
+    )
+    monkeypatch.setenv("KEEP_SECONDS", "-1")
+    with pytest.raises(settings.SettingsError) as raised:
+        settings.load()
+    message = str(raised.value)
+    assert f"{env_file}, line 2: PORT=80x: Not a valid integer." in message
+    assert f"{env_file}, line 3: LOG_LEVEL=loud: Must be one of: DEBUG" in message
+    assert "the environment: KEEP_SECONDS=-1: Must be greater" in message
+    assert f"{env_file}, line 4: RATE_LIMIT_STORAGE_URL=(not shown)" in message
+    assert "secret" not in message
+
+
+def test_environment_is_named_if_it_overrides_the_file(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file.write_text("PORT=8001\n")
+    monkeypatch.setenv("PORT", "many")
+    with pytest.raises(settings.SettingsError, match="the environment: PORT=many"):
+        settings.load()
+
+
+def test_valid_settings_can_be_read_in_spite_of_others(env_file: Path) -> None:
+    env_file.write_text("PORT=many\nDATABASE_URL=sqlite:///mine.db\nGRACEFUL_TIMEOUT_SECONDS=7\n")
+    valid, problem = settings.load_valid()
+    assert (valid.port, valid.database_url, valid.graceful_timeout_seconds) == (8000, "sqlite:///mine.db", 7)
+    assert "PORT=many" in problem
+
+
+def test_unknown_names_are_told_with_the_nearest(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env_file.write_text("MAX_PROCESES=3\nAPI_KEY=abc\nport=1\nPURPLE=1\nANTHROPIC_BASE_URL=http://x\n")
+    monkeypatch.setenv("REQUIRE_AUHT", "true")
+    monkeypatch.setenv("SOMETHING_ELSE", "1")
+    assert find_unknown_settings(settings.load()) == [
+        f"{env_file}, line 1: MAX_PROCESES is not a setting. Did you mean MAX_PROCESSES?",
+        f"{env_file}, line 2: API_KEY is not a setting. Did you mean API_KEYS?",
+        f"{env_file}, line 3: port is not a setting. Did you mean PORT?",
+        f"{env_file}, line 4: PURPLE is not a setting.",
+        "the environment: REQUIRE_AUHT is not a setting. Did you mean REQUIRE_AUTH?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [({}, "127.0.0.1"), ({"REQUIRE_AUTH": "true"}, "0.0.0.0"), ({"HOST": "::1"}, "::1")],
+)
+def test_gateway_without_keys_listens_on_this_machine_only(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], host: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert settings.load().host == host
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"host": "0.0.0.0"}, ["HOST=0.0.0.0"]),
+        ({"host": "192.168.1.5", "allowed_origins": ("*",)}, ["HOST=192.168.1.5", "ALLOWED_ORIGINS=*"]),
+        ({"allowed_hosts": ("*",)}, ["ALLOWED_HOSTS=*"]),
+        ({"host": "localhost"}, []),
+        ({"host": "::1", "allowed_origins": ("https://a.example",)}, []),
+        ({"require_auth": True, "allowed_origins": ("*",)}, []),
+    ],
+)
+def test_ways_in_for_strangers_are_named(given: dict[str, Any], words: list[str]) -> None:
+    found = describe_exposure(settings.Settings(**given))
+    assert len(found) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, found, strict=True))

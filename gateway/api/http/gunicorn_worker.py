@@ -59,6 +59,7 @@ class JsonGeventWorker(GeventWorker):
         super().__init__(*args, **kwargs)
         self._connections: Counter[str] = Counter()
         self._warned_at = -WARN_SECONDS
+        self._is_quitting = False
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection, unless its address has too many."""
@@ -74,6 +75,12 @@ class JsonGeventWorker(GeventWorker):
             self._connections[address] -= 1
             if not self._connections[address]:
                 del self._connections[address]
+
+    def handle_quit(self, sig: Any, frame: Any) -> None:
+        """Exit at once. Ctrl-C reaches a worker twice: from the terminal, and from gunicorn's arbiter."""
+        if not self._is_quitting:
+            self._is_quitting = True
+            super().handle_quit(sig, frame)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """Answer a request. The client must keep sending it, and then keep reading the response."""
