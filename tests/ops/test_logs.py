@@ -149,7 +149,11 @@ def test_health_checks_are_not_logged(logging_gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     ("word", "code"),
-    [("CRASHFIRST", "upstream_error"), ("CRASHLATER", "upstream_error"), ("BROKENLATER", "internal_error")],
+    [
+        ("CRASHFIRST", "claude_unavailable"),
+        ("CRASHLATER", "upstream_error"),
+        ("BROKENLATER", "upstream_error"),
+    ],
 )
 @pytest.mark.parametrize("stream", [True, False])
 def test_failure_is_logged_with_its_code(
