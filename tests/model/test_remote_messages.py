@@ -8,7 +8,7 @@ import anthropic
 import httpx2 as httpx
 import pytest
 
-from tests.standin import StandIn, text, tool_calls
+from tests.standin import StandIn, sign, text, thinking, tool_calls
 from tests.support.gateway import Gateway
 from tests.support.mcp_server import McpServer, running_server
 from tests.support.recorded import Body, assistant, messages_of, process_of, user
@@ -141,6 +141,32 @@ def test_remote_call_beside_a_call_of_the_clients_tool(
         "toolu_look",
     ]
     assert len(server.calls) == 1
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("model", ["claude-haiku-4-5", "sonnet"])
+def test_thinking_of_each_round_goes_back_with_its_round(
+    claude: Any, server: McpServer, standin: StandIn, model: str
+) -> None:
+    standin.default(thinking("Cats, then.", text("Cats purr.")))
+    standin.reply(thinking("Let me see.", tool_calls([CALL], text="Let me look.")), times=1)
+    fields = {"model": model, "thinking": {"type": "adaptive"}}
+    answer = ask(claude, server, True, [user("Cats?")], **fields)
+    first, then = (
+        {"type": "thinking", "thinking": thought, "signature": sign(thought)}
+        for thought in ("Let me see.", "Cats, then.")
+    )
+    assert plain(answer) == [first, *CONTENT[:3], then, CONTENT[3]]
+    process = process_of(standin.messages.last)
+    history = [user("Cats?"), assistant(plain(answer)), user("Ta.")]
+    ask(claude, server, True, history, **fields)
+    assert process_of(standin.messages.last) == process
+    ask(claude, server, True, history, system="Be brief.", **fields)
+    assert process_of(standin.messages.last) != process
+    said = [message for message in messages_of(standin.messages.last) if message["role"] == "assistant"]
+    assert [block["type"] for block in said[0]["content"]][-2:] == ["text", "tool_use"]
+    assert said[-1]["content"][-1] == CONTENT[3]
+    assert standin.messages.last.status == 200
 
 
 @pytest.mark.wide
