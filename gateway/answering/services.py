@@ -28,6 +28,7 @@ from gateway.errors import ModelNotFound, ShuttingDown, StoreError
 from gateway.exposure import describe_exposure
 from gateway.observe import logs
 from gateway.observe.metrics import Metrics, MetricsSnapshot
+from gateway.observe.watchdog import Watchdog
 from gateway.record import RequestSummary
 from gateway.settings import Settings, SettingsError
 from gateway.store.activity import Activity
@@ -105,6 +106,7 @@ class Services:
             log.warning("%s", sentence)
         for sentence in describe_exposure(self.settings):
             log.warning("%s No keys are required: set REQUIRE_AUTH=true. See docs/security.md", sentence)
+        Watchdog().start()
         self.claude.open()
         expiring = {
             "sessions": self.sessions.delete_expired,

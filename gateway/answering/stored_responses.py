@@ -12,6 +12,7 @@ from gateway.dialects.responses.builder import OnEnd
 from gateway.dialects.responses.references import find_references, is_reference, replace_references
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
 from gateway.settings import Settings
+from gateway.store.conversations import MAX_ITEMS
 
 PREVIOUS = "previous_response_id"
 #: The states of a response that the next one can continue.
@@ -55,10 +56,13 @@ def find_earlier_items(
     try:
         if not services.responses.get(caller.owner_id, previous).is_finished:
             raise invalid_field(PREVIOUS, "That response is not finished yet.")
-        return services.responses.list_chain(caller.owner_id, previous)
+        items = services.responses.list_chain(caller.owner_id, previous)
     except ResponseNotFound as error:
         problem = f"{error.message} It was not stored, is expired or deleted, or belongs to another key."
         raise InvalidRequest(problem, param=PREVIOUS, code="previous_response_not_found") from error
+    if len(items) >= MAX_ITEMS:
+        raise invalid_field(PREVIOUS, f"That conversation has {MAX_ITEMS} items. Start a new one.")
+    return items
 
 
 def store_at_end(

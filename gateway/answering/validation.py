@@ -15,9 +15,10 @@ from gateway.answering.project_access import find_project
 from gateway.answering.services import Services
 from gateway.dialects.chat import cursor, parameters, replay
 from gateway.dialects.chat import request as chat
+from gateway.dialects.common.body_limits import read_limited
 from gateway.dialects.common.json_types import Body
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, NotFound, SessionNotFound
-from gateway.lenient_json import explain, loads
+from gateway.lenient_json import explain
 from gateway.schemas.chat import ChatCompletionSchema
 from gateway.schemas.errors import field_errors
 from gateway.store.sessions import is_own_id
@@ -29,11 +30,13 @@ def validate_chat_body(data: bytes, caller: Caller, services: Services) -> dict[
     Raises StoreError.
     """
     try:
-        body: Body = ChatCompletionSchema().load(loads(data))
+        body: Body = ChatCompletionSchema().load(read_limited(data))
     except ValidationError as error:
         return _result(list(field_errors(error.messages)))
     except JSONDecodeError as error:
         return _result([InvalidRequest(f"Invalid request body. {explain(error)}")])
+    except InvalidRequest as error:
+        return _result([error])
     errors: list[GatewayError] = []
     model = None
     with _collect(errors):

@@ -13,10 +13,11 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import gevent
 from peewee import Database, OperationalError, PostgresqlDatabase, SqliteDatabase
 from playhouse.pool import PooledPostgresqlDatabase
 
@@ -32,6 +33,7 @@ SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
 INVALID_URL = f"Invalid DATABASE_URL: expected {SQLITE}FILE or {POSTGRES[0]}USER:PASSWORD@HOST/NAME."
 
+APART_BUSY_SECONDS = 2.0  # a thread may wait for a lock, because nothing waits for the thread
 IDENTITY_SECONDS = 1.0  # between checks that the path still leads to the open file
 FILE_LOST = "The file of the gateway's database was deleted or replaced."
 MIGRATION_BUSY_SECONDS = 10.0  # at the start there are no other greenlets that the wait could stop
@@ -97,6 +99,21 @@ class Sqlite:
             self.db.connect()
         return work(self.db)
 
+    def run_apart(self, work: Work[T]) -> T:
+        """Return `work(db)`, run in a thread with its own connection, while other greenlets run. Raise StoreError."""
+        self.check_file()
+
+        def run() -> T:
+            pragmas = {**self._pragmas, "foreign_keys": 1, "busy_timeout": round(APART_BUSY_SECONDS * 1000)}
+            options = {**self._options, "timeout": APART_BUSY_SECONDS}
+            db = SqliteDatabase(str(self.path), pragmas=pragmas, thread_safe=False, **options)
+            with closing(db):
+                db.connect()
+                return work(db)
+
+        result: T = gevent.get_hub().threadpool.apply(run)
+        return result
+
     def check_file(self) -> None:
         """Raise StoreError if the file is lost: the path leads to another file than at the first call, or to none."""
         try:
@@ -159,6 +176,10 @@ class Postgres:
         """Return `work(db)`, run on a connection of the pool."""
         with self.db.connection_context():
             return work(self.db)
+
+    def run_apart(self, work: Work[T]) -> T:
+        """Return `work(db)`. The driver waits through gevent, so it needs no thread."""
+        return self.run_connected(work)
 
     def check_file(self) -> None:
         """Do nothing: the server has the files."""

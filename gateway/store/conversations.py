@@ -21,7 +21,7 @@ from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ConversationItem, ConversationRow
 from gateway.store.statements import insert_rows
-from gateway.store.stored_items import IDS_PER_QUERY, Item, find_items
+from gateway.store.stored_items import IDS_PER_QUERY, Item, find_items, is_large
 
 MAX_ITEMS = 10_000  # in one conversation, which every answer in it reads
 
@@ -237,7 +237,7 @@ class Conversations:
             _insert(db, owner, conversation_id, new)
             return True
 
-        return self._store.write(work)
+        return (self._store.write_large if is_large(items.values()) else self._store.write)(work)
 
     def release(self, holder: str) -> None:
         """Give a claim up without adding items."""

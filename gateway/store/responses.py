@@ -17,7 +17,7 @@ from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseEvents, ResponseItem, ResponseRow
 from gateway.store.statements import insert_rows
-from gateway.store.stored_items import Item, find_items
+from gateway.store.stored_items import Item, find_items, is_large
 
 UNFINISHED = ("queued", "in_progress")
 EVENT_END = b"\n\n"  # the end of an event in a stream; no event contains it
@@ -92,7 +92,8 @@ class Responses:
             insert_rows(db, ResponseRow, [row])
             insert_rows(db, ResponseItem, items)
 
-        self._store.write(work)
+        write = self._store.write_large if is_large([*inputs, *body["output"]]) else self._store.write
+        write(work)
 
     def update(self, owner: str, body: Body, events: EventChunk | None = None) -> bool:
         """Store the new state of a response in the background, and `events` of its stream.
@@ -114,7 +115,7 @@ class Responses:
                 insert_rows(db, ResponseItem, items)
             return True
 
-        return self._store.write(work)
+        return (self._store.write_large if is_large(body["output"]) else self._store.write)(work)
 
     def add_events(self, response_id: str, events: EventChunk) -> None:
         """Store events of the stream of a response in the background."""
@@ -248,7 +249,9 @@ def _active(response_ids: Collection[str]) -> Any:
 
 def _items(db: Any, response_ids: Sequence[str]) -> list[Any]:
     """Return the rows of all items of several responses, in the order of the responses."""
-    query = ResponseItem.select().where(ResponseItem.response.in_(response_ids)).order_by(ResponseItem.id)
+    response_id = ResponseItem.response.alias("response_id")
+    query = ResponseItem.select(response_id, ResponseItem.is_output, ResponseItem.item).namedtuples()
+    query = query.where(ResponseItem.response.in_(response_ids)).order_by(ResponseItem.id)
     positions = {response_id: index for index, response_id in enumerate(response_ids)}
     return sorted(query.execute(db), key=lambda row: positions[row.response_id])
 

@@ -20,6 +20,7 @@ from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import Session, SessionMessage
 from gateway.store.statements import FINISH_TURN, fetch_rows, insert_rows
+from gateway.store.stored_items import is_large
 
 UNSTORED_IDLE = timedelta(minutes=30)  # sessions without messages expire, even if the others never do
 
@@ -319,7 +320,7 @@ class SessionClaims:
                 _replace_messages(db, found[0][0], outcome)
 
         if outcome.messages:
-            self._store.write(work)
+            (self._store.write_large if is_large(outcome.messages) else self._store.write)(work)
         else:
             self._store.write_single(work)
 

@@ -1,6 +1,6 @@
 """Items of responses and of conversations, which are found by their ids in the same way."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from gateway.store.database import Store, utc_now
@@ -8,7 +8,30 @@ from gateway.store.models import ConversationItem, ConversationRow, ResponseItem
 
 Item = dict[str, Any]
 
+LARGE_COUNT = 500  # rows, which take 10 ms
+LARGE_CHARACTERS = 1_000_000  # take 20 ms
 IDS_PER_QUERY = 500  # databases limit the number of values in one query
+
+
+def is_large(items: Iterable[Item]) -> bool:
+    """Return True for items whose writing would stop the other greenlets for long: many ones, or megabytes.
+
+    >>> is_large([{"type": "message", "content": [{"text": "x" * 2_000_000}]}])
+    True
+    """
+    rest: list[Any] = list(items)
+    if len(rest) > LARGE_COUNT:
+        return True
+    characters = 0
+    while rest and characters <= LARGE_CHARACTERS:
+        value = rest.pop()
+        if isinstance(value, str):
+            characters += len(value)
+        elif isinstance(value, dict):
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value
+    return characters > LARGE_CHARACTERS
 
 
 def find_items(

@@ -15,8 +15,9 @@ import zstandard
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from gateway.dialects.common.body_limits import read_limited
 from gateway.errors import InvalidRequest, UnsupportedEncoding
-from gateway.lenient_json import explain, loads
+from gateway.lenient_json import explain
 
 SUPPORTED = "gzip, deflate, zstd"
 MAX_WINDOW_BYTES = 8 * 1024 * 1024  # the window that RFC 8878 recommends to support
@@ -47,7 +48,7 @@ def _read_sized(request: Request, length: int) -> bytes:
 def read_json(body: bytes, content_type: str = "") -> Any:
     """Return the value of a JSON body. Raises InvalidRequest with the line and the column of a mistake."""
     try:
-        return loads(body)
+        return read_limited(body)
     except JSONDecodeError as error:
         problem = f"Invalid request body. {explain(error)}"
         if "form" in content_type and error.pos == 0:

@@ -13,10 +13,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import gevent
+
 from gateway.approvals import find_decision
 from gateway.lenient_json import dumps
 from gateway.remote import REMOTE, result_text
 from gateway.turn import THINKING, Block, Message, Tool, Turn
+
+LARGE_BYTES = 1 << 20  # 60 MB take 0.2 s to encode and to hash; others run in between
 
 #: Schemas of arguments by the names of their tools.
 Schemas = Mapping[str, Mapping[str, Any]]
@@ -55,7 +59,10 @@ def extend_digest(digest: bytes, message: Message, schemas: Schemas, *, with_hos
 
 
 def _digest(previous: bytes, value: Any) -> bytes:
-    return hashlib.blake2b(previous + dumps(value, sort_keys=True), digest_size=16).digest()
+    data = dumps(value, sort_keys=True)
+    if len(data) > LARGE_BYTES:
+        gevent.sleep(0)
+    return hashlib.blake2b(previous + data, digest_size=16).digest()
 
 
 def _canonical_tool(tool: Tool) -> list[Any]:

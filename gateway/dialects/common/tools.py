@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field, quote
 from gateway.dialects.common.hosted_tools import find_hosted_name, read_hosted_tools, refuse_hosted
+from gateway.dialects.common.pauses import pause_between
 from gateway.dialects.common.text import repair_text
 from gateway.dialects.common.tool_definitions import merge_repeated, read_tool
 from gateway.dialects.common.tool_forms import as_functions, offered_name
@@ -78,10 +79,10 @@ def _defined(body: dict[str, Any], notes: Notes) -> tuple[Tool, ...]:
     places = [(tool, notes.at("tools").item(index)) for index, tool in enumerate(body.get("tools") or ())]
     defined = [
         (read_tool(function, where), place)
-        for tool, place in places
+        for tool, place in pause_between(places)
         for function, where in as_functions(tool, place)
     ]
-    for index, function in enumerate(body.get("functions") or ()):
+    for index, function in enumerate(pause_between(body.get("functions") or ())):
         place = notes.at("functions").item(index)
         defined.append((read_tool(function, place), place))
     return merge_repeated(defined)
@@ -90,7 +91,7 @@ def _defined(body: dict[str, Any], notes: Notes) -> tuple[Tool, ...]:
 def _add(tools: tuple[Tool, ...], added: Added) -> tuple[Tool, ...]:
     """Return the tools with those that messages bring. One of an earlier message that is malformed is left out."""
     by_name = {tool.name: tool for tool in tools}
-    for tool, place in added:
+    for tool, place in pause_between(added):
         try:
             found = [read_tool(function, where) for function, where in as_functions(tool, place)]
         except InvalidRequest:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from gateway.dialects.common.field_errors import invalid_field, quote, unsupported_field
 from gateway.dialects.common.hosted_tools import find_hosted_name, is_allowed, refuse_hosted
+from gateway.dialects.common.pauses import pause_between
 from gateway.dialects.common.tool_definitions import merge_repeated, read_tool
 from gateway.dialects.common.where import Notes, Where
 from gateway.dialects.messages.remote_tools import TOOLSET, choose_remote
@@ -38,7 +39,9 @@ def read_tools(given: list[dict[str, Any]], notes: Notes) -> tuple[Tool, ...]:
             problem = f"Tools of type {quote(tool['type'])} are not supported; only custom tools are. Remove {where}."
             raise unsupported_field(where.field("type"), problem)
         own.append((tool, where))
-    tools = merge_repeated((read_tool(tool, where, "input_schema"), where) for tool, where in own)
+    tools = merge_repeated(
+        (read_tool(tool, where, "input_schema"), where) for tool, where in pause_between(own)
+    )
     if any(str(tool.get("type")).startswith(_TOOL_SEARCH) for tool in given):
         return _load_all(tools, notes)
     return tools
