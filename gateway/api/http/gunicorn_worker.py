@@ -31,6 +31,7 @@ from gateway.errors import GatewayError, InvalidRequest, RateLimited, RequestTim
 WARN_SECONDS = 60.0  # between warnings about too many connections
 LINGER_SECONDS = 1.0
 SHARE_BYTES = 1024 * 1024
+SMALL_BYTES = 8192
 LINGER_BYTES = 1024 * 1024
 _STATUSES: dict[type[BaseException], int] = {
     http_errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -54,6 +55,11 @@ class FairUnreader(SocketUnreader):
     """
 
     _unshared = 0
+
+    def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
+        """Return the next bytes. Small reads read nothing ahead: each would copy everything that is buffered."""
+        data: bytes = super().read(size, read_ahead if size is None or size > SMALL_BYTES else None)  # type: ignore[call-arg]
+        return data
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return the next bytes."""
