@@ -29,8 +29,8 @@ class Sampler(threading.Thread):
     def run(self) -> None:
         while not self.is_over:
             used = 0
-            for process in [self._root, *self._root.children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):  # it has ended
+            with contextlib.suppress(psutil.Error):  # one has just ended
+                for process in [self._root, *self._root.children(recursive=True)]:
                     used += process.memory_full_info().pss
             self.peak = max(self.peak, used / 1e6)
             time.sleep(0.1)  # between two samples
@@ -42,7 +42,7 @@ def test_one_gigabyte_is_enough_for_many_conversations(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
     standin.default(text("word " * 50, delay=0.002))
-    gateway = start_gateway(MAX_MEMORY_MB=str(LIMIT_MB), KEEP_SECONDS="20")
+    gateway = start_gateway(MAX_MEMORY_MB=str(LIMIT_MB), KEEP_SECONDS="20", QUEUE_TIMEOUT_SECONDS="60")
     assert gateway.api.health()["claude"]["max_processes"] == 4
     sampler = Sampler(gateway)
     sampler.start()

@@ -73,6 +73,14 @@ def is_stuck(before: Pulse | None, now: Pulse | None) -> bool:
     return now.state in _STOPPED or (now == before and now.state not in _WAITING_FOR_MACHINE)
 
 
+def has_children(pid: int) -> bool:
+    """Return True if a process has started another one: it may be a script that runs the CLI."""
+    try:
+        return bool(Path(f"/proc/{pid}/task/{pid}/children").read_text().strip())
+    except OSError:
+        return False
+
+
 class HangWatch:
     """Kills the process if it hangs inside the block. The block raises ProcessHung then.
 
@@ -107,7 +115,7 @@ class HangWatch:
         while before is not None and before.state not in _STOPPED:
             gevent.sleep(PULSE_SECONDS)
             now = read_pulse(self._process.pid)
-            if is_stuck(before, now):
+            if is_stuck(before, now) and not has_children(self._process.pid):
                 break
             before = now
         if before is not None and self._process.is_alive:
