@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
-from uuid import uuid4
 
 from gateway.approvals import UNDECIDED, find_decision
 from gateway.claude.cli import hangs, rewinding
@@ -87,9 +86,8 @@ class Conversation:
     def __init__(self, process: Process, turn: Turn, tool_seconds: float, state: bytes = b"") -> None:
         self.process = process
         self.tuning: Tuning | None = None
-        self.is_new = True
+        self.is_new, self.uses = True, 0
         self.state = self._setup_state = state
-        self.uses = 0
         self.workspace = turn.agent_workspace
         self._turn = replace(turn, messages=())  # they may be large, and the process lives on
         self._tool_seconds = tool_seconds
@@ -98,6 +96,7 @@ class Conversation:
         self._ledger = UsageLedger()
         self._reader: AnswerReader | None = None
         self._user_ids: list[str] = []
+        self._new_ids = rewinding.create_ids()
         self._question = (0, b"")  # the number of user messages before it, and the state
         # By tool call: the ids of the CLI's control request and of the JSON-RPC call inside it.
         self._requested_calls: dict[str, tuple[str, Any]] = {}
@@ -119,8 +118,7 @@ class Conversation:
     @property
     def can_forget(self) -> bool:
         """True if `forget` can make the process fit for another turn: the model was asked, and no agent worked."""
-        has_asked = self._reader is not None and self.workspace is None
-        return has_asked and not self.is_waiting and self.process.is_alive
+        return self._reader is not None and not (self.workspace or self.is_waiting) and self.process.is_alive
 
     def set_up(self, tuning: Tuning) -> None:
         """Give the generic process its system text, tools and output schema, and tune it. Raises UpstreamError."""
@@ -314,7 +312,7 @@ class Conversation:
             "session_id": "",
         }
         if message.role == "user":
-            line["uuid"] = str(uuid4())
+            line["uuid"] = next(self._new_ids)
             self._user_ids.append(line["uuid"])
             line["client_composed"] = True
             if not asks_model:

@@ -8,8 +8,10 @@ A start takes half a second of CPU, and this a few milliseconds:
 From then on the CLI sends the same requests, byte for byte, as a process that never got those messages.
 """
 
+import itertools
 import time
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from uuid import uuid4
 
 import gevent
 
@@ -25,6 +27,12 @@ class TurnGivenUp(ProcessEnded):
 
     def __init__(self) -> None:
         super().__init__(None, "the turn was given up")
+
+
+def create_ids() -> Iterator[str]:
+    """Yield UUIDs for messages that no other conversation has. A random one for each takes ten times as long."""
+    prefix = str(uuid4())[:24]
+    return (f"{prefix}{number:012x}" for number in itertools.count())
 
 
 def interrupt(process: Process) -> None:
