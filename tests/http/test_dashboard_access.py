@@ -148,6 +148,18 @@ def test_dashboard_is_open_without_authentication_and_says_so(open_browser: Api)
     assert open_browser.post("/dashboard/chat", json=chat_body(), headers=cross_site).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"host": "0.0.0.0"}, "HOST=0.0.0.0"), ({"allowed_origins": ("*",)}, "ALLOWED_ORIGINS=*"), ({}, "")],
+)
+def test_dashboard_warns_if_strangers_can_use_the_gateway(
+    make_api: MakeApi, settings: dict[str, Any], words: str
+) -> None:
+    page = dashboard_page(make_api(**settings))
+    assert ("strangers can use it" in page) == bool(words)
+    assert f"({words})" in page or not words
+
+
 def test_dashboard_can_be_switched_off(make_browser: MakeBrowser) -> None:
     browser = make_browser(dashboard=False)
     for path in ("/dashboard", "/dashboard/live", "/dashboard/assets/live.js"):

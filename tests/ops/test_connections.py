@@ -24,6 +24,8 @@ SETTINGS = {
     "MAX_CONNECTIONS_PER_ADDRESS": str(LIMIT),
     "WARM_PROCESSES": "1",
     "MAX_CONCURRENT_SESSIONS": "1",
+    "ALLOWED_ORIGINS": "*",
+    "MAX_PROCESES": "3",
 }
 
 
@@ -94,3 +96,10 @@ def test_address_with_too_many_connections_is_refused(gateway: Gateway) -> None:
     gateway.reconnect()
     assert gateway.api.get("/health").status_code == 200
     assert f"127.0.0.1 has {LIMIT} connections" in gateway.log
+
+
+def test_start_warns_of_strangers_and_of_unknown_settings(gateway: Gateway) -> None:
+    wait_for(
+        lambda: "Every web page that a user of this machine visits can use the gateway" in gateway.log, 10
+    )
+    assert "the environment: MAX_PROCESES is not a setting. Did you mean MAX_PROCESSES?" in gateway.log
