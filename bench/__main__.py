@@ -19,7 +19,7 @@ from bench.sizing import write_figures
 from bench.targets import Lab, Server
 from gateway.claude.cli.binary import find_binary
 from gateway.errors import ClaudeUnavailable
-from tests.support.gateway import Program
+from tests.support.gateway import THIS_PROGRAM, Program
 
 MODEL = "claude-sonnet-4-5"
 
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="measure the figures of `python -m gateway size`, and write them",
     )
+    add("--at", metavar="REF", help="measure the gateway of a commit or tag")
     add("--record", metavar="VERSION", help="append the figures to bench/history.jsonl")
     return parser
 
@@ -82,7 +83,8 @@ def _measure(options: argparse.Namespace, stack: contextlib.ExitStack) -> int:
     if options.url:
         rows = _rows_of_url(options.url, options.model, options.api_key, options.pid)
     else:
-        rows = lab_rows(_lab(options, stack))
+        program = history.program_at(options.at) if options.at else THIS_PROGRAM
+        rows = lab_rows(_lab(options, stack, program))
     done = []
     for row in select(rows, options.only, is_quick=options.quick):
         print(f"{row.name} ...", file=sys.stderr, flush=True)
@@ -93,7 +95,7 @@ def _measure(options: argparse.Namespace, stack: contextlib.ExitStack) -> int:
     if options.json:
         _write(options.json, {"rows": [row.as_json() for row in done]})
     if options.record:
-        history.record(options.record, _machine(), done)
+        history.record(options.record, options.at or "HEAD", _machine(), done)
     return 1 if not done or any(row.failed for row in done) else 0
 
 
@@ -160,10 +162,10 @@ def _rows_of_url(url: str, model: str | None, key: str | None, pid: int | None) 
     return [*server_rows(lambda warm: server), *load_rows(lambda: server)]
 
 
-def _lab(options: argparse.Namespace, stack: contextlib.ExitStack) -> Lab:
+def _lab(options: argparse.Namespace, stack: contextlib.ExitStack, program: Program = THIS_PROGRAM) -> Lab:
     claude = find_binary(os.environ.get("CLAUDE_BINARY_PATH"))
     print(f"Claude Code {claude.version_text}, {_machine()}. No account is used.", file=sys.stderr)
-    return stack.enter_context(Lab(claude.path, options.model or MODEL))
+    return stack.enter_context(Lab(claude.path, options.model or MODEL, program))
 
 
 def _report(options: argparse.Namespace, pairs: Sequence[Pair]) -> None:

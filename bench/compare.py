@@ -129,5 +129,5 @@ def _ratio_lines(pair: Pair) -> list[tuple[str, ...]]:
 
 
 def _short(value: float) -> str:
-    digits = 3 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
+    digits = 0 if not value else 3 if abs(value) < 10 else 1 if abs(value) < 1000 else 0
     return f"{value:,.{digits}f}"

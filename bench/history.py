@@ -35,11 +35,11 @@ class Release:
     commit: str
 
 
-def record(version: str, machine: str, rows: Sequence[Row]) -> None:
-    """Append the figures of a release, which is the commit that is checked out."""
+def record(version: str, ref: str, machine: str, rows: Sequence[Row]) -> None:
+    """Append the figures of a release, which is the commit or tag `ref`."""
     line = {
         "version": version,
-        "commit": _git("rev-parse", "HEAD").strip(),
+        "commit": _git("rev-parse", f"{ref}^{{commit}}").strip(),
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
         "machine": machine,
         "rows": [_round(row.as_json()) for row in rows],

@@ -19,7 +19,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_last_release_is_the_last_one_recorded(file: Path) -> None:
     for version in ("1.0.0", "1.1.0"):
-        history.record(version, "2 cores", [Row("new conversation", [0.123456789], cpu=0.5)])
+        history.record(version, "HEAD", "2 cores", [Row("new conversation", [0.123456789], cpu=0.5)])
     first, last = map(json.loads, file.read_text().splitlines())
     assert (first["version"], last["version"]) == ("1.0.0", "1.1.0")
     assert last["rows"][0]["first_delta_ms"]["median"] == 123.4568
