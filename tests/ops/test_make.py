@@ -364,6 +364,7 @@ def test_virtual_environment_of_another_user_is_kept(tmp_path: Path) -> None:
 
 
 def test_background_log_is_rotated(stopped: Project) -> None:
+    (stopped.folder / "data/gateway.log").unlink(missing_ok=True)
     stopped.write_env(LOG_MAX_BYTES="2000", LOG_BACKUP_COUNT="2")
     started = stopped.make("start-prod-bg")
     assert started.returncode == 0, started.stdout
