@@ -19,6 +19,7 @@ from gateway.answering.metering import MeteredAnswer
 from gateway.answering.model_access import resolve_model
 from gateway.answering.project_policy import find_workspace
 from gateway.answering.services import Services
+from gateway.answering.size_guard import guard_size
 from gateway.observe.transcript import Transcript
 from gateway.record import Record
 from gateway.store.projects import ProjectRecord
@@ -65,6 +66,8 @@ def answer(
     runs = services.claude.answer(*prepared, n=n, before_start=before_start)
     metered = MeteredAnswer(runs, record, report, transcript, on_approval)
     services.live_answers.add(metered)
+    if project is not None and prepared[0].agent_workspace is not None:
+        guard_size(metered, project.path, services.folders)
     return metered
 
 

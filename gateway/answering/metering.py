@@ -88,6 +88,11 @@ class MeteredAnswer:
             self.record.outcome = "cut" if isinstance(error, (ClientGone, TurnStopped)) else "failed"
 
     @property
+    def is_over(self) -> bool:
+        """True once the record is reported."""
+        return self._is_over
+
+    @property
     def seconds(self) -> float:
         """Return the seconds since the request."""
         return time.monotonic() - self._started_at
