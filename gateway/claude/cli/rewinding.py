@@ -30,9 +30,12 @@ class TurnGivenUp(ProcessEnded):
 
 
 def create_ids() -> Iterator[str]:
-    """Yield UUIDs for messages that no other conversation has. A random one for each takes ten times as long."""
-    prefix = str(uuid4())[:24]
-    return (f"{prefix}{number:012x}" for number in itertools.count())
+    """Yield UUIDs for messages that no other conversation has. A random one for each takes ten times as long.
+
+    They differ at the beginning, because the CLI makes ids of its own from the first 24 characters of a message's.
+    """
+    ending = str(uuid4())[8:]
+    return (f"{number:08x}{ending}" for number in itertools.count())
 
 
 def interrupt(process: Process) -> None:
