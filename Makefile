@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
-	test-clients fuzz test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
+	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
 	check-claude models info demo bench bench-check requirements clean distclean claude ready ready-dev
 
 help: ## List the targets
@@ -74,6 +74,9 @@ test-clients: ready-dev ## Install Codex, opencode, LangChain and others, and ru
 
 fuzz: ready-dev ## Send 10,000 generated bodies, and compare the model's requests with them (ARGS="-k 7" for a part)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m fuzz -rP $(ARGS)
+
+chaos: ready-dev ## Disturb a gateway at random, and list what held (ARGS="--seconds 600 --seed 7")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 test-health: $(VENV)/.installed ## Get the health of the running gateway (or of BASE_URL, with API_KEY)
 	@$(TRY) health

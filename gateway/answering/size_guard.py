@@ -1,6 +1,6 @@
 """Hold the size limit of a project while an agent writes to it.
 
-Uploads are checked before they are stored, but an agent's tools write by themselves. So the project is measured at an
+Uploads are checked before they are stored, but an agent's tools write directly. So the project is measured at an
 interval while an agent's answer runs, in a thread, and an answer that makes it too large is stopped.
 """
 

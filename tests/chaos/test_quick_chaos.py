@@ -1,0 +1,14 @@
+"""The quick half of `make chaos`: some disturbances, chosen by a seed, which the failure names."""
+
+from pathlib import Path
+
+from tests.chaos.disturbances import run_chaos
+
+SECONDS = 3.0
+SEED = 3
+
+
+def test_gateway_works_as_before_after_every_disturbance(tmp_path: Path) -> None:
+    results = run_chaos(tmp_path, SECONDS, SEED)
+    assert sum(result.tried for result in results.values()) >= 2
+    assert {name: result.failure for name, result in results.items() if result.held < result.tried} == {}
