@@ -131,23 +131,20 @@ def listen(process: Process, silence_seconds: float) -> Iterator[list[CliMessage
     ProcessEnded.
     """
     heard_at = time.monotonic()
-    idle_seconds = min(IDLE_SECONDS, silence_seconds)
-    messages = (
-        process.read(min(HANG_SECONDS, silence_seconds))
-        or _ping(process, silence_seconds - HANG_SECONDS)
-        or process.read(idle_seconds - HANG_SECONDS)
-    )
+    was_pinged = False  # once, at the first silence
     while True:
+        left = silence_seconds - (time.monotonic() - heard_at)
+        messages = process.read(min(IDLE_SECONDS if was_pinged else HANG_SECONDS, left))
+        if not messages and not was_pinged:
+            was_pinged = True
+            messages = _ping(process, left - HANG_SECONDS)
+            if not messages and left > HANG_SECONDS:
+                continue
         if messages:
             heard_at = time.monotonic()
-            yield messages
-            messages = process.read(idle_seconds)
-            continue
-        left = silence_seconds - (time.monotonic() - heard_at)
-        if left <= 0:
+        elif time.monotonic() - heard_at >= silence_seconds:
             raise TurnTimeout(f"The Claude Code CLI has been silent for {silence_seconds:g} seconds.")
-        yield []
-        messages = process.read(min(idle_seconds, left))
+        yield messages
 
 
 def _ping(process: Process, seconds: float) -> list[CliMessage]:

@@ -94,3 +94,15 @@ def test_stopped_process_does_not_answer_the_ping(cli: ScriptedCli) -> None:
     with pytest.raises(ProcessHung):
         list(listen(process, 20.0))
     process.close()
+
+
+def test_message_that_was_left_over_is_no_sign_of_life(cli: ScriptedCli) -> None:
+    """The CLI may have written something after its last answer, before it was stopped."""
+    process = spawn_scripted_cli(cli)
+    process.send({"type": "user", "message": {"content": []}, "shouldQuery": False})
+    heard = listen(process, 20.0)
+    assert [message["type"] for message in next(heard)] == ["result"]
+    os.kill(process.pid, signal.SIGSTOP)
+    with pytest.raises(ProcessHung):
+        list(heard)
+    process.close()
