@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench import usage
+from bench.results import MAX_SHARE_OF_OTHERS
 from gateway.sizing.advice import recommend
 from gateway.sizing.model import Figures, Habits, Machine, percentile
 from gateway.sizing.report import SETTINGS
@@ -17,16 +18,16 @@ from tests.support.api_client import Api, chat_body
 from tests.support.gateway import Gateway
 from tests.support.recorded import assistant, system, user
 
-MACHINE = Machine(cores=2, memory=5_000_000_000)
+MACHINE = Machine(cores=2, memory=6_000_000_000)
 WARM_UP_SECONDS = 30.0
-SECONDS = 90.0
+SECONDS = 75.0
 DELTA_SECONDS = 0.02
-#: Faster than people are, so that a minute has as many turns as five of theirs.
+#: Faster than people are, so that a minute has as many turns as three of theirs.
 HABITS = Habits(
     users=30,
-    think_seconds=6.0,
-    turns=4.0,
-    pause_seconds=12.0,
+    think_seconds=8.0,
+    turns=5.0,
+    pause_seconds=25.0,
     model_seconds=0.3,
     tokens=50,
     tokens_per_second=1 / DELTA_SECONDS,
@@ -94,6 +95,7 @@ def test_thirty_people_find_what_the_simulation_predicts(
     for person in people:
         person.start()
     time.sleep(WARM_UP_SECONDS)
+    others = usage.Others()
     used, hits = usage.cpu_seconds(gateway.process.pid), gateway.api.health()["claude"]["kept_hits"]
     processes = []
     while time.monotonic() < begun + SECONDS:
@@ -101,6 +103,7 @@ def test_thirty_people_find_what_the_simulation_predicts(
         processes.append(gateway.api.health()["claude"]["processes"])
     share = (usage.cpu_seconds(gateway.process.pid) - used) / SECONDS / MACHINE.cores
     hits = gateway.api.health()["claude"]["kept_hits"] - hits
+    disturbance = others.share()
     for person in people:
         person.join()
     waits = [wait for person in people for wait in person.waits if wait[1] >= begun]
@@ -116,9 +119,11 @@ def test_thirty_people_find_what_the_simulation_predicts(
         median, p95 = (percentile(measured, part) * 1000 for part in (0.5, 0.95))
         print(f"{title}: {median:.0f} ms, 95 % {p95:.0f} ms, predicted {model * 1000:.0f} ms")
     assert not [error for person in people for error in person.errors]
-    assert len(waits) == pytest.approx(predicted.answers / predicted.seconds * SECONDS, rel=0.2)
     assert hits / len(later) == pytest.approx(predicted.hit_rate, abs=0.15)
     assert max(processes) <= plan.max_processes
+    if disturbance > MAX_SHARE_OF_OTHERS:
+        pytest.skip(f"other programs used {disturbance:.0%} of the machine, so times and CPU prove nothing")
+    assert len(waits) == pytest.approx(predicted.answers / predicted.seconds * SECONDS, rel=0.2)
     assert share == pytest.approx(predicted.cpu_share(MACHINE.cores), rel=0.5)
     assert percentile(later, 0.5) < 3 * expected[0]
     assert percentile(new, 0.5) < 3 * expected[1]
