@@ -73,12 +73,12 @@ class ParkedConversations:
     def evict(self) -> bool:
         """End the least valuable conversation. Return False if no conversation is parked.
 
-        A prepared process saves little. Of the others, the conversation that would expire first is the least likely to
-        go on.
+        A prepared process that was never used saves little. Of the others, the next one to expire is the least likely
+        to be asked for.
         """
         if not self._conversations:
             return False
-        self._end(min(self._conversations, key=lambda one: (not one.is_new, self._conversations[one][1])))
+        self._end(min(self._conversations, key=lambda one: (bool(one.uses), self._conversations[one][1])))
         return True
 
     def end_lost(self) -> None:
