@@ -92,7 +92,7 @@ class Limits:
         reservations = HeldReservations(DatabaseReservations(store, now), lease_seconds=1e9)
         storage = DatabaseCounters(store=store, now=now)
         self._limits = RequestLimits(replace(Settings(), **values), storage, slots, reservations)  # type: ignore[arg-type]
-        self._limits._budgets._now = now
+        self._limits._budgets._now = self._limits._budgets._charges._now = now
         self._running: list[Admission] = []
 
     def ask(self, kind: str, estimate: int) -> str:
