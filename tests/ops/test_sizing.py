@@ -123,7 +123,7 @@ def test_thirty_people_find_what_the_simulation_predicts(
     assert max(processes) <= plan.max_processes
     if disturbance > MAX_SHARE_OF_OTHERS:
         pytest.skip(f"other programs used {disturbance:.0%} of the machine, so times and CPU prove nothing")
-    assert len(waits) == pytest.approx(predicted.answers / predicted.seconds * SECONDS, rel=0.2)
+    assert len(waits) == pytest.approx(predicted.answers / predicted.seconds * SECONDS, rel=0.3)
     assert share == pytest.approx(predicted.cpu_share(MACHINE.cores), rel=0.5)
     assert percentile(later, 0.5) < 3 * expected[0]
     assert percentile(new, 0.5) < 3 * expected[1]
