@@ -5,6 +5,7 @@
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _WITH_PORT = re.compile(r"\"?(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[\d.]+))(?::\d+)?\"?")
@@ -25,6 +26,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
+@lru_cache(maxsize=1024)
 def client_network(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the IPv6 /64 network that one subscriber has.
 

@@ -28,16 +28,16 @@ _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 def read_body(request: Request) -> bytes:
     """Return the decompressed body. Raises RequestEntityTooLarge, UnsupportedEncoding and InvalidRequest."""
     limit, length = request.max_content_length, request.content_length
-    body = request.get_data() if length is None else _read_sized(request, length)
+    body = request.get_data() if length is None else _read_sized(request, length, limit)
     if length is None and len(body) == limit:
         raise RequestEntityTooLarge  # werkzeug silently truncates a chunked body at the limit
     encodings = request.headers.get("content-encoding", "")
     return decompress(body, encodings, limit or 0) if encodings and body else body
 
 
-def _read_sized(request: Request, length: int) -> bytes:
+def _read_sized(request: Request, length: int, limit: int | None) -> bytes:
     """Return the `length` bytes of the body. werkzeug's own streams take 40 µs."""
-    if request.max_content_length is not None and length > request.max_content_length:
+    if limit is not None and length > limit:
         raise RequestEntityTooLarge
     body: bytes = request.environ["wsgi.input"].read(length)
     if len(body) < length:

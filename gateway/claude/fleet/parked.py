@@ -26,12 +26,13 @@ class ParkedConversations:
         self._end_conversation = end_conversation
         # With its digest, and the time at which it expires.
         self._conversations: dict[Conversation, tuple[bytes, float]] = {}
+        self._by_digest: dict[bytes, list[Conversation]] = {}
 
     def __len__(self) -> int:
         return len(self._conversations)
 
     def __contains__(self, digest: bytes) -> bool:
-        return any(digest == known for known, _ in self._conversations.values())
+        return digest in self._by_digest
 
     @property
     def waiting_for_tools(self) -> int:
@@ -46,28 +47,25 @@ class ParkedConversations:
     def put(self, digest: bytes, conversation: Conversation, seconds: float) -> None:
         """Park a conversation whose state is `digest` for up to `seconds`."""
         self._conversations[conversation] = (digest, time.monotonic() + seconds)
+        self._by_digest.setdefault(digest, []).append(conversation)
 
     def take(
         self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]
     ) -> tuple[Conversation, int] | None:
         """Take the conversation that has come furthest, and return it with the index of its digest.
 
-        `is_usable` is called with each candidate and its index, furthest first, and may decline it. Candidates whose
-        process has died are ended.
+        `is_usable` is called with each candidate and its index, furthest and most used first, and may decline it.
+        Candidates whose process has died are ended.
         """
-        positions = {digest: index for index, digest in enumerate(digests)}
-        candidates = [
-            (positions[digest], conversation)
-            for conversation, (digest, _) in self._conversations.items()
-            if digest in positions
-        ]
-        for index, conversation in sorted(candidates, key=lambda pair: (pair[0], pair[1].uses), reverse=True):
-            if not conversation.process.is_alive:
-                self._end(conversation)
-            elif is_usable(conversation, index):
-                del self._conversations[conversation]
-                self.hits += 1
-                return conversation, index
+        for index in range(len(digests) - 1, -1, -1):
+            found = self._by_digest.get(digests[index], ())
+            for conversation in sorted(found, key=lambda one: one.uses, reverse=True):
+                if not conversation.process.is_alive:
+                    self._end(conversation)
+                elif is_usable(conversation, index):
+                    self._remove(conversation)
+                    self.hits += 1
+                    return conversation, index
         return None
 
     def evict(self) -> bool:
@@ -98,5 +96,12 @@ class ParkedConversations:
             pass
 
     def _end(self, conversation: Conversation) -> None:
-        del self._conversations[conversation]
+        self._remove(conversation)
         self._end_conversation(conversation)
+
+    def _remove(self, conversation: Conversation) -> None:
+        digest, _ = self._conversations.pop(conversation)
+        same = self._by_digest[digest]
+        same.remove(conversation)
+        if not same:
+            del self._by_digest[digest]

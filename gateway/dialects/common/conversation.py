@@ -94,7 +94,10 @@ def arrange_messages(
 
     A request that has only system text is one for an answer that begins the conversation.
     """
-    messages = arrange_tool_rounds(_merge(utterances))
+    if _are_plain(utterances):  # most conversations
+        messages = [Message(role, tuple(part.block for part in parts)) for role, parts in utterances]
+    else:
+        messages = arrange_tool_rounds(_merge(utterances))
     if not messages and (utterances or not has_system):
         problem = "The conversation has no user message with content. Add one."
         raise InvalidRequest(problem, param=str(where), code="missing_user_message")
@@ -247,6 +250,16 @@ def name_ignored_fields(message: dict[str, Any], where: Where, honored: Containe
 
 def _is_same_call(block: Block, other: Block) -> bool:
     return other["type"] == "tool_use" and (block["name"], block["input"]) == (other["name"], other["input"])
+
+
+def _are_plain(utterances: Sequence[Utterance]) -> bool:
+    """Return True if the roles alternate, and all parts are texts."""
+    before = None
+    for role, parts in utterances:
+        if role == before or not parts or any(part.block["type"] != "text" for part in parts):
+            return False
+        before = role
+    return True
 
 
 def _merge(utterances: Iterable[Utterance]) -> list[Utterance]:
