@@ -28,10 +28,14 @@ class RequestTimedOut(ParseException, TimeoutError):
 class ClientSocket(gevent.socket.socket):
     """A connection whose writes fail with BrokenPipeError if the client reads nothing for the socket's timeout."""
 
+    __slots__ = ()
+
     @classmethod
-    def take_over(cls, connection: gevent.socket.socket) -> "ClientSocket":
-        """Return a socket for the connection, which must not be used any more."""
-        return cls(connection.family, connection.type, connection.proto, fileno=connection.detach())
+    def take_over(cls, connection: gevent.socket.socket) -> gevent.socket.socket:
+        """Return the connection as a ClientSocket, or unchanged if it has TLS. It stays the same object."""
+        if type(connection) is gevent.socket.socket:
+            connection.__class__ = cls
+        return connection
 
     def recv(self, *args: int) -> bytes:
         """Return received bytes. Raises RequestTimedOut."""

@@ -94,14 +94,14 @@ class JsonGeventWorker(GeventWorker):
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection, unless its address has too many."""
-        connection = ClientSocket.take_over(client)
+        client = ClientSocket.take_over(client)
         address = client_network(addr[0]) if isinstance(addr, tuple) else ""
         if address and 0 < self.max_connections <= self._connections[address]:
-            self._refuse_connection(connection, address)
+            self._refuse_connection(client, address)
             return
         self._connections[address] += 1
         try:
-            super().handle(listener, connection, addr)
+            super().handle(listener, client, addr)
         finally:
             self._connections[address] -= 1
             if not self._connections[address]:

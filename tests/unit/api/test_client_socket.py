@@ -14,7 +14,7 @@ LARGE = b"x" * 8_000_000
 
 
 @pytest.fixture
-def connection() -> Iterator[tuple[ClientSocket, socket.socket]]:
+def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Return a connection to a client with a small buffer, and the client."""
     with socket.socket() as listener, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -27,7 +27,7 @@ def connection() -> Iterator[tuple[ClientSocket, socket.socket]]:
             yield taken, client
 
 
-def test_client_that_never_reads_counts_as_gone(connection: tuple[ClientSocket, socket.socket]) -> None:
+def test_client_that_never_reads_counts_as_gone(connection: tuple[socket.socket, socket.socket]) -> None:
     taken, _ = connection
     started = time.monotonic()
     with pytest.raises(BrokenPipeError):
@@ -35,7 +35,7 @@ def test_client_that_never_reads_counts_as_gone(connection: tuple[ClientSocket, 
     assert PATIENCE <= time.monotonic() - started < 20 * PATIENCE
 
 
-def test_client_that_reads_slowly_gets_everything(connection: tuple[ClientSocket, socket.socket]) -> None:
+def test_client_that_reads_slowly_gets_everything(connection: tuple[socket.socket, socket.socket]) -> None:
     """The pauses between reads are shorter than the timeout, but room for more takes many of them."""
     taken, client = connection
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 200_000)
@@ -50,7 +50,7 @@ def test_client_that_reads_slowly_gets_everything(connection: tuple[ClientSocket
     writer.get(timeout=5)
 
 
-def test_client_that_leaves_is_noticed(connection: tuple[ClientSocket, socket.socket]) -> None:
+def test_client_that_leaves_is_noticed(connection: tuple[socket.socket, socket.socket]) -> None:
     taken, client = connection
     gevent.spawn_later(0.05, client.close)
     with pytest.raises(ConnectionError):
@@ -58,7 +58,7 @@ def test_client_that_leaves_is_noticed(connection: tuple[ClientSocket, socket.so
 
 
 def test_file_is_sent_with_the_same_limit(
-    connection: tuple[ClientSocket, socket.socket], tmp_path_factory: pytest.TempPathFactory
+    connection: tuple[socket.socket, socket.socket], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("files") / "large"
     path.write_bytes(LARGE)
