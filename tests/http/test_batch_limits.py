@@ -39,14 +39,14 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_runner, "RETRY_SECONDS", (0.0,) * 4)
 
 
-def say_hi(*turns: Turn, n: int = 1) -> FakeRun:
+def say_hi(*turns: Turn, **options: object) -> FakeRun:
     return complete_run("hi")
 
 
 def fail_first(times: int, error: GatewayError) -> Callable[..., FakeRun]:
     """Return a model that fails the first turns."""
     left = [error] * times
-    return lambda *turns, n=1: FakeRun(error=left.pop()) if left else complete_run("hi")
+    return lambda *turns, **options: FakeRun(error=left.pop()) if left else complete_run("hi")
 
 
 def end_wait(app: BatchApp) -> None:

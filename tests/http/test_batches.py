@@ -197,7 +197,7 @@ class HangingRun(FakeRun):
         raise self.stopped
 
 
-def hang(*turns: Turn, n: int = 1) -> FakeRun:
+def hang(*turns: Turn, **options: object) -> FakeRun:
     return HangingRun()
 
 

@@ -122,6 +122,9 @@ def test_new_requests_are_rejected_after_sigterm(start_scripted: Start) -> None:
 
         def send_request() -> str | None:
             """Return the code of a rejection. Each connection takes one more request until the worker shuts down."""
+            time.sleep(
+                0.1
+            )  # for up to a second, the gateway still accepts connections, and then it refuses nothing
             answer = connections.pop().post("/v1/chat/completions", json=body)
             return error_of(answer).code if answer.status_code == 503 else None
 

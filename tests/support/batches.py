@@ -97,6 +97,6 @@ def text_of(turn: Turn) -> str:
     return str(block["text"])
 
 
-def repeat(*turns: Turn, n: int = 1) -> FakeRun:
+def repeat(*turns: Turn, **options: object) -> FakeRun:
     """Answer as a model that repeats what it is told."""
     return complete_run(f"You said {text_of(turns[0])}")

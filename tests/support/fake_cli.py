@@ -8,6 +8,7 @@ that file exists.
 
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -200,7 +201,8 @@ def wait() -> None:
     start()
     emit(delta("so far"))
     while not os.path.exists(f"{os.environ['HOME']}/go"):  # noqa: PTH110
-        time.sleep(0.05)
+        if select.select([sys.stdin], [], [], 0.05)[0]:
+            control(read())  # a question whether it still lives
     emit(delta(" and on"))
     finish()
 

@@ -283,11 +283,11 @@ class Fleet:
         """Park the conversation of a turn that is about to release its slot.
 
         `shapes` are the shapes of the turn, by which `Habits` judges if it will go on. If it will hardly do so, the
-        process is recycled for another conversation.
+        process is recycled for another conversation. One that waits for tools is always kept.
         """
         conversation.process.forget_context()
         seconds = self.settings.tool_wait_seconds if conversation.is_waiting else self.settings.keep_seconds
-        if shapes:
+        if shapes and not conversation.is_waiting:
             seconds = self._habits.keep_seconds(shapes, seconds)
             self._habits.note_end(shapes, digest)
         if seconds > 0 and not self._is_retired:

@@ -25,7 +25,7 @@ ERRORS: list[tuple[str, str, Any, tuple[int, str]]] = [
     ("GET", "/v1/sessions/sess_x", None, (404, "session_not_found")),
     ("DELETE", "/v1/sessions/sess_x", None, (404, "session_not_found")),
     ("POST", "/v1/sessions", {"project_id": "proj_x"}, (404, "project_not_found")),
-    ("POST", CHAT, {"messages": [{"role": "user", "content": "BROKENFIRST"}]}, (500, "internal_error")),
+    ("POST", CHAT, {"messages": [{"role": "user", "content": "BROKENFIRST"}]}, (502, "upstream_error")),
     ("POST", CHAT, {"messages": [{"role": "user", "content": "HANGFIRST"}]}, (504, "timeout")),
 ]
 

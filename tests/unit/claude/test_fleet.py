@@ -14,6 +14,7 @@ from gateway.claude.cli.tuning import tune
 from gateway.claude.fleet import fleet as fleet_module
 from gateway.claude.fleet import preparation
 from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.fleet.habits import ENOUGH, shapes_of
 from gateway.claude.fleet.memory_guard import HEADROOM_BYTES
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.errors import ClaudeUnavailable, NotLoggedIn, RateLimited, ShuttingDown, TooManyTurns
@@ -123,6 +124,20 @@ def test_retired_fleet_keeps_no_process_waiting_but_still_serves(start_fleet: St
     conversation = converse(fleet)
     fleet.park(b"digest", conversation)
     run_until(lambda: conversation.process.has_ended)
+
+
+def test_conversation_that_waits_for_tools_is_kept_against_its_habit(
+    start_fleet: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of tools are answered, even if conversations of this shape never go on after their answers."""
+    fleet = start_fleet(warm_processes=1)
+    shapes = shapes_of(turn("hello"), b"setup")
+    for number in range(ENOUGH):
+        fleet._habits.note_end(shapes, str(number).encode())
+    conversation = converse(fleet)
+    monkeypatch.setattr(conversation, "_waiting_calls", ("call_1",))
+    fleet.park(b"digest", conversation, shapes)
+    assert fleet.status()["waiting_for_tools"] == 1
 
 
 def test_least_recently_parked_conversation_makes_room(start_fleet: Start) -> None:
