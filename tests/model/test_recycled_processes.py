@@ -92,10 +92,10 @@ def test_client_that_leaves_after_its_tools_gives_its_process_back(
     gateway: Gateway, standin: StandIn, key: str
 ) -> None:
     fields = {"model": OPUS, "tools": [CLOCK]}
-    standin.reply(thinking("Hm.", tool_calls([("now", {"zone": "UTC"}, "toolu_1")])))
+    standin.reply(thinking("Hm.", tool_calls([("now", {"zone": "UTC"}, "toolu_1")])), times=1)
     messages = [user("What time is it?")]
     ask_with_key(gateway, key, messages, **fields)
-    standin.reply(SLOW)
+    standin.reply(SLOW, times=1)
     results = [
         assistant_calls(tool_call("now", {"zone": "UTC"}, "toolu_1")),
         tool_result("toolu_1", "noon"),

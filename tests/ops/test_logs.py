@@ -137,7 +137,7 @@ def test_log_file_has_the_same_lines(logging_gateway: Gateway, log_file: Path) -
     logging_gateway.api.get("/v1/models", headers={"x-request-id": "filed"})
     line_of(logging_gateway, "filed")
     printed = [text for text in logging_gateway.log.splitlines() if text.startswith("{")]
-    assert set(printed) <= set(log_file.read_text("utf-8").splitlines())
+    wait_for(lambda: set(printed) <= set(log_file.read_text("utf-8").splitlines()))
 
 
 def test_health_checks_are_not_logged(logging_gateway: Gateway) -> None:

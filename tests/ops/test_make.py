@@ -16,6 +16,7 @@ import pytest
 from tests.support.gateway import ROOT, wait_for
 from tests.support.scripted import ScriptedCli
 from tests.support.sockets import free_port, have_ended, is_listening
+from tests.support.wide import wide
 
 COPIED = (
     "gateway",
@@ -363,6 +364,7 @@ def test_virtual_environment_of_another_user_is_kept(tmp_path: Path) -> None:
     assert foreign.exists()
 
 
+@wide
 def test_background_log_is_rotated(stopped: Project) -> None:
     (stopped.folder / "data/gateway.log").unlink(missing_ok=True)
     stopped.write_env(LOG_MAX_BYTES="2000", LOG_BACKUP_COUNT="2")

@@ -1,8 +1,8 @@
-"""The app with a keep-alive every half second on silent streams."""
+"""The app with a keep-alive five times per second on silent streams."""
 
 from gateway.claude.cli import hangs
 from wsgi import app
 
 __all__ = ["app"]
 
-hangs.IDLE_SECONDS = 0.5
+hangs.IDLE_SECONDS = 0.2
