@@ -4,9 +4,9 @@ An answer is one API message. Structured output and agents take several messages
 `agent_reader`.
 
 After some stop reasons the CLI would continue on its own. It asks the model to resume after `max_tokens`, and to try
-again after an empty answer or a refusal. The reader ends the answer there and sets `is_cut`: the process must be
-killed before it continues. An answer that ends with calls of the client's tools leaves the CLI waiting for their
-results.
+again after an empty answer or a refusal. The reader ends the answer there and sets `is_cut`: the model must be
+interrupted, or the process killed, before it continues. An answer that ends with calls of the client's tools leaves
+the CLI waiting for their results.
 
 For example, the CLI's messages for a one-word answer and the events that `read` returns for them:
 
@@ -15,7 +15,6 @@ For example, the CLI's messages for a one-word answer and the events that `read`
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Any, cast
@@ -23,14 +22,13 @@ from typing import Any, cast
 from gateway.approvals import ApprovalRequest
 from gateway.claude.cli import protocol
 from gateway.claude.cli.api_usage import apply_speed, parse_usage
+from gateway.claude.cli.call_arguments import UnmappedArguments, read_call_input
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
 from gateway.claude.cli.lines import UNEXPECTED, explain_unexpected
 from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
 from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
-from gateway.json_schema import ValueMapping
-from gateway.lenient_json import dumps
-from gateway.partial_json import close_json, load_cut
+from gateway.partial_json import close_json
 from gateway.serving import Serving
 from gateway.turn import (
     Block,
@@ -84,25 +82,6 @@ class AnswerContext:
     ledger: UsageLedger
     resumed_model: str = ""
     serving: Serving = field(default_factory=Serving)
-
-
-@dataclass(frozen=True, slots=True)
-class UnmappedArguments:
-    """The arguments of a call in the model's form. They are collected, because only a whole value can be mapped."""
-
-    mapping: ValueMapping
-    fragments: list[str] = field(default_factory=list)
-
-    def to_client(self) -> str:
-        """Return the arguments in the client's form. What a token limit has cut off is completed or left out.
-
-        Text that is not JSON stays as the model wrote it: the API does not check the arguments that it streams eagerly.
-        """
-        written = "".join(self.fragments)
-        try:
-            return dumps(self.mapping.to_client(load_cut(written or "{}"))).decode()
-        except ValueError:
-            return written
 
 
 class AnswerReader:
@@ -162,7 +141,7 @@ class AnswerReader:
         return events
 
     def finish_early(self, stop_reason: str, events: list[Event]) -> None:
-        """End the answer here. The process must be killed before it continues."""
+        """End the answer here. The model must be stopped before it continues."""
         self.is_cut = True
         self._finish(stop_reason, events)
 
@@ -394,10 +373,3 @@ class AnswerReader:
         ledger.settle(result)
         reason = result.get("stop_reason") or self._stop_reason or "end_turn"
         self._end(reason, usage.with_cost(cost), events)
-
-
-def read_call_input(written: str) -> object:
-    """Return the arguments of a call. No client sends back those that are not JSON as they are."""
-    with suppress(ValueError):
-        return load_cut(written or "{}")
-    return {}
