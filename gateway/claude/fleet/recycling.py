@@ -24,8 +24,8 @@ MAX_USES = 200  # of one process
 class Recycling:
     """Recycles conversations in the background, and parks them for `seconds`.
 
-    `may_park` is called at the end. `end_conversation` is called for each that cannot be recycled, and `on_end` after
-    each one that is parked.
+    `may_park` is called at the end. `end_conversation` is called for each that cannot be recycled, and `on_parked`
+    after each of the others.
     """
 
     def __init__(
@@ -58,16 +58,16 @@ class Recycling:
             self._end_conversation(conversation)
 
     def _recycle(self, conversation: Conversation, everything: bool) -> None:
+        has_forgotten = False
         try:
             has_forgotten = conversation.forget(everything=everything)
         except ProcessEnded as error:
             log.info("a process could not be used again: %s", error)
-            has_forgotten = False
-        finally:
+        finally:  # also after an unexpected error: no process may be left without an owner
             self.count -= 1
-        if not has_forgotten or not self._may_park():
-            self._end_conversation(conversation)
-            return
-        self.recycled += 1
-        self._parked.put(conversation.state, conversation, self._seconds)
-        self._on_parked()
+            if has_forgotten and self._may_park():
+                self.recycled += 1
+                self._parked.put(conversation.state, conversation, self._seconds)
+                self._on_parked()
+            else:
+                self._end_conversation(conversation)
