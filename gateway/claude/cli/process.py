@@ -78,6 +78,9 @@ class ControlTimeout(Exception):
     """The CLI did not answer a control request in time."""
 
 
+#: The errors of a process that did not start.
+StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
+
 _living: set[Process] = set()
 
 

@@ -38,7 +38,7 @@ from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.recycling import Recycling
 from gateway.claude.fleet.wait_queue import Slots, Ticket
-from gateway.claude.fleet.warm_pool import StartFailure, WarmPool
+from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.claude.launcher import Launcher
 from gateway.cores import count_cores
 from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
@@ -347,17 +347,9 @@ class Fleet:
             "version": binary.version_text if binary else None,
             "logged_in": self._login.is_good,
             "running": self._slots.used,
-            "kept": len(self._parked),
-            "waiting_for_tools": self._parked.waiting_for_tools,
-            "prepared": self._parked.prepared,
-            "kept_hits": self._parked.hits,
             "queued": self._slots.waiting,
-            "warm": self._pool.ready_count,
-            "warm_hits": self._pool.hits,
-            "warm_misses": self._pool.misses,
-            "starting": self._pool.starting_count,
-            "starts": self._pool.starts,
-            "start_failures": self._pool.failures,
+            **self._parked.status(),
+            **self._pool.status(),
             "processes": count_living(),
             "max_processes": self.settings.max_processes,
             "given_up": self._guard.given_up,
@@ -386,22 +378,15 @@ class Fleet:
         return True
 
     def _check_login(self) -> None:
-        """Ask a separate process how the CLI is logged in, because only `initialize` tells."""
         try:
             probe = self._start_chat()
         except OSError:
             return  # the pool logs the same error
-        try:
-            (result,) = probe.send_requests([{"subtype": "initialize"}], self.settings.start_timeout_seconds)
-        except StartFailure as error:
-            log.warning("the CLI did not report how it is logged in: %s", error)
-            self._pool.settled.set()
-            return
-        finally:
-            probe.close(grace=1.0)
+        result = self._login.ask(probe, self.settings.start_timeout_seconds)
         self.catalog.merge(result.get("models", []))
         self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
-        self._login.check_account(result.get("account") or {}, self._launcher.environ)
+        if result:
+            self._login.check_account(result.get("account") or {}, self._launcher.environ)
 
 
 def _end_process(process: Process) -> None:

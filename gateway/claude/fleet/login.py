@@ -4,7 +4,8 @@ import logging
 import time
 from collections.abc import Mapping
 
-from gateway.claude.cli.protocol import AccountInfo
+from gateway.claude.cli.process import Process, StartFailure
+from gateway.claude.cli.protocol import AccountInfo, ControlResult
 from gateway.errors import GatewayError, NotLoggedIn
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,20 @@ class Login:
     def __init__(self) -> None:
         self.is_good: bool | None = None
         self._renewed_at = 0.0
+
+    def ask(self, probe: Process, seconds: float) -> ControlResult:
+        """Return what a separate process tells about the account and its models; {} if it tells nothing. End it.
+
+        Only `initialize` tells, so a process of the pool cannot be asked.
+        """
+        try:
+            (result,) = probe.send_requests([{"subtype": "initialize"}], seconds)
+        except StartFailure as error:
+            log.warning("the CLI did not report how it is logged in: %s", error)
+            return {}
+        finally:
+            probe.close(grace=1.0)
+        return result
 
     def check_account(self, account: AccountInfo, environ: Mapping[str, str]) -> None:
         """Read the login from the CLI's account information. Log an error if it is missing."""

@@ -34,15 +34,18 @@ class ParkedConversations:
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._by_digest
 
-    @property
-    def waiting_for_tools(self) -> int:
-        """The number of conversations that wait for the results of tool calls."""
-        return sum(conversation.is_waiting for conversation in self._conversations)
+    def status(self) -> dict[str, int]:
+        """Return the figures that `/health` shows.
 
-    @property
-    def prepared(self) -> int:
-        """The number of conversations that are set up and wait for their first message."""
-        return sum(conversation.is_new for conversation in self._conversations)
+        `waiting_for_tools` counts conversations that wait for the results of tool calls, and `prepared` those that are
+        set up and wait for their first message.
+        """
+        return {
+            "kept": len(self._conversations),
+            "waiting_for_tools": sum(one.is_waiting for one in self._conversations),
+            "prepared": sum(one.is_new for one in self._conversations),
+            "kept_hits": self.hits,
+        }
 
     def put(self, digest: bytes, conversation: Conversation, seconds: float) -> None:
         """Park a conversation whose state is `digest` for up to `seconds`."""

@@ -19,7 +19,7 @@ import gevent
 from gevent.event import Event
 
 from gateway.claude.cli.hangs import HangWatch
-from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded
+from gateway.claude.cli.process import Process, ProcessEnded, StartFailure
 from gateway.claude.cli.protocol import ModelInfo
 from gateway.claude.cli.spawn import describe_exit, find_signal
 from gateway.claude.fleet.demand import REMEMBER_SECONDS, Demand
@@ -35,7 +35,6 @@ LEAD_SECONDS = 1.5  # a process that is started now is ready in this time, also 
 MAX_AGE_SECONDS = 1800.0
 CHECK_SECONDS = 30.0  # the pause between two checks whether the idle processes still answer
 
-StartFailure = (OSError, ProcessEnded, ControlRefused, ControlTimeout)
 _TRANSIENT = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
@@ -92,6 +91,17 @@ class WarmPool:
     def idle_count(self) -> int:
         """The number of processes without a conversation: those that are ready and those that are being checked."""
         return len(self._ready) + self._checking_count
+
+    def status(self) -> dict[str, int]:
+        """Return the figures that `/health` shows."""
+        return {
+            "warm": len(self._ready),
+            "warm_hits": self.hits,
+            "warm_misses": self.misses,
+            "starting": self.starting_count,
+            "starts": self.starts,
+            "start_failures": self.failures,
+        }
 
     @property
     def problem(self) -> GatewayError | None:
