@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.claude.cli.process import count_living
+from gateway.claude.fleet.fleet import Fleet
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
+from tests.unit.claude.fleets import make_fleet
 
 
 @pytest.fixture
@@ -22,3 +24,11 @@ def no_processes_left() -> Iterator[None]:
 def cli(tmp_path: Path) -> ScriptedCli:
     """Return a scripted CLI."""
     return ScriptedCli(tmp_path)
+
+
+@pytest.fixture
+def fleet(cli: ScriptedCli) -> Iterator[Fleet]:
+    """Return a fleet of scripted CLIs with one warm process."""
+    fleet = make_fleet(cli)
+    yield fleet
+    fleet.close()

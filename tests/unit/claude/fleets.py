@@ -3,8 +3,9 @@
 from typing import Any
 
 from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.run import Run
 from gateway.settings import Settings
-from gateway.turn import Message, Model, Turn
+from gateway.turn import Message, Model, Text, Turn
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
 
@@ -51,3 +52,22 @@ def turn(*texts: str, model: Model = MODEL, **fields: Any) -> Turn:
     roles = (user, assistant)
     messages = tuple(roles[index % 2](text) for index, text in enumerate(texts))
     return Turn(messages, model=model, **fields)
+
+
+def answer(fleet: Fleet, asked: Turn) -> str:
+    """Run a turn to its end and return the text of the answer."""
+    run = Run(fleet, asked)
+    try:
+        return text_of(run)
+    finally:
+        run.close()
+
+
+def text_of(run: Run) -> str:
+    """Return the text of the answer of a run."""
+    return "".join(event.text for batch in run for event in batch if isinstance(event, Text))
+
+
+def assert_idle(fleet: Fleet) -> None:
+    """Check that all slots are free and the queue is empty."""
+    assert (fleet.status()["running"], fleet.status()["queued"]) == (0, 0)
