@@ -1,24 +1,20 @@
 """litellm's proxy in front of the gateway, as a team has it that already uses one, with OpenAI's SDK as its client."""
 
 import json
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.agent_loops.environments import QUIET, seen_by
-from tests.clients.client import signal_group
 from tests.clients.conftest import Note
 from tests.clients.installs import clean_environ, pypi_version, python_of
+from tests.clients.server_program import running_program
 from tests.clients.test_agent_loops import FOUND, TEXTS, model, results_in
 from tests.clients.test_sdks import python_with
 from tests.standin import StandIn
-from tests.support.gateway import Gateway, wait_for
-from tests.support.sockets import free_port, is_listening
+from tests.support.gateway import Gateway
 
-START_SECONDS = 120
 CONFIG = """
 model_list:
   - model_name: sonnet
@@ -35,24 +31,9 @@ def proxy(request: pytest.FixtureRequest, gateway: Gateway, tmp_path: Path) -> I
     base = f"{gateway.url}/v1" if request.param == "openai" else gateway.url
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.format(provider=request.param, api_base=base), "utf-8")
-    port = free_port()
     command = [str(python_of("litellm_proxy").with_name("litellm")), "--config", str(config)]
-    process: subprocess.Popen[str] = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port)],
-        env=clean_environ(tmp_path, **QUIET),
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        wait_for(lambda: is_listening(port) or process.poll() is not None, START_SECONDS)
-        assert process.poll() is None, "The proxy has ended."
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        signal_group(process, signal.SIGKILL)
-        process.wait(20)
+    with running_program(command, clean_environ(tmp_path, **QUIET), tmp_path) as url:
+        yield url
 
 
 @pytest.mark.clients

@@ -4,8 +4,6 @@ Its tests send what its front end sends to `/api/chat/completions`.
 """
 
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,17 +13,15 @@ import pytest
 
 from gateway.client_recipes.editors import OPEN_WEBUI
 from gateway.client_recipes.recipe import Values, fill_recipe
-from tests.clients.client import signal_group
 from tests.clients.conftest import Note
 from tests.clients.installs import clean_environ, pypi_version, python_of
+from tests.clients.server_program import running_program
 from tests.standin import StandIn, text, thinking, tool_calls
 from tests.standin.prompt import last_user_text
 from tests.support.client_bodies import PNG_URL, function_tool, object_schema, tool_call
-from tests.support.gateway import Gateway, wait_for
+from tests.support.gateway import Gateway
 from tests.support.recorded import Body
-from tests.support.sockets import free_port, is_listening
 
-START_SECONDS = 240
 EMAIL, PASSWORD = "ada@example.com", "a long secret"
 # Speech and the search in documents run elsewhere: on this machine they would need gigabytes of other libraries.
 ELSEWHERE = {"AUDIO_STT_ENGINE": "openai", "RAG_EMBEDDING_ENGINE": "openai"}
@@ -44,29 +40,18 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def open_webui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Return a client that is signed in as the administrator of a new Open WebUI."""
-    folder, port = tmp_path_factory.mktemp("open_webui"), free_port()
+    folder = tmp_path_factory.mktemp("open_webui")
     (folder / "data").mkdir()
-    program = python_of("open_webui").with_name("open-webui")
-    process = subprocess.Popen(
-        [str(program), "serve", "--host", "127.0.0.1", "--port", str(port)],
-        env=clean_environ(folder, DATA_DIR=str(folder / "data"), **ELSEWHERE, **QUIET),
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        wait_for(lambda: is_listening(port) or process.poll() is not None, START_SECONDS)
-        assert process.poll() is None, "Open WebUI has ended."
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            account = {"name": "Ada", "email": EMAIL, "password": PASSWORD}
-            signed_up = client.post("/api/v1/auths/signup", json=account)
-            client.headers["Authorization"] = f"Bearer {signed_up.raise_for_status().json()['token']}"
-            yield client
-    finally:
-        signal_group(process, signal.SIGKILL)
-        process.wait(20)
+    command = [str(python_of("open_webui").with_name("open-webui")), "serve"]
+    environ = clean_environ(folder, DATA_DIR=str(folder / "data"), **ELSEWHERE, **QUIET)
+    with (
+        running_program(command, environ, folder) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        account = {"name": "Ada", "email": EMAIL, "password": PASSWORD}
+        signed_up = client.post("/api/v1/auths/signup", json=account)
+        client.headers["Authorization"] = f"Bearer {signed_up.raise_for_status().json()['token']}"
+        yield client
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from tests.standin import StandIn
 from tests.support.agents import TOOLS
 from tests.support.gateway import Gateway
 from tests.support.logins import LOGINS
+from tests.support.mcp_server import McpServer, running_server
 from tests.support.wide import wide_except
 
 BOTH_LOGINS = (
@@ -55,3 +56,10 @@ def _agents(cli_environ: dict[str, str], agents_root: Path) -> Iterator[Gateway]
 def agents(_agents: Gateway, standin: StandIn) -> Gateway:
     """Return a gateway whose operator allows agents and all of their tools."""
     return _agents
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[McpServer]:
+    """Yield an MCP server that can misbehave."""
+    with running_server() as server:
+        yield server

@@ -10,7 +10,7 @@ import pytest
 
 from tests.standin import StandIn, sign, text, thinking, tool_calls
 from tests.support.gateway import Gateway
-from tests.support.mcp_server import McpServer, running_server
+from tests.support.mcp_server import McpServer
 from tests.support.recorded import Body, assistant, messages_of, process_of, user
 from tests.support.wide import wide_except
 
@@ -43,12 +43,6 @@ SAID: list[Body] = [
     user([{"type": "tool_result", "tool_use_id": "toolu_cats", "content": CONTENT[2]["content"]}]),
     assistant([CONTENT[3]]),
 ]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[McpServer]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

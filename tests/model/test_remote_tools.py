@@ -10,7 +10,7 @@ import pytest
 
 from tests.standin import StandIn, text, tool_calls
 from tests.support.gateway import Gateway
-from tests.support.mcp_server import McpServer, running_server
+from tests.support.mcp_server import McpServer
 from tests.support.pictures import plain
 from tests.support.recorded import Body
 
@@ -21,12 +21,6 @@ FUNCTION: Body = {
     "parameters": {"type": "object", "properties": {}},
 }
 CALL = ("mcp__docs__search", {"query": "cats"})
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[McpServer]:
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
