@@ -100,11 +100,12 @@ def test_next_response_gives_the_model_the_same_blocks(client: Any, standin: Sta
     assert messages_of(standin.messages.last)[1]["content"] == CONTENT
 
 
-def test_search_beside_a_function_call(client: Any, standin: StandIn) -> None:
+@pytest.mark.parametrize("stream", wide_except([True, False], True), ids=["streamed", "whole"])
+def test_search_beside_a_function_call(client: Any, standin: StandIn, stream: bool) -> None:
     called = tool_block("look", {}, "toolu_1")
     standin.reply(blocks(*ANSWER.blocks[:3], called, usage=searches(1)), times=1)
     tools = [LOOK, SEARCH]
-    response, _ = respond(client, True, QUESTION, tools=tools)
+    response, _ = respond(client, stream, QUESTION, tools=tools)
     assert [item.type for item in response.output] == ["message", "web_search_call", "function_call"]
     standin.default(blocks(*ANSWER.blocks[3:]))
     output = {"type": "function_call_output", "call_id": "toolu_1", "output": "SEEN"}
@@ -150,6 +151,22 @@ def test_chat_completion_has_annotations(client: Any, standin: StandIn) -> None:
         if process_of(standin.messages.last) == process_of(first):
             assert messages_of(standin.messages.last)[1]["content"] == CONTENT
     assert messages_of(standin.messages.last)[1]["content"] == CONTENT
+
+
+@pytest.mark.wide
+def test_chat_completion_has_a_search_beside_a_function_call(client: Any, standin: StandIn) -> None:
+    standin.default(blocks(*ANSWER.blocks, tool_block("look", {}, "toolu_1")))
+    tools = [{"type": "function", "function": {"name": "look", "parameters": LOOK["parameters"]}}]
+    asked = {"role": "user", "content": QUESTION}
+    body: Body = {"model": MODEL, "messages": [asked], "tools": tools, "web_search_options": {}}
+    choice = client.chat.completions.create(**body).choices[0]
+    assert (choice.finish_reason, len(choice.message.annotations)) == ("tool_calls", 2)
+    standin.default(text("You are welcome."))
+    result = {"role": "tool", "tool_call_id": "toolu_1", "content": "SEEN"}
+    body["messages"] += [choice.message.to_dict(), result]
+    client.chat.completions.create(**body)
+    use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    assert messages_of(standin.messages.last)[1]["content"] == [*CONTENT, use]
 
 
 def test_chat_stream_has_all_annotations_at_its_end(client: Any, standin: StandIn) -> None:
