@@ -361,7 +361,7 @@ class Run:
         return process
 
     def _complete(self, conversation: Conversation, reader: AnswerReader, model: Model) -> None:
-        """Park the conversation before the client gets the end of the answer: its next request may come at once."""
+        """Park or give back the conversation before the client gets the end: its next request may come at once."""
         self._fleet.record_success()
         conversation.process.log_stderr()
         if self._turn.is_batch:
@@ -376,6 +376,9 @@ class Run:
                 with_hosted=not self._turn.drops_hosted_calls,
             )
             self._fleet.park(answered, conversation, shapes_of(self._turn, self._digests[0]))
+        elif reader.is_cut:
+            self._conversation = None
+            self._fleet.give_back(conversation)  # now, because the CLI would go on
 
 
 def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model: Model) -> bool:

@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         if failure:
             return fail(wire, record, failure)
         try:
-            reply = self.standin.script.reply_to(record.body)
+            reply = self.standin.script.reply_to(record.body, uses_up=not record.is_late)
         except Exception:
             return self._answer_script_error(wire, record)
         return play(wire, record, reply, record.body)

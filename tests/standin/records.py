@@ -23,7 +23,8 @@ class Recorded:
 
     `headers` have lower-case names. `body` is `{}` if the request had no JSON object. `deltas` counts the content
     deltas sent. `aborted` becomes true if the client disconnects before the end of the response. `finished` and
-    `aborted` are set just after the last byte, so use `StandIn.wait_for` to look at them.
+    `aborted` are set just after the last byte, so use `StandIn.wait_for` to look at them. `is_late` is true if the
+    session belongs to an earlier test (see `Ledger.retire`).
     """
 
     method: str
@@ -37,6 +38,7 @@ class Recorded:
     aborted: bool = False
     status: int | None = None
     deltas: int = 0
+    is_late: bool = False
     changed: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
@@ -98,7 +100,8 @@ class Ledger:
             method, path, lowered, _json_object(raw), raw, time.monotonic(), changed=self.notify
         )
         with self._change:
-            if lowered.get(SESSION) not in self._retired:
+            record.is_late = lowered.get(SESSION) in self._retired
+            if not record.is_late:
                 self._records.append(record)
             self._change.notify_all()
         return record

@@ -42,17 +42,17 @@ class Script:
         with self._lock:
             self._entries.insert(0, _Entry(answer, when, times))
 
-    def reply_to(self, body: Body) -> Reply:
-        """Return the reply to this request, and count it as used."""
-        answer = self._choose(body)
+    def reply_to(self, body: Body, *, uses_up: bool = True) -> Reply:
+        """Return the reply to this request, and count it as used if `uses_up`."""
+        answer = self._choose(body, uses_up)
         # Called outside the lock, because a callable may block until the test lets the request continue.
         return answer if isinstance(answer, Reply) else answer(body)
 
-    def _choose(self, body: Body) -> Answer:
+    def _choose(self, body: Body, uses_up: bool) -> Answer:
         with self._lock:
             entry = next((entry for entry in self._entries if entry.applies(body)), None)
             if entry is None:
                 return self.default
-            if entry.times is not None:
+            if entry.times is not None and uses_up:
                 entry.times -= 1
             return entry.answer
