@@ -1,14 +1,14 @@
 """A watchdog that logs what holds the event loop for too long.
 
-All greenlets of a worker share one thread. While one of them computes, no other runs: no stream, no `/health`. A timer
-of the loop notes the time. A thread notices when the notes are late, and takes the stack of the main thread in that
-moment. The stack is logged as soon as the loop runs again, because only then is it known how long it stood still, and
-because the locks of the log belong to the main thread. For example:
+All greenlets of a worker share one thread. While one of them computes, no other runs: no stream, no `/health`. A thread
+looks ten times per second at what the loop's thread does. If it does not wait for events, the thread calls the loop and
+expects an answer. If none comes in time, it takes the stack of the loop's thread in that moment. The stack is logged as
+soon as the loop runs again, because only then is it known how long it stood still, and because the locks of the log
+belong to the main thread. For example:
 
     the event loop stood still for 0.31 s (0.30 s of CPU) in …/request.py:12 parse_request < …/chat.py:50 create < …
 
-A loop that waits for the CPU or has nothing to do is not reported. An idle worker spends 2 ms of CPU per second on
-this, and a busy one less.
+A loop that waits for the CPU or has nothing to do is not reported, and the second one is never woken.
 """
 
 import logging
@@ -24,7 +24,7 @@ from gevent import monkey
 
 log = logging.getLogger(__name__)
 
-INTERVAL_SECONDS = 0.05
+INTERVAL_SECONDS = 0.1  # between two looks
 LIMIT_SECONDS = 0.1
 FRAMES = 12
 _sleep = monkey.get_original("time", "sleep")
@@ -32,12 +32,16 @@ _start_thread = monkey.get_original("_thread", "start_new_thread")
 _get_ident = monkey.get_original("_thread", "get_ident")
 
 
-@dataclass(frozen=True, slots=True)
-class _Beat:
-    """A moment at which the loop ran, in monotonic seconds and in seconds of CPU time of its thread."""
+@dataclass(slots=True)
+class _Call:
+    """A call of the loop, with its moment in monotonic seconds and in seconds of CPU time of the loop's thread.
+
+    `stack` is what held the loop when it had not answered for too long.
+    """
 
     at: float
     cpu: float
+    stack: str = ""
 
 
 class Watchdog:
@@ -45,46 +49,44 @@ class Watchdog:
 
     def __init__(self, limit: float = LIMIT_SECONDS) -> None:
         self._limit = limit
-        self._stack = ""
+        self._call: _Call | None = None  # until the loop has answered
         self._is_stopped = False
 
     def start(self) -> None:
         """Watch until `stop` is called."""
         self._thread: int = _get_ident()
         self._clock = time.pthread_getcpuclockid(self._thread)
-        self._beat = self._now()
-        self._timer = gevent.get_hub().loop.timer(INTERVAL_SECONDS, repeat=INTERVAL_SECONDS)
-        self._timer.start(self._note)
+        self._bell = gevent.get_hub().loop.async_()
+        self._bell.start(self._answer)
         _start_thread(self._watch, ())
 
     def stop(self) -> None:
         """End the thread soon."""
         self._is_stopped = True
-        self._timer.stop()
+        self._bell.stop()
 
-    def _now(self) -> _Beat:
-        return _Beat(time.monotonic(), time.clock_gettime(self._clock))
-
-    def _note(self) -> None:
-        """Note that the loop runs. The hub calls this, so it must not wait."""
-        last, self._beat = self._beat, self._now()
-        stack, self._stack = self._stack, ""
-        seconds = self._beat.at - last.at - INTERVAL_SECONDS
-        if stack and seconds >= self._limit:
-            gevent.spawn(_report, seconds, self._beat.cpu - last.cpu, stack)
+    def _answer(self) -> None:
+        """Show that the loop runs. The hub calls this, so it must not wait."""
+        call, self._call = self._call, None
+        if call is not None and call.stack:
+            seconds = time.monotonic() - call.at
+            gevent.spawn(_report, seconds, time.clock_gettime(self._clock) - call.cpu, call.stack)
 
     def _watch(self) -> None:
-        reported: _Beat | None = None
         while not self._is_stopped:
-            beat = self._beat
-            left = beat.at + INTERVAL_SECONDS + self._limit - time.monotonic()
-            if left > 0 or beat is reported:
-                _sleep(max(left, INTERVAL_SECONDS))
-                continue
-            reported = beat
-            frame = sys._current_frames().get(self._thread)
-            if frame is not None and not _is_idle(frame):
-                self._stack = _format_stack(frame)
+            self._look(sys._current_frames().get(self._thread))
+            _sleep(INTERVAL_SECONDS)
+
+    def _look(self, frame: FrameType | None) -> None:
+        """Call the loop if it does something, or note what holds it if it has not answered."""
+        if frame is None or _is_idle(frame):
+            return
+        call = self._call
+        if call is None:
+            self._call = _Call(time.monotonic(), time.clock_gettime(self._clock))
+            self._bell.send()
+        elif not call.stack and time.monotonic() - call.at >= self._limit:
+            call.stack = _format_stack(frame)
 
 
 def _report(seconds: float, cpu: float, stack: str) -> None:

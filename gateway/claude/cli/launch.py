@@ -44,7 +44,12 @@ OWN_LOGIN_NOT_NEEDED = re.compile(r"ANTHROPIC_API_KEY|ANTHROPIC_AUTH_TOKEN|CLAUD
 
 # Collect garbage when memory is needed, not by a timer and in threads beside the program. A start and a turn cost a
 # third less CPU, and a waiting process none. Never turn BUN_JSC_useDFGJIT off: long answers would cost 70 % more.
-LEAN_RUNTIME = {"BUN_GC_TIMER_DISABLE": "1", "BUN_JSC_useConcurrentGC": "0"}
+# Let the kernel tell when the CLI's own files change: it would look at each of them every second.
+LEAN_RUNTIME = {
+    "BUN_GC_TIMER_DISABLE": "1",
+    "BUN_JSC_useConcurrentGC": "0",
+    "CLAUDE_CODE_CONFIG_WATCH_EVENTS": "1",
+}
 
 
 def child_environment(
