@@ -17,11 +17,10 @@ import itertools
 import logging
 import os
 import signal
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import gevent
 from gevent import socket as waiting
@@ -35,6 +34,7 @@ from gateway.claude.cli.protocol import (
     ControlResult,
 )
 from gateway.claude.cli.spawn import Child, describe_exit, find_signal
+from gateway.claude.cli.stderr_file import StderrFile
 from gateway.lenient_json import dumps
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,6 @@ YIELD_CHUNKS = 16  # a CLI that writes faster than it is read must not stop othe
 # A grandchild may hold the pipe of a killed process open, which then never becomes readable. So waits are cut into
 # slices, and this is the longest time that the reader of such a process waits.
 SLICE_SECONDS = 1.0
-STDERR_TAIL_BYTES = 8192
 REAP_SECONDS = 5.0
 
 
@@ -135,7 +134,7 @@ class Process:
         self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, runs_programs: bool = False
     ) -> None:
         self.runs_programs = runs_programs
-        self._stderr: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (closed in _close_files)
+        self._stderr = StderrFile()
         child_in, self._stdin = os.pipe()
         self._stdout, child_out = os.pipe()
         try:
@@ -158,7 +157,6 @@ class Process:
         self._request_numbers = itertools.count(1)
         self._is_killed = False
         self._is_closed = False
-        self._logged_bytes = 0
         self.is_being_read = False  # by a greenlet that waits for messages
         self._context = contextvars.Context()
         self.answer_request: Callable[[CliControlRequestMessage], ControlResponse | None] = refuse_request
@@ -272,19 +270,8 @@ class Process:
 
     def log_stderr(self) -> None:
         """Log what the CLI has written to stderr since the last call."""
-        written = self._read_stderr(self._logged_bytes)
-        if written:
-            self._logged_bytes += len(written)
-            text = written[-STDERR_TAIL_BYTES:].decode("utf-8", "replace").strip()
+        if text := self._stderr.read_new().strip():
             self._context.copy().run(log.warning, "claude[%d] wrote to stderr: %s", self.pid, text)
-
-    def _read_stderr(self, start: int) -> bytes:
-        """Read with `pread`, because a seek would move the position at which the CLI writes."""
-        if self._stderr.closed:
-            return b""
-        descriptor = self._stderr.fileno()
-        new = os.fstat(descriptor).st_size - start
-        return os.pread(descriptor, new, start) if new > 0 else b""
 
     def unread(self, messages: Sequence[CliMessage]) -> None:
         """Let the next `read` return these messages first."""
@@ -373,8 +360,7 @@ class Process:
 
     def _ended(self) -> ProcessEnded:
         self._child.wait(0.2)
-        stderr = self._read_stderr(0)[-STDERR_TAIL_BYTES:].decode("utf-8", "replace")
-        return ProcessEnded(self._child.poll(), stderr)
+        return ProcessEnded(self._child.poll(), self._stderr.read_tail())
 
     def _terminate(self) -> bool:
         self._child.send_signal(signal.SIGTERM)
