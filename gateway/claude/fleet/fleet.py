@@ -383,9 +383,9 @@ class Fleet:
         except OSError:
             return  # the pool logs the same error
         result = self._login.ask(probe, self.settings.start_timeout_seconds)
-        self.catalog.merge(result.get("models", []))
         self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
         if result:
+            self.catalog.merge(result.get("models", []))
             self._login.check_account(result.get("account") or {}, self._launcher.environ)
 
 
