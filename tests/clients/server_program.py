@@ -28,7 +28,7 @@ def running_program(command: Sequence[str], environ: Mapping[str, str], folder: 
     )
     try:
         wait_for(lambda: is_listening(port) or process.poll() is not None, START_SECONDS)
-        assert process.poll() is None, f"{command[0]} has ended."
+        assert process.poll() is None, f"{command[0]} exited before it listened on its port."
         yield f"http://127.0.0.1:{port}"
     finally:
         signal_group(process, signal.SIGKILL)
