@@ -1,14 +1,17 @@
 """The reports of the gateway about itself, with the real CLI: endpoints, health and models."""
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.standin import StandIn, text
 from tests.support.api_client import body_of
-from tests.support.gateway import NOTHING_KEPT, Gateway
-from tests.support.sockets import wait_until_idle
+from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
+from tests.support.sockets import cli_pids, wait_until_idle
 
 
 def test_root_lists_endpoints_that_exist(gateway: Gateway) -> None:
@@ -98,3 +101,16 @@ def test_requests_that_run_no_model_start_no_process(start_gateway: Callable[...
     assert time.monotonic() - began < 10  # a process would have started within that time
     status = gateway.api.health()["claude"]
     assert (status["starts"], status["starting"], status["warm"]) == (starts, 0, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify belongs to Linux")
+def test_idle_processes_do_not_poll_their_files(gateway: Gateway) -> None:
+    """The CLI has inotify only with CLAUDE_CODE_CONFIG_WATCH_EVENTS. Without it, it wakes every second."""
+    gateway.await_warm(1)
+    wait_for(lambda: all(_has_inotify(pid) for pid in cli_pids(gateway)))
+
+
+def _has_inotify(pid: int) -> bool:
+    with suppress(FileNotFoundError):  # a descriptor was closed meanwhile: look again
+        return any(str(one.readlink()) == "anon_inode:inotify" for one in Path(f"/proc/{pid}/fd").iterdir())
+    return False
