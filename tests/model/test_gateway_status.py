@@ -111,6 +111,6 @@ def test_idle_processes_do_not_poll_their_files(gateway: Gateway) -> None:
 
 
 def _has_inotify(pid: int) -> bool:
-    with suppress(FileNotFoundError):  # a descriptor was closed meanwhile: look again
+    with suppress(FileNotFoundError):  # a descriptor was closed: look again
         return any(str(one.readlink()) == "anon_inode:inotify" for one in Path(f"/proc/{pid}/fd").iterdir())
     return False
