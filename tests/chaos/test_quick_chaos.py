@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.disturbances import run_chaos
 
 SECONDS = 3.0
 SEED = 3
 
 
+@pytest.mark.wide
 def test_gateway_works_as_before_after_every_disturbance(tmp_path: Path) -> None:
     results = run_chaos(tmp_path, SECONDS, SEED)
     assert sum(result.tried for result in results.values()) >= 2

@@ -160,6 +160,7 @@ def test_stderr_of_the_cli_is_logged(scripted_gateway: Gateway) -> None:
     wait_for(lambda: "a complaint of the CLI" in scripted_gateway.log)
 
 
+@pytest.mark.wide
 def test_cli_that_does_not_exit_is_killed(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("stubborn")
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ)
@@ -174,6 +175,7 @@ def test_cli_that_does_not_exit_is_killed(cli: ScriptedCli, start_gateway: Calla
     assert are_reaped(*pids)
 
 
+@pytest.mark.wide
 def test_warm_processes_that_turn_out_dead_are_replaced(
     cli: ScriptedCli, start_gateway: Callable[..., Gateway]
 ) -> None:
@@ -186,6 +188,7 @@ def test_warm_processes_that_turn_out_dead_are_replaced(
     wait_until_idle(gateway, 2)
 
 
+@pytest.mark.wide
 def test_retries_end_when_every_process_dies(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("frail")
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ)

@@ -174,6 +174,7 @@ def test_disconnect_before_a_process_is_ready_discards_the_process(
     assert not any(SECRET in message.text for message in standin.messages)
 
 
+@pytest.mark.wide
 def test_client_that_never_reads_is_cut_off(start_gateway: Callable[..., Gateway], standin: StandIn) -> None:
     """The time limit of the turn frees process and slot while the gateway still waits to write.
 

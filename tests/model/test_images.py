@@ -49,6 +49,7 @@ def call(number: int) -> tuple[Body, str]:
 
 
 # https://github.com/anthropics/claude-code/issues/49720
+@pytest.mark.wide
 def test_many_large_screenshots_in_tool_results_reach_the_model(gateway: Gateway, standin: StandIn) -> None:
     shots = [screenshot(2400, 1350, seed) for seed in range(5)]
     messages: list[Body] = [user("Click through the page.")]

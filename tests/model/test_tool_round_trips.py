@@ -100,6 +100,7 @@ def test_parameters_may_change_between_tool_rounds(gateway: Gateway, standin: St
     assert (body["max_tokens"], body["tool_choice"]) == (6000, {"type": "none"})
 
 
+@pytest.mark.wide
 def test_process_stops_waiting_for_tool_results_after_a_while(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import pytest
 
 from tests.standin import StandIn, text
 from tests.support.api_client import body_of
@@ -38,6 +39,7 @@ def test_response_fails_when_its_worker_is_killed(
     assert gateway.api.show_response(response_id)["error"]["code"] == "server_error"
 
 
+@pytest.mark.wide
 def test_stream_is_resumed_over_another_gateway(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:

@@ -77,6 +77,7 @@ def test_sigterm_lets_a_running_answer_finish(start_gateway: Start, standin: Sta
     assert have_ended(*pids)
 
 
+@pytest.mark.wide
 def test_sigterm_ends_an_answer_after_the_graceful_timeout(start_gateway: Start, standin: StandIn) -> None:
     # gunicorn would kill the worker after a minute only, so that a busy machine cannot make it late.
     arguments = "--graceful-timeout 60"
@@ -239,6 +240,7 @@ def test_many_requests_leak_nothing(start_scripted: Start) -> None:
     assert_leaks_nothing(gateway, 120, at_once=8, longest_wait=0.3)
 
 
+@pytest.mark.wide
 def test_requests_to_the_real_cli_leak_nothing(start_gateway: Start, standin: StandIn) -> None:
     gateway = start_gateway("tests.support.probe_wsgi:app", **NOTHING_KEPT)
     standin.default(text("word " * 20, delay=0.01))

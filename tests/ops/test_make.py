@@ -208,6 +208,7 @@ def test_restart_loads_new_code_and_settings(running: Project) -> None:
     assert running.pid == server
 
 
+@pytest.mark.wide
 def test_restart_that_would_fail_leaves_the_gateway_alone(running: Project) -> None:
     workers = psutil.Process(running.pid).children()
     running.write_env(PORT="many")

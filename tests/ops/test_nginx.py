@@ -81,6 +81,7 @@ def test_answers_and_errors_pass_unchanged(front: Nginx, standin: StandIn) -> No
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
 
 
+@pytest.mark.wide
 def test_a_hundred_streams_run_at_once(start_gateway: Start, tmp_path: Path) -> None:
     cli = ScriptedCli(tmp_path)
     limit = str(STREAMS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import psutil
+import pytest
 
 from tests.support.gateway import Gateway, wait_for
 from tests.support.scripted import ScriptedCli
@@ -115,6 +116,7 @@ def is_retired(old: psutil.Process) -> bool:
     return not any(found.status == psutil.CONN_LISTEN for found in old.net_connections("tcp"))
 
 
+@pytest.mark.wide
 def test_old_worker_ends_its_idle_processes_at_once(start_gateway: Start, tmp_path: Path) -> None:
     """The old worker has ended its warm and parked processes while it still finishes an answer."""
     cli = ScriptedCli(tmp_path)
@@ -139,6 +141,7 @@ def streaming(gateway: Gateway) -> Iterator[SocketClient]:
         yield client
 
 
+@pytest.mark.wide
 def test_restart_loads_new_settings(start_gateway: Start, tmp_path: Path) -> None:
     env_file = tmp_path / "settings.env"
     env_file.write_text("MAX_PROCESSES=5\n")

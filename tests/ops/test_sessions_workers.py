@@ -94,6 +94,7 @@ def test_deleting_a_session_stops_its_answer_in_another_worker(
     assert last_error_code(stream) == "stopped"
 
 
+@pytest.mark.wide
 def test_session_continues_after_its_worker_was_killed(two_workers: Gateway, standin: StandIn) -> None:
     """The claim of the dead worker expires within seconds."""
     session = two_workers.api.create_session()
@@ -117,6 +118,7 @@ def test_every_conversation_is_stored_with_store_conversations(
     assert system_texts_of(standin.messages.last) == ["Be kind."]
 
 
+@pytest.mark.wide
 def test_session_continues_in_another_gateway_on_the_same_database(
     two_workers: Gateway, start_gateway: Callable[..., Gateway], standin: StandIn, database: str
 ) -> None:

@@ -89,6 +89,7 @@ def test_rows_log_and_metrics_agree_with_what_clients_received(three_workers: Ga
     assert "locked" not in three_workers.log
 
 
+@pytest.mark.wide
 def test_killed_workers_leave_an_intact_database(three_workers: Gateway) -> None:
     before = usage_of(three_workers).requests
     clients = [SocketClient(three_workers, "HANGLATER", stream=True) for _ in range(4)]
