@@ -18,7 +18,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 .DEFAULT_GOAL := help
 .PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
 	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
-	check-claude models info demo bench bench-check requirements clean distclean claude ready ready-dev
+	login check-claude models info demo bench bench-check requirements clean distclean claude ready ready-dev
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -115,6 +115,9 @@ coverage: ready-dev ## Run the tests, and list the lines that they do not reach
 
 deploy-check: $(VENV)/.installed ## List what to change before the gateway goes on the network
 	@$(BIN)/python scripts/deploy_check.py
+
+login: ready ## Log the gateway's CLI in (ARGS=--console for an account that pays per token)
+	@exec $(BIN)/python scripts/login.py $(ARGS)
 
 check-claude: $(BIN)/python ## Show the Claude Code CLI in use, and check its version
 	@$(BIN)/python scripts/get_claude.py --check

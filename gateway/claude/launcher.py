@@ -19,6 +19,7 @@ from gateway.claude.cli.launch import (
     chat_arguments,
     child_environment,
 )
+from gateway.claude.cli.login_command import advise_login
 from gateway.claude.cli.process import Process
 from gateway.claude.cli.sandbox import find_problem, sandbox_settings
 from gateway.errors import AgentsNotAllowed
@@ -59,6 +60,11 @@ class Launcher:
         self.binary = binary
         if self._settings.allow_agent_projects and SHELL in self._settings.agent_tools:
             self._check_sandbox()
+
+    @property
+    def login_advice(self) -> str:
+        """A sentence that says how to log in the CLI in use."""
+        return advise_login(self.binary.path if self.binary else "claude", self.environ)
 
     def start_chat(self) -> Process:
         """Start a generic process for any conversation. Raises OSError."""

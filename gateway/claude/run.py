@@ -153,11 +153,12 @@ class Run:
                 except (ProcessEnded, errors.InvalidRequest) as error:
                     attempt = self._next_attempt(attempt, error)
         except ProcessEnded as error:
-            raise self._stop_reason or explain_loss(error, has_begun=self._has_begun) from error
+            lost = explain_loss(error, has_begun=self._has_begun)
+            raise self._stop_reason or self._fleet.record_failure(lost) from error
         except errors.GatewayError as error:
-            self._fleet.record_failure(error)
+            explained = self._fleet.record_failure(error)
             self._end_conversation()  # the process may have an old login, for example
-            raise self._stop_reason or error from error
+            raise self._stop_reason or explained from error
         finally:
             self._release()
 

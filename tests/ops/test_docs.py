@@ -29,7 +29,7 @@ UNIT = ROOT / "deploy/claude-gateway.service"
 # The targets of claude-code-api, which this gateway succeeds, and the ones added since.
 NAMED = (
     "install start start-prod start-prod-bg stop restart status logs test test-fast test-hello test-health test-models "
-    "test-chat quick-test dev-setup lint format type-check clean kill help models info check-claude deploy-check "
+    "test-chat quick-test login dev-setup lint format type-check clean kill help models info check-claude deploy-check "
     "coverage fmt demo bench bench-check test-all test-clients fuzz chaos requirements distclean"
 )
 TARGETS = set(NAMED.split())

@@ -134,7 +134,5 @@ def _login_error(facts: FailureFacts) -> errors.NotLoggedIn:
             should_retry=False,
         )
     return errors.NotLoggedIn(
-        "The gateway's Claude Code CLI is not logged in, or its login was refused. "
-        "The operator can log it in with `claude` and /login, `claude setup-token` or an API key.",
-        should_retry=False,
+        "The gateway's Claude Code CLI is not logged in, or its login was refused.", should_retry=False
     )

@@ -41,7 +41,7 @@ from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.claude.launcher import Launcher
 from gateway.cores import count_cores
-from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
+from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
 from gateway.memory import MEGABYTE, find_total
 from gateway.settings import Settings
 from gateway.turn import Turn
@@ -323,10 +323,16 @@ class Fleet:
         """Record that a turn was answered."""
         self._login.record_success()
 
-    def record_failure(self, error: GatewayError) -> None:
-        """Record that a turn failed. If the login was refused, replace the warm processes."""
+    def record_failure(self, error: GatewayError) -> GatewayError:
+        """Record that a turn failed, and return the error for the client.
+
+        If the login was refused, replace the warm processes, and say how to log in.
+        """
         if self._login.needs_renewal(error):
             self._pool.renew()
+        if type(error) is not NotLoggedIn:  # a problem with the bill is not solved by a login
+            return error
+        return NotLoggedIn(f"{error.message} {self._launcher.login_advice}", should_retry=False)
 
     def record_rate_limits(self, windows: Mapping[str, RateLimitWindow]) -> None:
         """Record the rate-limit windows that a turn was told."""
@@ -338,7 +344,7 @@ class Fleet:
         error = self._refusal or self._pool.problem
         if error is not None:
             return error.message
-        return NOT_LOGGED_IN if self._login.is_good is False else None
+        return f"{NOT_LOGGED_IN} {self._launcher.login_advice}" if self._login.is_good is False else None
 
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
@@ -386,7 +392,8 @@ class Fleet:
         self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
         if result:
             self.catalog.merge(result.get("models", []))
-            self._login.check_account(result.get("account") or {}, self._launcher.environ)
+            account, launcher = result.get("account") or {}, self._launcher
+            self._login.check_account(account, launcher.environ, launcher.login_advice)
 
 
 def _end_process(process: Process) -> None:

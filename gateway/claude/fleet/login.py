@@ -11,8 +11,7 @@ from gateway.errors import GatewayError, NotLoggedIn
 log = logging.getLogger(__name__)
 
 RENEW_SECONDS = 10.0  # the shortest time between two renewals of the warm processes
-ADVICE = "Run `claude` and /login, or `claude setup-token`, or set CLAUDE_API_KEY."
-NOT_LOGGED_IN = f"The Claude Code CLI is not logged in. {ADVICE}"
+NOT_LOGGED_IN = "The Claude Code CLI is not logged in."
 
 
 class Login:
@@ -36,11 +35,11 @@ class Login:
             probe.close(grace=1.0)
         return result
 
-    def check_account(self, account: AccountInfo, environ: Mapping[str, str]) -> None:
-        """Read the login from the CLI's account information. Log an error if it is missing."""
+    def check_account(self, account: AccountInfo, environ: Mapping[str, str], advice: str) -> None:
+        """Read the login from the CLI's account information. Log an error, with `advice`, if it is missing."""
         self.is_good = _is_logged_in(account, environ)
         if not self.is_good:
-            log.error("%s", NOT_LOGGED_IN)
+            log.error("%s %s", NOT_LOGGED_IN, advice)
 
     def record_success(self) -> None:
         """Record that a turn was answered, so the login works."""

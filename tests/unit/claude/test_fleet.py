@@ -236,8 +236,10 @@ def test_refused_login_replaces_the_warm_processes(start_fleet: Start) -> None:
     starts = fleet.status()["starts"]
     fleet.record_failure(RateLimited("later"))
     assert fleet.problem is None
-    fleet.record_failure(NotLoggedIn("no"))
-    assert "not logged in" in str(fleet.problem)
+    error = fleet.record_failure(NotLoggedIn("no"))
+    assert error.message.startswith("no Run `/")
+    assert "auth login`" in error.message
+    assert "auth login`" in str(fleet.problem)
     run_until(lambda: fleet.status()["starts"] == starts + 1)
     fleet.record_failure(NotLoggedIn("no"))
     fleet.record_success()

@@ -22,9 +22,9 @@ def test_account_shows_if_the_cli_is_logged_in(
     account: AccountInfo, environ: dict[str, str], is_good: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     login = Login()
-    login.check_account(account, environ)
+    login.check_account(account, environ, "Log in.")
     assert login.is_good is is_good
-    assert ("not logged in" in caplog.text) is not is_good
+    assert ("not logged in. Log in." in caplog.text) is not is_good
 
 
 def test_refused_login_needs_one_renewal_in_a_while() -> None:
