@@ -20,6 +20,7 @@ from gateway.api.http.paths import repair_paths
 from gateway.api.openapi import docs
 from gateway.api.openapi.description import HEADERS, CompleteOperations, make_options
 from gateway.api.views import (
+    admin_keys,
     batches,
     chat,
     completions,
@@ -59,6 +60,7 @@ VIEWS = (
     project_files,
     files,
     usage,
+    admin_keys,
     meta,
     docs,
 )

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.errors import AdminRequired
+from gateway.exposure import is_loopback
 from gateway.store import key_secrets
+from gateway.store.audit import Actor
 from gateway.store.keys import Key
 
 
@@ -19,7 +21,8 @@ class Identity:
     """The API key of a caller. `allowed_models` and `allowed_projects` are None if the key may use all of them.
 
     `limits` overrides the gateway's own limits by name (see Allowance). `hosted_tools` replaces the setting
-    HOSTED_TOOLS; with None, the setting applies.
+    HOSTED_TOOLS; with None, the setting applies. `team_id` is None if the key belongs to no team. With `keeps_bodies`,
+    the bodies of requests and answers are kept for the list of requests.
     """
 
     id: str
@@ -29,6 +32,8 @@ class Identity:
     allowed_projects: tuple[str, ...] | None = None
     limits: dict[str, Any] = field(default_factory=dict)
     hosted_tools: tuple[str, ...] | None = None
+    team_id: str | None = None
+    keeps_bodies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,29 @@ class Caller:
         """Return the name of the caller's key; None if the gateway asks for no keys."""
         return self.identity.name if self.identity else None
 
+    @property
+    def actor(self) -> Actor:
+        """Return the caller as the author of changes in the audit log."""
+        return Actor(self.key_name or "no key", self.key_id, self.address, self.request_id)
+
+    @property
+    def may_manage(self) -> bool:
+        """Return True for an admin key. If the gateway asks for no keys, return True for callers on its machine only.
+
+        Others could make themselves a key that works even when keys are required later.
+        """
+        return self.identity.is_admin if self.identity is not None else is_loopback(self.address)
+
+    def require_manager(self) -> None:
+        """Raise AdminRequired unless the caller may manage the gateway."""
+        if self.may_manage:
+            return
+        if self.identity is None:
+            raise AdminRequired(
+                "Only the gateway's own machine may do this without keys. Set REQUIRE_AUTH=true and send an admin key."
+            )
+        raise AdminRequired
+
     def require_admin(self) -> None:
         """Raise AdminRequired unless the caller may see everything."""
         if not self.sees_everything:
@@ -82,6 +110,8 @@ def identity_of(key: Key) -> Identity:
         key.allowed_projects,
         dict(key.limits),
         key.hosted_tools,
+        key.team_id,
+        key.keeps_bodies,
     )
 
 

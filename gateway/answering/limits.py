@@ -16,7 +16,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import Storage
 
 from gateway.addresses import client_network
-from gateway.answering.caller import Caller
+from gateway.answering.caller import Caller, Identity
 from gateway.answering.key_shares import KeyShares
 from gateway.errors import LimitReached, QuotaExceeded
 from gateway.settings import Settings
@@ -119,6 +119,11 @@ class RequestLimits:
         share = allowance.for_batches()
         reserve = allowance.requests_per_minute + self._burst - share.requests_per_minute
         return ClientLimits(client_id, share, reserve=reserve)
+
+    def list_budgets(self, identity: Identity) -> list[dict[str, Any]]:
+        """Return the state of each budget of a key, in the form of BudgetSchema."""
+        allowance = self._default.with_overrides(identity.limits)
+        return [_describe(state) for state in self._budgets.list_states(identity.id, allowance)]
 
     def close(self) -> None:
         """Charge the answers that could not be charged before, if possible."""
@@ -253,6 +258,17 @@ def _limit_headers(unit: str, limit: float, remaining: float, reset: float) -> d
         f"x-ratelimit-limit-{unit}": f"{limit:.0f}",
         f"x-ratelimit-remaining-{unit}": f"{max(0, remaining):.0f}",
         f"x-ratelimit-reset-{unit}": format_duration(reset),
+    }
+
+
+def _describe(state: BudgetState, team_id: str | None = None) -> dict[str, Any]:
+    ends_at = datetime.fromtimestamp(state.ends_at, timezone.utc)
+    return {
+        "name": state.name,
+        "team_id": team_id,
+        "limit": state.limit,
+        "used": state.used,
+        "resets_at": ends_at,
     }
 
 

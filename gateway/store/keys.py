@@ -1,4 +1,4 @@
-"""Clients' API keys in the database."""
+"""Clients' API keys in the database. Each change is noted in the audit log, in the same transaction."""
 
 import hmac
 import secrets
@@ -10,6 +10,7 @@ from typing import Any
 from gateway.errors import KeyNotFound, KeyRevoked
 from gateway.record import Record
 from gateway.store import key_secrets
+from gateway.store.audit import COMMAND_LINE, Actor, changed_fields, note_change
 from gateway.store.database import Store, utc_now
 from gateway.store.models import ApiKey
 
@@ -19,7 +20,8 @@ class Key:
     """A key without its secret. Times are in UTC.
 
     `allowed_models` and `allowed_projects` are None if all are allowed. `limits` has the names of Allowance.
-    `hosted_tools` is None if the gateway's own setting applies.
+    `hosted_tools` is None if the gateway's own setting applies. With `keeps_bodies`, the list of requests has the
+    bodies of the key's requests and answers.
     """
 
     id: str
@@ -34,6 +36,9 @@ class Key:
     allowed_projects: tuple[str, ...] | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
     hosted_tools: tuple[str, ...] | None = None
+    notes: str | None = None
+    team_id: str | None = None
+    keeps_bodies: bool = False
     total_requests: int = 0
     total_tokens: int = 0
     total_cost: float = 0.0
@@ -44,6 +49,22 @@ class Key:
         if not self.is_active:
             return "revoked"
         return "expired" if self.expires_at and self.expires_at <= utc_now() else "active"
+
+
+#: The fields of a key that can be changed, and that the audit log has.
+CHANGEABLE = (
+    "name",
+    "is_admin",
+    "expires_at",
+    "allowed_models",
+    "allowed_projects",
+    "limits",
+    "hosted_tools",
+    "notes",
+    "team_id",
+    "keeps_bodies",
+)
+_LISTS = ("allowed_models", "allowed_projects", "hosted_tools")
 
 
 class Keys:
@@ -58,35 +79,24 @@ class Keys:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def create(
-        self,
-        name: str,
-        *,
-        is_admin: bool = False,
-        expires_at: datetime | None = None,
-        allowed_models: Iterable[str] | None = None,
-        allowed_projects: Iterable[str] | None = None,
-        limits: Mapping[str, Any] | None = None,
-        hosted_tools: Iterable[str] | None = None,
-    ) -> tuple[Key, str]:
-        """Create a key. Return its record and its secret, which cannot be read again."""
+    def create(self, name: str, *, by: Actor = COMMAND_LINE, **fields: Any) -> tuple[Key, str]:
+        """Create a key. Return its record and its secret, which cannot be read again.
+
+        `fields` are some of CHANGEABLE.
+        """
         secret = key_secrets.generate_key()
         values = {
             "id": f"key_{secrets.token_hex(8)}",
             **_secret_values(secret),
-            "name": name,
-            "is_admin": is_admin,
             "created_at": utc_now(),
-            "expires_at": expires_at,
-            "allowed_models": _as_list(allowed_models),
-            "allowed_projects": _as_list(allowed_projects),
-            "limits": dict(limits or {}),
-            "hosted_tools": _as_list(hosted_tools),
+            **_column_values({"name": name, **fields, "limits": dict(fields.get("limits") or {})}),
         }
 
         def work(db: Any) -> Key:
             ApiKey.insert(**values).execute(db)
-            return _get(db, values["id"])
+            key = _get(db, values["id"])
+            note_change(db, by, "key.create", key.id, None, _audited(key))
+            return key
 
         return self._store.write(work), secret
 
@@ -99,11 +109,25 @@ class Keys:
         """Return one key. Raise KeyNotFound."""
         return self._store.read(lambda db: _get(db, key_id))
 
-    def revoke(self, key_id: str) -> Key:
-        """Reject the key from now on. This cannot be undone. Raise KeyNotFound."""
-        return self._store.write(lambda db: _update(db, key_id, {"is_active": False}))
+    def change(self, key_id: str, changes: Mapping[str, Any], by: Actor = COMMAND_LINE) -> Key:
+        """Change some of the fields CHANGEABLE. Raise KeyNotFound.
 
-    def rotate(self, key_id: str) -> tuple[Key, str]:
+        `limits` are merged with the key's own ones; None restores the gateway's limit.
+        """
+        values = _column_values(changes)
+
+        def work(db: Any) -> Key:
+            merged = {**_get(db, key_id).limits, **(values.get("limits") or {})}
+            limits = {name: value for name, value in merged.items() if value is not None}
+            return _change(db, key_id, "key.change", {**values, "limits": limits}, by)
+
+        return self._store.write(work)
+
+    def revoke(self, key_id: str, by: Actor = COMMAND_LINE) -> Key:
+        """Reject the key from now on. This cannot be undone. Raise KeyNotFound."""
+        return self._store.write(lambda db: _change(db, key_id, "key.revoke", {"is_active": False}, by))
+
+    def rotate(self, key_id: str, by: Actor = COMMAND_LINE) -> tuple[Key, str]:
         """Replace the key's secret; the old one is rejected from now on. Return both as `create` does.
 
         Raise KeyNotFound or KeyRevoked.
@@ -113,26 +137,17 @@ class Keys:
         def work(db: Any) -> Key:
             if not _get(db, key_id).is_active:
                 raise KeyRevoked(f"The key {key_id} is revoked. Create a new key.")
-            return _update(db, key_id, _secret_values(secret))
+            return _change(db, key_id, "key.rotate", _secret_values(secret), by)
 
         return self._store.write(work), secret
 
-    def set_limits(self, key_id: str, changes: Mapping[str, float | None]) -> Key:
-        """Change the key's own limits, by their names in Allowance. Raise KeyNotFound.
+    def set_limits(self, key_id: str, changes: Mapping[str, float | None], by: Actor = COMMAND_LINE) -> Key:
+        """Change the key's own limits, by their names in Allowance, as `change` does. Raise KeyNotFound."""
+        return self.change(key_id, {"limits": changes}, by)
 
-        None restores the gateway's limit.
-        """
-
-        def work(db: Any) -> Key:
-            limits = {**_get(db, key_id).limits, **changes}
-            known = {name: value for name, value in limits.items() if value is not None}
-            return _update(db, key_id, {"limits": known})
-
-        return self._store.write(work)
-
-    def set_hosted_tools(self, key_id: str, names: Iterable[str] | None) -> Key:
+    def set_hosted_tools(self, key_id: str, names: Iterable[str] | None, by: Actor = COMMAND_LINE) -> Key:
         """Let the key use these hosted tools; None restores the gateway's setting. Raise KeyNotFound."""
-        return self._store.write(lambda db: _update(db, key_id, {"hosted_tools": _as_list(names)}))
+        return self.change(key_id, {"hosted_tools": names}, by)
 
     def find(self, secret: str) -> Key | None:
         """Return the key with this secret; None if it is unknown, expired or revoked."""
@@ -162,8 +177,18 @@ def add_key_usage(db: Any, key_id: str, records: Sequence[Record]) -> None:
     ApiKey.update(**change).where(ApiKey.id == key_id).execute(db)
 
 
-def _as_list(values: Iterable[str] | None) -> Any:
-    return None if values is None else [*values]
+def _column_values(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of columns. Raise ValueError for a field that cannot be changed."""
+    if unknown := fields.keys() - set(CHANGEABLE):
+        raise ValueError(f"Keys have no fields {sorted(unknown)} to set.")
+    return {
+        name: [*value] if name in _LISTS and value is not None else value for name, value in fields.items()
+    }
+
+
+def _audited(key: Key) -> dict[str, Any]:
+    """Return what the audit log has of a key. It can be recognized by `prefix`; the log never has its digest."""
+    return {name: getattr(key, name) for name in ("prefix", "is_active", *CHANGEABLE)}
 
 
 def _secret_values(secret: str) -> dict[str, Any]:
@@ -177,13 +202,16 @@ def _get(db: Any, key_id: str) -> Key:
     return _key(row)
 
 
-def _update(db: Any, key_id: str, values: Mapping[str, Any]) -> Key:
+def _change(db: Any, key_id: str, action: str, values: Mapping[str, Any], by: Actor) -> Key:
+    old = _get(db, key_id)
     ApiKey.update(**values).where(ApiKey.id == key_id).execute(db)
-    return _get(db, key_id)
+    new = _get(db, key_id)
+    note_change(db, by, action, key_id, *changed_fields(_audited(old), _audited(new)))
+    return new
 
 
 def _key(row: Any) -> Key:
     values = {name: getattr(row, name) for name in Key.__dataclass_fields__}
-    for name in ("allowed_models", "allowed_projects", "hosted_tools"):
+    for name in _LISTS:
         values[name] = None if values[name] is None else tuple(values[name])
     return Key(**values)

@@ -1,4 +1,4 @@
-"""The current tables; `project_models` has further ones. The files in migrations/ create them, step by step.
+"""The current tables, with `project_models` and `admin_models`. The files in migrations/ create them, step by step.
 
 No model is bound to a database: a query gets its database when it runs (`query.execute(db)`), so several stores can
 live in one process.
@@ -33,6 +33,9 @@ class ApiKey(Model):
     allowed_projects = JsonField(null=True)
     limits = JsonField(default=dict)
     hosted_tools = JsonField(null=True)
+    notes = CleanTextField(null=True)
+    team_id = CleanTextField(null=True)
+    keeps_bodies = BooleanField(default=False)
     total_requests = BigIntegerField(default=0)
     total_tokens = BigIntegerField(default=0)
     total_cost = DoubleField(default=0.0)

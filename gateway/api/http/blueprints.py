@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 import flask_smorest
 from flask import Request
+from flask import request as flask_request
 from marshmallow import Schema
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
 from gateway import errors
 from gateway.api.http.bodies import read_body, read_json
-from gateway.api.http.context import get_services, get_state
+from gateway.api.http.context import get_caller, get_services, get_state
 from gateway.errors import GatewayError
 from gateway.schemas.answers import StreamEventSchema
 
@@ -22,6 +23,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 EVENTS = "text/event-stream"
 ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id")
+#: The names of the blueprints for admin keys begin with it.
+ADMIN_PREFIX = "admin_"
 #: The header by which clients of Anthropic's API choose its shapes, at URLs that both APIs have.
 ANTHROPIC_VERSION = {
     "name": "anthropic-version",
@@ -66,6 +69,20 @@ class Blueprint(flask_smorest.Blueprint):
     """The views of a resource; `arguments` reads JSON of any Content-Type."""
 
     ARGUMENTS_PARSER = AnyTypeParser()
+
+
+class AdminBlueprint(Blueprint):
+    """The views of a resource below `/v1/admin`, for admin keys only."""
+
+    def __init__(self, name: str, description: str) -> None:
+        path = f"/v1/admin/{name}"
+        super().__init__(f"{ADMIN_PREFIX}{name}", __name__, url_prefix=path, description=description)
+        self.before_request(_require_manager)
+
+
+def _require_manager() -> None:
+    if flask_request.method != "OPTIONS":  # a preflight brings no key, and its response shows nothing
+        get_caller().require_manager()
 
 
 def document_errors(*kinds: type[GatewayError]) -> Callable[[View], View]:

@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from gateway import errors
+from gateway.api.http.blueprints import ADMIN_PREFIX
 from gateway.api.http.error_format import ANTHROPIC, OPENAI, ErrorFormat
 from gateway.errors import GatewayError
 from gateway.schemas.answers import AnthropicErrorSchema, ErrorSchema
@@ -41,6 +42,7 @@ _PARAMETERS = {
     "batch_id": ("A batch's id.", None),
     "conversation_id": ("A conversation's id.", None),
     "item_id": ("An item's id.", None),
+    "key_id": ("A key's id.", None),
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
     "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),
@@ -142,6 +144,8 @@ class CompleteOperations(BasePlugin):
             yield errors.InvalidRequest
         if blueprint not in self._public:
             yield from _GUARDED
+        if blueprint.startswith(ADMIN_PREFIX):
+            yield errors.AdminRequired
         yield from _ANY
 
     def _failures(self, blueprint: str, kinds: Errors) -> dict[str, Any]:

@@ -81,6 +81,8 @@ SESSION = {"title": "Plans for the garden", "model": "haiku", "system_prompt": "
 TITLE = {"title": "Plans for the balcony"}
 PROJECT = {"name": "Garden", "description": "What grows where."}
 REWIND = {"request_id": "req_0f1e2d3c4b5a69788796a5b4"}
+NEW_KEY = {"name": "alice", "limits": {"usd_per_day": 5}, "allowed_models": ["haiku"], "expires_in_days": 90}
+KEY_CHANGE = {"notes": "On leave until June.", "limits": {"usd_per_day": 2, "requests_per_minute": None}}
 PROJECT_CHANGE = {"description": "What grows where, and when."}
 
 

@@ -32,6 +32,7 @@ def show_index() -> dict[str, Any]:
             "sessions": "/v1/sessions",
             "projects": "/v1/projects",
             "usage": "/v1/usage",
+            "admin": "/v1/admin",
             "health": "/health",
             "docs": "/docs",
             "openapi": "/openapi.json",

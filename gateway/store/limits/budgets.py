@@ -103,11 +103,14 @@ class Budgets:
         key, ends_at = _window(client, unit, span, now)
         return BudgetState(name, limit, self._storage.get(key) / UNITS[unit], ends_at - now, ends_at)
 
+    def list_states(self, client: str, allowance: Allowance) -> list[BudgetState]:
+        """Return how much the client has used of each of its budgets."""
+        limits = ((name, getattr(allowance, name)) for name in BUDGET_NAMES)
+        return [self.get_state(client, name, limit) for name, limit in limits if limit]
+
     def find_exhausted(self, client: str, allowance: Allowance) -> BudgetState | None:
         """Return the exhausted limit. If several are exhausted, return the last to reset."""
-        limits = ((name, getattr(allowance, name)) for name in BUDGET_NAMES)
-        states = [self.get_state(client, name, limit) for name, limit in limits if limit]
-        exhausted = (state for state in states if state.used >= state.limit)
+        exhausted = (state for state in self.list_states(client, allowance) if state.used >= state.limit)
         return max(exhausted, key=lambda state: state.ends_at, default=None)
 
     def list_caps(self, client: str, allowance: Allowance) -> list[Cap]:

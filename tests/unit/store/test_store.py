@@ -131,6 +131,7 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
         "create": lambda: keys.create("x"),
         "list": keys.list,
         "get": lambda: keys.get(key_id),
+        "change": lambda: keys.change(key_id, {"notes": "x"}),
         "set_hosted_tools": lambda: keys.set_hosted_tools(key_id, ["web_search"]),
         "set_limits": lambda: keys.set_limits(key_id, {"tokens_per_day": 5}),
         "revoke": lambda: keys.revoke(key_id),
