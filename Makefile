@@ -120,7 +120,7 @@ login: ready ## Log the gateway's CLI in (ARGS=--console for an account that pay
 	@exec $(BIN)/python scripts/login.py $(ARGS)
 
 check-claude: $(BIN)/python ## Show the Claude Code CLI in use, and check its version
-	@$(BIN)/python scripts/get_claude.py --check
+	@$(BIN)/python -m gateway.command_line.get_claude --check
 
 models: $(VENV)/.installed ## List the models of the running gateway
 	@$(BIN)/python scripts/show.py models
@@ -154,7 +154,7 @@ ready: $(VENV)/.installed claude
 ready-dev: $(VENV)/.installed-dev claude
 
 claude: $(BIN)/python
-	@$(BIN)/python scripts/get_claude.py >/dev/null
+	@$(BIN)/python -m gateway.command_line.get_claude >/dev/null
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@echo "Installing the packages of $< ..."

@@ -24,7 +24,7 @@ exit /b 0
 :install
 call :venv || exit /b 1
 "%BIN%\python" -m pip install --quiet -r requirements.txt || exit /b 1
-"%BIN%\python" scripts\get_claude.py || exit /b 1
+"%BIN%\python" -m gateway.command_line.get_claude || exit /b 1
 exit /b 0
 
 :install-dev

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--figures",
         action="store_true",
-        help="measure the figures of `python -m gateway size`, and write them",
+        help="measure the figures of `claude-gateway size`, and write them",
     )
     add("--at", metavar="REF", help="measure the gateway of a commit or tag")
     add("--record", metavar="VERSION", help="append the figures to bench/history.jsonl")
@@ -151,7 +151,7 @@ def _compare_programs(
 
 
 def _measure_figures(options: argparse.Namespace, stack: contextlib.ExitStack) -> int:
-    """Measure what `python -m gateway size` simulates with."""
+    """Measure what `claude-gateway size` simulates with."""
     version = find_binary(os.environ.get("CLAUDE_BINARY_PATH")).version_text
     print(write_figures(_lab(options, stack), _machine(), version.partition(" ")[0]))
     return 0

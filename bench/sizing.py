@@ -1,4 +1,4 @@
-"""Measure the figures with which `python -m gateway size` simulates a gateway."""
+"""Measure the figures with which `claude-gateway size` simulates a gateway."""
 
 import json
 import statistics

@@ -1,8 +1,17 @@
-"""Entry point of `python -m gateway`."""
+"""Entry point of `claude-gateway`, and of `python -m gateway`."""
 
 import os
 
-from gateway.commands import main
+from gateway.command_line.group import main
+from gateway.home import COMMAND, enter_home
 
-os.umask(0o077)  # a database that a command creates is private to its user
-main(prog_name="python -m gateway")
+
+def run() -> None:
+    """Run the command line in the gateway's folder."""
+    os.umask(0o077)  # a database that a command creates is private to its user
+    enter_home()
+    main(prog_name=COMMAND)
+
+
+if __name__ == "__main__":
+    run()

@@ -67,6 +67,8 @@ The dialects encode them; the default shape is https://platform.openai.com/docs/
 
 from typing import Any
 
+from gateway.home import COMMAND
+
 
 class GatewayError(Exception):
     """An unexpected failure of the gateway, and the base of all errors.
@@ -196,7 +198,7 @@ class OriginNotAllowed(Forbidden, code="origin_not_allowed"):
 class AdminRequired(Forbidden, code="admin_required"):
     """This needs an admin key."""
 
-    default_message = "This needs an admin key. Create one with: python -m gateway keys create NAME --admin"
+    default_message = f"This needs an admin key. Create one with: {COMMAND} keys create NAME --admin"
 
 
 class ModelNotAllowed(Forbidden, code="model_not_allowed"):

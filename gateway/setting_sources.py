@@ -17,7 +17,9 @@ from environs import Env, EnvValidationError
 from gateway.setting_fields import read_setting
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=(.*)")
-_OWN = re.compile(r"CLAUDE_CODE_API_ENV_FILE|PROMETHEUS_MULTIPROC_DIR|GUNICORN_CMD_ARGS|PYTHON\w+|LD_\w+")
+_OWN = re.compile(
+    r"CLAUDE_CODE_API_ENV_FILE|CLAUDE_GATEWAY_HOME|PROMETHEUS_MULTIPROC_DIR|GUNICORN_CMD_ARGS|PYTHON\w+|LD_\w+"
+)
 _SCRIPTS = ("API_KEY", "BASE_URL")  # of `make test-chat` and others; in a file, they are mistakes
 _ALIKE_IN_FILE, _ALIKE = 0.6, 0.85  # the environment has names of other programs
 

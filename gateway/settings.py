@@ -112,7 +112,7 @@ class Settings:
     )
     api_keys: tuple[str, ...] = setting(
         (),
-        "Keys in addition to those created with `python -m gateway keys create NAME`. They are not admin keys.",
+        "Keys in addition to those created with `claude-gateway keys create NAME`. They are not admin keys.",
         is_secret=True,
     )
     database_url: str = setting(

@@ -20,13 +20,13 @@ sys.path.insert(0, str(PROJECT))
 from gateway.answering.unknown_settings import find_unknown_settings  # noqa: E402
 from gateway.claude.cli.binary import TESTED, find_binary, format_version  # noqa: E402  the project is not installed
 from gateway.claude.cli.sandbox import find_problem  # noqa: E402
+from gateway.command_line.client import Client, NoAnswer, Refused  # noqa: E402
 from gateway.errors import ClaudeUnavailable, GatewayError  # noqa: E402
 from gateway.exposure import ANY, describe_exposure, is_loopback  # noqa: E402
 from gateway.memory import PROCESS_BYTES, WORKER_BYTES, find_total, usable_bytes  # noqa: E402
 from gateway.settings import Settings, SettingsError, load  # noqa: E402
 from gateway.store.database import Store  # noqa: E402
 from gateway.store.keys import Keys  # noqa: E402
-from scripts.client import Client, NoAnswer, Refused  # noqa: E402
 
 MIN_KEY_LENGTH = 24
 MIN_FREE_BYTES = 1 << 30
@@ -77,7 +77,7 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
     stored = _count_stored_keys(settings.database_url)
     count = len(settings.api_keys) + stored
     if not count and settings.require_auth:
-        yield WRONG, "there is no key, so the gateway does not start: python -m gateway keys create NAME"
+        yield WRONG, "there is no key, so the gateway does not start: claude-gateway keys create NAME"
     elif count:
         yield OK, f"{len(settings.api_keys)} keys in API_KEYS, {stored} in the database"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts.ports import find_listeners
+from gateway.command_line.ports import find_listeners
 
 PATIENCE_SECONDS = 5.0
 

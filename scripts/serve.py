@@ -19,9 +19,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from gateway.command_line.client import Client, NoAnswer, Refused  # noqa: E402
+from gateway.command_line.ports import describe_listeners  # noqa: E402
 from gateway.settings import Settings, load_valid  # noqa: E402  the project is not installed
-from scripts.client import Client, NoAnswer, Refused  # noqa: E402
-from scripts.ports import describe_listeners  # noqa: E402
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
 APP = "wsgi:app"
@@ -146,7 +146,7 @@ class Server:
             str(self.settings.log_backup_count),
         ]
         return subprocess.Popen(
-            [sys.executable, "scripts/log_writer.py", str(self.log), *limits],
+            [sys.executable, "gateway/command_line/log_writer.py", str(self.log), *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -13,9 +13,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from gateway.command_line.client import Client, NoAnswer, Refused, url_of  # noqa: E402
 from gateway.settings import VERSION, Settings, SettingsError, load  # noqa: E402  the project is not installed
 from gateway.store.backends import hide_password  # noqa: E402
-from scripts.client import Client, NoAnswer, Refused, url_of  # noqa: E402
 
 URLS = ("database_url", "rate_limit_storage_url")  # may contain a password
 PACKAGES = ("Flask", "gevent", "gunicorn", "flask-smorest", "marshmallow")
@@ -34,7 +34,7 @@ def show_info(settings: Settings) -> None:
         print(f"{name:{width}} {value}")
     # In a process of its own, because the script prints its result and sets the exit code.
     sys.stdout.flush()
-    subprocess.run([sys.executable, PROJECT / "scripts/get_claude.py", "--check"], check=False)
+    subprocess.run([sys.executable, "-m", "gateway.command_line.get_claude", "--check"], check=False)
 
 
 def format_setting(settings: Settings, name: str, is_public: bool) -> str:

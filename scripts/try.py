@@ -16,8 +16,8 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from gateway.command_line.client import Client, NoAnswer, Refused  # noqa: E402
 from gateway.settings import SettingsError, load  # noqa: E402  the project is not installed
-from scripts.client import Client, NoAnswer, Refused  # noqa: E402
 
 CHAT = "/v1/chat/completions"
 

@@ -23,13 +23,13 @@ from gateway.claude.cli.login_command import advise_login
 from gateway.claude.cli.process import Process
 from gateway.claude.cli.sandbox import find_problem, sandbox_settings
 from gateway.errors import AgentsNotAllowed
+from gateway.home import IS_CLONE, PROJECT, find_home
 from gateway.settings import Settings
 from gateway.workspace import AgentWorkspace
 
 log = logging.getLogger(__name__)
 
 SHELL = "Bash"
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Launcher:
@@ -110,7 +110,8 @@ class Launcher:
 def hidden_paths(settings: Settings) -> list[str]:
     """Return the existing paths that hold the gateway's data and secrets, and other projects."""
     environ = settings.environ
-    paths = [PROJECT, settings.project_root, settings.claude_work_dir, settings.log_file_path]
+    folders = [find_home(), *([PROJECT] if IS_CLONE else [])]
+    paths = [*folders, settings.project_root, settings.claude_work_dir, settings.log_file_path]
     named = [environ.get(name) for name in ("HOME", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_API_ENV_FILE")]
     database = settings.database_url.partition("sqlite:///")[2]
     files = [f"{database}{ending}" for ending in ("", "-wal", "-shm")] if database else []

@@ -1,1 +1,1 @@
-"""Recommend settings for a number of users, by simulating them: `python -m gateway size`. See docs/scale.md."""
+"""Recommend settings for a number of users, by simulating them: `claude-gateway size`. See docs/scale.md."""

@@ -1,4 +1,4 @@
-"""The command line: `python -m gateway keys …`, `usage …` and `connect …`."""
+"""The command line: `claude-gateway keys …`, `usage …` and `connect …`."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.client_recipes.catalog import RECIPES
-from gateway.commands import main
+from gateway.command_line.group import main
 from gateway.store.keys import Keys
 from gateway.store.usage import UsageTable
 from tests.support.apps import MakeApi
@@ -34,7 +34,7 @@ def test_gateway_is_a_module() -> None:
         [sys.executable, "-m", "gateway", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert "Usage: python -m gateway" in done.stdout
+    assert "Usage: ./claude-gateway" in done.stdout
 
 
 # Keys
@@ -88,7 +88,7 @@ def test_columns_of_the_key_list_are_aligned(run: Run) -> None:
 def test_unknown_key_is_a_one_line_error(run: Run, command: str) -> None:
     result = run("keys", command, "key_unknown")
     assert result.exit_code == 1
-    assert result.output == "Error: There is no key key_unknown. See: python -m gateway keys list\n"
+    assert result.output == "Error: There is no key key_unknown. See: ./claude-gateway keys list\n"
 
 
 @pytest.mark.parametrize("database_url", ["postgresql://host/db", "sqlite:////proc/none/x.db"])
@@ -163,7 +163,7 @@ def test_connect_uses_the_settings_of_the_gateway(run: Run, monkeypatch: pytest.
     monkeypatch.setenv("REQUIRE_AUTH", "true")
     asked = run("connect", "codex")
     assert "=YOUR_KEY\n" in asked.stdout
-    assert "python -m gateway keys create codex" in asked.stderr
+    assert "./claude-gateway keys create codex" in asked.stderr
 
 
 def test_connect_rejects_unknown_clients_and_models(run: Run) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.log_writer import LogFile
+from gateway.command_line.log_writer import LogFile
 from tests.support.gateway import ROOT
 
 
@@ -14,7 +14,7 @@ def test_log_is_rotated_without_losing_a_line(tmp_path: Path) -> None:
     lines = [b"line %d\n" % number for number in range(10, 40)]
     command = [
         sys.executable,
-        str(ROOT / "scripts/log_writer.py"),
+        str(ROOT / "gateway/command_line/log_writer.py"),
         str(tmp_path / "x.log"),
         "--max-bytes",
         "80",

@@ -11,6 +11,7 @@ from gateway.answering.services import Services
 from gateway.api.hooks.key_guessing import GuessingBrake
 from gateway.api.http.context import get_state
 from gateway.errors import InvalidKey, MissingKey
+from gateway.home import COMMAND
 from gateway.settings import SettingsError
 from gateway.store import key_secrets
 from gateway.store.keys import Keys
@@ -35,7 +36,7 @@ def init_app(
     settings, keys = services.settings, services.keys
     if settings.require_auth and not settings.api_keys and not keys.has_active():
         raise SettingsError(
-            "REQUIRE_AUTH is true, but there is no key. Set API_KEYS, or run: python -m gateway keys create NAME"
+            f"REQUIRE_AUTH is true, but there is no key. Set API_KEYS, or run: {COMMAND} keys create NAME"
         )
     configured = {key_secrets.digest_key(key) for key in settings.api_keys}
     brake = GuessingBrake(services)

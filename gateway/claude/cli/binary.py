@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import ClaudeUnavailable
+from gateway.home import INSTALL_CLI, find_home
 
 TESTED = (2, 1, 332)
 MINIMUM = (2, 1, 248)  # the first version with `client_composed`: older ones expand @paths in clients' text
-ADVICE = "Run `make install`, or set CLAUDE_BINARY_PATH."
-PROJECT = Path(__file__).resolve().parents[3]
+ADVICE = f"Run `{INSTALL_CLI}`, or set CLAUDE_BINARY_PATH."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ def format_version(version: tuple[int, ...]) -> str:
 
 
 def install_paths(home: Path) -> list[Path]:
-    """Return the paths that installers use for the CLI, and the project's own copy at the end."""
+    """Return the paths that installers use for the CLI, and the gateway's own copy at the end."""
     return [
         home / ".local/bin/claude",
         home / ".claude/local/claude",
         Path("/usr/local/bin/claude"),
         Path("/opt/homebrew/bin/claude"),
         home / ".npm-global/bin/claude",
-        PROJECT / "node_modules/.bin/claude",
-        PROJECT / ".claude-cli/claude",
+        find_home() / "node_modules/.bin/claude",
+        find_home() / ".claude-cli/claude",
     ]
 
 

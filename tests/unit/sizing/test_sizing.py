@@ -1,4 +1,4 @@
-"""The simulation of users, the settings that it leads to, and `python -m gateway size`."""
+"""The simulation of users, the settings that it leads to, and `claude-gateway size`."""
 
 import sys
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from gateway.commands import main
+from gateway.command_line.group import main
 from gateway.settings import DECLARED
 from gateway.sizing.advice import TooSmall, recommend
 from gateway.sizing.model import Figures, Habits, Machine, Plan

@@ -1,11 +1,11 @@
-#!/usr/bin/env python3
 """Print the path of a usable Claude Code CLI. If there is no such CLI, install a pinned copy first.
 
 The script looks where the gateway looks, by the same rules (gateway/claude/cli/binary.py): CLAUDE_BINARY_PATH, PATH,
-the usual install locations, and `.claude-cli` in the project. If CLAUDE_BINARY_PATH is set, it tries nothing else. The
-copy comes from the wheel of the Python package claude-agent-sdk, which contains the CLI, or from npm if pip fails.
+the usual install locations, and `.claude-cli` in the gateway's folder. If CLAUDE_BINARY_PATH is set, it tries nothing
+else. The copy comes from the wheel of the Python package claude-agent-sdk, which contains the CLI, or from npm.
 
-The path goes to stdout, everything else to stderr. The script needs only the standard library.
+The path goes to stdout, everything else to stderr. The script needs only the standard library, because `make` runs it
+before any package is installed.
 """
 
 import argparse
@@ -22,22 +22,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT))
-
-from gateway.claude.cli import binary  # noqa: E402  the project is not installed: its folder has to be on sys.path
-from gateway.errors import ClaudeUnavailable  # noqa: E402
+from gateway.claude.cli import binary
+from gateway.errors import ClaudeUnavailable
+from gateway.home import INSTALL_CLI, find_home
 
 EXECUTABLE = "claude.exe" if os.name == "nt" else "claude"
 PINNED = binary.format_version(binary.TESTED)
 # The release of the SDK that contains the pinned CLI. Change it together with binary.TESTED.
 WHEEL = "claude-agent-sdk==0.2.189"
+BUNDLE = "claude_agent_sdk/_bundled"
 NPM_PACKAGE = "@anthropic-ai/claude-code"
 
 DOWNLOAD_TIMEOUT = 1800.0
 ADVICE = f"""\
 Do one of these:
-  make install                               install {PINNED} into .claude-cli, for this project only
+  {INSTALL_CLI:42} install {PINNED} into .claude-cli, for this gateway only
   npm install -g {NPM_PACKAGE}@{PINNED}
   CLAUDE_BINARY_PATH=/path/to/claude         in the environment or in .env, if it is installed elsewhere"""
 
@@ -59,7 +58,7 @@ def read_configured_path() -> str | None:
     """Return CLAUDE_BINARY_PATH from the environment, else from the env file; None if it is unset or empty."""
     if "CLAUDE_BINARY_PATH" in os.environ:
         return os.environ["CLAUDE_BINARY_PATH"] or None
-    env_file = Path(os.environ.get("CLAUDE_CODE_API_ENV_FILE") or PROJECT / ".env")
+    env_file = Path(os.environ.get("CLAUDE_CODE_API_ENV_FILE") or find_home() / ".env")
     try:
         text = env_file.read_text(encoding="utf-8")
     except OSError:
@@ -80,7 +79,7 @@ def describe_source(path: str) -> str:
         return "from CLAUDE_BINARY_PATH"
     if path == shutil.which("claude"):
         return "on PATH"
-    return "the project's own copy" if PROJECT in Path(path).parents else "in a usual install location"
+    return "the gateway's own copy" if find_home() in Path(path).parents else "in a usual install location"
 
 
 def find_cli(copy: Path) -> binary.Binary:
@@ -125,9 +124,27 @@ def fetch_from_pip(folder: Path) -> Path:
     download([*pip, "--only-binary=:all:", "--dest", folder, WHEEL], folder)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        unpack(archive.open(f"claude_agent_sdk/_bundled/{EXECUTABLE}"), folder / EXECUTABLE)
+        unpack(archive.open(f"{BUNDLE}/{EXECUTABLE}"), folder / EXECUTABLE)
     wheel.unlink()
     return folder / EXECUTABLE
+
+
+def fetch_from_uv(folder: Path) -> Path:
+    """Install the package with uv, and return the binary from it. Environments of uv have no pip."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv is None:
+        raise InstallFailed("uv is not installed")
+    options = [
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--target",
+        str(folder),
+        "--python",
+        sys.executable,
+    ]
+    download([uv, "pip", "install", *options, WHEEL], folder)
+    return folder / BUNDLE / EXECUTABLE
 
 
 def name_npm_platform() -> str:
@@ -156,7 +173,11 @@ def fetch_from_npm(folder: Path) -> Path:
     return folder / EXECUTABLE
 
 
-SOURCES: tuple[tuple[str, Callable[[Path], Path]], ...] = (("pip", fetch_from_pip), ("npm", fetch_from_npm))
+SOURCES: tuple[tuple[str, Callable[[Path], Path]], ...] = (
+    ("pip", fetch_from_pip),
+    ("uv", fetch_from_uv),
+    ("npm", fetch_from_npm),
+)
 
 
 def install_cli(copy: Path) -> binary.Binary:
@@ -196,7 +217,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Print the path of a usable Claude Code CLI. Install one if necessary."
     )
-    folder = PROJECT / ".claude-cli"
+    folder = find_home() / ".claude-cli"
     parser.add_argument("--dir", type=Path, default=folder, help="folder to install into (.claude-cli)")
     parser.add_argument("--check", action="store_true", help="install nothing; print which CLI is there")
     arguments = parser.parse_args()
