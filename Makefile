@@ -9,8 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := $(wildcard gateway tests scripts bench wsgi.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SERVER := $(BIN)/gunicorn -c gunicorn.conf.py
-SERVE := $(BIN)/python scripts/serve.py --pid-file $(PID_FILE) --log $(LOG)
+GATEWAY := $(BIN)/python -m gateway
+FILES := --pid-file $(PID_FILE) --log $(LOG)
 TRY := $(BIN)/python scripts/try.py
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 	--custom-compile-command "make requirements"
@@ -31,25 +31,25 @@ dev-setup: ready-dev ## Install everything for development, and create .env
 	@echo "Ready. Try: make start, make test-fast, make demo"
 
 start: ready ## Run for development, with a reload when the code changes
-	@exec $(SERVER) --reload wsgi:app
+	@exec $(GATEWAY) serve --reload
 
 start-prod: ready ## Run for production, in the foreground
-	@mkdir -p $(dir $(PID_FILE)) && exec $(SERVER) --pid $(PID_FILE) wsgi:app
+	@exec $(GATEWAY) serve --pid-file $(PID_FILE)
 
 start-prod-bg: ready ## Run for production, in the background
-	@$(SERVE) start
+	@$(GATEWAY) serve --background $(FILES)
 
 stop: $(VENV)/.installed ## Stop the gateway after its running answers
-	@$(SERVE) stop
+	@$(GATEWAY) stop $(FILES)
 
 restart: ready ## Apply new code and settings without losing an answer or a request
-	@$(SERVE) restart
+	@$(GATEWAY) restart $(FILES)
 
 status: $(VENV)/.installed ## Show the state of the gateway and the end of its log
-	@$(SERVE) status
+	@$(GATEWAY) status $(FILES)
 
 logs: $(VENV)/.installed ## Follow the log of start-prod-bg
-	@$(SERVE) logs
+	@$(GATEWAY) logs $(FILES)
 
 kill: $(BIN)/python ## End the processes that listen on a port (PORT=8000)
 	@[ -n "$(PORT)" ] || { echo "Name the port: make kill PORT=8000" >&2; exit 2; }
@@ -117,7 +117,7 @@ deploy-check: $(VENV)/.installed ## List what to change before the gateway goes 
 	@$(BIN)/python scripts/deploy_check.py
 
 login: ready ## Log the gateway's CLI in (ARGS=--console for an account that pays per token)
-	@exec $(BIN)/python scripts/login.py $(ARGS)
+	@exec $(GATEWAY) login $(ARGS)
 
 check-claude: $(BIN)/python ## Show the Claude Code CLI in use, and check its version
 	@$(BIN)/python -m gateway.command_line.get_claude --check

@@ -1,16 +1,5 @@
-"""The WSGI app for gunicorn: `gunicorn -c gunicorn.conf.py wsgi:app`."""
+"""The former place of `gateway/wsgi.py`, which a running gateway of release 1.0 loads when it is reloaded."""
 
-import sys
+from gateway.wsgi import app
 
-from gateway.api.http.context import services_of
-from gateway.app import create_app
-from gateway.settings import SettingsError
-
-BOOT_ERROR = 3  # gunicorn stops at this status; after any other it would start the worker again and again
-
-try:
-    app = create_app()
-except SettingsError as error:
-    sys.stderr.write(f"gateway: {error}\n")
-    sys.exit(BOOT_ERROR)
-services_of(app).open()
+__all__ = ["app"]

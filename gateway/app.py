@@ -42,7 +42,8 @@ from gateway.api.views import (
     usage,
 )
 from gateway.observe import logs
-from gateway.settings import TITLE, VERSION, Settings, SettingsError, load
+from gateway.settings import TITLE, Settings, SettingsError, load
+from gateway.version import VERSION
 
 VIEWS = (
     chat,

@@ -31,7 +31,6 @@ from gateway.setting_fields import (
 from gateway.setting_sources import read_settings
 
 TITLE = "Claude Code gateway"
-VERSION = "1.0.0"
 # Tools of Claude Code that agent projects may use. Bash and the two Web tools reach beyond the project's folder.
 BUILT_IN_TOOLS = ("Bash", "Edit", "Glob", "Grep", "NotebookEdit", "Read", "WebFetch", "WebSearch", "Write")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -264,7 +263,9 @@ class Settings:
 
     log_level: str = setting("INFO", "Lowest level to log.", one_of(*LOG_LEVELS), section="Log and metrics")
     log_format: str = setting(
-        "json", "Format of the log: one JSON object per line, or text for people.", one_of("json", "text")
+        "auto",
+        "Format of the log: one JSON object per line, or text for people. `auto` is text on a terminal.",
+        one_of("auto", "json", "text"),
     )
     log_file_path: Path | None = setting(
         None, "File for the log, in addition to stderr. See [operations.md](operations.md#logs)."

@@ -14,8 +14,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from gateway.command_line.client import Client, NoAnswer, Refused, url_of  # noqa: E402
-from gateway.settings import VERSION, Settings, SettingsError, load  # noqa: E402  the project is not installed
+from gateway.settings import Settings, SettingsError, load  # noqa: E402  the project is not installed
 from gateway.store.backends import hide_password  # noqa: E402
+from gateway.version import VERSION  # noqa: E402
 
 URLS = ("database_url", "rate_limit_storage_url")  # may contain a password
 PACKAGES = ("Flask", "gevent", "gunicorn", "flask-smorest", "marshmallow")

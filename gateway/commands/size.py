@@ -1,9 +1,8 @@
 """`claude-gateway size`: recommend settings, for example `size --users 30 --memory 8`."""
 
-import sys
-
 import click
 
+from gateway.sizing.advice import TooSmall, recommend
 from gateway.sizing.model import Figures, Habits, Machine
 from gateway.sizing.report import describe_advice
 
@@ -31,12 +30,6 @@ def command(
     users: int, memory: float, cores: int, think: float, turns: float, pause: float, tokens: int
 ) -> None:
     """Recommend settings for a number of users, by a simulation with measured figures. See docs/scale.md."""
-    try:
-        from gateway.sizing.advice import TooSmall, recommend
-    except ImportError as error:
-        raise click.ClickException(
-            f"This needs SimPy, which is not installed: {sys.executable} -m pip install simpy==4.1.2"
-        ) from error
     habits = Habits(users, think_seconds=think, turns=turns, pause_seconds=pause, tokens=tokens)
     machine = Machine(cores, int(memory * 1e9))
     try:

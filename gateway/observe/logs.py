@@ -30,7 +30,9 @@ SECONDS_DIGITS = 4  # a tenth of a millisecond
 def configure_logging(
     level: str, form: str, path: Path | None = None, *, max_bytes: int = 0, backups: int = 1
 ) -> None:
-    """Send all log records from `level` up to stderr, and to the file `path`. `form` is "json" or "text".
+    """Send all log records from `level` up to stderr, and to the file `path`.
+
+    `form` is "json", "text", or "auto": text if stderr is a terminal. With "auto", the file has JSON.
 
     `max_bytes` and `backups` are passed to `open_log_file`. Raise OSError if the file cannot be written.
     """
@@ -41,17 +43,21 @@ def configure_logging(
         structlog.stdlib.ExtraAdder(),
         _add_timestamp,
     ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_choose_renderer(form)],
-    )
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    handlers: list[tuple[logging.Handler, list[Processor]]] = []
+    handlers.append((logging.StreamHandler(), _choose_renderer(form)))
     if path is not None:
-        handlers.append(open_log_file(path, max_bytes, backups))
-    for handler in handlers:
+        renderer = _choose_renderer("json" if form == "auto" else form)
+        handlers.append((open_log_file(path, max_bytes, backups), renderer))
+    meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    for handler, rendering in handlers:
+        formatter = structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[meta, *rendering]
+        )
         handler.setFormatter(formatter)
     # At DEBUG, libraries log too much: peewee logs each statement with its values, conversations and digests included.
-    logging.basicConfig(level="INFO" if level == "DEBUG" else level, handlers=handlers, force=True)
+    logging.basicConfig(
+        level="INFO" if level == "DEBUG" else level, handlers=[one for one, _ in handlers], force=True
+    )
     logging.getLogger("gateway").setLevel(level)
     gunicorn = logging.getLogger("gunicorn.error")  # its own handlers would write in another format
     gunicorn.handlers.clear()
@@ -149,9 +155,22 @@ def _add_timestamp(_: Any, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _shorten_timestamp(_: Any, __: str, event: EventDict) -> EventDict:
+    """Leave only the time of day in this machine's time zone."""
+    moment = datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00"))
+    event["timestamp"] = f"{moment.astimezone():%H:%M:%S}"
+    return event
+
+
+def is_for_people(form: str) -> bool:
+    """Return True if the log on stderr is text: `form` is LOG_FORMAT."""
+    return form == "text" or (form == "auto" and sys.stderr.isatty())
+
+
 def _choose_renderer(form: str) -> list[Processor]:
-    if form == "text":
+    if is_for_people(form):
         # The default traceback shows local variables, which include clients' messages and secrets.
         plain = structlog.dev.plain_traceback
-        return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
+        renderer = structlog.dev.ConsoleRenderer(colors=form == "auto", exception_formatter=plain)
+        return [_shorten_timestamp, renderer] if form == "auto" else [renderer]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]

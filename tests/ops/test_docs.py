@@ -10,7 +10,8 @@ import pytest
 
 from gateway.api.http.context import services_of
 from gateway.app import create_app
-from gateway.settings import VERSION, Settings
+from gateway.settings import Settings
+from gateway.version import RELEASED
 from tests.support.gateway import ROOT
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -170,14 +171,14 @@ def test_workflows_use_existing_targets_and_pinned_actions() -> None:
 
 def test_changelog_has_the_current_version() -> None:
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
-    assert headings[:2] == ["Unreleased", VERSION]
+    assert headings[:2] == ["Unreleased", RELEASED]
 
 
 @pytest.mark.parametrize("page", DESIGN_NOTES, ids=lambda page: page.name)
 def test_methods_that_design_notes_name_exist(page: Path) -> None:
     """Find names such as `Fleet.park` and `park(digest, conversation)`."""
     named = re.findall(r"`(?:([A-Z]\w+)\.)?(\w+)(?:\([^`]*\))?`", page.read_text("utf-8"))
-    sources = [*(ROOT / "gateway").rglob("*.py"), ROOT / "gunicorn.conf.py"]
+    sources = [*(ROOT / "gateway").rglob("*.py"), ROOT / "gateway/gunicorn_conf.py"]
     code = "\n".join(path.read_text("utf-8") for path in sources)
     methods = {(owner, name) for owner, name in named if owner}
     assert [pair for pair in methods if not re.search(rf"class {pair[0]}\b", code)] == []

@@ -23,7 +23,9 @@ COPIED = (
     "scripts",
     "deploy",
     "Makefile",
+    "claude-gateway",
     "gunicorn.conf.py",
+    "pyproject.toml",
     "wsgi.py",
     ".env.example",
     "requirements.txt",
@@ -189,12 +191,12 @@ def test_running_gateway_passes_the_quick_tests(running: Project) -> None:
 
 
 def test_restart_loads_new_code_and_settings(running: Project) -> None:
-    """gunicorn itself has loaded gateway/settings.py; its new workers must not inherit the old code."""
-    code = running.folder / "gateway/settings.py"
+    """gunicorn itself has loaded modules of the gateway; its new workers must not inherit the old code."""
+    code = running.folder / "gateway/version.py"
     original = code.read_text()
     server = running.pid
     running.write_env(MAX_PROCESSES="7")
-    code.write_text(original.replace('VERSION = "', 'VERSION = "9.'))
+    code.write_text(original.replace('RELEASED = "', 'RELEASED = "9.'))
     restarted = running.make("restart")
     code.write_text(original)
     assert restarted.returncode == 0, restarted.stdout

@@ -20,9 +20,10 @@ from gateway.client_recipes.recipe import Recipe, fill_recipe
 from gateway.client_recipes.show import Block, blocks_of, by_title
 from gateway.errors import StoreError
 from gateway.exposure import describe_exposure
-from gateway.settings import VERSION, Settings
+from gateway.settings import Settings
 from gateway.store.projects import ProjectRecord
 from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
+from gateway.version import VERSION
 
 DAYS = 30
 FAILURES = 20

@@ -6,7 +6,8 @@ from typing import Any
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.http.context import get_services
 from gateway.schemas.meta import HealthSchema, IndexSchema
-from gateway.settings import TITLE, VERSION
+from gateway.settings import TITLE
+from gateway.version import VERSION
 
 blueprint = Blueprint("meta", __name__, description="The gateway itself")
 

@@ -1,6 +1,5 @@
 """The simulation of users, the settings that it leads to, and `claude-gateway size`."""
 
-import sys
 from dataclasses import replace
 
 import pytest
@@ -89,10 +88,3 @@ def test_command_prints_a_settings_file() -> None:
 
 def test_recommended_settings_exist() -> None:
     assert {*SETTINGS} <= {field.name for field in DECLARED}
-
-
-def test_command_says_how_to_install_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "gateway.sizing.advice", None)
-    result = CliRunner().invoke(main, ["size", "--users", "10", "--memory", "8"])
-    assert result.exit_code == 1
-    assert "-m pip install simpy==" in result.output

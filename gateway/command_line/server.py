@@ -1,11 +1,9 @@
-#!/usr/bin/env python3
-"""Run the gateway in the background, for `make start-prod-bg`, `stop`, `restart`, `status` and `logs`.
+"""Run the gateway in the background, stop it, restart it without a gap, and show its state.
 
-gunicorn writes the pid file. The log contains the stdout and stderr of gunicorn and the app, and
-`log_writer.py` rotates it.
+gunicorn writes the pid file. The log contains the stdout and stderr of gunicorn and the app, and `log_writer.py`
+rotates it.
 """
 
-import argparse
 import errno
 import os
 import signal
@@ -13,18 +11,22 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT))
+from gateway.command_line.client import Client, NoAnswer, Refused
+from gateway.command_line.ports import describe_listeners
+from gateway.home import COMMAND, IS_CLONE
+from gateway.settings import Settings, load_valid
 
-from gateway.command_line.client import Client, NoAnswer, Refused  # noqa: E402
-from gateway.command_line.ports import describe_listeners  # noqa: E402
-from gateway.settings import Settings, load_valid  # noqa: E402  the project is not installed
-
-GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
-APP = "wsgi:app"
+HERE = Path(__file__).resolve().parent
+GUNICORN = [sys.executable, "-m", "gunicorn", "-c", str(HERE.parent / "gunicorn_conf.py")]
+LOG_WRITER = HERE / "log_writer.py"
+APP = "gateway.wsgi:app"
+PID_FILE, LOG_FILE = Path("data/gateway.pid"), Path("data/gateway.log")
+START = "make start-prod-bg" if IS_CLONE else f"{COMMAND} serve --background"
+RESTART = "make restart" if IS_CLONE else f"{COMMAND} restart"
 START_SECONDS = 60.0
 RECENT_LINES = 10
 
@@ -50,12 +52,12 @@ class Server:
     def start(self) -> None:
         """Start the gateway so that it survives the shell, and wait until it answers."""
         if self.pid:
-            print(f"The gateway is already running (pid {self.pid}). To apply changes: make restart")
+            print(f"The gateway is already running (pid {self.pid}). To apply changes: {RESTART}")
             return
         for folder in (self.pid_file.parent, self.log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         self.pid_file.unlink(missing_ok=True)
-        self._check_port()
+        check_port(self.settings)
         writer = self._start_log_writer()
         process = subprocess.Popen(
             [*GUNICORN, "--pid", str(self.pid_file), APP],
@@ -119,23 +121,8 @@ class Server:
     def logs(self) -> None:
         """Follow the log until Ctrl-C."""
         if not self.log.exists():
-            sys.exit(f"{self.log} does not exist. make start-prod-bg creates it.")
+            sys.exit(f"{self.log} does not exist. `{START}` creates it.")
         os.execvp("tail", ["tail", "-n", "50", "-F", str(self.log)])
-
-    def _check_port(self) -> None:
-        """Exit if another process listens on the port: its answers would look like the gateway's."""
-        with socket.socket(socket.AF_INET6 if ":" in self.settings.host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.settings.host, self.settings.port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    return  # gunicorn reports the problem
-                port = self.settings.port
-                sys.exit(
-                    f"Port {port} is in use by {describe_listeners(port)}. "
-                    f"End it with `make kill PORT={port}`, or set another PORT."
-                )
 
     def _start_log_writer(self) -> "subprocess.Popen[bytes]":
         """Start the process that writes and rotates the log. It ends after the gateway."""
@@ -146,7 +133,7 @@ class Server:
             str(self.settings.log_backup_count),
         ]
         return subprocess.Popen(
-            [sys.executable, "gateway/command_line/log_writer.py", str(self.log), *limits],
+            [sys.executable, str(LOG_WRITER), str(self.log), *limits],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -176,6 +163,38 @@ class Server:
         turns = f"{claude['running']} answers running, {claude['queued']} waiting"
         processes = f"{claude['processes']} of {claude['max_processes']} processes"
         return f"healthy at {self.client.url}: Claude Code {found['claude_version']}, {turns}, {processes}"
+
+
+def run_in_foreground(settings: Settings, options: Sequence[str]) -> NoReturn:
+    """Replace this process with gunicorn. Exit if the port is in use."""
+    check_port(settings)
+    command = [*GUNICORN, *options, APP]
+    os.execv(command[0], command)
+
+
+def check_port(settings: Settings) -> None:
+    """Exit if another process listens on the port: its answers would look like the gateway's."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return  # gunicorn reports the problem
+            port = settings.port
+            remedy = f"End it with `make kill PORT={port}`, or set" if IS_CLONE else "End it, or set"
+            sys.exit(f"Port {port} is in use by {describe_listeners(port)}. {remedy} another PORT.")
+
+
+def load_server(pid_file: Path, log: Path, *, must_be_valid: bool) -> Server:
+    """Return the server of the settings. Exit if they are wrong and `must_be_valid`, else print a warning."""
+    os.environ.pop("BASE_URL", None)  # this is about the gateway of this machine
+    settings, problem = load_valid()
+    if problem and must_be_valid:
+        sys.exit(problem)
+    if problem:
+        print(f"Warning: {problem}", file=sys.stderr)
+    return Server(pid_file, log, settings)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = START_SECONDS) -> bool:
@@ -211,24 +230,3 @@ def read_end(path: Path, lines: int) -> str:
     """Return the last lines of a file."""
     command = ["tail", "-n", str(lines), str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.rstrip()
-
-
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("command", choices=["start", "stop", "restart", "status", "logs"])
-    parser.add_argument("--pid-file", type=Path, default=Path("data/gateway.pid"), help="(data/gateway.pid)")
-    parser.add_argument("--log", type=Path, default=Path("data/gateway.log"), help="(data/gateway.log)")
-    options = parser.parse_args()
-    os.chdir(PROJECT)
-    os.environ.pop("BASE_URL", None)  # this is about the gateway of this machine
-    settings, problem = load_valid()
-    if problem and options.command in ("start", "restart"):
-        sys.exit(problem)
-    if problem:
-        print(f"Warning: {problem}", file=sys.stderr)
-    getattr(Server(options.pid_file, options.log, settings), options.command)()
-
-
-if __name__ == "__main__":
-    main()
