@@ -20,6 +20,7 @@ from gateway.api.http.paths import repair_paths
 from gateway.api.openapi import docs
 from gateway.api.openapi.description import HEADERS, CompleteOperations, make_options
 from gateway.api.views import (
+    admin_alerts,
     admin_keys,
     batches,
     chat,
@@ -61,6 +62,7 @@ VIEWS = (
     project_files,
     files,
     usage,
+    admin_alerts,
     admin_keys,
     meta,
     docs,

@@ -46,6 +46,19 @@ PATTERNS = Accepted(
     "list of `PATTERN=MODEL`",
     validate.Regexp(r"[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$|$", error="Expected a list like gpt-*=haiku,o3*=opus."),
 )
+PERCENTS = Accepted(
+    "list of percentages",
+    validate.Regexp(r"([1-9]\d?|100)(,([1-9]\d?|100))*$|$", error="Expected percentages like 80,100."),
+)
+HTTP_URL = Accepted(
+    "URL", validate.Regexp(r"https?://[^\s/]+\S*$|$", error="Expected an address like https://…")
+)
+SMTP_URL = Accepted(
+    "URL",
+    validate.Regexp(
+        r"smtps?://([^\s@/]*@)?[^\s@/]+/?$", error="Expected smtp://HOST:PORT or smtps://HOST:PORT."
+    ),
+)
 REDIS_URL = Accepted("URL of a Redis", validate.Regexp(r"((rediss?|redis\+unix)://.+)?$"))
 
 

@@ -12,10 +12,10 @@ precedence over the file.
 
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
+from gateway.alert_settings import AlertSettings, order_sections
 from gateway.hosted import HOSTED_NAMES
 from gateway.memory import count_processes, find_total
 from gateway.setting_fields import (
@@ -45,7 +45,7 @@ HOSTED = list_of(HOSTED_NAMES, " and ".join(f"`{name}`" for name in HOSTED_NAMES
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(AlertSettings):
     """Every setting, validated. The field names are the names of the environment variables in lower case.
 
     `environ` is the whole environment that was read, file included. The CLI's processes get a part of it.
@@ -261,7 +261,12 @@ class Settings:
     )
     mcp_max_calls: int = setting(50, "Calls of remote tools in one answer.", at_least(1))
 
-    log_level: str = setting("INFO", "Lowest level to log.", one_of(*LOG_LEVELS), section="Log and metrics")
+    log_level: str = setting(
+        "INFO",
+        "Lowest level to log.",
+        one_of(*LOG_LEVELS),
+        section="Log and metrics",
+    )
     log_format: str = setting(
         "auto",
         "Format of the log: one JSON object per line, or text for people. `auto` is text on a terminal.",
@@ -376,9 +381,7 @@ class Settings:
         return min(self.max_concurrent_sessions, self.max_processes)
 
 
-DECLARED: tuple[Field[Any], ...] = tuple(one for one in fields(Settings) if one.name != "environ")
-
-
+DECLARED = order_sections([one for one in fields(Settings) if one.name != "environ"])
 NAMES = frozenset(one.name.upper() for one in DECLARED)
 
 

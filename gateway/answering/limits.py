@@ -21,7 +21,14 @@ from gateway.answering.key_shares import KeyShares
 from gateway.errors import LimitReached, QuotaExceeded
 from gateway.settings import Settings
 from gateway.store.limits import sliding_window
-from gateway.store.limits.budgets import LIMIT_NAMES, Allowance, Budgets, BudgetState, count_amounts
+from gateway.store.limits.budgets import (
+    LIMIT_NAMES,
+    LONG_BUDGET_NAMES,
+    Allowance,
+    Budgets,
+    BudgetState,
+    count_amounts,
+)
 from gateway.store.limits.leases import HeldSlots
 from gateway.store.limits.reservations import HeldReservations
 from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
@@ -93,7 +100,7 @@ class RequestLimits:
     """The limits of all clients.
 
     `storage` has the counters, `slots` the slots of answers at once, and `reservations` the parts of budgets that
-    running answers may need.
+    running answers may need. `on_use` is called when a client with budgets has used something, or finds nothing left.
     """
 
     def __init__(
@@ -107,6 +114,7 @@ class RequestLimits:
         self._slots = slots
         self._shares = KeyShares(settings.max_turns_per_key)
         self._reservations = reservations
+        self.on_use: Callable[[ClientLimits], None] = lambda client: None
 
     def find_client(self, caller: Caller) -> ClientLimits:
         """Return the client whose limits apply to the caller. Batches share the counters, and leave a part of each."""
@@ -134,6 +142,7 @@ class RequestLimits:
         if client.allowance.has_budgets:
             exhausted = self._budgets.find_exhausted(client.client_id, client.allowance)
             if exhausted:
+                self.on_use(client)
                 raise _budget_error(exhausted)
 
     def count_request(self, client: ClientLimits) -> None:
@@ -207,7 +216,14 @@ class RequestLimits:
 
     def charge(self, client: ClientLimits, usage: Usage) -> None:
         """Charge an answer to the client's budgets. Raises what the counters raise."""
-        self._budgets.charge(client.client_id, client.allowance, usage)
+        if client.allowance.has_budgets:
+            self._budgets.charge(client.client_id, client.allowance, usage)
+            self.on_use(client)
+
+    def budget_states(self, client: ClientLimits) -> list[BudgetState]:
+        """Return the client's budgets per day and month as they are now. Raises what the counters raise."""
+        limits = ((name, getattr(client.allowance, name)) for name in LONG_BUDGET_NAMES)
+        return [self._budgets.get_state(client.client_id, name, limit) for name, limit in limits if limit]
 
     def _take_back(self, client: ClientLimits) -> None:
         """Undo `count_request`."""

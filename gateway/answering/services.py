@@ -13,6 +13,8 @@ from typing import Any
 
 import gevent
 
+from gateway.answering.alerting.alerting import Alerting, build_alerting
+from gateway.answering.alerting.conditions import data_folders, find_disk_use
 from gateway.answering.batches.callers import BatchCallers
 from gateway.answering.batches.calls import ItemCall, ItemResponse, SendCall
 from gateway.answering.batches.item_runner import ItemRunner
@@ -96,6 +98,7 @@ class Services:
     usage: UsageTable
     usage_writer: UsageWriter
     metrics: Metrics | None
+    alerting: Alerting
     live_answers: set[MeteredAnswer]
     socket_closers: set[Callable[[], None]]
     request_observers: tuple[Callable[[RequestSummary], None], ...]
@@ -116,9 +119,11 @@ class Services:
             "files": self.files.delete_expired,
             "batches": self.batch_jobs.delete_expired,
             "records of agents": self.activity.delete_expired,
+            "alerts": self.alerting.log.delete_expired,
         }
         gevent.spawn(sweep_forever, expiring, self.settings.cleanup_interval_minutes * 60)
         self.batch_runner.open()
+        self.alerting.open()
         if self.metrics is not None:
             self.metrics.open()
 
@@ -138,6 +143,7 @@ class Services:
         self.session_turns.end_all()
         self.limits.close()
         self.usage_writer.close()
+        self.alerting.close()
 
 
 def _send_nowhere(call: ItemCall) -> ItemResponse:
@@ -206,6 +212,9 @@ def build_services(
         usage=usage,
         usage_writer=usage_writer,
         metrics=metrics,
+        alerting=build_alerting(
+            settings, store, claude, limits, keys, metrics.count_alert if metrics else lambda kind: None
+        ),
         live_answers=set(),
         socket_closers=set(),
         request_observers=(logs.log_request, *([metrics.count_request] if metrics else [])),
@@ -243,8 +252,11 @@ def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) ->
 
 
 def _build_metrics(settings: Settings, claude: Claude, writer: UsageWriter) -> Metrics:
+    folders = data_folders(settings.database_url, settings.project_root)
+
     def take_snapshot() -> MetricsSnapshot:
-        return MetricsSnapshot(claude.status(), claude.rate_limit_windows, len(writer))
+        windows, disk_used = claude.rate_limit_windows, find_disk_use(folders)
+        return MetricsSnapshot(claude.status(), windows, len(writer), disk_used)
 
     def label_model(model: str) -> str:
         """Map a model to one of a few labels: clients may send any name."""

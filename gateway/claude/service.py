@@ -115,6 +115,11 @@ class Claude:
         """The reason why no turn can be answered, with advice for the operator. None if all is well."""
         return self._fleet.problem
 
+    @property
+    def start_problem(self) -> str | None:
+        """The reason why CLI processes do not start. None if they do."""
+        return self._fleet.start_problem
+
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
         return self._fleet.status()

@@ -21,6 +21,7 @@ import gevent
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.alert_settings import KINDS
 from gateway.errors import MetricsUnavailable
 from gateway.observe.metric_files import allocate_files
 from gateway.record import Record, RequestSummary
@@ -59,12 +60,14 @@ class MetricsSnapshot:
     """The values of one sample.
 
     `status` has the names of GAUGES and COUNTERS. `windows` maps each subscription limit to its utilization (a
-    fraction) and its reset time (seconds since 1970). `usage_waiting` counts the records that are not written yet.
+    fraction) and its reset time (seconds since 1970). `usage_waiting` counts the records that are not written yet, and
+    `disk_used` is the used fraction of the fullest disk with the gateway's data.
     """
 
     status: Mapping[str, Any]
     windows: Mapping[str, tuple[float | None, float | None]]
     usage_waiting: int
+    disk_used: float = 0.0
 
 
 class Metrics:
@@ -101,6 +104,10 @@ class Metrics:
     def count_batch_item(self, outcome: str) -> None:
         """Count a request of a batch that has a result."""
         self._write(lambda series: series.batch_items.labels(outcome).inc())
+
+    def count_alert(self, kind: str) -> None:
+        """Count an alert that this worker has opened."""
+        self._write(lambda series: series.alerts.labels(kind).inc())
 
     def sample(self) -> None:
         """Set the gauges and counters to the current values."""
@@ -158,6 +165,9 @@ class _Series:
         self.batch_items = Counter(
             "gateway_batch_items", "Requests of batches by result", ["result"], registry=own
         )
+        self.alerts = Counter("gateway_alerts", "Alerts by kind", ["kind"], registry=own)
+        for kind in KINDS:  # rules can see the first alert only if there was a 0 before
+            self.alerts.labels(kind)
         self.answers = _AnswerMetrics(own)
         self.state = _StateMetrics(own)
 
@@ -220,6 +230,8 @@ class _StateMetrics:
             name: Counter(f"gateway_{name}", text, registry=registry) for name, text in COUNTERS.items()
         }
         self._seen = dict.fromkeys(COUNTERS, 0)
+        self._logged_in = _create_gauge("logged_in", "1 if the CLI is logged in", registry, "livemin")
+        self._disk = _create_gauge("disk_used_ratio", "Used part of the fullest disk", registry, "livemax")
         self._utilization = _create_window_gauge(
             "limit_utilization", "Used fraction of a subscription limit", registry
         )
@@ -235,6 +247,8 @@ class _StateMetrics:
             counter.inc(snapshot.status[name] - self._seen[name])
             self._seen[name] = snapshot.status[name]
         self._unwritten.set(snapshot.usage_waiting)
+        self._logged_in.set(snapshot.status["logged_in"] is not False)
+        self._disk.set(snapshot.disk_used)
         for window, (utilization, resets_at) in snapshot.windows.items():
             if utilization is not None:
                 self._utilization.labels(window).set(utilization)
@@ -242,8 +256,8 @@ class _StateMetrics:
                 self._resets.labels(window).set(resets_at)
 
 
-def _create_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
-    return Gauge(f"gateway_{name}", text, registry=registry, multiprocess_mode="livesum")
+def _create_gauge(name: str, text: str, registry: CollectorRegistry, mode: Any = "livesum") -> Gauge:
+    return Gauge(f"gateway_{name}", text, registry=registry, multiprocess_mode=mode)
 
 
 def _create_window_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:

@@ -165,3 +165,9 @@ def test_grafana_dashboard_uses_documented_metrics() -> None:
     listed = set(re.findall(r"^\| `(gateway_\w+)`", (ROOT / "docs/operations.md").read_text("utf-8"), re.M))
     assert listed - used == {"gateway_limit_reset_timestamp_seconds"}
     assert used <= listed
+
+
+def test_prometheus_rules_use_documented_metrics() -> None:
+    rules = (ROOT / "deploy/prometheus-alerts.yml").read_text("utf-8")
+    documented = set(re.findall(r"`(gateway_\w+)`", (ROOT / "docs/operations.md").read_text("utf-8")))
+    assert set(re.findall(r"gateway_\w+", rules)) <= documented

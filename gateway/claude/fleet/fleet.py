@@ -346,6 +346,11 @@ class Fleet:
             return error.message
         return f"{NOT_LOGGED_IN} {self._launcher.login_advice}" if self._login.is_good is False else None
 
+    @property
+    def start_problem(self) -> str | None:
+        """The reason why CLI processes do not start. None if they do."""
+        return self._pool.problem.message if self._pool.problem is not None else None
+
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
         binary = self._launcher.binary

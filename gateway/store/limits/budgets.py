@@ -22,6 +22,7 @@ from gateway.turn import Usage
 # Counters are integers, so dollars are counted in millionths.
 UNITS: dict[Unit, int] = {"tokens": 1, "usd": 1_000_000}
 BUDGET_NAMES = ("tokens_per_minute", "tokens_per_day", "tokens_per_month", "usd_per_day", "usd_per_month")
+LONG_BUDGET_NAMES = BUDGET_NAMES[1:]
 
 
 @dataclass(frozen=True, slots=True)
