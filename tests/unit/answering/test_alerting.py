@@ -20,6 +20,7 @@ from gateway.answering.alerting.conditions import (
 )
 from gateway.answering.alerting.delivery import Deliveries
 from gateway.answering.alerting.watch import AlertWatch, Watched
+from gateway.answering.limits import ClientLimits
 from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.settings import Settings
 from gateway.store.alerts import Alerts
@@ -86,7 +87,8 @@ def test_shares_of_a_budget_cause_one_alert_each_over_three_workers_and_a_restar
 
 
 def test_charge_notes_the_use_only_of_clients_with_budgets(store: Store) -> None:
-    limits, noted = make_limits(store), []
+    limits = make_limits(store)
+    noted: list[ClientLimits] = []
     limits.on_use = noted.append
     limits.charge(limits.find_client(caller("key_1", limits={})), Usage(output_tokens=1))
     assert noted == []
