@@ -37,6 +37,7 @@ from gateway.api.views import (
     project_checkpoints,
     project_files,
     projects,
+    requests,
     response_socket,
     responses,
     sessions,
@@ -63,6 +64,7 @@ VIEWS = (
     files,
     usage,
     admin_alerts,
+    requests,
     admin_keys,
     meta,
     docs,
@@ -118,6 +120,7 @@ def _register_blueprints(app: Flask, settings: Settings) -> None:
     api = GatewayApi(app, spec_kwargs={**make_options(settings), "extra_plugins": [plugin]})
     for module in (*VIEWS, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
+    api.register_blueprint(requests.admin)
     for blueprint in (
         response_socket.blueprint,
         not_served.blueprint,

@@ -26,6 +26,7 @@ GatewayError
 │   │   └── FileQuotaExceeded
 │   ├── NotFound 404
 │   │   ├── KeyNotFound
+│   │   ├── RequestNotFound
 │   │   ├── ModelNotFound
 │   │   ├── ProjectNotFound
 │   │   ├── ProjectFileNotFound
@@ -223,6 +224,10 @@ class NotFound(ClientError, status=404, code="not_found"):
 
 class KeyNotFound(NotFound, code="key_not_found"):
     """No API key has this id."""
+
+
+class RequestNotFound(NotFound, code="request_not_found"):
+    """No request in the list has this id, or it is another key's or deleted."""
 
 
 class ModelNotFound(NotFound, code="model_not_found"):

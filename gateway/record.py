@@ -14,6 +14,25 @@ GroupBy = Literal["day", "key", "model", "project"]
 GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 
 
+#: The kinds of processes that a run can get: kept from the conversation's last turn, prepared for its set-up, generic
+#: and ready, or started for it.
+ProcessKind = Literal["kept", "prepared", "warm", "started"]
+
+
+@dataclass(slots=True)
+class RunTimes:
+    """The moments in which a run got its slot and its process, and had asked; monotonic seconds, 0.0 until then.
+
+    With several attempts, the last one sets the process and the question.
+    """
+
+    slot_at: float = 0.0
+    process_at: float = 0.0
+    asked_at: float = 0.0
+    process: ProcessKind | None = None
+    attempts: int = 0
+
+
 @dataclass(slots=True)
 class Record:
     """One request for an answer, complete when the answer is over. With `n` choices, `usage` is their sum.
@@ -21,7 +40,8 @@ class Record:
     `outcome` is "cut" if the client left or stopped the answer, and "failed" if `error` (an error code) ended it.
     `first_seconds` and `seconds` count from `started_at` to the first content and to the end; `first_seconds` is None
     if there was no content. `is_estimated` is True if the answer broke off, so that its output tokens were estimated
-    from its length. `key_id` is None if the gateway asks for no keys.
+    from its length. `key_id` is None if the gateway asks for no keys. `reason` is the message of the error. `began_at`
+    is `started_at` in monotonic seconds, and `times` the moments of the first run. `is_over` is set at the end.
     """
 
     request_id: str
@@ -42,6 +62,12 @@ class Record:
     seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
     is_estimated: bool = False
+    reason: str | None = None
+    repaired: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    began_at: float = 0.0
+    times: RunTimes = field(default_factory=RunTimes)
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +76,8 @@ class RequestSummary:
 
     `route` is the rule that its path matched, or "unknown". `seconds` is the time until the last byte was sent. `error`
     is the error that the client got. `record` describes the answer, if it came that far. `content` has the request and
-    the answer if they are logged (LOG_CONTENT).
+    the answer if they are logged (LOG_CONTENT), and `kept` if they are kept in the list of requests. `began_at` is in
+    monotonic seconds.
     """
 
     request_id: str
@@ -64,3 +91,8 @@ class RequestSummary:
     error: GatewayError | None
     record: Record | None
     content: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    began_at: float = 0.0
+    key_id: str | None = None
+    owner_id: str = ""
+    client: str = ""

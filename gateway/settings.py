@@ -278,6 +278,16 @@ class Settings(AlertSettings):
     log_max_bytes: int = setting(10 * 1024 * 1024, "Size at which the log file is rotated. 0 means never.")
     log_backup_count: int = setting(5, "Number of rotated log files to keep.", at_least(1))
     log_content: bool = setting(False, "Log the content of requests and answers. Use it for debugging only.")
+    request_log_days: float = setting(
+        30.0, "Days after which the [list of requests](admin.md#requests) forgets a request. 0 means no list."
+    )
+    request_log_rows: int = setting(1_000_000, "Largest number of requests in the list.", at_least(1))
+    request_bodies: bool = setting(
+        False,
+        "Keep the bodies of all requests and answers in the list, not only for keys that ask for it.",
+    )
+    request_bodies_days: float = setting(7.0, "Days after which kept bodies are deleted.")
+    request_body_max_kb: int = setting(256, "Largest part of a body that is kept.", at_least(1))
     metrics: bool = setting(
         True, "Serve `GET /metrics` for Prometheus. It requires an admin key if `REQUIRE_AUTH` is set."
     )

@@ -11,6 +11,7 @@ from functools import partial
 
 from gateway.answering.agent_activity import record_actions
 from gateway.answering.approvals import check_decisions, record_request
+from gateway.answering.body_keeping import collects_texts
 from gateway.answering.caller import Caller
 from gateway.answering.checkpoints import save_checkpoint
 from gateway.answering.estimates import estimate_usage
@@ -55,7 +56,7 @@ def answer(
         before_start = admission.check_again
     save_checkpoint(prepared[0], caller, services, project)
     record = _new_record(prepared[0], caller, path, stream)
-    transcript = Transcript() if services.settings.log_content else None
+    transcript = Transcript() if collects_texts(caller, services.settings) else None
     report = partial(report_answer, services=services, admission=admission)
     on_approval = partial(
         record_request,

@@ -59,7 +59,7 @@ class MeteredAnswer:
         self._run = run
         self._report = report
         self._on_approval = on_approval
-        self._started_at = time.monotonic()
+        self._started_at = record.began_at = time.monotonic()
         self._is_over = False
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
@@ -85,6 +85,7 @@ class MeteredAnswer:
         """Record the error that ended the answer. The first one counts."""
         if self.record.error is None:
             self.record.error = error.code
+            self.record.reason = error.message
             self.record.outcome = "cut" if isinstance(error, (ClientGone, TurnStopped)) else "failed"
 
     @property
@@ -134,6 +135,7 @@ class MeteredAnswer:
         record = self.record
         record.seconds = self.seconds
         record.usage, record.is_estimated = self._run.usage_so_far()
+        record.times, record.is_over = self._run.times, True
         if record.outcome == "failed" and record.error is None:
             self.fail(ClientGone())  # closed before its end, without an error
         try:

@@ -23,6 +23,7 @@ from gateway.answering.batches.runner import BatchRunner
 from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.remote_access import RemoteAccess
+from gateway.answering.request_log import RequestLog
 from gateway.answering.sessions import SessionTurns
 from gateway.answering.unknown_settings import find_unknown_settings
 from gateway.claude.service import Claude
@@ -36,6 +37,7 @@ from gateway.settings import Settings, SettingsError
 from gateway.store.activity import Activity
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.approvals import Approvals
+from gateway.store.audit import AuditLog
 from gateway.store.backends import hide_password
 from gateway.store.batch_items import BatchItems
 from gateway.store.batches import Batches
@@ -51,6 +53,7 @@ from gateway.store.limits.reservations import DatabaseReservations, HeldReservat
 from gateway.store.project_checkpoints import ProjectCheckpoints
 from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
+from gateway.store.request_log import RequestTable
 from gateway.store.responses import Responses
 from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
 from gateway.store.sweeper import sweep_forever
@@ -68,7 +71,8 @@ class Services:
 
     `response_leases` are the leases of the responses that this worker writes in the background, and
     `conversation_leases` the leases of the answers that continue stored conversations. `live_answers` are the answers
-    that this worker is writing. Each function in `socket_closers` closes a WebSocket of this worker when its response
+    that this worker is writing. `requests` is the list of requests, and `request_log` writes it.
+    Each function in `socket_closers` closes a WebSocket of this worker when its response
     is complete. Each function in `request_observers` gets the summary of every request when its last
     byte has been sent.
     """
@@ -97,6 +101,9 @@ class Services:
     limits: RequestLimits
     usage: UsageTable
     usage_writer: UsageWriter
+    audit: AuditLog
+    requests: RequestTable
+    request_log: RequestLog
     metrics: Metrics | None
     alerting: Alerting
     live_answers: set[MeteredAnswer]
@@ -120,6 +127,10 @@ class Services:
             "batches": self.batch_jobs.delete_expired,
             "records of agents": self.activity.delete_expired,
             "alerts": self.alerting.log.delete_expired,
+            "requests": lambda: self.requests.delete_old(
+                self.settings.request_log_days, self.settings.request_log_rows
+            ),
+            "bodies": lambda: self.requests.delete_old_bodies(self.settings.request_bodies_days),
         }
         gevent.spawn(sweep_forever, expiring, self.settings.cleanup_interval_minutes * 60)
         self.batch_runner.open()
@@ -144,6 +155,7 @@ class Services:
         self.limits.close()
         self.usage_writer.close()
         self.alerting.close()
+        self.request_log.close()
 
 
 def _send_nowhere(call: ItemCall) -> ItemResponse:
@@ -170,6 +182,8 @@ def build_services(
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
     metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
+    requests = RequestTable(store)
+    request_log = RequestLog(requests, settings.request_body_max_kb * 1024)
     limits, keys = _build_limits(settings, store, now), Keys(store)
     files, batches = Files(store, _file_limits(settings)), Batches(store)
     jobs = BatchJobs(batches, BatchItems(store), files, settings)
@@ -211,13 +225,20 @@ def build_services(
         limits=limits,
         usage=usage,
         usage_writer=usage_writer,
+        audit=AuditLog(store),
+        requests=requests,
+        request_log=request_log,
         metrics=metrics,
         alerting=build_alerting(
             settings, store, claude, limits, keys, metrics.count_alert if metrics else lambda kind: None
         ),
         live_answers=set(),
         socket_closers=set(),
-        request_observers=(logs.log_request, *([metrics.count_request] if metrics else [])),
+        request_observers=(
+            logs.log_request,
+            *([metrics.count_request] if metrics else []),
+            *([request_log.note] if settings.request_log_days else []),
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from gevent.queue import Queue
 from gateway.claude.remote_run import RemoteRun
 from gateway.claude.run import Run
 from gateway.errors import GatewayError
+from gateway.record import RunTimes
 from gateway.turn import Batch, Usage, sum_usage
 
 MAX_QUEUED_BATCHES = 16  # from here on the processes wait for a slow client
@@ -53,6 +54,11 @@ class MergedRuns:
                 raise batch
             else:
                 yield index, batch
+
+    @property
+    def times(self) -> RunTimes:
+        """Return the moments of the first run."""
+        return self._runs[0].times
 
     def stop(self, reason: GatewayError) -> None:
         """End all runs from any greenlet."""

@@ -24,6 +24,7 @@ from gateway.claude.run import Run
 from gateway.errors import GatewayError, TurnTimeout
 from gateway.lenient_json import dumps, loads
 from gateway.mcp.toolbox import OfferedTool, Toolbox, failed_result
+from gateway.record import RunTimes
 from gateway.remote import RemoteArguments, RemoteResult
 from gateway.turn import (
     Batch,
@@ -81,6 +82,7 @@ class RemoteRun:
         before_start: Callable[[], None] | None = None,
     ) -> None:
         self.project = turn.project
+        self.times = RunTimes()  # of the first run
         self._fleet = fleet
         self._turn = _with_chosen_tools(turn, toolbox)
         self._tools = turn.tools
@@ -151,6 +153,8 @@ class RemoteRun:
         """Yield the events of one run, and add its calls to `calls`. Return its Done."""
         self._raise_if_stopped()
         run = self._run = Run(self._fleet, self._turn, before_start=self._before_start)
+        if not self._usages:
+            self.times = run.times
         self._before_start = None
         done = Done("end_turn", Usage())
         try:

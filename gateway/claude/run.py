@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 
 from gateway import errors
 from gateway.claude import rejections
@@ -33,6 +34,7 @@ from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schema
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.habits import shapes_of
 from gateway.claude.fleet.wait_queue import Ticket
+from gateway.record import RunTimes
 from gateway.repairs import Repair
 from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
 
@@ -60,6 +62,7 @@ class Run:
         before_start: Callable[[], None] | None = None,
     ) -> None:
         self.project = turn.project  # its id, or ""
+        self.times = RunTimes()
         self._fleet = fleet
         self._turn = turn
         self._on_close = on_close
@@ -143,6 +146,7 @@ class Run:
                 self._slot_ticket, is_batch=self._turn.is_batch, measure=self._turn.count_characters
             )
             self._holds_slot = True
+            self.times.slot_at = monotonic()
             if self._before_start is not None:
                 self._before_start()
             attempt = self._plan(self._untried_models.pop(0))
@@ -264,10 +268,12 @@ class Run:
         return self._plan(self._untried_models.pop(0))
 
     def _events(self, attempt: Attempt) -> Iterator[Batch]:
+        self.times.attempts += 1
         if attempt.parked is not None:
             conversation = self._continue_parked(*attempt.parked, attempt.model)
         else:
             conversation = self._start_fresh(attempt)
+        self.times.asked_at = monotonic()
         reader = conversation.expect_answer(attempt.model)
         try:
             for batch in conversation.read_answer(reader, self._fleet.settings.streaming_timeout_seconds):
@@ -292,6 +298,8 @@ class Run:
         return tune(self._turn, model, is_seeded=is_seeded, is_strict=self._is_strict, cache_ttl=ttl)
 
     def _continue_parked(self, conversation: Conversation, known: int, model: Model) -> Conversation:
+        self.times.process_at = monotonic()
+        self.times.process = "prepared" if conversation.is_new else "kept"
         conversation.process.adopt_context()
         conversation.workspace = self._turn.agent_workspace
         new = self._turn.messages[known:]
@@ -324,6 +332,7 @@ class Run:
     def _open_conversation(self) -> Conversation:
         with self._named_errors():
             process = self._take_process()
+        self.times.process_at = monotonic()
         process.adopt_context()
         seconds = self._fleet.settings.tool_wait_seconds
         conversation = Conversation(process, self._turn, seconds, self._digests[0])
@@ -350,7 +359,9 @@ class Run:
             ) from error
 
     def _take_process(self) -> Process:
+        self.times.process = "started"
         if self._turn.agent_workspace is None and not self._turn.is_batch:
+            self.times.process = "warm" if self._fleet.has_warm else "started"
             self._process_ticket = Ticket()
             return self._fleet.take_warm(self._process_ticket)
         if self._turn.agent_workspace is not None:

@@ -264,4 +264,6 @@ def _figures(record: Record) -> dict[str, Any]:
     figures = asdict(record)
     figures["started_at"] = record.started_at.isoformat()
     figures |= figures.pop("usage")
+    for name in ("reason", "times", "began_at", "is_over"):  # the reason may quote the request
+        del figures[name]
     return figures

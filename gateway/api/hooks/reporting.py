@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from flask import Flask, Response, request
 
+from gateway.answering.body_keeping import keeps_bodies
 from gateway.answering.services import Services
 from gateway.api.http.context import RequestState, get_state
 from gateway.api.http.large_bodies import LARGE_BYTES, release_frames, release_memory_later
@@ -37,9 +38,11 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
     state = get_state()
     method, path, address = request.method, request.path, request.remote_addr or ""
     route = request.url_rule.rule if request.url_rule else UNKNOWN_ROUTE
+    client = request.environ.get("HTTP_USER_AGENT", "")
     is_large = (request.content_length or 0) >= LARGE_BYTES
 
     def report() -> None:
+        caller = state.caller
         summary = RequestSummary(
             request_id=state.request_id,
             method=method,
@@ -48,10 +51,15 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
             status=status,
             seconds=time.monotonic() - state.started_at,
             address=address,
-            key_name=state.caller.key_name if state.caller else None,
+            key_name=caller.key_name if caller else None,
             error=state.error,
             record=state.answer.record if state.answer else None,
             content=_find_content(state) if services.settings.log_content else {},
+            kept=_find_content(state) if keeps_bodies(caller, services.settings) else {},
+            began_at=state.started_at,
+            key_id=caller.key_id if caller else None,
+            owner_id=caller.owner_id if caller else "",
+            client=client,
         )
         if state.call is not None:
             state.call.summary = summary

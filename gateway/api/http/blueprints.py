@@ -14,6 +14,7 @@ from webargs import missing
 from webargs.flaskparser import FlaskParser
 
 from gateway import errors
+from gateway.answering.body_keeping import collects_texts
 from gateway.api.http.bodies import read_body, read_json
 from gateway.api.http.context import get_caller, get_services, get_state
 from gateway.errors import GatewayError
@@ -60,7 +61,7 @@ class AnyTypeParser(FlaskParser):
 
     def _raw_load_json(self, req: Request) -> Any:
         body = read_body(req)
-        if get_services().settings.log_content:
+        if collects_texts(get_state().caller, get_services().settings):
             get_state().body = body  # it may be large, and others don't need it
         return read_json(body, req.mimetype) if body.strip() else missing
 

@@ -187,4 +187,6 @@ def _answer_headers(
     if started is not None:
         ignored = {*translate_names(started.ignored, names), *ignored}
         repaired = [*repaired, *started.repaired]
-    return note_headers({*ignored}, [*repaired]) | {name: value for name, value in ids.items() if value}
+    ignored, repaired = {*ignored}, [*repaired]
+    answer.record.ignored, answer.record.repaired = tuple(ignored), repaired_codes(repaired)
+    return note_headers(ignored, repaired) | {name: value for name, value in ids.items() if value}

@@ -48,6 +48,7 @@ _PARAMETERS = {
     "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),
     "file_id": ("A file's id.", None),
     "response_id": ("A response's id.", None),
+    "request_id": ("The request's id in the list, or its `x-request-id`.", None),
     "session_id": ("A session's id, or the id that the CLI gave it.", None),
 }
 

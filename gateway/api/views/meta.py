@@ -33,6 +33,7 @@ def show_index() -> dict[str, Any]:
             "sessions": "/v1/sessions",
             "projects": "/v1/projects",
             "usage": "/v1/usage",
+            "requests": "/v1/requests",
             "admin": "/v1/admin",
             "health": "/health",
             "docs": "/docs",

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.answering.caller import Caller, Identity
 from gateway.answering.metering import MeteredAnswer
 from gateway.errors import GatewayError
-from gateway.record import Record
+from gateway.record import Record, RunTimes
 from gateway.turn import Batch, Done, Started, Text, Usage
 
 USAGE = Usage(input_tokens=1, cache_read_tokens=20, cache_write_tokens=300, output_tokens=4000, cost_usd=0.25)
@@ -18,6 +18,7 @@ class FakeRun:
     """Yields these batches, then raises `error`. A stop ends it before its next batch."""
 
     def __init__(self, *batches: Batch, error: Exception | None = None) -> None:
+        self.times = RunTimes()
         self.batches, self.error = batches, error
         self.stopped: GatewayError | None = None
         self.closed = 0
