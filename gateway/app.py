@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gateway.answering.services import build_services
 from gateway.api.dashboard import access
 from gateway.api.dashboard import views as dashboard
+from gateway.api.dashboard.blueprints import trial
 from gateway.api.hooks.chain import install_hooks
 from gateway.api.hooks.errors import GatewayApi
 from gateway.api.http.access_rules import AccessRules
@@ -22,6 +23,7 @@ from gateway.api.openapi.description import HEADERS, CompleteOperations, make_op
 from gateway.api.views import (
     admin_alerts,
     admin_keys,
+    assets,
     batches,
     chat,
     completions,
@@ -69,18 +71,17 @@ VIEWS = (
     meta,
     docs,
 )
-DASHBOARD = (dashboard.blueprint, dashboard.trial, dashboard.assets)
-PUBLIC = (meta.blueprint.name, docs.blueprint.name, dashboard.assets.name)  # all others need a key
+PUBLIC = (meta.blueprint.name, docs.blueprint.name, assets.blueprint.name)  # all others need a key
 #: Blueprints whose POSTs count as requests.
-ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completions.blueprint, dashboard.trial)
+ANSWERING = (chat.blueprint, responses.blueprint, messages.blueprint, completions.blueprint, trial)
 LIMIT_HEADERS = [
     f"x-ratelimit-{kind}-{unit}"
     for unit in ("requests", "tokens")
     for kind in ("limit", "remaining", "reset")
 ]
 EXPOSED_HEADERS = (*HEADERS, *LIMIT_HEADERS)
-# Pages of other sites may call these paths. The dashboard is for its own page only.
-API_PATHS = r"^/(?!dashboard(/|$))"
+# Pages of other sites may call these paths. The dashboard is for its own pages only.
+API_PATHS = r"^/(?!(dashboard|assets)(/|$))"
 
 
 def create_app(settings: Settings | None = None, *, now: Callable[[], float] = time.time) -> Flask:
@@ -108,7 +109,7 @@ def create_app(settings: Settings | None = None, *, now: Callable[[], float] = t
     _register_blueprints(app, settings)
     repair_paths(app)
     identify = access.find_signed_in_identity
-    fallbacks = {dashboard.blueprint.name: identify, dashboard.trial.name: identify}
+    fallbacks = {blueprint.name: identify for blueprint in dashboard.BLUEPRINTS}
     install_hooks(app, services, rules, answering=ANSWERING, public=PUBLIC, fallbacks=fallbacks)
     return app
 
@@ -124,7 +125,8 @@ def _register_blueprints(app: Flask, settings: Settings) -> None:
     for blueprint in (
         response_socket.blueprint,
         not_served.blueprint,
-        *(DASHBOARD if settings.dashboard else ()),
+        assets.blueprint,
+        *(dashboard.BLUEPRINTS if settings.dashboard else ()),
     ):
         app.register_blueprint(blueprint)
 

@@ -293,7 +293,7 @@ class Settings(AlertSettings):
     )
     dashboard: bool = setting(
         True,
-        "Serve the page [/dashboard](operations.md#dashboard). It requires an admin key if `REQUIRE_AUTH` is set.",
+        "Serve the pages of [/dashboard](operations.md#dashboard). They require a key if `REQUIRE_AUTH` is set.",
     )
 
     claude_binary_path: str | None = setting(

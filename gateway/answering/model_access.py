@@ -28,6 +28,12 @@ def resolve_model(
     )
 
 
+def may_use(model: Model, caller: Caller, catalog: ModelCatalog) -> bool:
+    """Return True if the caller's key allows a listed model."""
+    allowed = caller.identity.allowed_models if caller.identity else None
+    return allowed is None or any(_is_name_of(model, known, catalog) for known in allowed)
+
+
 def _is_name_of(model: Model, name: str, catalog: ModelCatalog) -> bool:
     try:
         return catalog.resolve(name).id == model.id

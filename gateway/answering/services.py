@@ -58,6 +58,7 @@ from gateway.store.responses import Responses
 from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
 from gateway.store.sweeper import sweep_forever
 from gateway.store.usage import UsageTable, UsageWriter
+from gateway.store.usage_series import UsageSeries
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class Services:
     session_turns: SessionTurns
     limits: RequestLimits
     usage: UsageTable
+    usage_series: UsageSeries
     usage_writer: UsageWriter
     audit: AuditLog
     requests: RequestTable
@@ -224,6 +226,7 @@ def build_services(
         session_turns=SessionTurns(sessions, claims, projects, store_all=settings.store_conversations),
         limits=limits,
         usage=usage,
+        usage_series=UsageSeries(store),
         usage_writer=usage_writer,
         audit=AuditLog(store),
         requests=requests,

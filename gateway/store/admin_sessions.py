@@ -7,7 +7,6 @@ from typing import Any
 
 from gateway.store import key_secrets
 from gateway.store.database import Store, utc_now
-from gateway.store.keys import Key, Keys
 from gateway.store.models import AdminSession
 
 LIFETIME = timedelta(hours=12)
@@ -17,18 +16,17 @@ TOKEN_BYTES = 32
 class AdminSessions:
     """Sessions, each identified by a random token. Only the tokens' SHA-256 digests are stored.
 
-    A session ends when its key is revoked, expires or gets a new secret. Every method raises StoreError when the
-    database fails.
+    A session belongs to the secret of a key, so it ends when the key is revoked, expires or gets a new secret. Every
+    method raises StoreError when the database fails.
 
     For example:
 
-        token = sessions.open(admin_key)
-        sessions.find(token)  # the admin key
+        token = sessions.open(secret)
+        keys.find_by_digest(sessions.find_digest(token))  # the key with this secret
     """
 
     def __init__(self, store: Store, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
-        self._keys = Keys(store)
         self._now = now
 
     def open(self, key: str) -> str:
@@ -48,14 +46,16 @@ class AdminSessions:
         self._store.write(work)
         return token
 
-    def find(self, token: str) -> Key | None:
-        """Return the admin key that opened the session; None if the session or the key is no longer valid."""
+    def find_digest(self, token: str) -> str | None:
+        """Return the digest of the key that opened the session; None if the session is over.
+
+        The caller has to check that the key is still valid.
+        """
         query = AdminSession.select().where(
             AdminSession.token_hash == key_secrets.digest_key(token), AdminSession.expires_at > self._now()
         )
         row = self._store.read(query.first)
-        key = self._keys.find_by_digest(row.key_hash) if row else None
-        return key if key and key.is_admin else None
+        return str(row.key_hash) if row else None
 
     def close(self, token: str) -> None:
         """End a session, so that its token is not valid any more."""

@@ -28,7 +28,7 @@ MAX_WAITING = 50_000  # about 50 MB
 CLOSE_SECONDS = 2.0  # the longest wait for a write that is running when the worker ends
 PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds after the first, second … failure in a row
 
-_COLUMNS: dict[str, Any] = {
+COLUMNS: dict[str, Any] = {
     "day": UsageRow.day,
     "key": UsageRow.key_id,
     "model": UsageRow.model,
@@ -101,9 +101,11 @@ class UsageTable:
 
         Days are sorted newest first, all other groups by cost, highest first.
         """
-        column = _COLUMNS[by]
+        column = COLUMNS[by]
         query = (
-            UsageRow.select(column.alias("name"), fn.MAX(UsageRow.key_name).alias("key_name"), *_sums())
+            UsageRow.select(
+                column.alias("name"), fn.MAX(UsageRow.key_name).alias("key_name"), *figure_columns()
+            )
             .where(
                 UsageRow.created_at >= _midnight(first),
                 UsageRow.created_at < _midnight(last + timedelta(days=1)),
@@ -112,7 +114,7 @@ class UsageTable:
         )
         if key_id is not None:
             query = query.where(UsageRow.key_id == key_id)
-        found = [_group(row, by) for row in self._store.read(lambda db: list(query.dicts().execute(db)))]
+        found = [read_group(row, by) for row in self._store.read(lambda db: list(query.dicts().execute(db)))]
         found.sort(key=lambda group: group.name or "")
         if by == "day":
             found.reverse()
@@ -134,7 +136,9 @@ def sum_figures(groups: Iterable[UsageGroup]) -> UsageFigures:
     return UsageFigures(**{name: sum(row[name] for row in rows) for name in names})
 
 
-def _sums() -> list[Any]:
+def figure_columns() -> list[Any]:
+    """Return the columns of a query that sums up answers, for `read_figures`."""
+
     def count(outcome: str) -> Any:
         return fn.SUM(Case(None, [(UsageRow.outcome == outcome, 1)], 0))
 
@@ -143,12 +147,16 @@ def _sums() -> list[Any]:
     return [value.alias(name) for name, value in sums.items()]
 
 
-def _group(row: dict[str, Any], by: GroupBy) -> UsageGroup:
-    name, key_name = row.pop("name"), row.pop("key_name")
+def read_figures(row: dict[str, Any]) -> UsageFigures:
+    """Return the sums in a row of `figure_columns`. PostgreSQL returns sums as decimals."""
     cost = float(row.pop("cost"))
-    # PostgreSQL returns sums as decimals.
-    figures = UsageFigures(**{name: int(total) for name, total in row.items()}, cost=cost)
-    return UsageGroup(name, key_name if by == "key" else None, figures)
+    return UsageFigures(**{name: int(total) for name, total in row.items()}, cost=cost)
+
+
+def read_group(row: dict[str, Any], by: GroupBy) -> UsageGroup:
+    """Return the group in a row that also has `name` and `key_name`."""
+    name, key_name = row.pop("name"), row.pop("key_name")
+    return UsageGroup(name, key_name if by == "key" else None, read_figures(row))
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The dashboard's page: settings, usage and failures, shown without secrets and as text.
+"""The pages of the dashboard: what they show, without secrets and as text.
 
-tests/ops/test_dashboard_browser.py uses the page in a browser.
+tests/ops/test_dashboard_browser.py uses them in a browser, and test_dashboard_access.py has who may see them.
 """
 
 import re
@@ -11,23 +11,55 @@ from typing import Any
 
 import pytest
 
-from gateway.api.dashboard.page import settings_in_force
+from gateway.api.dashboard.settings import settings_in_force
 from gateway.errors import StoreError
 from gateway.settings import Settings
 from gateway.store.usage import UsageTable
+from gateway.store.usage_series import UsageSeries
 from gateway.turn import Usage
 from tests.support.api_client import Api
 from tests.support.apps import MakeApi
-from tests.support.dashboard import dashboard_page
+from tests.support.dashboard import HTML, dashboard_page
 from tests.support.usage_records import make_record
 
-SCRIPT = "<script>alert(1)</script>"
+SCRIPT = "<script>alert(1)</script>'\""
+PAGES = ("", "/me", "/models", "/try", "/connect", "/settings")
+KILOBYTE = 1024
+MOST_BYTES = 200 * KILOBYTE
 
 
 @pytest.fixture
 def api(make_api: MakeApi) -> Api:
     """Return a client of a gateway that asks for no keys."""
     return make_api()
+
+
+def linked_files(page: str) -> list[str]:
+    """Return the URLs of everything that a page loads."""
+    return re.findall(r'<(?:script|link|img)\b[^>]*?(?:src|href)="([^"]+)"', page)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_loads_little_and_nothing_from_other_sites(api: Api, path: str) -> None:
+    answer = api.get(f"/dashboard{path}", headers=HTML)
+    sizes = [len(answer.content)]
+    for url in linked_files(answer.text):
+        assert url.startswith("/assets/"), url
+        asset = api.get(url)
+        assert asset.status_code == 200
+        assert "immutable" in asset.headers["Cache-Control"]
+        sizes.append(len(asset.content))
+    assert sum(sizes) < MOST_BYTES
+    assert not re.search(r"<script>|<style| style=| on\w+=", answer.text)
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert answer.text.count('aria-current="page"') == 1
+    assert answer.text.count("<h1>") == 1
+
+
+def test_file_of_another_version_is_not_kept(api: Api) -> None:
+    assert api.get("/assets/old/site/site.css").headers["Cache-Control"] == "no-cache"
+    assert api.get("/assets/old/site/nothing.css").status_code == 404
+    assert api.get("/assets/old/..%2f..%2fapp.py").status_code == 404
 
 
 def test_every_setting_is_shown_without_its_secrets() -> None:
@@ -52,64 +84,60 @@ def test_every_setting_is_shown_without_its_secrets() -> None:
     assert known["DATABASE_URL"] == "sqlite:///data/gateway.db"
 
 
-def test_page_of_an_unused_gateway_says_that_there_is_nothing(api: Api) -> None:
+def test_overview_of_an_unused_gateway_says_that_there_is_nothing(api: Api) -> None:
     shown = dashboard_page(api)
-    for words in (
-        "No answer is being written.",
-        "No answers in the last 30 days",
-        "No answer has failed",
-        "The gateway is starting.",
-    ):
+    for words in ("No active requests", "No requests in the last 24 hours", "The gateway is starting."):
         assert words in shown
 
 
-def test_usage_is_shown_by_day_key_and_model(api: Api, usage_table: UsageTable) -> None:
-    long_ago = datetime.now(timezone.utc) - timedelta(days=30)
+def test_overview_sums_up_today_and_the_range_of_its_url(api: Api, usage_table: UsageTable) -> None:
+    now = datetime.now(timezone.utc)
     tokens = Usage(1_000, 200_000, 3_000, 40_000, 0, 1.5)
     usage_table.add_records(
         [
-            make_record(key_id="key_1", key_name="alice", usage=tokens),
-            make_record(key_id="key_2", key_name="bob", model="opus", usage=replace(tokens, cost_usd=0.25)),
-            make_record(started_at=long_ago, usage=replace(tokens, cost_usd=700.0)),
+            make_record(key_id="key_1", key_name="alice", usage=tokens, first_seconds=0.5),
+            make_record(key_id="key_2", key_name="alice", model="opus", usage=replace(tokens, cost_usd=0.25)),
+            make_record(started_at=now - timedelta(days=20), usage=replace(tokens, cost_usd=700.0)),
             make_record(outcome="failed", error="timeout", request_id="req_failed", usage=Usage()),
         ]
     )
     shown = dashboard_page(api)
-    for words in ("$1.75", "$1.50", "$0.250", "488k", "244k", "alice", "bob", "opus", "no key", "req_failed"):
-        assert words in shown
-    assert "$70" not in shown
-    today = re.search(rf"<th scope=\"row\">{datetime.now(timezone.utc):%Y-%m-%d}</th>.*", shown)
-    assert today
-    figures = re.findall(r'"number">(.*?)<', today[0])
-    assert figures == ["3", "80k", "2,000", "6,000", "400k", "$1.75"]
-    assert shown.count('<rect class="day"') == 2 * 30
+    for words in ("$1.75", "$1.50", "$0.25", "488k", "500 ms", "33 %", "alice (key_1)", "no key", "opus"):
+        assert words in shown, words
+    assert "$700" not in shown
+    assert "$701.75" in dashboard_page(api, "?range=30d")
+    only_opus = dashboard_page(api, "?model=opus&range=30d").partition("By key")[2]
+    assert "$0.25" in only_opus
+    assert "$1.50" not in only_opus
+    assert "key_1" not in dashboard_page(api, "?key=key_2").partition("By key")[2]
 
 
-def test_names_are_escaped(api: Api, usage_table: UsageTable) -> None:
-    hostile = {
-        "key_id": SCRIPT,
-        "key_name": SCRIPT,
-        "model": SCRIPT,
-        "endpoint": SCRIPT,
-        "request_id": SCRIPT,
-    }
+@pytest.mark.parametrize("path", ["", "/me", "?range=90d&all=1"])
+def test_names_are_escaped(api: Api, usage_table: UsageTable, path: str) -> None:
+    hostile = dict.fromkeys(("key_id", "key_name", "model", "endpoint", "request_id"), SCRIPT)
     usage_table.add_records([make_record(**hostile, outcome="failed", error=SCRIPT)])
-    shown = dashboard_page(api)
-    assert SCRIPT not in shown
-    assert shown.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 6
+    shown = dashboard_page(api, path)
+    assert "<script>alert" not in shown
+    assert "alert(1)" in shown
 
 
-def test_page_is_shown_when_the_database_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overview_is_shown_when_the_database_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise StoreError
 
-    monkeypatch.setattr(UsageTable, "sum_by", fail)
+    monkeypatch.setattr(UsageSeries, "sum_by_step", fail)
     assert "The database is unavailable" in dashboard_page(api)
+
+
+def test_models_are_grouped_the_current_ones_first(api: Api) -> None:
+    shown = dashboard_page(api, "/models")
+    assert re.findall(r'<h2 id="group-\d">(.*?)</h2>', shown) == ["Current", "Retiring", "Retired"]
+    assert shown.index("<code>sonnet</code>") < shown.index(">Retired<")
 
 
 def test_clients_are_set_up_with_the_address_of_the_page(make_api: MakeApi) -> None:
     api = make_api(allowed_hosts=("gateway.example",))
-    shown = unescape(dashboard_page(api, host="gateway.example", x_forwarded_proto="https"))
+    shown = unescape(dashboard_page(api, "/connect", host="gateway.example", x_forwarded_proto="https"))
     assert 'base_url = "https://gateway.example/v1"' in shown
     assert "<td><code data-copy>https://gateway.example/v1</code></td>" in shown
     assert "export GATEWAY_API_KEY=unused" in shown

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from gateway.api.dashboard import views as dashboard
-from gateway.api.views import not_served, response_socket
+from gateway.api.views import assets, not_served, response_socket
 from tests.support.api_client import Api, Body
 from tests.support.apps import MakeApi, close_app, open_app
 from tests.support.dashboard import media_type
@@ -26,9 +26,8 @@ UNDESCRIBED = {
     for blueprint in (
         response_socket.blueprint,  # OpenAPI has no WebSockets
         not_served.blueprint,
-        dashboard.blueprint,
-        dashboard.trial,
-        dashboard.assets,
+        assets.blueprint,
+        *dashboard.BLUEPRINTS,
     )
 }
 

@@ -125,7 +125,7 @@ def test_every_route_answers_local_pages_apps_and_programs(app: Flask) -> None:
         assert not gives_advice(answer), (name, method, path)
         if is_websocket and path == "/v1/responses":
             assert "gunicorn" in answer.text  # the handshake got as far as it can in this process
-        is_dashboard = path.startswith("/dashboard")
+        is_dashboard = path.startswith(("/dashboard", "/assets"))
         assert bool(cors_headers(answer)) == (sender[0] is not None and not is_dashboard), (
             name,
             method,

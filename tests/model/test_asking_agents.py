@@ -265,7 +265,7 @@ def test_dashboard_shows_cards_for_approvals_and_questions(
     settings = {**SETTINGS, "PROJECT_ROOT": str(tmp_path), "WARM_PROCESSES": "0"}
     with closing(Gateway({**cli_environ, **settings})) as gateway, closing(Browser()) as browser:
         project = create_agent_project(gateway, "garden", tools=["Bash", "Write"], permission_mode="ask")
-        browser.open(f"{gateway.url}/dashboard")
+        browser.open(f"{gateway.url}/dashboard/try")
         browser.wait_for("document.querySelector('#chat [type=submit]')?.disabled === false")
         fields = f"form.elements.project.value = '{project}'; form.elements.question.value = 'Go'"
         browser.run(

@@ -69,14 +69,15 @@ def test_admin_signs_in_chats_and_sees_the_running_answer(
     submit(browser, "form", key="wrong")
     browser.wait_for("document.querySelector('[role=alert]')?.textContent == 'The API key is not valid.'")
     submit(browser, "form", key=guarded.api.headers["x-api-key"])
-    browser.wait_for(IS_READY)
+    browser.wait_for("!!document.getElementById('live')")
     assert browser.run("document.cookie") == ""
     browser.errors.clear()  # of the 401 responses
+    browser.open(f"{guarded.url}/dashboard/try")
+    browser.wait_for(IS_READY)
     submit(browser, "#chat", question="WAIT")
     browser.wait_for("document.querySelector('.assistant .text')?.textContent == 'so far'")
-    browser.wait_for(
-        "/claude-scripted\\s+boss\\s+.dashboard.chat/.test(document.getElementById('live').innerText)"
-    )
+    live = browser.run("fetch('/dashboard/live').then((answer) => answer.text())")
+    assert all(words in live for words in ("claude-scripted", "boss", "/dashboard/chat"))
     cli.finish_waiting()
     browser.wait_for("document.querySelector('.assistant .hint')?.textContent.includes('$0.0100')")
     assert browser.run("document.querySelector('.assistant .text').textContent") == "so far and on"
@@ -97,7 +98,7 @@ def test_chat_sends_an_image_and_answers_a_tool_call(
     picture = tmp_path / "red.png"
     picture.write_bytes(png())
     browser.set_screen(360, "dark")
-    browser.open(f"{gateway.url}/dashboard")
+    browser.open(f"{gateway.url}/dashboard/try")
     browser.wait_for(IS_READY)
     node = browser.call("Runtime.evaluate", expression="document.querySelector('[name=image]')")["result"]
     browser.call("DOM.setFileInputFiles", files=[str(picture)], objectId=node["objectId"])
@@ -128,7 +129,7 @@ def test_page_says_when_the_gateway_cannot_be_reached(gateway: Gateway, browser:
 
 @needs_browser
 def test_setup_of_a_client_is_copied(gateway: Gateway, browser: Browser) -> None:
-    browser.open(f"{gateway.url}/dashboard")
+    browser.open(f"{gateway.url}/dashboard/connect")
     browser.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
     browser.wait_for("!!document.querySelector('.client .copy')")
     browser.run("document.querySelector('.client').open = true")

@@ -15,20 +15,20 @@ def sign_in(api: Api, key: str, url: str = "/dashboard", **headers: Any) -> http
     return api.post(url, data={"key": key}, headers=HTML | headers)
 
 
-def dashboard_page(api: Api, **headers: str) -> str:
-    """Return the page as a browser sees it. Raise AssertionError unless the status is 200.
+def dashboard_page(api: Api, path: str = "", **headers: str) -> str:
+    """Return a page as a browser sees it. Raise AssertionError unless the status is 200.
 
     `headers` have underscores in their names.
     """
     more = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = api.get("/dashboard", headers=HTML | more)
+    answer = api.get(f"/dashboard{path}", headers=HTML | more)
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
 def csrf_token(api: Api) -> str:
-    """Return the token that the page of a signed-in admin has to send back."""
-    found = re.search(r'data-csrf="(\w{64})"', dashboard_page(api))
+    """Return the token that the pages of a signed-in user have to send back."""
+    found = re.search(r'name="csrf_token" value="(\w{64})"', dashboard_page(api, "/try"))
     assert found
     return found[1]
 

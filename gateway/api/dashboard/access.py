@@ -1,7 +1,7 @@
-"""Access to the dashboard: with an admin key, with a session that one opened, or for everyone without REQUIRE_AUTH.
+"""Access to the dashboard: with a key, with a session that one opened, or for everyone without REQUIRE_AUTH.
 
 Signing in sets a cookie with a random token; the key itself is not stored. The cookie is valid for the dashboard only,
-never for the API.
+never for the API. An admin key opens all pages, any other key those about itself.
 """
 
 import hashlib
@@ -9,9 +9,10 @@ import hmac
 
 from flask import Response, request
 
-from gateway.answering.caller import Identity, identity_of
+from gateway.answering.caller import Identity, configured_identity, identity_of
 from gateway.api.http.context import get_caller, get_services, get_state
 from gateway.errors import Forbidden
+from gateway.store import key_secrets
 from gateway.store.admin_sessions import LIFETIME
 
 COOKIE = "dashboard_session"
@@ -23,18 +24,36 @@ CSRF_FIELD = "csrf_token"
 def find_signed_in_identity() -> Identity | None:
     """Return the identity that the request's session cookie belongs to, if it has a valid one."""
     token = request.cookies.get(COOKIE)
-    key = get_services().admin_sessions.find(token) if token else None
-    if token is None or key is None:
+    digest = get_services().admin_sessions.find_digest(token) if token else None
+    if token is None or digest is None:
         return None
-    get_state().dashboard_token = token
-    return identity_of(key)
+    identity = _find_identity(digest)
+    if identity is not None:
+        get_state().dashboard_token = token
+    return identity
 
 
-def check_access() -> None:
+def _find_identity(digest: str) -> Identity | None:
+    """Return the identity of the key with this digest, while the key is valid."""
+    key = get_services().keys.find_by_digest(digest)
+    if key is not None:
+        return identity_of(key)
+    configured = get_services().settings.api_keys
+    return next(
+        (configured_identity(one) for one in configured if key_secrets.digest_key(one) == digest), None
+    )
+
+
+def check_admin() -> None:
     """Raise AdminRequired, or Forbidden for a POST that another site's page made the browser send."""
     if request.method == "OPTIONS":
         return  # a preflight brings no key, and its response shows nothing
     get_caller().require_admin()
+    check_sender()
+
+
+def check_sender() -> None:
+    """Raise Forbidden for a POST that another site's page made the browser send."""
     if request.method == "POST" and not _is_same_site():
         raise Forbidden("The request did not come from the dashboard. Reload the page.", code="csrf_failed")
 

@@ -1,92 +1,88 @@
-"""Numbers in a few characters, and the geometry of charts.
+"""The data of charts, which `chart.js` draws.
 
->>> format_number(1_234_567)
-'1.23M'
+>>> from datetime import datetime, timedelta, timezone
+>>> Chart("Cost", "usd", (Series("Cost", "s0", (0.5,)),), (1767225600,), 3600).to_json()["unit"]
+'usd'
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Literal
 
-STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)  # an axis ends at one of these times a power of ten
-GAP = 0.25  # the empty fraction of a column's slot
+from gateway.store.usage import UsageFigures
+from gateway.store.usage_series import Step
 
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A rectangle in percent of the chart, with `y` measured from its top. `series` counts from 0."""
-
-    series: int
-    x: float
-    y: float
-    width: float
-    height: float
+Unit = Literal["usd", "tokens", "requests"]
+Value = Callable[[UsageFigures], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """A chart of stacked columns. `top` is the value at its upper end, `step` the width of a slot in percent."""
+class Series:
+    """The values of one color, one per step. `color` is the name of a class and of a variable in `site.css`."""
 
-    top: float
-    step: float
-    segments: tuple[Segment, ...]
+    name: str
+    color: str
+    values: tuple[float, ...]
 
 
-def stack_columns(stacks: Sequence[Sequence[float]]) -> Columns:
-    """Return a column for each stack of values, which must not be negative. The first value is at the bottom."""
-    top = round_up(max(map(sum, stacks), default=0.0))
-    step = 100 / max(1, len(stacks))
-    segments = [
-        segment for index, stack in enumerate(stacks) for segment in _column(stack, index * step, step, top)
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart of stacked columns. `times` are the begins of its steps in seconds since 1970."""
+
+    title: str
+    unit: Unit
+    series: tuple[Series, ...]
+    times: tuple[int, ...]
+    step: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the chart as its script reads it."""
+        return asdict(self)
+
+
+#: Titles, units and series of the charts, the lowest series first. Reads of the cache are many times the other tokens,
+#: so they have a chart of their own.
+KINDS: tuple[tuple[str, Unit, tuple[tuple[str, str, Value], ...]], ...] = (
+    ("Cost at list price", "usd", (("Cost", "s0", lambda f: f.cost),)),
+    (
+        "Requests",
+        "requests",
+        (
+            ("Complete", "s0", lambda f: f.requests - f.failed - f.cut),
+            ("Cut by the client", "s2", lambda f: f.cut),
+            ("Failed", "hot", lambda f: f.failed),
+        ),
+    ),
+    (
+        "Tokens written and read",
+        "tokens",
+        (("Output", "s0", lambda f: f.output_tokens), ("Prompt, not cached", "s1", lambda f: f.input_tokens)),
+    ),
+    (
+        "Prompt cache",
+        "tokens",
+        (
+            ("Written to the cache", "s3", lambda f: f.cache_write_tokens),
+            ("Read from the cache", "s1", lambda f: f.cache_read_tokens),
+        ),
+    ),
+)
+
+
+def make_charts(steps: Sequence[Step], length: timedelta) -> list[Chart]:
+    """Return all charts of usage."""
+    times = tuple(int(step.start.timestamp()) for step in steps)
+    return [
+        Chart(
+            title,
+            unit,
+            tuple(
+                Series(name, color, tuple(value(step.figures) for step in steps))
+                for name, color, value in series
+            ),
+            times,
+            int(length.total_seconds()),
+        )
+        for title, unit, series in KINDS
     ]
-    return Columns(top, step, tuple(segments))
-
-
-def _column(stack: Sequence[float], x: float, step: float, top: float) -> Iterator[Segment]:
-    below = 0.0
-    for series, value in enumerate(stack):
-        if value:
-            below += value
-            edges = (x + step * GAP / 2, 100 - 100 * below / top, step * (1 - GAP), 100 * value / top)
-            yield Segment(series, *(round(edge, 3) for edge in edges))
-
-
-def round_up(value: float) -> float:
-    """Return the end of an axis that has room for `value`; 1 if there is nothing to show."""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in STEPS if step * power >= value * (1 - 1e-9))
-
-
-def percent_of(value: float, total: float) -> float:
-    """Return `value` in percent of `total`, at most 100."""
-    return round(min(100.0, 100 * value / total), 2) if total > 0 else 0.0
-
-
-def format_number(number: float) -> str:
-    """Format a number: up to 9999 in full, then as 12.3k, 1.23M and so on."""
-    if number < 10_000:
-        return f"{number:,.0f}"
-    power = next(power for power in (1, 2, 3, 4) if number < 999.5 * 1000**power or power == 4)
-    value = number / 1000**power
-    return (f"{value:.3g}" if value < 999.5 else f"{value:,.0f}") + " kMGT"[power]
-
-
-def format_dollars(amount: float) -> str:
-    """Format an amount of USD, with as many decimals as a small amount needs, at most four."""
-    if 0 < amount < 0.0001:
-        return "<$0.0001"
-    places = 2 if amount == 0 or amount >= 1 else 4 if amount < 0.01 else 3
-    return f"${amount:,.{places}f}"
-
-
-def format_seconds(number: float) -> str:
-    """Format a duration: 0.3 s, 12 s, 3 min 20 s, 2 h 5 min."""
-    if number < 10:
-        return f"{number:.1f} s"
-    minutes, rest = divmod(round(number), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

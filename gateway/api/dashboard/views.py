@@ -1,95 +1,40 @@
-"""`/dashboard`: a page with the state of the gateway, and a chat to try a model.
+"""`/dashboard`: the web pages of the gateway. This module has the ways in and out, and collects the pages.
 
-The three blueprints differ in their access: the page, the chat, whose answers count against the key's limits, and
-the scripts and styles of the page, which are public.
+Administrators see all pages. The owner of any other key sees those about the key, and can try models.
 """
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from gateway.api.dashboard import access, charts
-from gateway.api.dashboard.markdown import inline_markdown
-from gateway.api.dashboard.page import collect_live_values, collect_page_values
-from gateway.api.hooks.errors import respond_with_error
-from gateway.api.http.context import get_caller, get_services
-from gateway.api.views import chat
-from gateway.errors import GatewayError
+from gateway.api.dashboard import access, models, my_key, overview, settings, trying
+from gateway.api.dashboard.blueprints import admin, own, trial
+from gateway.api.http.context import get_caller
 
-blueprint = Blueprint("dashboard", __name__)
-trial = Blueprint("dashboard-chat", __name__, url_prefix="/dashboard/chat")
-assets = Blueprint(
-    "dashboard-assets",
-    __name__,
-    static_folder="../../static/dashboard",
-    static_url_path=f"{access.PATH}/assets",
-)
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-SIGN_IN_STATUSES = (401, 403, 429)  # the statuses for which the page offers to sign in with another key
-
-blueprint.before_request(access.check_access)
-trial.before_request(access.check_access)
-trial.add_url_rule("", view_func=chat.create_chat_completion, methods=["POST"])
-for _filter in (charts.format_number, charts.format_dollars, charts.format_seconds, charts.percent_of):
-    blueprint.add_app_template_filter(_filter)
-blueprint.add_app_template_filter(inline_markdown)
+#: The blueprints with all pages, whose modules add them.
+BLUEPRINTS = (admin, own, trial)
+PAGES = (overview, my_key, models, trying, settings)
 
 
-@blueprint.get("/dashboard")
-def show_page() -> str:
-    """Show the whole page."""
-    return render_template("dashboard/page.html", **collect_page_values(), **collect_live_values())
-
-
-@blueprint.get("/dashboard/live")
-def show_live_part() -> str:
-    """Show the part of the page that changes all the time."""
-    return render_template("dashboard/live.html", **collect_live_values())
-
-
-@blueprint.post("/dashboard")
+@own.post("")
 def sign_in() -> AnyResponse:
     """Open a session for the key in the form, which the auth hook has checked."""
-    response = _redirect_to_page()
-    return access.open_session(response) if get_caller().identity else response
+    caller = get_caller()
+    home = "dashboard.show_overview" if caller.sees_everything else "dashboard-own.show_my_key"
+    response = _see_other(_own_path(request.form.get("target", "")) or url_for(home))
+    return access.open_session(response) if caller.identity else response
 
 
-@blueprint.post("/dashboard/sign-out")
+@own.post("/sign-out")
 def sign_out() -> AnyResponse:
     """End the session."""
-    return access.close_session(_redirect_to_page())
+    return access.close_session(_see_other(url_for("dashboard.show_overview")))
 
 
-@blueprint.errorhandler(GatewayError)
-def show_error(error: GatewayError) -> Response:
-    """Show the error to browsers as a page: the sign-in page, if another key may help."""
-    response = respond_with_error(error)
-    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        asks = error.status in SIGN_IN_STATUSES and get_services().settings.require_auth
-        page = render_template("dashboard/sign_in.html", error=error, asks=asks)
-        response.set_data(page)
-        response.content_type = "text/html; charset=utf-8"
-    return response
+def _own_path(target: str) -> str:
+    """Return a path that the form names if it belongs to a page here; "" otherwise."""
+    is_page = target.startswith(f"{access.PATH}/") and "\\" not in target and "//" not in target
+    return target if is_page else ""
 
 
-@blueprint.after_request
-@trial.after_request
-@assets.after_request
-def add_security_headers(response: Response) -> Response:
-    """Keep scripts of other sites out of the page, and the page out of frames and caches."""
-    response.headers.update(SECURITY_HEADERS)
-    if request.blueprint != assets.name:
-        response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _redirect_to_page() -> Response:
-    return redirect(url_for("dashboard.show_page"), 303, Response=Response)  # type: ignore[return-value]
+def _see_other(target: str) -> Response:
+    return redirect(target, 303, Response=Response)  # type: ignore[return-value]

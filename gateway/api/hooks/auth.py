@@ -16,7 +16,7 @@ from gateway.settings import SettingsError
 from gateway.store import key_secrets
 from gateway.store.keys import Keys
 
-SIGN_IN = "dashboard.sign_in"  # the only endpoint that takes a key from a form
+SIGN_IN = "dashboard-own.sign_in"  # the only endpoint that takes a key from a form
 
 _KEY_VARIABLES = ("HTTP_X_API_KEY", "HTTP_API_KEY")
 _AUTHORIZATION = "HTTP_AUTHORIZATION"
