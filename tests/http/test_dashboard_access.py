@@ -100,7 +100,7 @@ def test_each_role_opens_its_pages_only(make_app: MakeApp, keys: Keys, admins_ke
     for page, status in found:
         is_allowed = role == "admin" or page.endpoint.startswith("dashboard-own.")
         assert status == (401 if role == "none" else 200 if is_allowed else 403), page
-    assert len(found) > 8
+    assert len(found) >= 8
 
 
 def test_pages_of_a_plain_key_show_nothing_of_others(

@@ -22,7 +22,7 @@ PAGES = [
     *DESIGN_NOTES,
 ]
 #: URLs of web pages, which the table of endpoints does not list one by one.
-DESCRIPTIONS = ("/openapi.json", "/docs", "/redoc", "/dashboard")
+DESCRIPTIONS = ("/openapi.json", "/docs", "/redoc", "/dashboard", "/assets")
 CODE = re.compile(r"`(\w+)`")
 NAMES = {field.name.upper() for field in fields(Settings)} - {"ENVIRON"}
 UNIT = ROOT / "deploy/claude-gateway.service"
