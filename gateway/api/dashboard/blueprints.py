@@ -18,7 +18,7 @@ from gateway.api.http.page_headers import add_page_headers
 from gateway.api.views import chat
 from gateway.errors import GatewayError
 from gateway.exposure import describe_exposure
-from gateway.settings import VERSION
+from gateway.version import VERSION
 
 admin = Blueprint("dashboard", __name__, url_prefix=access.PATH)
 own = Blueprint("dashboard-own", __name__, url_prefix=access.PATH)
