@@ -97,7 +97,8 @@ class RequestTable:
         found = RequestRow.select().where(is_given).order_by(RequestRow.id.desc())
         if owner is not None:
             found = found.where(RequestRow.owner == owner)
-        return self._store.read(found.first)
+        row: RequestRow | None = self._store.read(found.first)
+        return row
 
     def find_bodies(self, row: RequestRow) -> RequestBody | None:
         """Return the bodies of a request; None if they were not kept, or are deleted."""

@@ -62,7 +62,8 @@ def test_answers_and_refused_requests_are_listed_and_filtered(app: Flask, admin:
 def test_pages_follow_each_other_by_cursor(app: Flask, admin: Api) -> None:
     for number in range(5):
         answered(app, f"req_{number}")
-    found, cursor = [], ""
+    found: list[str] = []
+    cursor: str | None = ""
     services_of(app).request_log.flush()
     for _ in range(3):
         page = admin.get(f"{URL}?limit=2" + (f"&cursor={cursor}" if cursor else "")).json()
