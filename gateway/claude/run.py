@@ -157,8 +157,8 @@ class Run:
                 except (ProcessEnded, errors.InvalidRequest) as error:
                     attempt = self._next_attempt(attempt, error)
         except ProcessEnded as error:
-            lost = explain_loss(error, has_begun=self._has_begun)
-            raise self._stop_reason or self._fleet.record_failure(lost) from error
+            self._raise_if_stopped()
+            raise self._fleet.record_failure(explain_loss(error, has_begun=self._has_begun)) from error
         except errors.GatewayError as error:
             explained = self._fleet.record_failure(error)
             self._end_conversation()  # the process may have an old login, for example

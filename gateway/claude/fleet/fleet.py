@@ -32,7 +32,7 @@ from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.deadlines import Deadlines
 from gateway.claude.fleet.demand import REMEMBER_SECONDS
 from gateway.claude.fleet.habits import Habits, Shapes
-from gateway.claude.fleet.login import NOT_LOGGED_IN, Login
+from gateway.claude.fleet.login import Login
 from gateway.claude.fleet.memory_guard import make_guard
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.preparation import Preparation
@@ -41,7 +41,7 @@ from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.claude.launcher import Launcher
 from gateway.cores import count_cores
-from gateway.errors import ClaudeUnavailable, GatewayError, NotLoggedIn, ShuttingDown
+from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
 from gateway.memory import MEGABYTE, find_total
 from gateway.settings import Settings
 from gateway.turn import Turn
@@ -86,7 +86,7 @@ class Fleet:
         self.deadlines = Deadlines(settings.turn_timeout_seconds)
         self._launcher = Launcher(settings)
         self.cache_ttl = self._launcher.cache_ttl
-        self._login = Login()
+        self._login = Login(lambda: self._launcher.login_advice)
         self._slots = Slots(
             settings.max_running_turns,
             settings.max_queued_requests,
@@ -324,15 +324,10 @@ class Fleet:
         self._login.record_success()
 
     def record_failure(self, error: GatewayError) -> GatewayError:
-        """Record that a turn failed, and return the error for the client.
-
-        If the login was refused, replace the warm processes, and say how to log in.
-        """
+        """Record that a turn failed, and return the error for the client. A refused login renews the warm processes."""
         if self._login.needs_renewal(error):
             self._pool.renew()
-        if type(error) is not NotLoggedIn:  # a problem with the bill is not solved by a login
-            return error
-        return NotLoggedIn(f"{error.message} {self._launcher.login_advice}", should_retry=False)
+        return self._login.explain(error)
 
     def record_rate_limits(self, windows: Mapping[str, RateLimitWindow]) -> None:
         """Record the rate-limit windows that a turn was told."""
@@ -342,9 +337,7 @@ class Fleet:
     def problem(self) -> str | None:
         """The reason why no turn can be answered, with advice for the operator. None if all is well."""
         error = self._refusal or self._pool.problem
-        if error is not None:
-            return error.message
-        return f"{NOT_LOGGED_IN} {self._launcher.login_advice}" if self._login.is_good is False else None
+        return error.message if error is not None else self._login.problem
 
     @property
     def start_problem(self) -> str | None:
@@ -397,8 +390,7 @@ class Fleet:
         self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
         if result:
             self.catalog.merge(result.get("models", []))
-            account, launcher = result.get("account") or {}, self._launcher
-            self._login.check_account(account, launcher.environ, launcher.login_advice)
+            self._login.check_account(result.get("account") or {}, self._launcher.environ)
 
 
 def _end_process(process: Process) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.claude.cli.process import Process, StartFailure
 from gateway.claude.cli.protocol import AccountInfo, ControlResult
@@ -15,10 +15,14 @@ NOT_LOGGED_IN = "The Claude Code CLI is not logged in."
 
 
 class Login:
-    """The known state of the login. `is_good` is None until the CLI has reported its account or answered a turn."""
+    """The known state of the login. `is_good` is None until the CLI has reported its account or answered a turn.
 
-    def __init__(self) -> None:
+    `advise` returns a sentence that says how to log in.
+    """
+
+    def __init__(self, advise: Callable[[], str]) -> None:
         self.is_good: bool | None = None
+        self._advise = advise
         self._renewed_at = 0.0
 
     def ask(self, probe: Process, seconds: float) -> ControlResult:
@@ -35,11 +39,22 @@ class Login:
             probe.close(grace=1.0)
         return result
 
-    def check_account(self, account: AccountInfo, environ: Mapping[str, str], advice: str) -> None:
-        """Read the login from the CLI's account information. Log an error, with `advice`, if it is missing."""
+    @property
+    def problem(self) -> str | None:
+        """Why the login does not work, with advice for the operator. None if nothing is known against it."""
+        return f"{NOT_LOGGED_IN} {self._advise()}" if self.is_good is False else None
+
+    def check_account(self, account: AccountInfo, environ: Mapping[str, str]) -> None:
+        """Read the login from the CLI's account information. Log an error if it is missing."""
         self.is_good = _is_logged_in(account, environ)
         if not self.is_good:
-            log.error("%s %s", NOT_LOGGED_IN, advice)
+            log.error("%s", self.problem)
+
+    def explain(self, error: GatewayError) -> GatewayError:
+        """Return the error of a turn for the client. If it is a missing login, it says how to log in."""
+        if type(error) is not NotLoggedIn:  # a problem with the bill is not solved by a login
+            return error
+        return NotLoggedIn(f"{error.message} {self._advise()}", should_retry=False)
 
     def record_success(self) -> None:
         """Record that a turn was answered, so the login works."""

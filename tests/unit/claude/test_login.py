@@ -21,14 +21,14 @@ from gateway.errors import NotLoggedIn, RateLimited
 def test_account_shows_if_the_cli_is_logged_in(
     account: AccountInfo, environ: dict[str, str], is_good: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    login = Login()
-    login.check_account(account, environ, "Log in.")
+    login = Login(lambda: "Log in.")
+    login.check_account(account, environ)
     assert login.is_good is is_good
     assert ("not logged in. Log in." in caplog.text) is not is_good
 
 
 def test_refused_login_needs_one_renewal_in_a_while() -> None:
-    login = Login()
+    login = Login(lambda: "Log in.")
     assert not login.needs_renewal(RateLimited("later"))
     assert login.needs_renewal(NotLoggedIn("no"))
     assert not login.needs_renewal(NotLoggedIn("no"))
