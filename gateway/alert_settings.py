@@ -1,8 +1,6 @@
 """The settings of alerts: events that are worth an alert, and the channels that send them."""
 
-from collections.abc import Sequence
-from dataclasses import Field, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from gateway.setting_fields import HTTP_URL, PERCENTS, SMTP_URL, at_least, between, list_of, setting
 
@@ -10,7 +8,7 @@ from gateway.setting_fields import HTTP_URL, PERCENTS, SMTP_URL, at_least, betwe
 KINDS = ("budget", "window", "login", "starts", "disk", "cli")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # a class cannot have two bases with slots
 class AlertSettings:
     """The settings of alerts, as a part of `Settings`."""
 
@@ -60,9 +58,3 @@ class AlertSettings:
     alerts_ttl_days: int = setting(
         90, "Days after which alerts are deleted from the log of alerts.", at_least(1)
     )
-
-
-def order_sections(declared: Sequence[Field[Any]]) -> tuple[Field[Any], ...]:
-    """Return the settings, the settings of alerts last: a dataclass has inherited fields first."""
-    own = {one.name for one in fields(AlertSettings)}
-    return tuple(sorted(declared, key=lambda one: one.name in own))

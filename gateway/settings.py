@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from gateway.alert_settings import AlertSettings, order_sections
+from gateway.alert_settings import AlertSettings
 from gateway.hosted import HOSTED_NAMES
+from gateway.log_settings import LogSettings
 from gateway.memory import count_processes, find_total
 from gateway.setting_fields import (
     PATTERNS,
@@ -33,7 +34,6 @@ from gateway.setting_sources import read_settings
 TITLE = "Claude Code gateway"
 # Tools of Claude Code that agent projects may use. Bash and the two Web tools reach beyond the project's folder.
 BUILT_IN_TOOLS = ("Bash", "Edit", "Glob", "Grep", "NotebookEdit", "Read", "WebFetch", "WebSearch", "Write")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
@@ -45,7 +45,7 @@ HOSTED = list_of(HOSTED_NAMES, " and ".join(f"`{name}`" for name in HOSTED_NAMES
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(AlertSettings):
+class Settings(AlertSettings, LogSettings):
     """Every setting, validated. The field names are the names of the environment variables in lower case.
 
     `environ` is the whole environment that was read, file included. The CLI's processes get a part of it.
@@ -261,41 +261,6 @@ class Settings(AlertSettings):
     )
     mcp_max_calls: int = setting(50, "Calls of remote tools in one answer.", at_least(1))
 
-    log_level: str = setting(
-        "INFO",
-        "Lowest level to log.",
-        one_of(*LOG_LEVELS),
-        section="Log and metrics",
-    )
-    log_format: str = setting(
-        "auto",
-        "Format of the log: one JSON object per line, or text for people. `auto` is text on a terminal.",
-        one_of("auto", "json", "text"),
-    )
-    log_file_path: Path | None = setting(
-        None, "File for the log, in addition to stderr. See [operations.md](operations.md#logs)."
-    )
-    log_max_bytes: int = setting(10 * 1024 * 1024, "Size at which the log file is rotated. 0 means never.")
-    log_backup_count: int = setting(5, "Number of rotated log files to keep.", at_least(1))
-    log_content: bool = setting(False, "Log the content of requests and answers. Use it for debugging only.")
-    request_log_days: float = setting(
-        30.0, "Days after which the [list of requests](admin.md#requests) forgets a request. 0 means no list."
-    )
-    request_log_rows: int = setting(1_000_000, "Largest number of requests in the list.", at_least(1))
-    request_bodies: bool = setting(
-        False,
-        "Keep the bodies of all requests and answers in the list, not only for keys that ask for it.",
-    )
-    request_bodies_days: float = setting(7.0, "Days after which kept bodies are deleted.")
-    request_body_max_kb: int = setting(256, "Largest part of a body that is kept.", at_least(1))
-    metrics: bool = setting(
-        True, "Serve `GET /metrics` for Prometheus. It requires an admin key if `REQUIRE_AUTH` is set."
-    )
-    dashboard: bool = setting(
-        True,
-        "Serve the pages of [/dashboard](operations.md#dashboard). They require a key if `REQUIRE_AUTH` is set.",
-    )
-
     claude_binary_path: str | None = setting(
         None,
         "Path of the CLI. Without it, the gateway looks on PATH, in the usual install locations and in `.claude-cli/`.",
@@ -391,7 +356,11 @@ class Settings(AlertSettings):
         return min(self.max_concurrent_sessions, self.max_processes)
 
 
-DECLARED = order_sections([one for one in fields(Settings) if one.name != "environ"])
+# A dataclass has inherited fields first, and the last base's before the first's. People read about them last.
+INHERITED = frozenset(one.name for base in Settings.__bases__ for one in fields(base))
+DECLARED = tuple(
+    sorted((one for one in fields(Settings) if one.name != "environ"), key=lambda one: one.name in INHERITED)
+)
 NAMES = frozenset(one.name.upper() for one in DECLARED)
 
 

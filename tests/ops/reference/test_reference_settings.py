@@ -70,7 +70,6 @@ REFERENCE_DEFAULTS = {
     "port": 8000,
     "debug": False,
     "log_level": "INFO",
-    "log_format": "json",
     "max_concurrent_sessions": 10,
     "session_timeout_minutes": 30,
     "max_project_size_mb": 1000,
@@ -82,8 +81,8 @@ REFERENCE_DEFAULTS = {
     "api_keys": (),
 }
 OTHER_SETTINGS = (
-    "log_file_path log_max_bytes log_backup_count claude_binary_path claude_api_key default_model project_root "
-    "host database_url allowed_origins claude_code_api_models_path"
+    "log_format log_file_path log_max_bytes log_backup_count claude_binary_path claude_api_key default_model "
+    "project_root host database_url allowed_origins claude_code_api_models_path"
 )
 
 
