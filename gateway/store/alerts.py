@@ -15,8 +15,8 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.alerts.alert import Alert, Notice
+from gateway.store.alert_models import AlertDelivery, AlertRow
 from gateway.store.database import Store, utc_now
-from gateway.store.models import AlertDelivery, AlertRow
 from gateway.store.statements import insert_rows
 
 LEASE = timedelta(seconds=60)  # an attempt takes less; if its worker dies, another one makes the next attempt
