@@ -34,7 +34,7 @@ def show_index() -> dict[str, Any]:
             "projects": "/v1/projects",
             "usage": "/v1/usage",
             "requests": "/v1/requests",
-            "admin": "/v1/admin",
+            "admin": "/v1/admin/keys",
             "health": "/health",
             "docs": "/docs",
             "openapi": "/openapi.json",
