@@ -1,4 +1,4 @@
-"""The current tables, with those of `project_models`, `admin_models` and `alert_models`.
+"""The current tables; `project_models`, `admin_models` and `alert_models` have further ones.
 
 The files in migrations/ create them, step by step.
 
