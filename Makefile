@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
-	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check \
+	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check doctor \
 	login check-claude models info demo bench bench-check requirements clean distclean claude ready ready-dev
 
 help: ## List the targets
@@ -114,7 +114,10 @@ coverage: ready-dev ## Run the tests, and list the lines that they do not reach
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
 deploy-check: $(VENV)/.installed ## List what to change before the gateway goes on the network
-	@$(BIN)/python scripts/deploy_check.py
+	@$(GATEWAY) doctor --deploy
+
+doctor: $(VENV)/.installed ## Check the installation and the running gateway, and say what to do
+	@$(GATEWAY) doctor $(ARGS)
 
 login: ready ## Log the gateway's CLI in (ARGS=--console for an account that pays per token)
 	@exec $(GATEWAY) login $(ARGS)
@@ -128,8 +131,8 @@ models: $(VENV)/.installed ## List the models of the running gateway
 info: $(VENV)/.installed ## Show versions, paths and settings
 	@$(BIN)/python scripts/show.py info
 
-demo: ready-dev ## Show the gateway at work, without an account
-	@$(BIN)/python -m scripts.demo $(ARGS)
+demo: ready ## Show the gateway at work, without an account
+	@$(GATEWAY) demo $(ARGS)
 
 bench: ready-dev ## Measure latency and throughput
 	@$(BIN)/python -m bench $(ARGS)

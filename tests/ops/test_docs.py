@@ -31,7 +31,7 @@ UNIT = ROOT / "deploy/claude-gateway.service"
 NAMED = (
     "install start start-prod start-prod-bg stop restart status logs test test-fast test-hello test-health test-models "
     "test-chat quick-test login dev-setup lint format type-check clean kill help models info check-claude deploy-check "
-    "coverage fmt demo bench bench-check test-all test-clients fuzz chaos requirements distclean"
+    "doctor coverage fmt demo bench bench-check test-all test-clients fuzz chaos requirements distclean"
 )
 TARGETS = set(NAMED.split())
 WINDOWS_TARGETS = ("install", "install-dev", "start", "start-prod", "test", "fmt", "lint", "help")

@@ -273,6 +273,20 @@ def test_deploy_check_says_what_to_change(running: Project) -> None:
     assert "AGENT_TOOLS contains Bash" in bad.stdout
 
 
+@wide
+def test_doctor_has_an_answer_written_in_each_dialect(running: Project) -> None:
+    """The gateway itself takes the place of Anthropic's API for the check of the clock."""
+    checked = running.make("doctor", ANTHROPIC_BASE_URL=running.url)
+    assert checked.returncode == 0, checked.stdout
+    for path in ("chat/completions", "responses", "messages", "completions"):
+        assert f"ok     /v1/{path} answered" in checked.stdout
+    assert "clock        ok" in checked.stdout
+    assert "All is well." in checked.stdout
+    assert KEY not in checked.stdout
+    wrong = running.make("doctor", "ARGS=--key wrong", ANTHROPIC_BASE_URL=running.url)
+    assert "the gateway asks for a key: API_KEY=" in wrong.stdout
+
+
 def test_info_shows_settings_but_no_secrets(project: Project) -> None:
     secrets = {
         "CLAUDE_API_KEY": "sk-ant-secret",

@@ -10,10 +10,11 @@ from gateway.claude import launcher as launcher_module
 from gateway.claude.cli.binary import TESTED, Binary
 from gateway.claude.cli.sandbox import find_problem, sandbox_settings
 from gateway.claude.launcher import Launcher, hidden_paths
+from gateway.command_line.checks.findings import OK, WRONG
+from gateway.command_line.checks.network import check_agents
 from gateway.errors import AgentsNotAllowed
 from gateway.settings import Settings
 from gateway.workspace import AgentWorkspace
-from scripts.deploy_check import OK, WRONG, check_agents
 
 WITH_BASH = AgentWorkspace("/p", ("Bash", "Read"))
 
@@ -110,7 +111,7 @@ def test_host_without_the_programs_has_no_sandbox(monkeypatch: pytest.MonkeyPatc
 def test_deploy_check_tells_whether_commands_run_in_a_sandbox(
     monkeypatch: pytest.MonkeyPatch, problem: str | None, mode: str, mark: str, words: str
 ) -> None:
-    monkeypatch.setattr("scripts.deploy_check.find_problem", lambda: problem)
+    monkeypatch.setattr("gateway.command_line.checks.network.find_problem", lambda: problem)
     settings = Settings(allow_agent_projects=True, agent_tools=("Bash",), agent_sandbox=mode)
     found = next(iter(check_agents(settings)))
     assert found[0] == mark
