@@ -1,6 +1,8 @@
 """The store on PostgreSQL, which several machines can share. Skipped unless PostgreSQL is installed."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,10 +13,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from gateway.answering.batches import openai_format
 from gateway.answering.batches.jobs import BatchJobs
 from gateway.answering.caller import Caller
+from gateway.command_line.group import main
 from gateway.errors import ConversationLocked, FileQuotaExceeded, KeyNotFound, StoreError
 from gateway.record import GROUPS, Record
 from gateway.settings import Settings
@@ -33,6 +37,7 @@ from tests.support import postgres
 from tests.support.batches import chat_line
 from tests.support.gateway import ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
+from tests.support.sockets import free_port
 
 MIGRATE = "import sys; from gateway.store.database import Store; Store(sys.argv[1]).open()"
 
@@ -269,3 +274,34 @@ def test_batch_is_validated_answered_once_by_several_workers_and_finished(
     content = b"".join(files.read("me", str(ended.output_file_id)))
     assert [json.loads(line) for line in content.splitlines()] == [str(number) for number in range(40)]
     assert [one.id for one in batches.list_page("me", "openai", 10).batches] == [batch.id]
+
+
+def test_backup_moves_the_present_tables_aside_and_brings_its_own_back(
+    server: postgres.Server, store: Store, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = postgres.find_programs()
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    for name, value in {
+        "DATABASE_URL": server.url,
+        "PORT": str(free_port()),
+        "PROJECT_ROOT": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    keys.create("alice")
+    archive = tmp_path.with_suffix(".tar.gz")
+    saved = CliRunner().invoke(main, ["backup", str(archive), "--no-projects"])
+    assert saved.exit_code == 0, saved.output
+    keys.create("later")
+    refused = CliRunner().invoke(main, ["restore", str(archive)])
+    assert "connection(s) of other programs" in refused.output
+    store.close()
+    restored = CliRunner().invoke(main, ["restore", str(archive)])
+    assert restored.exit_code == 0, restored.output
+    assert [key.name for key in keys.list()] == ["alice"]
+    keys.create("bob")  # sequences and constraints are there, too
+    former = re.findall(r"the schema (gateway_before_\w+) of", restored.output)
+    with psycopg.connect(server.url) as db:
+        assert db.execute(f"select name from {former[0]}.api_keys order by name").fetchall() == [
+            ("alice",),
+            ("later",),
+        ]
