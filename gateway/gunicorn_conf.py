@@ -126,8 +126,7 @@ def _drain(worker):  # type: ignore[no-untyped-def]
 
     from gateway.api.http.context import services_of
 
-    while worker.alive:
-        gevent.sleep(0.2)
+    worker.await_end()
     services = services_of(worker.wsgi)
     claude = services.claude
     services.retire_sockets()

@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any
 
 from gevent import Timeout, getcurrent, sleep
+from gevent.event import Event
 from gunicorn.http import errors as http_errors
 from gunicorn.http import parser
 from gunicorn.http.unreader import SocketUnreader
@@ -87,10 +88,27 @@ class JsonGeventWorker(GeventWorker):
     max_connections = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._has_ended = Event()
         super().__init__(*args, **kwargs)
         self._connections: Counter[str] = Counter()
         self._warned_at = -WARN_SECONDS
         self._is_quitting = False
+
+    @property
+    def alive(self) -> bool:
+        """True until the worker should end. gunicorn reads and sets it."""
+        return not self._has_ended.is_set()
+
+    @alive.setter
+    def alive(self, is_alive: bool) -> None:
+        if is_alive:
+            self._has_ended.clear()
+        else:
+            self._has_ended.set()
+
+    def await_end(self) -> None:
+        """Wait until the worker should end."""
+        self._has_ended.wait()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection, unless its address has too many."""

@@ -3,7 +3,7 @@
 For example:
 
     guard = MemoryGuard(MemoryGauge(), give_up=parked.evict)
-    guard.check()     # twice per second
+    guard.check()     # twice per second; it looks less often while there is much memory
 """
 
 import logging
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 HEADROOM_BYTES = PROCESS_BYTES  # room for a start
 STALLED_HEADROOM_BYTES = 4 * HEADROOM_BYTES  # pressure matters only if little memory is left
+#: Memory that is used up faster is not noticed in time. Two cores start four processes per second, of 155 MB each.
+MAX_BYTES_PER_SECOND = 1000 * MEGABYTE
+MAX_PAUSE_SECONDS = 10.0
 
 
 class MemoryGuard:
@@ -31,10 +34,12 @@ class MemoryGuard:
         self.is_short = False
         self._gauge = gauge
         self._give_up = give_up
-        self._checked_at = time.monotonic()
+        self._checked_at = self._due_at = time.monotonic()
 
     def check(self) -> None:
-        """Look at the memory. If it is short, give up as many processes as are needed."""
+        """Look at the memory, if it may be short. If it is, give up as many processes as are needed."""
+        if time.monotonic() < self._due_at:
+            return
         missing = self._count_missing()
         if missing > 0 and not self.is_short:
             log.warning(
@@ -53,6 +58,8 @@ class MemoryGuard:
         available = self._gauge.available()
         if available is None:
             return 0
+        spare = available - STALLED_HEADROOM_BYTES
+        self._due_at = now + min(max(0.0, spare / MAX_BYTES_PER_SECOND), MAX_PAUSE_SECONDS)
         if is_stalled and available < STALLED_HEADROOM_BYTES:
             return max(1, HEADROOM_BYTES - available)
         return HEADROOM_BYTES - available

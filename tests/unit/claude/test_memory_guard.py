@@ -1,10 +1,16 @@
 """Idle processes are given up while memory is short."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from gateway.claude.fleet.memory_guard import HEADROOM_BYTES, STALLED_HEADROOM_BYTES, MemoryGuard
+from gateway.claude.fleet.memory_guard import (
+    HEADROOM_BYTES,
+    MAX_BYTES_PER_SECOND,
+    STALLED_HEADROOM_BYTES,
+    MemoryGuard,
+)
 from gateway.memory import PROCESS_BYTES, MemoryGauge
 
 
@@ -52,3 +58,20 @@ def test_nothing_is_given_up_if_there_is_nothing_idle(caplog: pytest.LogCaptureF
     gauge.left = HEADROOM_BYTES
     guard.check()
     assert not guard.is_short
+
+
+def test_much_memory_is_not_looked_at_again_before_it_could_be_used_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    gauge = Gauge(STALLED_HEADROOM_BYTES + 3 * MAX_BYTES_PER_SECOND)
+    guard = MemoryGuard(gauge, lambda: False)
+    guard.check()
+    gauge.left = 0
+    clock[0] = 102.9
+    guard.check()
+    assert not guard.is_short
+    clock[0] = 103.0
+    guard.check()
+    assert guard.is_short
