@@ -183,7 +183,7 @@ def test_rejected_login_shows_in_health_until_an_answer_succeeds(
     message_of_error(gateway_without_retries.api.chat(), 503, "claude_not_logged_in")
     answer = gateway_without_retries.api.get("/health")
     assert answer.status_code == 503
-    assert "/login" in answer.json()["error"]
+    assert "/claude auth login`" in answer.json()["error"]
     assert_next_request_works(gateway_without_retries, standin)
     assert gateway_without_retries.api.get("/health").status_code == 200
 
@@ -312,7 +312,7 @@ def test_missing_login_is_reported(start_gateway: Callable[..., Gateway], standi
     wait_for(lambda: gateway.api.health()["claude"]["logged_in"] is False, 30)
     for stream in (False, True):
         answer = gateway.api.chat(stream=stream)
-        assert "/login" in message_of_error(answer, 503, "claude_not_logged_in")
+        assert "/claude auth login`" in message_of_error(answer, 503, "claude_not_logged_in")
         assert answer.headers["x-should-retry"] == "false"
     health = gateway.api.get("/health")
     assert health.status_code == 503
