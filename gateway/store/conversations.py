@@ -21,7 +21,14 @@ from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ConversationItem, ConversationRow
 from gateway.store.statements import insert_rows
-from gateway.store.stored_items import IDS_PER_QUERY, Item, find_items, is_large
+from gateway.store.stored_items import (
+    IDS_PER_QUERY,
+    ROWS_PER_QUERY,
+    Item,
+    find_items,
+    is_large,
+    read_in_parts,
+)
 
 MAX_ITEMS = 10_000  # in one conversation, which every answer in it reads
 
@@ -95,15 +102,11 @@ class Conversations:
     def load(self, owner: str, conversation_id: str) -> LoadedConversation:
         """Return a conversation with all items. Raise ConversationNotFound, and ConversationLocked if it is claimed."""
 
-        def work(db: Any) -> LoadedConversation:
-            row = _get(db, owner, conversation_id)
-            _raise_if_locked(row)
-            query = ConversationItem.select().where(_of(conversation_id)).order_by(ConversationItem.id)
-            found = list(query.execute(db))
-            items = tuple(item.item for item in found)
-            return LoadedConversation(row.id, row.body, items, found[-1].id if found else 0)
-
-        return self._store.read(work)
+        row = self._store.read(lambda db: _get(db, owner, conversation_id))
+        _raise_if_locked(row)
+        found = read_in_parts(self._store, lambda db, after: _items(db, conversation_id, after))
+        items = tuple(item.item for item in found)
+        return LoadedConversation(row.id, row.body, items, found[-1].id if found else 0)
 
     def update(self, owner: str, conversation_id: str, body: Body) -> StoredConversation:
         """Replace the body of a conversation. Raise ConversationNotFound."""
@@ -272,6 +275,12 @@ def item_not_found(item_id: str) -> NotFound:
 def _own(owner: str, conversation_id: str) -> Any:
     is_own = (ConversationRow.id == conversation_id) & (ConversationRow.owner == owner)
     return is_own & (ConversationRow.expires_at > utc_now())
+
+
+def _items(db: Any, conversation_id: str, after: int) -> list[ConversationItem]:
+    """Return the first items of a conversation whose ids are larger than `after`."""
+    query = ConversationItem.select().where(_of(conversation_id), ConversationItem.id > after)
+    return list(query.order_by(ConversationItem.id).limit(ROWS_PER_QUERY).execute(db))
 
 
 def _of(conversation_id: str) -> Any:

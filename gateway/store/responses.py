@@ -17,7 +17,7 @@ from gateway.store.database import Store, utc_now
 from gateway.store.lease_keeper import LEASE_SECONDS
 from gateway.store.models import ResponseEvents, ResponseItem, ResponseRow
 from gateway.store.statements import insert_rows
-from gateway.store.stored_items import Item, find_items, is_large
+from gateway.store.stored_items import ROWS_PER_QUERY, Item, find_items, is_large, read_in_parts
 
 UNFINISHED = ("queued", "in_progress")
 EVENT_END = b"\n\n"  # the end of an event in a stream; no event contains it
@@ -27,6 +27,7 @@ LOST_ERROR = {
 }
 
 Body = dict[str, Any]
+_Lineage = list[tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,31 +177,35 @@ class Responses:
         Raise ResponseNotFound if any of them is missing.
         """
 
-        def work(db: Any) -> list[Item]:
-            lineage = _lineage(db, owner, response_id)
-            if not lineage:
-                raise response_not_found(response_id)
-            if lineage[0][1] is not None:
-                raise response_not_found(lineage[0][1])
-            return [row.item for row in _items(db, [known for known, _ in lineage])]
-
-        return self._store.read(work)
+        lineage = self._read_lineage(owner, response_id)
+        if lineage[0][1] is not None:
+            raise response_not_found(lineage[0][1])
+        return [row.item for row in self._read_items(owner, lineage)]
 
     def list_input_items(self, owner: str, response_id: str) -> list[Item]:
         """Return all items of a response's input, the earliest first. Raise ResponseNotFound."""
 
-        def work(db: Any) -> list[Item]:
-            lineage = [known for known, _ in _lineage(db, owner, response_id)]
-            if not lineage:
-                raise response_not_found(response_id)
-            rows = _items(db, lineage)
-            return [row.item for row in rows if not (row.is_output and row.response_id == response_id)]
-
-        return self._store.read(work)
+        rows = self._read_items(owner, self._read_lineage(owner, response_id))
+        return [row.item for row in rows if not (row.is_output and row.response_id == response_id)]
 
     def find_items(self, owner: str, ids: Collection[str]) -> Mapping[str, Item]:
         """Return the items with these ids, by id. Missing ones are left out."""
         return find_items(self._store, ResponseItem, ResponseRow, owner, ids)
+
+    def _read_lineage(self, owner: str, response_id: str) -> _Lineage:
+        lineage = self._store.read(lambda db: _lineage(db, owner, response_id))
+        if not lineage:
+            raise response_not_found(response_id)
+        return lineage
+
+    def _read_items(self, owner: str, lineage: _Lineage) -> list[Any]:
+        """Return the rows of all items of several responses, in the order of the responses."""
+        response_ids = [known for known, _ in lineage]
+        rows = read_in_parts(self._store, lambda db, after: _items(db, response_ids, after))
+        if len(rows) >= ROWS_PER_QUERY and self._read_lineage(owner, response_ids[-1]) != lineage:
+            raise response_not_found(response_ids[-1])  # a response was deleted between two parts
+        positions = {response_id: index for index, response_id in enumerate(response_ids)}
+        return sorted(rows, key=lambda row: positions[row.response_id])
 
     def delete_expired(self) -> int:
         """Delete expired responses and return their number. Several processes may do so at once."""
@@ -247,13 +252,12 @@ def _active(response_ids: Collection[str]) -> Any:
     return ResponseRow.id.in_(list(response_ids)) & ResponseRow.status.in_(UNFINISHED)
 
 
-def _items(db: Any, response_ids: Sequence[str]) -> list[Any]:
-    """Return the rows of all items of several responses, in the order of the responses."""
+def _items(db: Any, response_ids: Sequence[str], after: int) -> list[Any]:
+    """Return the first rows of items of several responses, in the order of their ids, which are larger than `after`."""
     response_id = ResponseItem.response.alias("response_id")
-    query = ResponseItem.select(response_id, ResponseItem.is_output, ResponseItem.item).namedtuples()
-    query = query.where(ResponseItem.response.in_(response_ids)).order_by(ResponseItem.id)
-    positions = {response_id: index for index, response_id in enumerate(response_ids)}
-    return sorted(query.execute(db), key=lambda row: positions[row.response_id])
+    query = ResponseItem.select(ResponseItem.id, response_id, ResponseItem.is_output, ResponseItem.item)
+    query = query.where(ResponseItem.response.in_(response_ids), ResponseItem.id > after)
+    return list(query.order_by(ResponseItem.id).limit(ROWS_PER_QUERY).namedtuples().execute(db))
 
 
 def _get(db: Any, owner: str, response_id: str) -> StoredResponse:
@@ -263,11 +267,14 @@ def _get(db: Any, owner: str, response_id: str) -> StoredResponse:
     body = {**row.body, "status": row.status, "output": []}
     if row.status in UNFINISHED and row.leased_until <= utc_now():
         body |= {"status": "failed", "error": LOST_ERROR}
-    body["output"] = [item.item for item in _items(db, [response_id]) if item.is_output]
+    query = ResponseItem.select(ResponseItem.item).where(
+        ResponseItem.response == response_id, ResponseItem.is_output
+    )
+    body["output"] = [found.item for found in query.order_by(ResponseItem.id).execute(db)]
     return StoredResponse(body, row.is_background)
 
 
-def _lineage(db: Any, owner: str, response_id: str) -> list[tuple[str, str | None]]:
+def _lineage(db: Any, owner: str, response_id: str) -> _Lineage:
     """Return pairs of a response's id and the id it follows, for the response and all before it, the earliest first."""
     base = (
         ResponseRow.select(ResponseRow.id, ResponseRow.previous_id, Value(0).alias("depth"))

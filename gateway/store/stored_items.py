@@ -1,7 +1,10 @@
 """Items of responses and of conversations, which are found by their ids in the same way."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Any
+
+import gevent
 
 from gateway.store.database import Store, utc_now
 from gateway.store.models import ConversationItem, ConversationRow, ResponseItem, ResponseRow
@@ -11,6 +14,7 @@ Item = dict[str, Any]
 LARGE_COUNT = 500  # rows, which take 10 ms
 LARGE_CHARACTERS = 1_000_000  # take 20 ms
 IDS_PER_QUERY = 500  # databases limit the number of values in one query
+ROWS_PER_QUERY = 500
 
 
 def is_large(items: Iterable[Item]) -> bool:
@@ -32,6 +36,21 @@ def is_large(items: Iterable[Item]) -> bool:
         elif isinstance(value, list):
             rest += value
     return characters > LARGE_CHARACTERS
+
+
+def read_in_parts(store: Store, read_part: Callable[..., list[Any]]) -> list[Any]:
+    """Return all rows of a query, in the order of their ids. Other greenlets run between the parts.
+
+    `read_part(db, after)` returns the first ROWS_PER_QUERY rows whose `id` is larger than `after`. The parts are no
+    snapshot, so rows that are added or deleted in between may be missing.
+    """
+    rows: list[Any] = []
+    while True:
+        part = store.read(partial(read_part, after=rows[-1].id if rows else 0))
+        rows += part
+        if len(part) < ROWS_PER_QUERY:
+            return rows
+        gevent.sleep(0)
 
 
 def find_items(

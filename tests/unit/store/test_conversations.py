@@ -146,7 +146,7 @@ def test_conversation_is_found_by_its_last_item(conversations: Conversations) ->
 
 
 def test_many_items_are_stored_in_their_order(conversations: Conversations) -> None:
-    names = [f"n{index}" for index in range(450)]
+    names = [f"n{index}" for index in range(1050)]
     conversations.add(OWN, "long", {}, items(*names))
     assert names_of(conversations, "long") == names
-    assert len(conversations.find_items(OWN, names)) == 450
+    assert len(conversations.find_items(OWN, names)) == 1050

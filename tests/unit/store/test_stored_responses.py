@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from gateway.errors import InvalidRequest, ResponseNotFound, StoreError
@@ -89,6 +90,32 @@ def test_long_chain_is_found(responses: Responses) -> None:
     for number in range(300):
         add(responses, str(number), str(number - 1) if number else None)
     assert len(responses.list_chain(OWN, "299")) == 600
+
+
+@pytest.mark.parametrize("count", [499, 500, 1234])
+def test_others_run_while_many_items_are_read(responses: Responses, count: int) -> None:
+    names = [f"i{number}" for number in range(count)]
+    responses.add(OWN, body("a"), [item(name) for name in names])
+    turns = 0
+
+    def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    assert ids_of(responses.list_input_items(OWN, "a")) == names
+    assert ids_of(responses.list_chain(OWN, "a")) == [*names, "a-out"]
+    assert turns >= 2 * (count // 500)
+    other.kill()
+
+
+def test_chain_that_is_deleted_while_it_is_read_is_not_found(responses: Responses) -> None:
+    responses.add(OWN, body("a"), [item(f"i{number}") for number in range(600)])
+    gevent.spawn(responses.delete, OWN, "a")
+    with pytest.raises(ResponseNotFound):
+        responses.list_chain(OWN, "a")
 
 
 def test_chain_with_a_deleted_response_is_not_found(responses: Responses) -> None:
