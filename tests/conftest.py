@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,18 @@ import pytest
 from gateway.claude.cli.binary import find_binary
 from gateway.store.database import Store
 from tests.standin import StandIn, text
-from tests.support.gateway import SHARED_GATEWAY_SETTINGS, Gateway, wait_for
+from tests.support.gateway import SHARED_GATEWAY_SETTINGS, Gateway, read_log_ends, wait_for
 from tests.support.logins import SUBSCRIPTION, without_none
 from tests.support.recorded import last_user_text
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the ends of the gateways' logs to the report of a failed test: they may say more than the client was told."""
+    report = yield
+    if report.failed and (logs := read_log_ends()):
+        report.sections.append(("Logs of the running gateways", logs))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

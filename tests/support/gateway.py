@@ -40,6 +40,8 @@ class Program:
 
 
 THIS_PROGRAM = Program()
+LOG_LINES = 30  # of each gateway, in the report of a failed test
+_running: set["Gateway"] = set()
 
 
 class Gateway:
@@ -83,6 +85,7 @@ class Gateway:
             self.home.cleanup()
             raise
         self.api = Api(self.url)
+        _running.add(self)
 
     def _await_url(self) -> str:
         deadline = time.monotonic() + START_SECONDS
@@ -136,9 +139,15 @@ class Gateway:
 
     def close(self) -> None:
         """Stop the process and remove its files."""
+        _running.discard(self)
         self.api.close()
         self.stop()
         self.home.cleanup()
+
+
+def read_log_ends() -> str:
+    """Return the last lines of the logs of all running gateways."""
+    return "\n".join(f"{one.url}\n" + "\n".join(one.log.splitlines()[-LOG_LINES:]) for one in _running)
 
 
 def wait_for(condition: Any, timeout: float = 20.0) -> Any:
