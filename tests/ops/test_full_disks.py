@@ -35,6 +35,7 @@ def full_gateway(disks: Disks, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "DATABASE_URL": f"sqlite:///{disks['database'].path}/gateway.db",
     }
     gateway = Gateway({**NOTHING_KEPT, **cli.environ, "ANTHROPIC_API_KEY": "sk-ant-dummy", **paths})
+    gateway.await_warm(1)  # it has a worker
     yield gateway
     gateway.close()
 
