@@ -25,6 +25,7 @@ from gateway.errors import StoreError
 from gateway.store.backends import T, Work, create_backend
 
 log = logging.getLogger(__name__)
+logging.getLogger("peewee.migrations").setLevel(logging.WARNING)  # it has a line for each migration
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 0.02  # SQLite waits this long for a lock, and every greenlet with it; transactions are shorter
@@ -149,7 +150,9 @@ class Store:
     def _migrate(self) -> None:
         # The lock is held while the state is read and changed, so a second process finds nothing left to do.
         with self._backend.migration() as db:
-            Runner(db, str(MIGRATIONS)).up()
+            applied = Runner(db, str(MIGRATIONS)).up()
+        if applied:
+            log.info("the database is ready: %d migrations ran, up to %s", len(applied), applied[-1])
 
 
 def _find_reason(error: BaseException) -> BaseException:

@@ -24,7 +24,8 @@ def sweep_forever(sweeps: Mapping[str, Callable[[], int]], seconds: float) -> No
     while True:
         for name, sweep in sweeps.items():
             try:
-                log.info("deleted %d expired %s", sweep(), name)
+                deleted = sweep()
+                log.log(logging.INFO if deleted else logging.DEBUG, "deleted %d expired %s", deleted, name)
             except StoreError:
                 log.warning("expired %s could not be deleted; trying again in %.0f s", name, seconds)
         gevent.sleep(seconds)

@@ -11,6 +11,7 @@ from flask import Response, request
 
 from gateway.answering.caller import Identity, configured_identity, identity_of
 from gateway.api.http.context import get_caller, get_services, get_state
+from gateway.api.http.own_address import is_https
 from gateway.errors import Forbidden
 from gateway.store import key_secrets
 from gateway.store.admin_sessions import LIFETIME
@@ -77,14 +78,6 @@ def open_session(response: Response) -> Response:
         secure=is_https(),
     )
     return response
-
-
-def is_https() -> bool:
-    """Return whether the browser uses https, as far as a proxy says.
-
-    Any client can send this header, but it only changes the client's own page and makes its own cookie stricter.
-    """
-    return request.is_secure or request.headers.get("x-forwarded-proto") == "https"
 
 
 def close_session(response: Response) -> Response:

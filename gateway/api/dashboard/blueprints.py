@@ -11,9 +11,9 @@ from flask import Blueprint, Response, render_template, request
 
 from gateway.api.dashboard import access
 from gateway.api.dashboard.formats import FILTERS
-from gateway.api.dashboard.markdown import inline_markdown
 from gateway.api.hooks.errors import respond_with_error
 from gateway.api.http.context import find_state, get_services
+from gateway.api.http.inline_markdown import inline_markdown
 from gateway.api.http.page_headers import add_page_headers
 from gateway.api.views import chat
 from gateway.errors import GatewayError

@@ -5,8 +5,8 @@ from datetime import datetime, timezone
 from gateway.api.dashboard import charts
 from gateway.api.dashboard.blueprints import own, render_page
 from gateway.api.dashboard.ranges import RANGES, read_view
-from gateway.api.dashboard.trying import own_address
 from gateway.api.http.context import get_caller, get_services
+from gateway.api.http.own_address import own_address
 from gateway.store.usage import sum_figures
 from gateway.store.usage_series import UsageFilter
 

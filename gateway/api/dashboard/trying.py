@@ -1,13 +1,11 @@
 """The page with a chat to try a model, and the page that shows how to connect a client."""
 
-from flask import request
-
 from gateway.answering import project_access
 from gateway.answering.client_setup import values_for
-from gateway.api.dashboard.access import is_https
 from gateway.api.dashboard.blueprints import own, render_page
 from gateway.api.dashboard.models import choices, visible_models
 from gateway.api.http.context import get_caller, get_services
+from gateway.api.http.own_address import own_address
 from gateway.client_recipes.catalog import RECIPES
 from gateway.client_recipes.recipe import Recipe, fill_recipe
 from gateway.client_recipes.show import Block, blocks_of, by_title
@@ -37,11 +35,6 @@ def list_clients() -> list[Client]:
     values = values_for(get_services().settings, get_services().claude.catalog, own_address())
     filled = [fill_recipe(recipe, values) for recipe in RECIPES]
     return [(title, [(mode, blocks_of(mode)) for mode in modes]) for title, modes in by_title(filled)]
-
-
-def own_address() -> str:
-    """Return the address under which the browser reaches the gateway."""
-    return f"{'https' if is_https() else request.scheme}://{request.host}"
 
 
 def _agent_projects() -> list[ProjectRecord]:

@@ -3,8 +3,14 @@
 import os
 from typing import Any
 
+from flask import Response, render_template, request
+
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.http.context import get_services
+from gateway.api.http.inline_markdown import inline_markdown
+from gateway.api.http.own_address import own_address
+from gateway.api.http.page_headers import add_page_headers
+from gateway.exposure import describe_exposure
 from gateway.schemas.meta import HealthSchema, IndexSchema
 from gateway.settings import TITLE
 from gateway.version import VERSION
@@ -14,8 +20,10 @@ blueprint = Blueprint("meta", __name__, description="The gateway itself")
 
 @blueprint.route("/")
 @blueprint.response(200, IndexSchema)
-def show_index() -> dict[str, Any]:
-    """Describe the gateway and list its endpoints."""
+def show_index() -> dict[str, Any] | Response:
+    """Describe the gateway and list its endpoints. A browser gets a page instead."""
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        return _make_landing_page()
     return {
         "name": TITLE,
         "version": VERSION,
@@ -56,3 +64,21 @@ def show_health() -> tuple[dict[str, Any], int]:
         return {"status": "unhealthy", "error": problem, **health}, 503
     ready = {"claude_version": status["version"], "active_sessions": status["running"]}
     return {"status": "healthy", **health, **ready}, 200
+
+
+def _make_landing_page() -> Response:
+    services = get_services()
+    problem = services.claude.problem or services.store.problem
+    page = render_template(
+        "landing.html",
+        version=VERSION,
+        address=own_address(),
+        problem=inline_markdown(problem) if problem else None,
+        claude_version=services.claude.status()["version"],
+        asks_for_keys=services.settings.require_auth,
+        exposure=describe_exposure(services.settings),
+        has_dashboard=services.settings.dashboard,
+    )
+    response = add_page_headers(Response(page, mimetype="text/html"))
+    response.vary.add("Accept")
+    return response
