@@ -44,7 +44,7 @@ def test_browser_gets_a_page_under_a_strict_policy(make_app: MakeApp) -> None:
         assert f'href="{path}"' in answer.text
 
 
-def test_page_says_what_is_wrong_and_who_may_use_it(make_app: MakeApp) -> None:
+def test_page_names_the_problem_and_asks_for_a_key(make_app: MakeApp) -> None:
     app = make_app(require_auth=True, api_keys=("secret-of-the-test",), dashboard=False)
     answer = app.test_client().get(
         "/", headers={**BROWSER, "Host": "gateway.example", "X-Forwarded-Proto": "https"}
