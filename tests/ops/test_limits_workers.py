@@ -14,8 +14,10 @@ import pytest
 
 from gateway.store.database import Store
 from gateway.store.keys import Keys
+from tests.support.alerts import ask, connections, percents, reload_workers
 from tests.support.api_client import Api, chat_body, error_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
+from tests.support.hook_server import HookServer
 from tests.support.scripted import ScriptedCli
 
 PATH = "/v1/chat/completions"
@@ -27,7 +29,16 @@ MakeClient = Callable[..., Api]
 
 
 @pytest.fixture(scope="module")
-def three_workers(tmp_path_factory: pytest.TempPathFactory, cli_environ: dict[str, str]) -> Iterator[Gateway]:
+def hook() -> Iterator[HookServer]:
+    """Return a server that records the gateway's alerts."""
+    with contextlib.closing(HookServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def three_workers(
+    tmp_path_factory: pytest.TempPathFactory, cli_environ: dict[str, str], hook: HookServer
+) -> Iterator[Gateway]:
     """Return a gateway with three workers. Its scripted CLI reports 3 tokens and a cent for each answer."""
     cli = ScriptedCli(tmp_path_factory.mktemp("limits"))
     settings = {
@@ -35,6 +46,8 @@ def three_workers(tmp_path_factory: pytest.TempPathFactory, cli_environ: dict[st
         "REQUIRE_AUTH": "true",
         "API_KEYS": "configured",
         "RATE_LIMIT_BURST": str(BURST),
+        "ALERT_WEBHOOK_URL": f"http://{hook.address}/",
+        "ALERT_KINDS": "budget",
         "WARM_PROCESSES": "0",  # then a CLI process shows which worker is answering
     }
     environ = {**cli_environ, **NOTHING_KEPT, **cli.environ, **settings}
@@ -152,6 +165,23 @@ def sum_of_costs(client: Api) -> float:
     """Return the cost of all answers of the client's key."""
     cost: float = client.get("/v1/usage").json()["totals"]["cost"]
     return cost
+
+
+def test_alert_of_a_budget_is_sent_once_by_three_workers_and_their_successors(
+    three_workers: Gateway, make_client: MakeClient, hook: HookServer
+) -> None:
+    """tests/ops/test_alerts_workers.py stops the whole gateway in between, and uses PostgreSQL too."""
+    client = make_client(tokens_per_month=30)
+    key = client.headers["authorization"].removeprefix("Bearer ")
+    ask(three_workers, key, 8)
+    wait_for(lambda: percents(hook) == [80])
+    reload_workers(three_workers)
+    ask(three_workers, key, 2)
+    wait_for(lambda: percents(hook) == [80, 100])
+    with connections(three_workers, key, 9) as clients, ThreadPoolExecutor(3) as pool:
+        refused = list(pool.map(Api.chat, clients))  # a refusal is a reason to look at the budget again
+    assert {error_of(response).code for response in refused} == {"insufficient_quota"}
+    assert percents(hook) == [80, 100]
 
 
 # Answers at once

@@ -1,9 +1,8 @@
-"""Real HTTP and SMTP servers on loopback that record the alerts that they get."""
+"""A real HTTP server on loopback that records the alerts that it gets."""
 
 import json
-import socketserver
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -29,7 +28,7 @@ class HookServer(ThreadingHTTPServer):
         self.statuses = list(statuses)
         self.received: list[Received] = []
         super().__init__(("127.0.0.1", 0), _Hook)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def address(self) -> str:
@@ -55,55 +54,3 @@ class _Hook(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Print nothing."""
-
-
-@dataclass
-class Mail:
-    """An email that the SMTP server got."""
-
-    recipients: list[str] = field(default_factory=list)
-    data: str = ""
-
-
-class MailServer(socketserver.ThreadingTCPServer):
-    """Speaks as much SMTP as smtplib needs (RFC 5321), and records the emails. `refusal` refuses all recipients."""
-
-    daemon_threads = True
-
-    def __init__(self, refusal: str = "") -> None:
-        self.refusal = refusal
-        self.mails: list[Mail] = []
-        super().__init__(("127.0.0.1", 0), _MailSession)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        """The host and the port."""
-        return f"127.0.0.1:{self.server_address[1]}"
-
-    def close(self) -> None:
-        """Stop serving."""
-        self.shutdown()
-        self.server_close()
-
-
-class _MailSession(socketserver.StreamRequestHandler):
-    server: MailServer
-
-    def handle(self) -> None:
-        self.say("220 test")
-        mail = Mail()
-        while line := self.rfile.readline():
-            word = line[:4].upper()
-            if word == b"DATA":
-                self.say("354 go on")
-                mail.data = b"".join(iter(self.rfile.readline, b".\r\n")).decode()
-                self.server.mails.append(mail)
-            if word == b"RCPT":
-                mail.recipients.append(line.decode().partition("<")[2].partition(">")[0])
-            self.say(self.server.refusal if word == b"RCPT" and self.server.refusal else "250 ok")
-            if word == b"QUIT":
-                return
-
-    def say(self, text: str) -> None:
-        self.wfile.write(f"{text}\r\n".encode())

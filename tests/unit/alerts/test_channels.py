@@ -1,16 +1,24 @@
 """The channels of alerts, against real servers on loopback."""
 
+import email
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from email.policy import default
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+import trustme
 
 from gateway.alerts.alert import Notice
 from gateway.alerts.channels import build_channels
 from gateway.alerts.failures import DeliveryFailed
 from gateway.settings import Settings
-from tests.support.hook_server import HookServer, MailServer
+from tests.support.hook_server import HookServer
+from tests.support.mail_server import PASSWORD, USER, MailServer
 
 NOTICE = Notice("alert_1", "disk", "The disk is full: ä", "91 % <full>", {"used_percent": 91}, created_at=1.0)
 
@@ -79,6 +87,53 @@ def test_refused_email_fails_without_its_addresses(refusal: str) -> None:
         with pytest.raises(DeliveryFailed) as failure:
             build_channels(settings)["email"].send(NOTICE)
     assert "secret" not in str(failure.value)
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return the certificate of a server on localhost, whose issuer OpenSSL trusts during the test."""
+    issuer, bundle = trustme.CA(), tmp_path / "issuer.pem"
+    issuer.cert_pem.write_to_path(bundle)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+def send_mail(server: MailServer, scheme: str, password: str = PASSWORD) -> None:
+    url = f"{scheme}://{quote(USER, safe='')}:{quote(password, safe='')}@{server.address}"
+    settings = replace(Settings(), alert_email_to=("ops@example.com",), alert_smtp_url=url)
+    build_channels(settings)["email"].send(NOTICE)
+
+
+@pytest.mark.parametrize(("scheme", "tls"), [("smtp", "starttls"), ("smtps", "smtps"), ("smtp", "")])
+def test_email_is_sent_with_a_login_and_encrypted_if_the_server_can(
+    scheme: str, tls: Any, context: ssl.SSLContext
+) -> None:
+    with closing(MailServer(tls=tls, context=context)) as server:
+        send_mail(server, scheme)
+        (mail,) = server.mails
+    assert (mail.is_encrypted, mail.user) == (bool(tls), USER)
+    assert "The disk is full" in str(email.message_from_string(mail.data, policy=default)["Subject"])
+
+
+def test_wrong_mail_password_is_final_and_stays_secret(context: ssl.SSLContext) -> None:
+    with closing(MailServer(tls="starttls", context=context)) as server:
+        with pytest.raises(DeliveryFailed, match="SMTP 535") as failure:
+            send_mail(server, "smtp", "a-wrong-password")
+        assert not server.mails
+    assert failure.value.is_final
+
+
+@pytest.mark.parametrize(("scheme", "tls"), [("smtp", "starttls"), ("smtps", "smtps")])
+def test_mail_server_with_an_untrusted_certificate_gets_no_password(
+    scheme: str, tls: Any, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with closing(MailServer(tls=tls, context=context)) as server:
+        with pytest.raises(DeliveryFailed, match="TLS failed: CERTIFICATE_VERIFY_FAILED"):
+            send_mail(server, scheme)
+        assert server.logins == 0
 
 
 def test_unreachable_hook_fails_without_its_address() -> None:
