@@ -13,6 +13,7 @@ import click
 from gateway.errors import GatewayError, KeyNotFound
 from gateway.home import COMMAND
 from gateway.settings import SettingsError
+from gateway.version import VERSION
 
 PACKAGE = "gateway.commands"
 
@@ -46,5 +47,6 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands)
+@click.version_option(VERSION, message="%(version)s")
 def main() -> None:
     """Run the gateway, manage clients' keys, show their usage, and set clients up. The gateway's settings apply."""

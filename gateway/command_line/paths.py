@@ -5,14 +5,13 @@ from typing import Any
 
 import click
 
-STARTED_IN = Path.cwd()
-
 
 class UserPath(click.ParamType[Path]):
-    """A path from the command line, made absolute."""
+    """A path, made absolute. The `obj` of the outermost context is the folder that the command was started in."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the absolute path."""
-        return STARTED_IN / Path(value).expanduser()
+        started_in = ctx.find_root().obj if ctx else None
+        return (started_in or Path.cwd()) / Path(value).expanduser()

@@ -1,11 +1,13 @@
 """The command line: `claude-gateway keys …`, `usage …` and `connect …`."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -182,3 +184,19 @@ def test_mistake_in_another_setting_does_not_keep_a_key_from_being_revoked(
     monkeypatch.setenv("PORT", "many")
     assert "the environment: PORT=many" in run("keys", "revoke", key.id).output
     assert "revoked" in run("keys", "list").output
+
+
+def test_paths_of_users_are_relative_to_the_folder_that_they_are_in(tmp_path: Path) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    here.mkdir()
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "CLAUDE_GATEWAY_HOME": str(home)}
+
+    def run_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gateway", *arguments]
+        return subprocess.run(command, cwd=here, env=environ, capture_output=True, text=True, timeout=60)
+
+    assert run_here("keys", "create", "alice").returncode == 0
+    saved = run_here("backup", "saved.tar.gz")
+    assert saved.returncode == 0, saved.stderr
+    assert [path.name for path in here.iterdir()] == ["saved.tar.gz"]
+    assert (home / "data/gateway.db").exists()

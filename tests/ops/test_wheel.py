@@ -1,0 +1,108 @@
+"""The wheel, installed into an empty environment as a user would, does the main job far from any clone."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.claude.cli.binary import find_binary
+from tests.standin import StandIn, text
+from tests.support.api_client import Api
+from tests.support.gateway import ROOT
+from tests.support.sockets import free_port, is_listening
+from tests.support.wide import wide
+
+BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+
+
+class Installation:
+    """The wheel in a virtual environment of its own, and a home folder without anything."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.program = folder / "venv/bin/claude-gateway"
+        build = [sys.executable, "-c", BUILD, str(folder)]
+        built = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+        python, wheel = str(folder / "venv/bin/python"), str(folder / built.stdout.split()[-1])
+        install = [python, "-m", "pip", "install", "--quiet", wheel]
+        done = subprocess.run(install, cwd=folder, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+
+    def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the installed gateway in the home folder. `stdout` of the result also has stderr."""
+        return subprocess.run(
+            [self.program, *arguments],
+            cwd=self.home,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.home),
+                "CLAUDE_BINARY_PATH": find_binary(None).path,
+                "ANTHROPIC_API_KEY": "sk-ant-dummy",
+                **environ,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=110,
+        )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    with StandIn() as standin:
+        standin.default(text("Hello from the model."))
+        yield standin
+
+
+@wide
+@pytest.mark.timeout(600)
+def test_installed_wheel_serves_all_dialects_and_pages(installed: Installation, standin: StandIn) -> None:
+    port = free_port()
+    environ = {"PORT": str(port), "ANTHROPIC_BASE_URL": standin.url}
+    started = installed.run("serve", "--background", **environ)
+    assert started.returncode == 0, started.stdout
+    try:
+        with Api(f"http://127.0.0.1:{port}") as api:
+            answer = api.chat("Hello!").json()
+            assert answer["choices"][0]["message"]["content"] == "Hello from the model."
+            for page in ("/", "/dashboard", "/docs"):
+                shown = api.get(page, headers={"Accept": "text/html"}, follow_redirects=True)
+                assert shown.status_code == 200, page
+                assert shown.headers["content-type"].startswith("text/html")
+        checked = installed.run("doctor", **environ)
+        assert checked.returncode == 0, checked.stdout
+        assert "/v1/messages answered 'Hello from the model.'" in checked.stdout
+        created = installed.run("keys", "create", "alice", **environ)
+        assert created.returncode == 0, created.stdout
+        assert "alice" in installed.run("keys", "list", **environ).stdout
+    finally:
+        stopped = installed.run("stop", **environ)
+    assert stopped.returncode == 0, stopped.stdout
+    assert not is_listening(port)
+    saved = installed.run("backup", "saved.tar.gz", **environ)
+    assert saved.returncode == 0, saved.stdout
+    assert sorted(path.name for path in installed.home.iterdir() if not path.name.startswith(".claude")) == [
+        ".local",
+        "saved.tar.gz",
+    ]
+
+
+@wide
+@pytest.mark.timeout(600)
+def test_installed_wheel_has_a_demo(installed: Installation) -> None:
+    shown = installed.run("demo", "--once")
+    assert shown.returncode == 0, shown.stdout
+    assert "This answer is scripted" in shown.stdout
+    assert 'Before that, you asked: "Hello! Are you a real model?"' in shown.stdout
+    assert "claude-gateway connect" in shown.stdout
