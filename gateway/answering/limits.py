@@ -107,7 +107,7 @@ class RequestLimits:
         self, settings: Settings, storage: Storage, slots: HeldSlots, reservations: HeldReservations
     ) -> None:
         self.storage = storage
-        self._default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in LIMIT_NAMES})
+        self.default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in LIMIT_NAMES})
         self._burst = settings.rate_limit_burst
         self._windows = cast(WindowStorage, storage)
         self._budgets = Budgets(storage)
@@ -120,7 +120,7 @@ class RequestLimits:
         """Return the client whose limits apply to the caller. Batches share the counters, and leave a part of each."""
         identity = caller.identity
         client_id = identity.id if identity else f"address:{client_network(caller.address)}"
-        allowance = self._default.with_overrides(identity.limits) if identity else self._default
+        allowance = self.default.with_overrides(identity.limits) if identity else self.default
         if not caller.is_batch:
             has_own = identity is not None and "answers_at_once" in identity.limits
             return ClientLimits(client_id, allowance, has_share=not has_own)
@@ -130,7 +130,7 @@ class RequestLimits:
 
     def list_budgets(self, identity: Identity) -> list[dict[str, Any]]:
         """Return the state of each budget of a key, in the form of BudgetSchema."""
-        allowance = self._default.with_overrides(identity.limits)
+        allowance = self.default.with_overrides(identity.limits)
         return [_describe(state) for state in self._budgets.list_states(identity.id, allowance)]
 
     def close(self) -> None:

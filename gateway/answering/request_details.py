@@ -4,14 +4,16 @@
 "'it'\\\\''s'"
 """
 
+import json
 from typing import Any
 
 from gateway.answering.services import Services
 from gateway.errors import RequestNotFound
 from gateway.store.admin_models import RequestRow
 
+MESSAGE = {"role": "user", "content": "…"}
 #: The fields that differ between any two requests.
-OWN_FIELDS = ("id", "created_at", "request_id", "phases", "curl", "bodies", "has_bodies")
+OWN_FIELDS = ("id", "owner", "created_at", "request_id", "phases", "curl", "bodies", "has_bodies")
 
 
 def describe_request(row: RequestRow) -> dict[str, Any]:
@@ -60,12 +62,19 @@ def make_curl(row: RequestRow, body: str | None) -> str:
     lines = [f'curl "$BASE_URL"{shell_quote(row.path)}', '-H "Authorization: Bearer $API_KEY"']
     if row.method != "GET":
         lines.insert(1, f"-X {row.method}")
-        data = (
-            body
-            or f'{{"model": "{row.model or "sonnet"}", "messages": [{{"role": "user", "content": "…"}}]}}'
-        )
-        lines.append(f"-d {shell_quote(data)}")
+        lines.append(f"-d {shell_quote(body or _make_placeholder(row))}")
     return " \\\n  ".join(lines)
+
+
+def _make_placeholder(row: RequestRow) -> str:
+    """Return a small body of the request's API."""
+    prompts: dict[str, dict[str, Any]] = {
+        "responses": {"input": "…"},
+        "completions": {"prompt": "…"},
+        "messages": {"max_tokens": 1024, "messages": [MESSAGE]},
+    }
+    body = {"model": row.model or "sonnet", **prompts.get(row.dialect, {"messages": [MESSAGE]})}
+    return json.dumps(body, ensure_ascii=False)
 
 
 def shell_quote(text: str) -> str:

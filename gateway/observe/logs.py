@@ -21,7 +21,8 @@ from gateway.record import Record, RequestSummary
 
 log = logging.getLogger("gateway.requests")
 
-QUIET_ROUTES = ("/health", "/metrics", "/dashboard/live", "/dashboard/today")  # requested every few seconds
+#: Routes that are requested every few seconds.
+QUIET_ROUTES = ("/health", "/metrics", "/dashboard/live", "/dashboard/today", "/dashboard/requests/rows")
 MAX_PATH_LENGTH = 200
 FAILURE_SECONDS = 60.0
 SECONDS_DIGITS = 4  # a tenth of a millisecond

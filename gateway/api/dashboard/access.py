@@ -6,6 +6,7 @@ never for the API. An admin key opens all pages, any other key those about itsel
 
 import hashlib
 import hmac
+from urllib.parse import urlsplit
 
 from flask import Response, request
 
@@ -53,6 +54,14 @@ def check_admin() -> None:
     check_sender()
 
 
+def check_manager() -> None:
+    """Raise AdminRequired unless the caller may manage keys, or Forbidden as `check_admin` does."""
+    if request.method == "OPTIONS":
+        return
+    get_caller().require_manager()
+    check_sender()
+
+
 def check_sender() -> None:
     """Raise Forbidden for a POST that another site's page made the browser send."""
     if request.method == "POST" and not _is_same_site():
@@ -90,10 +99,19 @@ def close_session(response: Response) -> Response:
 
 
 def _is_same_site() -> bool:
-    """Check where a POST came from. SameSite covers other sites; the token also sister domains and old browsers."""
-    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+    """Check where a POST came from. SameSite covers other sites; the token also sister domains and old browsers.
+
+    Without a session there is no token. Then `Origin` decides for browsers that do not send `Sec-Fetch-Site`.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site not in (None, "same-origin", "none"):
         return False
     if not get_state().dashboard_token:
-        return True
+        return site is not None or _is_own_origin(request.headers.get("origin"))
     sent = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
     return hmac.compare_digest(make_csrf_token().encode(), sent.encode())
+
+
+def _is_own_origin(origin: str | None) -> bool:
+    """Return True if a page of this host sent the request, or a program, which sends no `Origin`."""
+    return origin is None or urlsplit(origin).netloc == request.host

@@ -1,7 +1,7 @@
 """The blueprints of the dashboard, which differ in their access, and how their pages are rendered.
 
-`admin` has the pages for administrators, `own` those for the owner of any key, and `trial` the chat, whose answers
-count against the key's limits.
+`admin` has the pages for administrators, `managing` those that manage keys, `own` those for the owner of any key, and
+`trial` the chat, whose answers count against the key's limits.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
+from gateway.answering.caller import Caller
 from gateway.api.dashboard import access
 from gateway.api.dashboard.formats import FILTERS
 from gateway.api.hooks.errors import respond_with_error
@@ -21,6 +22,7 @@ from gateway.exposure import describe_exposure
 from gateway.version import VERSION
 
 admin = Blueprint("dashboard", __name__, url_prefix=access.PATH)
+managing = Blueprint("dashboard-managing", __name__, url_prefix=access.PATH)
 own = Blueprint("dashboard-own", __name__, url_prefix=access.PATH)
 trial = Blueprint("dashboard-chat", __name__, url_prefix=f"{access.PATH}/chat")
 
@@ -35,14 +37,18 @@ class Entry:
     title: str
     icon: str
 
-    @property
-    def is_for_admins(self) -> bool:
-        """Return True if only administrators may open the page."""
-        return self.endpoint.startswith(f"{admin.name}.")
+    def is_for(self, caller: Caller | None) -> bool:
+        """Return True if the caller may open the page."""
+        blueprint = self.endpoint.partition(".")[0]
+        if caller is None or blueprint == own.name:
+            return blueprint == own.name
+        return caller.may_manage if blueprint == managing.name else caller.sees_everything
 
 
 NAVIGATION = (
     Entry("dashboard.show_overview", "Overview", "overview"),
+    Entry("dashboard-own.show_requests", "Requests", "requests"),
+    Entry("dashboard-managing.show_keys", "Keys", "keys"),
     Entry("dashboard-own.show_my_key", "My key", "key"),
     Entry("dashboard-own.show_models", "Models", "models"),
     Entry("dashboard-own.show_chat", "Try it", "chat"),
@@ -51,12 +57,13 @@ NAVIGATION = (
 )
 
 admin.before_request(access.check_admin)
+managing.before_request(access.check_manager)
 own.before_request(access.check_sender)
 trial.before_request(access.check_sender)
 trial.add_url_rule("", view_func=chat.create_chat_completion, methods=["POST"])
 for _filter in (*FILTERS, inline_markdown):
     admin.add_app_template_filter(_filter)
-for _blueprint in (admin, own, trial):
+for _blueprint in (admin, managing, own, trial):
     _blueprint.after_request(add_page_headers)
 
 
@@ -73,13 +80,15 @@ def render_page(template: str, **values: Any) -> str:
         is_open=not settings.require_auth,
         exposure=describe_exposure(settings),
         csrf_token=access.make_csrf_token(),
-        navigation=[entry for entry in NAVIGATION if is_admin or not entry.is_for_admins],
+        may_manage=caller is not None and caller.may_manage,
+        navigation=[entry for entry in NAVIGATION if entry.is_for(caller)],
         page=request.endpoint,
         **values,
     )
 
 
 @admin.errorhandler(GatewayError)
+@managing.errorhandler(GatewayError)
 @own.errorhandler(GatewayError)
 def show_error(error: GatewayError) -> Response:
     """Show the error to browsers as a page: the sign-in page, if another key may help."""

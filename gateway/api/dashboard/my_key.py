@@ -1,4 +1,4 @@
-"""The page for the owner of a key: its limits, its usage, and how to use it."""
+"""The page for the owner of a key: its budgets, its usage, and how to use it."""
 
 from datetime import datetime, timezone
 
@@ -26,6 +26,7 @@ def show_my_key() -> str:
         charts=charts.make_charts(steps, view.range.step),
         models=models,
         total=sum_figures(models),
+        budgets=services.limits.list_budgets(caller.identity) if caller.identity else [],
         address=own_address(),
         now=datetime.now(timezone.utc),
     )

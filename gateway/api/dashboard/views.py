@@ -1,18 +1,18 @@
 """`/dashboard`: the web pages of the gateway. This module has the ways in and out, and collects the pages.
 
-Administrators see all pages. The owner of any other key sees those about the key, and can try models.
+Administrators see all pages. The owner of any other key sees those about the key and its requests, and can try models.
 """
 
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from gateway.api.dashboard import access, models, my_key, overview, settings, trying
-from gateway.api.dashboard.blueprints import admin, own, trial
+from gateway.api.dashboard import access, keys, models, my_key, overview, requests, settings, trying
+from gateway.api.dashboard.blueprints import admin, managing, own, trial
 from gateway.api.http.context import get_caller
 
 #: The blueprints with all pages, whose modules add them.
-BLUEPRINTS = (admin, own, trial)
-PAGES = (overview, my_key, models, trying, settings)
+BLUEPRINTS = (admin, managing, own, trial)
+PAGES = (overview, requests, keys, my_key, models, trying, settings)
 
 
 @own.post("")

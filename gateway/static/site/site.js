@@ -1,5 +1,5 @@
-// What all pages do: the menu on a phone, notices about parts that cannot be refreshed, copying, and questions before
-// actions that cannot be undone. Without it, the pages work with plain links and forms.
+// What all pages do: the menu on a phone, notices about parts that cannot be refreshed, copying, and help with forms.
+// Without it, the pages work with plain links and forms.
 import { addCopyButtons } from "./copy.js";
 
 const menu = document.querySelector(".menu");
@@ -35,13 +35,17 @@ document.addEventListener("htmx:responseError", ({ detail: { xhr } }) =>
 document.addEventListener("htmx:afterOnLoad", ({ detail: { xhr } }) => xhr.status < 400 && showNotice(""));
 document.addEventListener("htmx:load", (event) => addCopyButtons(event.target));
 
-document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
-  if (question && !confirm(question)) event.preventDefault();
+// A text in a list of names makes the choice "Only these".
+document.addEventListener("input", ({ target }) => {
+  const rule = target.dataset.chooses;
+  if (rule) target.form.elements[rule].value = "some";
 });
 
 // The page that shows a new secret is the answer to a form: a reload must not send the form again.
 const home = document.querySelector("[data-reload-to]");
 if (home) history.replaceState(null, "", home.dataset.reloadTo);
+
+// The mistakes in a form are read out and seen first.
+document.getElementById("problems")?.focus();
 
 addCopyButtons(document);
