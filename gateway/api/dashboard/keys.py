@@ -15,8 +15,8 @@ from gateway.answering.key_admin import change_key, create_key, search_keys
 from gateway.api.dashboard.blueprints import managing, render_page
 from gateway.api.dashboard.key_forms import Texts, load_fields, texts_of, texts_sent
 from gateway.api.dashboard.models import choices, visible_models
-from gateway.api.dashboard.trying import own_address
 from gateway.api.http.context import get_caller, get_services
+from gateway.api.http.own_address import own_address
 from gateway.claude.catalog import ModelCatalog
 from gateway.hosted import HOSTED_NAMES
 from gateway.schemas.admin_keys import STATES, KeyChangeSchema, NewKeySchema
@@ -40,7 +40,7 @@ class LimitInput:
 
 @managing.get("/keys")
 def show_keys() -> str:
-    """List the keys, with the budget that is used up the most."""
+    """List the keys, each with the most used budget."""
     words, state = request.args.get("q", ""), request.args.get("state", "")
     page = request.args.get("page", 1, int)
     found = search_keys(get_services(), words=words, state=state if state in STATES else None)
@@ -114,7 +114,7 @@ def _title_limit(name: str) -> str:
 
 
 def _tightest_budget(key: Key) -> dict[str, Any] | None:
-    """Return the budget per day or month of which the largest share is used; None without budgets."""
+    """Return the budget per day or month with the largest used share; None without budgets."""
     budgets = get_services().limits.list_budgets(identity_of(key))
     found = [budget for budget in budgets if budget["name"] in LONG_BUDGET_NAMES]
     return max(found, key=lambda budget: budget["used"] / budget["limit"], default=None)

@@ -16,8 +16,8 @@ from gateway.answering.request_details import compare_requests, describe_request
 from gateway.api.dashboard.blueprints import own, render_page
 from gateway.api.dashboard.formats import NO_VALUE, format_price, format_seconds
 from gateway.api.dashboard.models import visible_models
-from gateway.api.dashboard.trying import own_address
 from gateway.api.http.context import get_caller, get_services
+from gateway.api.http.own_address import own_address
 from gateway.errors import InvalidRequest
 from gateway.schemas.requests import OUTCOMES, PROCESSES, AdminRequestQuerySchema
 from gateway.store.request_log import RequestPage, RequestQuery
