@@ -42,12 +42,14 @@ class Record:
     if there was no content. `is_estimated` is True if the answer broke off, so that its output tokens were estimated
     from its length. `key_id` is None if the gateway asks for no keys. `reason` is the message of the error. `began_at`
     is `started_at` in monotonic seconds, and `times` the moments of the first run. `is_over` is set at the end.
+    `account` is None if no account was asked.
     """
 
     request_id: str
     endpoint: str
     started_at: datetime
     model: str = ""
+    account: str | None = None
     key_id: str | None = None
     key_name: str | None = None
     project_id: str | None = None

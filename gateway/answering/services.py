@@ -13,6 +13,8 @@ from typing import Any
 
 import gevent
 
+from gateway.accounts.states import AccountStates, default_states
+from gateway.answering.account_sync import AccountSync
 from gateway.answering.alerting.alerting import Alerting, build_alerting
 from gateway.answering.alerting.conditions import data_folders, find_disk_use
 from gateway.answering.batches.callers import BatchCallers
@@ -34,6 +36,7 @@ from gateway.observe.metrics import Metrics, MetricsSnapshot
 from gateway.observe.watchdog import Watchdog
 from gateway.record import RequestSummary
 from gateway.settings import Settings, SettingsError
+from gateway.store.account_facts import AccountFacts
 from gateway.store.activity import Activity
 from gateway.store.admin_sessions import AdminSessions
 from gateway.store.approvals import Approvals
@@ -81,6 +84,8 @@ class Services:
     settings: Settings
     store: Store
     claude: Claude
+    accounts: AccountStates
+    account_sync: AccountSync
     keys: Keys
     admin_sessions: AdminSessions
     projects: Projects
@@ -119,6 +124,7 @@ class Services:
         for sentence in describe_exposure(self.settings):
             log.warning("%s No keys are required: set REQUIRE_AUTH=true. See docs/security.md", sentence)
         Watchdog().start()
+        self.account_sync.open()
         self.claude.open()
         expiring = {
             "sessions": self.sessions.delete_expired,
@@ -173,7 +179,8 @@ def build_services(
     the requests of batches to the app.
     """
     store = _open_store(settings.database_url)
-    claude = Claude(settings)
+    accounts = default_states(settings.environ, settings.claude_api_key)
+    claude = Claude(settings, accounts)
     projects = Projects(store)
     folders = ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE)
     responses_ttl = timedelta(days=settings.responses_ttl_days)
@@ -194,6 +201,8 @@ def build_services(
         settings=settings,
         store=store,
         claude=claude,
+        accounts=accounts,
+        account_sync=AccountSync(accounts, AccountFacts(store)),
         keys=keys,
         admin_sessions=AdminSessions(store),
         projects=projects,
@@ -279,8 +288,8 @@ def _build_metrics(settings: Settings, claude: Claude, writer: UsageWriter) -> M
     folders = data_folders(settings.database_url, settings.project_root)
 
     def take_snapshot() -> MetricsSnapshot:
-        windows, disk_used = claude.rate_limit_windows, find_disk_use(folders)
-        return MetricsSnapshot(claude.status(), windows, len(writer), disk_used)
+        disk_used = find_disk_use(folders)
+        return MetricsSnapshot(claude.status(), claude.accounts.all(), len(writer), disk_used)
 
     def label_model(model: str) -> str:
         """Map a model to one of a few labels: clients may send any name."""

@@ -12,12 +12,12 @@ For example:
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 
-from gateway.claude.cli.rate_limits import RateLimitWindow
+from gateway.accounts.states import AccountStates
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.remote_run import RemoteRun
@@ -31,9 +31,9 @@ from gateway.turn import Turn
 class Claude:
     """Answers turns with CLI processes. `runs` are the turns that are running now."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, accounts: AccountStates | None = None) -> None:
         self.runs: set[Run | RemoteRun] = set()
-        self._fleet = Fleet(settings)
+        self._fleet = Fleet(settings, accounts)
         self._token_counts = TokenCounts(self._fleet)
         self.catalog = self._fleet.catalog
 
@@ -101,9 +101,9 @@ class Claude:
         self._fleet.close()
 
     @property
-    def rate_limit_windows(self) -> Mapping[str, RateLimitWindow]:
-        """The rate-limit windows of the account by name, as the CLI has last reported them."""
-        return self._fleet.rate_limit_windows
+    def accounts(self) -> AccountStates:
+        """The state of each account: its windows, whether it is logged in, and how long it rests."""
+        return self._fleet.accounts
 
     @property
     def has_spare_slot(self) -> bool:

@@ -12,7 +12,7 @@ continues as soon as there is space (see metric_files.py).
 
 import logging
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ import gevent
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from gateway.accounts.states import AccountStatus
 from gateway.alert_settings import KINDS
 from gateway.errors import MetricsUnavailable
 from gateway.observe.metric_files import allocate_files
@@ -59,13 +60,12 @@ COUNTERS = {
 class MetricsSnapshot:
     """The values of one sample.
 
-    `status` has the names of GAUGES and COUNTERS. `windows` maps each subscription limit to its utilization (a
-    fraction) and its reset time (seconds since 1970). `usage_waiting` counts the records that are not written yet, and
+    `status` has the names of GAUGES and COUNTERS. `usage_waiting` counts the records that are not written yet, and
     `disk_used` is the used fraction of the fullest disk with the gateway's data.
     """
 
     status: Mapping[str, Any]
-    windows: Mapping[str, tuple[float | None, float | None]]
+    accounts: Sequence[AccountStatus]
     usage_waiting: int
     disk_used: float = 0.0
 
@@ -232,11 +232,14 @@ class _StateMetrics:
         self._seen = dict.fromkeys(COUNTERS, 0)
         self._logged_in = _create_gauge("logged_in", "1 if the CLI is logged in", registry, "livemin")
         self._disk = _create_gauge("disk_used_ratio", "Used part of the fullest disk", registry, "livemax")
-        self._utilization = _create_window_gauge(
-            "limit_utilization", "Used fraction of a subscription limit", registry
+        self._utilization = _create_account_gauge(
+            "limit_utilization", "Used fraction of a subscription limit", registry, "window"
         )
-        self._resets = _create_window_gauge(
-            "limit_reset_timestamp_seconds", "Time when a subscription limit resets", registry
+        self._resets = _create_account_gauge(
+            "limit_reset_timestamp_seconds", "Time when a subscription limit resets", registry, "window"
+        )
+        self._ready = _create_account_gauge(
+            "account_ready", "1 if an account can answer: it is logged in and does not rest", registry
         )
 
     def update(self, snapshot: MetricsSnapshot) -> None:
@@ -249,16 +252,20 @@ class _StateMetrics:
         self._unwritten.set(snapshot.usage_waiting)
         self._logged_in.set(snapshot.status["logged_in"] is not False)
         self._disk.set(snapshot.disk_used)
-        for window, (utilization, resets_at) in snapshot.windows.items():
-            if utilization is not None:
-                self._utilization.labels(window).set(utilization)
-            if resets_at is not None:
-                self._resets.labels(window).set(resets_at)
+        for account in snapshot.accounts:
+            self._ready.labels(account.name).set(account.state == "ready")
+            for name, window in account.windows.items():
+                if window.utilization is not None:
+                    self._utilization.labels(account.name, name).set(window.utilization)
+                if window.resets_at is not None:
+                    self._resets.labels(account.name, name).set(window.resets_at)
 
 
 def _create_gauge(name: str, text: str, registry: CollectorRegistry, mode: Any = "livesum") -> Gauge:
     return Gauge(f"gateway_{name}", text, registry=registry, multiprocess_mode=mode)
 
 
-def _create_window_gauge(name: str, text: str, registry: CollectorRegistry) -> Gauge:
-    return Gauge(f"gateway_{name}", text, ["window"], registry=registry, multiprocess_mode="mostrecent")
+def _create_account_gauge(name: str, text: str, registry: CollectorRegistry, *labels: str) -> Gauge:
+    return Gauge(
+        f"gateway_{name}", text, ["account", *labels], registry=registry, multiprocess_mode="mostrecent"
+    )

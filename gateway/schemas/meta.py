@@ -14,11 +14,42 @@ class IndexSchema(AnswerSchema):
     endpoints = fields.Dict(values=fields.String())
 
 
+class WindowSchema(AnswerSchema):
+    """A rate-limit window of an account, as Anthropic has last reported it. Times are Unix time."""
+
+    utilization = fields.Float(allow_none=True, metadata=about("The fraction that is used."))
+    resets_at = fields.Float(allow_none=True)
+    status = fields.String(allow_none=True, metadata=about('"allowed", "allowed_warning" or "rejected".'))
+    heard_at = fields.Float()
+
+
+class RestSchema(AnswerSchema):
+    """A pause of an account, because it could not answer."""
+
+    reason = one_of("quota", "login", "billing", "overloaded", "start")
+    until = fields.Float(metadata=about("Unix time."))
+    models = fields.String(metadata=about("A word in the ids of the models that rest; empty for all models."))
+
+
+class AccountStatusSchema(AnswerSchema):
+    """An account: one login of the CLI, as all workers know it."""
+
+    name = fields.String()
+    kind = one_of("login", "token", "api_key", "bedrock", "vertex", "foundry")
+    is_shared = fields.Boolean(metadata=about("Whether every key may use it."))
+    logged_in = fields.Boolean(allow_none=True, metadata=about("null if it is not known yet."))
+    state = one_of("ready", "resting", "logged_out")
+    resting_until = fields.Float(allow_none=True, metadata=about("Unix time."))
+    windows = fields.Dict(values=fields.Nested(WindowSchema))
+    rests = fields.List(fields.Nested(RestSchema))
+
+
 class ClaudeStatusSchema(AnswerSchema):
     """The state of the CLI processes in the worker that answered."""
 
     version = fields.String(allow_none=True)
     logged_in = fields.Boolean(allow_none=True, metadata=about("null if it is not known yet."))
+    accounts = fields.List(fields.Nested(AccountStatusSchema))
     running = fields.Integer(metadata=about("Answers that are being written."))
     queued = fields.Integer(metadata=about("Requests that wait for their turn."))
     kept = fields.Integer(metadata=about("Parked processes, which wait for the next turn of a conversation."))

@@ -42,6 +42,14 @@ RESERVED = "SELECT COALESCE(SUM(tokens), 0), COALESCE(SUM(usd), 0) FROM limit_re
 RESERVE = "INSERT INTO limit_reservations (id, who, tokens, usd, expires_at) VALUES (?, ?, ?, ?, ?)"
 END_RESERVATION = "DELETE FROM limit_reservations WHERE id = ?"
 
+# Facts about accounts
+
+SAVE_ACCOUNT_FACT = (
+    "INSERT INTO account_facts AS own (account, name, value, heard_at) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (account, name) DO UPDATE SET value = excluded.value, heard_at = excluded.heard_at "
+    "WHERE own.heard_at < excluded.heard_at"
+)
+
 # Counters of the limits
 
 COUNTS = "SELECT key, count FROM limit_counters WHERE key IN (?, ?) AND expires_at > ?"

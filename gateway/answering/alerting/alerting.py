@@ -64,7 +64,7 @@ def build_alerting(
     log, channels = open_log(settings, store), build_channels(settings)
     deliveries = Deliveries(log, channels)
     watched = Watched(
-        windows=lambda: {ACCOUNT: claude.rate_limit_windows},
+        windows=lambda: {account.name: account.windows for account in claude.accounts.all()},
         conditions=lambda: _claude_conditions(claude),
         folders=data_folders(settings.database_url, settings.project_root),
     )

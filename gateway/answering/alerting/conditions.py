@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from gateway.accounts.states import Window
 from gateway.alerts.alert import Alert
-from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.store.backends import SQLITE
 from gateway.store.limits.budgets import BudgetState
 
@@ -62,9 +62,7 @@ def _budget_alert(client: str, name: str, state: BudgetState, percent: int) -> A
     )
 
 
-def window_alerts(
-    account: str, windows: Mapping[str, RateLimitWindow], percents: Sequence[int]
-) -> Iterator[Alert]:
+def window_alerts(account: str, windows: Mapping[str, Window], percents: Sequence[int]) -> Iterator[Alert]:
     """Yield an alert for each share of a subscription's window that was reached."""
     for name, window in windows.items():
         for percent in percents:
@@ -72,7 +70,7 @@ def window_alerts(
                 yield _window_alert(account, name, window, percent)
 
 
-def _window_alert(account: str, name: str, window: RateLimitWindow, percent: int) -> Alert:
+def _window_alert(account: str, name: str, window: Window, percent: int) -> Alert:
     words, end, used = name.replace("_", " "), window.resets_at, window.utilization or 0.0
     reset = "" if end is None else f" It resets at {_moment(end)}."
     return Alert(

@@ -17,11 +17,11 @@ import gevent
 from gevent.event import Event
 from limits.errors import StorageError
 
+from gateway.accounts.states import Window
 from gateway.alerts.alert import Alert
 from gateway.answering.alerting.conditions import Condition, budget_alerts, disk_conditions, window_alerts
 from gateway.answering.alerting.delivery import Deliveries
 from gateway.answering.limits import ClientLimits, RequestLimits
-from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.errors import KeyNotFound, StoreError
 from gateway.settings import Settings
 from gateway.store.alerts import Alerts
@@ -40,7 +40,7 @@ MAX_KNOWN = 10_000
 class Watched:
     """The state to watch: the windows of each account by name, the conditions of the CLI, and folders on disks."""
 
-    windows: Callable[[], Mapping[str, Mapping[str, RateLimitWindow]]]
+    windows: Callable[[], Mapping[str, Mapping[str, Window]]]
     conditions: Callable[[], Iterable[Condition]]
     folders: Sequence[Path] = ()
 

@@ -79,7 +79,8 @@ def collect_live_values() -> dict[str, Any]:
         "most_answers": settings.max_running_turns,
         "windows": [
             (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
-            for name, seen in claude.rate_limit_windows.items()
+            for account in claude.accounts.all()
+            for name, seen in account.windows.items()
         ],
         "answers": [_show_answer(answer) for answer in answers],
     }

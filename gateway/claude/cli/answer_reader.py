@@ -19,13 +19,14 @@ from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Any, cast
 
+from gateway.accounts.states import Window
 from gateway.approvals import ApprovalRequest
 from gateway.claude.cli import protocol
 from gateway.claude.cli.api_usage import apply_speed, parse_usage
 from gateway.claude.cli.call_arguments import UnmappedArguments, read_call_input
 from gateway.claude.cli.failures import FailureFacts, classify_failure, is_hopeless, read_retry
 from gateway.claude.cli.lines import UNEXPECTED, explain_unexpected
-from gateway.claude.cli.rate_limits import RateLimitWindow, parse_windows
+from gateway.claude.cli.rate_limits import parse_windows
 from gateway.claude.cli.tools import ToolSet
 from gateway.errors import GatewayError, UpstreamError
 from gateway.partial_json import close_json
@@ -103,7 +104,7 @@ class AnswerReader:
         self.calls: list[ToolCall] = []
         self.approvals: list[ApprovalRequest] = []
         self.model = context.resumed_model
-        self.rate_limit_windows: dict[str, RateLimitWindow] = {}
+        self.rate_limit_windows: dict[str, Window] = {}
         self._context = context
         self._session = ""
         self._facts = FailureFacts()

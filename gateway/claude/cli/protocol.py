@@ -177,10 +177,11 @@ class ResultMessage(TypedDict, total=False):
 
 
 class RateLimitFigures(TypedDict, total=False):
-    """One rate-limit window. `utilization` is a fraction; `resetsAt` is Unix time in seconds."""
+    """One rate-limit window. `utilization` is a fraction, `resetsAt` Unix time; `status` is as in `Window`."""
 
     utilization: float | None
     resetsAt: float | None
+    status: str | None
 
 
 class RateLimitInfo(RateLimitFigures, total=False):

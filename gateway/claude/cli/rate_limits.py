@@ -4,11 +4,12 @@
 which the public types leave out, has all windows. `utilization` is the fraction that is used and can be more than 1.
 
 >>> parse_windows({"rateLimitType": "five_hour", "utilization": 0.25, "resetsAt": 1900000000})
-{'five_hour': RateLimitWindow(utilization=0.25, resets_at=1900000000)}
+{'five_hour': Window(utilization=0.25, resets_at=1900000000, status=None, heard_at=0.0)}
 """
 
-from typing import NamedTuple
+from typing import cast
 
+from gateway.accounts.states import Window
 from gateway.claude.cli.protocol import RateLimitFigures, RateLimitInfo
 
 NAMES = (
@@ -21,23 +22,14 @@ NAMES = (
 )
 
 
-class RateLimitWindow(NamedTuple):
-    """One rate-limit window.
-
-    `utilization` is a fraction and `resets_at` Unix time in seconds. Either is None if the CLI did not report it.
-    """
-
-    utilization: float | None
-    resets_at: float | None
-
-
-def parse_windows(info: RateLimitInfo) -> dict[str, RateLimitWindow]:
+def parse_windows(info: RateLimitInfo) -> dict[str, Window]:
     """Return the windows in a `rate_limit_info` by name. Names that are not in NAMES are left out."""
-    found = dict(info.get("unifiedWindows") or {})
+    found: dict[str, RateLimitFigures] = dict(info.get("unifiedWindows") or {})
     if info.get("rateLimitType"):
-        found[info["rateLimitType"]] = info
+        name = info["rateLimitType"]
+        found[name] = cast(RateLimitFigures, {**found.get(name, {}), **info})  # either has the utilization
     return {name: _parse_window(found[name]) for name in NAMES if name in found}
 
 
-def _parse_window(figures: RateLimitFigures) -> RateLimitWindow:
-    return RateLimitWindow(figures.get("utilization"), figures.get("resetsAt"))
+def _parse_window(figures: RateLimitFigures) -> Window:
+    return Window(figures.get("utilization"), figures.get("resetsAt"), figures.get("status"))

@@ -12,11 +12,14 @@ For example, a turn that has the fleet to itself:
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
+from gateway.accounts.account import DEFAULT
+from gateway.accounts.states import AccountStates, Window, default_states
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import (
@@ -27,7 +30,6 @@ from gateway.claude.cli.process import (
     refuse_request,
     wait_for_programs,
 )
-from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.deadlines import Deadlines
 from gateway.claude.fleet.demand import REMEMBER_SECONDS
@@ -77,16 +79,16 @@ class Fleet:
     conversations too. Processes that the pool adds for a burst of demand only use free room.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, accounts: AccountStates | None = None) -> None:
         self.catalog = ModelCatalog(
             settings.claude_code_api_models_path, settings.default_model, settings.model_patterns
         )
         self.settings = settings
-        self.rate_limit_windows: dict[str, RateLimitWindow] = {}  # as last reported by the CLI
+        self.accounts = accounts or default_states(settings.environ, settings.claude_api_key)
         self.deadlines = Deadlines(settings.turn_timeout_seconds)
         self._launcher = Launcher(settings)
         self.cache_ttl = self._launcher.cache_ttl
-        self._login = Login(lambda: self._launcher.login_advice)
+        self._login = Login(lambda: self._launcher.login_advice, partial(self.accounts.record_login, DEFAULT))
         self._slots = Slots(
             settings.max_running_turns,
             settings.max_queued_requests,
@@ -329,9 +331,9 @@ class Fleet:
             self._pool.renew()
         return self._login.explain(error)
 
-    def record_rate_limits(self, windows: Mapping[str, RateLimitWindow]) -> None:
+    def record_rate_limits(self, windows: Mapping[str, Window]) -> None:
         """Record the rate-limit windows that a turn was told."""
-        self.rate_limit_windows.update(windows)
+        self.accounts.record_windows(DEFAULT, windows)
 
     @property
     def problem(self) -> str | None:
@@ -346,10 +348,10 @@ class Fleet:
 
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
-        binary = self._launcher.binary
         return {
-            "version": binary.version_text if binary else None,
+            "version": self._launcher.binary.version_text if self._launcher.binary else None,
             "logged_in": self._login.is_good,
+            "accounts": [account.as_json() for account in self.accounts.all()],
             "running": self._slots.used,
             "queued": self._slots.waiting,
             **self._parked.status(),
@@ -384,8 +386,8 @@ class Fleet:
     def _check_login(self) -> None:
         try:
             probe = self._start_chat()
-        except OSError:
-            return  # the pool logs the same error
+        except OSError:  # the pool logs the same error
+            return
         result = self._login.ask(probe, self.settings.start_timeout_seconds)
         self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
         if result:

@@ -17,12 +17,13 @@ NOT_LOGGED_IN = "The Claude Code CLI is not logged in."
 class Login:
     """The known state of the login. `is_good` is None until the CLI has reported its account or answered a turn.
 
-    `advise` returns a sentence that says how to log in.
+    `advise` returns a sentence that says how to log in. `report` is called with each state that is learned.
     """
 
-    def __init__(self, advise: Callable[[], str]) -> None:
+    def __init__(self, advise: Callable[[], str], report: Callable[[bool], object] = bool) -> None:
         self.is_good: bool | None = None
         self._advise = advise
+        self._report = report
         self._renewed_at = 0.0
 
     def ask(self, probe: Process, seconds: float) -> ControlResult:
@@ -46,7 +47,7 @@ class Login:
 
     def check_account(self, account: AccountInfo, environ: Mapping[str, str]) -> None:
         """Read the login from the CLI's account information. Log an error if it is missing."""
-        self.is_good = _is_logged_in(account, environ)
+        self._learn(_is_logged_in(account, environ))
         if not self.is_good:
             log.error("%s", self.problem)
 
@@ -58,7 +59,7 @@ class Login:
 
     def record_success(self) -> None:
         """Record that a turn was answered, so the login works."""
-        self.is_good = True
+        self._learn(True)
 
     def needs_renewal(self, error: GatewayError) -> bool:
         """Record a failed turn. Return True if the warm processes should be replaced.
@@ -67,11 +68,15 @@ class Login:
         """
         if not isinstance(error, NotLoggedIn):
             return False
-        self.is_good = False
+        self._learn(False)
         if time.monotonic() - self._renewed_at <= RENEW_SECONDS:
             return False
         self._renewed_at = time.monotonic()
         return True
+
+    def _learn(self, is_good: bool) -> None:
+        self.is_good = is_good
+        self._report(is_good)
 
 
 def _is_logged_in(account: AccountInfo, environ: Mapping[str, str]) -> bool:

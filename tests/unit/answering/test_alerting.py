@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
+from gateway.accounts.states import Window
 from gateway.alerts.alert import Alert, Notice
 from gateway.alerts.failures import DeliveryFailed
 from gateway.answering.alerting.alerting import send_test
@@ -21,7 +22,6 @@ from gateway.answering.alerting.conditions import (
 from gateway.answering.alerting.delivery import Deliveries
 from gateway.answering.alerting.watch import AlertWatch, Watched
 from gateway.answering.limits import ClientLimits
-from gateway.claude.cli.rate_limits import RateLimitWindow
 from gateway.settings import Settings
 from gateway.store.alerts import Alerts
 from gateway.store.database import Store
@@ -150,10 +150,8 @@ def test_full_disk_counts_as_corrected_only_below_the_limit(tmp_path: Path) -> N
 
 
 def test_window_causes_an_alert_per_share_and_reset() -> None:
-    window = RateLimitWindow(0.97, 1_900_000_000)
-    found = list(
-        window_alerts("team", {"five_hour": window, "seven_day": RateLimitWindow(None, None)}, [80, 95])
-    )
+    window = Window(0.97, 1_900_000_000)
+    found = list(window_alerts("team", {"five_hour": window, "seven_day": Window(None, None)}, [80, 95]))
     assert [alert.title for alert in found] == [
         "The account team has used 80 % of its five hour window",
         "The account team has used 95 % of its five hour window",
@@ -175,7 +173,7 @@ def test_test_reports_each_channel_and_is_in_the_log(store: Store) -> None:
 def test_kinds_that_are_not_wanted_cause_no_alert(store: Store) -> None:
     log = Alerts(store, LATER)
     settings = replace(Settings(), alert_kinds=("disk",))
-    watched = Watched(lambda: {"a": {"five_hour": RateLimitWindow(1.0, 0)}}, tuple)
+    watched = Watched(lambda: {"a": {"five_hour": Window(1.0, 0)}}, tuple)
     limits = make_limits(store)
     watch = AlertWatch(
         settings, log, Deliveries(log, {}), [], limits=limits, keys=Keys(store), watched=watched

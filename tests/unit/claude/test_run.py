@@ -147,7 +147,7 @@ def test_conversation_is_parked_before_the_end_of_the_answer_is_yielded(fleet: F
 
 def test_rate_limits_are_recorded(fleet: Fleet) -> None:
     answer(fleet, turn("LIMITS"))
-    assert fleet.rate_limit_windows["five_hour"].utilization == 0.25
+    assert fleet.accounts.windows("default")["five_hour"].utilization == 0.25
 
 
 def test_merged_runs_yield_all_answers_with_their_index(cli: ScriptedCli) -> None:

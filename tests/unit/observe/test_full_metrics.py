@@ -44,7 +44,7 @@ print('gateway_batch_items_total{result="completed"} 1.0' in figures.render().de
 
 
 def snapshot() -> MetricsSnapshot:
-    return MetricsSnapshot(dict.fromkeys((*GAUGES, *COUNTERS, "logged_in"), 0), {}, 0)
+    return MetricsSnapshot(dict.fromkeys((*GAUGES, *COUNTERS, "logged_in"), 0), (), 0)
 
 
 def test_space_of_a_file_is_allocated_before_it_is_used(tmp_path: Path) -> None:

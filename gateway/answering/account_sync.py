@@ -1,0 +1,57 @@
+"""Share what this worker learns about the accounts with all other workers, through the database."""
+
+import logging
+
+import gevent
+from gevent.event import Event
+
+from gateway.accounts.states import AccountStates
+from gateway.errors import StoreError
+from gateway.store.account_facts import AccountFacts
+
+log = logging.getLogger(__name__)
+
+SYNC_SECONDS = 2.0
+MIN_PAUSE_SECONDS = 0.1  # news that others should know soon comes in groups
+
+
+class AccountSync:
+    """Stores new facts, and takes over the facts of other workers, every SYNC_SECONDS. Urgent news is stored at once.
+
+    If the database fails, the next round tries again: a worker can answer without the others' facts.
+    """
+
+    def __init__(self, states: AccountStates, facts: AccountFacts) -> None:
+        self._states = states
+        self._facts = facts
+        self._has_news = Event()
+        self._is_failing = False
+        states.on_change = self._has_news.set
+
+    def open(self) -> None:
+        """Start to share, in the background."""
+        gevent.spawn(self._share_forever)
+
+    def share(self) -> None:
+        """Store the new facts, and take over all later ones. Raises StoreError."""
+        changes = self._states.take_changes()
+        try:
+            if changes:
+                self._facts.save(changes)
+        except StoreError:
+            self._states.keep_changes(changes)
+            raise
+        self._states.merge(self._facts.load())
+
+    def _share_forever(self) -> None:
+        while True:
+            try:
+                self.share()
+                self._is_failing = False
+            except StoreError as error:
+                if not self._is_failing:
+                    log.warning("the states of the accounts cannot be shared: %s", error.__cause__)
+                self._is_failing = True
+            gevent.sleep(MIN_PAUSE_SECONDS)
+            self._has_news.wait(SYNC_SECONDS)
+            self._has_news.clear()
