@@ -39,12 +39,14 @@ from gateway.api.views import (
     project_checkpoints,
     project_files,
     projects,
+    quota,
     requests,
     response_socket,
     responses,
     sessions,
     usage,
 )
+from gateway.dialects.messages import limit_headers
 from gateway.observe import logs
 from gateway.settings import TITLE, Settings, SettingsError, load
 from gateway.version import VERSION
@@ -65,6 +67,7 @@ VIEWS = (
     project_files,
     files,
     usage,
+    quota,
     admin_alerts,
     requests,
     admin_keys,
@@ -79,7 +82,7 @@ LIMIT_HEADERS = [
     for unit in ("requests", "tokens")
     for kind in ("limit", "remaining", "reset")
 ]
-EXPOSED_HEADERS = (*HEADERS, *LIMIT_HEADERS)
+EXPOSED_HEADERS = (*HEADERS, *LIMIT_HEADERS, *limit_headers.NAMES)
 # Pages of other sites may call these paths. The dashboard is for its own pages only.
 API_PATHS = r"^/(?!(dashboard|assets)(/|$))"
 

@@ -34,10 +34,13 @@ class Window(NamedTuple):
     status: str | None = None
     heard_at: float = 0.0
 
+    def has_reset(self, now: float) -> bool:
+        """Return True if the window has been reset since it was reported."""
+        return self.resets_at is not None and self.resets_at <= now
+
     def used(self, now: float) -> float:
         """Return the fraction that is used now: nothing if the window has been reset, or if it is unknown."""
-        has_reset = self.resets_at is not None and self.resets_at <= now
-        return 0.0 if has_reset else self.utilization or 0.0
+        return 0.0 if self.has_reset(now) else self.utilization or 0.0
 
 
 class Rest(NamedTuple):

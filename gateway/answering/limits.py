@@ -133,6 +133,23 @@ class RequestLimits:
         allowance = self.default.with_overrides(identity.limits)
         return [_describe(state) for state in self._budgets.list_states(identity.id, allowance)]
 
+    def describe_caller(self, caller: Caller) -> list[dict[str, Any]]:
+        """Return the caller's requests per minute and its budgets, with their rests, in the form of BudgetSchema."""
+        client = self.find_client(caller)
+        if caller.identity is not None:
+            budgets = self.list_budgets(caller.identity)
+        else:
+            budgets = [
+                _describe(one) for one in self._budgets.list_states(client.client_id, client.allowance)
+            ]
+        limit = client.allowance.requests_per_minute
+        if not limit:
+            return budgets
+        window, reset = self._window(client, limit + self._burst)
+        used = max(0, limit - max(0, window.remaining - self._burst))
+        now = time.time()
+        return [_describe(BudgetState("requests_per_minute", limit, used, reset, now + reset)), *budgets]
+
     def close(self) -> None:
         """Charge the answers that could not be charged before, if possible."""
         self._budgets.close()
@@ -284,6 +301,7 @@ def _describe(state: BudgetState, team_id: str | None = None) -> dict[str, Any]:
         "team_id": team_id,
         "limit": state.limit,
         "used": state.used,
+        "remaining": max(0.0, state.limit - state.used),
         "resets_at": ends_at,
     }
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import gevent
 
@@ -22,6 +21,7 @@ from gateway.answering.batches.calls import ItemCall, ItemResponse, SendCall
 from gateway.answering.batches.item_runner import ItemRunner
 from gateway.answering.batches.jobs import BatchJobs
 from gateway.answering.batches.runner import BatchRunner
+from gateway.answering.limit_storage import build_limits
 from gateway.answering.limits import RequestLimits
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.remote_access import RemoteAccess
@@ -49,10 +49,6 @@ from gateway.store.database import Store
 from gateway.store.files import FileLimits, Files
 from gateway.store.keys import Keys
 from gateway.store.lease_keeper import LeaseKeeper
-from gateway.store.limits.counters import DatabaseCounters
-from gateway.store.limits.leases import DatabaseLeases, HeldSlots
-from gateway.store.limits.redis_storage import RedisCounters, RedisLeases, RedisReservations
-from gateway.store.limits.reservations import DatabaseReservations, HeldReservations
 from gateway.store.project_checkpoints import ProjectCheckpoints
 from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
@@ -66,7 +62,6 @@ from gateway.store.usage_series import UsageSeries
 log = logging.getLogger(__name__)
 
 MEBIBYTE = 1024 * 1024
-REDIS_TIMEOUTS: dict[str, Any] = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +188,7 @@ def build_services(
     metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
     requests = RequestTable(store)
     request_log = RequestLog(requests, settings.request_body_max_kb * 1024)
-    limits, keys = _build_limits(settings, store, now), Keys(store)
+    limits, keys = build_limits(settings, store, now), Keys(store)
     files, batches = Files(store, _file_limits(settings)), Batches(store)
     jobs = BatchJobs(batches, BatchItems(store), files, settings)
     count_result = metrics.count_batch_item if metrics else lambda _: None
@@ -270,18 +265,6 @@ def _file_limits(settings: Settings) -> FileLimits:
         max_total_bytes=settings.max_files_size_mb * MEBIBYTE,
         ttl=timedelta(days=settings.files_ttl_days),
     )
-
-
-def _build_limits(settings: Settings, store: Store, now: Callable[[], float]) -> RequestLimits:
-    """Keep the counters and leases in Redis if there is one, otherwise in the database."""
-    url = settings.rate_limit_storage_url
-    if url is None:
-        counters = DatabaseCounters(store=store, now=now)
-        reservations = HeldReservations(DatabaseReservations(store, now))
-        return RequestLimits(settings, counters, HeldSlots(DatabaseLeases(store)), reservations)
-    storage = RedisCounters(url, wrap_exceptions=True, **REDIS_TIMEOUTS)
-    slots = HeldSlots(RedisLeases(url, **REDIS_TIMEOUTS))
-    return RequestLimits(settings, storage, slots, HeldReservations(RedisReservations(url, **REDIS_TIMEOUTS)))
 
 
 def _build_metrics(settings: Settings, claude: Claude, writer: UsageWriter) -> Metrics:

@@ -86,6 +86,7 @@ class BudgetSchema(AnswerSchema):
     team_id = fields.String(allow_none=True, metadata=about("Null for a budget of the key alone."))
     limit = fields.Float()
     used = fields.Float()
+    remaining = fields.Float(metadata=about("Running answers may have reserved a part of it."))
     resets_at = fields.DateTime(format="iso")
 
 

@@ -4,6 +4,7 @@ By default, the CLI adds the working folder, the operating system, the account's
 """
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,3 +130,44 @@ def test_plugins_are_only_for_logins_with_an_account() -> None:
     assert Path(plugin.removeprefix("--plugin-dir="), "hooks", "register.js").is_file()
     with_key = launch.child_environment({"ANTHROPIC_API_KEY": "sk-ant-dummy"})
     assert launch.chat_arguments(with_key) == launch.CHAT_ARGUMENTS
+
+
+@pytest.mark.parametrize("gateway", ["subscription"], indirect=True)
+def test_windows_of_the_subscription_reach_quota_and_headers(gateway: Gateway, standin: StandIn) -> None:
+    """The real CLI reports the API's headers, and the gateway sends them on with the next answer."""
+    reset = int(time.time()) + 3600
+    sent = {
+        "anthropic-ratelimit-unified-status": "allowed",
+        "anthropic-ratelimit-unified-reset": str(reset),
+        "anthropic-ratelimit-unified-representative-claim": "five_hour",
+        "anthropic-ratelimit-unified-5h-utilization": "0.42",
+        "anthropic-ratelimit-unified-5h-reset": str(reset),
+        "anthropic-ratelimit-unified-5h-status": "allowed",
+        "anthropic-ratelimit-unified-7d-utilization": "0.07",
+        "anthropic-ratelimit-unified-7d-reset": str(reset + 86_400),
+        "anthropic-ratelimit-unified-7d-status": "allowed",
+    }
+    standin.default(text("Hi.", headers=sent))
+    assert gateway.api.create_message().status_code == 200
+    found = gateway.api.get("/v1/quota").json()["accounts"][0]["windows"]
+    assert {window["name"]: window["utilization"] for window in found} == {
+        "five_hour": 0.42,
+        "seven_day": 0.07,
+    }
+    headers = gateway.api.create_message(stream=True).headers
+    assert {name: headers.get(name) for name in sent} == sent
+    assert "anthropic-ratelimit-unified-status" not in gateway.api.chat().headers
+
+
+@pytest.mark.parametrize("gateway", ["subscription"], indirect=True)
+def test_cli_adds_to_a_request_what_the_docs_say(gateway: Gateway, standin: StandIn) -> None:
+    """docs/limits.md lists it."""
+    assert gateway.api.create_message(system="Be brief.").status_code == 200
+    (record,) = standin.messages
+    added = [block["text"] for block in record.body["system"]][:-1]
+    assert added[0].startswith("x-anthropic-billing-header: cc_version=2.1.")
+    assert added[1:] == ["You are a Claude agent, built on Anthropic's Claude Agent SDK."]
+    assert len("".join(added)) < 150
+    ids = json.loads(record.body["metadata"]["user_id"])
+    assert ids.keys() == {"device_id", "account_uuid", "session_id"}
+    assert ids["account_uuid"] == ""

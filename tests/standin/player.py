@@ -57,12 +57,12 @@ def _play_message(wire: Wire, record: Recorded, reply: Reply, body: Body, due: f
     if reply.ending.kind != "end":
         return _interrupt(wire, record, reply)
     record.begin(200)
-    wire.send_json(200, message(reply, body), {"request-id": new_id("req")}, is_head=False)
+    wire.send_json(200, message(reply, body), {"request-id": new_id("req"), **reply.headers}, is_head=False)
     return True
 
 
 def _play_stream(wire: Wire, record: Recorded, reply: Reply, body: Body, due: float) -> bool:
-    batch = _Batch(wire, record)
+    batch = _Batch(wire, record, reply)
     for event in stream(reply, body):
         if event.wait:
             batch.flush()
@@ -80,9 +80,9 @@ def _play_stream(wire: Wire, record: Recorded, reply: Reply, body: Body, due: fl
 class _Batch:
     """Events that wait to be written together."""
 
-    def __init__(self, wire: Wire, record: Recorded) -> None:
+    def __init__(self, wire: Wire, record: Recorded, reply: Reply) -> None:
         self._wire, self._record = wire, record
-        self._head = wire.start_stream({"request-id": new_id("req")})
+        self._head = wire.start_stream({"request-id": new_id("req"), **reply.headers})
         self._events: list[Event] = []
         self._size = 0
 

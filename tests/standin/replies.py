@@ -100,6 +100,7 @@ class Reply:
     ending: Ending = Ending()
     failure: Failure | None = None
     raw: tuple[RawEvent, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def blocks(
@@ -110,11 +111,13 @@ def blocks(
     stop_reason: str | None = None,
     stop_sequence: str | None = None,
     usage: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
     """Return a reply with these content blocks. `stop_reason` defaults to "tool_use" if one of them is a tool call."""
     calls_tool = any(part.kind == "tool_use" for part in parts)
     reason = stop_reason or ("tool_use" if calls_tool else "end_turn")
-    return Reply(parts, delay, first_delay, head_delay, reason, stop_sequence, usage or {})
+    reply = Reply(parts, delay, first_delay, head_delay, reason, stop_sequence, usage or {})
+    return replace(reply, headers=headers or {})
 
 
 def text_block(text: str = "", chunks: Sequence[str] | int | None = None) -> Block:

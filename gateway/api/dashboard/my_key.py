@@ -2,6 +2,7 @@
 
 from datetime import datetime, timezone
 
+from gateway.answering.quota import describe_quota
 from gateway.api.dashboard import charts
 from gateway.api.dashboard.blueprints import own, render_page
 from gateway.api.dashboard.ranges import RANGES, read_view
@@ -26,7 +27,7 @@ def show_my_key() -> str:
         charts=charts.make_charts(steps, view.range.step),
         models=models,
         total=sum_figures(models),
-        budgets=services.limits.list_budgets(caller.identity) if caller.identity else [],
         address=own_address(),
+        quota=describe_quota(caller, services),
         now=datetime.now(timezone.utc),
     )

@@ -1,6 +1,7 @@
 """The page for a look at everything: state, spend, errors and load."""
 
 import os
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from flask import request
 
 from gateway.answering.metering import MeteredAnswer
+from gateway.answering.quota import describe_account
 from gateway.api.dashboard import charts
 from gateway.api.dashboard.blueprints import admin, render_page
 from gateway.api.dashboard.ranges import RANGES, View, read_view
@@ -77,11 +79,7 @@ def collect_live_values() -> dict[str, Any]:
         "problem": claude.problem or get_services().store.problem,
         "status": claude.status(),
         "most_answers": settings.max_running_turns,
-        "windows": [
-            (name.replace("_", " "), seen.utilization, _moment(seen.resets_at))
-            for account in claude.accounts.all()
-            for name, seen in account.windows.items()
-        ],
+        "accounts": [describe_account(account, time.time()) for account in get_services().accounts.all()],
         "answers": [_show_answer(answer) for answer in answers],
     }
 
@@ -93,10 +91,6 @@ def _show_answer(answer: MeteredAnswer) -> dict[str, Any]:
     writing = 0.0 if first is None else seconds - first
     rate = tokens / writing if writing > 0 else None
     return {"record": answer.record, "seconds": seconds, "output_tokens": tokens, "rate": rate}
-
-
-def _moment(timestamp: float | None) -> datetime | None:
-    return None if timestamp is None else datetime.fromtimestamp(timestamp, timezone.utc)
 
 
 def _read_today(now: datetime) -> Today | None:

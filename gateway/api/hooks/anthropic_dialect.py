@@ -1,9 +1,13 @@
 """The parts of Anthropic's dialect that are common to all its responses: the format of errors, and headers."""
 
+import time
+
 from flask import Flask, Response, request
 
-from gateway.api.http.context import get_state
+from gateway.accounts.account import DEFAULT
+from gateway.api.http.context import get_services, get_state
 from gateway.api.http.error_format import ANTHROPIC
+from gateway.dialects.messages.limit_headers import make_limit_headers
 
 VERSION_HEADER = "anthropic-version"
 BETA_HEADER = "anthropic-beta"
@@ -38,9 +42,13 @@ def _choose_error_format() -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    """Send the request's id also under the name that Anthropic's SDKs read."""
+    """Send the request's id under the name that Anthropic's SDKs read, and the state of the account's windows."""
     if is_anthropic_request():
-        response.headers[REQUEST_ID_HEADER] = get_state().request_id
+        state = get_state()
+        response.headers[REQUEST_ID_HEADER] = state.request_id
+        if state.answer is not None:
+            windows = get_services().accounts.windows(state.answer.record.account or DEFAULT)
+            response.headers.update(make_limit_headers(windows, time.time()))
     if request.path.startswith(_SHARED_PATHS):
         response.vary.update((VERSION_HEADER, BETA_HEADER))
     return response

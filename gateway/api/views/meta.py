@@ -41,6 +41,7 @@ def show_index() -> dict[str, Any] | Response:
             "sessions": "/v1/sessions",
             "projects": "/v1/projects",
             "usage": "/v1/usage",
+            "quota": "/v1/quota",
             "requests": "/v1/requests",
             "admin": "/v1/admin/keys",
             "health": "/health",
