@@ -7,17 +7,17 @@ PID_FILE ?= data/gateway.pid
 LOG ?= data/gateway.log
 VENV := .venv
 BIN := $(VENV)/bin
+SITE := .venv-site
 CODE := $(wildcard gateway tests scripts bench wsgi.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 GATEWAY := $(BIN)/python -m gateway
 FILES := --pid-file $(PID_FILE) --log $(LOG)
 TRY := $(BIN)/python scripts/try.py
-UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
-	--custom-compile-command "make requirements"
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --custom-compile-command "make requirements" --python-version
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
-	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check doctor \
+	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check doctor site \
 	login check-claude models info demo bench bench-check requirements clean distclean claude ready ready-dev
 
 help: ## List the targets
@@ -140,17 +140,22 @@ bench: ready-dev ## Measure latency and throughput
 bench-check: ready-dev ## Compare with the last release in turn, and fail if a row got 15 % worse
 	@$(BIN)/python -m bench --check $(ARGS)
 
+site: $(SITE)/.installed ## Build the documentation as a site, with all links checked, in build/site (needs Python 3.11)
+	@$(SITE)/bin/sphinx-build -q -W --keep-going -c docs/site -d build/doctrees -b html . build/site
+	@echo "Open build/site/index.html"
+
 requirements: $(BIN)/python ## Pin the packages of requirements*.in again (ARGS=--upgrade for the newest)
 	@$(PIP) uv
-	@$(UV_COMPILE) $(ARGS) requirements.in -o requirements.txt >/dev/null
-	@$(UV_COMPILE) $(ARGS) --constraints requirements.txt requirements-dev.in -o requirements-dev.txt >/dev/null
+	@$(UV_COMPILE) 3.10 $(ARGS) requirements.in -o requirements.txt >/dev/null
+	@$(UV_COMPILE) 3.10 $(ARGS) --constraints requirements.txt requirements-dev.in -o requirements-dev.txt >/dev/null
+	@$(UV_COMPILE) 3.11 $(ARGS) docs/site/requirements.in -o docs/site/requirements.txt >/dev/null
 
 clean: ## Remove caches and reports
-	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@find . \( -name $(VENV) -o -name .git \) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## Also remove the virtual environment and the project's own CLI
-	@rm -rf $(VENV) .claude-cli
+	@rm -rf $(VENV) $(SITE) .claude-cli
 
 # Prerequisites of the targets above. A stamp is newer than the requirements that were installed from it.
 ready: $(VENV)/.installed claude
@@ -167,6 +172,11 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "Installing the packages of $< ..."
 	@$(PIP) -r $<
+	@touch $@
+
+$(SITE)/.installed: docs/site/requirements.txt
+	@echo "Installing the packages of $< ..."
+	@$(PYTHON) -m venv --clear $(SITE) && $(SITE)/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
 
 # Debian's Python may lack ensurepip (package python3-venv). Then its pip installs pip into the environment.

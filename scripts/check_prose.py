@@ -48,7 +48,7 @@ CODE = re.compile(
     r"(`+)(?:(?!\n\s*\n).)+?\1|\]\([^)\n]*\)|https?://\S+|\{[%{].*?[%}]\}|<[/a-z][^<>\n]*>", re.S
 )
 SKIPPED = re.compile(
-    r"(?:^|/)(?:\.git|\.venv[\w-]*|\.claude-cli|\.\w+_cache|__pycache__|node_modules|data|htmlcov)/"
+    r"(?:^|/)(?:\.git|\.venv[\w-]*|\.claude-cli|\.\w+_cache|__pycache__|node_modules|data|htmlcov|build)/"
 )
 #: Files whose every line is read, code and comments alike.
 PLAIN_TEXT = {".html", ".toml", ".yml", ".yaml", ".sh", ".conf", ".service", ".bat", ".example", ".in"}

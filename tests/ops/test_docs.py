@@ -10,6 +10,7 @@ import pytest
 
 from gateway.api.http.context import services_of
 from gateway.app import create_app
+from gateway.client_recipes.catalog import BY_NAME
 from gateway.settings import Settings
 from gateway.version import RELEASED
 from tests.support.gateway import ROOT
@@ -31,7 +32,7 @@ UNIT = ROOT / "deploy/claude-gateway.service"
 NAMED = (
     "install start start-prod start-prod-bg stop restart status logs test test-fast test-hello test-health test-models "
     "test-chat quick-test login dev-setup lint format type-check clean kill help models info check-claude deploy-check "
-    "doctor coverage fmt demo bench bench-check test-all test-clients fuzz chaos requirements distclean"
+    "doctor site coverage fmt demo bench bench-check test-all test-clients fuzz chaos requirements distclean"
 )
 TARGETS = set(NAMED.split())
 WINDOWS_TARGETS = ("install", "install-dev", "start", "start-prod", "test", "fmt", "lint", "help")
@@ -66,9 +67,17 @@ def test_linked_pages_and_headings_exist(page: Path) -> None:
         assert not anchor or anchor in anchors(linked), target
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", (ROOT / "README.md").read_text("utf-8")))
-    assert linked == {page.name for page in DOCS}
+def test_every_page_is_linked_from_the_start_page() -> None:
+    linked = set(re.findall(r"\]\(([\w-]+\.md)", (ROOT / "docs/index.md").read_text("utf-8")))
+    assert linked == {page.name for page in DOCS} - {"index.md"}
+    assert "](docs/index.md)" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_readme_names_only_clients_that_exist() -> None:
+    table = (ROOT / "README.md").read_text("utf-8").partition("| client | command")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`(?:claude-gateway connect )?([\w-]+)`", table))
+    assert len(named) > 15
+    assert named <= set(BY_NAME)
 
 
 @pytest.mark.parametrize("page", ["docs/dev.md", "docs/design/README.md"])
@@ -160,7 +169,7 @@ def test_named_modules_exist(page: Path) -> None:
 
 def test_workflows_use_existing_targets_and_pinned_actions() -> None:
     workflows = [path.read_text("utf-8") for path in (ROOT / ".github/workflows").glob("*.yml")]
-    assert len(workflows) == 2
+    assert len(workflows) == 3
     for workflow in workflows:
         actions = re.findall(r"uses: (\S+)", workflow)
         assert actions
