@@ -87,12 +87,16 @@ class CompactionCollector:
         }
 
 
-def _find_kept(items: Sequence[Item]) -> list[Item]:
-    """Return the newest messages of the user that fit, in their order."""
+def _find_kept(items: Sequence[Any]) -> list[Item]:
+    """Return the newest messages of the user that fit, in their order. Clients' items may be anything."""
     kept: list[Item] = []
     room = MAX_KEPT_BYTES
     for item in reversed(items):
-        if item.get("role") != "user" or item.get("type") not in (None, "message"):
+        if (
+            not isinstance(item, dict)
+            or item.get("role") != "user"
+            or item.get("type") not in (None, "message")
+        ):
             continue
         room -= len(dumps(item.get("content")))
         if room < 0:

@@ -90,6 +90,11 @@ def test_only_the_newest_messages_are_kept() -> None:
     assert [item["content"][0]["text"][0] for item in kept] == ["2", "3"]
 
 
+@pytest.mark.parametrize("item", [None, 1, "x", [], [{"role": "user"}]])
+def test_items_that_are_no_objects_are_not_kept(item: Any) -> None:
+    assert len(compacted(item, HELLO)["output"]) == 2
+
+
 def test_answer_without_a_summary_is_an_error() -> None:
     collector = CompactionCollector([HELLO])
     collector.add([Started("m"), Text(" \n"), Done("end_turn", Usage())])
