@@ -72,10 +72,10 @@ test-all: ready-dev ## Run all tests: more cases of each kind, then those for a 
 test-clients: ready-dev ## Install Codex, opencode, LangChain and others, and run whole jobs through them
 	@$(BIN)/python -m pytest -n 2 -m clients tests/clients $(ARGS)
 
-fuzz: ready-dev ## Send 10,000 generated bodies, and compare the model's requests with them (ARGS="-k 7" for a part)
+fuzz: ready-dev ## Send 10,000 generated bodies and compare the model's requests, and 10,000 hostile ones (ARGS="-k 7" for a part)
 	@$(BIN)/python -m pytest -n $(WORKERS) -m fuzz -rP $(ARGS)
 
-chaos: ready-dev ## Disturb a gateway at random, and list what held (ARGS="--seconds 600 --seed 7")
+chaos: ready-dev ## Disturb a gateway at random, and list what held (ARGS="--seconds 600 --cli real --servers")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 test-health: $(VENV)/.installed ## Get the health of the running gateway (or of BASE_URL, with API_KEY)
