@@ -1,4 +1,4 @@
-"""Disturbances of a gateway with the scripted CLI. After each, it must answer as if nothing had happened.
+"""Disturbances of a gateway. After each, it must answer as if nothing had happened.
 
 Each disturbance holds if the same worker answers the next requests, no answer keeps its slot, and the log has no
 traceback. For example:
@@ -10,24 +10,26 @@ traceback. For example:
 import random
 import signal
 import socket
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2 as httpx
 import psutil
 import pytest
 
+from tests.chaos.databases import Databases, use_file, use_servers
+from tests.chaos.models import MODELS, Model
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
-from tests.support.scripted import ScriptedCli
 from tests.support.small_disk import SmallDisk
 from tests.support.sockets import SocketClient
 
-DISKS = {"TMPDIR": 2048, "the log": 2048, "the projects": 2048, "the database": 20_480}
-FAILURES = ("GARBAGE", "CRASHFIRST", "CRASHLATER", "EXIT", "HALFLINE", "HANGFIRST", "HANGLATER", "SPLIT")
+DATABASE = "the database"
+DISKS = {"TMPDIR": 2048, "the log": 2048, "the projects": 2048, DATABASE: 20_480}
 
 
 @dataclass(slots=True)
@@ -40,28 +42,30 @@ class Result:
 
 
 class Chaos:
-    """A gateway and everything that can be disturbed."""
+    """A gateway and everything that can be disturbed. `cli` is a key of MODELS."""
 
-    def __init__(self, folder: Path, stack: ExitStack, seed: int) -> None:
+    def __init__(
+        self, folder: Path, stack: ExitStack, seed: int, *, cli: str = "scripted", with_servers: bool = False
+    ) -> None:
         self.random = random.Random(seed)
         self.disks: dict[str, SmallDisk] = {}
         with suppress(pytest.skip.Exception):  # no right to mount: disks are left out
             for name, size in DISKS.items():
-                self.disks[name] = stack.enter_context(SmallDisk(folder / name.replace(" ", "-"), size))
+                if name != DATABASE or not with_servers:
+                    self.disks[name] = stack.enter_context(SmallDisk(folder / name.replace(" ", "-"), size))
         paths = {name: folder / name.replace(" ", "-") for name in DISKS}
         for path in (*paths.values(), folder / "cli"):
             path.mkdir(exist_ok=True)
-        self.database = paths["the database"] / "gateway.db"
-        cli = ScriptedCli(folder / "cli")
+        self.model: Model = MODELS[cli](folder / "cli", stack)
+        use = use_servers if with_servers else use_file
+        self.databases: Databases = use(paths[DATABASE], stack)
         environ = {
             "TMPDIR": str(paths["TMPDIR"]),
             "LOG_FILE_PATH": str(paths["the log"] / "gateway.log"),
             "PROJECT_ROOT": str(paths["the projects"]),
-            "DATABASE_URL": f"sqlite:///{self.database}",
             "ANTHROPIC_API_KEY": "sk-ant-dummy",
-            "STREAMING_TIMEOUT_SECONDS": "1",
         }
-        self.gateway = Gateway({**NOTHING_KEPT, **cli.environ, **environ})
+        self.gateway = Gateway({**NOTHING_KEPT, **self.model.environ, **self.databases.environ, **environ})
         stack.callback(self.gateway.close)
         self.gateway.await_warm(2)
         (self.worker,) = self.gateway.workers
@@ -69,10 +73,10 @@ class Chaos:
     def list_disturbances(self) -> dict[str, Callable[[], None]]:
         """Return the disturbances by name."""
         found: dict[str, Callable[[], None]] = {
-            f"the CLI: {word.lower()}": lambda word=word: self.fail(word)  # type: ignore[misc]
-            for word in FAILURES
+            f"the model: {name.lower()}": partial(self.fail, name) for name in self.model.failures
         }
-        found |= {f"full: {name}": lambda name=name: self.fill(name) for name in self.disks}  # type: ignore[misc]
+        found |= {f"full: {name}": partial(self.fill, name) for name in self.disks}
+        found |= {name: partial(run, self.gateway) for name, run in self.databases.disturbances.items()}
         return found | {
             "a killed process": self.kill_process,
             "a stopped process": self.stop_process,
@@ -83,16 +87,14 @@ class Chaos:
             "a client that leaves: wait": lambda: self.leave_answer("HANGFIRST", b""),
             "a client that leaves: stream": lambda: self.leave_answer("HANGLATER", b"so far"),
             "a slow reader": self.read_slowly,
-            "a locked database": self.lock_database,
-            "a database that is moved": self.move_database,
         }
 
-    def fail(self, word: str) -> None:
-        """Let the CLI fail in one way, with and without a stream."""
-        self.gateway.api.chat(word)
-        list(self.gateway.api.stream_chat(word)) if word == "GARBAGE" else self.gateway.api.chat(
-            word, stream=True
-        )
+    def fail(self, name: str) -> None:
+        """Let the model fail in one way, with and without a stream."""
+        with self.model.failing(name) as message:
+            self.gateway.api.chat(message)
+            with suppress(httpx.RemoteProtocolError):  # the gateway cut the stream off
+                self.gateway.api.chat(message, stream=True)
 
     def fill(self, name: str) -> None:
         """Use the gateway while a disk is full."""
@@ -133,35 +135,22 @@ class Chaos:
         with socket.create_connection((host, int(port))) as client:
             client.sendall(data)
 
-    def leave_answer(self, word: str, mark: bytes) -> None:
-        """Hang up during an answer, after `mark` has arrived."""
-        client = SocketClient(self.gateway, word, stream=True)
-        if mark:
-            client.read_until(mark)
-        client.hang_up(abruptly=self.random.random() < 0.5)
+    def leave_answer(self, name: str, mark: bytes) -> None:
+        """Hang up during an answer that hangs, after `mark` has arrived."""
+        with self.model.failing(name) as message:
+            client = SocketClient(self.gateway, message, stream=True)
+            if mark:
+                client.read_until(mark)
+            client.hang_up(abruptly=self.random.random() < 0.5)
 
     def read_slowly(self) -> None:
         """Read a large answer in small pieces, and leave before its end."""
-        client = SocketClient(self.gateway, "HUGE", buffer=2048, stream=True)
-        for _ in range(10):
-            client.socket.recv(1024)
-            time.sleep(0.01)
-        client.hang_up()
-
-    def lock_database(self) -> None:
-        """Hold the write lock of the database for half a second."""
-        with closing(sqlite3.connect(self.database, isolation_level=None)) as other:
-            other.execute("begin immediate")
-            self.gateway.api.chat("hello")
-            time.sleep(0.5)
-            other.execute("rollback")
-
-    def move_database(self) -> None:
-        """Take the database file away, and put it back."""
-        moved = self.database.rename(self.database.with_name("moved.db"))
-        time.sleep(1.1)
-        self.gateway.api.post("/v1/sessions", json={})
-        moved.rename(self.database)
+        with self.model.failing("HUGE") as message:
+            client = SocketClient(self.gateway, message, buffer=2048, stream=True)
+            for _ in range(10):
+                client.socket.recv(1024)
+                time.sleep(0.01)
+            client.hang_up()
 
     def check(self) -> None:
         """Raise AssertionError unless the gateway works as at the beginning."""
@@ -181,10 +170,12 @@ class Chaos:
         )
 
 
-def run_chaos(folder: Path, seconds: float, seed: int) -> dict[str, Result]:
+def run_chaos(
+    folder: Path, seconds: float, seed: int, *, cli: str = "scripted", with_servers: bool = False
+) -> dict[str, Result]:
     """Disturb a gateway for `seconds`, each way at least once if there is time. Return the results by name."""
     with ExitStack() as stack:
-        chaos = Chaos(folder, stack, seed)
+        chaos = Chaos(folder, stack, seed, cli=cli, with_servers=with_servers)
         disturbances = list(chaos.list_disturbances().items())
         results = {name: Result() for name, _ in disturbances}
         deadline = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""The quick half of `make chaos`: some disturbances, chosen by a seed, which the failure names."""
+"""The quick part of `make chaos`: some disturbances, chosen by a seed."""
 
 from pathlib import Path
 
@@ -11,7 +11,8 @@ SEED = 3
 
 
 @pytest.mark.wide
-def test_gateway_works_as_before_after_every_disturbance(tmp_path: Path) -> None:
-    results = run_chaos(tmp_path, SECONDS, SEED)
+@pytest.mark.parametrize("cli", ["scripted", "real"])
+def test_gateway_works_as_before_after_every_disturbance(tmp_path: Path, cli: str) -> None:
+    results = run_chaos(tmp_path, SECONDS, SEED, cli=cli)
     assert sum(result.tried for result in results.values()) >= 2
     assert {name: result.failure for name, result in results.items() if result.held < result.tried} == {}
