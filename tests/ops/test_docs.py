@@ -157,6 +157,22 @@ def test_every_fixed_fault_of_the_reference_names_its_test() -> None:
             assert len(found) == 1, row
 
 
+@pytest.mark.parametrize(
+    ("page", "heading", "count"),
+    [("security", "Threats and protection", 17), ("limits", "Limits", 12), ("limits", "Sizes", 1)],
+)
+def test_every_promise_names_its_test(page: str, heading: str, count: int) -> None:
+    """A promise is a row of a table with a column `tests`, or an item of a list."""
+    section = re.split(rf"^## {heading}$", (ROOT / f"docs/{page}.md").read_text("utf-8"), flags=re.M)[1]
+    section = section.partition("\n## ")[0]
+    rows = re.findall(r"^\| .* \|$", section, re.M) if "tests |" in section else []
+    promises = [row for row in rows if not re.match(r"\| (---|limit|threat) ", row)]
+    promises += re.split(r"^- ", section.partition("\n\nEvery response")[0], flags=re.M)[1:]
+    promises += re.findall(r"^A body is limited.*?^$", section, re.M | re.S)
+    assert len(promises) >= count
+    assert [promise for promise in promises if not re.search(r"\]\(\.\./tests/[\w/]+\.py\)", promise)] == []
+
+
 @pytest.mark.parametrize("page", [ROOT / "docs/dev.md", *DESIGN_NOTES], ids=lambda page: page.name)
 def test_named_modules_exist(page: Path) -> None:
     """Paths in these pages are relative to gateway/. Upper-case names in a path are placeholders."""
