@@ -162,6 +162,10 @@ class FileTooLarge(InvalidRequest, status=413, code="file_too_large"):
     """The uploaded file is larger than MAX_FILE_SIZE_MB."""
 
 
+class UnknownTeam(InvalidRequest, code="unknown_team"):
+    """A key is to join a team that does not exist."""
+
+
 class KeyRevoked(InvalidRequest, code="key_revoked"):
     """The key is revoked, and cannot be changed any more."""
 
@@ -226,6 +230,10 @@ class KeyNotFound(NotFound, code="key_not_found"):
     """No API key has this id."""
 
 
+class TeamNotFound(NotFound, code="team_not_found"):
+    """No team has this id."""
+
+
 class RequestNotFound(NotFound, code="request_not_found"):
     """No request in the list has this id, or it is another key's or deleted."""
 
@@ -272,6 +280,10 @@ class SessionNotFound(NotFound, code="session_not_found"):
 
 class BatchNotActive(ClientError, status=409, code="batch_not_active"):
     """The batch is over, or not over yet, so this cannot be done with it."""
+
+
+class TeamHasKeys(ClientError, status=409, code="team_has_keys"):
+    """The team cannot be deleted, because active keys share its budgets."""
 
 
 class McpServerFailed(ClientError, status=424, code="mcp_server_failed"):

@@ -21,8 +21,9 @@ class Identity:
     """The API key of a caller. `allowed_models` and `allowed_projects` are None if the key may use all of them.
 
     `limits` overrides the gateway's own limits by name (see Allowance). `hosted_tools` replaces the setting
-    HOSTED_TOOLS; with None, the setting applies. `team_id` is None if the key belongs to no team. With `keeps_bodies`,
-    the bodies of requests and answers are kept for the list of requests.
+    HOSTED_TOOLS; with None, the setting applies. `team_id` is None if the key belongs to no team, and `team_limits` are
+    the budgets that the keys of the team share. With `keeps_bodies`, the bodies of requests and answers are kept for
+    the list of requests.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Identity:
     hosted_tools: tuple[str, ...] | None = None
     team_id: str | None = None
     keeps_bodies: bool = False
+    team_limits: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def identity_of(key: Key) -> Identity:
         key.hosted_tools,
         key.team_id,
         key.keeps_bodies,
+        dict(key.team_limits),
     )
 
 

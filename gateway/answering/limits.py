@@ -1,16 +1,17 @@
 """The limits of each client: requests and tokens per minute, answers at once, and budgets per day and month.
 
-A client is a key, or an address if the gateway asks for no keys. If the counters fail, requests are answered with 503:
-the limits guard money, and counters in the database fail only when the keys cannot be read either.
+A client is a key, or an address if the gateway asks for no keys. The keys of a team also share its budgets. If the
+counters fail, requests are answered with 503: the limits guard money, and counters in the database fail only when the
+keys cannot be read either.
 """
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from limits import RateLimitItemPerMinute
 from limits.storage import Storage
@@ -35,24 +36,37 @@ from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 from gateway.turn import Usage
 
 SCOPE = "answers"
+TEAM = "team:"  # the ids of teams among those of clients begin with it
 SLOT_SECONDS = 1.0  # the end of a running answer cannot be predicted, so clients look again soon
 
 
 @dataclass(slots=True)
-class ClientLimits:
-    """A client and the limits that apply to it. `reserve` is the number of requests per minute that it must leave.
-
-    `window` is the state of the rate limit at the moment when this request was counted: `counted_at`, in monotonic
-    seconds. It is None for requests that do not count. `has_share` is False for a key with its own limit of answers at
-    once, even if that is 0.
-    """
+class BudgetOwner:
+    """A client or a team, whose id begins with TEAM, and the limits that apply to it."""
 
     client_id: str
     allowance: Allowance
+
+
+@dataclass(slots=True)
+class ClientLimits(BudgetOwner):
+    """A client and its limits. `reserve` is the number of requests per minute that it must leave.
+
+    `window` is the state of the rate limit at the moment when this request was counted: `counted_at`, in monotonic
+    seconds. It is None for requests that do not count. `has_share` is False for a key with its own limit of answers at
+    once, even if that is 0. `team` is the team whose budgets the client shares.
+    """
+
     window: RateLimitWindow | None = None
     counted_at: float = 0.0
     reserve: int = 0
     has_share: bool = True
+    team: BudgetOwner | None = None
+
+    @property
+    def budget_owners(self) -> list[BudgetOwner]:
+        """Return the client and its team, as far as they have budgets."""
+        return [one for one in (self, self.team) if one is not None and one.allowance.has_budgets]
 
 
 @dataclass(slots=True)
@@ -69,8 +83,8 @@ class Admission:
 
     @property
     def has_budgets(self) -> bool:
-        """True if the client has budgets, so that answers need reservations."""
-        return self.client.allowance.has_budgets
+        """True if the client or its team has budgets, so that answers need reservations."""
+        return bool(self.client.budget_owners)
 
     def reserve(self, estimate: Usage) -> None:
         """Reserve a part of the budgets for an answer that may use as much as `estimate`.
@@ -100,7 +114,8 @@ class RequestLimits:
     """The limits of all clients.
 
     `storage` has the counters, `slots` the slots of answers at once, and `reservations` the parts of budgets that
-    running answers may need. `on_use` is called when a client with budgets has used something, or finds nothing left.
+    running answers may need. `on_use` is called when a client or team with budgets has used something, or finds
+    nothing left.
     """
 
     def __init__(
@@ -114,24 +129,32 @@ class RequestLimits:
         self._slots = slots
         self._shares = KeyShares(settings.max_turns_per_key)
         self._reservations = reservations
-        self.on_use: Callable[[ClientLimits], None] = lambda client: None
+        self.on_use: Callable[[BudgetOwner], None] = lambda owner: None
 
     def find_client(self, caller: Caller) -> ClientLimits:
         """Return the client whose limits apply to the caller. Batches share the counters, and leave a part of each."""
         identity = caller.identity
         client_id = identity.id if identity else f"address:{client_network(caller.address)}"
         allowance = self.default.with_overrides(identity.limits) if identity else self.default
+        team = find_team(identity) if identity else None
         if not caller.is_batch:
             has_own = identity is not None and "answers_at_once" in identity.limits
-            return ClientLimits(client_id, allowance, has_share=not has_own)
+            return ClientLimits(client_id, allowance, has_share=not has_own, team=team)
         share = allowance.for_batches()
         reserve = allowance.requests_per_minute + self._burst - share.requests_per_minute
-        return ClientLimits(client_id, share, reserve=reserve)
+        return ClientLimits(client_id, share, reserve=reserve, team=team)
 
     def list_budgets(self, identity: Identity) -> list[dict[str, Any]]:
-        """Return the state of each budget of a key, in the form of BudgetSchema."""
+        """Return the state of each budget of a key and of its team, in the form of BudgetSchema."""
         allowance = self.default.with_overrides(identity.limits)
-        return [_describe(state) for state in self._budgets.list_states(identity.id, allowance)]
+        own = [_describe(state) for state in self._budgets.list_states(identity.id, allowance)]
+        team = find_team(identity)
+        return own + self.list_team_budgets(identity.team_id or "", identity.team_limits) if team else own
+
+    def list_team_budgets(self, team_id: str, limits: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the state of each budget of a team, in the form of BudgetSchema."""
+        states = self._budgets.list_states(f"{TEAM}{team_id}", Allowance().with_overrides(limits))
+        return [_describe(state, team_id) for state in states]
 
     def describe_caller(self, caller: Caller) -> list[dict[str, Any]]:
         """Return the caller's requests per minute and its budgets, with their rests, in the form of BudgetSchema."""
@@ -155,12 +178,12 @@ class RequestLimits:
         self._budgets.close()
 
     def check_budgets(self, client: ClientLimits) -> None:
-        """Raise LimitReached or QuotaExceeded if a budget of the client is used up."""
-        if client.allowance.has_budgets:
-            exhausted = self._budgets.find_exhausted(client.client_id, client.allowance)
+        """Raise LimitReached or QuotaExceeded if a budget of the client or its team is used up."""
+        for owner in client.budget_owners:
+            exhausted = self._budgets.find_exhausted(owner.client_id, owner.allowance)
             if exhausted:
-                self.on_use(client)
-                raise _budget_error(exhausted)
+                self.on_use(owner)
+                raise _budget_error(exhausted, is_team=owner is client.team)
 
     def count_request(self, client: ClientLimits) -> None:
         """Count a request, and remember the window in `client`. Raises LimitReached if there is no room."""
@@ -207,21 +230,37 @@ class RequestLimits:
         return Admission(client, self, taken)
 
     def reserve(self, client: ClientLimits, estimate: Usage) -> Callable[[], None]:
-        """Reserve a part of the client's budgets and return the function that ends the reservation.
+        """Reserve a part of the budgets of a client and its team. Return the function that ends the reservations.
 
         If several workers ask at once, one gets the rest of a budget. Raises LimitReached or QuotaExceeded.
         """
-        caps = self._budgets.list_caps(client.client_id, client.allowance)
-        release = self._reservations.reserve(client.client_id, count_amounts(estimate), caps)
-        if release is None:
-            self.check_admitted(client)
-            self._take_back(client)
-            raise LimitReached(
-                "The rest of your budget is reserved for your answers that are running. "
-                "Try again when one of them is complete.",
-                retry_after=SLOT_SECONDS,
-            )
-        return release
+        amounts, ends = count_amounts(estimate), list[Callable[[], None]]()
+
+        def end_all() -> None:
+            for end in ends:
+                end()
+
+        try:
+            for owner in client.budget_owners:
+                caps = self._budgets.list_caps(owner.client_id, owner.allowance)
+                end = self._reservations.reserve(owner.client_id, amounts, caps)
+                if end is None:
+                    self._refuse_reservation(client)
+                ends.append(end)
+        except BaseException:
+            end_all()
+            raise
+        return end_all
+
+    def _refuse_reservation(self, client: ClientLimits) -> NoReturn:
+        self.check_admitted(client)
+        self._take_back(client)
+        answers = "answers" if client.team else "your answers"
+        raise LimitReached(
+            f"The rest of your budget is reserved for {answers} that are running. "
+            "Try again when one of them is complete.",
+            retry_after=SLOT_SECONDS,
+        )
 
     def check_admitted(self, client: ClientLimits) -> None:
         """Check the budgets of a request that was counted: if it is refused, it does not count after all."""
@@ -232,15 +271,15 @@ class RequestLimits:
             raise
 
     def charge(self, client: ClientLimits, usage: Usage) -> None:
-        """Charge an answer to the client's budgets. Raises what the counters raise."""
-        if client.allowance.has_budgets:
-            self._budgets.charge(client.client_id, client.allowance, usage)
-            self.on_use(client)
+        """Charge an answer to the budgets of the client and its team. Raises what the counters raise."""
+        for owner in client.budget_owners:
+            self._budgets.charge(owner.client_id, owner.allowance, usage)
+            self.on_use(owner)
 
-    def budget_states(self, client: ClientLimits) -> list[BudgetState]:
-        """Return the client's budgets per day and month as they are now. Raises what the counters raise."""
-        limits = ((name, getattr(client.allowance, name)) for name in LONG_BUDGET_NAMES)
-        return [self._budgets.get_state(client.client_id, name, limit) for name, limit in limits if limit]
+    def budget_states(self, owner: BudgetOwner) -> list[BudgetState]:
+        """Return the budgets per day and month as they are now. Raises what the counters raise."""
+        limits = ((name, getattr(owner.allowance, name)) for name in LONG_BUDGET_NAMES)
+        return [self._budgets.get_state(owner.client_id, name, limit) for name, limit in limits if limit]
 
     def _take_back(self, client: ClientLimits) -> None:
         """Undo `count_request`."""
@@ -271,6 +310,13 @@ class RequestLimits:
             window = sliding_window.read_window(self._windows, _per_minute(limit), client.client_id, SCOPE)
             return window, window.reset
         return window, max(0.0, window.reset - (time.monotonic() - client.counted_at))
+
+
+def find_team(identity: Identity) -> BudgetOwner | None:
+    """Return the team whose budgets a key shares; None if it has no team, or the team has no budgets."""
+    if not identity.team_limits:
+        return None
+    return BudgetOwner(f"{TEAM}{identity.team_id}", Allowance().with_overrides(identity.team_limits))
 
 
 @lru_cache(maxsize=1024)
@@ -306,7 +352,7 @@ def _describe(state: BudgetState, team_id: str | None = None) -> dict[str, Any]:
     }
 
 
-def _budget_error(state: BudgetState) -> LimitReached | QuotaExceeded:
+def _budget_error(state: BudgetState, *, is_team: bool) -> LimitReached | QuotaExceeded:
     unit, _, span = state.name.partition("_per_")
     if span == "minute":
         return LimitReached(
@@ -316,8 +362,9 @@ def _budget_error(state: BudgetState) -> LimitReached | QuotaExceeded:
         )
     limit, used = (f"${x:.2f}" if unit == "usd" else f"{x:.0f} tokens" for x in (state.limit, state.used))
     ends_at = datetime.fromtimestamp(state.ends_at, timezone.utc)
+    owner = "Your team's" if is_team else "Your"
     return QuotaExceeded(
-        f"Your budget of {limit} per {span} is used up ({used}). It is renewed at {ends_at:%Y-%m-%d %H:%M} UTC.",
+        f"{owner} budget of {limit} per {span} is used up ({used}). It is renewed at {ends_at:%Y-%m-%d %H:%M} UTC.",
         retry_after=state.seconds,
         should_retry=False,
     )

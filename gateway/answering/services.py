@@ -56,6 +56,7 @@ from gateway.store.request_log import RequestTable
 from gateway.store.responses import Responses
 from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
 from gateway.store.sweeper import sweep_forever
+from gateway.store.teams import Teams
 from gateway.store.usage import UsageTable, UsageWriter
 from gateway.store.usage_series import UsageSeries
 
@@ -104,6 +105,7 @@ class Services:
     usage_series: UsageSeries
     usage_writer: UsageWriter
     audit: AuditLog
+    teams: Teams
     requests: RequestTable
     request_log: RequestLog
     metrics: Metrics | None
@@ -233,6 +235,7 @@ def build_services(
         usage_series=UsageSeries(store),
         usage_writer=usage_writer,
         audit=AuditLog(store),
+        teams=Teams(store),
         requests=requests,
         request_log=request_log,
         metrics=metrics,

@@ -72,6 +72,7 @@ def command(ctx: click.Context) -> None:
     multiple=True,
     help="Allow only this hosted tool, instead of HOSTED_TOOLS. Repeat it for several tools.",
 )
+@click.option("--team", help="The id of the team whose budgets the key shares.")
 @add_limit_options
 @click.pass_obj
 def create(
@@ -83,6 +84,7 @@ def create(
     models: Sequence[str],
     projects: Sequence[str],
     hosted_tools: Sequence[str],
+    team: str | None,
     **limits: float | str | None,
 ) -> None:
     """Create a key called NAME. It is printed once and cannot be shown again."""
@@ -94,6 +96,7 @@ def create(
         allowed_models=models or None,
         allowed_projects=projects or None,
         hosted_tools=_parse_hosted_tools(hosted_tools) if hosted_tools else None,
+        team_id=team,
         limits={name: value for name, value in _pick_given(limits).items() if value is not None},
     )
     _print_secret(key, secret)
@@ -119,6 +122,7 @@ def show(keys: Keys, key_id: str) -> None:
         ("Models:", format_names(key.allowed_models)),
         ("Projects:", format_names(key.allowed_projects)),
         ("Limits:", _format_limits(key)),
+        ("Team:", key.team_id or NONE),
         ("Hosted tools:", _format_hosted_tools(key)),
     ]
     click.echo(format_table(rows))
@@ -144,6 +148,16 @@ def tools(keys: Keys, key_id: str, names: Sequence[str]) -> None:
     """Set the hosted tools of one key: their names, or "none". "default" restores HOSTED_TOOLS."""
     key = keys.set_hosted_tools(key_id, None if DEFAULT in names else _parse_hosted_tools(names))
     click.echo(f"{key.id} ({key.name}): {_format_hosted_tools(key)}")
+
+
+@command.command()
+@click.argument("key_id", metavar="ID")
+@click.argument("team_id", metavar="TEAM")
+@click.pass_obj
+def team(keys: Keys, key_id: str, team_id: str) -> None:
+    """Let a key share the budgets of a team: its id, or "none"."""
+    key = keys.change(key_id, {"team_id": None if team_id == NONE else team_id})
+    click.echo(f"{key.id} ({key.name}): {key.team_id or 'no team'}")
 
 
 @command.command()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.errors import KeyNotFound, KeyRevoked
+from gateway.errors import KeyNotFound, KeyRevoked, UnknownTeam
 from gateway.record import Record
 from gateway.store import key_secrets
+from gateway.store.admin_models import TeamRow
 from gateway.store.audit import COMMAND_LINE, Actor, changed_fields, note_change
 from gateway.store.database import Store, utc_now
 from gateway.store.models import ApiKey
@@ -20,8 +21,8 @@ class Key:
     """A key without its secret. Times are in UTC.
 
     `allowed_models` and `allowed_projects` are None if all are allowed. `limits` has the names of Allowance.
-    `hosted_tools` is None if the gateway's own setting applies. With `keeps_bodies`, the list of requests has the
-    bodies of the key's requests and answers.
+    `hosted_tools` is None if the gateway's own setting applies. `team_limits` are the budgets of the key's team. With
+    `keeps_bodies`, the list of requests has the bodies of the key's requests and answers.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Key:
     hosted_tools: tuple[str, ...] | None = None
     notes: str | None = None
     team_id: str | None = None
+    team_limits: Mapping[str, Any] = field(default_factory=dict)
     keeps_bodies: bool = False
     total_requests: int = 0
     total_tokens: int = 0
@@ -82,7 +84,7 @@ class Keys:
     def create(self, name: str, *, by: Actor = COMMAND_LINE, **fields: Any) -> tuple[Key, str]:
         """Create a key. Return its record and its secret, which cannot be read again.
 
-        `fields` are some of CHANGEABLE.
+        `fields` are some of CHANGEABLE. Raise UnknownTeam.
         """
         secret = key_secrets.generate_key()
         values = {
@@ -93,6 +95,7 @@ class Keys:
         }
 
         def work(db: Any) -> Key:
+            _check_team(db, values)
             ApiKey.insert(**values).execute(db)
             key = _get(db, values["id"])
             note_change(db, by, "key.create", key.id, None, _audited(key))
@@ -103,20 +106,26 @@ class Keys:
     def list(self) -> list[Key]:
         """Return all keys, the oldest first."""
         query = ApiKey.select().order_by(ApiKey.created_at, ApiKey.id)
-        return self._store.read(lambda db: [_key(row) for row in query.execute(db)])
+
+        def work(db: Any) -> list[Key]:
+            teams = {team.id: team.limits for team in TeamRow.select().execute(db)}
+            return [_key(row, teams.get(row.team_id)) for row in query.execute(db)]
+
+        return self._store.read(work)
 
     def get(self, key_id: str) -> Key:
         """Return one key. Raise KeyNotFound."""
         return self._store.read(lambda db: _get(db, key_id))
 
     def change(self, key_id: str, changes: Mapping[str, Any], by: Actor = COMMAND_LINE) -> Key:
-        """Change some of the fields CHANGEABLE. Raise KeyNotFound.
+        """Change some of the fields CHANGEABLE. Raise KeyNotFound or UnknownTeam.
 
         `limits` are merged with the key's own ones; None restores the gateway's limit.
         """
         values = _column_values(changes)
 
         def work(db: Any) -> Key:
+            _check_team(db, values)
             merged = {**_get(db, key_id).limits, **(values.get("limits") or {})}
             limits = {name: value for name, value in merged.items() if value is not None}
             return _change(db, key_id, "key.change", {**values, "limits": limits}, by)
@@ -155,11 +164,14 @@ class Keys:
 
     def find_by_digest(self, digest: str) -> Key | None:
         """Return the key whose secret has this digest; None if it is unknown, expired or revoked."""
-        row = self._store.read(lambda db: ApiKey.select().where(ApiKey.key_hash == digest).first(db))
-        if row is None or not hmac.compare_digest(row.key_hash, digest):
-            return None
-        key = _key(row)
-        return key if key.state == "active" else None
+
+        def work(db: Any) -> Key | None:
+            row = ApiKey.select().where(ApiKey.key_hash == digest).first(db)
+            is_found = row is not None and hmac.compare_digest(row.key_hash, digest)
+            return _key(row, _find_team_limits(db, row)) if is_found else None
+
+        key = self._store.read(work)
+        return key if key is not None and key.state == "active" else None
 
     def has_active(self) -> bool:
         """Return True if at least one key is active."""
@@ -199,7 +211,22 @@ def _get(db: Any, key_id: str) -> Key:
     row = ApiKey.select().where(ApiKey.id == key_id).first(db)
     if row is None:
         raise KeyNotFound(f"There is no key {key_id}.")
-    return _key(row)
+    return _key(row, _find_team_limits(db, row))
+
+
+def _find_team_limits(db: Any, row: ApiKey) -> Mapping[str, Any] | None:
+    """Return the budgets of a key's team. Keys without a team need no second query."""
+    if row.team_id is None:
+        return None
+    team = TeamRow.select(TeamRow.limits).where(TeamRow.id == row.team_id).first(db)
+    return team.limits if team else None
+
+
+def _check_team(db: Any, values: Mapping[str, Any]) -> None:
+    """Raise UnknownTeam if a key is to join a team that does not exist."""
+    team_id = values.get("team_id")
+    if team_id is not None and TeamRow.select().where(TeamRow.id == team_id).first(db) is None:
+        raise UnknownTeam(f"There is no team {team_id!r}. GET /v1/admin/teams lists them.", param="team_id")
 
 
 def _change(db: Any, key_id: str, action: str, values: Mapping[str, Any], by: Actor) -> Key:
@@ -210,8 +237,9 @@ def _change(db: Any, key_id: str, action: str, values: Mapping[str, Any], by: Ac
     return new
 
 
-def _key(row: Any) -> Key:
-    values = {name: getattr(row, name) for name in Key.__dataclass_fields__}
+def _key(row: Any, team_limits: Mapping[str, Any] | None) -> Key:
+    values = {name: getattr(row, name) for name in Key.__dataclass_fields__ if name != "team_limits"}
+    values["team_limits"] = team_limits or {}
     for name in _LISTS:
         values[name] = None if values[name] is None else tuple(values[name])
     return Key(**values)

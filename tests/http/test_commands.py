@@ -42,6 +42,26 @@ def test_gateway_is_a_module() -> None:
 # Keys
 
 
+def test_team_is_made_and_its_changes_are_in_the_audit_log(run: Run, keys: Keys) -> None:
+    assert run("teams", "list").output == "There are no teams.\n"
+    team_id = run("teams", "create", "web", "--usd-per-month", "200").output.partition(" ")[0]
+    run("keys", "create", "alice", "--team", team_id)
+    (key,) = keys.list()
+    assert (key.team_id, key.team_limits) == (team_id, {"usd_per_month": 200})
+    assert "usd_per_day=5" in run("teams", "limit", team_id, "--usd-per-day", "5").output
+    assert run("teams", "delete", team_id).exit_code == 1
+    assert run("keys", "team", key.id, "none").output == f"{key.id} (alice): no team\n"
+    assert run("keys", "team", key.id, "team_none").exit_code == 1
+    assert run("teams", "delete", team_id).exit_code == 0
+    listed = run("audit", "--action", "team").output
+    assert [line.split()[4] for line in listed.splitlines()[1:]] == [
+        "team.delete",
+        "team.change",
+        "team.create",
+    ]
+    assert f"team_id: {team_id} → -" in run("audit", "--target", key.id).output
+
+
 def test_hosted_tools_of_a_key_replace_the_setting(run: Run, keys: Keys) -> None:
     run("keys", "create", "alice")
     run("keys", "create", "bob", "--hosted-tool", "web_search")

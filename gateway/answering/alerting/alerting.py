@@ -28,6 +28,7 @@ from gateway.settings import Settings
 from gateway.store.alerts import Alerts
 from gateway.store.database import Store
 from gateway.store.keys import Keys
+from gateway.store.teams import Teams
 
 ACCOUNT = "default"
 
@@ -69,7 +70,15 @@ def build_alerting(
         folders=data_folders(settings.database_url, settings.project_root),
     )
     watch = AlertWatch(
-        settings, log, deliveries, channels, limits=limits, keys=keys, watched=watched, on_open=on_open
+        settings,
+        log,
+        deliveries,
+        channels,
+        limits=limits,
+        keys=keys,
+        teams=Teams(store),
+        watched=watched,
+        on_open=on_open,
     )
     return Alerting(log, channels, watch, deliveries)
 

@@ -21,11 +21,12 @@ from gateway.accounts.states import Window
 from gateway.alerts.alert import Alert
 from gateway.answering.alerting.conditions import Condition, budget_alerts, disk_conditions, window_alerts
 from gateway.answering.alerting.delivery import Deliveries
-from gateway.answering.limits import ClientLimits, RequestLimits
+from gateway.answering.limits import TEAM, BudgetOwner, RequestLimits
 from gateway.errors import KeyNotFound, StoreError
 from gateway.settings import Settings
 from gateway.store.alerts import Alerts
 from gateway.store.keys import Keys
+from gateway.store.teams import Teams
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class AlertWatch:
         *,
         limits: RequestLimits,
         keys: Keys,
+        teams: Teams,
         watched: Watched,
         on_open: Callable[[str], None] = lambda kind: None,
         calm_seconds: float = CALM_SECONDS,
@@ -66,10 +68,10 @@ class AlertWatch:
         self._window_percents = sorted(map(int, settings.alert_window_percents))
         self._disk_percent = settings.alert_disk_percent
         self._alerts, self._deliveries, self._channels = alerts, deliveries, tuple(channels)
-        self._limits, self._keys, self._watched = limits, keys, watched
+        self._limits, self._keys, self._teams, self._watched = limits, keys, teams, watched
         self._on_open = on_open
         self._calm_seconds = calm_seconds
-        self._used: dict[str, ClientLimits] = {}
+        self._used: dict[str, BudgetOwner] = {}
         self._has_used = Event()
         self._known: set[str] = set()  # the keys of alerts that exist, to ask the database once
         self._bad: set[str] = set()
@@ -89,7 +91,7 @@ class AlertWatch:
             self._greenlet.kill()
             self._guarded(self._check_budgets)
 
-    def note_use(self, client: ClientLimits) -> None:
+    def note_use(self, client: BudgetOwner) -> None:
         """Note that a client has used a part of a budget, or asked for more than is left. Neither waits nor raises."""
         self._used[client.client_id] = client
         self._has_used.set()
@@ -181,6 +183,8 @@ class AlertWatch:
     def _name_of(self, client_id: str) -> str:
         if client_id.startswith("address:"):
             return f"The address {client_id.partition(':')[2]}"
+        if client_id.startswith(TEAM):
+            return f"The team {self._teams.find_name(client_id.removeprefix(TEAM))}"
         try:
             return f"The key {self._keys.get(client_id).name}"
         except KeyNotFound:

@@ -21,7 +21,7 @@ from gateway.store.limits.budgets import LIMIT_NAMES
 #: Lists with a choice between all and some.
 LISTS = ("allowed_models", "allowed_projects", "hosted_tools")
 FLAGS = ("is_admin", "keeps_bodies")
-NAMES = ("name", "notes", "expires_at", *FLAGS, *LIMIT_NAMES, *LISTS, *(f"{name}_rule" for name in LISTS))
+NAMES = ("name", "notes", "expires_at", "team_id", *FLAGS, *LIMIT_NAMES, *LISTS, *(f"{name}_rule" for name in LISTS))
 MOMENT = "%Y-%m-%dT%H:%M"  # as inputs of the type datetime-local have it
 
 Texts = dict[str, str]
@@ -32,7 +32,7 @@ def texts_of(key: Key | None) -> Texts:
     texts = dict.fromkeys(NAMES, "") | {f"{name}_rule": "all" for name in LISTS}
     if key is None:
         return texts
-    texts |= {"name": key.name, "notes": key.notes or ""}
+    texts |= {"name": key.name, "notes": key.notes or "", "team_id": key.team_id or ""}
     texts |= {name: "on" for name in FLAGS if getattr(key, name)}
     texts |= {name: f"{value:g}" if value < 1e6 else str(value) for name, value in key.limits.items()}
     if key.expires_at is not None:
@@ -52,8 +52,7 @@ def make_body(texts: Texts, known: Texts) -> dict[str, Any]:
     """Return the fields whose texts differ from the known ones, as the API takes them."""
     changed = {name for name in NAMES if texts[name] != known[name]}
     body: dict[str, Any] = {name: texts[name] for name in ("name",) if name in changed}
-    if "notes" in changed:
-        body["notes"] = texts["notes"] or None
+    body |= {name: texts[name] or None for name in ("notes", "team_id") if name in changed}
     if "expires_at" in changed:
         body["expires_at"] = f"{texts['expires_at']}+00:00" if texts["expires_at"] else None
     body |= {name: texts[name] == "on" for name in FLAGS if name in changed}

@@ -130,6 +130,7 @@ def _render_form(template: str, texts: Texts, problems: Mapping[str, str] | None
         short_names=short_names,
         hosted_names=HOSTED_NAMES,
         gateway_tools=get_services().settings.hosted_tools,
+        teams=get_services().teams.list(),
         section=SECTION,
         **more,
     )

@@ -43,6 +43,7 @@ _PARAMETERS = {
     "conversation_id": ("A conversation's id.", None),
     "item_id": ("An item's id.", None),
     "key_id": ("A key's id.", None),
+    "team_id": ("A team's id.", None),
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
     "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),

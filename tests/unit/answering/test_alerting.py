@@ -21,11 +21,13 @@ from gateway.answering.alerting.conditions import (
 )
 from gateway.answering.alerting.delivery import Deliveries
 from gateway.answering.alerting.watch import AlertWatch, Watched
-from gateway.answering.limits import ClientLimits
+from gateway.answering.caller import Caller, identity_of
+from gateway.answering.limits import BudgetOwner
 from gateway.settings import Settings
 from gateway.store.alerts import Alerts
 from gateway.store.database import Store
 from gateway.store.keys import Keys
+from gateway.store.teams import Teams
 from gateway.turn import Usage
 from tests.unit.answering.fakes import caller
 from tests.unit.answering.test_limits import make_limits
@@ -62,7 +64,15 @@ def make_watch(store: Store, limits: Any, conditions: Sequence[Condition] = (), 
     watched = Watched(dict, lambda: conditions)
     deliveries = Deliveries(log, {})
     return AlertWatch(
-        Settings(), log, deliveries, ["hook"], limits=limits, keys=Keys(store), watched=watched, **options
+        Settings(),
+        log,
+        deliveries,
+        ["hook"],
+        limits=limits,
+        keys=Keys(store),
+        teams=Teams(store),
+        watched=watched,
+        **options,
     )
 
 
@@ -86,9 +96,21 @@ def test_shares_of_a_budget_cause_one_alert_each_over_three_workers_and_a_restar
     ]
 
 
+def test_used_up_budget_of_a_team_names_the_team(store: Store) -> None:
+    team = Teams(store).create("web", limits={"usd_per_day": 10})
+    key, _ = Keys(store).create("alice", team_id=team.id)
+    limits = make_limits(store)
+    watch = make_watch(store, limits)
+    limits.on_use = watch.note_use
+    client = limits.find_client(Caller(identity_of(key), key.id, "", "", ""))
+    limits.charge(client, Usage(cost_usd=10.0))
+    watch.check()
+    assert "The team web has used up its budget per day" in titles(store)
+
+
 def test_charge_notes_the_use_only_of_clients_with_budgets(store: Store) -> None:
     limits = make_limits(store)
-    noted: list[ClientLimits] = []
+    noted: list[BudgetOwner] = []
     limits.on_use = noted.append
     limits.charge(limits.find_client(caller("key_1", limits={})), Usage(output_tokens=1))
     assert noted == []
@@ -176,7 +198,14 @@ def test_kinds_that_are_not_wanted_cause_no_alert(store: Store) -> None:
     watched = Watched(lambda: {"a": {"five_hour": Window(1.0, 0)}}, tuple)
     limits = make_limits(store)
     watch = AlertWatch(
-        settings, log, Deliveries(log, {}), [], limits=limits, keys=Keys(store), watched=watched
+        settings,
+        log,
+        Deliveries(log, {}),
+        [],
+        limits=limits,
+        keys=Keys(store),
+        teams=Teams(store),
+        watched=watched,
     )
     watch.check()
     assert log.list_page(1, 10)[1] == 0
