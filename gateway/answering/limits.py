@@ -36,7 +36,7 @@ from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 from gateway.turn import Usage
 
 SCOPE = "answers"
-TEAM = "team:"  # the ids of teams among those of clients begin with it
+TEAM = "team:"  # begins the ids of teams, among the ids of clients
 SLOT_SECONDS = 1.0  # the end of a running answer cannot be predicted, so clients look again soon
 
 

@@ -19,4 +19,4 @@ class MeSchema(AnswerSchema):
     hosted_tools = fields.List(fields.String())
     limits = fields.Dict(metadata=about("The limits that apply, the gateway's included. 0 means no limit."))
     team_id = fields.String(allow_none=True)
-    budgets = fields.List(fields.Nested(BudgetSchema), metadata=about("Those of its team, too."))
+    budgets = fields.List(fields.Nested(BudgetSchema), metadata=about("The budgets of its team, too."))

@@ -21,7 +21,16 @@ from gateway.store.limits.budgets import LIMIT_NAMES
 #: Lists with a choice between all and some.
 LISTS = ("allowed_models", "allowed_projects", "hosted_tools")
 FLAGS = ("is_admin", "keeps_bodies")
-NAMES = ("name", "notes", "expires_at", "team_id", *FLAGS, *LIMIT_NAMES, *LISTS, *(f"{name}_rule" for name in LISTS))
+NAMES = (
+    "name",
+    "notes",
+    "expires_at",
+    "team_id",
+    *FLAGS,
+    *LIMIT_NAMES,
+    *LISTS,
+    *(f"{name}_rule" for name in LISTS),
+)
 MOMENT = "%Y-%m-%dT%H:%M"  # as inputs of the type datetime-local have it
 
 Texts = dict[str, str]
