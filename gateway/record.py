@@ -72,6 +72,25 @@ class Record:
     is_over: bool = False
 
 
+@dataclass(slots=True)
+class RequestTrace:
+    """The trace of a request for OpenTelemetry. `span` is the SDK's, and the ids are in the form of `traceparent`.
+
+    `offset` is Unix time minus monotonic time. The moments are monotonic seconds, 0.0 until then.
+    """
+
+    span: Any
+    trace_id: str
+    span_id: str
+    offset: float
+    authenticated_at: float = 0.0
+    admitted_at: float = 0.0
+
+    def to_ns(self, moment: float) -> int:
+        """Return a monotonic moment as Unix time in nanoseconds."""
+        return int((moment + self.offset) * 1e9)
+
+
 @dataclass(frozen=True, slots=True)
 class RequestSummary:
     """A finished request.
@@ -79,7 +98,7 @@ class RequestSummary:
     `route` is the rule that its path matched, or "unknown". `seconds` is the time until the last byte was sent. `error`
     is the error that the client got. `record` describes the answer, if it came that far. `content` has the request and
     the answer if they are logged (LOG_CONTENT), and `kept` if they are kept in the list of requests. `began_at` is in
-    monotonic seconds.
+    monotonic seconds. `trace` is None unless OpenTelemetry is on.
     """
 
     request_id: str
@@ -98,3 +117,4 @@ class RequestSummary:
     key_id: str | None = None
     owner_id: str = ""
     client: str = ""
+    trace: RequestTrace | None = None

@@ -379,3 +379,8 @@ def load_valid() -> tuple[Settings, str]:
     """
     values, environ, problem = read_settings(DECLARED, os.environ)
     return Settings(environ=environ, **values), problem
+
+
+def export_variables(environ: Mapping[str, str], prefix: str) -> None:
+    """Put variables with a prefix into the environment, for a library that reads them there: some are in the file."""
+    os.environ.update({name: value for name, value in environ.items() if name.startswith(prefix)})

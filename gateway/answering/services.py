@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
 
 import gevent
 
@@ -33,6 +35,7 @@ from gateway.errors import ModelNotFound, ShuttingDown, StoreError
 from gateway.exposure import describe_exposure
 from gateway.observe import logs
 from gateway.observe.metrics import Metrics, MetricsSnapshot
+from gateway.observe.tracing import build_telemetry
 from gateway.observe.watchdog import Watchdog
 from gateway.record import RequestSummary
 from gateway.settings import Settings, SettingsError
@@ -60,6 +63,9 @@ from gateway.store.teams import Teams
 from gateway.store.usage import UsageTable, UsageWriter
 from gateway.store.usage_series import UsageSeries
 
+if TYPE_CHECKING:
+    from gateway.observe.telemetry import Telemetry
+
 log = logging.getLogger(__name__)
 
 MEBIBYTE = 1024 * 1024
@@ -67,7 +73,7 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of one app. `metrics` is None if METRICS is off.
+    """The parts of one app. `metrics` is None if METRICS is off, and `telemetry` if OpenTelemetry is.
 
     `response_leases` are the leases of the responses that this worker writes in the background, and
     `conversation_leases` the leases of the answers that continue stored conversations. `live_answers` are the answers
@@ -109,6 +115,7 @@ class Services:
     requests: RequestTable
     request_log: RequestLog
     metrics: Metrics | None
+    telemetry: "Telemetry | None"
     alerting: Alerting
     live_answers: set[MeteredAnswer]
     socket_closers: set[Callable[[], None]]
@@ -161,6 +168,8 @@ class Services:
         self.usage_writer.close()
         self.alerting.close()
         self.request_log.close()
+        if self.telemetry is not None:
+            self.telemetry.close()
 
 
 def _send_nowhere(call: ItemCall) -> ItemResponse:
@@ -188,6 +197,7 @@ def build_services(
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
     metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
+    telemetry = build_telemetry(settings, partial(_label_model, claude))
     requests = RequestTable(store)
     request_log = RequestLog(requests, settings.request_body_max_kb * 1024)
     limits, keys = build_limits(settings, store, now), Keys(store)
@@ -239,6 +249,7 @@ def build_services(
         requests=requests,
         request_log=request_log,
         metrics=metrics,
+        telemetry=telemetry,
         alerting=build_alerting(
             settings, store, claude, limits, keys, metrics.count_alert if metrics else lambda kind: None
         ),
@@ -248,6 +259,7 @@ def build_services(
             logs.log_request,
             *([metrics.count_request] if metrics else []),
             *([request_log.note] if settings.request_log_days else []),
+            *([telemetry.note] if telemetry else []),
         ),
     )
 
@@ -277,11 +289,14 @@ def _build_metrics(settings: Settings, claude: Claude, writer: UsageWriter) -> M
         disk_used = find_disk_use(folders)
         return MetricsSnapshot(claude.status(), claude.accounts.all(), len(writer), disk_used)
 
-    def label_model(model: str) -> str:
-        """Map a model to one of a few labels: clients may send any name."""
-        try:
-            return claude.catalog.find(model).id
-        except ModelNotFound:
-            return "other"
+    return Metrics(
+        settings.environ.get("PROMETHEUS_MULTIPROC_DIR"), take_snapshot, partial(_label_model, claude)
+    )
 
-    return Metrics(settings.environ.get("PROMETHEUS_MULTIPROC_DIR"), take_snapshot, label_model)
+
+def _label_model(claude: Claude, model: str) -> str:
+    """Map a model to one of a few labels: clients may send any name."""
+    try:
+        return claude.catalog.find(model).id
+    except ModelNotFound:
+        return "other"

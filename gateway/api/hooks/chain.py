@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from flask import Blueprint, Flask
 
 from gateway.answering.services import Services
-from gateway.api.hooks import anthropic_dialect, auth, limits, origins, reporting, request_ids
+from gateway.api.hooks import anthropic_dialect, auth, limits, origins, reporting, request_ids, tracing
 from gateway.api.http.access_rules import AccessRules
 
 
@@ -25,10 +25,16 @@ def install_hooks(
     """
     # First, so that errors of the other hooks have an id and are reported.
     request_ids.init_app(app)
+    if services.telemetry is not None:
+        tracing.init_app(app, services.telemetry)
     anthropic_dialect.init_app(app)
     reporting.init_app(app, services)
     # Before everything that does something.
     origins.init_app(app, rules)
     auth.init_app(app, services, public, fallbacks)
+    if services.telemetry is not None:
+        app.before_request(tracing.mark_authenticated)
     # After auth, which finds the caller whose limits apply.
     limits.init_app(app, services, answering, public)
+    if services.telemetry is not None:
+        app.before_request(tracing.mark_admitted)

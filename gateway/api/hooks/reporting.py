@@ -60,6 +60,7 @@ def _make_report(status: int, services: Services) -> Callable[[], None]:
             key_id=caller.key_id if caller else None,
             owner_id=caller.owner_id if caller else "",
             client=client,
+            trace=state.trace,
         )
         if state.call is not None:
             state.call.summary = summary

@@ -24,6 +24,7 @@ from gateway.api.http.error_format import OPENAI, ErrorFormat
 from gateway.api.http.socket_link import find_link
 from gateway.dialects.common.stored_files import FileReader
 from gateway.errors import GatewayError
+from gateway.record import RequestTrace
 from gateway.store.projects import ProjectRecord
 from gateway.turn import Turn
 
@@ -39,7 +40,7 @@ class RequestState:
     `caller` is None until the request is authenticated. `dashboard_token` is the session cookie that authenticated it;
     "" for a key.
     `valid_key` is the API key that authenticated it. `body` is set if it is to be logged. `call` is set for a request
-    of a batch.
+    of a batch, and `trace` if OpenTelemetry is on.
     """
 
     request_id: str
@@ -54,6 +55,7 @@ class RequestState:
     answer: MeteredAnswer | None = None
     error: GatewayError | None = None
     call: ItemCall | None = None
+    trace: RequestTrace | None = None
 
 
 def attach_services(app: Flask, services: Services) -> None:
