@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from gateway.command_line.checks.findings import NOTE, OK, WRONG, Finding
@@ -22,8 +23,9 @@ COUNTING = "Count from 1 to 60 in words, with spaces between them, nothing else.
 PATIENCE_SECONDS = 120.0
 UNAUTHORIZED = 401
 SHOWN_CHARACTERS = 40
-#: A model takes longer than this to write as many pieces. If they arrive at once, a proxy has held them up.
-SPREAD_SECONDS = 0.15
+#: A model takes longer than this between two pieces. If most of them arrive sooner, a proxy has collected them.
+TOGETHER_SECONDS = 0.001
+MAX_TOGETHER = 0.9  # of all gaps
 MIN_PIECES = 20
 STREAM = "/v1/chat/completions"
 
@@ -112,10 +114,15 @@ def judge_stream(times: list[float], *, is_direct: bool) -> Finding:
     """Say whether the pieces of a streamed answer arrived as they were written, at these `times`."""
     if not times:
         return WRONG, "a stream had no text"
-    spread = times[-1] - times[0]
-    arrived = f"{len(times)} pieces of a stream arrived within {spread:.1f} s"
-    if is_direct or spread >= SPREAD_SECONDS:
+    arrived = f"{len(times)} pieces of a stream arrived within {times[-1] - times[0]:.1f} s"
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    together = sum(gap < TOGETHER_SECONDS for gap in gaps)
+    if is_direct or together < MAX_TOGETHER * len(gaps):
         return OK, arrived
     if len(times) < MIN_PIECES:
         return NOTE, f"{arrived}: too few to tell whether a proxy holds them up"
-    return WRONG, f"all {arrived}: a proxy holds them up. For nginx: proxy_buffering off; (docs/deploy.md)"
+    return (
+        WRONG,
+        f"{arrived}, {together} of them together with the one before: a proxy holds them up. For nginx: "
+        "proxy_buffering off; (docs/deploy.md)",
+    )

@@ -1,11 +1,13 @@
 """The checks of `claude-gateway doctor` that need no gateway."""
 
 import http.server
+import json
 import threading
+import time
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
-from time import time
+from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -27,7 +29,7 @@ class Clock(http.server.BaseHTTPRequestHandler):
     seconds = 0.0
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        return formatdate(time() + self.seconds, usegmt=True)
+        return formatdate(time.time() + self.seconds, usegmt=True)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -91,20 +93,82 @@ def test_address_without_a_gateway_is_wrong(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("count", "seconds", "is_direct", "mark"),
+    ("bursts", "size", "is_direct", "mark"),
     [
-        (60, 2.0, False, OK),
-        (60, 0.01, False, WRONG),
-        (60, 0.01, True, OK),
-        (3, 0.01, False, NOTE),
+        (60, 1, False, OK),
+        (1, 60, False, WRONG),
+        (4, 15, False, WRONG),
+        (1, 60, True, OK),
+        (1, 3, False, NOTE),
         (0, 0, True, WRONG),
     ],
 )
-def test_stream_that_arrives_at_once_was_held_up(
-    count: int, seconds: float, is_direct: bool, mark: str
+def test_stream_that_arrives_in_bursts_was_held_up(
+    bursts: int, size: int, is_direct: bool, mark: str
 ) -> None:
-    times = [seconds * number / count for number in range(count)]
+    times = [burst * 0.5 + piece * 1e-5 for burst in range(bursts) for piece in range(size)]
     assert judge_stream(times, is_direct=is_direct)[0] == mark
+
+
+class FakeGateway(http.server.BaseHTTPRequestHandler):
+    """A gateway that answers each dialect, and sends a stream with pauses or all at once."""
+
+    pause = 0.0
+    answers: ClassVar[dict[str, Any]] = {
+        "/v1/chat/completions": {"choices": [{"message": {"content": "Hello."}}]},
+        "/v1/responses": {"output": [{"type": "reasoning"}, {"content": [{"text": "Hello."}]}]},
+        "/v1/messages": {"content": [{"type": "thinking"}, {"text": "Hello."}]},
+        "/v1/completions": {"choices": [{"text": "x" * 100}]},
+    }
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(200)
+        self.end_headers()
+        if not body.get("stream"):
+            self.wfile.write(json.dumps({"model": "haiku-5", **self.answers[self.path]}).encode())
+            return
+        lines = [
+            f'data: {{"choices": [{{"delta": {{"content": "{number} "}}}}]}}\n\n' for number in range(25)
+        ]
+        for part in lines if self.pause else ["".join(lines)]:
+            self.wfile.write(part.encode())
+            time.sleep(self.pause)
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def fake_gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make a fake gateway the one at BASE_URL."""
+    with http.server.HTTPServer(("127.0.0.1", 0), FakeGateway) as found:
+        thread = threading.Thread(target=found.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("BASE_URL", f"http://127.0.0.1:{found.server_address[1]}")
+        yield
+        found.shutdown()
+        thread.join()
+
+
+@pytest.mark.usefixtures("fake_gateway")
+@pytest.mark.parametrize(("pause", "mark"), [(0.004, OK), (0.0, WRONG)])
+def test_each_dialect_and_a_stream_are_tried(
+    monkeypatch: pytest.MonkeyPatch, pause: float, mark: str
+) -> None:
+    monkeypatch.setattr(FakeGateway, "pause", pause)
+    *dialects, stream = check_requests(Settings())
+    assert [found for found, _ in dialects] == [OK] * 4
+    assert "/v1/messages answered 'Hello.' in" in dialects[2][1]
+    assert "x" * 40 + "…" in dialects[3][1]
+    assert stream[0] == mark
+
+
+@pytest.mark.usefixtures("fake_gateway")
+def test_answer_without_text_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeGateway, "answers", {path: {"choices": []} for path in FakeGateway.answers})
+    assert [mark for mark, _ in check_requests(Settings())][:4] == [WRONG] * 4
 
 
 def test_memory_and_disk_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
