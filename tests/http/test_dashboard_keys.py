@@ -47,7 +47,7 @@ def test_key_made_in_the_form_is_shown_once_and_works(admin: Api, send: Send, ke
              "expires_at": "2100-01-31T12:00"}  # fmt: skip
     answer = send("", **texts)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
-    secret = re.search(r'<pre class="secret" data-copy>([^<]+)<', answer.text)
+    secret = re.search(r'<pre class="secret" data-copy tabindex="0">([^<]+)<', answer.text)
     assert secret
     key = find(keys, "alice")
     assert (key.limits, key.allowed_models) == ({"usd_per_day": 2.5, "answers_at_once": 3}, ("haiku", "opus"))
@@ -82,6 +82,23 @@ def test_mistakes_are_named_beside_their_inputs_and_the_texts_stay(
     assert len(keys.list()) == 1
 
 
+def test_names_that_are_filled_in_limit_the_key_without_scripts(send: Send, keys: Keys) -> None:
+    """A script makes the choice "Only these". Without it, the key must not be allowed all models."""
+    send("", name="alice", allowed_models_rule="all", allowed_models="haiku", hosted_tools="web_search")
+    key = find(keys, "alice")
+    assert (key.allowed_models, key.hosted_tools) == (("haiku",), ("web_search",))
+    texts = {
+        "name": "alice",
+        "allowed_models_rule": "all",
+        "allowed_models": "haiku",
+        "hosted_tools_rule": "some",
+    }
+    assert (
+        send(f"/{key.id}", **texts, hosted_tools="web_search", allowed_projects_rule="all").status_code == 303
+    )
+    assert keys.get(key.id).allowed_models is None  # only the choice was changed
+
+
 def test_only_changed_fields_are_written(admin: Api, send: Send, keys: Keys, store: Store) -> None:
     """A form shows minutes and no empty list of models, so it must not write what it did not change."""
     key, _ = keys.create("alice", allowed_models=[], limits={"usd_per_day": 5, "tokens_per_day": 2_500_000})
@@ -106,7 +123,7 @@ def test_only_changed_fields_are_written(admin: Api, send: Send, keys: Keys, sto
 def test_secret_is_replaced_and_key_revoked(admin: Api, send: Send, keys: Keys) -> None:
     key, old = keys.create("alice")
     answer = send(f"/{key.id}/rotate")
-    new = re.search(r'<pre class="secret" data-copy>([^<]+)<', answer.text)
+    new = re.search(r'<pre class="secret" data-copy tabindex="0">([^<]+)<', answer.text)
     assert new
     assert [admin.with_key(one).get("/v1/usage").status_code for one in (old, new[1])] == [401, 200]
     assert send(f"/{key.id}/revoke").headers["Location"].endswith(f"/dashboard/keys/{key.id}?said=revoked")

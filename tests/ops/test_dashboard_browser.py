@@ -1,4 +1,4 @@
-"""The dashboard in headless Chromium: signing in, the chat with images and tools, and a gateway out of reach."""
+"""The dashboard in headless Chromium: signing in, keys and requests, the chat, and a gateway out of reach."""
 
 import base64
 import json
@@ -61,6 +61,25 @@ def submit(browser: Browser, form: str, **values: Any) -> None:
     )
 
 
+def sign_in(browser: Browser, gateway: Gateway) -> None:
+    browser.open(f"{gateway.url}/dashboard/models")
+    browser.wait_for("!!document.querySelector('#key, nav')")
+    if browser.run("!!document.querySelector('#key')"):
+        submit(browser, "form", key=gateway.api.headers["x-api-key"])
+        browser.wait_for("!!document.querySelector('nav')")
+    browser.errors.clear()  # of the 401 response
+
+
+def press(browser: Browser, *names: str) -> None:
+    """Press keys one after another."""
+    codes = {"Enter": ("\r", 13), "Tab": ("", 9)}
+    for name in names:
+        text, code = codes.get(name, (name, ord(name[0].upper())))
+        key = {"key": name, "windowsVirtualKeyCode": code, **({"text": text} if text else {})}
+        browser.call("Input.dispatchKeyEvent", type="keyDown", **key)
+        browser.call("Input.dispatchKeyEvent", type="keyUp", **key)
+
+
 @needs_browser
 def test_admin_signs_in_chats_and_sees_the_running_answer(
     guarded: Gateway, cli: ScriptedCli, browser: Browser
@@ -86,6 +105,52 @@ def test_admin_signs_in_chats_and_sees_the_running_answer(
     submit(browser, "header form")
     browser.wait_for("!!document.getElementById('key')")
     assert [error for error in browser.errors if "401" not in error] == []
+
+
+@needs_browser
+def test_key_with_a_budget_is_made_used_and_its_request_found(guarded: Gateway, browser: Browser) -> None:
+    sign_in(browser, guarded)
+    browser.open(f"{guarded.url}/dashboard/keys/new")
+    submit(browser, ".card", name="alice", usd_per_day="2.5", allowed_models="haiku, sonnet")
+    secret = browser.wait_for("document.querySelector('.secret')?.textContent")
+    browser.wait_for("/^\\/dashboard\\/keys\\/key_/.test(location.pathname)")  # a reload makes no second key
+    page = browser.run("location.pathname")
+    answer = guarded.api.post(
+        "/v1/chat/completions",
+        json={"model": "haiku", "messages": [{"role": "user", "content": "hello"}]},
+        headers={"x-api-key": secret},
+    )
+    assert answer.status_code == 200, answer.text
+    browser.open(f"{guarded.url}/dashboard/requests?q={answer.headers['x-request-id']}&live=1")
+    browser.wait_for(
+        "document.querySelector('.requests .pill.good')?.textContent == '200'"
+    )  # by the live view
+    assert "alice" in browser.run("document.querySelector('.requests').innerText")
+    browser.run("document.querySelector('.requests th a').click()")
+    browser.wait_for("!!document.querySelector('.waterfall')")
+    shown = browser.run("document.querySelector('main').innerText")
+    for words in ("First token", "alice", "/v1/chat/completions", "/v1/chat/completions' \\"):
+        assert words in shown
+    browser.open(guarded.url + page)
+    assert "of $2.50 per day" in browser.run("document.querySelector('main').innerText")
+    assert browser.run("document.querySelector('[name=allowed_models_rule]:checked').value") == "some"
+    assert [error for error in browser.errors if "401" not in error] == []
+
+
+@needs_browser
+def test_keys_are_managed_with_the_keyboard(guarded: Gateway, browser: Browser) -> None:
+    sign_in(browser, guarded)
+    browser.open(f"{guarded.url}/dashboard/keys/new")
+    browser.run("document.querySelector('#name').focus()")
+    press(browser, *"bob", "Enter")
+    browser.wait_for("!!document.querySelector('.secret')")
+    browser.open(f"{guarded.url}/dashboard/keys?q=bob")
+    browser.run("document.querySelector('tbody a').focus()")
+    press(browser, "Enter")
+    browser.wait_for("!!document.querySelector('details.client')")
+    browser.run("document.querySelectorAll('summary')[1].focus()")
+    press(browser, "Enter", "Tab", "Enter")
+    browser.wait_for("document.querySelector('[role=status]')?.textContent.includes('revoked')")
 
 
 @needs_browser

@@ -68,8 +68,12 @@ def make_body(texts: Texts, known: Texts) -> dict[str, Any]:
     if limits := {name: _number(texts[name]) for name in LIMIT_NAMES if name in changed}:
         body["limits"] = limits
     for name in LISTS:
+        is_filled_in = (
+            name in changed and texts[name] != ""
+        )  # no script may have made the choice "Only these"
         if {name, f"{name}_rule"} & changed:
-            body[name] = split_names(texts[name]) if texts[f"{name}_rule"] == "some" else None
+            is_some = is_filled_in or texts[f"{name}_rule"] == "some"
+            body[name] = split_names(texts[name]) if is_some else None
     return body
 
 

@@ -1,0 +1,89 @@
+"""axe-core, which checks web pages for people with disabilities, finds nothing on the pages of the dashboard.
+
+It runs in headless Chromium, on a database with keys and requests of all outcomes, in light and dark colors, at the
+width of a desktop and of a phone. https://github.com/dequelabs/axe-core
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from gateway.store.audit import Actor
+from gateway.store.database import Store
+from gateway.store.keys import Keys
+from gateway.store.request_log import RequestTable
+from gateway.store.teams import Teams
+from tests.clients.installs import node_modules_of
+from tests.support.browser import Browser, needs_browser
+from tests.support.gateway import NOTHING_KEPT, Gateway
+from tests.support.scripted import ScriptedCli
+
+pytestmark = [pytest.mark.clients, needs_browser]
+
+PAGES = (
+    "", "/requests", "/requests?status=nonsense", "/requests?model=none&min_seconds=5", "/requests/req_0",
+    "/requests/req_1", "/requests/compare?pick=1&pick=2", "/keys", "/keys?q=none", "/keys/new", "/keys/KEY", "/me",
+    "/models", "/try", "/connect", "/settings",
+)  # fmt: skip
+SCREENS = ((1280, "light"), (390, "dark"))
+OUTCOMES = (
+    (200, "complete", None),
+    (499, "cut", "client_closed_request"),
+    (502, "failed", "upstream_error"),
+    (401, "refused", "invalid_api_key"),
+)
+RUN = """axe.run().then((found) => found.violations.map((one) =>
+  `${one.impact} ${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
+
+
+def fill(database_url: str) -> tuple[str, str]:
+    """Write keys and requests. Return the secret of an admin key, and the id of another key."""
+    with closing(Store(database_url)) as store:
+        keys, team = Keys(store), Teams(store).create("web", limits={"usd_per_month": 100}, by=Actor("test"))
+        key, _ = keys.create("alice", limits={"usd_per_day": 5}, team_id=team.id, notes="Desk 4")
+        keys.revoke(keys.create("bob")[0].id)
+        now = datetime.now(timezone.utc)
+        rows = [
+            {
+                "created_at": now, "request_id": f"req_{number}", "owner": key.id, "key_id": key.id,
+                "key_name": "alice", "address": "192.0.2.1", "client": "test", "method": "POST", "path": "/v1/messages",
+                "dialect": "messages", "model": "claude-haiku-4-5", "status": status, "outcome": outcome, "code": code,
+                "reason": code, "output_tokens": 5, "cost": 0.01, "queue_seconds": 0.5, "process_seconds": 0.1,
+                "setup_seconds": 0.1, "parse_seconds": 0.001, "first_seconds": 1.0, "answer_seconds": 3.0, "seconds": 3.1, "process": "kept",
+            }
+            for number, (status, outcome, code) in enumerate(OUTCOMES)
+        ]  # fmt: skip
+        RequestTable(store).add(rows)
+        return keys.create("boss", is_admin=True)[1], key.id
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
+    keys = {"REQUIRE_AUTH": "true", "API_KEYS": "unused", "ANTHROPIC_API_KEY": "sk-ant-dummy"}
+    with closing(Gateway({**NOTHING_KEPT, **cli.environ, **keys, "WARM_PROCESSES": "1"})) as started:
+        started.await_warm(1)
+        yield started
+
+
+def test_axe_finds_nothing_on_any_page(gateway: Gateway) -> None:
+    secret, key_id = fill(f"sqlite:///{gateway.home.name}/gateway.db")
+    axe = Path(node_modules_of("axe") / "axe-core/axe.min.js").read_text("utf-8")
+    found: dict[str, list[str]] = {}
+    with closing(Browser()) as browser:
+        browser.open(f"{gateway.url}/dashboard/models")
+        found["sign-in"] = browser.run(f"{axe};{RUN}")
+        browser.run(f"document.querySelector('#key').value = {json.dumps(secret)}")
+        browser.run("document.querySelector('form').requestSubmit()")
+        browser.wait_for("!!document.querySelector('nav')")
+        for width, scheme in SCREENS:
+            browser.set_screen(width, scheme)
+            for page in PAGES:
+                browser.open(f"{gateway.url}/dashboard{page.replace('KEY', key_id)}")
+                assert browser.run("document.documentElement.scrollWidth") <= width, page
+                found[f"{page} {width} {scheme}"] = browser.run(f"{axe};{RUN}")
+    assert {page: problems for page, problems in found.items() if problems} == {}
