@@ -53,7 +53,8 @@ def fill(database_url: str) -> tuple[str, str]:
                 "key_name": "alice", "address": "192.0.2.1", "client": "test", "method": "POST", "path": "/v1/messages",
                 "dialect": "messages", "model": "claude-haiku-4-5", "status": status, "outcome": outcome, "code": code,
                 "reason": code, "output_tokens": 5, "cost": 0.01, "queue_seconds": 0.5, "process_seconds": 0.1,
-                "setup_seconds": 0.1, "parse_seconds": 0.001, "first_seconds": 1.0, "answer_seconds": 3.0, "seconds": 3.1, "process": "kept",
+                "setup_seconds": 0.1, "parse_seconds": 0.001, "first_seconds": 1.0, "answer_seconds": 3.0,
+                "seconds": 3.1, "process": "kept",
             }
             for number, (status, outcome, code) in enumerate(OUTCOMES)
         ]  # fmt: skip
