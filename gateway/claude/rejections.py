@@ -3,8 +3,10 @@
 The API names the part only in words. For example, "`temperature` is deprecated for this model" is about sampling.
 """
 
+from gateway.claude.cli.answer_reader import AnswerReader
 from gateway.claude.cli.conversation import Conversation
 from gateway.errors import InvalidRequest
+from gateway.turn import Model
 
 
 def rejects_sampling(error: InvalidRequest, conversation: Conversation) -> bool:
@@ -55,3 +57,10 @@ def rejects_all_formats(error: InvalidRequest) -> bool:
 
 def _has_any(error: InvalidRequest, *words: str) -> bool:
     return any(word in error.message for word in words)
+
+
+def has_needed_thinking(conversation: Conversation, reader: AnswerReader, model: Model) -> bool:
+    """Return False if the API would reject tool results: with a thinking budget, thinking must precede the calls."""
+    tuning = conversation.tuning
+    thinks = model.thinking == "budget" and tuning is not None and tuning.thinking_budget != 0
+    return reader.has_thought or not (conversation.is_waiting and thinks)

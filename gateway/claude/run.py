@@ -33,6 +33,7 @@ from gateway.claude.cli.tuning import Tuning, model_setting, tune
 from gateway.claude.fleet.digests import digest_turn, extend_digest, tool_schemas
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.habits import shapes_of
+from gateway.claude.fleet.parked import ParkedMeanwhile
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.record import RunTimes
 from gateway.repairs import Repair
@@ -154,6 +155,8 @@ class Run:
                 try:
                     yield from self._events(attempt)
                     return
+                except ParkedMeanwhile:
+                    attempt = replace(attempt, parked=self._take_parked(attempt.model))
                 except (ProcessEnded, errors.InvalidRequest) as error:
                     attempt = self._next_attempt(attempt, error)
         except ProcessEnded as error:
@@ -173,11 +176,14 @@ class Run:
         """
         self._raise_if_stopped()
         self._choose_model(model)
+        return Attempt(model, self._take_parked(model))
+
+    def _take_parked(self, model: Model) -> tuple[Conversation, int] | None:
         known = self._digests[:1] if self._turn.is_batch else self._digests[:-1]
         parked = self._fleet.take_parked(known, partial(self._can_continue, model))
         if parked is not None:
             self._conversation = parked[0]
-        return Attempt(model, parked)
+        return parked
 
     def _choose_model(self, model: Model) -> None:
         """Note the model of the next attempt. It may need another set-up for the output schema."""
@@ -268,12 +274,12 @@ class Run:
         return self._plan(self._untried_models.pop(0))
 
     def _events(self, attempt: Attempt) -> Iterator[Batch]:
-        self.times.attempts += 1
         if attempt.parked is not None:
             conversation = self._continue_parked(*attempt.parked, attempt.model)
         else:
             conversation = self._start_fresh(attempt)
         self.times.asked_at = monotonic()
+        self.times.attempts += 1
         reader = conversation.expect_answer(attempt.model)
         try:
             for batch in conversation.read_answer(reader, self._fleet.settings.streaming_timeout_seconds):
@@ -363,7 +369,7 @@ class Run:
         if self._turn.agent_workspace is None and not self._turn.is_batch:
             self.times.process = "warm" if self._fleet.has_warm else "started"
             self._process_ticket = Ticket()
-            return self._fleet.take_warm(self._process_ticket)
+            return self._fleet.take_warm(self._process_ticket, self._digests[:-1])
         if self._turn.agent_workspace is not None:
             process = self._fleet.start_agent(self._turn.agent_workspace)
         else:
@@ -379,7 +385,7 @@ class Run:
         if self._turn.is_batch:
             self._conversation = None
             self._fleet.recycle(conversation)
-        elif conversation.is_clean and _has_needed_thinking(conversation, reader, model):
+        elif conversation.is_clean and rejections.has_needed_thinking(conversation, reader, model):
             self._conversation = None
             answered = extend_digest(
                 self._digests[-1],
@@ -391,10 +397,3 @@ class Run:
         elif reader.is_cut:
             self._conversation = None
             self._fleet.give_back(conversation)  # now, because the CLI would go on
-
-
-def _has_needed_thinking(conversation: Conversation, reader: AnswerReader, model: Model) -> bool:
-    """Return False if the API would reject tool results: with a thinking budget, thinking must precede the calls."""
-    tuning = conversation.tuning
-    thinks = model.thinking == "budget" and tuning is not None and tuning.thinking_budget != 0
-    return reader.has_thought or not (conversation.is_waiting and thinks)

@@ -73,7 +73,6 @@ class Fleet:
     6. `Claude` calls `retire` when new workers take over, `refuse_turns` when the worker drains, and `close` last.
 
     All times are in seconds. Only the methods of steps 2 and 3 wait.
-
     MAX_PROCESSES is one budget for running turns, parked conversations and the warm pool. A running turn always gets
     its process: parked conversations make room for it. The minimum size of the warm pool has priority over parked
     conversations too. Processes that the pool adds for a burst of demand only use free room.
@@ -195,12 +194,13 @@ class Fleet:
         """Return a slot when the turn has ended."""
         self._slots.release()
 
-    def take_warm(self, ticket: Ticket[Process]) -> Process:
+    def take_warm(self, ticket: Ticket[Process], digests: Sequence[bytes] = ()) -> Process:
         """Take a generic process out of the warm pool; wait for one to start if the pool is empty.
 
-        Raises ClaudeUnavailable, or the error of `ticket.cancel`.
+        Raises ClaudeUnavailable, the error of `ticket.cancel`, or ParkedMeanwhile for a conversation with a digest.
         """
-        return self._pool.take(ticket, self.settings.start_timeout_seconds)
+        with self._parked.awaited(digests, ticket):
+            return self._pool.take(ticket, self.settings.start_timeout_seconds)
 
     def suspect_hangs(self) -> None:
         """Check the warm processes, because one of them hung. They may have been stopped together."""

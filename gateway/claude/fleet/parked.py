@@ -6,12 +6,19 @@ two turns, conversations that wait for tool results, and prepared ones, which ar
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.spawn import describe_exit
+from gateway.claude.fleet.wait_queue import Ticket
 
 log = logging.getLogger(__name__)
+
+
+class ParkedMeanwhile(Exception):
+    """A conversation was parked that the waiting turn may be able to continue."""
 
 
 class ParkedConversations:
@@ -27,6 +34,7 @@ class ParkedConversations:
         # With its digest, and the time at which it expires.
         self._conversations: dict[Conversation, tuple[bytes, float]] = {}
         self._by_digest: dict[bytes, list[Conversation]] = {}
+        self._awaiting: dict[Ticket[Any], Sequence[bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._conversations)
@@ -51,6 +59,19 @@ class ParkedConversations:
         """Park a conversation whose state is `digest` for up to `seconds`."""
         self._conversations[conversation] = (digest, time.monotonic() + seconds)
         self._by_digest.setdefault(digest, []).append(conversation)
+        for ticket, digests in self._awaiting.items():
+            if digest in digests and not ticket.is_settled:
+                ticket.cancel(ParkedMeanwhile())
+                return
+
+    @contextmanager
+    def awaited(self, digests: Sequence[bytes], ticket: Ticket[Any]) -> Iterator[None]:
+        """Cancel the ticket with ParkedMeanwhile if a conversation with one of the digests is parked in the block."""
+        self._awaiting[ticket] = digests
+        try:
+            yield
+        finally:
+            del self._awaiting[ticket]
 
     def take(
         self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]

@@ -90,8 +90,8 @@ def test_dead_warm_processes_are_replaced_up_to_a_limit(
     taken: list[Process] = []
     take = fleet.take_warm
 
-    def take_dead(ticket: Ticket[Process]) -> Process:
-        process = take(ticket)
+    def take_dead(ticket: Ticket[Process], digests: Sequence[bytes]) -> Process:
+        process = take(ticket, digests)
         taken.append(process)
         if len(taken) <= dead:
             os.kill(process.pid, signal.SIGKILL)

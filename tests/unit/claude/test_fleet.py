@@ -13,6 +13,7 @@ from gateway.claude.cli.process import Process, count_living
 from gateway.claude.cli.tuning import tune
 from gateway.claude.fleet import fleet as fleet_module
 from gateway.claude.fleet import preparation
+from gateway.claude.fleet.digests import digest_turn
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.habits import ENOUGH, shapes_of
 from gateway.claude.fleet.memory_guard import HEADROOM_BYTES
@@ -22,7 +23,7 @@ from gateway.memory import MemoryGauge
 from gateway.workspace import AgentWorkspace
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
-from tests.unit.claude.fleets import MODEL, make_fleet, turn
+from tests.unit.claude.fleets import MODEL, answer, make_fleet, turn
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
@@ -246,3 +247,22 @@ def test_refused_login_replaces_the_warm_processes(start_fleet: Start) -> None:
     assert fleet.problem is None
     run_until(lambda: fleet.status()["warm"] == 1)
     assert fleet.status()["starts"] == starts + 1  # the second refusal came too soon for another renewal
+
+
+def test_turn_that_waits_for_a_start_takes_a_process_that_is_parked_meanwhile(
+    cli: ScriptedCli, start_fleet: Start
+) -> None:
+    fleet = start_fleet(warm_processes=2)
+    free, other = converse(fleet), converse(fleet)
+    cli.set_mode("never-start")
+    answers = [gevent.spawn(answer, fleet, turn("hello")) for _ in range(2)]
+    run_until(lambda: fleet.status()["starting"] > 0)
+    fleet.park(b"another set-up", other)
+    gevent.sleep(0.05)
+    assert not answers[0].ready()
+    fleet.park(digest_turn(turn("hello"))[0], free)
+    assert answers[0].get(timeout=5) == "You said: hello"
+    assert not answers[1].ready()
+    fleet.close()
+    with pytest.raises(ClaudeUnavailable):
+        answers[1].get(timeout=5)
