@@ -249,7 +249,7 @@ def test_refused_login_replaces_the_warm_processes(start_fleet: Start) -> None:
     assert fleet.status()["starts"] == starts + 1  # the second refusal came too soon for another renewal
 
 
-def test_turn_that_waits_for_a_start_takes_a_process_that_is_parked_meanwhile(
+def test_waiting_turn_takes_a_process_that_is_parked_before_one_has_started(
     cli: ScriptedCli, start_fleet: Start
 ) -> None:
     fleet = start_fleet(warm_processes=2)
