@@ -1,7 +1,6 @@
 """`claude-gateway demo`: show the gateway at work, without an account. `demo --once` exits after the answers."""
 
 import signal
-import threading
 
 import click
 
@@ -24,29 +23,29 @@ LOGIN = "make login" if IS_CLONE else f"{COMMAND} login"
 @click.option("--once", is_flag=True, help="Exit after the answers.")
 def command(port: int, once: bool) -> None:
     """Show the gateway at work with a scripted model. It needs no account, and no data leaves this machine."""
-    done = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # like Ctrl-C, so that the gateway is stopped, too
     try:
         claude = get_cli(find_home() / ".claude-cli" / EXECUTABLE)
         click.echo(f"Starting a gateway with Claude Code {claude.version_text} and a scripted model ...\n")
         with run_scripted_model() as model, run_gateway(claude.path, model, port) as client:
-            _show(client, done)
-            if not once and not done.is_set():
+            _show(client)
+            if not once:
                 click.echo(f"The demo serves at {client.url} until Ctrl-C.")
-                done.wait()
+                signal.pause()
+    except KeyboardInterrupt:
+        click.echo("\nStopped.")
     except (ClaudeUnavailable, InstallFailed, DemoFailed, NoAnswer, Refused) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _show(client: Client, done: threading.Event) -> None:
+def _show(client: Client) -> None:
     """Have a conversation of two questions, then say what to try and how to go on."""
     messages: list[dict[str, str]] = []
     for question in QUESTIONS:
         messages.append({"role": "user", "content": question})
-        answer = _ask(client, messages, done)
-        if done.is_set():
-            return
+        answer = _ask(client, messages)
         messages.append({"role": "assistant", "content": answer.text})
     body = f'{{"model": "{MODEL}", "stream": true, "messages": [{{"role": "user", "content": "Hi"}}]}}'
     click.echo(f"""\
@@ -68,14 +67,14 @@ With a real model:
 """)
 
 
-def _ask(client: Client, messages: list[dict[str, str]], done: threading.Event) -> Answer:
+def _ask(client: Client, messages: list[dict[str, str]]) -> Answer:
     """Stream one answer and print it as it arrives."""
     click.echo(f"You:    {messages[-1]['content']}\nAnswer: ", nl=False)
     answer = Answer("", 0, 0, 0)
     for piece in stream_answer(client, messages):
         if isinstance(piece, Answer):
             answer = piece
-        elif not done.is_set():
+        else:
             click.echo(piece, nl=False)
     click.echo(
         f"\n        (first word after {answer.first_seconds * 1000:.0f} ms, {answer.pieces} words in "

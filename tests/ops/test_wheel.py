@@ -1,18 +1,20 @@
 """The wheel, installed into an empty environment as a user would, does the main job far from any clone."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.claude.cli.binary import find_binary
 from tests.standin import StandIn, text
 from tests.support.api_client import Api
 from tests.support.gateway import ROOT
-from tests.support.sockets import free_port, is_listening
+from tests.support.sockets import free_port, have_ended, is_listening
 from tests.support.wide import wide
 
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
@@ -106,3 +108,18 @@ def test_installed_wheel_has_a_demo(installed: Installation) -> None:
     assert "This answer is scripted" in shown.stdout
     assert 'Before that, you asked: "Hello! Are you a real model?"' in shown.stdout
     assert "claude-gateway connect" in shown.stdout
+
+
+@wide
+def test_demo_ends_with_its_gateway() -> None:
+    command = [sys.executable, "-u", "-m", "gateway", "demo"]
+    environ = {"PATH": os.environ["PATH"], "CLAUDE_BINARY_PATH": find_binary(None).path}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout
+        assert any("serves at" in line for line in demo.stdout)
+        children = psutil.Process(demo.pid).children(recursive=True)
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(30) == 0
+        assert "Stopped." in demo.stdout.read()
+    assert len(children) >= 4  # gunicorn, its worker, two CLI processes
+    assert have_ended(*(child.pid for child in children))
