@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --custom-compile-command
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev-setup start start-prod start-prod-bg stop restart status logs kill test test-all test-fast \
-	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check doctor site \
+	test-clients fuzz chaos test-health test-models test-hello test-chat quick-test lint format fmt type-check coverage deploy-check doctor dist site \
 	login check-claude models info demo bench bench-check requirements clean distclean claude ready ready-dev
 
 help: ## List the targets
@@ -144,6 +144,9 @@ site: $(SITE)/.installed ## Build the documentation as a site, with all links ch
 	@$(SITE)/bin/sphinx-build -q -W --keep-going -c docs/site -d build/doctrees -b html . build/site
 	@echo "Open build/site/index.html"
 
+dist: ready-dev ## Build the wheel and the source archive in dist
+	@rm -rf dist && $(BIN)/hatchling build -d dist
+
 requirements: $(BIN)/python ## Pin the packages of requirements*.in again (ARGS=--upgrade for the newest)
 	@$(PIP) uv
 	@$(UV_COMPILE) 3.10 $(ARGS) requirements.in -o requirements.txt >/dev/null
@@ -151,7 +154,7 @@ requirements: $(BIN)/python ## Pin the packages of requirements*.in again (ARGS=
 	@$(UV_COMPILE) 3.11 $(ARGS) docs/site/requirements.in -o docs/site/requirements.txt >/dev/null
 
 clean: ## Remove caches and reports
-	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@find . \( -name $(VENV) -o -name .git \) -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## Also remove the virtual environment and the project's own CLI

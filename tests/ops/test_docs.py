@@ -13,6 +13,7 @@ from gateway.app import create_app
 from gateway.client_recipes.catalog import BY_NAME
 from gateway.settings import Settings
 from gateway.version import RELEASED
+from scripts.release_notes import find_notes
 from tests.support.gateway import ROOT
 
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -32,7 +33,7 @@ UNIT = ROOT / "deploy/claude-gateway.service"
 NAMED = (
     "install start start-prod start-prod-bg stop restart status logs test test-fast test-hello test-health test-models "
     "test-chat quick-test login dev-setup lint format type-check clean kill help models info check-claude deploy-check "
-    "doctor site coverage fmt demo bench bench-check test-all test-clients fuzz chaos requirements distclean"
+    "doctor dist site coverage fmt demo bench bench-check test-all test-clients fuzz chaos requirements distclean"
 )
 TARGETS = set(NAMED.split())
 WINDOWS_TARGETS = ("install", "install-dev", "start", "start-prod", "test", "fmt", "lint", "help")
@@ -185,7 +186,7 @@ def test_named_modules_exist(page: Path) -> None:
 
 def test_workflows_use_existing_targets_and_pinned_actions() -> None:
     workflows = [path.read_text("utf-8") for path in (ROOT / ".github/workflows").glob("*.yml")]
-    assert len(workflows) == 3
+    assert len(workflows) == 4
     for workflow in workflows:
         actions = re.findall(r"uses: (\S+)", workflow)
         assert actions
@@ -197,6 +198,9 @@ def test_workflows_use_existing_targets_and_pinned_actions() -> None:
 def test_changelog_has_the_current_version() -> None:
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
     assert headings[:2] == ["Unreleased", RELEASED]
+    notes = find_notes((ROOT / "CHANGELOG.md").read_text("utf-8"), RELEASED)
+    assert notes
+    assert "## [" not in notes
 
 
 @pytest.mark.parametrize("page", DESIGN_NOTES, ids=lambda page: page.name)
