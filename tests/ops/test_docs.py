@@ -72,6 +72,8 @@ def test_every_page_is_linked_from_the_start_page() -> None:
     linked = set(re.findall(r"\]\(([\w-]+\.md)", (ROOT / "docs/index.md").read_text("utf-8")))
     assert linked == {page.name for page in DOCS} - {"index.md"}
     assert "](docs/index.md)" in (ROOT / "README.md").read_text("utf-8")
+    contents = (ROOT / "docs/site/conf.py").read_text("utf-8")
+    assert [name for name in linked if f'"docs/{name.removesuffix(".md")}"' not in contents] == []
 
 
 def test_readme_names_only_clients_that_exist() -> None:
