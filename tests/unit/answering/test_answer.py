@@ -1,6 +1,6 @@
 """The way from a turn to a metered answer, with a run in place of the CLI."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from gateway.answering.answer import answer, count_tokens
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.project_policy import require_policy_allowed
 from gateway.answering.services import Services, build_services
-from gateway.errors import AgentsNotAllowed, ModelNotAllowed, UnsupportedParameter
+from gateway.errors import AgentsNotAllowed, ModelNotAllowed, QuotaExceeded, UnsupportedParameter
 from gateway.settings import Settings, SettingsError
 from gateway.store.limits.budgets import Budgets
 from gateway.store.models import LimitReservation
 from gateway.store.projects import ProjectRecord
-from gateway.turn import Message, Tool, Turn
+from gateway.turn import Message, Tool, Turn, Usage
 from tests.unit.answering.fakes import MODEL, USAGE, caller, complete_run
 
 TURN = Turn(messages=(Message("user", ({"type": "text", "text": "hi"},)),), requested_model="haiku")
@@ -112,6 +112,22 @@ def test_answer_reserves_a_part_of_the_budget_until_it_ends(
     assert (row.who, row.tokens) == ("me", 4001)  # the prompt is one token
     metered.close()
     assert count_reservations() == 0
+
+
+def test_budget_is_checked_again_before_the_cli_is_asked(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request may have waited for a slot while other answers of its key used the budget up."""
+    client = services.limits.find_client(ME)
+
+    def run(*given: Turn, n: int, before_start: Callable[[], None]) -> Any:
+        services.limits.charge(client, Usage(input_tokens=100_000))  # in the time of the wait
+        before_start()
+
+    monkeypatch.setattr(services.claude, "await_ready", lambda: None)
+    monkeypatch.setattr(services.claude, "answer", run)
+    with pytest.raises(QuotaExceeded):
+        start(services, admission=services.limits.admit_answer(client))
 
 
 def test_model_that_the_key_may_not_use_starts_no_run(services: Services, turns_run: list[Turn]) -> None:
