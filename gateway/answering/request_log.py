@@ -165,6 +165,7 @@ def _answer_values(record: Record, summary: RequestSummary) -> dict[str, Any]:
         for name in (
             "outcome",
             "model",
+            "account",
             "project_id",
             "session_id",
             "stop_reason",
@@ -176,7 +177,6 @@ def _answer_values(record: Record, summary: RequestSummary) -> dict[str, Any]:
     return {
         **values,
         **find_phases(record),
-        "account": getattr(record, "account", None),
         "code": record.error or (summary.error.code if summary.error else None),
         "reason": reason[:MAX_REASON] if reason else None,
         "cost": record.usage.cost_usd or 0.0,

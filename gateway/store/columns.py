@@ -28,7 +28,7 @@ class CleanTextField(TextField):
 
     def db_value(self, value: Any) -> Any:
         """Convert a value for the database."""
-        if not isinstance(value, str):
+        if not isinstance(value, str) or (value.isascii() and "\0" not in value):
             return value
         return value.encode("utf-8", "replace").decode().replace("\0", "?")
 
