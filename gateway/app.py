@@ -23,6 +23,7 @@ from gateway.api.openapi.description import HEADERS, CompleteOperations, make_op
 from gateway.api.views import (
     admin_alerts,
     admin_audit,
+    admin_inventory,
     admin_keys,
     admin_teams,
     assets,
@@ -130,7 +131,8 @@ def _register_blueprints(app: Flask, settings: Settings) -> None:
     api = GatewayApi(app, spec_kwargs={**make_options(settings), "extra_plugins": [plugin]})
     for module in (*VIEWS, *([metrics] if settings.metrics else [])):
         api.register_blueprint(module.blueprint)
-    api.register_blueprint(requests.admin)
+    for blueprint in (requests.admin, *admin_inventory.BLUEPRINTS):
+        api.register_blueprint(blueprint)
     for blueprint in (
         response_socket.blueprint,
         not_served.blueprint,

@@ -50,6 +50,7 @@ from gateway.store.batches import Batches
 from gateway.store.conversations import Conversations
 from gateway.store.database import Store
 from gateway.store.files import FileLimits, Files
+from gateway.store.inventory import Inventory
 from gateway.store.keys import Keys
 from gateway.store.lease_keeper import LeaseKeeper
 from gateway.store.project_checkpoints import ProjectCheckpoints
@@ -112,6 +113,7 @@ class Services:
     usage_writer: UsageWriter
     audit: AuditLog
     teams: Teams
+    inventory: Inventory
     requests: RequestTable
     request_log: RequestLog
     metrics: Metrics | None
@@ -191,8 +193,7 @@ def build_services(
     folders = ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE)
     responses_ttl = timedelta(days=settings.responses_ttl_days)
     responses, conversations = Responses(store, responses_ttl), Conversations(store, responses_ttl)
-    idle_minutes = settings.session_timeout_minutes
-    expiry = SessionExpiry(timedelta(minutes=idle_minutes) if idle_minutes else None)
+    expiry = build_session_expiry(settings)
     sessions, claims = Sessions(store, expiry), SessionClaims(store, expiry)
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
@@ -246,6 +247,7 @@ def build_services(
         usage_writer=usage_writer,
         audit=AuditLog(store),
         teams=Teams(store),
+        inventory=Inventory(store, expiry),
         requests=requests,
         request_log=request_log,
         metrics=metrics,
@@ -262,6 +264,12 @@ def build_services(
             *([telemetry.note] if telemetry else []),
         ),
     )
+
+
+def build_session_expiry(settings: Settings) -> SessionExpiry:
+    """Return the rule by which sessions expire."""
+    minutes = settings.session_timeout_minutes
+    return SessionExpiry(timedelta(minutes=minutes) if minutes else None)
 
 
 def _open_store(url: str) -> Store:
