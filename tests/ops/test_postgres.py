@@ -19,18 +19,23 @@ from gateway.answering.batches import openai_format
 from gateway.answering.batches.jobs import BatchJobs
 from gateway.answering.caller import Caller
 from gateway.command_line.group import main
-from gateway.errors import ConversationLocked, FileQuotaExceeded, KeyNotFound, StoreError
+from gateway.errors import ConversationLocked, FileQuotaExceeded, KeyNotFound, StoreError, TeamHasKeys
 from gateway.record import GROUPS, Record
 from gateway.settings import Settings
+from gateway.store.audit import AuditLog, AuditQuery
 from gateway.store.batch_items import BatchItems
 from gateway.store.batches import Batches
 from gateway.store.conversations import Conversations
 from gateway.store.database import MIGRATIONS, Store
 from gateway.store.files import FileLimits, FileQuery, Files
+from gateway.store.inventory import KINDS, Inventory
 from gateway.store.keys import Keys
 from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.models import ApiKey
+from gateway.store.request_log import RequestQuery, RequestTable
+from gateway.store.sessions import SessionExpiry, Sessions
+from gateway.store.teams import Teams
 from gateway.store.usage import UsageTable
 from gateway.turn import Usage as Tokens
 from tests.support import postgres
@@ -305,3 +310,63 @@ def test_backup_moves_the_present_tables_aside_and_brings_its_own_back(
             ("alice",),
             ("later",),
         ]
+
+
+def test_requests_teams_and_stored_data_are_listed(store: Store) -> None:
+    """SQLite has other rules for text, booleans and sums; the lists must have the same rows."""
+    teams, keys, table = Teams(store), Keys(store), RequestTable(store)
+    team = teams.create("web", limits={"usd_per_day": 5})
+    key, secret = keys.create("alice", team_id=team.id)
+    found = keys.find(secret)
+    assert found is not None
+    assert (found.team_limits, [one.keys for one in teams.list()]) == ({"usd_per_day": 5}, [1])
+    now = datetime.now(timezone.utc)
+    rows = [
+        {
+            "created_at": now - timedelta(seconds=number),
+            "request_id": f"req_{number}",
+            "owner": key.id,
+            "key_id": key.id,
+            "key_name": "alice",
+            "address": "",
+            "client": "",
+            "method": "POST",
+            "path": "/v1/messages",
+            "dialect": "messages",
+            "status": 200 + 300 * (number % 2),
+            "outcome": "failed" if number % 2 else "complete",
+            "seconds": number / 10,
+            "repaired": ",tool_pairs,",
+            "process": "kept",
+        }
+        for number in range(30)
+    ]
+    table.add(rows)
+    queries = (
+        RequestQuery(has_error=True),
+        RequestQuery(status="5xx"),
+        RequestQuery(words="ALICE"),
+        RequestQuery(process="warm"),
+        RequestQuery(repaired="tool_pairs", min_seconds=2.0),
+        RequestQuery(since=now - timedelta(seconds=4)),
+    )
+    assert [len(table.list_page(query).rows) for query in queries] == [15, 15, 30, 0, 10, 5]
+    first = table.list_page(RequestQuery(limit=20))
+    second = table.list_page(RequestQuery(limit=20, cursor=first.next_cursor))
+    ids = [row.request_id for row in (*first.rows, *second.rows)]
+    assert (ids, second.next_cursor) == ([f"req_{number}" for number in range(30)], None)
+    assert table.find_last_id() == table.find("req_29").id  # type: ignore[union-attr]
+    inventory = Inventory(store, SessionExpiry(timedelta(hours=1)))
+    Sessions(store, SessionExpiry(None)).create(key.id, title="Garden")
+    assert {kind: inventory.list_page(kind, key.id, 1, 10)[1] for kind in KINDS} == {
+        "sessions": 1,
+        "projects": 0,
+        "files": 0,
+        "batches": 0,
+    }
+    with pytest.raises(TeamHasKeys):
+        teams.delete(team.id)
+    keys.revoke(key.id)
+    teams.delete(team.id)
+    entries = AuditLog(store).list_page(AuditQuery(action="team")).entries
+    assert [entry.action for entry in entries] == ["team.delete", "team.create"]
