@@ -1,6 +1,6 @@
 """Five minutes of agentic clients: no errors, follow-ups find their processes, memory and processes stay bounded.
 
-The same with processes that are killed all the time: no conversation is lost, and every turn can be had.
+The same with processes that are killed all the time: no conversation is lost, and every turn gets its answer.
 """
 
 import itertools
@@ -55,7 +55,7 @@ class Client(threading.Thread):
                 self.follow_ups += turn > 0
 
     def _ask(self, messages: list[Any]) -> str | None:
-        """Return the answer; None if there is none after all tries."""
+        """Return the answer; or None if all tries failed."""
         for attempt in range(self._tries):
             answer = self._gateway.api.chat(messages=messages, model="claude-haiku-4-5")
             if answer.status_code == 200:
