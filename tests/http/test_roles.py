@@ -36,6 +36,8 @@ TABLE = {
     "DELETE /v1/admin/teams/<team_id>": "manager",
     "GET /v1/admin/teams/<team_id>": "manager",
     "PATCH /v1/admin/teams/<team_id>": "manager",
+    "GET /dashboard/alerts": "manager",
+    "POST /dashboard/alerts/test": "manager",
     "GET /dashboard/keys": "manager",
     "POST /dashboard/keys": "manager",
     "GET /dashboard/keys/<key_id>": "manager",

@@ -55,8 +55,9 @@ DISK, BUDGET, CLI = (
     'gateway_alerts_total{kind="budget"}',
     'gateway_alerts_total{kind="cli"}',
 )
-USED = 'gateway_limit_utilization{window="five_hour"}'
-RESET = 'gateway_limit_reset_timestamp_seconds{window="five_hour"}'
+WINDOW = '{account="team", window="five_hour"}'
+USED, RESET = f"gateway_limit_utilization{WINDOW}", f"gateway_limit_reset_timestamp_seconds{WINDOW}"
+READY = 'gateway_account_ready{account="team"}'
 
 #: Per alert: series that cause it, the moment to look, and changes of the series that do not cause it.
 FIRING: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
@@ -64,6 +65,7 @@ FIRING: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     "ClaudeGatewayLoggedOut": ({LOGGED_IN: "0x10"}, "2m", {LOGGED_IN: "1x10"}),
     "ClaudeGatewayStartsFail": ({STARTS: "0+1x20", WARM: "0x20"}, "15m", {WARM: "2x20"}),
     "ClaudeGatewayBudgetShareReached": ({BUDGET: "0 0 1x9"}, "5m", {BUDGET: "1x9"}),
+    "ClaudeGatewayAccountNotReady": ({READY: "0x10"}, "6m", {READY: "1x10"}),
     "ClaudeGatewayDiskFilling": ({DISK: "0.95x10"}, "6m", {DISK: "0.5x10"}),
     "ClaudeGatewayNewerTestedCli": ({CLI: "0 0 1x9"}, "5m", {CLI: "1x9"}),
     "ClaudeGatewayWindowNearlyUsed": ({USED: "0.85x10", RESET: "600x10"}, "5m", {RESET: "200x10"}),

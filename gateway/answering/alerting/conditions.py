@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,10 +64,11 @@ def _budget_alert(client: str, name: str, state: BudgetState, percent: int) -> A
 
 
 def window_alerts(account: str, windows: Mapping[str, Window], percents: Sequence[int]) -> Iterator[Alert]:
-    """Yield an alert for each share of a subscription's window that was reached."""
+    """Yield an alert for each share of a subscription's window that was reached, unless it was reset since."""
+    now = time.time()
     for name, window in windows.items():
         for percent in percents:
-            if window.utilization is not None and 100 * window.utilization >= percent:
+            if 100 * window.used(now) >= percent:
                 yield _window_alert(account, name, window, percent)
 
 

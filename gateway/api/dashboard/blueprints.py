@@ -54,6 +54,7 @@ NAVIGATION = (
     Entry("dashboard-own.show_models", "Models", "models"),
     Entry("dashboard-own.show_chat", "Try it", "chat"),
     Entry("dashboard-own.show_clients", "Connect", "connect"),
+    Entry("dashboard-managing.show_alerts", "Alerts", "alerts"),
     Entry("dashboard.show_settings", "Settings", "settings"),
 )
 

@@ -6,13 +6,24 @@ Administrators see all pages. The owner of any other key sees those about the ke
 from flask import Response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from gateway.api.dashboard import access, keys, models, my_key, overview, requests, settings, stored, trying
+from gateway.api.dashboard import (
+    access,
+    alerts,
+    keys,
+    models,
+    my_key,
+    overview,
+    requests,
+    settings,
+    stored,
+    trying,
+)
 from gateway.api.dashboard.blueprints import admin, managing, own, trial
 from gateway.api.http.context import get_caller
 
 #: The blueprints with all pages, whose modules add them.
 BLUEPRINTS = (admin, managing, own, trial)
-PAGES = (overview, requests, keys, stored, my_key, models, trying, settings)
+PAGES = (overview, requests, keys, stored, my_key, models, trying, alerts, settings)
 
 
 @own.post("")

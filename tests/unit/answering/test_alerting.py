@@ -1,5 +1,6 @@
 """Alerts are opened once over several workers, delivered with retries, and resolved."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -180,6 +181,7 @@ def test_window_causes_an_alert_per_share_and_reset() -> None:
     ]
     (same,) = window_alerts("team", {"five_hour": window._replace(resets_at=1_900_000_002)}, [80])
     assert same.key == found[0].key
+    assert not list(window_alerts("team", {"five_hour": Window(0.97, time.time() - 1)}, [80]))  # reset since
 
 
 def test_test_reports_each_channel_and_is_in_the_log(store: Store) -> None:
