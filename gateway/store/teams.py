@@ -100,8 +100,9 @@ class Teams:
         def work(db: Any) -> Team:
             team = _get(db, team_id)
             if team.keys:
+                shared = "1 key shares" if team.keys == 1 else f"{team.keys} keys share"
                 raise TeamHasKeys(
-                    f"{team.keys} keys share the budgets of the team {team.name!r}. Let them leave it first."
+                    f"{shared} the budgets of the team {team.name!r}. They must leave it or be revoked first."
                 )
             TeamRow.delete().where(TeamRow.id == team_id).execute(db)
             note_change(db, by, "team.delete", team_id, _audited(team), None)

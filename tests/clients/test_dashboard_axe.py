@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.clients, needs_browser]
 PAGES = (
     "", "/requests", "/requests?status=nonsense", "/requests?model=none&min_seconds=5", "/requests/req_0",
     "/requests/req_1", "/requests/compare?pick=1&pick=2", "/keys", "/keys?q=none", "/keys/new", "/keys/KEY", "/me",
-    "/stored", "/models", "/try", "/connect", "/settings",
+    "/stored", "/teams", "/teams/TEAM", "/models", "/try", "/connect", "/settings",
 )  # fmt: skip
 SCREENS = ((1280, "light"), (390, "dark"))
 OUTCOMES = (
@@ -40,8 +40,8 @@ RUN = """axe.run().then((found) => found.violations.map((one) =>
   `${one.impact} ${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
 
 
-def fill(database_url: str) -> tuple[str, str]:
-    """Write keys and requests. Return the secret of an admin key, and the id of another key."""
+def fill(database_url: str) -> tuple[str, str, str]:
+    """Write keys and requests. Return the secret of an admin key, the id of another, and of its team."""
     with closing(Store(database_url)) as store:
         keys, team = Keys(store), Teams(store).create("web", limits={"usd_per_month": 100}, by=Actor("test"))
         key, _ = keys.create("alice", limits={"usd_per_day": 5}, team_id=team.id, notes="Desk 4")
@@ -59,7 +59,7 @@ def fill(database_url: str) -> tuple[str, str]:
             for number, (status, outcome, code) in enumerate(OUTCOMES)
         ]  # fmt: skip
         RequestTable(store).add(rows)
-        return keys.create("boss", is_admin=True)[1], key.id
+        return keys.create("boss", is_admin=True)[1], key.id, team.id
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def test_axe_finds_nothing_on_any_page(gateway: Gateway) -> None:
-    secret, key_id = fill(f"sqlite:///{gateway.home.name}/gateway.db")
+    secret, key_id, team_id = fill(f"sqlite:///{gateway.home.name}/gateway.db")
     axe = Path(node_modules_of("axe") / "axe-core/axe.min.js").read_text("utf-8")
     found: dict[str, list[str]] = {}
     with closing(Browser()) as browser:
@@ -84,7 +84,7 @@ def test_axe_finds_nothing_on_any_page(gateway: Gateway) -> None:
         for width, scheme in SCREENS:
             browser.set_screen(width, scheme)
             for page in PAGES:
-                browser.open(f"{gateway.url}/dashboard{page.replace('KEY', key_id)}")
+                browser.open(f"{gateway.url}/dashboard{page.replace('KEY', key_id).replace('TEAM', team_id)}")
                 assert browser.run("document.documentElement.scrollWidth") <= width, page
                 found[f"{page} {width} {scheme}"] = browser.run(f"{axe};{RUN}")
     assert {page: problems for page, problems in found.items() if problems} == {}

@@ -23,7 +23,19 @@ from tests.support.dashboard import HTML, dashboard_page
 from tests.support.usage_records import make_record
 
 SCRIPT = "<script>alert(1)</script>'\""
-PAGES = ("", "/requests", "/keys", "/keys/new", "/stored", "/me", "/models", "/try", "/connect", "/settings")
+PAGES = (
+    "",
+    "/requests",
+    "/keys",
+    "/keys/new",
+    "/stored",
+    "/teams",
+    "/me",
+    "/models",
+    "/try",
+    "/connect",
+    "/settings",
+)
 KILOBYTE = 1024
 MOST_BYTES = 200 * KILOBYTE
 

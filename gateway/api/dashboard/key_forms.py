@@ -65,7 +65,7 @@ def make_body(texts: Texts, known: Texts) -> dict[str, Any]:
     if "expires_at" in changed:
         body["expires_at"] = f"{texts['expires_at']}+00:00" if texts["expires_at"] else None
     body |= {name: texts[name] == "on" for name in FLAGS if name in changed}
-    if limits := {name: _number(texts[name]) for name in LIMIT_NAMES if name in changed}:
+    if limits := {name: parse_number(texts[name]) for name in LIMIT_NAMES if name in changed}:
         body["limits"] = limits
     for name in LISTS:
         is_filled_in = (
@@ -86,7 +86,7 @@ def load_fields(
     try:
         fields: dict[str, Any] = schema.load(body)
     except ValidationError as error:
-        return {}, problems | _flatten(error.messages_dict)
+        return {}, problems | flatten_messages(error.messages_dict)
     return fields, problems
 
 
@@ -95,7 +95,7 @@ def split_names(text: str) -> list[str]:
     return [*dict.fromkeys(name for name in re.split(r"[\s,]+", text) if name)]
 
 
-def _number(text: str) -> float | str | None:
+def parse_number(text: str) -> float | str | None:
     """Return the number that a text has; None for an empty one. The schema names a text that is no number."""
     if not text:
         return None
@@ -120,12 +120,12 @@ def _is_known(name: str, catalog: ModelCatalog) -> bool:
     return True
 
 
-def _flatten(messages: Mapping[Any, Any]) -> dict[str, str]:
+def flatten_messages(messages: Mapping[Any, Any]) -> dict[str, str]:
     """Return the first message of each input. Limits are inputs of their own; items of a list are not."""
     found: dict[str, str] = {}
     for name, inner in messages.items():
         if name == "limits" and isinstance(inner, Mapping):
-            found |= _flatten(inner)
+            found |= flatten_messages(inner)
         else:
             found[str(name)] = _first_text(inner)
     return found

@@ -103,12 +103,13 @@ def list_limit_inputs() -> list[LimitInput]:
     """Return the inputs for all limits."""
     defaults = get_services().limits.default
     return [
-        LimitInput(name, _title_limit(name), getattr(defaults, name), name.startswith("usd"))
+        LimitInput(name, title_limit(name), getattr(defaults, name), name.startswith("usd"))
         for name in LIMIT_NAMES
     ]
 
 
-def _title_limit(name: str) -> str:
+def title_limit(name: str) -> str:
+    """Return the name of a limit for people."""
     title = name.replace("_", " ").replace("usd", "US dollars")
     return title[0].upper() + title[1:]
 

@@ -16,6 +16,7 @@ from gateway.api.dashboard import (
     requests,
     settings,
     stored,
+    teams,
     trying,
 )
 from gateway.api.dashboard.blueprints import admin, managing, own, trial
@@ -23,7 +24,7 @@ from gateway.api.http.context import get_caller
 
 #: The blueprints with all pages, whose modules add them.
 BLUEPRINTS = (admin, managing, own, trial)
-PAGES = (overview, requests, keys, stored, my_key, models, trying, alerts, settings)
+PAGES = (overview, requests, keys, teams, stored, my_key, models, trying, alerts, settings)
 
 
 @own.post("")
