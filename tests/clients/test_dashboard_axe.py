@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.clients, needs_browser]
 PAGES = (
     "", "/requests", "/requests?status=nonsense", "/requests?model=none&min_seconds=5", "/requests/req_0",
     "/requests/req_1", "/requests/compare?pick=1&pick=2", "/keys", "/keys?q=none", "/keys/new", "/keys/KEY", "/me",
-    "/stored", "/teams", "/teams/TEAM", "/models", "/try", "/connect", "/settings",
+    "/stored", "/alerts", "/teams", "/teams/TEAM", "/models", "/try", "/connect", "/settings",
 )  # fmt: skip
 SCREENS = ((1280, "light"), (390, "dark"))
 OUTCOMES = (
