@@ -70,3 +70,10 @@ def test_version_without_git_is_the_last_release(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("gateway.version.PROJECT", tmp_path)
     assert version.find_version() == version.RELEASED
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.post\d+\+g[0-9a-f]+)?", version.VERSION)
+
+
+def test_extra_for_opentelemetry_has_the_versions_of_the_tests() -> None:
+    extra = (ROOT / "pyproject.toml").read_text("utf-8").partition("otel = [\n")[2].partition("\n]")[0]
+    declared = {line.strip().strip('",') for line in extra.splitlines()}
+    tested = set((ROOT / "requirements-dev.in").read_text("utf-8").splitlines())
+    assert declared == {line for line in tested if line.startswith("opentelemetry")}
