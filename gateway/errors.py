@@ -21,6 +21,7 @@ GatewayError
 │   │   ├── OriginNotAllowed
 │   │   ├── AdminRequired
 │   │   ├── ModelNotAllowed
+│   │   ├── AccountNotAllowed
 │   │   ├── ProjectNotAllowed
 │   │   ├── AgentsNotAllowed
 │   │   └── FileQuotaExceeded
@@ -40,11 +41,13 @@ GatewayError
 │   ├── MethodNotAllowed 405
 │   ├── NotServed 501
 │   ├── BatchNotActive 409
+│   ├── AccountTaken 409
 │   ├── TurnStopped 409
 │   ├── ConversationLocked 409
 │   └── SessionBusy 409
 ├── RateLimited 429
 │   ├── AccountLimitReached
+│   │   └── NoAccountLeft
 │   ├── TooManyTurns
 │   ├── LimitReached
 │   └── QuotaExceeded
@@ -210,6 +213,10 @@ class ModelNotAllowed(Forbidden, code="model_not_allowed"):
     """The key does not allow this model."""
 
 
+class AccountNotAllowed(Forbidden, code="account_not_allowed"):
+    """The key does not allow this account, or there is no account that it may use."""
+
+
 class ProjectNotAllowed(Forbidden, code="project_not_allowed"):
     """The key does not allow this with this project, or may not create projects."""
 
@@ -286,6 +293,10 @@ class TeamHasKeys(ClientError, status=409, code="team_has_keys"):
     """The team cannot be deleted, because active keys share its budgets."""
 
 
+class AccountTaken(ClientError, status=409, code="account_taken"):
+    """The account is not shared, and another key uses it."""
+
+
 class McpServerFailed(ClientError, status=424, code="mcp_server_failed"):
     """A remote MCP server that the request asks for does not list its tools."""
 
@@ -304,6 +315,10 @@ class RateLimited(GatewayError, status=429, type="rate_limit_error", code="rate_
 
 class AccountLimitReached(RateLimited, code="account_limit_reached"):
     """The account behind the gateway has reached a limit of Anthropic's API, so all clients have to wait."""
+
+
+class NoAccountLeft(AccountLimitReached, code="no_account_left"):
+    """All accounts that the request may use have reached limits of Anthropic's API. This is no limit of the key."""
 
 
 class TooManyTurns(RateLimited, code="too_many_turns"):

@@ -23,7 +23,8 @@ ProcessKind = Literal["kept", "prepared", "warm", "started"]
 class RunTimes:
     """The moments in which a run got its slot and its process, and had asked; monotonic seconds, 0.0 until then.
 
-    With several attempts, the last one sets the process and the question.
+    With several attempts, the last one sets the process, the question and the account, which is None for a gateway
+    without a list of accounts.
     """
 
     slot_at: float = 0.0
@@ -31,6 +32,7 @@ class RunTimes:
     asked_at: float = 0.0
     process: ProcessKind | None = None
     attempts: int = 0
+    account: str | None = None
 
 
 @dataclass(slots=True)

@@ -269,6 +269,16 @@ class Settings(AlertSettings, LogSettings):
     claude_api_key: str | None = setting(
         None, "API key for the CLI (`ANTHROPIC_API_KEY`). Without it, the CLI uses its login.", is_secret=True
     )
+    accounts_path: Path = setting(
+        Path("accounts.toml"),
+        "List of [accounts](accounts.md), if there are several. Without the file, the CLI's login is the only one.",
+    )
+    account_strategy: str = setting(
+        "headroom",
+        "The account of a new conversation, among those that its key may use: the `first` one of the list, the one "
+        "with the most `headroom` in its windows, or each in turn (`round_robin`).",
+        one_of("first", "headroom", "round_robin"),
+    )
     claude_code_api_models_path: Path | None = setting(
         None, "File that replaces `gateway/claude/models.json`, in the same format."
     )

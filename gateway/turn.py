@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from gateway.accounts.account import DEFAULT
 from gateway.approvals import ApprovalRequest
 from gateway.hosted import SEARCH_USD, HostedEvent, HostedTool, as_plain_block, is_hosted
 from gateway.json_schema import OutputSchema, ValueMapping
@@ -183,6 +184,7 @@ class Turn:
     - `owner` identifies the client: a process that answered one owner is never used for another.
     - `project` is the id of the project ("" for none), and separates processes in the same way. `agent_workspace` is
       set if Claude Code itself works in the project, with its own tools instead of the client's.
+    - `accounts` are the names of the accounts that may answer it.
     - `is_batch` is set for a turn of a batch. All other turns have priority over it.
     """
 
@@ -208,6 +210,7 @@ class Turn:
     owner: str = ""
     project: str = ""
     agent_workspace: AgentWorkspace | None = None
+    accounts: tuple[str, ...] = (DEFAULT,)
     is_batch: bool = False
 
     def count_characters(self) -> int:

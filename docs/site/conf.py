@@ -35,6 +35,7 @@ NAVIGATION = {
         "docs/admin",
         "docs/operations",
         "docs/alerts",
+        "docs/accounts",
         "docs/scale",
         "docs/performance",
         "docs/troubleshooting",

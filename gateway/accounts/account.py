@@ -7,6 +7,7 @@ opens its files.
 Account(name='team-a', kind='api_key', is_shared=False)
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,7 +24,11 @@ PROVIDERS: Mapping[str, AccountKind] = {
     "CLAUDE_CODE_USE_VERTEX": "vertex",
     "CLAUDE_CODE_USE_FOUNDRY": "foundry",
 }
+#: The variable that names the CLI's configuration folder, which has its login.
+CONFIG_DIR = "CLAUDE_CONFIG_DIR"
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+# The variables that choose a login. An account has none of the gateway's own.
+_LOGIN = re.compile(rf"{'|'.join(_KEYS)}|CLAUDE_CODE_OAUTH_TOKEN|CLAUDE_CODE_USE_\w+|{CONFIG_DIR}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,18 @@ class Account:
     def has_windows(self) -> bool:
         """True if a subscription may be behind the account, whose use counts in windows of hours and days."""
         return self.kind in ("login", "token")
+
+    @property
+    def config_dir(self) -> str | None:
+        """The CLI's configuration folder of the account, if it has one of its own."""
+        return self.environment.get(CONFIG_DIR)
+
+    def apply(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the gateway's environment with the login of the account in place of the gateway's own."""
+        if self.is_default:
+            return dict(environ)
+        own = {name: value for name, value in environ.items() if not _LOGIN.fullmatch(name)}
+        return own | dict(self.environment)
 
 
 def default_account(environ: Mapping[str, str], api_key: str | None) -> Account:

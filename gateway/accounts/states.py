@@ -6,7 +6,7 @@ All times are Unix time in seconds.
 
 For example:
 
-    states = default_states({}, None)
+    states = AccountStates([default_account({}, None)])
     states.record_windows("default", {"five_hour": Window(utilization=0.25, resets_at=1.9e9)})
     states.status("default").windows["five_hour"].utilization    # 0.25
 """
@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from gateway.accounts.account import Account, AccountKind, default_account
+from gateway.accounts.accounts_file import read_accounts
+from gateway.settings import Settings
 
 #: The reasons for which an account rests.
 RestReason = Literal["quota", "login", "billing", "overloaded", "start"]
@@ -56,6 +58,11 @@ class Rest(NamedTuple):
     def concerns(self, model_id: str) -> bool:
         """Return True if the model rests, too."""
         return self.models in model_id
+
+    @property
+    def is_hard(self) -> bool:
+        """True if asking the account before the end cannot help. Otherwise it is asked after all others."""
+        return self.reason == "quota"
 
 
 class Fact(NamedTuple):
@@ -110,10 +117,16 @@ class AccountStatus:
 
 
 class AccountStates:
-    """The states of all accounts, in the order of the list. `now` is the clock."""
+    """The states of all accounts, in the order of the list. `now` is the clock.
 
-    def __init__(self, accounts: Sequence[Account], now: Callable[[], float] = time.time) -> None:
+    `is_listed` is False for a gateway without a list of accounts. Its only account never rests.
+    """
+
+    def __init__(
+        self, accounts: Sequence[Account], now: Callable[[], float] = time.time, *, is_listed: bool = False
+    ) -> None:
         self.accounts = {account.name: account for account in accounts}
+        self.is_listed = is_listed
         self._now = now
         self._facts: dict[tuple[str, str], Fact] = {}
         self._changes: dict[tuple[str, str], Fact] = {}
@@ -227,6 +240,11 @@ class AccountStates:
         self._facts[account, name] = self._changes[account, name] = fact
 
 
-def default_states(environ: Mapping[str, str], api_key: str | None) -> AccountStates:
-    """Return the states of a gateway without a list of accounts, which has one account."""
-    return AccountStates([default_account(environ, api_key)])
+def load_states(settings: Settings) -> AccountStates:
+    """Return the states of the accounts in the list, or of the gateway's own login if there is no list.
+
+    Raises SettingsError.
+    """
+    environ, api_key = settings.environ, settings.claude_api_key
+    listed = read_accounts(settings.accounts_path, environ, api_key)
+    return AccountStates(listed or [default_account(environ, api_key)], is_listed=bool(listed))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
+from gateway.answering.account_access import find_accounts
 from gateway.answering.agent_activity import record_actions
 from gateway.answering.approvals import check_decisions, record_request
 from gateway.answering.body_keeping import collects_texts
@@ -43,8 +44,8 @@ def answer(
 
     The turns have the same parameters. `path` is the URL path of the request, and `admission` its permission by the
     client's limits, if it needed one. The result must be closed. Raises ModelNotSupported, ModelNotAllowed,
-    ClaudeUnavailable, LimitReached, QuotaExceeded, and in a project AgentsNotAllowed, ProjectTooLarge or
-    UnsupportedParameter.
+    AccountNotAllowed, ClaudeUnavailable, LimitReached, QuotaExceeded, and in a project AgentsNotAllowed,
+    ProjectTooLarge or UnsupportedParameter.
     """
     prepared = [
         record_actions(turn, caller, services.activity)
@@ -97,6 +98,7 @@ def prepare_turns(
         project_id = project.id
         if workspace is not None and caller.is_batch:
             workspace = replace(workspace, asks=False)  # the sender of a batch is not asked
+    accounts = find_accounts(caller, services.accounts)
     services.claude.await_ready()  # the CLI's models are known only then
     model = resolve_model(
         turns[0].requested_model,
@@ -111,6 +113,7 @@ def prepare_turns(
             model=model,
             project=project_id,
             agent_workspace=workspace,
+            accounts=accounts,
             is_batch=caller.is_batch,
         )
         for turn in turns

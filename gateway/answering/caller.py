@@ -20,10 +20,10 @@ from gateway.store.keys import Key
 class Identity:
     """The API key of a caller. `allowed_models` and `allowed_projects` are None if the key may use all of them.
 
-    `limits` overrides the gateway's own limits by name (see Allowance). `hosted_tools` replaces the setting
-    HOSTED_TOOLS; with None, the setting applies. `team_id` is None if the key belongs to no team, and `team_limits` are
-    the budgets that the keys of the team share. With `keeps_bodies`, the bodies of requests and answers are kept for
-    the list of requests.
+    `accounts` are the accounts that may answer its requests; with None, those that are shared may. `limits` overrides
+    the gateway's own limits by name (see Allowance). `hosted_tools` replaces the setting HOSTED_TOOLS; with None, the
+    setting applies. `team_id` is None if the key belongs to no team, and `team_limits` are the budgets that the keys of
+    the team share. With `keeps_bodies`, the bodies of requests and answers are kept for the list of requests.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Identity:
     team_id: str | None = None
     keeps_bodies: bool = False
     team_limits: dict[str, Any] = field(default_factory=dict)
+    accounts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Caller:
     """The sender of a request. `identity` is None if the gateway asks for no keys.
 
     `owner_id` owns the sessions, projects and processes of the caller: owners never share them. `is_batch` is True for
-    the requests of a batch, which the gateway sends itself, in the name of the batch's creator.
+    the requests of a batch, which the gateway sends itself, in the name of the batch's creator. `account` is the name
+    of the account that the request asks for; "" leaves the choice to the gateway.
     """
 
     identity: Identity | None
@@ -52,6 +54,7 @@ class Caller:
     user_agent: str
     request_id: str
     is_batch: bool = False
+    account: str = ""
 
     @property
     def sees_everything(self) -> bool:
@@ -115,6 +118,7 @@ def identity_of(key: Key) -> Identity:
         key.team_id,
         key.keeps_bodies,
         dict(key.team_limits),
+        key.accounts,
     )
 
 

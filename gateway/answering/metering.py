@@ -84,6 +84,7 @@ class MeteredAnswer:
     def fail(self, error: GatewayError) -> None:
         """Record the error that ended the answer. The first one counts."""
         if self.record.error is None:
+            self.record.account = self._run.times.account
             self.record.error = error.code
             self.record.reason = error.message
             self.record.outcome = "cut" if isinstance(error, (ClientGone, TurnStopped)) else "failed"
@@ -118,7 +119,7 @@ class MeteredAnswer:
         if record.first_seconds is None:
             for event in batch:
                 if isinstance(event, Started):
-                    record.model = event.model
+                    record.model, record.account = event.model, self._run.times.account
                 elif not isinstance(event, Idle):
                     record.first_seconds = self.seconds
                     break
@@ -136,6 +137,7 @@ class MeteredAnswer:
         record.seconds = self.seconds
         record.usage, record.is_estimated = self._run.usage_so_far()
         record.times, record.is_over = self._run.times, True
+        record.account = record.times.account
         if record.outcome == "failed" and record.error is None:
             self.fail(ClientGone())  # closed before its end, without an error
         try:

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from gateway.accounts.states import AccountStatus, Window
+from gateway.answering.account_access import list_allowed
 from gateway.answering.caller import Caller
 from gateway.answering.services import Services
 
@@ -31,7 +32,8 @@ def describe_quota(caller: Caller, services: Services) -> dict[str, Any]:
 def list_accounts(caller: Caller, services: Services) -> list[AccountStatus]:
     """Return the accounts that the caller may see: all for an admin, otherwise those that its requests may use."""
     found = services.accounts.all()
-    return found if caller.sees_everything else [account for account in found if account.is_shared]
+    allowed = list_allowed(caller, services.accounts)
+    return found if caller.sees_everything else [account for account in found if account.name in allowed]
 
 
 def describe_account(account: AccountStatus, now: float) -> dict[str, Any]:

@@ -9,8 +9,10 @@ For example:
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
+from gateway.accounts.account import DEFAULT, Account, default_account
 from gateway.claude.cli.binary import TESTED, Binary, find_binary, format_version
 from gateway.claude.cli.launch import (
     agent_arguments,
@@ -33,16 +35,15 @@ SHELL = "Bash"
 
 
 class Launcher:
-    """Starts CLI processes by the settings. Conversations run in an empty folder, which is created if necessary."""
+    """Starts CLI processes by the settings. Conversations run in an empty folder, which is created if necessary.
 
-    def __init__(self, settings: Settings) -> None:
-        self.environ = child_environment(
-            settings.environ,
-            api_key=settings.claude_api_key,
-            max_retries=settings.claude_max_retries,
-            lean_runtime=settings.claude_lean_runtime,
-        )
-        self.cache_ttl = cache_ttl(self.environ)
+    `environs` has the environment of the processes of each account.
+    """
+
+    def __init__(self, settings: Settings, accounts: Iterable[Account] = ()) -> None:
+        listed = [*accounts] or [default_account(settings.environ, settings.claude_api_key)]
+        self.environs = {account.name: _environment(account, settings) for account in listed}
+        self._config_dirs = [account.config_dir for account in listed if account.config_dir]
         self.binary: Binary | None = None
         self._work_dir = settings.claude_work_dir
         self._binary_path = settings.claude_binary_path
@@ -61,26 +62,31 @@ class Launcher:
         if self._settings.allow_agent_projects and SHELL in self._settings.agent_tools:
             self._check_sandbox()
 
-    @property
-    def login_advice(self) -> str:
-        """A sentence that says how to log in the CLI in use."""
-        return advise_login(self.binary.path if self.binary else "claude", self.environ)
+    def advise_login(self, account: str) -> str:
+        """Return a sentence that says how to log in the CLI in use."""
+        return advise_login(self.binary.path if self.binary else "claude", self.environs[account])
 
-    def start_chat(self) -> Process:
+    def cache_ttl(self, account: str) -> str | None:
+        """Return the lifetime of the CLI's own marks in a prompt; None for the API's default."""
+        return cache_ttl(self.environs[account])
+
+    def start_chat(self, account: str = DEFAULT) -> Process:
         """Start a generic process for any conversation. Raises OSError."""
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        command = [self._program, *chat_arguments(self.environ)]
-        return Process(command, self.environ, str(self._work_dir))
+        environment = self.environs[account]
+        command = [self._program, *chat_arguments(environment)]
+        return Process(command, environment, str(self._work_dir), account=account)
 
-    def start_agent(self, workspace: AgentWorkspace) -> Process:
+    def start_agent(self, workspace: AgentWorkspace, account: str = DEFAULT) -> Process:
         """Start a process for one turn that works in a project. Raises OSError or AgentsNotAllowed."""
-        environment = agent_environment(self.environ)
-        command = [self._program, *agent_arguments(self.environ, workspace)]
+        environment = agent_environment(self.environs[account])
+        command = [self._program, *agent_arguments(self.environs[account], workspace)]
         if SHELL in workspace.tools and self._has_sandbox():
-            hidden, domains = hidden_paths(self._settings), self._settings.agent_sandbox_domains
+            hidden = hidden_paths(self._settings, self._config_dirs)
+            domains = self._settings.agent_sandbox_domains
             sandbox = sandbox_settings(environment, workspace.folder, hidden, domains)
             command.append(f"--settings={json.dumps(sandbox)}")
-        return Process(command, environment, workspace.folder, runs_programs=True)
+        return Process(command, environment, workspace.folder, account=account, runs_programs=True)
 
     def _check_sandbox(self) -> None:
         """Find out, once, whether agents' commands run in a sandbox, and log if they don't."""
@@ -107,11 +113,22 @@ class Launcher:
         return self.binary.path
 
 
-def hidden_paths(settings: Settings) -> list[str]:
-    """Return the existing paths that hold the gateway's data and secrets, and other projects."""
+def _environment(account: Account, settings: Settings) -> dict[str, str]:
+    """Return the environment of the processes of an account."""
+    return child_environment(
+        account.apply(settings.environ),
+        api_key=settings.claude_api_key if account.is_default else None,
+        max_retries=settings.claude_max_retries,
+        lean_runtime=settings.claude_lean_runtime,
+    )
+
+
+def hidden_paths(settings: Settings, config_dirs: Iterable[str] = ()) -> list[str]:
+    """Return the existing paths that hold the gateway's data and secrets, other projects, and the accounts' logins."""
     environ = settings.environ
     folders = [find_home(), *([PROJECT] if IS_CLONE else [])]
     paths = [*folders, settings.project_root, settings.claude_work_dir, settings.log_file_path]
+    paths += [settings.accounts_path, *map(Path, config_dirs)]
     named = [environ.get(name) for name in ("HOME", "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_API_ENV_FILE")]
     database = settings.database_url.partition("sqlite:///")[2]
     files = [f"{database}{ending}" for ending in ("", "-wal", "-shm")] if database else []

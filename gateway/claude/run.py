@@ -23,6 +23,7 @@ from functools import partial
 from time import monotonic
 
 from gateway import errors
+from gateway.accounts.chooser import FAILURES
 from gateway.claude import rejections
 from gateway.claude.attempts import Attempt, explain_loss, replace_process
 from gateway.claude.cli.answer_reader import AnswerReader
@@ -71,6 +72,7 @@ class Run:
         self._models = fleet.catalog.candidates(turn.resolved_model)
         self._untried_models = list(self._models)
         self._digests = digest_turn(turn)
+        self._accounts: list[str] = []  # that can be asked; the first one is asked now
         self._is_strict = not fleet.catalog.rejects_strict(self._digests[0])
         self._repaired: tuple[Repair, ...] = ()
         self._batches = self._run()
@@ -159,11 +161,13 @@ class Run:
                     attempt = replace(attempt, parked=self._take_parked(attempt.model))
                 except (ProcessEnded, errors.InvalidRequest) as error:
                     attempt = self._next_attempt(attempt, error)
+                except FAILURES as error:
+                    attempt = self._next_account(attempt, error)
         except ProcessEnded as error:
             self._raise_if_stopped()
-            raise self._fleet.record_failure(explain_loss(error, has_begun=self._has_begun)) from error
+            raise self._record_failure(explain_loss(error, has_begun=self._has_begun)) from error
         except errors.GatewayError as error:
-            explained = self._fleet.record_failure(error)
+            explained = self._record_failure(error)
             self._end_conversation()  # the process may have an old login, for example
             raise self._stop_reason or explained from error
         finally:
@@ -176,6 +180,9 @@ class Run:
         """
         self._raise_if_stopped()
         self._choose_model(model)
+        if not self._accounts:
+            states = self._digests[1:-1]
+            self._accounts = self._fleet.chooser.order(self._turn.accounts, model.id, states)
         return Attempt(model, self._take_parked(model))
 
     def _take_parked(self, model: Model) -> tuple[Conversation, int] | None:
@@ -183,7 +190,36 @@ class Run:
         parked = self._fleet.take_parked(known, partial(self._can_continue, model))
         if parked is not None:
             self._conversation = parked[0]
+            account = parked[0].process.account
+            self._accounts = [account, *(name for name in self._accounts if name != account)]
+        if self._fleet.accounts.is_listed:
+            self.times.account = self._account
         return parked
+
+    @property
+    def _account(self) -> str:
+        """The account that is asked."""
+        return self._accounts[0]
+
+    def _record_failure(self, error: errors.GatewayError) -> errors.GatewayError:
+        """Record the failure of the account that was asked, and return the error for the client."""
+        if not self._accounts or self._turn.model is None:
+            return error
+        model_id, allowed = self._turn.model.id, self._turn.accounts
+        return self._fleet.record_failure(error, self._account, model_id, allowed)
+
+    def _next_account(self, attempt: Attempt, error: errors.GatewayError) -> Attempt:
+        """Return an attempt with the next account.
+
+        Raises `error` if no account is left, or if the client has already got a part of the answer.
+        """
+        if self._stop_reason or self._has_begun or len(self._accounts) < 2:
+            raise error
+        self._end_conversation()
+        self._record_failure(error)
+        failed = self._accounts.pop(0)
+        log.warning("account %s cannot answer, so account %s is asked: %s", failed, self._account, error)
+        return self._plan(attempt.model)
 
     def _choose_model(self, model: Model) -> None:
         """Note the model of the next attempt. It may need another set-up for the output schema."""
@@ -290,17 +326,23 @@ class Run:
                     batch[0] = replace(batch[0], repaired=self._repaired)
                 yield batch
         finally:
-            self._fleet.record_rate_limits(reader.rate_limit_windows)
+            self._fleet.record_rate_limits(reader.rate_limit_windows, conversation.process.account)
 
     def _can_continue(self, model: Model, conversation: Conversation, known: int) -> bool:
-        """Return True if a conversation that knows the first `known` messages can continue with the others."""
+        """Return True if a conversation that knows the first `known` messages can continue with the others.
+
+        A process that is only set up must have the best account.
+        """
+        if conversation.process.account not in (self._accounts if known else self._accounts[:1]):
+            return False
         if not conversation.is_waiting:
             return conversation.serves(model_setting(model))
         new = self._turn.messages[known:]
-        return len(new) == 1 and conversation.can_resume(new[0], self._tune(model, is_seeded=False))
+        tuning = self._tune(model, conversation.process.account, is_seeded=False)
+        return len(new) == 1 and conversation.can_resume(new[0], tuning)
 
-    def _tune(self, model: Model, *, is_seeded: bool) -> Tuning:
-        ttl = self._fleet.cache_ttl
+    def _tune(self, model: Model, account: str, *, is_seeded: bool) -> Tuning:
+        ttl = self._fleet.cache_ttl(account)
         return tune(self._turn, model, is_seeded=is_seeded, is_strict=self._is_strict, cache_ttl=ttl)
 
     def _continue_parked(self, conversation: Conversation, known: int, model: Model) -> Conversation:
@@ -309,9 +351,9 @@ class Run:
         conversation.process.adopt_context()
         conversation.workspace = self._turn.agent_workspace
         new = self._turn.messages[known:]
-        tuning = self._tune(model, is_seeded=len(new) > 1)
+        tuning = self._tune(model, self._account, is_seeded=len(new) > 1)
         if conversation.is_new and not conversation.uses:  # one that was used will be recycled
-            self._fleet.prepare_next(self._digests[0], self._turn, tuning)
+            self._fleet.prepare_next(self._digests[0], self._turn, tuning, self._account)
         with HangWatch(conversation.process):
             if conversation.is_waiting:
                 conversation.resume(new[0])
@@ -322,7 +364,7 @@ class Run:
         return conversation
 
     def _start_fresh(self, attempt: Attempt) -> Conversation:
-        turn, tuning = self._turn, self._tune(attempt.model, is_seeded=True)
+        turn, tuning = self._turn, self._tune(attempt.model, self._account, is_seeded=True)
         is_warm = turn.agent_workspace is None and not turn.is_batch
         conversation = self._open_conversation()
         with HangWatch(conversation.process) if is_warm and not attempt.is_last else nullcontext():
@@ -332,7 +374,7 @@ class Run:
                 conversation.grant(turn.messages[-2:])
             conversation.ask(turn.messages[-1], self._digests[-2])
         if is_warm:
-            self._fleet.prepare_next(self._digests[0], turn, tuning)
+            self._fleet.prepare_next(self._digests[0], turn, tuning, self._account)
         return conversation
 
     def _open_conversation(self) -> Conversation:
@@ -367,20 +409,21 @@ class Run:
     def _take_process(self) -> Process:
         self.times.process = "started"
         if self._turn.agent_workspace is None and not self._turn.is_batch:
-            self.times.process = "warm" if self._fleet.has_warm else "started"
+            self.times.process = "warm" if self._fleet.has_warm(self._account) else "started"
             self._process_ticket = Ticket()
-            return self._fleet.take_warm(self._process_ticket, self._digests[:-1])
+            return self._fleet.take_warm(self._process_ticket, self._digests[:-1], self._account)
         if self._turn.agent_workspace is not None:
-            process = self._fleet.start_agent(self._turn.agent_workspace)
+            process = self._fleet.start_agent(self._turn.agent_workspace, self._account)
         else:
-            process = self._fleet.start_for_batch()
+            process = self._fleet.start_for_batch(self._account)
         if self._turn.is_batch:
             process.lower_priority(self._fleet.settings.batch_niceness)
         return process
 
     def _complete(self, conversation: Conversation, reader: AnswerReader, model: Model) -> None:
         """Park or give back the conversation before the client gets the end: its next request may come at once."""
-        self._fleet.record_success()
+        self._fleet.record_success(self._account, model.id)
+        self._fleet.chooser.note(self._digests[-1], self._account)
         conversation.process.log_stderr()
         if self._turn.is_batch:
             self._conversation = None

@@ -88,10 +88,10 @@ class TokenCounts:
         """
         fleet, purpose = self._fleet, _purpose(turn)
         while True:
-            parked = fleet.take_parked([purpose], lambda conversation, index: True)
+            parked = fleet.take_parked([purpose], lambda one, index: one.process.account in turn.accounts)
             if parked is not None and isinstance(parked[0], CountingConversation):
                 return parked[0]
-            if fleet.has_warm or not self._counting[purpose]:
+            if fleet.has_warm(_account(turn)) or not self._counting[purpose]:
                 return self._start_conversation(turn)
             self._returned.clear()
             self._returned.wait(WAIT_SECONDS)
@@ -111,7 +111,7 @@ class TokenCounts:
 
     def _start_conversation(self, turn: Turn) -> CountingConversation:
         fleet = self._fleet
-        process = fleet.take_warm(Ticket[Process]())
+        process = fleet.take_warm(Ticket[Process](), account=_account(turn))
         empty = Turn((), owner=turn.owner, model=turn.model)
         conversation = CountingConversation(process, empty, fleet.settings.tool_wait_seconds)
         try:
@@ -121,6 +121,11 @@ class TokenCounts:
             fleet.end_conversation(conversation)
             raise
         return conversation
+
+
+def _account(turn: Turn) -> str:
+    """Return the account that counts. A count uses no quota, so the first one will do, even if it rests."""
+    return turn.accounts[0]
 
 
 def _purpose(turn: Turn) -> bytes:

@@ -7,9 +7,12 @@ from typing import Any
 
 import click
 
+from gateway.accounts.states import load_states
 from gateway.command_line.stores import open_store
 from gateway.command_line.tables import format_names, format_table, format_time
 from gateway.hosted import HOSTED_NAMES
+from gateway.setting_fields import split_list
+from gateway.settings import load_valid
 from gateway.store.keys import Key, Keys
 from gateway.store.limits.budgets import Allowance
 
@@ -54,7 +57,8 @@ def add_limit_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Manage clients' API keys."""
-    ctx.obj = Keys(ctx.with_resource(open_store()))
+    settings, _ = load_valid()
+    ctx.obj = Keys(ctx.with_resource(open_store()), load_states(settings).accounts.values())
 
 
 @command.command()
@@ -73,6 +77,7 @@ def command(ctx: click.Context) -> None:
     help="Allow only this hosted tool, instead of HOSTED_TOOLS. Repeat it for several tools.",
 )
 @click.option("--team", help="The id of the team whose budgets the key shares.")
+@click.option("--account", "accounts", help="Use only these accounts: their names with commas.")
 @add_limit_options
 @click.pass_obj
 def create(
@@ -85,6 +90,7 @@ def create(
     projects: Sequence[str],
     hosted_tools: Sequence[str],
     team: str | None,
+    accounts: str | None,
     **limits: float | str | None,
 ) -> None:
     """Create a key called NAME. It is printed once and cannot be shown again."""
@@ -97,6 +103,7 @@ def create(
         allowed_projects=projects or None,
         hosted_tools=_parse_hosted_tools(hosted_tools) if hosted_tools else None,
         team_id=team,
+        accounts=split_list(accounts) if accounts else None,
         limits={name: value for name, value in _pick_given(limits).items() if value is not None},
     )
     _print_secret(key, secret)
@@ -124,6 +131,7 @@ def show(keys: Keys, key_id: str) -> None:
         ("Limits:", _format_limits(key)),
         ("Team:", key.team_id or NONE),
         ("Hosted tools:", _format_hosted_tools(key)),
+        ("Accounts:", "all shared ones" if key.accounts is None else format_names(key.accounts)),
     ]
     click.echo(format_table(rows))
 
@@ -148,6 +156,18 @@ def tools(keys: Keys, key_id: str, names: Sequence[str]) -> None:
     """Set the hosted tools of one key: their names, or "none". "default" restores HOSTED_TOOLS."""
     key = keys.set_hosted_tools(key_id, None if DEFAULT in names else _parse_hosted_tools(names))
     click.echo(f"{key.id} ({key.name}): {_format_hosted_tools(key)}")
+
+
+@command.command("accounts")
+@click.argument("key_id", metavar="ID")
+@click.argument("names", metavar="ACCOUNT...", nargs=-1, required=True)
+@click.pass_obj
+def bind(keys: Keys, key_id: str, names: Sequence[str]) -> None:
+    """Set the accounts that may answer one key. "default" alone means all shared accounts."""
+    key = keys.change(key_id, {"accounts": None if tuple(names) == (DEFAULT,) else names})
+    click.echo(
+        f"{key.id} ({key.name}): {format_names(key.accounts) if key.accounts else 'all shared accounts'}"
+    )
 
 
 @command.command()

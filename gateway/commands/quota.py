@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gateway.accounts.states import default_states
+from gateway.accounts.states import load_states
 from gateway.answering.caller import identity_of
 from gateway.answering.limit_storage import build_limits
 from gateway.answering.quota import describe_account
@@ -34,7 +34,7 @@ def command(key_id: str | None) -> None:
 
 
 def _list_windows(settings: Settings, store: Store) -> list[tuple[str, ...]]:
-    states, rows = default_states(settings.environ, settings.claude_api_key), []
+    states, rows = load_states(settings), []
     states.merge(AccountFacts(store).load())
     for account in states.all():
         found = describe_account(account, time.time())

@@ -130,6 +130,7 @@ def _answer_fields(record: Record) -> dict[str, Any]:
     usage = record.usage
     return {
         "model": record.model,
+        "account": record.account,
         "outcome": record.outcome,
         "error": record.error,
         "stop_reason": record.stop_reason,

@@ -42,6 +42,8 @@ class AccountStatusSchema(AnswerSchema):
     resting_until = fields.Float(allow_none=True, metadata=about("Unix time."))
     windows = fields.Dict(values=fields.Nested(WindowSchema))
     rests = fields.List(fields.Nested(RestSchema))
+    warm = fields.Integer(metadata=about("Processes of this worker that are ready for it."))
+    starting = fields.Integer()
 
 
 class ClaudeStatusSchema(AnswerSchema):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.errors import KeyNotFound, KeyRevoked, UnknownTeam
+from gateway.accounts.account import Account
+from gateway.errors import AccountTaken, InvalidRequest, KeyNotFound, KeyRevoked, UnknownTeam
 from gateway.record import Record
 from gateway.store import key_secrets
 from gateway.store.admin_models import TeamRow
@@ -21,8 +22,9 @@ class Key:
     """A key without its secret. Times are in UTC.
 
     `allowed_models` and `allowed_projects` are None if all are allowed. `limits` has the names of Allowance.
-    `hosted_tools` is None if the gateway's own setting applies. `team_limits` are the budgets of the key's team. With
-    `keeps_bodies`, the list of requests has the bodies of the key's requests and answers.
+    `hosted_tools` is None if the gateway's own setting applies. `accounts` is None if all shared accounts may answer.
+    `team_limits` are the budgets of the key's team. With `keeps_bodies`, the list of requests has the bodies of the
+    key's requests and answers.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Key:
     team_id: str | None = None
     team_limits: Mapping[str, Any] = field(default_factory=dict)
     keeps_bodies: bool = False
+    accounts: tuple[str, ...] | None = None
     total_requests: int = 0
     total_tokens: int = 0
     total_cost: float = 0.0
@@ -65,8 +68,9 @@ CHANGEABLE = (
     "notes",
     "team_id",
     "keeps_bodies",
+    "accounts",
 )
-_LISTS = ("allowed_models", "allowed_projects", "hosted_tools")
+_LISTS = ("allowed_models", "allowed_projects", "hosted_tools", "accounts")
 
 
 class Keys:
@@ -76,15 +80,18 @@ class Keys:
 
         key, secret = keys.create("alice", limits={"requests_per_minute": 10})
         keys.find(secret)  # equals `key`
+
+    `accounts` are the accounts of the gateway. Those that are not shared may serve one active key only.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, accounts: Iterable[Account] = ()) -> None:
         self._store = store
+        self._accounts = {account.name: account for account in accounts}
 
     def create(self, name: str, *, by: Actor = COMMAND_LINE, **fields: Any) -> tuple[Key, str]:
         """Create a key. Return its record and its secret, which cannot be read again.
 
-        `fields` are some of CHANGEABLE. Raise UnknownTeam.
+        `fields` are some of CHANGEABLE. Raise UnknownTeam, AccountTaken, or InvalidRequest for an unknown account.
         """
         secret = key_secrets.generate_key()
         values = {
@@ -98,6 +105,7 @@ class Keys:
             _check_team(db, values)
             ApiKey.insert(**values).execute(db)
             key = _get(db, values["id"])
+            self._check_account(db, key, values)
             note_change(db, by, "key.create", key.id, None, _audited(key))
             return key
 
@@ -118,7 +126,7 @@ class Keys:
         return self._store.read(lambda db: _get(db, key_id))
 
     def change(self, key_id: str, changes: Mapping[str, Any], by: Actor = COMMAND_LINE) -> Key:
-        """Change some of the fields CHANGEABLE. Raise KeyNotFound or UnknownTeam.
+        """Change some of the fields CHANGEABLE. Raise KeyNotFound, and what `create` raises.
 
         `limits` are merged with the key's own ones; None restores the gateway's limit.
         """
@@ -128,7 +136,9 @@ class Keys:
             _check_team(db, values)
             merged = {**_get(db, key_id).limits, **(values.get("limits") or {})}
             limits = {name: value for name, value in merged.items() if value is not None}
-            return _change(db, key_id, "key.change", {**values, "limits": limits}, by)
+            key = _change(db, key_id, "key.change", {**values, "limits": limits}, by)
+            self._check_account(db, key, values)
+            return key
 
         return self._store.write(work)
 
@@ -173,9 +183,45 @@ class Keys:
         key = self._store.read(work)
         return key if key is not None and key.state == "active" else None
 
+    def check_accounts(self) -> None:
+        """Raise AccountTaken if several active keys use an account that is not shared."""
+        users: dict[str, Key] = {}
+        for key in self.list():
+            for account in self._find_exclusive(key):
+                if account in users:
+                    raise _account_taken(account, users[account])
+                users[account] = key
+
+    def _check_account(self, db: Any, key: Key, changed: Mapping[str, Any]) -> None:
+        """Check the accounts of a key that has just been written, within the transaction."""
+        unknown = [name for name in changed.get("accounts") or () if name not in self._accounts]
+        if unknown:
+            names = ", ".join(self._accounts)
+            raise InvalidRequest(
+                f"There is no account {unknown[0]!r}. The accounts are: {names}.", param="accounts"
+            )
+        exclusive = self._find_exclusive(key)
+        if not exclusive or not changed.keys() & {"accounts", "expires_at"}:
+            return
+        for row in ApiKey.select().where(ApiKey.id != key.id).execute(db):
+            other = _key(row, None)
+            if taken := exclusive & self._find_exclusive(other):
+                raise _account_taken(min(taken), other)
+
+    def _find_exclusive(self, key: Key) -> set[str]:
+        """Return the accounts of an active key that no other key may use."""
+        names = (key.accounts or ()) if key.state == "active" else ()
+        return {name for name in names if name in self._accounts and not self._accounts[name].is_shared}
+
     def has_active(self) -> bool:
         """Return True if at least one key is active."""
         return any(key.state == "active" for key in self.list())
+
+
+def _account_taken(account: str, key: Key) -> AccountTaken:
+    return AccountTaken(
+        f"The account {account!r} is not shared, and the key {key.id} ({key.name}) uses it.", param="accounts"
+    )
 
 
 def add_key_usage(db: Any, key_id: str, records: Sequence[Record]) -> None:

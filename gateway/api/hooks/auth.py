@@ -20,6 +20,7 @@ SIGN_IN = "dashboard-own.sign_in"  # the only endpoint that takes a key from a f
 
 _KEY_VARIABLES = ("HTTP_X_API_KEY", "HTTP_API_KEY")
 _AUTHORIZATION = "HTTP_AUTHORIZATION"
+_ACCOUNT = "HTTP_X_ACCOUNT"
 _BEARER = re.compile(r"(bearer(\s+|$))+", re.IGNORECASE)
 
 #: Identifies the caller of a request that brings no key, for example by a cookie.
@@ -91,6 +92,7 @@ def _make_caller(identity: Identity | None) -> Caller:
         address=request.remote_addr or "",
         user_agent=environ.get("HTTP_USER_AGENT", ""),
         request_id=get_state().request_id,
+        account=environ.get(_ACCOUNT, "").strip(),
     )
 
 

@@ -5,7 +5,16 @@ from collections.abc import Collection, Iterable, Mapping
 from flask import Blueprint, Flask
 
 from gateway.answering.services import Services
-from gateway.api.hooks import anthropic_dialect, auth, limits, origins, reporting, request_ids, tracing
+from gateway.api.hooks import (
+    account_header,
+    anthropic_dialect,
+    auth,
+    limits,
+    origins,
+    reporting,
+    request_ids,
+    tracing,
+)
 from gateway.api.http.access_rules import AccessRules
 
 
@@ -28,6 +37,7 @@ def install_hooks(
     if services.telemetry is not None:
         tracing.init_app(app, services.telemetry)
     anthropic_dialect.init_app(app)
+    account_header.init_app(app)
     reporting.init_app(app, services)
     # Before everything that does something.
     origins.init_app(app, rules)

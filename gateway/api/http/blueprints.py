@@ -23,7 +23,7 @@ from gateway.schemas.answers import StreamEventSchema
 View = TypeVar("View", bound=Callable[..., Any])
 
 EVENTS = "text/event-stream"
-ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id")
+ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id", "x-account")
 #: The names of the blueprints for admin keys begin with it.
 ADMIN_PREFIX = "admin_"
 #: The header by which clients of Anthropic's API choose its shapes, at URLs that both APIs have.
@@ -43,6 +43,8 @@ ANSWER_ERRORS = (
     errors.ModelNotAllowed,
     errors.QuotaExceeded,
     errors.AccountLimitReached,
+    errors.NoAccountLeft,
+    errors.AccountNotAllowed,
     errors.TooManyTurns,
     errors.UpstreamError,
     errors.ClaudeUnavailable,

@@ -62,6 +62,7 @@ HEADERS = {
     "x-repaired": "The repairs that were made to the request, by their codes.",
     "x-session-id": "The session that the answer belongs to.",
     "x-project-id": "The project that the answer belongs to.",
+    "x-account": "The account that was asked, if the gateway has a list of accounts.",
 }
 _RETRY_HEADERS = ("retry-after", "x-should-retry")
 _RETRIED = ("429", "503", "529")

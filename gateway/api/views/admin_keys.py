@@ -8,7 +8,7 @@ from gateway.answering.key_admin import change_key, create_key, search_keys
 from gateway.api.http.blueprints import AdminBlueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.openapi import examples
-from gateway.errors import KeyNotFound, KeyRevoked
+from gateway.errors import AccountTaken, KeyNotFound, KeyRevoked
 from gateway.schemas import admin_keys as schemas
 from gateway.schemas.pages import pagination
 from gateway.store.keys import Key
@@ -30,6 +30,7 @@ def list_keys(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.route("", methods=["POST"])
+@document_errors(AccountTaken)
 @blueprint.arguments(schemas.NewKeySchema, example=examples.NEW_KEY)
 @blueprint.response(200, schemas.NewKeyAnswerSchema)
 def create(body: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def show(key_id: str) -> dict[str, Any]:
 
 
 @blueprint.route("/<key_id>", methods=["PATCH"])
-@document_errors(KeyNotFound)
+@document_errors(KeyNotFound, AccountTaken)
 @blueprint.arguments(schemas.KeyChangeSchema, example=examples.KEY_CHANGE)
 @blueprint.response(200, schemas.KeySchema)
 def change(body: dict[str, Any], key_id: str) -> Key:

@@ -25,6 +25,7 @@ from typing import Any, cast
 import gevent
 from gevent import socket as waiting
 
+from gateway.accounts.account import DEFAULT
 from gateway.claude.cli.lines import UNEXPECTED, explain_unexpected, parse_line
 from gateway.claude.cli.protocol import (
     CliControlRequestMessage,
@@ -120,9 +121,9 @@ class Process:
     4. Any greenlet may call `kill`, which wakes a greenlet that waits in one of the three with ProcessEnded.
     5. The owner calls `close`, always. `WarmPool` closes idle processes and `Fleet` the others.
 
-    `argv`, `env` and `cwd` go to the system unchanged. `started_at` is in monotonic seconds. `answer_request` is called
-    for each control request of the CLI. It returns the response at once, or None if the response will be sent later;
-    `read` returns such a request too.
+    `argv`, `env` and `cwd` go to the system unchanged. `account` names the login that `env` selects. `started_at` is in
+    monotonic seconds. `answer_request` is called for each control request of the CLI. It returns the response at once,
+    or None if the response will be sent later; `read` returns such a request too.
 
     With `runs_programs` the CLI may start programs in sessions of their own. It ends those when it gets TERM, but they
     would outlive it after a KILL.
@@ -131,8 +132,15 @@ class Process:
     """
 
     def __init__(
-        self, argv: Sequence[str], env: Mapping[str, str], cwd: str, *, runs_programs: bool = False
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: str,
+        *,
+        account: str = DEFAULT,
+        runs_programs: bool = False,
     ) -> None:
+        self.account = account
         self.runs_programs = runs_programs
         self._stderr = StderrFile()
         child_in, self._stdin = os.pipe()

@@ -291,6 +291,7 @@ class AccountInfo(TypedDict, total=False):
     tokenSource: str
     apiKeySource: str
     apiProvider: str
+    subscriptionType: str
 
 
 class ContextCategory(TypedDict):

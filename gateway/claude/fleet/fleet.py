@@ -19,7 +19,8 @@ import gevent
 from gevent.event import Event
 
 from gateway.accounts.account import DEFAULT
-from gateway.accounts.states import AccountStates, Window, default_states
+from gateway.accounts.chooser import AccountChooser
+from gateway.accounts.states import AccountStates, Window, load_states
 from gateway.claude.catalog import ModelCatalog
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import (
@@ -39,6 +40,7 @@ from gateway.claude.fleet.memory_guard import make_guard
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.recycling import Recycling
+from gateway.claude.fleet.seats import Seat, Seats
 from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.claude.launcher import Launcher
@@ -83,11 +85,10 @@ class Fleet:
             settings.claude_code_api_models_path, settings.default_model, settings.model_patterns
         )
         self.settings = settings
-        self.accounts = accounts or default_states(settings.environ, settings.claude_api_key)
+        self.accounts = accounts or load_states(settings)
         self.deadlines = Deadlines(settings.turn_timeout_seconds)
-        self._launcher = Launcher(settings)
-        self.cache_ttl = self._launcher.cache_ttl
-        self._login = Login(lambda: self._launcher.login_advice, partial(self.accounts.record_login, DEFAULT))
+        self.chooser = AccountChooser(self.accounts, settings.account_strategy)
+        self._launcher = Launcher(settings, self.accounts.accounts.values())
         self._slots = Slots(
             settings.max_running_turns,
             settings.max_queued_requests,
@@ -95,19 +96,8 @@ class Fleet:
             settings.max_queued_mb * MEGABYTE,
         )
         self._parked = ParkedConversations(self.end_conversation)
-        self._pool = WarmPool(
-            self._start_chat,
-            self.catalog.merge,
-            size=min(settings.warm_processes, settings.max_processes),
-            max_size=settings.max_warm_processes,
-            allows_start=self._allows_start,
-            max_starting=count_cores(),
-            start_timeout=settings.start_timeout_seconds,
-            remember_seconds=min(REMEMBER_SECONDS, max(settings.keep_seconds, MIN_REMEMBER_SECONDS)),
-        )
-        self._preparation = Preparation(
-            settings, self._pool, self._parked, self._may_prepare, self.end_conversation
-        )
+        settled = Event()
+        self._seats = Seats([self._make_seat(name, settled) for name in self.accounts.accounts], settled)
         self._recycling = Recycling(
             self._parked, settings.keep_seconds, self._may_prepare, self.end_conversation, self._trim_parked
         )
@@ -118,6 +108,27 @@ class Fleet:
         self._opener: gevent.Greenlet[..., None] | None = None
         self._watcher: gevent.Greenlet[..., None] | None = None
         self._first_search_done = Event()
+
+    def _make_seat(self, account: str, settled: Event) -> Seat:
+        """Return the seat of an account. The warm processes are divided among the accounts: each has one at least."""
+        settings = self.settings
+        share = min(settings.warm_processes, max(1, settings.warm_processes // len(self.accounts.accounts)))
+        pool = WarmPool(
+            partial(self._start_chat, account),
+            self.catalog.merge,
+            size=min(share, settings.max_processes),
+            max_size=settings.max_warm_processes,
+            allows_start=partial(self._allows_start, account),
+            max_starting=count_cores(),
+            start_timeout=settings.start_timeout_seconds,
+            remember_seconds=min(REMEMBER_SECONDS, max(settings.keep_seconds, MIN_REMEMBER_SECONDS)),
+            settled=settled,
+        )
+        login = Login(
+            partial(self._launcher.advise_login, account), partial(self.accounts.record_login, account)
+        )
+        preparation = Preparation(settings, pool, self._parked, self._may_prepare, self.end_conversation)
+        return Seat(account, login, pool, preparation)
 
     # Life cycle
 
@@ -133,7 +144,7 @@ class Fleet:
         if self._opener is not None:
             self._first_search_done.wait(self.settings.start_timeout_seconds)
             if self._refusal is None:
-                self._pool.settled.wait(self.settings.start_timeout_seconds)
+                self._seats.settled.wait(self.settings.start_timeout_seconds)
         if self._refusal is not None:
             raise self._refusal
 
@@ -142,7 +153,8 @@ class Fleet:
         self._is_retired = True
         self._slots.refuse_batches(ShuttingDown())
         self._parked.clear()
-        self._pool.retire()
+        for seat in self._seats:
+            seat.pool.retire()
 
     def refuse_turns(self, reason: GatewayError) -> None:
         """Let `await_ready` raise `reason` from now on, and turns of batches that wait for a slot."""
@@ -155,7 +167,7 @@ class Fleet:
             if greenlet is not None:
                 greenlet.kill()
         self._parked.clear()
-        self._pool.close()
+        gevent.joinall([gevent.spawn(seat.pool.close) for seat in self._seats])
         kill_all()
         wait_for_programs(PROGRAMS_SECONDS)
 
@@ -165,9 +177,11 @@ class Fleet:
             gevent.sleep(WATCH_SECONDS)
             try:
                 self._parked.end_lost()
-                self._pool.end_lost()
+                for seat in self._seats:
+                    seat.pool.end_lost()
                 self._guard.check()
-                self._pool.refill_waiting()
+                for seat in self._seats:
+                    seat.pool.refill_waiting()
             except Exception:  # the next round may work
                 log.exception("the idle claude processes could not be checked")
 
@@ -194,39 +208,45 @@ class Fleet:
         """Return a slot when the turn has ended."""
         self._slots.release()
 
-    def take_warm(self, ticket: Ticket[Process], digests: Sequence[bytes] = ()) -> Process:
-        """Take a generic process out of the warm pool; wait for one to start if the pool is empty.
+    def take_warm(
+        self, ticket: Ticket[Process], digests: Sequence[bytes] = (), account: str = DEFAULT
+    ) -> Process:
+        """Take a generic process out of the account's warm pool; wait for one to start if the pool is empty.
 
         Raises ClaudeUnavailable, the error of `ticket.cancel`, or ParkedMeanwhile for a conversation with a digest.
         """
         with self._parked.awaited(digests, ticket):
-            return self._pool.take(ticket, self.settings.start_timeout_seconds)
+            return self._seats[account].pool.take(ticket, self.settings.start_timeout_seconds)
 
     def suspect_hangs(self) -> None:
         """Check the warm processes, because one of them hung. They may have been stopped together."""
-        self._pool.check_all()
+        for seat in self._seats:
+            seat.pool.check_all()
 
-    @property
-    def has_warm(self) -> bool:
-        """True if `take_warm` would not have to wait."""
-        return self._pool.ready_count > 0
+    def has_warm(self, account: str = DEFAULT) -> bool:
+        """Return True if `take_warm` would not have to wait."""
+        return self._seats[account].pool.ready_count > 0
 
-    def start_agent(self, workspace: AgentWorkspace) -> Process:
+    def cache_ttl(self, account: str) -> str | None:
+        """Return the lifetime of the CLI's own marks in a prompt; None for the API's default."""
+        return self._launcher.cache_ttl(account)
+
+    def start_agent(self, workspace: AgentWorkspace, account: str = DEFAULT) -> Process:
         """Start a process for a running turn that works in a project.
 
         If the budget is full, parked conversations and then warm processes make room. Raises OSError.
         """
         self._make_room()
-        return self._launcher.start_agent(workspace)
+        return self._launcher.start_agent(workspace, account)
 
-    def start_for_batch(self) -> Process:
+    def start_for_batch(self, account: str = DEFAULT) -> Process:
         """Start a generic process for a running turn of a batch: the warm pool is left to other turns.
 
         Raises ClaudeUnavailable.
         """
         self._make_room()
         try:
-            return self._launcher.start_chat()
+            return self._launcher.start_chat(account)
         except OSError as error:
             raise ClaudeUnavailable("The Claude Code CLI does not start.") from error
 
@@ -234,27 +254,43 @@ class Fleet:
         """Evict parked conversations and then warm processes until the process of a running turn fits."""
         self._trim_parked()
         while self._process_count > self.settings.max_processes:
-            process = self._pool.take_ready()
-            if process is None:
+            if not self._end_warm():
                 break
-            _end_process(process)
         self._await_room()
+
+    def _end_warm(self) -> bool:
+        """End a warm process to make room. Return False if no pool has one."""
+        process = self._seats.take_ready()
+        if process is not None:
+            _end_process(process)
+        return process is not None
 
     @property
     def _process_count(self) -> int:
         """The number of processes that exist or are about to."""
         idle = len(self._parked) + self._recycling.count
-        return self._slots.used + idle + self._pool.process_count
+        return self._slots.used + idle + self._seats.process_count
 
-    def _allows_start(self, is_urgent: bool) -> bool:
-        """Return True if the pool may start a process. An urgent start evicts a parked conversation if necessary."""
-        if self._guard.is_short and not (self._pool.waiting_count and count_living() == 0):
+    def _allows_start(self, account: str, is_urgent: bool) -> bool:
+        """Return True if the account's pool may start a process.
+
+        An urgent start evicts a parked conversation if necessary. If a turn waits, it also ends a warm process of
+        another account.
+        """
+        if self._guard.is_short and not (self._seats.waiting_count and count_living() == 0):
             return False  # a turn waits for the end of another, and one process is always possible
-        return self._process_count < self.settings.max_processes or (is_urgent and self._parked.evict())
+        pool = self._seats[account].pool
+        is_waiting = pool.waiting_count > 0
+        if self._seats.starting_count >= count_cores() and (pool.starting_count or not is_waiting):
+            pool.refill_later()  # others start processes now, and they share the cores
+            return False
+        if self._process_count < self.settings.max_processes:
+            return True
+        return is_urgent and (self._parked.evict() or (is_waiting and self._end_warm()))
 
     def _give_up(self) -> bool:
         """End the least valuable idle process, because memory is short. Return False if there are no idle ones."""
-        return self._parked.evict() or self._pool.give_up()
+        return self._parked.evict() or self._seats.give_up()
 
     def _may_prepare(self) -> bool:
         return self._refusal is None and not self._is_retired and not self._guard.is_short
@@ -264,9 +300,9 @@ class Fleet:
         while self._process_count - leaving > self.settings.max_processes and self._parked.evict():
             pass
 
-    def _start_chat(self) -> Process:
+    def _start_chat(self, account: str) -> Process:
         self._await_room()
-        return self._launcher.start_chat()
+        return self._launcher.start_chat(account)
 
     def _await_room(self) -> None:
         """Wait for the end of a process that is making room, so that the limit is never exceeded, not even briefly."""
@@ -310,52 +346,63 @@ class Fleet:
         """Kill a conversation's process without waiting for its end."""
         conversation.process.answer_request = refuse_request  # the conversation can be freed now
         _end_process(conversation.process)
-        self._pool.refill_later()
+        for seat in self._seats:
+            seat.pool.refill_later()
 
-    def prepare_next(self, digest: bytes, turn: Turn, tuning: Tuning) -> None:
+    def prepare_next(self, digest: bytes, turn: Turn, tuning: Tuning, account: str = DEFAULT) -> None:
         """Note that a conversation has begun, and perhaps prepare a process for the next one with the same set-up.
 
         `digest` covers the set-up alone. The process is prepared in the background.
         """
-        self._preparation.note_use(digest, turn, tuning)
+        self._seats[account].preparation.note_use(digest, turn, tuning)
 
     # Reports
 
-    def record_success(self) -> None:
+    def record_success(self, account: str = DEFAULT, model_id: str = "") -> None:
         """Record that a turn was answered."""
-        self._login.record_success()
+        self._seats[account].login.record_success()
+        self.chooser.record_success(account, model_id)
 
-    def record_failure(self, error: GatewayError) -> GatewayError:
-        """Record that a turn failed, and return the error for the client. A refused login renews the warm processes."""
-        if self._login.needs_renewal(error):
-            self._pool.renew()
-        return self._login.explain(error)
+    def record_failure(
+        self, error: GatewayError, account: str = DEFAULT, model_id: str = "", allowed: Sequence[str] = ()
+    ) -> GatewayError:
+        """Record that a turn failed, and return the error for the client. A refused login renews the warm processes.
 
-    def record_rate_limits(self, windows: Mapping[str, Window]) -> None:
+        `allowed` are all accounts that may answer the turn.
+        """
+        seat = self._seats[account]
+        if seat.login.needs_renewal(error):
+            seat.pool.renew()
+        if self._refusal is None:  # otherwise it may fail because the gateway stops
+            error = self.chooser.record_failure(account, model_id, error, allowed)
+        return seat.login.explain(error)
+
+    def record_rate_limits(self, windows: Mapping[str, Window], account: str = DEFAULT) -> None:
         """Record the rate-limit windows that a turn was told."""
-        self.accounts.record_windows(DEFAULT, windows)
+        self.accounts.record_windows(account, windows)
 
     @property
     def problem(self) -> str | None:
         """The reason why no turn can be answered, with advice for the operator. None if all is well."""
-        error = self._refusal or self._pool.problem
-        return error.message if error is not None else self._login.problem
+        return self._refusal.message if self._refusal is not None else self._seats.problem
 
     @property
     def start_problem(self) -> str | None:
         """The reason why CLI processes do not start. None if they do."""
-        return self._pool.problem.message if self._pool.problem is not None else None
+        problem = self._seats.start_problem
+        return problem.message if problem is not None else None
 
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
+        accounts = [one.as_json() | self._seats.status_of(one.name) for one in self.accounts.all()]
         return {
             "version": self._launcher.binary.version_text if self._launcher.binary else None,
-            "logged_in": self._login.is_good,
-            "accounts": [account.as_json() for account in self.accounts.all()],
+            "logged_in": self._seats.is_logged_in,
+            "accounts": accounts,
             "running": self._slots.used,
             "queued": self._slots.waiting,
             **self._parked.status(),
-            **self._pool.status(),
+            **self._seats.status(),
             "processes": count_living(),
             "max_processes": self.settings.max_processes,
             "given_up": self._guard.given_up,
@@ -369,8 +416,10 @@ class Fleet:
             self._first_search_done.set()
             gevent.sleep(SEARCH_SECONDS)
         self._first_search_done.set()
-        self._pool.open()
-        self._check_login()
+        for seat in self._seats:
+            seat.pool.open()
+        for seat in self._seats:
+            self._check_login(seat)
 
     def _find_binary(self) -> bool:
         try:
@@ -383,16 +432,16 @@ class Fleet:
         self._refusal = None
         return True
 
-    def _check_login(self) -> None:
+    def _check_login(self, seat: Seat) -> None:
         try:
-            probe = self._start_chat()
+            probe = self._start_chat(seat.account)
         except OSError:  # the pool logs the same error
             return
-        result = self._login.ask(probe, self.settings.start_timeout_seconds)
-        self._pool.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
+        result = seat.login.ask(probe, self.settings.start_timeout_seconds)
+        self._seats.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
         if result:
             self.catalog.merge(result.get("models", []))
-            self._login.check_account(result.get("account") or {}, self._launcher.environ)
+            seat.login.check_account(result.get("account") or {}, self._launcher.environs[seat.account])
 
 
 def _end_process(process: Process) -> None:

@@ -80,10 +80,14 @@ class Login:
 
 
 def _is_logged_in(account: AccountInfo, environ: Mapping[str, str]) -> bool:
-    """Check the account and ANTHROPIC_AUTH_TOKEN, which the account does not show."""
+    """Check the account and ANTHROPIC_AUTH_TOKEN, which the account does not show.
+
+    The login of a configuration folder has a `subscriptionType` and no source.
+    """
     sources = (account.get("tokenSource"), account.get("apiKeySource"))
     return (
         any(source not in (None, "none") for source in sources)
+        or bool(account.get("subscriptionType"))
         or account.get("apiProvider") != "firstParty"
         or bool(environ.get("ANTHROPIC_AUTH_TOKEN"))
     )

@@ -60,12 +60,13 @@ class WarmPool:
         max_starting: int = 2,
         start_timeout: float = 30.0,
         remember_seconds: float = REMEMBER_SECONDS,
+        settled: Event | None = None,
     ) -> None:
         self.size = size
         self.starts = self.failures = self.hits = self.misses = 0
         self.starting_count = 0
         self.failure: GatewayError | None = None  # of the last start, while starts fail
-        self.settled = Event()
+        self.settled = settled or Event()
         self._spawn = spawn
         self._on_models = on_models
         self._max_size = max_size

@@ -90,8 +90,8 @@ def test_dead_warm_processes_are_replaced_up_to_a_limit(
     taken: list[Process] = []
     take = fleet.take_warm
 
-    def take_dead(ticket: Ticket[Process], digests: Sequence[bytes]) -> Process:
-        process = take(ticket, digests)
+    def take_dead(ticket: Ticket[Process], digests: Sequence[bytes], account: str) -> Process:
+        process = take(ticket, digests, account)
         taken.append(process)
         if len(taken) <= dead:
             os.kill(process.pid, signal.SIGKILL)
@@ -159,7 +159,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_soon")
 @pytest.mark.parametrize("text", ["hello", "x" * 200_000], ids=["short", "longer than a pipe"])
 def test_warm_process_that_is_stopped_is_replaced(fleet: Fleet, text: str) -> None:
-    (stopped,) = fleet._pool._ready
+    (stopped,) = fleet._seats["default"].pool._ready
     os.kill(stopped.pid, signal.SIGSTOP)
     assert answer(fleet, turn(text)) == f"You said: {text}"
     assert stopped.has_ended

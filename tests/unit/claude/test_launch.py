@@ -11,5 +11,5 @@ from gateway.settings import Settings
     ("settings", "lean"), [(Settings(), True), (Settings(claude_lean_runtime=False), False)]
 )
 def test_the_lean_runtime_can_be_turned_off(settings: Settings, lean: bool) -> None:
-    environment = Launcher(settings).environ
+    environment = Launcher(settings).environs["default"]
     assert (environment.items() >= LEAN_RUNTIME.items()) is lean

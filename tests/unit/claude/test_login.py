@@ -14,6 +14,8 @@ from gateway.errors import NotLoggedIn, RateLimited
         ({"apiProvider": "firstParty"}, {}, False),
         ({"tokenSource": "claude.ai", "apiProvider": "firstParty"}, {}, True),
         ({"apiKeySource": "ANTHROPIC_API_KEY", "apiProvider": "firstParty"}, {}, True),
+        ({"subscriptionType": "Claude Max", "apiProvider": "firstParty"}, {}, True),
+        ({"email": "o@example.com", "apiProvider": "firstParty"}, {}, False),
         ({"apiProvider": "bedrock"}, {}, True),
         ({"apiProvider": "firstParty"}, {"ANTHROPIC_AUTH_TOKEN": "token"}, True),
     ],

@@ -139,6 +139,7 @@ def calls(keys: Keys, key_id: str, plain: str) -> dict[str, Callable[[], object]
         "find": lambda: keys.find(plain),
         "find_by_digest": lambda: keys.find_by_digest(key_secrets.digest_key(plain)),
         "has_active": keys.has_active,
+        "check_accounts": keys.check_accounts,
     }
 
 

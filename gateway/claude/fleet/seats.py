@@ -1,0 +1,105 @@
+"""The seats of a fleet: what it has of each account. One login without a list of accounts is one seat.
+
+For example:
+
+    seat = seats["team-a"]
+    process = seat.pool.take(Ticket(), timeout=30)    # a process with the login of team-a
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gevent.event import Event
+
+from gateway.claude.cli.process import Process
+from gateway.claude.fleet.login import Login
+from gateway.claude.fleet.preparation import Preparation
+from gateway.claude.fleet.warm_pool import WarmPool
+from gateway.errors import GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """The login of one account, its warm pool, and the processes that are prepared with it."""
+
+    account: str
+    login: Login
+    pool: WarmPool
+    preparation: Preparation
+
+    @property
+    def problem(self) -> str | None:
+        """The reason why the account cannot answer. None if nothing is known against it."""
+        return self.pool.problem.message if self.pool.problem is not None else self.login.problem
+
+
+class Seats:
+    """All seats, in the order of the accounts. They share one budget of processes and of starts.
+
+    `settled` is set once it is known of one account whether processes start.
+    """
+
+    def __init__(self, seats: Sequence[Seat], settled: Event) -> None:
+        self.settled = settled
+        self._seats = {seat.account: seat for seat in seats}
+
+    def __getitem__(self, account: str) -> Seat:
+        return self._seats[account]
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(self._seats.values())
+
+    @property
+    def process_count(self) -> int:
+        """The number of processes that the pools use of the budget."""
+        return sum(seat.pool.process_count for seat in self)
+
+    @property
+    def starting_count(self) -> int:
+        """The number of processes that are starting."""
+        return sum(seat.pool.starting_count for seat in self)
+
+    @property
+    def waiting_count(self) -> int:
+        """The number of turns that wait for a process."""
+        return sum(seat.pool.waiting_count for seat in self)
+
+    def take_ready(self) -> Process | None:
+        """Take a process that is ready out of the fullest pool."""
+        return max(self, key=lambda seat: seat.pool.ready_count).pool.take_ready()
+
+    def give_up(self) -> bool:
+        """End an idle process because memory is short. Return False if each pool has only one left."""
+        return max(self, key=lambda seat: seat.pool.ready_count).pool.give_up()
+
+    @property
+    def is_logged_in(self) -> bool | None:
+        """True if one of the accounts is logged in, and None if that is not known of any of them."""
+        states = {seat.login.is_good for seat in self}
+        return next((state for state in (True, None, False) if state in states), None)
+
+    @property
+    def start_problem(self) -> GatewayError | None:
+        """The reason why no processes start. None if the processes of one account do."""
+        problems = [seat.pool.problem for seat in self]
+        return problems[0] if all(problems) else None
+
+    @property
+    def problem(self) -> str | None:
+        """The reason why no account can answer. None if one of them can."""
+        problems = [seat.problem for seat in self]
+        return problems[0] if all(problems) else None
+
+    def status(self) -> dict[str, int]:
+        """Return the figures that `/health` shows, of all pools together."""
+        total: Counter[str] = Counter()
+        for seat in self:
+            total.update(seat.pool.status())
+        return dict(total)
+
+    def status_of(self, account: str) -> dict[str, Any]:
+        """Return the figures that `/health` shows of one account."""
+        pool = self._seats[account].pool
+        return {"warm": pool.ready_count, "starting": pool.starting_count}

@@ -1,0 +1,175 @@
+"""Three accounts with logins of their own, each at a stand-in of its own."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import pytest
+
+from gateway.accounts.accounts_file import read_accounts
+from gateway.store.database import Store
+from gateway.store.keys import Keys
+from gateway.store.models import UsageRow
+from tests.standin import StandIn, error, stream_error, text
+from tests.support.api_client import Api, error_of, reply_of
+from tests.support.gateway import Gateway, wait_for
+from tests.support.logins import folder_login
+
+pytestmark = pytest.mark.wide
+
+NAMES = ("a", "b", "c")
+HOURS = 7200
+
+
+class Site(NamedTuple):
+    """A gateway, the stand-ins of its accounts, and clients: `alice` may use a and b, and `bob` only c."""
+
+    gateway: Gateway
+    standins: dict[str, StandIn]
+    alice: Api
+    bob: Api
+
+    def counts(self) -> list[int]:
+        """Return the number of questions that each account got."""
+        return [len(self.standins[name].messages) for name in NAMES]
+
+
+@pytest.fixture(scope="module")
+def site(claude_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("accounts")
+    with ExitStack() as stack:
+        standins = {name: stack.enter_context(StandIn()) for name in NAMES}
+        for name, standin in standins.items():
+            (folder / "logins" / name).mkdir(parents=True)
+            folder_login(folder / "logins" / name)
+            credentials = folder / "logins" / name / ".credentials.json"
+            credentials.write_text(credentials.read_text().replace("oat01-dummy", f"oat01-{name}"))
+            section = f'[{name}]\nconfig_dir = "{credentials.parent}"\nshared = {str(name == "a").lower()}\n'
+            section += f'variables = {{ ANTHROPIC_BASE_URL = "{standin.url}" }}\n'
+            with (folder / "accounts.toml").open("a") as file:
+                file.write(section)
+        settings = {
+            "ACCOUNTS_PATH": str(folder / "accounts.toml"),
+            "REQUIRE_AUTH": "true",
+            "API_KEYS": "anyone",
+            "WARM_PROCESSES": "3",
+            "MAX_WARM_PROCESSES": "0",
+            "MAX_PROCESSES": "5",
+            "AUDITED_FOLDER": str(folder / "logins"),
+            "AUDIT_LOG": str(folder / "audit.log"),
+            "CLAUDE_BINARY_PATH": claude_path,
+        }
+        gateway = Gateway(settings, "tests.support.audited_wsgi:app")
+        stack.callback(gateway.close)
+        gateway.await_warm(3)
+        wait_for(lambda: all(one["logged_in"] for one in gateway.api.health()["claude"]["accounts"]), 30)
+        keys = Keys(
+            Store(f"sqlite:///{gateway.home.name}/gateway.db"), read_accounts(folder / "accounts.toml", {})
+        )
+        alice, bob = (
+            gateway.api.with_key(keys.create(name, accounts=accounts)[1])
+            for name, accounts in (("alice", ["a", "b"]), ("bob", ["c"]))
+        )
+        yield Site(gateway, standins, alice, bob)
+        assert not (folder / "audit.log").exists(), "the gateway opened files of a login"
+
+
+@pytest.fixture(autouse=True)
+def _begin(site: Site) -> None:
+    for name, standin in site.standins.items():
+        standin.begin()
+        standin.default(text(f"I am {name}."))
+
+
+def limits(status: str, used: float, seconds: float = HOURS) -> dict[str, str]:
+    """Return the headers of a subscription whose window of five hours is used to this part."""
+    prefix, reset = "anthropic-ratelimit-unified", str(int(time.time() + seconds))
+    return {
+        f"{prefix}-status": status,
+        f"{prefix}-reset": reset,
+        f"{prefix}-representative-claim": "five_hour",
+        f"{prefix}-5h-status": status,
+        f"{prefix}-5h-utilization": str(used),
+        f"{prefix}-5h-reset": reset,
+    }
+
+
+def ask(api: Api, content: str, account: str | None = None) -> tuple[str, str]:
+    """Return the answer and the account that gave it."""
+    headers = {"x-account": account} if account else {}
+    body = {"messages": [{"role": "user", "content": content}]}
+    response = api.post("/v1/chat/completions", json=body, headers=headers)
+    return reply_of(response), response.headers["x-account"]
+
+
+def test_key_and_header_choose_the_account(site: Site) -> None:
+    assert ask(site.bob, "Bob here.") == ("I am c.", "c")
+    assert ask(site.alice, "Alice here.", "b") == ("I am b.", "b")
+    assert ask(site.alice, "Alice here.", "a") == ("I am a.", "a")
+    assert ask(site.gateway.api.with_key("anyone"), "I have an own key.") == ("I am a.", "a")
+    refused = site.alice.post("/v1/chat/completions", json={"messages": []}, headers={"x-account": "c"})
+    assert refused.status_code == 400  # the body is checked first
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    refused = site.alice.post("/v1/chat/completions", json=body, headers={"x-account": "c"})
+    assert error_of(refused)[:2] == (403, "account_not_allowed")
+    for name, standin in site.standins.items():
+        assert {record.headers["authorization"] for record in standin.messages} == {
+            f"Bearer sk-ant-oat01-{name}"
+        }
+
+
+def test_conversation_stays_and_new_ones_go_where_most_is_left(site: Site) -> None:
+    site.standins["a"].default(text("I am a.", headers=limits("allowed", 0.9)))
+    site.standins["b"].default(text("I am b.", headers=limits("allowed", 0.1)))
+    first, _ = ask(site.alice, "The first conversation.", "a")
+    assert ask(site.alice, "The second conversation.") == ("I am b.", "b")
+    messages = [
+        {"role": "user", "content": "The first conversation."},
+        {"role": "assistant", "content": first},
+        {"role": "user", "content": "Go on."},
+    ]
+    assert site.alice.chat(messages=messages).headers["x-account"] == "a"
+
+
+def test_failure_after_the_first_byte_is_not_repeated(site: Site) -> None:
+    site.standins["a"].default(stream_error(3, reply=text("one two three four five", delay=0.05)))
+    body = {"messages": [{"role": "user", "content": "Stream."}], "stream": True}
+    with site.alice.stream("POST", "/v1/chat/completions", json=body, headers={}) as response:
+        response.read()
+    before = site.counts()
+    with site.alice.stream("POST", "/v1/chat/completions", json=body, headers={"x-account": "a"}) as response:
+        assert response.headers["x-account"] == "a"
+        assert b'"error"' in response.read()
+    assert site.counts()[1:] == before[1:]
+
+
+def test_account_without_quota_rests_and_another_one_answers(site: Site) -> None:
+    limited = {name: limits("rejected", 1.0, seconds) for name, seconds in (("a", 2 * HOURS), ("b", HOURS))}
+    site.standins["b"].default(error(429, headers=limited["b"] | {"retry-after": str(HOURS)}))
+    assert ask(site.alice, "Take the next one.") == ("I am a.", "a")
+    assert site.counts() == [1, 1, 0]
+    assert ask(site.alice, "The first one rests.") == ("I am a.", "a")
+    assert site.counts() == [2, 1, 0]
+    site.standins["a"].default(error(429, headers=limited["a"] | {"retry-after": str(2 * HOURS)}))
+    for _ in range(2):  # at Anthropic, and then without asking again
+        refused = site.alice.chat("None is left.")
+        assert error_of(refused)[:2] == (429, "no_account_left")
+        assert HOURS - 60 < int(refused.headers["retry-after"]) <= HOURS
+        assert site.counts() == [3, 1, 0]
+    states = {one["name"]: one["state"] for one in site.gateway.api.health()["claude"]["accounts"]}
+    assert states == {"a": "resting", "b": "resting", "c": "ready"}
+    assert ask(site.bob, "I have my own.") == ("I am c.", "c")
+    rows = Store(f"sqlite:///{site.gateway.home.name}/gateway.db").read(
+        lambda db: (
+            UsageRow.select(UsageRow.error, UsageRow.account).order_by(UsageRow.id).tuples().execute(db)
+        )
+    )
+    assert [*rows][-6:-1] == [
+        ("overloaded", "a"),
+        (None, "a"),
+        (None, "a"),
+        ("no_account_left", "a"),
+        ("no_account_left", None),
+    ]
+    assert "account b cannot answer, so account a is asked" in site.gateway.log
