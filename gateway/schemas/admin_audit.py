@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from gateway.schemas.answers import AnswerSchema, about, constant
+from gateway.schemas.fields import MAX_INT
 
 
 class AuditQuerySchema(Schema):
@@ -10,7 +11,9 @@ class AuditQuerySchema(Schema):
 
     limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=200))
     before_id = fields.Integer(
-        data_key="before", validate=validate.Range(min=1), metadata=about("Only entries older than this one.")
+        data_key="before",
+        validate=validate.Range(1, MAX_INT - 1),
+        metadata=about("Only entries older than this one."),
     )
     action = fields.String(metadata=about("For example `key.revoke`, or `key` for all actions on keys."))
     target_id = fields.String(metadata=about("The id of the changed key, team and so on."))

@@ -99,7 +99,7 @@ def test_key_can_be_created_found_rotated_and_revoked(keys: Keys) -> None:
 
 def record(key_id: str, tokens: int, model: str = "m") -> Record:
     now = datetime.now(timezone.utc)
-    return Record("", "", now, model, key_id, usage=Tokens(output_tokens=tokens, cost_usd=0.5))
+    return Record("", "", now, model, key_id=key_id, usage=Tokens(output_tokens=tokens, cost_usd=0.5))
 
 
 def test_concurrent_writes_of_usage_all_count(server: postgres.Server, keys: Keys) -> None:

@@ -42,6 +42,7 @@ def show_index() -> dict[str, Any] | Response:
             "projects": "/v1/projects",
             "usage": "/v1/usage",
             "quota": "/v1/quota",
+            "me": "/v1/me",
             "requests": "/v1/requests",
             "admin": "/v1/admin/keys",
             "health": "/health",
