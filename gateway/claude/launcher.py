@@ -21,7 +21,7 @@ from gateway.claude.cli.launch import (
     chat_arguments,
     child_environment,
 )
-from gateway.claude.cli.login_command import advise_login
+from gateway.claude.cli.login_command import advise_account_login, advise_login
 from gateway.claude.cli.process import Process
 from gateway.claude.cli.sandbox import find_problem, sandbox_settings
 from gateway.errors import AgentsNotAllowed
@@ -42,6 +42,7 @@ class Launcher:
 
     def __init__(self, settings: Settings, accounts: Iterable[Account] = ()) -> None:
         listed = [*accounts] or [default_account(settings.environ, settings.claude_api_key)]
+        self._accounts = {account.name: account for account in listed}
         self.environs = {account.name: _environment(account, settings) for account in listed}
         self._config_dirs = [account.config_dir for account in listed if account.config_dir]
         self.binary: Binary | None = None
@@ -64,7 +65,10 @@ class Launcher:
 
     def advise_login(self, account: str) -> str:
         """Return a sentence that says how to log in the CLI in use."""
-        return advise_login(self.binary.path if self.binary else "claude", self.environs[account])
+        found, program = self._accounts[account], self.binary.path if self.binary else "claude"
+        if found.is_default:
+            return advise_login(program, self.environs[account])
+        return advise_account_login(program, account, found.config_dir if found.has_windows else None)
 
     def cache_ttl(self, account: str) -> str | None:
         """Return the lifetime of the CLI's own marks in a prompt; None for the API's default."""

@@ -19,13 +19,13 @@ from gateway.claude.fleet.login import Login
 from gateway.claude.launcher import Launcher
 from gateway.command_line.stores import open_store
 from gateway.command_line.tables import format_table, format_time
-from gateway.home import find_home
+from gateway.home import COMMAND, find_home
 from gateway.settings import Settings, SettingsError, load
 from gateway.store.account_facts import AccountFacts
 from gateway.store.keys import Key, Keys
 
 HEADINGS = ("ACCOUNT", "KIND", "SHARED", "STATE", "RESTS UNTIL", "KEYS", "FOLDER")
-RESTART = "Restart the gateway so that it applies: claude-gateway restart"
+RESTART = f"Restart the gateway so that it applies: {COMMAND} restart"
 
 
 @click.group("accounts")
@@ -56,7 +56,7 @@ def add(name: str, shared: bool, folder: str | None, variables: Sequence[str], n
             "Use letters, digits, '-' and '_' for NAME, and the form NAME=VALUE for variables."
         )
     if any(account.name == name for account in _read(settings)):
-        raise SettingsError(f"There is an account {name} already. Run: claude-gateway accounts remove {name}")
+        raise SettingsError(f"There is an account {name} already. Run: {COMMAND} accounts remove {name}")
     if folder is None and not variables:
         folder = str(find_home() / "accounts" / name)
     if folder is not None:
@@ -95,12 +95,13 @@ def test(ctx: click.Context, name: str) -> None:
     launcher.find_binary()
     login = Login(lambda: launcher.advise_login(name))
     result = login.ask(launcher.start_chat(name), settings.start_timeout_seconds)
-    if result:
+    if result:  # a missing login is logged, with advice
         login.check_account(result.get("account") or {}, launcher.environs[name])
     if login.is_good:
         click.echo(f"{name} is logged in.")
         return
-    click.echo(login.problem or f"The CLI did not tell whether {name} is logged in.", err=True)
+    if login.is_good is None:
+        click.echo(f"The CLI did not tell whether {name} is logged in.", err=True)
     ctx.exit(1)
 
 
@@ -117,9 +118,7 @@ def remove(name: str) -> None:
     remove_section(settings.accounts_path, name)
     click.echo(f"{name} is removed. {RESTART}")
     if users:
-        click.echo(
-            f"These keys are bound to it: {', '.join(users)}. See: claude-gateway keys accounts --help"
-        )
+        click.echo(f"These keys are bound to it: {', '.join(users)}. See: {COMMAND} keys accounts --help")
     if account.config_dir:
         click.echo(f"Its folder stays, with the login: {account.config_dir}")
 
@@ -132,9 +131,7 @@ def _find(settings: Settings, name: str) -> AccountStates:
     """Return the states, if the list has the account. Raises SettingsError."""
     states = load_states(settings)
     if not states.is_listed or name not in states.accounts:
-        raise SettingsError(
-            f"{settings.accounts_path} has no account {name}. Run: claude-gateway accounts list"
-        )
+        raise SettingsError(f"{settings.accounts_path} has no account {name}. Run: {COMMAND} accounts list")
     return states
 
 

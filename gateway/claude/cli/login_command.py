@@ -35,3 +35,10 @@ def advise_login(program: str, environ: Mapping[str, str]) -> str:
         name = "CLAUDE_API_KEY" if given == "ANTHROPIC_API_KEY" else given
         return f"Correct {name}, or remove it and run `{command}` as the gateway's user."
     return f"Run `{command}` as the gateway's user, or set CLAUDE_API_KEY."
+
+
+def advise_account_login(program: str, account: str, folder: str | None) -> str:
+    """Return the same sentence for an account of the list. `folder` is None for one that logs in by variables."""
+    if folder is None:
+        return f"Correct the variables of the account {account} in the list of accounts."
+    return f"Run `{CONFIG_DIR}={shlex.quote(folder)} {shlex.join(login_command(program))}` as the gateway's user."

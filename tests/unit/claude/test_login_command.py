@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.claude.cli.login_command import advise_login, login_environment
+from gateway.claude.cli.login_command import advise_account_login, advise_login, login_environment
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,9 @@ def test_advice_names_the_command_or_the_credential_to_correct(environ: dict[str
 def test_login_runs_without_credentials_that_would_hide_it() -> None:
     environ = {"HOME": "/home/me", "CLAUDE_CONFIG_DIR": "/srv/login", "ANTHROPIC_API_KEY": "sk-ant-1"}
     assert login_environment(environ) == {"HOME": "/home/me", "CLAUDE_CONFIG_DIR": "/srv/login"}
+
+
+def test_advice_names_the_folder_or_the_variables_of_an_account() -> None:
+    command = "CLAUDE_CONFIG_DIR=/srv/a /opt/claude auth login"
+    assert advise_account_login("/opt/claude", "a", "/srv/a") == f"Run `{command}` as the gateway's user."
+    assert "variables of the account a " in advise_account_login("/opt/claude", "a", None)
