@@ -103,6 +103,13 @@ def ask(api: Api, content: str, account: str | None = None) -> tuple[str, str]:
     return reply_of(response), response.headers["x-account"]
 
 
+def list_usage(site: Site, key_name: str) -> list[tuple[str | None, str | None]]:
+    """Return the error and the account of each answer of a key."""
+    query = UsageRow.select(UsageRow.error, UsageRow.account).where(UsageRow.key_name == key_name)
+    store = Store(f"sqlite:///{site.gateway.home.name}/gateway.db")
+    return store.read(lambda db: [*query.order_by(UsageRow.id).tuples().execute(db)])
+
+
 def test_key_and_header_choose_the_account(site: Site) -> None:
     assert ask(site.bob, "Bob here.") == ("I am c.", "c")
     assert ask(site.alice, "Alice here.", "b") == ("I am b.", "b")
@@ -160,16 +167,12 @@ def test_account_without_quota_rests_and_another_one_answers(site: Site) -> None
     states = {one["name"]: one["state"] for one in site.gateway.api.health()["claude"]["accounts"]}
     assert states == {"a": "resting", "b": "resting", "c": "ready"}
     assert ask(site.bob, "I have my own.") == ("I am c.", "c")
-    rows = Store(f"sqlite:///{site.gateway.home.name}/gateway.db").read(
-        lambda db: (
-            UsageRow.select(UsageRow.error, UsageRow.account).order_by(UsageRow.id).tuples().execute(db)
-        )
-    )
-    assert [*rows][-6:-1] == [
+    used = [
         ("overloaded", "a"),
         (None, "a"),
         (None, "a"),
         ("no_account_left", "a"),
         ("no_account_left", None),
     ]
+    wait_for(lambda: list_usage(site, "alice")[-5:] == used)  # usage is written in the background
     assert "account b cannot answer, so account a is asked" in site.gateway.log
