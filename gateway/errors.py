@@ -10,12 +10,9 @@ GatewayError
 │   │   ├── KeyRevoked
 │   │   ├── RequestTimeout 408
 │   │   ├── UnsupportedEncoding 415
-│   │   ├── RequestTooLarge 413
-│   │   ├── ProjectTooLarge 413
-│   │   └── FileTooLarge 413
+│   │   └── RequestTooLarge, ProjectTooLarge, FileTooLarge 413
 │   ├── Unauthorized 401
-│   │   ├── MissingKey
-│   │   └── InvalidKey
+│   │   └── MissingKey, InvalidKey
 │   ├── Forbidden 403
 │   │   ├── HostNotAllowed
 │   │   ├── OriginNotAllowed
@@ -40,17 +37,11 @@ GatewayError
 │   ├── McpServerFailed 424
 │   ├── MethodNotAllowed 405
 │   ├── NotServed 501
-│   ├── BatchNotActive 409
-│   ├── AccountTaken 409
-│   ├── TurnStopped 409
-│   ├── ConversationLocked 409
-│   └── SessionBusy 409
+│   └── BatchNotActive, AccountTaken, TurnStopped, ConversationLocked, SessionBusy 409
 ├── RateLimited 429
 │   ├── AccountLimitReached
 │   │   └── NoAccountLeft
-│   ├── TooManyTurns
-│   ├── LimitReached
-│   └── QuotaExceeded
+│   └── TooManyTurns, LimitReached, QuotaExceeded
 ├── UpstreamError 502
 ├── Unavailable 503
 │   ├── ClaudeUnavailable

@@ -36,6 +36,7 @@ from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.habits import shapes_of
 from gateway.claude.fleet.parked import ParkedMeanwhile
 from gateway.claude.fleet.wait_queue import Ticket
+from gateway.claude.rejected_parts import SentRequest, leave_out_rejected
 from gateway.record import RunTimes
 from gateway.repairs import Repair
 from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
@@ -181,8 +182,7 @@ class Run:
         self._raise_if_stopped()
         self._choose_model(model)
         if not self._accounts:
-            states = self._digests[1:-1]
-            self._accounts = self._fleet.chooser.order(self._turn.accounts, model.id, states)
+            self._accounts = self._fleet.chooser.order(self._turn.accounts, model.id, self._digests[1:-1])
         return Attempt(model, self._take_parked(model))
 
     def _take_parked(self, model: Model) -> tuple[Conversation, int] | None:
@@ -205,14 +205,10 @@ class Run:
         """Record the failure of the account that was asked, and return the error for the client."""
         if not self._accounts or self._turn.model is None:
             return error
-        model_id, allowed = self._turn.model.id, self._turn.accounts
-        return self._fleet.record_failure(error, self._account, model_id, allowed)
+        return self._fleet.record_failure(error, self._account, self._turn.model.id, self._turn.accounts)
 
     def _next_account(self, attempt: Attempt, error: errors.GatewayError) -> Attempt:
-        """Return an attempt with the next account.
-
-        Raises `error` if no account is left, or if the client has already got a part of the answer.
-        """
+        """Return an attempt with the next account. Raises `error` if none is left, or if the answer has begun."""
         if self._stop_reason or self._has_begun or len(self._accounts) < 2:
             raise error
         self._end_conversation()
@@ -240,12 +236,7 @@ class Run:
         - If the process of a parked conversation was lost, seed a fresh process with the history.
         - If a warm process died before it was set up, or was killed or hung before the model began, take the next one.
         - If the CLI refused the model, ask the model's next fallback.
-        - If the API rejected its own structured output, use the CLI's tool for it instead.
-        - If the API rejected strict tools, send them without `strict`.
-        - If the model rejected sampling parameters or a forced call of a tool, ask it once more without them.
-        - If the API rejected the service tier, ask once more without it.
-        - If the API rejected the thinking that the client sent back, ask once more without it.
-        - If the API rejected the blocks of hosted tools in earlier answers, send them as text.
+        - If the API rejected a part of the request, send it without that part (see `rejected_parts`).
         """
         conversation = self._end_conversation()
         if self._stop_reason or conversation is None or self._has_begun:
@@ -261,44 +252,12 @@ class Run:
     def _change_request(
         self, attempt: Attempt, error: errors.InvalidRequest, conversation: Conversation
     ) -> Attempt:
-        """Return an attempt without the part of the request that was rejected. Raises `error` if that is no part.
-
-        Each part is sent no more after its rejection, so there is no second attempt for the same reason.
-        """
-        catalog, model = self._fleet.catalog, attempt.model
-        if self._turn.output_format is not None and rejections.rejects_format(error):
-            log.info("structured output was rejected for model %s: %s", model.id, error)
-            is_model = rejections.rejects_all_formats(error)
-            catalog.remember_no_format(model, None if is_model else self._turn.output_schema)
-            return self._plan(model)
-        if self._is_strict and rejections.rejects_strict(error, conversation):
-            log.info("strict tools were rejected for model %s: %s", model.id, error)
-            catalog.remember_no_strict(self._digests[0])
-            self._is_strict = False
-            return self._plan(model)
-        if model.forced_tools and rejections.rejects_forced_tools(error):
-            log.info("model %s rejects forced calls of tools: %s", model.id, error)
-            catalog.remember_no_forced_tools(model)
-            return self._plan(catalog.resolve(model.id))
-        if self._turn.serving.tier and model.service_tiers and "service_tier" in error.message:
-            log.info("model %s rejects the service tier: %s", model.id, error)
-            catalog.remember_no_service_tier(model)
-            return self._plan(catalog.resolve(model.id))
-        if self._turn.has_thinking and rejections.rejects_thinking(error):
-            log.info("the API rejects the thinking that was sent back: %s", error)
-            self._turn = self._turn.without_thinking()
-            self._repaired = (Repair("thinking-rejected", "messages"),)
-            return self._plan(model)
-        if rejections.rejects_hosted_calls(error) and self._turn.has_hosted_calls:
-            log.info("the API rejects the calls or results of hosted tools: %s", error)
-            self._turn = self._turn.without_hosted_calls()
-            self._repaired = (Repair("part-as-text", "messages"),)
-            return self._plan(model)
-        if not rejections.rejects_sampling(error, conversation):
-            raise error
-        log.info("model %s rejects sampling parameters: %s", model.id, error)
-        catalog.remember_no_sampling(model)
-        return self._plan(catalog.resolve(model.id))
+        """Return an attempt without the part of the request that was rejected. Raises `error` if that is no part."""
+        sent = SentRequest(self._turn, self._is_strict, attempt.model, self._digests[0])
+        changed = leave_out_rejected(sent, error, conversation, self._fleet.catalog)
+        self._turn, self._is_strict = changed.turn, changed.is_strict
+        self._repaired = changed.repaired or self._repaired
+        return self._plan(changed.model)
 
     def _replace_model(self, model: Model, error: errors.ModelNotSupported) -> Attempt:
         log.warning("model %s was refused: %s", model.id, error)
@@ -368,7 +327,8 @@ class Run:
         is_warm = turn.agent_workspace is None and not turn.is_batch
         conversation = self._open_conversation()
         with HangWatch(conversation.process) if is_warm and not attempt.is_last else nullcontext():
-            self._set_up(conversation, tuning)
+            with self._named_errors():
+                conversation.set_up(tuning)
             conversation.seed(turn.messages[:-1])
             if turn.agent_workspace is not None:
                 conversation.grant(turn.messages[-2:])
@@ -387,10 +347,6 @@ class Run:
         self._conversation = conversation
         self._raise_if_stopped()  # `stop` may have been called while the process was handed over
         return conversation
-
-    def _set_up(self, conversation: Conversation, tuning: Tuning) -> None:
-        with self._named_errors():
-            conversation.set_up(tuning)
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

@@ -6,8 +6,8 @@ Each message is one JSON object on one line, for example a piece of text on the 
 
 The types list only the fields that the gateway reads or writes. The full protocol is in `sdk.d.ts` of the npm package
 `@anthropic-ai/claude-agent-sdk`; the events inside `stream_event` are documented at
-https://platform.claude.com/docs/en/build-with-claude/streaming. A later CLI may send types that are not listed here:
-readers must skip them. Fields that a message may lack are in classes with `total=False`; read those with `get`.
+https://platform.claude.com/docs/en/build-with-claude/streaming. Readers must skip types that are not listed here.
+Fields that a message may lack are in classes with `total=False`; read those with `get`.
 """
 
 from collections.abc import Mapping
@@ -62,10 +62,7 @@ class ContentBlockStart(TypedDict):
 
 
 class Delta(TypedDict, total=False):
-    """A piece of text, of visible reasoning or of the JSON text of a call's arguments.
-
-    Also the signature of thinking, or a source of the text.
-    """
+    """A piece of text, of reasoning or of a call's JSON; a signature of thinking; or a source of the text."""
 
     type: Literal["text_delta", "thinking_delta", "input_json_delta", "signature_delta", "citations_delta"]
     text: str
@@ -387,10 +384,9 @@ class InputContent(SpokenContent, total=False):
 
 
 class InputMessage(TypedDict, total=False):
-    """A message of the conversation.
+    """A message of the conversation. `client_composed` keeps @paths and /commands in its text as they are.
 
-    `client_composed` keeps the CLI from expanding @paths and running /commands in the text. With `shouldQuery` False
-    the message becomes part of the history and the model is not asked.
+    With `shouldQuery` False the message becomes part of the history and the model is not asked.
     """
 
     type: Role

@@ -10,7 +10,6 @@ For example, a turn that has the fleet to itself:
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -32,6 +31,7 @@ from gateway.claude.cli.process import (
     wait_for_programs,
 )
 from gateway.claude.cli.tuning import Tuning
+from gateway.claude.fleet.budget import ProcessBudget, end_process
 from gateway.claude.fleet.deadlines import Deadlines
 from gateway.claude.fleet.demand import REMEMBER_SECONDS
 from gateway.claude.fleet.habits import Habits, Shapes
@@ -57,7 +57,6 @@ SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
 WATCH_SECONDS = 0.5  # the pause between two looks at the idle processes and the memory
 MIN_REMEMBER_SECONDS = 60.0  # bursts are remembered as long as conversations are kept, and this long at least
 HABIT_SECONDS = 120.0  # conversations that pause for longer count as ended, for `Habits`
-ROOM_SECONDS = 1.0  # the longest wait for a process that makes room
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
 
 
@@ -75,9 +74,6 @@ class Fleet:
     6. `Claude` calls `retire` when new workers take over, `refuse_turns` when the worker drains, and `close` last.
 
     All times are in seconds. Only the methods of steps 2 and 3 wait.
-    MAX_PROCESSES is one budget for running turns, parked conversations and the warm pool. A running turn always gets
-    its process: parked conversations make room for it. The minimum size of the warm pool has priority over parked
-    conversations too. Processes that the pool adds for a burst of demand only use free room.
     """
 
     def __init__(self, settings: Settings, accounts: AccountStates | None = None) -> None:
@@ -96,13 +92,19 @@ class Fleet:
             settings.max_queued_mb * MEGABYTE,
         )
         self._parked = ParkedConversations(self.end_conversation)
+        self._budget = ProcessBudget(settings.max_processes, self._slots, self._parked)
         settled = Event()
         self._seats = Seats([self._make_seat(name, settled) for name in self.accounts.accounts], settled)
         self._recycling = Recycling(
-            self._parked, settings.keep_seconds, self._may_prepare, self.end_conversation, self._trim_parked
+            self._parked,
+            settings.keep_seconds,
+            self._may_prepare,
+            self.end_conversation,
+            self._budget.trim_parked,
         )
         self._habits = Habits(min(settings.keep_seconds, HABIT_SECONDS))
-        self._guard = make_guard(settings, list_living_pids, self._give_up)
+        self._guard = make_guard(settings, list_living_pids, self._budget.give_up)
+        self._budget.connect(self._seats, self._recycling, self._guard)
         self._refusal: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
         self._is_retired = False
         self._opener: gevent.Greenlet[..., None] | None = None
@@ -118,7 +120,7 @@ class Fleet:
             self.catalog.merge,
             size=min(share, settings.max_processes),
             max_size=settings.max_warm_processes,
-            allows_start=partial(self._allows_start, account),
+            allows_start=partial(self._budget.allows_start, account),
             max_starting=count_cores(),
             start_timeout=settings.start_timeout_seconds,
             remember_seconds=min(REMEMBER_SECONDS, max(settings.keep_seconds, MIN_REMEMBER_SECONDS)),
@@ -236,7 +238,7 @@ class Fleet:
 
         If the budget is full, parked conversations and then warm processes make room. Raises OSError.
         """
-        self._make_room()
+        self._budget.make_room()
         return self._launcher.start_agent(workspace, account)
 
     def start_for_batch(self, account: str = DEFAULT) -> Process:
@@ -244,71 +246,18 @@ class Fleet:
 
         Raises ClaudeUnavailable.
         """
-        self._make_room()
+        self._budget.make_room()
         try:
             return self._launcher.start_chat(account)
         except OSError as error:
             raise ClaudeUnavailable("The Claude Code CLI does not start.") from error
 
-    def _make_room(self) -> None:
-        """Evict parked conversations and then warm processes until the process of a running turn fits."""
-        self._trim_parked()
-        while self._process_count > self.settings.max_processes:
-            if not self._end_warm():
-                break
-        self._await_room()
-
-    def _end_warm(self) -> bool:
-        """End a warm process to make room. Return False if no pool has one."""
-        process = self._seats.take_ready()
-        if process is not None:
-            _end_process(process)
-        return process is not None
-
-    @property
-    def _process_count(self) -> int:
-        """The number of processes that exist or are about to."""
-        idle = len(self._parked) + self._recycling.count
-        return self._slots.used + idle + self._seats.process_count
-
-    def _allows_start(self, account: str, is_urgent: bool) -> bool:
-        """Return True if the account's pool may start a process.
-
-        An urgent start evicts a parked conversation if necessary. If a turn waits, it also ends a warm process of
-        another account.
-        """
-        if self._guard.is_short and not (self._seats.waiting_count and count_living() == 0):
-            return False  # a turn waits for the end of another, and one process is always possible
-        pool = self._seats[account].pool
-        is_waiting = pool.waiting_count > 0
-        if self._seats.starting_count >= count_cores() and (pool.starting_count or not is_waiting):
-            pool.refill_later()  # others start processes now, and they share the cores
-            return False
-        if self._process_count < self.settings.max_processes:
-            return True
-        return is_urgent and (self._parked.evict() or (is_waiting and self._end_warm()))
-
-    def _give_up(self) -> bool:
-        """End the least valuable idle process, because memory is short. Return False if there are no idle ones."""
-        return self._parked.evict() or self._seats.give_up()
-
     def _may_prepare(self) -> bool:
         return self._refusal is None and not self._is_retired and not self._guard.is_short
 
-    def _trim_parked(self, leaving: int = 0) -> None:
-        """Evict parked conversations until all processes fit. `leaving` turns are about to give up their process."""
-        while self._process_count - leaving > self.settings.max_processes and self._parked.evict():
-            pass
-
     def _start_chat(self, account: str) -> Process:
-        self._await_room()
+        self._budget.await_room()
         return self._launcher.start_chat(account)
-
-    def _await_room(self) -> None:
-        """Wait for the end of a process that is making room, so that the limit is never exceeded, not even briefly."""
-        deadline = time.monotonic() + ROOM_SECONDS
-        while count_living() >= self.settings.max_processes and time.monotonic() < deadline:
-            gevent.sleep(0.002)
 
     def take_parked(
         self, digests: Sequence[bytes], is_usable: Callable[[Conversation, int], bool]
@@ -330,7 +279,7 @@ class Fleet:
             self._habits.note_end(shapes, digest)
         if seconds > 0 and not self._is_retired:
             self._parked.put(digest, conversation, seconds)
-            self._trim_parked(leaving=1)
+            self._budget.trim_parked(leaving=1)
         else:
             self.recycle(conversation)
 
@@ -345,7 +294,7 @@ class Fleet:
     def end_conversation(self, conversation: Conversation) -> None:
         """Kill a conversation's process without waiting for its end."""
         conversation.process.answer_request = refuse_request  # the conversation can be freed now
-        _end_process(conversation.process)
+        end_process(conversation.process)
         for seat in self._seats:
             seat.pool.refill_later()
 
@@ -442,8 +391,3 @@ class Fleet:
         if result:
             self.catalog.merge(result.get("models", []))
             seat.login.check_account(result.get("account") or {}, self._launcher.environs[seat.account])
-
-
-def _end_process(process: Process) -> None:
-    process.kill()
-    gevent.spawn(process.close)
