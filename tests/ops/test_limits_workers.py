@@ -167,6 +167,7 @@ def sum_of_costs(client: Api) -> float:
     return cost
 
 
+@pytest.mark.wide
 def test_alert_of_a_budget_is_sent_once_by_three_workers_and_their_successors(
     three_workers: Gateway, make_client: MakeClient, hook: HookServer
 ) -> None:

@@ -24,6 +24,7 @@ for number in range(1500):
 """
 
 
+@pytest.mark.wide
 def test_no_line_is_lost_when_three_processes_rotate_one_file(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "gateway.log"
     command = [sys.executable, "-c", WRITE, str(path)]
