@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.disturbances import run_chaos
+from tests.support.wide import wide_except
 
 SECONDS = 3.0
 SEED = 3
 
 
-@pytest.mark.wide
-@pytest.mark.parametrize("cli", ["scripted", "real"])
+@pytest.mark.parametrize("cli", wide_except(["scripted", "real"], "scripted"))
 def test_gateway_works_as_before_after_every_disturbance(tmp_path: Path, cli: str) -> None:
     results = run_chaos(tmp_path, SECONDS, SEED, cli=cli)
     assert sum(result.tried for result in results.values()) >= 2
