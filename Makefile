@@ -55,12 +55,12 @@ kill: $(BIN)/python ## End the processes that listen on a port (PORT=8000)
 	@[ -n "$(PORT)" ] || { echo "Name the port: make kill PORT=8000" >&2; exit 2; }
 	@$(BIN)/python scripts/kill_port.py $(PORT)
 
-# Both run even if the first fails. pytest runs last, so that its summary is at the end.
+# Tests often wait, so lint runs beside them, which saves a minute. It is shown only if it fails.
 test: ready-dev ## Lint and run the tests, in parallel (WORKERS=2, ARGS="-k stream")
-	@$(MAKE) --no-print-directory lint; lint=$$?; \
+	@log=$$(mktemp); $(MAKE) --no-print-directory lint >"$$log" 2>&1 & lint=$$!; \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
-	[ $$lint -eq 0 ] || echo "make lint failed: see above the tests." >&2; \
-	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
+	wait $$lint || { cat "$$log" >&2; echo "make lint failed." >&2; tests=1; }; \
+	rm -f "$$log"; exit $$tests
 
 test-fast: ready-dev ## Run the tests that need no gateway and no CLI (one minute)
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit tests/http $(ARGS)

@@ -287,6 +287,7 @@ def test_running_turns_take_precedence_over_parked_conversations(start_scripted:
     wait_for(lambda: gateway.api.health()["claude"]["processes"] <= 3, 20)
 
 
+@pytest.mark.wide
 def test_warm_pool_grows_with_demand(start_scripted: Start) -> None:
     gateway = start_scripted(MAX_PROCESSES="12", WARM_PROCESSES="1", KEEP_SECONDS="0")
     gateway.await_warm(1)

@@ -108,6 +108,7 @@ def test_client_that_leaves_after_its_tools_gives_its_process_back(
     assert sent(again) == sent(fresh)
 
 
+@pytest.mark.wide
 def test_conversations_that_never_go_on_share_a_process(gateway: Gateway, standin: StandIn, key: str) -> None:
     """After a few, the gateway knows that titles are asked for once."""
     standin.default(lambda body: text("A title"))

@@ -254,7 +254,7 @@ def test_waiting_turn_takes_a_process_that_is_parked_before_one_has_started(
 ) -> None:
     fleet = start_fleet(warm_processes=2)
     free, other = converse(fleet), converse(fleet)
-    cli.set_mode("never-start")
+    cli.set_mode("never-answer")
     answers = [gevent.spawn(answer, fleet, turn("hello")) for _ in range(2)]
     run_until(lambda: fleet.status()["starting"] > 0)
     fleet.park(b"another set-up", other)
