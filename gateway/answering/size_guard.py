@@ -19,11 +19,10 @@ def guard_size(answer: MeteredAnswer, path: str, folders: ProjectFolders) -> Non
 
 
 def _watch(answer: MeteredAnswer, path: str, folders: ProjectFolders) -> None:
-    pool = gevent.get_hub().threadpool
     while not answer.is_over:
         gevent.sleep(INTERVAL_SECONDS)
         try:
-            size = pool.apply(folders.count_bytes, (path,))
+            size = folders.count_bytes(path)
         except StoreError:  # logged there; uploads and the next answer fail with it
             continue
         if size > folders.max_bytes and not answer.is_over:
