@@ -1,5 +1,6 @@
 """The size limit of a project holds while an agent writes."""
 
+import threading
 from pathlib import Path
 
 import gevent
@@ -40,3 +41,21 @@ def test_answer_that_is_over_is_watched_no_more(folders: ProjectFolders) -> None
     size_guard.guard_size(answer, "p", folders)
     gevent.sleep(0.05)
     assert run.stopped is None
+
+
+def test_folders_are_asked_in_the_main_thread(
+    folders: ProjectFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They use a thread themselves. From another one, gevent would give that thread an event loop of its own."""
+    threads: set[int] = set()
+
+    def count_bytes(name: str) -> int:
+        threads.add(threading.get_native_id())
+        return 0
+
+    monkeypatch.setattr(folders, "count_bytes", count_bytes)
+    answer = meter(FakeRun())
+    size_guard.guard_size(answer, "p", folders)
+    gevent.sleep(0.1)
+    answer.close()
+    assert threads == {threading.get_native_id()}
