@@ -10,7 +10,7 @@ from gateway.turn import Usage
 Outcome = Literal["complete", "cut", "failed"]
 
 #: The properties by which usage can be summed up.
-GroupBy = Literal["day", "key", "model", "project"]
+GroupBy = Literal["day", "key", "model", "project", "account"]
 GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 
 

@@ -67,13 +67,14 @@ class FiguresSchema(AnswerSchema):
 class GroupSchema(FiguresSchema):
     """The sums of one group. Only the names that it was grouped by are present."""
 
-    sometimes = ("day", "key_id", "key_name", "model", "project_id")
+    sometimes = ("day", "key_id", "key_name", "model", "project_id", "account")
 
     day = fields.String()
     key_id = fields.String(allow_none=True)
     key_name = fields.String(allow_none=True)
     model = fields.String()
     project_id = fields.String(allow_none=True)
+    account = fields.String(allow_none=True)
 
 
 class UsageSchema(AnswerSchema):

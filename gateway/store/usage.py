@@ -33,6 +33,7 @@ COLUMNS: dict[str, Any] = {
     "key": UsageRow.key_id,
     "model": UsageRow.model,
     "project": UsageRow.project_id,
+    "account": UsageRow.account,
 }
 _COUNTS = tuple(name for name in COUNTS if name in UsageRow._meta.fields)
 
@@ -66,10 +67,14 @@ class UsageFigures:
         """Return all tokens that were read or written."""
         return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens + self.output_tokens
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the sums as the API shows them."""
+        return asdict(self) | {"total_tokens": self.total_tokens}
+
 
 @dataclass(frozen=True, slots=True)
 class UsageGroup:
-    """The figures of one day, key, model or project.
+    """The figures of one day, key, model, project or account.
 
     `name` is None for answers without one. `key_name` is given for keys only.
     """

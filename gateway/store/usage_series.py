@@ -71,7 +71,7 @@ class UsageSeries:
         return [Step(wanted.since + step * i, known.get(i, UsageFigures())) for i in range(count)]
 
     def sum_by(self, wanted: UsageFilter, by: GroupBy) -> list[UsageGroup]:
-        """Return the sums by key, model or project, those with the highest cost first."""
+        """Return the sums by key, model, project or account, those with the highest cost first."""
         query = (
             UsageRow.select(
                 COLUMNS[by].alias("name"), fn.MAX(UsageRow.key_name).alias("key_name"), *figure_columns()

@@ -1,6 +1,5 @@
 """`/v1/usage`: requests, tokens and cost. A key sees its own usage, an admin key the usage of all keys."""
 
-from dataclasses import asdict
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,7 +8,7 @@ from gateway.api.http.context import get_caller, get_services
 from gateway.record import GroupBy
 from gateway.schemas.pages import pagination
 from gateway.schemas.usage import UsageQuerySchema, UsageSchema
-from gateway.store.usage import UsageFigures, UsageGroup, sum_figures
+from gateway.store.usage import UsageGroup, sum_figures
 
 blueprint = Blueprint("usage", __name__, url_prefix="/v1/usage", description="Requests, tokens and cost")
 
@@ -20,7 +19,7 @@ DAYS = timedelta(days=30)
 @blueprint.arguments(UsageQuerySchema, location="query")
 @blueprint.response(200, UsageSchema)
 def sum_up_usage(query: dict[str, Any]) -> dict[str, Any]:
-    """Sum up requests, tokens and cost by day, key, model or project."""
+    """Sum up requests, tokens and cost by day, key, model, project or account."""
     by, page, per_page = query["group_by"], query["page"], query["per_page"]
     first, last = _days(query)
     visible_key = None if get_caller().sees_everything else get_caller().key_id
@@ -31,7 +30,7 @@ def sum_up_usage(query: dict[str, Any]) -> dict[str, Any]:
         "first": first,
         "last": last,
         "data": [_row(by, group) for group in groups[begin : begin + per_page]],
-        "totals": _figures(sum_figures(groups)),
+        "totals": sum_figures(groups).as_json(),
         "pagination": pagination(page, per_page, len(groups)),
     }
 
@@ -49,9 +48,6 @@ def _row(by: GroupBy, group: UsageGroup) -> dict[str, Any]:
         "key": {"key_id": group.name, "key_name": group.key_name},
         "model": {"model": group.name},
         "project": {"project_id": group.name},
+        "account": {"account": group.name},
     }[by]
-    return names | _figures(group.figures)
-
-
-def _figures(figures: UsageFigures) -> dict[str, Any]:
-    return asdict(figures) | {"total_tokens": figures.total_tokens}
+    return names | group.figures.as_json()
