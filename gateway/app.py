@@ -21,6 +21,7 @@ from gateway.api.http.paths import repair_paths
 from gateway.api.openapi import docs
 from gateway.api.openapi.description import HEADERS, CompleteOperations, make_options
 from gateway.api.views import (
+    admin_accounts,
     admin_alerts,
     admin_audit,
     admin_inventory,
@@ -73,6 +74,7 @@ VIEWS = (
     usage,
     quota,
     me,
+    admin_accounts,
     admin_alerts,
     requests,
     admin_keys,

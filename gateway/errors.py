@@ -23,17 +23,13 @@ GatewayError
 │   │   ├── AgentsNotAllowed
 │   │   └── FileQuotaExceeded
 │   ├── NotFound 404
-│   │   ├── KeyNotFound
-│   │   ├── RequestNotFound
-│   │   ├── ModelNotFound
-│   │   ├── ProjectNotFound
-│   │   ├── ProjectFileNotFound
+│   │   ├── KeyNotFound, TeamNotFound, AccountNotFound
+│   │   ├── RequestNotFound, ModelNotFound
+│   │   ├── ProjectNotFound, ProjectFileNotFound, CheckpointNotFound
 │   │   ├── StoredFileNotFound
 │   │   ├── ResponseNotFound
 │   │   ├── BatchNotFound
-│   │   ├── ConversationNotFound
-│   │   ├── ThreadNotFound
-│   │   └── SessionNotFound
+│   │   └── ConversationNotFound, ThreadNotFound, SessionNotFound
 │   ├── McpServerFailed 424
 │   ├── MethodNotAllowed 405
 │   ├── NotServed 501
@@ -230,6 +226,10 @@ class KeyNotFound(NotFound, code="key_not_found"):
 
 class TeamNotFound(NotFound, code="team_not_found"):
     """No team has this id."""
+
+
+class AccountNotFound(NotFound, code="account_not_found"):
+    """The list of accounts has no account with this name."""
 
 
 class RequestNotFound(NotFound, code="request_not_found"):

@@ -10,13 +10,18 @@ Account(name='team-a', kind='api_key', is_shared=False)
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 #: The name of the only account of a gateway without a list of accounts.
 DEFAULT = "default"
 
 #: The kinds of accounts: a login in a folder, a long-lived token, an API key, or a cloud provider.
 AccountKind = Literal["login", "token", "api_key", "bedrock", "vertex", "foundry"]
+ACCOUNT_KINDS: tuple[AccountKind, ...] = get_args(AccountKind)
+
+#: The place of an account's login: the gateway's own environment, a configuration folder, or variables.
+LoginSource = Literal["environment", "folder", "variables"]
+LOGIN_SOURCES: tuple[LoginSource, ...] = get_args(LoginSource)
 
 #: The variables that switch the CLI to a cloud provider.
 PROVIDERS: Mapping[str, AccountKind] = {
@@ -55,6 +60,13 @@ class Account:
     def config_dir(self) -> str | None:
         """The CLI's configuration folder of the account, if it has one of its own."""
         return self.environment.get(CONFIG_DIR)
+
+    @property
+    def source(self) -> LoginSource:
+        """The place of the login."""
+        if self.is_default:
+            return "environment"
+        return "folder" if self.config_dir else "variables"
 
     def apply(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the gateway's environment with the login of the account in place of the gateway's own."""

@@ -14,7 +14,7 @@ For example:
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from gateway.accounts.account import Account, AccountKind, default_account
 from gateway.accounts.accounts_file import read_accounts
@@ -22,6 +22,7 @@ from gateway.settings import Settings
 
 #: The reasons for which an account rests.
 RestReason = Literal["quota", "login", "billing", "overloaded", "start"]
+REST_REASONS: tuple[RestReason, ...] = get_args(RestReason)
 
 
 class Window(NamedTuple):
@@ -203,10 +204,12 @@ class AccountStates:
         self._record(name, f"rest:{rest.models}", {"reason": rest.reason, "until": rest.until})
         self.on_change()
 
-    def end_rests(self, name: str, model_id: str | None = None) -> None:
-        """End the pauses of an account, because it has answered; `model_id` limits this to one model."""
+    def end_rests(
+        self, name: str, model_id: str | None = None, reasons: Sequence[RestReason] = REST_REASONS
+    ) -> None:
+        """End the pauses of an account that have one of `reasons`; `model_id` limits this to one model."""
         for rest in self.rests(name):
-            if model_id is None or rest.concerns(model_id):
+            if rest.reason in reasons and (model_id is None or rest.concerns(model_id)):
                 self._record(name, f"rest:{rest.models}", None)
                 self.on_change()
 

@@ -43,6 +43,7 @@ def describe_account(account: AccountStatus, now: float) -> dict[str, Any]:
         "kind": account.kind,
         "state": account.state,
         "resting_until": to_moment(account.resting_until),
+        "rests": [rest._asdict() | {"until": to_moment(rest.until)} for rest in account.rests],
         "windows": [_describe_window(name, window, now) for name, window in account.windows.items()],
     }
 

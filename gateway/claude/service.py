@@ -12,18 +12,20 @@ For example:
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 
+from gateway.accounts.account import DEFAULT
 from gateway.accounts.states import AccountStates
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.remote_run import RemoteRun
 from gateway.claude.run import Run
 from gateway.claude.token_counts import TokenCounts
-from gateway.errors import GatewayError, ShuttingDown
+from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
 from gateway.settings import Settings
 from gateway.turn import Turn
 
@@ -105,6 +107,21 @@ class Claude:
         """The state of each account: its windows, whether it is logged in, and how long it rests."""
         return self._fleet.accounts
 
+    def test_login(self, account: str) -> bool | None:
+        """Learn from a new process whether an account is logged in; None if it does not tell. No model is asked.
+
+        Raises ClaudeUnavailable or ShuttingDown.
+        """
+        self.await_ready()
+        try:
+            return self._fleet.check_login(account)
+        except OSError as error:
+            raise ClaudeUnavailable(f"The Claude Code CLI does not start: {error}") from error
+
+    def advise_login(self, account: str) -> str:
+        """Return a sentence that says how to log in an account."""
+        return self._fleet.advise_login(account)
+
     @property
     def has_spare_slot(self) -> bool:
         """True if a turn of a batch could start now without delaying other turns."""
@@ -122,4 +139,8 @@ class Claude:
 
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
-        return self._fleet.status()
+        status = self._fleet.status()
+        running = Counter(run.times.account or DEFAULT for run in self.runs if run.times.process_at)
+        for account in status["accounts"]:
+            account["running"] = running[account["name"]]
+        return status

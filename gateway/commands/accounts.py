@@ -12,6 +12,8 @@ import click
 from gateway.accounts.account import CONFIG_DIR, Account
 from gateway.accounts.accounts_file import NAME, add_section, read_accounts, remove_section
 from gateway.accounts.states import AccountStates, load_states
+from gateway.answering.account_admin import list_users, resume_account
+from gateway.answering.account_sync import AccountSync
 from gateway.answering.quota import to_moment
 from gateway.claude.cli.binary import find_binary
 from gateway.claude.cli.login_command import login_command, login_environment
@@ -22,6 +24,7 @@ from gateway.command_line.tables import format_table, format_time
 from gateway.home import COMMAND, find_home
 from gateway.settings import Settings, SettingsError, load
 from gateway.store.account_facts import AccountFacts
+from gateway.store.audit import COMMAND_LINE, AuditLog
 from gateway.store.keys import Key, Keys
 
 HEADINGS = ("ACCOUNT", "KIND", "SHARED", "STATE", "RESTS UNTIL", "KEYS", "FOLDER")
@@ -79,7 +82,7 @@ def list_accounts() -> None:
     states = load_states(settings)
     with open_store() as store:
         states.merge(AccountFacts(store).load())
-        keys = [key for key in Keys(store).list() if key.state == "active"]
+        keys = Keys(store).list()
     rows = [_format(account, states, keys) for account in states.accounts.values()]
     click.echo(format_table([HEADINGS, *rows]))
 
@@ -94,15 +97,25 @@ def test(ctx: click.Context, name: str) -> None:
     launcher = Launcher(settings, states.accounts.values())
     launcher.find_binary()
     login = Login(lambda: launcher.advise_login(name))
-    result = login.ask(launcher.start_chat(name), settings.start_timeout_seconds)
-    if result:  # a missing login is logged, with advice
-        login.check_account(result.get("account") or {}, launcher.environs[name])
+    login.ask(launcher.start_chat(name), launcher.environs[name], settings.start_timeout_seconds)
     if login.is_good:
         click.echo(f"{name} is logged in.")
         return
-    if login.is_good is None:
+    if login.is_good is None:  # a missing login is logged, with advice
         click.echo(f"The CLI did not tell whether {name} is logged in.", err=True)
     ctx.exit(1)
+
+
+@command.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """End the rests of the account NAME, so that it is asked again."""
+    states = _find(load(), name)
+    with open_store() as store:
+        sync = AccountSync(states, AccountFacts(store))
+        sync.share()
+        resume_account(name, COMMAND_LINE, states, sync, AuditLog(store))
+    click.echo(f"{name} is asked again.")
 
 
 @command.command()
@@ -112,9 +125,7 @@ def remove(name: str) -> None:
     settings = load()
     account = _find(settings, name).accounts[name]
     with open_store() as store:
-        users = [
-            key.name for key in Keys(store).list() if key.state == "active" and name in (key.accounts or ())
-        ]
+        users = [key.name for key in list_users(Keys(store).list(), name)]
     remove_section(settings.accounts_path, name)
     click.echo(f"{name} is removed. {RESTART}")
     if users:
@@ -146,7 +157,7 @@ def _log_in(settings: Settings, folder: str) -> None:
 
 def _format(account: Account, states: AccountStates, keys: Sequence[Key]) -> tuple[str, ...]:
     status = states.status(account.name)
-    users = [key.name for key in keys if account.name in (key.accounts or ())]
+    users = [key.name for key in list_users(keys, account.name)]
     until = to_moment(status.resting_until)
     return (
         account.name,

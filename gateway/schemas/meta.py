@@ -2,6 +2,8 @@
 
 from marshmallow import fields
 
+from gateway.accounts.account import ACCOUNT_KINDS
+from gateway.accounts.states import REST_REASONS
 from gateway.schemas.answers import AnswerSchema, about, one_of
 
 
@@ -26,7 +28,7 @@ class WindowSchema(AnswerSchema):
 class RestSchema(AnswerSchema):
     """A pause of an account, because it could not answer."""
 
-    reason = one_of("quota", "login", "billing", "overloaded", "start")
+    reason = one_of(*REST_REASONS)
     until = fields.Float(metadata=about("Unix time."))
     models = fields.String(metadata=about("A word in the ids of the models that rest; empty for all models."))
 
@@ -35,7 +37,7 @@ class AccountStatusSchema(AnswerSchema):
     """An account: one login of the CLI, as all workers know it."""
 
     name = fields.String()
-    kind = one_of("login", "token", "api_key", "bedrock", "vertex", "foundry")
+    kind = one_of(*ACCOUNT_KINDS)
     is_shared = fields.Boolean(metadata=about("Whether every key may use it."))
     logged_in = fields.Boolean(allow_none=True, metadata=about("null if it is not known yet."))
     state = one_of("ready", "resting", "logged_out")
@@ -44,6 +46,8 @@ class AccountStatusSchema(AnswerSchema):
     rests = fields.List(fields.Nested(RestSchema))
     warm = fields.Integer(metadata=about("Processes of this worker that are ready for it."))
     starting = fields.Integer()
+    kept = fields.Integer(metadata=about("Parked processes, which wait for the next turn of a conversation."))
+    running = fields.Integer(metadata=about("Answers that this worker is writing with it."))
 
 
 class ClaudeStatusSchema(AnswerSchema):

@@ -2,6 +2,8 @@
 
 from marshmallow import fields
 
+from gateway.accounts.account import ACCOUNT_KINDS
+from gateway.accounts.states import REST_REASONS
 from gateway.schemas.admin_keys import BudgetSchema
 from gateway.schemas.answers import AnswerSchema, about, constant, one_of
 
@@ -19,13 +21,22 @@ class QuotaWindowSchema(AnswerSchema):
     heard_at = fields.DateTime(format="iso", metadata=about("When it was reported, with an answer."))
 
 
+class AccountRestSchema(AnswerSchema):
+    """A pause of an account, because it could not answer. After `quota` it is not asked, otherwise it is asked last."""
+
+    reason = one_of(*REST_REASONS)
+    until = fields.DateTime(format="iso")
+    models = fields.String(metadata=about("A word in the ids of the models that rest; empty for all models."))
+
+
 class AccountQuotaSchema(AnswerSchema):
     """An account and its windows. Accounts without a subscription have none."""
 
     name = fields.String()
-    kind = one_of("login", "token", "api_key", "bedrock", "vertex", "foundry")
+    kind = one_of(*ACCOUNT_KINDS)
     state = one_of("ready", "resting", "logged_out")
     resting_until = fields.DateTime(format="iso", allow_none=True)
+    rests = fields.List(fields.Nested(AccountRestSchema))
     windows = fields.List(fields.Nested(QuotaWindowSchema))
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -12,7 +13,7 @@ from gateway.store.database import Store
 from gateway.store.keys import Keys
 from gateway.store.models import UsageRow
 from tests.standin import StandIn, error, stream_error, text
-from tests.support.api_client import Api, error_of, reply_of
+from tests.support.api_client import Api, body_of, error_of, reply_of
 from tests.support.gateway import Gateway, wait_for
 from tests.support.logins import folder_login
 
@@ -23,12 +24,14 @@ HOURS = 7200
 
 
 class Site(NamedTuple):
-    """A gateway, the stand-ins of its accounts, and clients: `alice` may use a and b, and `bob` only c."""
+    """A gateway, the stand-ins and folders of its accounts, and clients: `alice` may use a and b, and `bob` only c."""
 
     gateway: Gateway
     standins: dict[str, StandIn]
+    logins: Path
     alice: Api
     bob: Api
+    admin: Api
 
     def counts(self) -> list[int]:
         """Return the number of questions that each account got."""
@@ -71,7 +74,8 @@ def site(claude_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             gateway.api.with_key(keys.create(name, accounts=accounts)[1])
             for name, accounts in (("alice", ["a", "b"]), ("bob", ["c"]))
         )
-        yield Site(gateway, standins, alice, bob)
+        admin = gateway.api.with_key(keys.create("admin", is_admin=True)[1])
+        yield Site(gateway, standins, folder / "logins", alice, bob, admin)
         assert not (folder / "audit.log").exists(), "the gateway opened files of a login"
 
 
@@ -137,6 +141,24 @@ def test_conversation_stays_and_new_ones_go_where_most_is_left(site: Site) -> No
         {"role": "user", "content": "Go on."},
     ]
     assert site.alice.chat(messages=messages).headers["x-account"] == "a"
+
+
+def test_lost_login_is_found_without_asking_the_model(site: Site) -> None:
+    """After a new login, the account answers at once: its warm processes were replaced."""
+    credentials, test = site.logins / "c/.credentials.json", "/v1/admin/accounts/c/test"
+    kept = credentials.rename(site.logins / "kept.json")
+    lost = body_of(site.admin.post(test))
+    assert (lost["account"], lost["logged_in"]) == ("c", False)
+    assert f"CLAUDE_CONFIG_DIR={credentials.parent} " in lost["advice"]
+    shown = body_of(site.admin.get("/v1/admin/accounts/c"))
+    assert (shown["state"], shown["advice"]) == ("logged_out", lost["advice"])
+    kept.rename(credentials)
+    assert body_of(site.admin.post(test))["logged_in"] is True
+    assert site.counts() == [0, 0, 0]
+    assert body_of(site.admin.get("/v1/admin/accounts/c"))["state"] == "ready"
+    assert ask(site.bob, "I am back.") == ("I am c.", "c")
+    entries = body_of(site.admin.get("/v1/admin/audit?target_id=c"))["data"]
+    assert [entry["after"] for entry in entries] == [{"logged_in": True}, {"logged_in": False}]
 
 
 def test_failure_after_the_first_byte_is_not_repeated(site: Site) -> None:

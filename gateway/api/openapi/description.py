@@ -39,6 +39,7 @@ _ANY = (GatewayError,)
 _GUARDED = (errors.MissingKey, errors.InvalidKey, errors.LimitReached, errors.StoreError)
 _WITH_BODY = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedEncoding)
 _PARAMETERS = {
+    "account": ("An account's name.", None),
     "batch_id": ("A batch's id.", None),
     "conversation_id": ("A conversation's id.", None),
     "item_id": ("An item's id.", None),

@@ -14,6 +14,6 @@ blueprint = AdminBlueprint("audit", "The log of changes, for admins")
 @blueprint.arguments(schemas.AuditQuerySchema, location="query")
 @blueprint.response(200, schemas.AuditListSchema)
 def list_entries(query: dict[str, Any]) -> dict[str, Any]:
-    """List the changes of keys and teams, the newest first."""
+    """List the changes of keys, teams and accounts, the newest first."""
     page = get_services().audit.list_page(AuditQuery(**query))
     return {"data": page.entries, "has_more": page.has_more}

@@ -11,6 +11,7 @@ For example, a turn that has the fleet to itself:
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -341,13 +342,16 @@ class Fleet:
         problem = self._seats.start_problem
         return problem.message if problem is not None else None
 
+    def advise_login(self, account: str) -> str:
+        """Return a sentence that says how to log in an account."""
+        return self._launcher.advise_login(account)
+
     def status(self) -> dict[str, Any]:
         """Return the figures that `/health` and the metrics show."""
-        accounts = [one.as_json() | self._seats.status_of(one.name) for one in self.accounts.all()]
         return {
             "version": self._launcher.binary.version_text if self._launcher.binary else None,
             "logged_in": self._seats.is_logged_in,
-            "accounts": accounts,
+            "accounts": self._seats.describe(self.accounts.all(), self._parked.count_by_account()),
             "running": self._slots.used,
             "queued": self._slots.waiting,
             **self._parked.status(),
@@ -368,7 +372,8 @@ class Fleet:
         for seat in self._seats:
             seat.pool.open()
         for seat in self._seats:
-            self._check_login(seat)
+            with suppress(OSError):  # the pool logs the same error
+                self.check_login(seat.account)
 
     def _find_binary(self) -> bool:
         try:
@@ -381,13 +386,14 @@ class Fleet:
         self._refusal = None
         return True
 
-    def _check_login(self, seat: Seat) -> None:
-        try:
-            probe = self._start_chat(seat.account)
-        except OSError:  # the pool logs the same error
-            return
-        result = seat.login.ask(probe, self.settings.start_timeout_seconds)
+    def check_login(self, account: str) -> bool | None:
+        """Learn from a new process whether an account is logged in; None if it does not tell. Raises OSError."""
+        seat, environ = self._seats[account], self._launcher.environs[account]
+        result = seat.check_login(self._start_chat(account), environ, self.settings.start_timeout_seconds)
         self._seats.settled.set()  # with WARM_PROCESSES=0 the pool has not started a process yet
-        if result:
-            self.catalog.merge(result.get("models", []))
-            seat.login.check_account(result.get("account") or {}, self._launcher.environs[seat.account])
+        if not result:
+            return None
+        self.catalog.merge(result.get("models", []))
+        if seat.login.is_good:
+            self.accounts.end_rests(account, reasons=("login", "start"))
+        return seat.login.is_good

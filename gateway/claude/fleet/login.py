@@ -26,10 +26,10 @@ class Login:
         self._report = report
         self._renewed_at = 0.0
 
-    def ask(self, probe: Process, seconds: float) -> ControlResult:
-        """Return what a separate process tells about the account and its models; {} if it tells nothing. End it.
+    def ask(self, probe: Process, environ: Mapping[str, str], seconds: float) -> ControlResult:
+        """Learn the state from a separate process, and end it. Return what it tells; {} if it tells nothing.
 
-        Only `initialize` tells, so a process of the pool cannot be asked.
+        Only `initialize` tells, so a process of the pool cannot be asked. `environ` is the environment of the process.
         """
         try:
             (result,) = probe.send_requests([{"subtype": "initialize"}], seconds)
@@ -38,6 +38,7 @@ class Login:
             return {}
         finally:
             probe.close(grace=1.0)
+        self.check_account(result.get("account") or {}, environ)
         return result
 
     @property

@@ -6,6 +6,7 @@ two turns, conversations that wait for tool results, and prepared ones, which ar
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +55,10 @@ class ParkedConversations:
             "prepared": sum(one.is_new for one in self._conversations),
             "kept_hits": self.hits,
         }
+
+    def count_by_account(self) -> Counter[str]:
+        """Return the number of parked conversations of each account."""
+        return Counter(one.process.account for one in self._conversations)
 
     def put(self, digest: bytes, conversation: Conversation, seconds: float) -> None:
         """Park a conversation whose state is `digest` for up to `seconds`."""

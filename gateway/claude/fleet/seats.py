@@ -7,13 +7,15 @@ For example:
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gevent.event import Event
 
+from gateway.accounts.states import AccountStatus
 from gateway.claude.cli.process import Process
+from gateway.claude.cli.protocol import ControlResult
 from gateway.claude.fleet.login import Login
 from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.warm_pool import WarmPool
@@ -33,6 +35,14 @@ class Seat:
     def problem(self) -> str | None:
         """The reason why the account cannot answer. None if nothing is known against it."""
         return self.pool.problem.message if self.pool.problem is not None else self.login.problem
+
+    def check_login(self, probe: Process, environ: Mapping[str, str], seconds: float) -> ControlResult:
+        """Learn the login from a separate process, as `Login.ask` does. New warm processes use a new login."""
+        was_missing = self.login.is_good is False
+        result = self.login.ask(probe, environ, seconds)
+        if was_missing and self.login.is_good:
+            self.pool.renew()
+        return result
 
 
 class Seats:
@@ -99,7 +109,15 @@ class Seats:
             total.update(seat.pool.status())
         return dict(total)
 
-    def status_of(self, account: str) -> dict[str, Any]:
-        """Return the figures that `/health` shows of one account."""
-        pool = self._seats[account].pool
-        return {"warm": pool.ready_count, "starting": pool.starting_count}
+    def describe(self, accounts: Iterable[AccountStatus], kept: Mapping[str, int]) -> list[dict[str, Any]]:
+        """Return the figures that `/health` shows of each account. `kept` counts their parked conversations."""
+        pools = {seat.account: seat.pool for seat in self}
+        return [
+            one.as_json()
+            | {
+                "warm": pools[one.name].ready_count,
+                "starting": pools[one.name].starting_count,
+                "kept": kept.get(one.name, 0),
+            }
+            for one in accounts
+        ]

@@ -61,6 +61,14 @@ def test_answer_ends_only_the_rests_of_its_model() -> None:
     assert states.rests("team") == ()
 
 
+def test_rests_are_ended_by_their_reasons() -> None:
+    states = AccountStates([TEAM], Clock())
+    states.record_rest("team", Rest("quota", 2000.0, "opus"))
+    states.record_rest("team", Rest("login", 1500.0))
+    states.end_rests("team", reasons=("login", "start"))
+    assert states.rests("team") == (Rest("quota", 2000.0, "opus"),)
+
+
 def test_workers_share_what_they_know_and_the_later_fact_counts(store: Store) -> None:
     clock, facts = Clock(), AccountFacts(store)
     first, second = AccountStates([TEAM], clock), AccountStates([TEAM], clock)

@@ -8,6 +8,7 @@ import pytest
 from gateway.accounts.account import Account
 from gateway.accounts.states import AccountStates
 from gateway.claude.fleet.fleet import Fleet
+from gateway.errors import NotLoggedIn
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
 from tests.unit.claude.fleets import answer, make_settings, turn
@@ -43,3 +44,16 @@ def test_either_account_answers(fleet: Fleet) -> None:
     assert answer(fleet, turn("hello", accounts=("b", "a")))
     assert fleet.accounts.status("b").logged_in
     assert fleet.status()["logged_in"]
+
+
+def test_new_login_is_used_at_once(fleet: Fleet) -> None:
+    fleet.record_failure(NotLoggedIn("The login has expired."), "a", "claude-scripted")
+    run_until(lambda: fleet.status()["warm"] == 2)
+    assert fleet.accounts.status("a").state == "logged_out"
+    starts = fleet.status()["starts"]
+    assert fleet.check_login("a")
+    assert (fleet.accounts.status("a").state, fleet.accounts.rests("a")) == ("ready", ())
+    run_until(lambda: fleet.status()["starts"] == starts + 1)  # the process that was ready had the old login
+    assert fleet.check_login("a")
+    run_until(lambda: fleet.status()["processes"] == 2)
+    assert fleet.status()["starts"] == starts + 1

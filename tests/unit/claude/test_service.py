@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
+from gateway.accounts.account import Account
+from gateway.accounts.states import AccountStates
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.service import Claude
 from gateway.errors import QuotaExceeded, ShuttingDown, TurnStopped, UpstreamError
@@ -80,6 +82,30 @@ def test_only_the_turns_of_a_project_are_stopped(claude: Claude) -> None:
     assert isinstance(stopped.exception, TurnStopped)
     assert other.value
     assert other.value[0].startswith("0 1 2")
+
+
+@pytest.fixture
+def claude_of_two(cli: ScriptedCli) -> Iterator[Claude]:
+    """Return the facade of a fleet with two accounts, and one warm process for each."""
+    accounts = [Account(name, "token", {"CLAUDE_CODE_OAUTH_TOKEN": name}) for name in ("a", "b")]
+    settings = make_settings(cli, warm_processes=2, max_warm_processes=0)
+    claude = Claude(settings, AccountStates(accounts, is_listed=True))
+    claude.open()
+    yield claude
+    claude.close()
+
+
+def test_status_counts_the_processes_of_each_account(claude_of_two: Claude, cli: ScriptedCli) -> None:
+    def count() -> list[tuple[int, ...]]:
+        found = claude_of_two.status()["accounts"]
+        return [tuple(one[name] for name in ("running", "kept", "warm")) for one in found]
+
+    assert read_text(claude_of_two.answer(turn("hello", accounts=("a",)))) == ["You said: hello"]
+    running = gevent.spawn(read_text, claude_of_two.answer(turn("WAIT", accounts=("b",))))
+    run_until(lambda: count() == [(0, 1, 1), (1, 0, 1)])
+    cli.finish_waiting()
+    running.join(20)
+    run_until(lambda: count() == [(0, 1, 1), (0, 1, 1)])
 
 
 def test_drain_lets_running_turns_finish_and_refuses_new_ones(claude: Claude) -> None:
