@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.accounts.states import Fact
+from gateway.store.account_facts import AccountFacts
 from gateway.store.audit import Actor
 from gateway.store.database import Store
 from gateway.store.keys import Keys
@@ -27,7 +29,7 @@ pytestmark = [pytest.mark.clients, needs_browser]
 PAGES = (
     "", "/requests", "/requests?status=nonsense", "/requests?model=none&min_seconds=5", "/requests/req_0",
     "/requests/req_1", "/requests/compare?pick=1&pick=2", "/keys", "/keys?q=none", "/keys/new", "/keys/KEY", "/me",
-    "/stored", "/alerts", "/teams", "/teams/TEAM", "/models", "/try", "/connect", "/settings",
+    "/accounts", "/stored", "/alerts", "/teams", "/teams/TEAM", "/models", "/try", "/connect", "/settings",
 )  # fmt: skip
 SCREENS = ((1280, "light"), (390, "dark"))
 OUTCOMES = (
@@ -36,12 +38,40 @@ OUTCOMES = (
     (502, "failed", "upstream_error"),
     (401, "refused", "invalid_api_key"),
 )
+ACCOUNTS = """
+[team-a]
+shared = true
+variables = { CLAUDE_CODE_OAUTH_TOKEN = "sk-ant-oat01-dummy" }
+[night]
+variables = { ANTHROPIC_API_KEY = "sk-ant-dummy" }
+[bob]
+config_dir = "/nonexistent"
+"""
 RUN = """axe.run().then((found) => found.violations.map((one) =>
   `${one.impact} ${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(", ")}`))"""
 
 
+def make_facts(now: float) -> list[Fact]:
+    """Return facts by which one account has windows, one rests and one is logged out. They outdate later ones."""
+    heard_at = now + 3600
+    windows = {"five_hour": 0.92, "seven_day": 0.8, "seven_day_opus": 0.1}
+    return [
+        *(
+            Fact(
+                "team-a",
+                f"window:{name}",
+                {"utilization": used, "resets_at": now + 9000, "status": "allowed"},
+                heard_at,
+            )
+            for name, used in windows.items()
+        ),
+        Fact("night", "rest:", {"reason": "overloaded", "until": now + 9000}, heard_at),
+        Fact("bob", "login", False, heard_at),
+    ]
+
+
 def fill(database_url: str) -> tuple[str, str, str]:
-    """Write keys and requests. Return the secret of an admin key, the id of another, and of its team."""
+    """Write keys, requests and facts. Return the secret of an admin key, the id of another, and of its team."""
     with closing(Store(database_url)) as store:
         keys, team = Keys(store), Teams(store).create("web", limits={"usd_per_month": 100}, by=Actor("test"))
         key, _ = keys.create("alice", limits={"usd_per_day": 5}, team_id=team.id, notes="Desk 4")
@@ -59,14 +89,22 @@ def fill(database_url: str) -> tuple[str, str, str]:
             for number, (status, outcome, code) in enumerate(OUTCOMES)
         ]  # fmt: skip
         RequestTable(store).add(rows)
+        AccountFacts(store).save(make_facts(now.timestamp()))
         return keys.create("boss", is_admin=True)[1], key.id, team.id
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
-    keys = {"REQUIRE_AUTH": "true", "API_KEYS": "unused", "ANTHROPIC_API_KEY": "sk-ant-dummy"}
-    with closing(Gateway({**NOTHING_KEPT, **cli.environ, **keys, "WARM_PROCESSES": "1"})) as started:
+    accounts = cli.home / "accounts.toml"
+    accounts.write_text(ACCOUNTS)
+    settings = {
+        "REQUIRE_AUTH": "true",
+        "API_KEYS": "unused",
+        "ACCOUNTS_PATH": str(accounts),
+        "WARM_PROCESSES": "1",
+    }
+    with closing(Gateway({**NOTHING_KEPT, **cli.environ, **settings})) as started:
         started.await_warm(1)
         yield started
 

@@ -28,6 +28,7 @@ PAGES = (
     "/requests",
     "/keys",
     "/keys/new",
+    "/accounts",
     "/stored",
     "/teams",
     "/me",

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 
+from gateway.api.http.context import services_of
 from gateway.store.database import Store
 from gateway.store.keys import Key, Keys
 from tests.support.api_client import Api, error_of
-from tests.support.apps import MakeApi
+from tests.support.apps import MakeApi, MakeApp
 from tests.support.dashboard import HTML, csrf_token, dashboard_page, sign_in
 
 SCRIPT = "<script>alert(1)</script>'\""
@@ -101,6 +103,7 @@ def test_only_changed_fields_are_written(admin: Api, send: Send, keys: Keys, sto
     path = f"/{key.id}"
     page = dashboard_page(admin, f"/keys{path}")
     shown = dict(re.findall(r'<input id="(\w+)"[^>]* value="([^"]*)"', page))
+    shown |= dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
     rules = {f"{name}_rule": "all" for name in ("allowed_projects", "hosted_tools")}
     texts = {**shown, **rules, "allowed_models_rule": "some", "notes": ""}
     assert send(path, **texts).headers["Location"].endswith("said=unchanged")
@@ -114,6 +117,45 @@ def test_only_changed_fields_are_written(admin: Api, send: Send, keys: Keys, sto
     )
     assert send(path, **{**texts, "allowed_models_rule": "all"}).status_code == 303
     assert keys.get(key.id).allowed_models is None
+
+
+def test_key_is_bound_to_accounts_in_the_form(make_app: MakeApp, tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text(
+        "[a]\nshared = true\n[b]\nvariables = { ANTHROPIC_API_KEY = 'x' }\n[c]\nconfig_dir = '/c'\n"
+    )
+    app = make_app(accounts_path=accounts)
+    api, keys = Api.of_app(app), services_of(app).keys
+    sent: dict[str, Any] = {"name": "alice", "accounts_rule": "all", "accounts": ["b", "c"]}
+    assert api.post("/dashboard/keys", data=sent, headers=HTML).status_code == 200
+    alice = find(keys, "alice")
+    assert alice.accounts == ("b", "c")
+    taken = api.post("/dashboard/keys", data={"name": "bob", "accounts": ["a", "c"]}, headers=HTML)
+    assert taken.status_code == 409
+    assert 'id="accounts-problem">The account &#39;c&#39; is not shared, and the key' in taken.text
+    assert len(re.findall(r'name="accounts" value="[ac]"[^>]* checked', taken.text)) == 2
+    assert "not shared, used by alice" in taken.text
+    assert len(keys.list()) == 1
+    keys.change(alice.id, {"accounts": ["c", "a"]})
+    page = dashboard_page(api, f"/keys/{alice.id}")
+    assert re.findall(r'name="accounts" value="(\w)"', page) == ["c", "a", "b"]  # its own ones, in its order
+    assert "<dd>c, a</dd>" in page
+    assert 'data-label="Accounts">c, a<' in dashboard_page(api, "/keys")
+    rules = {f"{name}_rule": "all" for name in ("allowed_models", "allowed_projects", "hosted_tools")}
+    same = {"name": "alice", **rules, "accounts_rule": "some", "accounts": ["c", "a"]}
+    changes: list[dict[str, Any]] = [
+        {},
+        {"accounts": ["b"]},
+        {"accounts": []},
+        {"accounts_rule": "all", "accounts": []},
+    ]
+    answers = [
+        api.post(f"/dashboard/keys/{alice.id}", data={**same, **change}, headers=HTML) for change in changes
+    ]
+    assert [one.headers["location"].partition("=")[2] for one in answers] == ["unchanged", *["saved"] * 3]
+    assert keys.get(alice.id).accounts is None
+    unknown = api.post(f"/dashboard/keys/{alice.id}", data={**same, "accounts": ["x"]}, headers=HTML)
+    assert (unknown.status_code, "There is no account &#39;x&#39;" in unknown.text) == (400, True)
 
 
 def test_secret_is_replaced_and_key_revoked(admin: Api, send: Send, keys: Keys) -> None:

@@ -99,5 +99,5 @@ def test_page_of_a_key_shows_its_quota(app: Flask, keys: Keys) -> None:
     _, secret = keys.create("alice", limits=LIMITS)
     page = Api.of_app(app, key=secret).get("/dashboard/me", headers={"accept": "text/html"}).text
     assert "$0.00 of $5.00 per month" in page
-    assert "Five hour" in page
+    assert "5 hours" in page
     assert "42 %" in page

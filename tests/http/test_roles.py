@@ -14,6 +14,10 @@ from tests.support.apps import MakeApp
 #: The callers that pass, by the method and the rule. "manager": admin keys, and without keys only this machine.
 #: "viewer": admin keys, and without keys every caller. "owner": every key.
 TABLE = {
+    "GET /v1/admin/accounts": "manager",
+    "GET /v1/admin/accounts/<account>": "manager",
+    "POST /v1/admin/accounts/<account>/resume": "manager",
+    "POST /v1/admin/accounts/<account>/test": "manager",
     "GET /v1/admin/alerts": "manager",
     "POST /v1/admin/alerts/test": "manager",
     "GET /v1/admin/audit": "manager",
@@ -36,6 +40,9 @@ TABLE = {
     "DELETE /v1/admin/teams/<team_id>": "manager",
     "GET /v1/admin/teams/<team_id>": "manager",
     "PATCH /v1/admin/teams/<team_id>": "manager",
+    "GET /dashboard/accounts": "manager",
+    "POST /dashboard/accounts/<account>/resume": "manager",
+    "POST /dashboard/accounts/<account>/test": "manager",
     "GET /dashboard/alerts": "manager",
     "POST /dashboard/alerts/test": "manager",
     "GET /dashboard/keys": "manager",

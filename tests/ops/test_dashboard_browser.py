@@ -4,7 +4,7 @@ import base64
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,34 @@ def test_keys_are_managed_with_the_keyboard(guarded: Gateway, browser: Browser) 
     browser.run("document.querySelectorAll('summary')[1].focus()")
     press(browser, "Enter", "Tab", "Enter")
     browser.wait_for("document.querySelector('[role=status]')?.textContent.includes('revoked')")
+
+
+@needs_browser
+def test_key_is_bound_to_an_account_that_is_tested(
+    start_gateway: Callable[..., Gateway], cli: ScriptedCli, browser: Browser, tmp_path: Path
+) -> None:
+    accounts = tmp_path / "accounts.toml"
+    accounts.write_text("[a]\nshared = true\n[b]\nvariables = { ANTHROPIC_API_KEY = 'sk-ant-dummy' }\n")
+    gateway = start_gateway(**NOTHING_KEPT, **cli.environ, ACCOUNTS_PATH=str(accounts), WARM_PROCESSES="1")
+    for name in ("alice", "bob"):
+        browser.open(f"{gateway.url}/dashboard/keys/new")
+        browser.run("document.querySelector('[name=accounts][value=b]').focus()")
+        press(browser, " ")
+        assert browser.run("document.querySelector('[name=accounts_rule]:checked').value") == "some"
+        submit(browser, ".card", name=name)
+        browser.wait_for("!!document.querySelector('.secret, #problems')")
+    assert "used by alice" in browser.run("document.querySelector('main').innerText")
+    assert "is not shared" in browser.run("document.querySelector('#accounts-problem').innerText")
+    assert browser.run("document.activeElement.id") == "problems"
+    (key,) = gateway.api.get("/v1/admin/keys").json()["data"]
+    assert (key["name"], key["accounts"]) == ("alice", ["b"])
+    browser.open(f"{gateway.url}/dashboard/accounts")
+    browser.run("document.querySelector('[action$=\"/b/test\"] button').focus()")
+    press(browser, "Enter")
+    browser.wait_for("document.querySelector('[role=status]')?.innerText == 'The account b is logged in.'")
+    assert browser.run("location.pathname") == "/dashboard/accounts"  # a reload tests no account
+    assert "alice" in browser.run("document.querySelector('[aria-labelledby=account-b]').innerText")
+    assert [error for error in browser.errors if "409" not in error] == []
 
 
 @needs_browser

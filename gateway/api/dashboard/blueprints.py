@@ -49,6 +49,7 @@ NAVIGATION = (
     Entry("dashboard.show_overview", "Overview", "overview"),
     Entry("dashboard-own.show_requests", "Requests", "requests"),
     Entry("dashboard-managing.show_keys", "Keys", "keys"),
+    Entry("dashboard-managing.show_accounts", "Accounts", "accounts"),
     Entry("dashboard-managing.show_stored", "Stored data", "stored"),
     Entry("dashboard-own.show_my_key", "My key", "key"),
     Entry("dashboard-own.show_models", "Models", "models"),

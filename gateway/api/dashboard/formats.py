@@ -58,6 +58,18 @@ def format_seconds(number: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def format_distance(moment: datetime | None, now: datetime) -> str:
+    """Format how far a time is from now, to the minute: in 2 h 5 min, 35 min ago, just now."""
+    if moment is None:
+        return NO_VALUE
+    seconds = (moment - now).total_seconds()
+    minutes = int(abs(seconds)) // 60
+    words = format_seconds(60 * minutes) if minutes >= 60 else f"{max(1, minutes)} min"
+    if seconds > 0:
+        return f"in {words}"
+    return f"{words} ago" if minutes else "just now"
+
+
 def format_moment(moment: datetime | None) -> str:
     """Format a time in UTC, to the minute: 27 Nov 2026 14:05."""
     return f"{moment.astimezone(timezone.utc):%d %b %Y %H:%M}" if moment else NO_VALUE
@@ -75,6 +87,7 @@ FILTERS = (
     format_price,
     format_percent,
     format_seconds,
+    format_distance,
     format_moment,
     format_second,
 )

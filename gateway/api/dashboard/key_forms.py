@@ -19,7 +19,7 @@ from gateway.store.keys import Key
 from gateway.store.limits.budgets import LIMIT_NAMES
 
 #: Lists with a choice between all and some.
-LISTS = ("allowed_models", "allowed_projects", "hosted_tools")
+LISTS = ("allowed_models", "allowed_projects", "hosted_tools", "accounts")
 FLAGS = ("is_admin", "keeps_bodies")
 NAMES = (
     "name",

@@ -10,14 +10,16 @@ from typing import Any
 
 from flask import Response, make_response, redirect, request, url_for
 
+from gateway.answering.account_admin import list_users
 from gateway.answering.caller import identity_of
 from gateway.answering.key_admin import change_key, create_key, search_keys
 from gateway.api.dashboard.blueprints import managing, render_page
-from gateway.api.dashboard.key_forms import Texts, load_fields, texts_of, texts_sent
+from gateway.api.dashboard.key_forms import NAMES, Texts, load_fields, texts_of, texts_sent
 from gateway.api.dashboard.models import choices, visible_models
 from gateway.api.http.context import get_caller, get_services
 from gateway.api.http.own_address import own_address
 from gateway.claude.catalog import ModelCatalog
+from gateway.errors import ClientError
 from gateway.hosted import HOSTED_NAMES
 from gateway.schemas.admin_keys import STATES, KeyChangeSchema, NewKeySchema
 from gateway.schemas.pages import pagination
@@ -38,6 +40,19 @@ class LimitInput:
     is_money: bool
 
 
+@dataclass(frozen=True, slots=True)
+class AccountChoice:
+    """An account that a key can be bound to. `users` are the names of other keys that are bound to it.
+
+    `is_listed` is False for an account of the key that was removed from the list.
+    """
+
+    name: str
+    is_shared: bool
+    is_listed: bool
+    users: tuple[str, ...]
+
+
 @managing.get("/keys")
 def show_keys() -> str:
     """List the keys, each with the most used budget."""
@@ -47,7 +62,15 @@ def show_keys() -> str:
     pages = pagination(max(1, page), PER_PAGE, len(found))
     begin = (pages["page"] - 1) * PER_PAGE
     rows = [(key, _tightest_budget(key)) for key in found[begin : begin + PER_PAGE]]
-    return render_page("dashboard/keys.html", rows=rows, pages=pages, words=words, state=state, states=STATES)
+    return render_page(
+        "dashboard/keys.html",
+        rows=rows,
+        pages=pages,
+        words=words,
+        state=state,
+        states=STATES,
+        has_accounts=get_services().accounts.is_listed,
+    )
 
 
 @managing.get("/keys/new")
@@ -64,7 +87,11 @@ def create() -> Response:
     fields, problems = load_fields(NewKeySchema(), texts, known | {"name": "\n"}, _catalog())
     if problems:
         return make_response(_render_form("dashboard/key_new.html", texts, problems), 400)
-    return _show_secret(*create_key(fields, get_caller(), get_services()), is_new=True)
+    try:
+        return _show_secret(*create_key(fields, get_caller(), get_services()), is_new=True)
+    except ClientError as error:
+        problems = _problem_of(error)
+        return make_response(_render_form("dashboard/key_new.html", texts, problems), error.status)
 
 
 @managing.get("/keys/<key_id>")
@@ -81,8 +108,11 @@ def change(key_id: str) -> Response:
     fields, problems = load_fields(KeyChangeSchema(), texts, texts_of(key), _catalog())
     if problems:
         return make_response(_render_key(key, texts, problems), 400)
-    if fields:
-        change_key(key_id, fields, get_caller(), get_services())
+    try:
+        if fields:
+            change_key(key_id, fields, get_caller(), get_services())
+    except ClientError as error:
+        return make_response(_render_key(key, texts, _problem_of(error)), error.status)
     return _see_key(key_id, "saved" if fields else "unchanged")
 
 
@@ -114,6 +144,29 @@ def title_limit(name: str) -> str:
     return title[0].upper() + title[1:]
 
 
+def list_account_choices(key: Key | None) -> list[AccountChoice]:
+    """Return the accounts for the form of a key; its own accounts come first, in its order. None is a new key."""
+    services = get_services()
+    own, listed = (key.accounts or ()) if key else (), services.accounts.accounts
+    others = [one for one in services.keys.list() if key is None or one.id != key.id]
+    return [
+        AccountChoice(
+            name,
+            name in listed and listed[name].is_shared,
+            name in listed,
+            tuple(user.name for user in list_users(others, name)),
+        )
+        for name in dict.fromkeys((*own, *listed))
+    ]
+
+
+def _problem_of(error: ClientError) -> dict[str, str]:
+    """Return a refusal by the name of the input that it is about. Raises it if it is about no input."""
+    if error.param not in NAMES:
+        raise error
+    return {error.param: error.message}
+
+
 def _tightest_budget(key: Key) -> dict[str, Any] | None:
     """Return the budget per day or month with the largest used share; None without budgets."""
     budgets = get_services().limits.list_budgets(identity_of(key))
@@ -121,7 +174,14 @@ def _tightest_budget(key: Key) -> dict[str, Any] | None:
     return max(found, key=lambda budget: budget["used"] / budget["limit"], default=None)
 
 
-def _render_form(template: str, texts: Texts, problems: Mapping[str, str] | None = None, **more: Any) -> str:
+def _render_form(
+    template: str,
+    texts: Texts,
+    problems: Mapping[str, str] | None = None,
+    *,
+    key: Key | None = None,
+    **more: Any,
+) -> str:
     short_names = [name for name, _ in choices(visible_models())[0]["names"]]
     return render_page(
         template,
@@ -132,6 +192,10 @@ def _render_form(template: str, texts: Texts, problems: Mapping[str, str] | None
         hosted_names=HOSTED_NAMES,
         gateway_tools=get_services().settings.hosted_tools,
         teams=get_services().teams.list(),
+        accounts=list_account_choices(key),
+        has_accounts=get_services().accounts.is_listed,
+        account_strategy=get_services().settings.account_strategy,
+        key=key,
         section=SECTION,
         **more,
     )

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gateway.api.dashboard import (
     access,
+    accounts,
     alerts,
     keys,
     models,
@@ -24,7 +25,7 @@ from gateway.api.http.context import get_caller
 
 #: The blueprints with all pages, whose modules add them.
 BLUEPRINTS = (admin, managing, own, trial)
-PAGES = (overview, requests, keys, teams, stored, my_key, models, trying, alerts, settings)
+PAGES = (overview, requests, keys, teams, accounts, stored, my_key, models, trying, alerts, settings)
 
 
 @own.post("")

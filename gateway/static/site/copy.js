@@ -1,4 +1,4 @@
-// Adds a button to each text with data-copy, which copies it. Without this script the texts can be selected.
+// Adds a button to each text with data-copy, and to each code in one with data-copies, which copies it. Without this script the texts can be selected.
 const SHOWN_MS = 1500;
 
 async function copy(element) {
@@ -10,7 +10,7 @@ async function copy(element) {
 }
 
 export function addCopyButtons(root) {
-  for (const element of root.querySelectorAll("[data-copy]:not([data-has-copy])")) {
+  for (const element of root.querySelectorAll(":is([data-copy], [data-copies] code):not([data-has-copy])")) {
     element.dataset.hasCopy = "";
     const button = document.createElement("button");
     button.type = "button";

@@ -41,7 +41,14 @@ document.addEventListener("input", ({ target }) => {
   if (rule) target.form.elements[rule].value = "some";
 });
 
-// The page that shows a new secret is the answer to a form: a reload must not send the form again.
+// A button with data-busy says that its form was sent, because the answer takes a while.
+document.addEventListener("submit", ({ submitter }) => {
+  if (!submitter?.dataset.busy) return;
+  submitter.textContent = submitter.dataset.busy;
+  submitter.disabled = true;
+});
+
+// A page that is the answer to a form has the address of another one: a reload must not send the form again.
 const home = document.querySelector("[data-reload-to]");
 if (home) history.replaceState(null, "", home.dataset.reloadTo);
 

@@ -70,3 +70,21 @@ def test_range_has_full_steps_and_contains_now(wanted: Range, time: tuple[int, i
     assert found.since <= now < found.until
     assert wanted.length - wanted.step <= found.until - found.since <= wanted.length + timedelta(days=1)
     assert (found.since.minute, found.since.second) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-9000, "2 h 30 min ago"),
+        (-119, "1 min ago"),
+        (-59, "just now"),
+        (0, "just now"),
+        (1, "in 1 min"),
+        (3599, "in 59 min"),
+        (7500, "in 2 h 5 min"),
+        (5 * 86400, "in 5 d 0 h"),
+    ],
+)
+def test_distance_has_at_most_two_units(seconds: int, text: str) -> None:
+    now = datetime(2026, 11, 27, tzinfo=timezone.utc)
+    assert formats.format_distance(now + timedelta(seconds=seconds), now) == text
