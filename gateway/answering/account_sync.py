@@ -11,7 +11,7 @@ from gateway.store.account_facts import AccountFacts
 
 log = logging.getLogger(__name__)
 
-SYNC_SECONDS = 2.0
+SYNC_SECONDS = 5.0
 MIN_PAUSE_SECONDS = 0.1  # news that others should know soon comes in groups
 
 

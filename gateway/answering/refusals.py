@@ -3,9 +3,11 @@
 Of the refused requests that are alike in a minute, the first MAX_ALIKE get rows. The others are counted, and one row at
 the end of the minute has their number:
 
->>> refusals = Refusals(max_alike=1, now=iter([0.0, 1.0, 2.0, 70.0]).__next__)
+>>> seconds = 0.0
+>>> refusals = Refusals(max_alike=1, now=lambda: seconds)
 >>> [refusals.admits(("192.0.2.1", "invalid_api_key"), "request") for _ in range(3)]
 [True, False, False]
+>>> seconds = 70.0
 >>> refusals.take_repeated()
 [('request', 2)]
 """
@@ -27,15 +29,20 @@ class Refusals(Generic[T]):
     def __init__(self, max_alike: int = MAX_ALIKE, now: Callable[[], float] = time.monotonic) -> None:
         self._max_alike = max_alike
         self._now = now
-        self._began_at: float | None = None
+        self._began_at = -SECONDS
         self._counts: dict[Hashable, int] = {}
         self._repeated: dict[Hashable, tuple[T, int]] = {}
 
+    @property
+    def is_pending(self) -> bool:
+        """True while `take_repeated` may return something later."""
+        return bool(self._repeated)
+
     def admits(self, kind: Hashable, request: T) -> bool:
         """Return True if the request gets a row of its own; otherwise it is counted."""
-        now = self._now()
-        if self._began_at is None:
-            self._began_at = now
+        if self._is_over and not self.is_pending:
+            self._counts.clear()
+            self._began_at = self._now()
         if kind not in self._counts and len(self._counts) >= MAX_KINDS:
             kind = None  # the kinds beyond the limit share one row
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
@@ -46,10 +53,12 @@ class Refusals(Generic[T]):
 
     def take_repeated(self) -> list[tuple[T, int]]:
         """Return the last request of each kind that was counted, with its number, if the minute is over."""
-        if self._began_at is None or self._now() - self._began_at < SECONDS:
+        if not self._is_over:
             return []
         repeated = list(self._repeated.values())
-        self._began_at = None
-        self._counts.clear()
         self._repeated.clear()
         return repeated
+
+    @property
+    def _is_over(self) -> bool:
+        return self._now() - self._began_at >= SECONDS

@@ -42,7 +42,10 @@ _COUNTS = tuple(name for name in COUNTS if name in RequestRow._meta.fields)
 
 
 class RequestLog:
-    """A queue of summaries, and the greenlet that writes them. `max_body_bytes` limits the bodies that are kept."""
+    """A queue of summaries, and the greenlet that writes them. `max_body_bytes` limits the bodies that are kept.
+
+    The greenlet ends when nothing is left to write, so that an idle worker does not wake for it.
+    """
 
     def __init__(
         self, table: RequestTable, max_body_bytes: int, now: Callable[[], float] = monotonic
@@ -58,13 +61,12 @@ class RequestLog:
         """Queue a request if it belongs into the list. This neither waits nor raises."""
         if summary.record is None and (summary.status < 400 or summary.route in QUIET_ROUTES):
             return
-        if summary.record is None and not self._refusals.admits(_kind(summary), summary):
-            return
-        if len(self._waiting) >= MAX_WAITING:
-            self._waiting.popleft()
-        self._waiting.append(summary)
+        if summary.record is not None or self._refusals.admits(_kind(summary), summary):
+            if len(self._waiting) >= MAX_WAITING:
+                self._waiting.popleft()
+            self._waiting.append(summary)
         if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._write_forever)
+            self._greenlet = gevent.spawn(self._write_all)
 
     def close(self) -> None:
         """Write the waiting requests, if possible."""
@@ -111,10 +113,11 @@ class RequestLog:
             "is_cut": list(texts) != shortened,
         }
 
-    def _write_forever(self) -> None:
-        while True:
+    def _write_all(self) -> None:
+        while self._waiting or self._refusals.is_pending:
             gevent.sleep(GATHER_SECONDS)
             self._flush_quietly()
+        self._greenlet = None
 
     def _flush_quietly(self) -> None:
         try:

@@ -119,6 +119,7 @@ class Services:
     metrics: Metrics | None
     telemetry: "Telemetry | None"
     alerting: Alerting
+    watchdog: Watchdog
     live_answers: set[MeteredAnswer]
     socket_closers: set[Callable[[], None]]
     request_observers: tuple[Callable[[RequestSummary], None], ...]
@@ -129,7 +130,7 @@ class Services:
             log.warning("%s", sentence)
         for sentence in describe_exposure(self.settings):
             log.warning("%s No keys are required: set REQUIRE_AUTH=true. See docs/security.md", sentence)
-        Watchdog().start()
+        self.watchdog.start()
         self.account_sync.open()
         self.claude.open()
         expiring = {
@@ -257,6 +258,7 @@ def build_services(
         alerting=build_alerting(
             settings, store, claude, limits, keys, metrics.count_alert if metrics else lambda kind: None
         ),
+        watchdog=Watchdog(),
         live_answers=set(),
         socket_closers=set(),
         request_observers=(

@@ -29,7 +29,7 @@ from gateway.record import Record, RequestSummary
 
 log = logging.getLogger(__name__)
 
-SAMPLE_SECONDS = 2.0
+SAMPLE_SECONDS = 5.0
 READ_ATTEMPTS = 20  # to read other workers' files
 PAUSE_SECONDS = 0.01
 FIRST_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)

@@ -9,6 +9,9 @@ belong to the main thread. For example:
     the event loop stood still for 0.31 s (0.30 s of CPU) in …/request.py:12 parse_request < …/chat.py:50 create < …
 
 A loop that waits for the CPU or has nothing to do is not reported, and the second one is never woken.
+
+After a second in which the loop had hardly anything to do, the thread looks only twice per second, because each look
+costs 0.01 % of a core. The next request wakes it.
 """
 
 import logging
@@ -25,11 +28,15 @@ from gevent import monkey
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.1  # between two looks
+DOZE_SECONDS = 0.5  # the same, while nothing happens
+QUIET_LOOKS = 10
+QUIET_ITERATIONS = 4  # of the loop, between two looks: an idle worker wakes two or three times per second
 LIMIT_SECONDS = 0.1
 FRAMES = 12
 _sleep = monkey.get_original("time", "sleep")
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 _get_ident = monkey.get_original("_thread", "get_ident")
+_allocate_lock = monkey.get_original("_thread", "allocate_lock")
 
 
 @dataclass(slots=True)
@@ -51,12 +58,16 @@ class Watchdog:
         self._limit = limit
         self._call: _Call | None = None  # until the loop has answered
         self._is_stopped = False
+        self._alarm = _allocate_lock()  # the thread dozes while this is locked
+        self._alarm.acquire()
+        self._is_dozing = False
 
     def start(self) -> None:
         """Watch until `stop` is called."""
         self._thread: int = _get_ident()
         self._clock = time.pthread_getcpuclockid(self._thread)
-        self._bell = gevent.get_hub().loop.async_()
+        self._loop = gevent.get_hub().loop
+        self._bell = self._loop.async_()
         self._bell.start(self._answer)
         _start_thread(self._watch, ())
 
@@ -64,6 +75,11 @@ class Watchdog:
         """End the thread soon."""
         self._is_stopped = True
         self._bell.stop()
+
+    def wake(self) -> None:
+        """Look often from now on, because a request has arrived. Call this in the loop's thread."""
+        if self._is_dozing and self._alarm.locked():
+            self._alarm.release()
 
     def _answer(self) -> None:
         """Show that the loop runs. The hub calls this, so it must not wait."""
@@ -73,20 +89,35 @@ class Watchdog:
             gevent.spawn(_report, seconds, time.clock_gettime(self._clock) - call.cpu, call.stack)
 
     def _watch(self) -> None:
+        looks = QUIET_LOOKS  # until the thread dozes
         while not self._is_stopped:
-            self._look(sys._current_frames().get(self._thread))
-            _sleep(INTERVAL_SECONDS)
+            iteration = self._loop.iteration
+            is_called = self._pause(is_short=looks > 0)
+            is_idle = self._look(sys._current_frames().get(self._thread))
+            is_quiet = is_idle and not is_called and self._loop.iteration - iteration <= QUIET_ITERATIONS
+            looks = max(0, looks - 1) if is_quiet else QUIET_LOOKS
 
-    def _look(self, frame: FrameType | None) -> None:
-        """Call the loop if it does something, or note what holds it if it has not answered."""
+    def _pause(self, *, is_short: bool) -> bool:
+        """Wait until the next look. Return True if `wake` ended a long pause."""
+        if is_short:
+            _sleep(INTERVAL_SECONDS)
+            return False
+        self._is_dozing = True
+        is_called = self._alarm.acquire(timeout=DOZE_SECONDS)
+        self._is_dozing = False
+        return bool(is_called)
+
+    def _look(self, frame: FrameType | None) -> bool:
+        """Call the loop if it does something, or note what holds it if it has not answered. Return True if it waits."""
         if frame is None or _is_idle(frame):
-            return
+            return True
         call = self._call
         if call is None:
             self._call = _Call(time.monotonic(), time.clock_gettime(self._clock))
             self._bell.send()
         elif not call.stack and time.monotonic() - call.at >= self._limit:
             call.stack = _format_stack(frame)
+        return False
 
 
 def _report(seconds: float, cpu: float, stack: str) -> None:

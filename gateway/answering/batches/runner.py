@@ -25,7 +25,7 @@ from gateway.store.database import utc_now
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 1.0  # the longest pause while there is a batch
-IDLE_SECONDS = 5.0  # another worker may have got a batch
+IDLE_SECONDS = 10.0  # another worker may have got a batch
 
 
 class BatchRunner:

@@ -32,6 +32,7 @@ def install_hooks(
     `public` are names of blueprints that need no key, `answering` the blueprints whose POSTs are limited. Raises
     SettingsError if no key could pass `auth`.
     """
+    app.before_request(services.watchdog.wake)
     # First, so that errors of the other hooks have an id and are reported.
     request_ids.init_app(app)
     if services.telemetry is not None:

@@ -36,6 +36,7 @@ from gateway.claude.fleet.budget import ProcessBudget, end_process
 from gateway.claude.fleet.deadlines import Deadlines
 from gateway.claude.fleet.demand import REMEMBER_SECONDS
 from gateway.claude.fleet.habits import Habits, Shapes
+from gateway.claude.fleet.idle_watch import IdleWatch
 from gateway.claude.fleet.login import Login
 from gateway.claude.fleet.memory_guard import make_guard
 from gateway.claude.fleet.parked import ParkedConversations
@@ -55,7 +56,6 @@ from gateway.workspace import AgentWorkspace
 log = logging.getLogger(__name__)
 
 SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
-WATCH_SECONDS = 0.5  # the pause between two looks at the idle processes and the memory
 MIN_REMEMBER_SECONDS = 60.0  # bursts are remembered as long as conversations are kept, and this long at least
 HABIT_SECONDS = 120.0  # conversations that pause for longer count as ended, for `Habits`
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
@@ -106,10 +106,10 @@ class Fleet:
         self._habits = Habits(min(settings.keep_seconds, HABIT_SECONDS))
         self._guard = make_guard(settings, list_living_pids, self._budget.give_up)
         self._budget.connect(self._seats, self._recycling, self._guard)
+        self._watch = IdleWatch(self._parked, self._seats, self._guard)
         self._refusal: GatewayError | None = ClaudeUnavailable("The gateway is starting.", retry_after=1.0)
         self._is_retired = False
         self._opener: gevent.Greenlet[..., None] | None = None
-        self._watcher: gevent.Greenlet[..., None] | None = None
         self._first_search_done = Event()
 
     def _make_seat(self, account: str, settled: Event) -> Seat:
@@ -140,7 +140,7 @@ class Fleet:
         total = find_total(self.settings.max_memory_mb) / 1e9
         log.info("up to %d claude processes in %.1f GB of memory", self.settings.max_processes, total)
         self._opener = gevent.spawn(self._open)
-        self._watcher = gevent.spawn(self._watch)
+        self._watch.open()
 
     def await_ready(self) -> None:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
@@ -166,27 +166,13 @@ class Fleet:
 
     def close(self) -> None:
         """End all processes now."""
-        for greenlet in (self._opener, self._watcher):
-            if greenlet is not None:
-                greenlet.kill()
+        self._watch.close()
+        if self._opener is not None:
+            self._opener.kill()
         self._parked.clear()
         gevent.joinall([gevent.spawn(seat.pool.close) for seat in self._seats])
         kill_all()
         wait_for_programs(PROGRAMS_SECONDS)
-
-    def _watch(self) -> None:
-        """Notice idle processes that have died, conversations that have expired, and memory that gets short."""
-        while True:
-            gevent.sleep(WATCH_SECONDS)
-            try:
-                self._parked.end_lost()
-                for seat in self._seats:
-                    seat.pool.end_lost()
-                self._guard.check()
-                for seat in self._seats:
-                    seat.pool.refill_waiting()
-            except Exception:  # the next round may work
-                log.exception("the idle claude processes could not be checked")
 
     # Slots and processes
 

@@ -3,7 +3,7 @@
 For example:
 
     guard = MemoryGuard(MemoryGauge(), give_up=parked.evict)
-    guard.check()     # twice per second; it looks less often while there is much memory
+    guard.check()     # again after `guard.pause` seconds
 """
 
 import logging
@@ -36,9 +36,14 @@ class MemoryGuard:
         self._give_up = give_up
         self._checked_at = self._due_at = time.monotonic()
 
+    @property
+    def pause(self) -> float:
+        """The seconds in which the memory cannot be used up."""
+        return max(0.0, self._due_at - time.monotonic())
+
     def check(self) -> None:
         """Look at the memory, if it may be short. If it is, give up as many processes as are needed."""
-        if time.monotonic() < self._due_at:
+        if self.pause:
             return
         missing = self._count_missing()
         if missing > 0 and not self.is_short:

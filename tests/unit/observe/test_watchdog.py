@@ -7,18 +7,19 @@ import gevent
 import pytest
 from gevent import monkey
 
+from gateway.observe import watchdog
 from gateway.observe.watchdog import Watchdog
 
 _sleep = monkey.get_original("time", "sleep")
 
 
 @pytest.fixture
-def _watchdog() -> Iterator[None]:
-    watchdog = Watchdog()
-    watchdog.start()
+def running_watchdog() -> Iterator[Watchdog]:
+    started = Watchdog()
+    started.start()
     gevent.sleep(0.06)
-    yield
-    watchdog.stop()
+    yield started
+    started.stop()
 
 
 def compute_for_long() -> None:
@@ -27,7 +28,7 @@ def compute_for_long() -> None:
         sum(range(1000))
 
 
-@pytest.mark.usefixtures("_watchdog")
+@pytest.mark.usefixtures("running_watchdog")
 @pytest.mark.parametrize("hold", [compute_for_long, lambda: _sleep(0.4)], ids=["computes", "blocks"])
 def test_work_that_holds_the_loop_is_logged_with_its_stack(
     caplog: pytest.LogCaptureFixture, hold: Callable[[], object]
@@ -39,7 +40,29 @@ def test_work_that_holds_the_loop_is_logged_with_its_stack(
     assert "test_watchdog.py" in record.message
 
 
-@pytest.mark.usefixtures("_watchdog")
+@pytest.mark.usefixtures("running_watchdog")
 def test_loop_that_waits_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     gevent.sleep(0.5)
     assert caplog.records == []
+
+
+def test_request_wakes_a_watchdog_that_looks_rarely(
+    running_watchdog: Watchdog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdog, "DOZE_SECONDS", 60.0)
+    gevent.sleep(1.3)
+    assert running_watchdog._is_dozing
+    gevent.spawn(compute_for_long).join()
+    assert caplog.records == []
+    for _ in range(2):  # the second call changes nothing
+        running_watchdog.wake()
+    gevent.spawn(compute_for_long).join()
+    gevent.sleep(0.1)
+    assert len(caplog.records) == 1
+
+
+def test_watchdog_of_a_busy_loop_looks_often(running_watchdog: Watchdog) -> None:
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        gevent.sleep(0.005)
+        assert not running_watchdog._is_dozing

@@ -1,0 +1,49 @@
+"""Notice idle processes that died, conversations that have expired, and memory that gets short."""
+
+import logging
+
+import gevent
+
+from gateway.claude.fleet.memory_guard import MemoryGuard
+from gateway.claude.fleet.parked import ParkedConversations
+from gateway.claude.fleet.seats import Seats
+
+log = logging.getLogger(__name__)
+
+MIN_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 0.9  # a dead process leaves the budget within a second
+
+
+class IdleWatch:
+    """Looks about once per second, and twice while memory may get short."""
+
+    def __init__(self, parked: ParkedConversations, seats: Seats, guard: MemoryGuard) -> None:
+        self._parked = parked
+        self._seats = seats
+        self._guard = guard
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def open(self) -> None:
+        """Watch in the background."""
+        self._greenlet = gevent.spawn(self._watch)
+
+    def close(self) -> None:
+        """Stop. May be called without `open`."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    def _watch(self) -> None:
+        while True:
+            gevent.sleep(min(max(MIN_PAUSE_SECONDS, self._guard.pause), MAX_PAUSE_SECONDS))
+            try:
+                self._look()
+            except Exception:  # the next round may work
+                log.exception("the idle claude processes could not be checked")
+
+    def _look(self) -> None:
+        self._parked.end_lost()
+        for seat in self._seats:
+            seat.pool.end_lost()
+        self._guard.check()
+        for seat in self._seats:
+            seat.pool.refill_waiting()
