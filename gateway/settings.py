@@ -326,7 +326,7 @@ class Settings(AlertSettings, LogSettings):
         300.0, "Time that a process stays with its conversation for the next turn. 0 means none."
     )
     max_concurrent_sessions: int = setting(10, "Answers that are written at the same time.", at_least(1))
-    max_queued_requests: int = setting(20, "Requests that may wait for their turn. More get 429.")
+    max_queued_requests: int = setting(100, "Requests that may wait for their turn. More get 429.")
     max_queued_mb: int = setting(
         100,
         "Size of all requests that wait for their turn. More get 429, unless nothing else waits.",

@@ -9,7 +9,7 @@ import math
 from dataclasses import replace
 
 from gateway.memory import MEGABYTE, usable_bytes
-from gateway.sizing.model import Advice, Figures, Habits, Machine, Outcome, Plan, percentile
+from gateway.sizing.model import DEFAULT_QUEUE, Advice, Figures, Habits, Machine, Outcome, Plan, percentile
 from gateway.sizing.simulation import simulate
 
 MIN_PROCESSES = 3
@@ -75,9 +75,8 @@ def _try(figures: Figures, habits: Habits, machine: Machine, budget: int) -> Adv
     if free.cpu_share(machine.cores) > BUSY or running > budget - UNLIMITED.warm_processes:
         return None
     wanted = math.ceil(free.peak_processes * HEADROOM) + 1
-    plan = Plan(
-        running, min(budget, max(wanted, running + 4)), 2, max_queued_requests=max(20, habits.users // 2)
-    )
+    queued = max(DEFAULT_QUEUE, habits.users // 2)
+    plan = Plan(running, min(budget, max(wanted, running + 4)), 2, max_queued_requests=queued)
     plan, outcome = _choose_warm(figures, habits, machine, plan, seconds)
     return Advice(1, habits.users, plan, outcome, wanted) if _is_good(outcome, machine) else None
 

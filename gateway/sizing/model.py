@@ -76,6 +76,9 @@ class Machine:
     memory: int
 
 
+DEFAULT_QUEUE = 100  # of the setting MAX_QUEUED_REQUESTS
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The settings that a simulation tries, by the names that they have in `gateway.settings`."""
@@ -84,7 +87,7 @@ class Plan:
     max_processes: int
     warm_processes: int
     keep_seconds: float = 300.0
-    max_queued_requests: int = 20
+    max_queued_requests: int = DEFAULT_QUEUE
     max_warm_processes: int = 16
 
 
