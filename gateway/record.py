@@ -24,7 +24,8 @@ class RunTimes:
     """The moments in which a run got its slot and its process, and had asked; monotonic seconds, 0.0 until then.
 
     With several attempts, the last one sets the process, the question and the account, which is None for a gateway
-    without a list of accounts.
+    without a list of accounts. `fallback_model` is the id of the model that the key's
+    fallback asked; None if it was not needed.
     """
 
     slot_at: float = 0.0
@@ -33,6 +34,7 @@ class RunTimes:
     process: ProcessKind | None = None
     attempts: int = 0
     account: str | None = None
+    fallback_model: str | None = None
 
 
 @dataclass(slots=True)
@@ -44,7 +46,8 @@ class Record:
     if there was no content. `is_estimated` is True if the answer broke off, so that its output tokens were estimated
     from its length. `key_id` is None if the gateway asks for no keys. `reason` is the message of the error. `began_at`
     is `started_at` in monotonic seconds, and `times` the moments of the first run. `is_over` is set at the end.
-    `account` is None if no account was asked.
+    `account` is None if no account was asked. `fallback_model` is as in RunTimes, and `fallback_usage` the part
+    of `usage` that the key's fallback has used.
     """
 
     request_id: str
@@ -52,6 +55,7 @@ class Record:
     started_at: datetime
     model: str = ""
     account: str | None = None
+    fallback_model: str | None = None
     key_id: str | None = None
     key_name: str | None = None
     project_id: str | None = None
@@ -65,6 +69,7 @@ class Record:
     first_seconds: float | None = None
     seconds: float = 0.0
     usage: Usage = field(default_factory=Usage)
+    fallback_usage: Usage = field(default_factory=Usage)
     is_estimated: bool = False
     reason: str | None = None
     repaired: tuple[str, ...] = ()

@@ -82,7 +82,7 @@ class AccountChooser:
     ) -> GatewayError:
         """Let the account rest if the failure is its own. Return the error for a client that may use `allowed`."""
         found = next((RESTS[kind] for kind in RESTS if isinstance(error, kind)), None)
-        if found is None or not self._states.is_listed:
+        if found is None or isinstance(error, NoAccountLeft) or not self._states.is_listed:
             return error
         reason, seconds = found
         rest = Rest(reason, self._now() + (error.retry_after or seconds))
@@ -91,8 +91,9 @@ class AccountChooser:
         self._states.record_rest(account, rest)
         if not rest.is_hard:
             return error
-        rests = [self._states.find_rest(name, model_id) for name in (account, *allowed)]
-        return self._no_account_left(one for one in rests if one is not None and one.is_hard)
+        rests = [self._states.find_rest(name, model_id) for name in {account, *allowed}]
+        hard = [one for one in rests if one is not None and one.is_hard]
+        return self._no_account_left(hard) if len(hard) == len(rests) else error
 
     def record_success(self, account: str, model_id: str) -> None:
         """End the account's rest."""

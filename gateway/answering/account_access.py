@@ -26,8 +26,9 @@ def find_accounts(caller: Caller, states: AccountStates) -> tuple[str, ...]:
 
 
 def list_allowed(caller: Caller, states: AccountStates) -> tuple[str, ...]:
-    """Return the names of the accounts that the caller may use. They may be none."""
-    bound = caller.identity.accounts if caller.identity is not None else None
-    if bound is not None:
-        return tuple(name for name in bound if name in states.accounts)
-    return tuple(account.name for account in states.accounts.values() if account.is_shared)
+    """Return the names of the accounts that the caller may use, without its fallback. They may be none."""
+    identity = caller.identity
+    if identity is not None and identity.accounts is not None:
+        return tuple(name for name in identity.accounts if name in states.accounts)
+    fallback = identity.fallback.get("account") if identity is not None and identity.fallback else None
+    return tuple(one.name for one in states.accounts.values() if one.is_shared and one.name != fallback)

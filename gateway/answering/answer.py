@@ -16,6 +16,7 @@ from gateway.answering.body_keeping import collects_texts
 from gateway.answering.caller import Caller
 from gateway.answering.checkpoints import save_checkpoint
 from gateway.answering.estimates import estimate_usage
+from gateway.answering.fallbacks import make_fallback
 from gateway.answering.limits import Admission
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.model_access import resolve_model
@@ -65,7 +66,8 @@ def answer(
         project=record.project_id,
         approvals=services.approvals,
     )
-    runs = services.claude.answer(*prepared, n=n, before_start=before_start)
+    fallback = make_fallback(caller, admission)
+    runs = services.claude.answer(*prepared, n=n, before_start=before_start, fallback=fallback)
     metered = MeteredAnswer(runs, record, report, transcript, on_approval)
     services.live_answers.add(metered)
     if project is not None and prepared[0].agent_workspace is not None:
@@ -78,7 +80,7 @@ def report_answer(answer: MeteredAnswer, services: Services, admission: Admissio
     services.live_answers.discard(answer)
     services.usage_writer.put(answer.record)
     if admission is not None:
-        admission.settle(answer.record.usage)
+        admission.settle(answer.record.usage, answer.record.fallback_usage)
     if services.metrics is not None:
         services.metrics.count_answer(answer.record)
 

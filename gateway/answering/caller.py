@@ -6,6 +6,7 @@ True
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ class Identity:
     the gateway's own limits by name (see Allowance). `hosted_tools` replaces the setting HOSTED_TOOLS; with None, the
     setting applies. `team_id` is None if the key belongs to no team, and `team_limits` are the budgets that the keys of
     the team share. With `keeps_bodies`, the bodies of requests and answers are kept for the list of requests.
+    `fallback` says what answers if all accounts are out of quota, as in `Key`.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Identity:
     keeps_bodies: bool = False
     team_limits: dict[str, Any] = field(default_factory=dict)
     accounts: tuple[str, ...] | None = None
+    fallback: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ def identity_of(key: Key) -> Identity:
         key.keeps_bodies,
         dict(key.team_limits),
         key.accounts,
+        key.fallback,
     )
 
 

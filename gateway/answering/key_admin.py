@@ -18,6 +18,7 @@ from gateway.store.keys import Key
 
 def create_key(fields: Mapping[str, Any], caller: Caller, services: Services) -> tuple[Key, str]:
     """Create a key with the fields of NewKeySchema. Return it, and its secret."""
+    _check_fallback(fields, services)
     values = _stored_values(fields)
     given = values.pop("limits", None) or {}
     limits = {name: value for name, value in given.items() if value is not None}
@@ -26,6 +27,7 @@ def create_key(fields: Mapping[str, Any], caller: Caller, services: Services) ->
 
 def change_key(key_id: str, fields: Mapping[str, Any], caller: Caller, services: Services) -> Key:
     """Change a key by the fields of KeyChangeSchema. Raises KeyNotFound."""
+    _check_fallback(fields, services)
     return services.keys.change(key_id, _stored_values(fields), caller.actor)
 
 
@@ -41,6 +43,13 @@ def search_keys(
         and (team_id is None or key.team_id == team_id)
         and any(sought in (text or "").lower() for text in (key.name, key.notes, key.id, key.prefix))
     ]
+
+
+def _check_fallback(fields: Mapping[str, Any], services: Services) -> None:
+    """Raise ModelNotSupported for a fallback whose model does not exist."""
+    model = (fields.get("fallback") or {}).get("model")
+    if model:
+        services.claude.catalog.resolve(model)
 
 
 def _stored_values(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,11 @@ counters fail, requests are answered with 503: the limits guard money, and count
 keys cannot be read either.
 """
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn, cast
 
 from limits import RateLimitItemPerMinute
@@ -19,6 +18,7 @@ from limits.storage import Storage
 from gateway.addresses import client_network
 from gateway.answering.caller import Caller, Identity
 from gateway.answering.key_shares import KeyShares
+from gateway.answering.limit_headers import format_duration, format_limit
 from gateway.errors import LimitReached, QuotaExceeded
 from gateway.settings import Settings
 from gateway.store.limits import sliding_window
@@ -36,7 +36,9 @@ from gateway.store.limits.sliding_window import RateLimitWindow, WindowStorage
 from gateway.turn import Usage
 
 SCOPE = "answers"
-TEAM = "team:"  # begins the ids of teams, among the ids of clients
+# The ids of teams and of the fallbacks of keys begin with these, among the ids of clients.
+TEAM, FALLBACK = "team:", "fallback:"
+NO_USAGE = Usage()
 SLOT_SECONDS = 1.0  # the end of a running answer cannot be predicted, so clients look again soon
 
 
@@ -73,13 +75,15 @@ class ClientLimits(BudgetOwner):
 class Admission:
     """The permission to answer one request. Settle it after the answer, or release it if there was no answer.
 
-    `free_slot` frees the slot of the answer, if it has one, and `end_reservation` its part of the client's budgets.
+    `free_slot` frees the slot of the answer, if it has one, and `end_reservation` its parts of the budgets. `fallback`
+    is the owner of the fallback's budgets, if the fallback was asked.
     """
 
     client: ClientLimits
     limits: "RequestLimits"
     free_slot: Callable[[], None] = lambda: None
     end_reservation: Callable[[], None] = lambda: None
+    fallback: BudgetOwner | None = None
 
     @property
     def has_budgets(self) -> bool:
@@ -93,14 +97,27 @@ class Admission:
         """
         self.end_reservation = self.limits.reserve(self.client, estimate)
 
+    def reserve_fallback(self, owner: BudgetOwner, estimate: Usage) -> bool:
+        """Reserve a part of the budgets of the key's fallback. Return False if nothing is left of them."""
+        end, end_earlier = self.limits.try_reserve([owner], estimate), self.end_reservation
+        if end is None:
+            return False
+        self.fallback, self.end_reservation = owner, partial(_call_all, (end_earlier, end))
+        return True
+
     def check_again(self) -> None:
         """Look again at the budgets, because the request may have waited. Raises LimitReached or QuotaExceeded."""
         self.limits.check_admitted(self.client)
 
-    def settle(self, usage: Usage) -> None:
-        """Charge an answer that is over to the client's budgets, and release its slot and its reservation."""
+    def settle(self, usage: Usage, fallback_usage: Usage = NO_USAGE) -> None:
+        """Charge an answer that is over to the budgets, and release its slot and its reservations.
+
+        `fallback_usage` is the part of `usage` that the fallback has used.
+        """
         try:
             self.limits.charge(self.client, usage)
+            if self.fallback is not None:
+                self.limits.charge_owner(self.fallback, fallback_usage)
         finally:
             self.release()
 
@@ -147,24 +164,24 @@ class RequestLimits:
     def list_budgets(self, identity: Identity) -> list[dict[str, Any]]:
         """Return the state of each budget of a key and of its team, in the form of BudgetSchema."""
         allowance = self.default.with_overrides(identity.limits)
-        own = [_describe(state) for state in self._budgets.list_states(identity.id, allowance)]
+        own = self.list_owner_budgets(BudgetOwner(identity.id, allowance))
         team = find_team(identity)
         return own + self.list_team_budgets(identity.team_id or "", identity.team_limits) if team else own
 
     def list_team_budgets(self, team_id: str, limits: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the state of each budget of a team, in the form of BudgetSchema."""
-        states = self._budgets.list_states(f"{TEAM}{team_id}", Allowance().with_overrides(limits))
+        owner = BudgetOwner(f"{TEAM}{team_id}", Allowance().with_overrides(limits))
+        return self.list_owner_budgets(owner, team_id)
+
+    def list_owner_budgets(self, owner: BudgetOwner, team_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the state of each budget of a client, a team or a fallback, in the form of BudgetSchema."""
+        states = self._budgets.list_states(owner.client_id, owner.allowance)
         return [_describe(state, team_id) for state in states]
 
     def describe_caller(self, caller: Caller) -> list[dict[str, Any]]:
         """Return the caller's requests per minute and its budgets, with their rests, in the form of BudgetSchema."""
-        client = self.find_client(caller)
-        if caller.identity is not None:
-            budgets = self.list_budgets(caller.identity)
-        else:
-            budgets = [
-                _describe(one) for one in self._budgets.list_states(client.client_id, client.allowance)
-            ]
+        client, identity = self.find_client(caller), caller.identity
+        budgets = self.list_budgets(identity) if identity else self.list_owner_budgets(client)
         limit = client.allowance.requests_per_minute
         if not limit:
             return budgets
@@ -180,10 +197,16 @@ class RequestLimits:
     def check_budgets(self, client: ClientLimits) -> None:
         """Raise LimitReached or QuotaExceeded if a budget of the client or its team is used up."""
         for owner in client.budget_owners:
-            exhausted = self._budgets.find_exhausted(owner.client_id, owner.allowance)
+            exhausted = self.find_exhausted(owner)
             if exhausted:
-                self.on_use(owner)
                 raise _budget_error(exhausted, is_team=owner is client.team)
+
+    def find_exhausted(self, owner: BudgetOwner) -> BudgetState | None:
+        """Return the budget that is used up; if there are several, the last one to reset."""
+        exhausted = self._budgets.find_exhausted(owner.client_id, owner.allowance)
+        if exhausted:
+            self.on_use(owner)
+        return exhausted
 
     def count_request(self, client: ClientLimits) -> None:
         """Count a request, and remember the window in `client`. Raises LimitReached if there is no room."""
@@ -232,25 +255,28 @@ class RequestLimits:
     def reserve(self, client: ClientLimits, estimate: Usage) -> Callable[[], None]:
         """Reserve a part of the budgets of a client and its team. Return the function that ends the reservations.
 
-        If several workers ask at once, one gets the rest of a budget. Raises LimitReached or QuotaExceeded.
+        Raises LimitReached or QuotaExceeded.
+        """
+        return self.try_reserve(client.budget_owners, estimate) or self._refuse_reservation(client)
+
+    def try_reserve(self, owners: Iterable[BudgetOwner], estimate: Usage) -> Callable[[], None] | None:
+        """Reserve a part of the budgets of all owners. Return the function that ends this; None if nothing is left.
+
+        If several workers ask at once, one gets the rest of a budget.
         """
         amounts, ends = count_amounts(estimate), list[Callable[[], None]]()
-
-        def end_all() -> None:
-            for end in ends:
-                end()
-
         try:
-            for owner in client.budget_owners:
+            for owner in owners:
                 caps = self._budgets.list_caps(owner.client_id, owner.allowance)
                 end = self._reservations.reserve(owner.client_id, amounts, caps)
                 if end is None:
-                    self._refuse_reservation(client)
+                    _call_all(ends)
+                    return None
                 ends.append(end)
         except BaseException:
-            end_all()
+            _call_all(ends)
             raise
-        return end_all
+        return partial(_call_all, ends)
 
     def _refuse_reservation(self, client: ClientLimits) -> NoReturn:
         self.check_admitted(client)
@@ -273,8 +299,12 @@ class RequestLimits:
     def charge(self, client: ClientLimits, usage: Usage) -> None:
         """Charge an answer to the budgets of the client and its team. Raises what the counters raise."""
         for owner in client.budget_owners:
-            self._budgets.charge(owner.client_id, owner.allowance, usage)
-            self.on_use(owner)
+            self.charge_owner(owner, usage)
+
+    def charge_owner(self, owner: BudgetOwner, usage: Usage) -> None:
+        """Charge an answer to the budgets of a client, a team or a fallback. Raises what the counters raise."""
+        self._budgets.charge(owner.client_id, owner.allowance, usage)
+        self.on_use(owner)
 
     def budget_states(self, owner: BudgetOwner) -> list[BudgetState]:
         """Return the budgets per day and month as they are now. Raises what the counters raise."""
@@ -295,12 +325,12 @@ class RequestLimits:
         if requests:
             window, reset = self._window(client, requests + self._burst)
             # The burst is not advertised, so that clients that pace themselves by the headers never need it.
-            headers |= _limit_headers("requests", requests, window.remaining - self._burst, reset)
+            headers |= format_limit("requests", requests, window.remaining - self._burst, reset)
         tokens = client.allowance.tokens_per_minute
         if tokens:
             state = self._budgets.get_state(client.client_id, "tokens_per_minute", tokens)
             reset = state.seconds if state.used else 0
-            headers |= _limit_headers("tokens", tokens, tokens - state.used, reset)
+            headers |= format_limit("tokens", tokens, tokens - state.used, reset)
         return headers
 
     def _window(self, client: ClientLimits, limit: int) -> tuple[RateLimitWindow, float]:
@@ -319,25 +349,7 @@ def find_team(identity: Identity) -> BudgetOwner | None:
     return BudgetOwner(f"{TEAM}{identity.team_id}", Allowance().with_overrides(identity.team_limits))
 
 
-@lru_cache(maxsize=1024)
-def format_duration(seconds: float) -> str:
-    """Format a duration as OpenAI's headers do: 850ms, 12s, 6m0s, 3h0m0s."""
-    if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms" if seconds > 0 else "0s"
-    minutes, rest = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
-
-
 _per_minute: Any = lru_cache(maxsize=64)(RateLimitItemPerMinute)
-
-
-def _limit_headers(unit: str, limit: float, remaining: float, reset: float) -> dict[str, str]:
-    return {
-        f"x-ratelimit-limit-{unit}": f"{limit:.0f}",
-        f"x-ratelimit-remaining-{unit}": f"{max(0, remaining):.0f}",
-        f"x-ratelimit-reset-{unit}": format_duration(reset),
-    }
 
 
 def _describe(state: BudgetState, team_id: str | None = None) -> dict[str, Any]:
@@ -353,18 +365,24 @@ def _describe(state: BudgetState, team_id: str | None = None) -> dict[str, Any]:
 
 
 def _budget_error(state: BudgetState, *, is_team: bool) -> LimitReached | QuotaExceeded:
-    unit, _, span = state.name.partition("_per_")
-    if span == "minute":
+    if state.name == "tokens_per_minute":
         return LimitReached(
             f"Rate limit reached: {state.limit} tokens per minute, {state.used:.0f} are used. "
             f"Try again in {format_duration(state.seconds)}.",
             retry_after=state.seconds,
         )
+    message = format_budget(state, "Your team's" if is_team else "Your")
+    return QuotaExceeded(message, retry_after=state.seconds, should_retry=False)
+
+
+def format_budget(state: BudgetState, owner: str) -> str:
+    """Return the sentences about a budget per day or month that is used up. They begin with `owner`."""
+    unit, _, span = state.name.partition("_per_")
     limit, used = (f"${x:.2f}" if unit == "usd" else f"{x:.0f} tokens" for x in (state.limit, state.used))
     ends_at = datetime.fromtimestamp(state.ends_at, timezone.utc)
-    owner = "Your team's" if is_team else "Your"
-    return QuotaExceeded(
-        f"{owner} budget of {limit} per {span} is used up ({used}). It is renewed at {ends_at:%Y-%m-%d %H:%M} UTC.",
-        retry_after=state.seconds,
-        should_retry=False,
-    )
+    return f"{owner} budget of {limit} per {span} is used up ({used}). It is renewed at {ends_at:%Y-%m-%d %H:%M} UTC."
+
+
+def _call_all(functions: Iterable[Callable[[], None]]) -> None:
+    for function in functions:
+        function()

@@ -84,7 +84,7 @@ class MeteredAnswer:
     def fail(self, error: GatewayError) -> None:
         """Record the error that ended the answer. The first one counts."""
         if self.record.error is None:
-            self.record.account = self._run.times.account
+            self._note_account()
             self.record.error = error.code
             self.record.reason = error.message
             self.record.outcome = "cut" if isinstance(error, (ClientGone, TurnStopped)) else "failed"
@@ -119,7 +119,8 @@ class MeteredAnswer:
         if record.first_seconds is None:
             for event in batch:
                 if isinstance(event, Started):
-                    record.model, record.account = event.model, self._run.times.account
+                    record.model = event.model
+                    self._note_account()
                 elif not isinstance(event, Idle):
                     record.first_seconds = self.seconds
                     break
@@ -129,6 +130,10 @@ class MeteredAnswer:
                 if isinstance(event, ApprovalRequest):
                     self._on_approval(event)
 
+    def _note_account(self) -> None:
+        times = self._run.times
+        self.record.account, self.record.fallback_model = times.account, times.fallback_model
+
     def _finish(self) -> None:
         if self._is_over:
             return
@@ -136,8 +141,9 @@ class MeteredAnswer:
         record = self.record
         record.seconds = self.seconds
         record.usage, record.is_estimated = self._run.usage_so_far()
+        record.fallback_usage = self._run.fallback_usage()
         record.times, record.is_over = self._run.times, True
-        record.account = record.times.account
+        self._note_account()
         if record.outcome == "failed" and record.error is None:
             self.fail(ClientGone())  # closed before its end, without an error
         try:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.accounts.states import AccountStatus, Window
 from gateway.answering.account_access import list_allowed
 from gateway.answering.caller import Caller
+from gateway.answering.fallbacks import describe_fallback
 from gateway.answering.services import Services
 
 
@@ -26,6 +27,7 @@ def describe_quota(caller: Caller, services: Services) -> dict[str, Any]:
         "limits": asdict(client.allowance),
         "budgets": services.limits.describe_caller(caller),
         "accounts": [describe_account(account, time.time()) for account in list_accounts(caller, services)],
+        "fallback": describe_fallback(identity, services.limits),
     }
 
 

@@ -169,6 +169,7 @@ def _answer_values(record: Record, summary: RequestSummary) -> dict[str, Any]:
             "outcome",
             "model",
             "account",
+            "fallback_model",
             "project_id",
             "session_id",
             "stop_reason",

@@ -203,7 +203,7 @@ def build_services(
     requests = RequestTable(store)
     request_log = RequestLog(requests, settings.request_body_max_kb * 1024)
     limits = build_limits(settings, store, now)
-    keys = Keys(store, accounts.accounts.values())
+    keys = Keys(store, accounts)
     _check_bindings(keys)
     files, batches = Files(store, _file_limits(settings)), Batches(store)
     jobs = BatchJobs(batches, BatchItems(store), files, settings)

@@ -70,6 +70,10 @@ class MergedRuns:
         usages = [run.usage_so_far() for run in self._runs]
         return sum_usage([usage for usage, _ in usages]), any(is_estimate for _, is_estimate in usages)
 
+    def fallback_usage(self) -> Usage:
+        """Return the usage of the runs that a fallback answers."""
+        return sum_usage([run.usage_so_far()[0] for run in self._runs if run.times.fallback_model])
+
     def close(self) -> None:
         """Free the processes and slots of all runs."""
         gevent.killall(self._readers)

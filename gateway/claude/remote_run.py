@@ -21,6 +21,7 @@ import gevent
 from gateway.approvals import ApprovalRequest, find_decision
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.run import Run
+from gateway.claude.turn_accounts import Fallback
 from gateway.errors import GatewayError, TurnTimeout
 from gateway.lenient_json import dumps, loads
 from gateway.mcp.toolbox import OfferedTool, Toolbox, failed_result
@@ -80,6 +81,7 @@ class RemoteRun:
         toolbox: Toolbox,
         on_close: Callable[[RemoteRun], None],
         before_start: Callable[[], None] | None = None,
+        fallback: Fallback | None = None,
     ) -> None:
         self.project = turn.project
         self.times = RunTimes()  # of the first run
@@ -89,6 +91,7 @@ class RemoteRun:
         self._toolbox = toolbox
         self._on_close = on_close
         self._before_start = before_start  # of the first run
+        self._fallback = fallback  # of the first run
         self._usages: list[Usage] = []
         self._run: Run | None = None
         self._stop_reason: GatewayError | None = None
@@ -152,10 +155,12 @@ class RemoteRun:
     def _play_run(self, calls: list[_Call]) -> Generator[Batch, None, Done]:
         """Yield the events of one run, and add its calls to `calls`. Return its Done."""
         self._raise_if_stopped()
-        run = self._run = Run(self._fleet, self._turn, before_start=self._before_start)
+        run = self._run = Run(
+            self._fleet, self._turn, before_start=self._before_start, fallback=self._fallback
+        )
         if not self._usages:
             self.times = run.times
-        self._before_start = None
+        self._before_start = self._fallback = None
         done = Done("end_turn", Usage())
         try:
             for batch in run:
@@ -167,6 +172,8 @@ class RemoteRun:
                         passed += self._translate(event, calls)
                 if passed:
                     yield passed
+            if run.times.fallback_model:  # the later runs stay with it
+                self._turn = replace(self._turn, model=run.route[0], accounts=run.route[1])
             if run.answer is not None:
                 self._turn = replace(self._turn, messages=(*self._turn.messages, run.answer))
         finally:

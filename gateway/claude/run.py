@@ -37,6 +37,7 @@ from gateway.claude.fleet.habits import shapes_of
 from gateway.claude.fleet.parked import ParkedMeanwhile
 from gateway.claude.fleet.wait_queue import Ticket
 from gateway.claude.rejected_parts import SentRequest, leave_out_rejected
+from gateway.claude.turn_accounts import Fallback, TurnAccounts
 from gateway.record import RunTimes
 from gateway.repairs import Repair
 from gateway.turn import Batch, Done, Message, Model, Started, Turn, Usage
@@ -54,7 +55,7 @@ class Run:
     GatewayError: the failure of the last attempt, or the reason that was given to `stop`.
 
     The caller must call `close` at the end and may repeat it. `close` calls `on_close`. `before_start` is called when
-    the run has its slot. It may raise a GatewayError, which ends the run before the CLI is asked.
+    the run has its slot, and may raise a GatewayError. `fallback` answers if all accounts are out of quota.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Run:
         turn: Turn,
         on_close: Callable[[Run], None] = lambda run: None,
         before_start: Callable[[], None] | None = None,
+        fallback: Fallback | None = None,
     ) -> None:
         self.project = turn.project  # its id, or ""
         self.times = RunTimes()
@@ -73,7 +75,7 @@ class Run:
         self._models = fleet.catalog.candidates(turn.resolved_model)
         self._untried_models = list(self._models)
         self._digests = digest_turn(turn)
-        self._accounts: list[str] = []  # that can be asked; the first one is asked now
+        self._accounts = TurnAccounts(fleet, fallback)
         self._is_strict = not fleet.catalog.rejects_strict(self._digests[0])
         self._repaired: tuple[Repair, ...] = ()
         self._batches = self._run()
@@ -97,6 +99,11 @@ class Run:
         self._slot_ticket.cancel(reason)
         self._process_ticket.cancel(reason)
         self._release()
+
+    @property
+    def route(self) -> tuple[Model, tuple[str, ...]]:
+        """Return the model that is asked, and the accounts that may answer."""
+        return self._turn.resolved_model, self._turn.accounts
 
     @property
     def answer(self) -> Message | None:
@@ -166,9 +173,10 @@ class Run:
                     attempt = self._next_account(attempt, error)
         except ProcessEnded as error:
             self._raise_if_stopped()
-            raise self._record_failure(explain_loss(error, has_begun=self._has_begun)) from error
+            loss = explain_loss(error, has_begun=self._has_begun)
+            raise self._accounts.record_failure(loss, self._turn) from error
         except errors.GatewayError as error:
-            explained = self._record_failure(error)
+            explained = self._accounts.record_failure(error, self._turn)
             self._end_conversation()  # the process may have an old login, for example
             raise self._stop_reason or explained from error
         finally:
@@ -181,8 +189,10 @@ class Run:
         """
         self._raise_if_stopped()
         self._choose_model(model)
-        if not self._accounts:
-            self._accounts = self._fleet.chooser.order(self._turn.accounts, model.id, self._digests[1:-1])
+        try:
+            self._accounts.choose(self._turn, self._digests[1:-1])
+        except errors.NoAccountLeft as error:
+            return self._fall_back(error)
         return Attempt(model, self._take_parked(model))
 
     def _take_parked(self, model: Model) -> tuple[Conversation, int] | None:
@@ -190,32 +200,27 @@ class Run:
         parked = self._fleet.take_parked(known, partial(self._can_continue, model))
         if parked is not None:
             self._conversation = parked[0]
-            account = parked[0].process.account
-            self._accounts = [account, *(name for name in self._accounts if name != account)]
+            self._accounts.prefer(parked[0].process.account)
         if self._fleet.accounts.is_listed:
-            self.times.account = self._account
+            self.times.account = self._accounts.current
         return parked
 
-    @property
-    def _account(self) -> str:
-        """The account that is asked."""
-        return self._accounts[0]
-
-    def _record_failure(self, error: errors.GatewayError) -> errors.GatewayError:
-        """Record the failure of the account that was asked, and return the error for the client."""
-        if not self._accounts or self._turn.model is None:
-            return error
-        return self._fleet.record_failure(error, self._account, self._turn.model.id, self._turn.accounts)
-
     def _next_account(self, attempt: Attempt, error: errors.GatewayError) -> Attempt:
-        """Return an attempt with the next account. Raises `error` if none is left, or if the answer has begun."""
-        if self._stop_reason or self._has_begun or len(self._accounts) < 2:
+        """Return an attempt with the next account or the fallback. Raises `error` if nothing can follow."""
+        if self._stop_reason or self._has_begun or not self._accounts.has_more(error):
             raise error
         self._end_conversation()
-        self._record_failure(error)
-        failed = self._accounts.pop(0)
-        log.warning("account %s cannot answer, so account %s is asked: %s", failed, self._account, error)
+        self._accounts.drop_current(error, self._turn)
         return self._plan(attempt.model)
+
+    def _fall_back(self, error: errors.NoAccountLeft) -> Attempt:
+        """Return an attempt with the fallback. Raises NoAccountLeft if it cannot answer, or does not exist."""
+        turn = self._accounts.fall_back(self._turn, error)
+        self.times.fallback_model = turn.resolved_model.id
+        self._turn = replace(self._turn, accounts=turn.accounts)
+        self._models = self._fleet.catalog.candidates(turn.resolved_model)
+        self._untried_models = self._models[1:]
+        return self._plan(self._models[0])
 
     def _choose_model(self, model: Model) -> None:
         """Note the model of the next attempt. It may need another set-up for the output schema."""
@@ -288,11 +293,8 @@ class Run:
             self._fleet.record_rate_limits(reader.rate_limit_windows, conversation.process.account)
 
     def _can_continue(self, model: Model, conversation: Conversation, known: int) -> bool:
-        """Return True if a conversation that knows the first `known` messages can continue with the others.
-
-        A process that is only set up must have the best account.
-        """
-        if conversation.process.account not in (self._accounts if known else self._accounts[:1]):
+        """Return True if a conversation that knows the first `known` messages can continue with the others."""
+        if not self._accounts.can_continue(conversation.process.account, known):
             return False
         if not conversation.is_waiting:
             return conversation.serves(model_setting(model))
@@ -310,9 +312,9 @@ class Run:
         conversation.process.adopt_context()
         conversation.workspace = self._turn.agent_workspace
         new = self._turn.messages[known:]
-        tuning = self._tune(model, self._account, is_seeded=len(new) > 1)
+        tuning = self._tune(model, self._accounts.current, is_seeded=len(new) > 1)
         if conversation.is_new and not conversation.uses:  # one that was used will be recycled
-            self._fleet.prepare_next(self._digests[0], self._turn, tuning, self._account)
+            self._fleet.prepare_next(self._digests[0], self._turn, tuning, self._accounts.current)
         with HangWatch(conversation.process):
             if conversation.is_waiting:
                 conversation.resume(new[0])
@@ -323,7 +325,7 @@ class Run:
         return conversation
 
     def _start_fresh(self, attempt: Attempt) -> Conversation:
-        turn, tuning = self._turn, self._tune(attempt.model, self._account, is_seeded=True)
+        turn, tuning = self._turn, self._tune(attempt.model, self._accounts.current, is_seeded=True)
         is_warm = turn.agent_workspace is None and not turn.is_batch
         conversation = self._open_conversation()
         with HangWatch(conversation.process) if is_warm and not attempt.is_last else nullcontext():
@@ -334,7 +336,7 @@ class Run:
                 conversation.grant(turn.messages[-2:])
             conversation.ask(turn.messages[-1], self._digests[-2])
         if is_warm:
-            self._fleet.prepare_next(self._digests[0], turn, tuning, self._account)
+            self._fleet.prepare_next(self._digests[0], turn, tuning, self._accounts.current)
         return conversation
 
     def _open_conversation(self) -> Conversation:
@@ -365,21 +367,21 @@ class Run:
     def _take_process(self) -> Process:
         self.times.process = "started"
         if self._turn.agent_workspace is None and not self._turn.is_batch:
-            self.times.process = "warm" if self._fleet.has_warm(self._account) else "started"
+            self.times.process = "warm" if self._fleet.has_warm(self._accounts.current) else "started"
             self._process_ticket = Ticket()
-            return self._fleet.take_warm(self._process_ticket, self._digests[:-1], self._account)
+            return self._fleet.take_warm(self._process_ticket, self._digests[:-1], self._accounts.current)
         if self._turn.agent_workspace is not None:
-            process = self._fleet.start_agent(self._turn.agent_workspace, self._account)
+            process = self._fleet.start_agent(self._turn.agent_workspace, self._accounts.current)
         else:
-            process = self._fleet.start_for_batch(self._account)
+            process = self._fleet.start_for_batch(self._accounts.current)
         if self._turn.is_batch:
             process.lower_priority(self._fleet.settings.batch_niceness)
         return process
 
     def _complete(self, conversation: Conversation, reader: AnswerReader, model: Model) -> None:
         """Park or give back the conversation before the client gets the end: its next request may come at once."""
-        self._fleet.record_success(self._account, model.id)
-        self._fleet.chooser.note(self._digests[-1], self._account)
+        self._fleet.record_success(self._accounts.current, model.id)
+        self._fleet.chooser.note(self._digests[-1], self._accounts.current)
         conversation.process.log_stderr()
         if self._turn.is_batch:
             self._conversation = None

@@ -25,6 +25,7 @@ from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.remote_run import RemoteRun
 from gateway.claude.run import Run
 from gateway.claude.token_counts import TokenCounts
+from gateway.claude.turn_accounts import Fallback
 from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
 from gateway.settings import Settings
 from gateway.turn import Turn
@@ -47,21 +48,30 @@ class Claude:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
         self._fleet.await_ready()
 
-    def answer(self, *turns: Turn, n: int = 1, before_start: Callable[[], None] | None = None) -> MergedRuns:
+    def answer(
+        self,
+        *turns: Turn,
+        n: int = 1,
+        before_start: Callable[[], None] | None = None,
+        fallback: Fallback | None = None,
+    ) -> MergedRuns:
         """Return `n` runs of each turn, in the order of the turns. They start when they are iterated.
 
-        `before_start` is called when a run has its slot. A GatewayError that it raises ends the run. The caller must
-        close the result. Raises ClaudeUnavailable or ShuttingDown.
+        `before_start` is called when a run has its slot. A GatewayError that it raises ends the run. `fallback` answers
+        if all accounts of a turn are out of quota. The caller must close the result. Raises ClaudeUnavailable or
+        ShuttingDown.
         """
         self.await_ready()
-        runs = [self._run(turn, before_start) for turn in turns for _ in range(n)]
+        runs = [self._run(turn, before_start, fallback) for turn in turns for _ in range(n)]
         self.runs.update(runs)
         return MergedRuns(runs)
 
-    def _run(self, turn: Turn, before_start: Callable[[], None] | None) -> Run | RemoteRun:
+    def _run(
+        self, turn: Turn, before_start: Callable[[], None] | None, fallback: Fallback | None
+    ) -> Run | RemoteRun:
         if turn.toolbox is not None:
-            return RemoteRun(self._fleet, turn, turn.toolbox, self.runs.discard, before_start)
-        return Run(self._fleet, turn, self.runs.discard, before_start)
+            return RemoteRun(self._fleet, turn, turn.toolbox, self.runs.discard, before_start, fallback)
+        return Run(self._fleet, turn, self.runs.discard, before_start, fallback)
 
     def count_tokens(self, turn: Turn) -> int:
         """Return the tokens of everything that `turn` would send, by Anthropic's counter. No model is asked.

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gateway.accounts.states import load_states
+from gateway.claude.catalog import ModelCatalog
 from gateway.command_line.stores import open_store
 from gateway.command_line.tables import format_names, format_table, format_time
 from gateway.hosted import HOSTED_NAMES
@@ -17,6 +18,13 @@ from gateway.store.keys import Key, Keys
 from gateway.store.limits.budgets import Allowance
 
 HEADINGS = ("ID", "KEY", "NAME", "STATE", "ADMIN", "EXPIRES", "LAST USED", "REQUESTS", "TOKENS", "COST")
+USD = click.FloatRange(min=0)
+FALLBACK_OPTIONS = (
+    ("model", str, "Ask this model if all accounts are out of quota."),
+    ("account", str, "Ask this account if all others are out of quota."),
+    ("usd_per_day", USD, "Maximum US dollars per day of the fallback."),
+    ("usd_per_month", USD, "Maximum US dollars per month of the fallback."),
+)
 DEFAULT = "default"
 NONE = "none"
 
@@ -53,12 +61,19 @@ def add_limit_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def add_fallback_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a fallback to a command."""
+    for name, kind, text in reversed(FALLBACK_OPTIONS):
+        command = click.option(f"--fallback-{name.replace('_', '-')}", type=kind, help=text)(command)
+    return command
+
+
 @click.group("keys")
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Manage clients' API keys."""
     settings, _ = load_valid()
-    ctx.obj = Keys(ctx.with_resource(open_store()), load_states(settings).accounts.values())
+    ctx.obj = Keys(ctx.with_resource(open_store()), load_states(settings))
 
 
 @command.command()
@@ -78,6 +93,7 @@ def command(ctx: click.Context) -> None:
 )
 @click.option("--team", help="The id of the team whose budgets the key shares.")
 @click.option("--account", "accounts", help="Use only these accounts: their names with commas.")
+@add_fallback_options
 @add_limit_options
 @click.pass_obj
 def create(
@@ -91,7 +107,7 @@ def create(
     hosted_tools: Sequence[str],
     team: str | None,
     accounts: str | None,
-    **limits: float | str | None,
+    **values: float | str | None,
 ) -> None:
     """Create a key called NAME. It is printed once and cannot be shown again."""
     expires_at = None if days is None else datetime.now(timezone.utc) + timedelta(days=days)
@@ -104,7 +120,8 @@ def create(
         hosted_tools=_parse_hosted_tools(hosted_tools) if hosted_tools else None,
         team_id=team,
         accounts=split_list(accounts) if accounts else None,
-        limits={name: value for name, value in _pick_given(limits).items() if value is not None},
+        fallback=_take_fallback(values) or None,
+        limits={name: value for name, value in _pick_given(values).items() if value is not None},
     )
     _print_secret(key, secret)
 
@@ -132,6 +149,7 @@ def show(keys: Keys, key_id: str) -> None:
         ("Team:", key.team_id or NONE),
         ("Hosted tools:", _format_hosted_tools(key)),
         ("Accounts:", "all shared ones" if key.accounts is None else format_names(key.accounts)),
+        ("Fallback:", _format_fallback(key)),
     ]
     click.echo(format_table(rows))
 
@@ -168,6 +186,18 @@ def bind(keys: Keys, key_id: str, names: Sequence[str]) -> None:
     click.echo(
         f"{key.id} ({key.name}): {format_names(key.accounts) if key.accounts else 'all shared accounts'}"
     )
+
+
+@command.command()
+@click.argument("key_id", metavar="ID")
+@click.option("--off", is_flag=True, help="Remove the fallback.")
+@add_fallback_options
+@click.pass_obj
+def fallback(keys: Keys, /, key_id: str, off: bool, **values: float | str | None) -> None:
+    """Set what answers one key when all of its accounts are out of quota. Options that are left out stay."""
+    changed = {**(keys.get(key_id).fallback or {}), **_take_fallback(values)}
+    key = keys.change(key_id, {"fallback": None if off else changed})
+    click.echo(f"{key.id} ({key.name}): {_format_fallback(key)}")
 
 
 @command.command()
@@ -226,6 +256,26 @@ def _pick_given(limits: Mapping[str, float | str | None]) -> dict[str, float | N
 
 def _format_limits(key: Key) -> str:
     return ", ".join(f"{name}={value}" for name, value in key.limits.items()) or "the gateway's limits"
+
+
+def _take_fallback(values: dict[str, float | str | None]) -> dict[str, float | str]:
+    """Remove the options of the fallback from the options of a command, and return the given ones.
+
+    Raises ModelNotSupported.
+    """
+    found = {name: values.pop(f"fallback_{name}") for name, _, _ in FALLBACK_OPTIONS}
+    given = {name: value for name, value in found.items() if value is not None}
+    if "model" in given:
+        settings, _ = load_valid()
+        catalog = ModelCatalog(
+            settings.claude_code_api_models_path, settings.default_model, settings.model_patterns
+        )
+        catalog.resolve(str(given["model"]))
+    return given
+
+
+def _format_fallback(key: Key) -> str:
+    return ", ".join(f"{name}={value}" for name, value in (key.fallback or {}).items()) or NONE
 
 
 def _parse_hosted_tools(names: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import click
 
 from gateway.accounts.states import load_states
 from gateway.answering.caller import identity_of
+from gateway.answering.fallbacks import find_owner
 from gateway.answering.limit_storage import build_limits
 from gateway.answering.quota import describe_account
 from gateway.command_line.stores import open_store
@@ -57,15 +58,17 @@ def _format_window(window: dict[str, Any]) -> tuple[str, ...]:
 def _list_budgets(settings: Settings, store: Store, key_id: str | None) -> list[tuple[str, ...]]:
     limits, keys = build_limits(settings, store), Keys(store)
     found = [keys.get(key_id)] if key_id else [key for key in keys.list() if key.state == "active"]
-    return [
-        (key.id, key.name, *_format_budget(budget))
-        for key in found
-        for budget in limits.list_budgets(identity_of(key))
-    ]
+    rows = []
+    for key in found:
+        identity = identity_of(key)
+        own, fallback = limits.list_budgets(identity), limits.list_owner_budgets(find_owner(identity))
+        rows += [(key.id, key.name, *_format_budget(budget)) for budget in own]
+        rows += [(key.id, key.name, *_format_budget(budget, "fallback: ")) for budget in fallback]
+    return rows
 
 
-def _format_budget(budget: dict[str, Any]) -> tuple[str, ...]:
+def _format_budget(budget: dict[str, Any], prefix: str = "") -> tuple[str, ...]:
     name: str = budget["name"]
     figures = [budget["used"], budget["limit"], budget["remaining"]]
     amounts = [f"${amount:,.2f}" if name.startswith("usd") else f"{amount:,.0f}" for amount in figures]
-    return name.replace("_", " "), *amounts, format_time(budget["resets_at"])
+    return f"{prefix}{name.replace('_', ' ')}", *amounts, format_time(budget["resets_at"])

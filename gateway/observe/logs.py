@@ -131,6 +131,7 @@ def _answer_fields(record: Record) -> dict[str, Any]:
     return {
         "model": record.model,
         "account": record.account,
+        "fallback_model": record.fallback_model,
         "outcome": record.outcome,
         "error": record.error,
         "stop_reason": record.stop_reason,

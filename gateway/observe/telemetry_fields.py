@@ -59,6 +59,7 @@ def answer_attributes(record: Record) -> Attributes:
             "gateway.cost_usd": usage.cost_usd,
             "gateway.outcome": record.outcome,
             "gateway.account": record.account,
+            "gateway.fallback_model": record.fallback_model,
             "gateway.project_id": record.project_id,
             "gateway.process": record.times.process,
             "gateway.attempts": record.times.attempts,

@@ -27,6 +27,15 @@ class LimitsSchema(Schema):
     usd_per_month = Decimal(allow_none=True, validate=at_least(0))
 
 
+class FallbackSchema(Schema):
+    """The alternative for when all accounts of a key are out of quota. It needs a model or an account, and a budget."""
+
+    model = Text(allow_none=True, validate=_NAME, metadata=about("Null: the model of the request."))
+    account = Text(allow_none=True, validate=_NAME, metadata=about("Null: the accounts of the key."))
+    usd_per_day = Decimal(allow_none=True, validate=at_least(0))
+    usd_per_month = Decimal(allow_none=True, validate=at_least(0))
+
+
 def _list_of_names(description: str, *choices: str) -> ListOf:
     item = Text(validate=validate.OneOf(choices) if choices else _NAME)
     return ListOf(item, allow_none=True, validate=_NAMES, metadata=about(description))
@@ -46,6 +55,7 @@ class KeyFieldsSchema(Schema):
     allowed_projects = _list_of_names("Ids of projects. Null: all.")
     hosted_tools = _list_of_names("Null: as the gateway's setting says.", *HOSTED_NAMES)
     accounts = _list_of_names("Names of accounts. Null: all that are shared.")
+    fallback = fields.Nested(FallbackSchema, allow_none=True, metadata=about("Null: none."))
     limits = fields.Nested(LimitsSchema)
     team_id = Text(allow_none=True, metadata=about("The team whose budget the key shares. Null: none."))
     notes = Text(allow_none=True, validate=_NOTES)
@@ -107,6 +117,7 @@ class KeySchema(AnswerSchema):
     allowed_projects = fields.List(fields.String(), allow_none=True)
     hosted_tools = fields.List(fields.String(), allow_none=True)
     accounts = fields.List(fields.String(), allow_none=True)
+    fallback = fields.Nested(FallbackSchema, allow_none=True)
     limits = fields.Dict(metadata=about("The key's own limits, which replace the gateway's."))
     team_id = fields.String(allow_none=True)
     notes = fields.String(allow_none=True)
@@ -119,6 +130,15 @@ class KeySchema(AnswerSchema):
 class KeyWithBudgetsSchema(KeySchema):
     """A key, with the state of its budgets."""
 
+    budgets = fields.List(fields.Nested(BudgetSchema))
+    fallback_budgets = fields.List(fields.Nested(BudgetSchema))
+
+
+class FallbackStateSchema(AnswerSchema):
+    """The alternative for when all accounts of a key are out of quota, and the rest of its own budgets."""
+
+    model = fields.String(allow_none=True, metadata=about("Null: the model of the request."))
+    account = fields.String(allow_none=True, metadata=about("Null: the accounts of the key."))
     budgets = fields.List(fields.Nested(BudgetSchema))
 
 

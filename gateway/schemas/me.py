@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from gateway.schemas.admin_keys import BudgetSchema
+from gateway.schemas.admin_keys import BudgetSchema, FallbackStateSchema
 from gateway.schemas.answers import AnswerSchema, about, constant
 
 
@@ -19,4 +19,7 @@ class MeSchema(AnswerSchema):
     hosted_tools = fields.List(fields.String())
     limits = fields.Dict(metadata=about("The limits that apply, the gateway's included. 0 means no limit."))
     team_id = fields.String(allow_none=True)
+    fallback = fields.Nested(
+        FallbackStateSchema, allow_none=True, metadata=about("Answers if all accounts are out of quota.")
+    )
     budgets = fields.List(fields.Nested(BudgetSchema), metadata=about("The budgets of its team, too."))

@@ -4,7 +4,7 @@ from marshmallow import fields
 
 from gateway.accounts.account import ACCOUNT_KINDS
 from gateway.accounts.states import REST_REASONS
-from gateway.schemas.admin_keys import BudgetSchema
+from gateway.schemas.admin_keys import BudgetSchema, FallbackStateSchema
 from gateway.schemas.answers import AnswerSchema, about, constant, one_of
 
 
@@ -58,3 +58,6 @@ class QuotaSchema(AnswerSchema):
         fields.Nested(BudgetSchema), metadata=about("The limits that are used up over time.")
     )
     accounts = fields.List(fields.Nested(AccountQuotaSchema))
+    fallback = fields.Nested(
+        FallbackStateSchema, allow_none=True, metadata=about("Answers if all accounts are out of quota.")
+    )

@@ -75,6 +75,9 @@ class RequestSchema(AnswerSchema):
     dialect = fields.String(metadata=about("Empty for requests that are not for an answer."))
     model = fields.String(allow_none=True)
     account = fields.String(allow_none=True)
+    fallback_model = fields.String(
+        allow_none=True, metadata=about("The model that the key's fallback asked. Null if it was not needed.")
+    )
     project_id = fields.String(allow_none=True)
     session_id = fields.String(allow_none=True)
     status = fields.Integer()

@@ -72,6 +72,7 @@ class RequestRow(Model):
     dialect = CleanTextField()
     model = CleanTextField(null=True)
     account = CleanTextField(null=True)
+    fallback_model = CleanTextField(null=True)
     project_id = CleanTextField(null=True)
     session_id = CleanTextField(null=True)
     status = BigIntegerField()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.accounts.account import Account
+from gateway.accounts.states import AccountStates
 from gateway.errors import AccountTaken, InvalidRequest, KeyNotFound, KeyRevoked, UnknownTeam
 from gateway.record import Record
 from gateway.store import key_secrets
@@ -23,8 +23,9 @@ class Key:
 
     `allowed_models` and `allowed_projects` are None if all are allowed. `limits` has the names of Allowance.
     `hosted_tools` is None if the gateway's own setting applies. `accounts` is None if all shared accounts may answer.
-    `team_limits` are the budgets of the key's team. With `keeps_bodies`, the list of requests has the bodies of the
-    key's requests and answers.
+    `fallback` says what answers when all of them are out of quota: a `model`, an `account` or both, and its own budget
+    as `usd_per_day` or `usd_per_month`. `team_limits` are the budgets of the key's team. With `keeps_bodies`, the list
+    of requests has the bodies of the key's requests and answers.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Key:
     team_limits: Mapping[str, Any] = field(default_factory=dict)
     keeps_bodies: bool = False
     accounts: tuple[str, ...] | None = None
+    fallback: Mapping[str, Any] | None = None
     total_requests: int = 0
     total_tokens: int = 0
     total_cost: float = 0.0
@@ -69,6 +71,7 @@ CHANGEABLE = (
     "team_id",
     "keeps_bodies",
     "accounts",
+    "fallback",
 )
 _LISTS = ("allowed_models", "allowed_projects", "hosted_tools", "accounts")
 
@@ -81,17 +84,18 @@ class Keys:
         key, secret = keys.create("alice", limits={"requests_per_minute": 10})
         keys.find(secret)  # equals `key`
 
-    `accounts` are the accounts of the gateway. Those that are not shared may serve one active key only.
+    `states` has the accounts of the gateway. Those that are not shared may serve one active key only.
     """
 
-    def __init__(self, store: Store, accounts: Iterable[Account] = ()) -> None:
+    def __init__(self, store: Store, states: AccountStates | None = None) -> None:
         self._store = store
-        self._accounts = {account.name: account for account in accounts}
+        self._states = states or AccountStates(())
 
     def create(self, name: str, *, by: Actor = COMMAND_LINE, **fields: Any) -> tuple[Key, str]:
         """Create a key. Return its record and its secret, which cannot be read again.
 
-        `fields` are some of CHANGEABLE. Raise UnknownTeam, AccountTaken, or InvalidRequest for an unknown account.
+        `fields` are some of CHANGEABLE. Raise UnknownTeam, AccountTaken, or InvalidRequest for an unknown account or a
+        fallback that is not complete.
         """
         secret = key_secrets.generate_key()
         values = {
@@ -194,24 +198,51 @@ class Keys:
 
     def _check_account(self, db: Any, key: Key, changed: Mapping[str, Any]) -> None:
         """Check the accounts of a key that has just been written, within the transaction."""
-        unknown = [name for name in changed.get("accounts") or () if name not in self._accounts]
-        if unknown:
-            names = ", ".join(self._accounts)
-            raise InvalidRequest(
-                f"There is no account {unknown[0]!r}. The accounts are: {names}.", param="accounts"
-            )
+        self._check_known(changed.get("accounts") or (), "accounts")
+        if key.fallback and changed.keys() & {"accounts", "fallback"}:
+            self._check_fallback(key.fallback, key.accounts or ())
         exclusive = self._find_exclusive(key)
-        if not exclusive or not changed.keys() & {"accounts", "expires_at"}:
+        if not exclusive or not changed.keys() & {"accounts", "fallback", "expires_at"}:
             return
         for row in ApiKey.select().where(ApiKey.id != key.id).execute(db):
             other = _key(row, None)
             if taken := exclusive & self._find_exclusive(other):
                 raise _account_taken(min(taken), other)
 
+    def _check_known(self, names: Iterable[str], field_name: str) -> None:
+        """Raise InvalidRequest if one of the accounts does not exist."""
+        known = self._states.accounts
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise InvalidRequest(
+                f"There is no account {unknown[0]!r}. The accounts are: {', '.join(known)}.", param=field_name
+            )
+
+    def _check_fallback(self, fallback: Mapping[str, Any], accounts: Sequence[str]) -> None:
+        """Raise InvalidRequest for a fallback that could not answer, or that could spend without a limit."""
+        account = fallback.get("account")
+        if not account and not fallback.get("model"):
+            raise InvalidRequest("A fallback needs a model, an account or both.", param="fallback")
+        if not fallback.get("usd_per_day") and not fallback.get("usd_per_month"):
+            raise InvalidRequest("A fallback needs a budget: usd_per_day or usd_per_month.", param="fallback")
+        if not self._states.is_listed:
+            raise InvalidRequest(
+                "A fallback needs a list of accounts, in which the gateway's own login can be the only one. See "
+                "docs/accounts.md.",
+                param="fallback",
+            )
+        self._check_known([account] if account else [], "fallback.account")
+        if account in accounts:
+            raise InvalidRequest(
+                f"The account {account!r} cannot be the fallback of a key that uses it anyway.",
+                param="fallback.account",
+            )
+
     def _find_exclusive(self, key: Key) -> set[str]:
         """Return the accounts of an active key that no other key may use."""
-        names = (key.accounts or ()) if key.state == "active" else ()
-        return {name for name in names if name in self._accounts and not self._accounts[name].is_shared}
+        names = {*(key.accounts or ()), (key.fallback or {}).get("account")}
+        known = self._states.accounts.values() if key.state == "active" else ()
+        return {account.name for account in known if account.name in names and not account.is_shared}
 
     def has_active(self) -> bool:
         """Return True if at least one key is active."""
@@ -239,9 +270,15 @@ def _column_values(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of columns. Raise ValueError for a field that cannot be changed."""
     if unknown := fields.keys() - set(CHANGEABLE):
         raise ValueError(f"Keys have no fields {sorted(unknown)} to set.")
-    return {
-        name: [*value] if name in _LISTS and value is not None else value for name, value in fields.items()
-    }
+    return {name: _column_value(name, value) for name, value in fields.items()}
+
+
+def _column_value(name: str, value: Any) -> Any:
+    if name in _LISTS and value is not None:
+        return [*value]
+    if name == "fallback" and value is not None:
+        return {part: one for part, one in value.items() if one is not None} or None
+    return value
 
 
 def _audited(key: Key) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from gateway.accounts.accounts_file import read_accounts
+from gateway.accounts.states import AccountStates
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 from gateway.store.models import UsageRow
@@ -20,11 +21,16 @@ from tests.support.logins import folder_login
 pytestmark = pytest.mark.wide
 
 NAMES = ("a", "b", "c")
+PAID = "paid"  # the account of a fallback
 HOURS = 7200
+MESSAGES_BODY = {"max_tokens": 50, "messages": [{"role": "user", "content": "Stream."}], "stream": True}
 
 
 class Site(NamedTuple):
-    """A gateway, the stand-ins and folders of its accounts, and clients: `alice` may use a and b, and `bob` only c."""
+    """A gateway, the stand-ins and folders of its accounts, and clients: `alice` may use a and b, and `bob` only c.
+
+    The fallback of bob is another model at the account `paid`.
+    """
 
     gateway: Gateway
     standins: dict[str, StandIn]
@@ -32,18 +38,21 @@ class Site(NamedTuple):
     alice: Api
     bob: Api
     admin: Api
+    keys: Keys
+    bob_id: str
 
     def counts(self) -> list[int]:
         """Return the number of questions that each account got."""
-        return [len(self.standins[name].messages) for name in NAMES]
+        return [len(self.standins[name].messages) for name in (*NAMES, PAID)]
 
 
 @pytest.fixture(scope="module")
 def site(claude_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("accounts")
     with ExitStack() as stack:
-        standins = {name: stack.enter_context(StandIn()) for name in NAMES}
-        for name, standin in standins.items():
+        standins = {name: stack.enter_context(StandIn()) for name in (*NAMES, PAID)}
+        for name in NAMES:
+            standin = standins[name]
             (folder / "logins" / name).mkdir(parents=True)
             folder_login(folder / "logins" / name)
             credentials = folder / "logins" / name / ".credentials.json"
@@ -52,30 +61,34 @@ def site(claude_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             section += f'variables = {{ ANTHROPIC_BASE_URL = "{standin.url}" }}\n'
             with (folder / "accounts.toml").open("a") as file:
                 file.write(section)
+        with (folder / "accounts.toml").open("a") as file:
+            url = standins[PAID].url
+            file.write(
+                f'[paid]\nvariables = {{ ANTHROPIC_API_KEY = "sk-paid", ANTHROPIC_BASE_URL = "{url}" }}\n'
+            )
         settings = {
             "ACCOUNTS_PATH": str(folder / "accounts.toml"),
             "REQUIRE_AUTH": "true",
             "API_KEYS": "anyone",
             "WARM_PROCESSES": "3",
             "MAX_WARM_PROCESSES": "0",
-            "MAX_PROCESSES": "5",
+            "MAX_PROCESSES": "6",
             "AUDITED_FOLDER": str(folder / "logins"),
             "AUDIT_LOG": str(folder / "audit.log"),
             "CLAUDE_BINARY_PATH": claude_path,
         }
         gateway = Gateway(settings, "tests.support.audited_wsgi:app")
         stack.callback(gateway.close)
-        gateway.await_warm(3)
+        gateway.await_warm(4)
         wait_for(lambda: all(one["logged_in"] for one in gateway.api.health()["claude"]["accounts"]), 30)
-        keys = Keys(
-            Store(f"sqlite:///{gateway.home.name}/gateway.db"), read_accounts(folder / "accounts.toml", {})
-        )
-        alice, bob = (
-            gateway.api.with_key(keys.create(name, accounts=accounts)[1])
-            for name, accounts in (("alice", ["a", "b"]), ("bob", ["c"]))
-        )
+        states = AccountStates(read_accounts(folder / "accounts.toml", {}), is_listed=True)
+        keys = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db"), states)
+        fallback = {"model": "haiku", "account": PAID, "usd_per_day": 5.0}
+        alice = gateway.api.with_key(keys.create("alice", accounts=["a", "b"])[1])
+        bob_key, secret = keys.create("bob", accounts=["c"], fallback=fallback)
+        bob = gateway.api.with_key(secret)
         admin = gateway.api.with_key(keys.create("admin", is_admin=True)[1])
-        yield Site(gateway, standins, folder / "logins", alice, bob, admin)
+        yield Site(gateway, standins, folder / "logins", alice, bob, admin, keys, bob_key.id)
         assert not (folder / "audit.log").exists(), "the gateway opened files of a login"
 
 
@@ -124,7 +137,8 @@ def test_key_and_header_choose_the_account(site: Site) -> None:
     body = {"messages": [{"role": "user", "content": "hi"}]}
     refused = site.alice.post("/v1/chat/completions", json=body, headers={"x-account": "c"})
     assert error_of(refused)[:2] == (403, "account_not_allowed")
-    for name, standin in site.standins.items():
+    for name in NAMES:
+        standin = site.standins[name]
         assert {record.headers["authorization"] for record in standin.messages} == {
             f"Bearer sk-ant-oat01-{name}"
         }
@@ -154,7 +168,7 @@ def test_lost_login_is_found_without_asking_the_model(site: Site) -> None:
     assert (shown["state"], shown["advice"]) == ("logged_out", lost["advice"])
     kept.rename(credentials)
     assert body_of(site.admin.post(test))["logged_in"] is True
-    assert site.counts() == [0, 0, 0]
+    assert site.counts() == [0, 0, 0, 0]
     assert body_of(site.admin.get("/v1/admin/accounts/c"))["state"] == "ready"
     assert ask(site.bob, "I am back.") == ("I am c.", "c")
     entries = body_of(site.admin.get("/v1/admin/audit?target_id=c"))["data"]
@@ -177,17 +191,17 @@ def test_account_without_quota_rests_and_another_one_answers(site: Site) -> None
     limited = {name: limits("rejected", 1.0, seconds) for name, seconds in (("a", 2 * HOURS), ("b", HOURS))}
     site.standins["b"].default(error(429, headers=limited["b"] | {"retry-after": str(HOURS)}))
     assert ask(site.alice, "Take the next one.") == ("I am a.", "a")
-    assert site.counts() == [1, 1, 0]
+    assert site.counts() == [1, 1, 0, 0]
     assert ask(site.alice, "The first one rests.") == ("I am a.", "a")
-    assert site.counts() == [2, 1, 0]
+    assert site.counts() == [2, 1, 0, 0]
     site.standins["a"].default(error(429, headers=limited["a"] | {"retry-after": str(2 * HOURS)}))
     for _ in range(2):  # at Anthropic, and then without asking again
         refused = site.alice.chat("None is left.")
         assert error_of(refused)[:2] == (429, "no_account_left")
         assert HOURS - 60 < int(refused.headers["retry-after"]) <= HOURS
-        assert site.counts() == [3, 1, 0]
+        assert site.counts() == [3, 1, 0, 0]
     states = {one["name"]: one["state"] for one in site.gateway.api.health()["claude"]["accounts"]}
-    assert states == {"a": "resting", "b": "resting", "c": "ready"}
+    assert states == {"a": "resting", "b": "resting", "c": "ready", PAID: "ready"}
     assert ask(site.bob, "I have my own.") == ("I am c.", "c")
     used = [
         ("overloaded", "a"),
@@ -198,3 +212,35 @@ def test_account_without_quota_rests_and_another_one_answers(site: Site) -> None
     ]
     wait_for(lambda: list_usage(site, "alice")[-5:] == used)  # usage is written in the background
     assert "account b cannot answer, so account a is asked" in site.gateway.log
+
+
+def test_fallback_answers_within_its_budget_if_all_accounts_are_out_of_quota(site: Site) -> None:
+    site.standins["c"].default(error(429, headers=limits("rejected", 1.0) | {"retry-after": str(HOURS)}))
+    site.standins[PAID].default(text("I am paid."))
+    model = site.bob.get("/v1/models/haiku").json()["id"]
+    for asked in (1, 1):  # at Anthropic, and then without asking again
+        answered = site.bob.chat("Are you there?")
+        assert (reply_of(answered), answered.json()["model"]) == ("I am paid.", model)
+        assert (answered.headers["x-account"], answered.headers["x-fallback"]) == (PAID, model)
+        assert site.counts()[2] == asked
+    assert {record.body["model"] for record in site.standins[PAID].messages} == {model}
+    with site.bob.stream("POST", "/v1/messages", json=MESSAGES_BODY, headers={}) as response:
+        assert response.headers["x-fallback"] == model
+        assert b"paid" in response.read()
+    fallback = site.bob.get("/v1/quota").json()["fallback"]
+    assert 0 < fallback["budgets"][0]["used"] < 5
+    wait_for(lambda: len(site.bob.get("/v1/requests").json()["data"]) >= 3)
+    row = site.bob.get("/v1/requests").json()["data"][0]
+    assert row["fallback_model"] == model
+    assert (row["account"], row["model"]) == (PAID, model)
+
+    site.keys.change(site.bob_id, {"fallback": {"account": PAID, "usd_per_day": 0.000001}})
+    refused = site.bob.chat("Are you still there?")
+    assert error_of(refused)[:2] == (429, "no_account_left")
+    assert "The fallback of your key cannot answer either: Its budget" in refused.text
+    assert "x-fallback" not in refused.headers
+    assert site.counts() == [0, 0, 1, 3]
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    named = site.bob.post("/v1/chat/completions", json=body, headers={"x-account": "c"})
+    assert error_of(named)[1] == "no_account_left"
+    assert "fallback" not in named.text

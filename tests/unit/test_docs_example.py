@@ -46,7 +46,9 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[Turn]:
     """Answer every turn with "Rome." and collect the turns in this list."""
     asked: list[Turn] = []
 
-    def answer(self: Claude, *turns: Turn, n: int = 1, before_start: object = None) -> Any:
+    def answer(
+        self: Claude, *turns: Turn, n: int = 1, before_start: object = None, fallback: object = None
+    ) -> Any:
         asked.extend(turns)
         return complete_run("Rome.")
 

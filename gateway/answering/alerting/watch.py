@@ -21,7 +21,7 @@ from gateway.accounts.states import Window
 from gateway.alerts.alert import Alert
 from gateway.answering.alerting.conditions import Condition, budget_alerts, disk_conditions, window_alerts
 from gateway.answering.alerting.delivery import Deliveries
-from gateway.answering.limits import TEAM, BudgetOwner, RequestLimits
+from gateway.answering.limits import FALLBACK, TEAM, BudgetOwner, RequestLimits
 from gateway.errors import KeyNotFound, StoreError
 from gateway.settings import Settings
 from gateway.store.alerts import Alerts
@@ -183,6 +183,8 @@ class AlertWatch:
     def _name_of(self, client_id: str) -> str:
         if client_id.startswith("address:"):
             return f"The address {client_id.partition(':')[2]}"
+        if client_id.startswith(FALLBACK):
+            return f"The fallback of the key {self._keys.get(client_id.removeprefix(FALLBACK)).name}"
         if client_id.startswith(TEAM):
             return f"The team {self._teams.find_name(client_id.removeprefix(TEAM))}"
         try:

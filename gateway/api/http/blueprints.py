@@ -23,7 +23,14 @@ from gateway.schemas.answers import StreamEventSchema
 View = TypeVar("View", bound=Callable[..., Any])
 
 EVENTS = "text/event-stream"
-ANSWER_HEADERS = ("x-ignored-parameters", "x-repaired", "x-session-id", "x-project-id", "x-account")
+ANSWER_HEADERS = (
+    "x-ignored-parameters",
+    "x-repaired",
+    "x-session-id",
+    "x-project-id",
+    "x-account",
+    "x-fallback",
+)
 #: The names of the blueprints for admin keys begin with it.
 ADMIN_PREFIX = "admin_"
 #: The header by which clients of Anthropic's API choose its shapes, at URLs that both APIs have.

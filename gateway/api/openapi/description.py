@@ -64,6 +64,7 @@ HEADERS = {
     "x-session-id": "The session that the answer belongs to.",
     "x-project-id": "The project that the answer belongs to.",
     "x-account": "The account that was asked, if the gateway has a list of accounts.",
+    "x-fallback": "The model that the key's fallback asked, because all of its accounts are out of quota.",
 }
 _RETRY_HEADERS = ("retry-after", "x-should-retry")
 _RETRIED = ("429", "503", "529")

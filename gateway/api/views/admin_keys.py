@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.answering.caller import identity_of
+from gateway.answering.fallbacks import find_owner
 from gateway.answering.key_admin import change_key, create_key, search_keys
 from gateway.api.http.blueprints import AdminBlueprint, document_errors
 from gateway.api.http.context import get_caller, get_services
@@ -45,7 +46,9 @@ def show(key_id: str) -> dict[str, Any]:
     """Return a key, with the state of its budgets."""
     services = get_services()
     key = services.keys.get(key_id)
-    return _as_dict(key) | {"budgets": services.limits.list_budgets(identity_of(key))}
+    identity = identity_of(key)
+    fallback = services.limits.list_owner_budgets(find_owner(identity))
+    return _as_dict(key) | {"budgets": services.limits.list_budgets(identity), "fallback_budgets": fallback}
 
 
 @blueprint.route("/<key_id>", methods=["PATCH"])

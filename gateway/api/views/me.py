@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.answering.caller import Identity
+from gateway.answering.fallbacks import describe_fallback
 from gateway.answering.hosted_access import allowed_hosted_tools
 from gateway.api.http.blueprints import Blueprint
 from gateway.api.http.context import get_caller, get_services
@@ -31,6 +32,7 @@ def show_own_key() -> dict[str, Any]:
         "hosted_tools": allowed_hosted_tools(caller, services.settings),
         "limits": asdict(services.limits.find_client(caller).allowance),
         "team_id": identity.team_id if identity else None,
+        "fallback": describe_fallback(identity, services.limits),
         "budgets": services.limits.list_budgets(identity) if identity else [],
     }
 

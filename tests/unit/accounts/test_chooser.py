@@ -80,6 +80,16 @@ def test_used_up_quota_keeps_an_account_out_until_its_reset() -> None:
     assert raised.value.retry_after == 4000.0
 
 
+def test_accounts_are_used_up_only_if_all_of_them_are() -> None:
+    states, chooser = make()
+    states.record_windows("a", {"five_hour": Window(1.0, 9000.0, "rejected")})
+    states.record_rest("b", Rest("overloaded", NOW + 5))
+    error = AccountLimitReached(retry_after=1)
+    assert chooser.record_failure("a", MODEL, error, ("a", "b")) is error
+    none_left = NoAccountLeft("with a word about the fallback")
+    assert chooser.record_failure("a", MODEL, none_left, ("a", "b")) is none_left
+
+
 def test_request_of_a_client_that_is_wrong_lets_no_account_rest() -> None:
     states, chooser = make()
     error = InvalidRequest("no")

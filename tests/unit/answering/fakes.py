@@ -34,6 +34,9 @@ class FakeRun:
     def usage_so_far(self) -> tuple[Usage, bool]:
         return USAGE, True
 
+    def fallback_usage(self) -> Usage:
+        return USAGE if self.times.fallback_model else Usage()
+
     def stop(self, reason: GatewayError) -> None:
         self.stopped = reason
 

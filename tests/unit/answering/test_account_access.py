@@ -8,10 +8,16 @@ from gateway.answering.account_access import find_accounts
 from gateway.answering.caller import Caller, Identity
 from gateway.errors import AccountNotAllowed
 
-LISTED = AccountStates([Account("own", "login"), Account("team", "login", is_shared=True)], is_listed=True)
+PAID = Account("paid", "api_key", is_shared=True)
+LISTED = AccountStates(
+    [Account("own", "login"), Account("team", "login", is_shared=True), PAID], is_listed=True
+)
 ONE = AccountStates([default_account({}, None)])
 KEY = Identity("key_1", "alice")
 BOUND = Identity("key_2", "bob", accounts=("team", "own", "gone"))
+
+
+SPARING = Identity("key_3", "carol", fallback={"account": "paid", "usd_per_day": 5.0})
 
 
 def caller(identity: Identity | None, account: str = "") -> Caller:
@@ -22,10 +28,11 @@ def caller(identity: Identity | None, account: str = "") -> Caller:
     ("identity", "account", "states", "allowed"),
     [
         (None, "", ONE, (DEFAULT,)),
-        (KEY, "", LISTED, ("team",)),
-        (None, "", LISTED, ("team",)),
+        (KEY, "", LISTED, ("team", "paid")),
+        (None, "", LISTED, ("team", "paid")),
         (BOUND, "", LISTED, ("team", "own")),
         (BOUND, "own", LISTED, ("own",)),
+        (SPARING, "", LISTED, ("team",)),
     ],
 )
 def test_key_and_header_decide(
@@ -36,7 +43,13 @@ def test_key_and_header_decide(
 
 @pytest.mark.parametrize(
     ("identity", "account", "states"),
-    [(KEY, "own", LISTED), (BOUND, "gone", LISTED), (BOUND, "", ONE), (None, "team", ONE)],
+    [
+        (KEY, "own", LISTED),
+        (BOUND, "gone", LISTED),
+        (BOUND, "", ONE),
+        (None, "team", ONE),
+        (SPARING, "paid", LISTED),
+    ],
 )
 def test_other_accounts_are_refused(identity: Identity | None, account: str, states: AccountStates) -> None:
     with pytest.raises(AccountNotAllowed):

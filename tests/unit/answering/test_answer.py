@@ -51,7 +51,7 @@ def turns_run(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[Turn]
     """Return the list of the turns that are run. Each answer is "hi"."""
     turns: list[Turn] = []
 
-    def run(*given: Turn, n: int = 1, before_start: object = None) -> Any:
+    def run(*given: Turn, n: int = 1, before_start: object = None, fallback: object = None) -> Any:
         turns.extend(given)
         return complete_run("hi")
 
@@ -120,7 +120,7 @@ def test_budget_is_checked_again_before_the_cli_is_asked(
     """The request may have waited for a slot while other answers of its key used the budget up."""
     client = services.limits.find_client(ME)
 
-    def run(*given: Turn, n: int, before_start: Callable[[], None]) -> Any:
+    def run(*given: Turn, n: int, before_start: Callable[[], None], fallback: object) -> Any:
         services.limits.charge(client, Usage(input_tokens=100_000))  # in the time of the wait
         before_start()
 

@@ -6,7 +6,8 @@ import pytest
 from flask import Response
 
 from gateway.addresses import client_network
-from gateway.answering.limits import ClientLimits, format_duration
+from gateway.answering.limit_headers import format_duration
+from gateway.answering.limits import ClientLimits
 from gateway.api.http.context import get_state
 from gateway.store.limits.budgets import Allowance
 from gateway.store.limits.sliding_window import RateLimitWindow
