@@ -6,6 +6,7 @@ from typing import Any
 
 import gevent
 
+from gateway.claude.cli import process as processes
 from gateway.claude.cli.process import Process
 from tests.support.scripted import ScriptedCli
 
@@ -21,3 +22,9 @@ def run_until(condition: Callable[[], Any], timeout: float = 20.0) -> None:
 def spawn_scripted_cli(cli: ScriptedCli) -> Process:
     """Start a process of the scripted CLI."""
     return Process([str(cli.path)], {"HOME": str(cli.home)}, str(cli.home))
+
+
+def end_all() -> None:
+    """End the processes that a failed test has left behind."""
+    for process in list(processes._living):
+        process.close()

@@ -131,13 +131,14 @@ def listen(process: Process, silence_seconds: float) -> Iterator[list[CliMessage
     ProcessEnded.
     """
     heard_at = time.monotonic()
-    was_pinged = False  # once, at the first silence
+    is_answering = False  # a sign of life was heard at the first silence; none is asked for again
     while True:
         left = silence_seconds - (time.monotonic() - heard_at)
-        messages = process.read(min(IDLE_SECONDS if was_pinged else HANG_SECONDS, left))
-        if not messages and not was_pinged:
-            was_pinged = True
-            messages = _ping(process, left - HANG_SECONDS)
+        messages = process.read(min(IDLE_SECONDS if is_answering else HANG_SECONDS, left))
+        if not messages and not is_answering:
+            replies = _ping(process, left - HANG_SECONDS)
+            is_answering = bool(replies)
+            messages = [message for message in replies if not _is_pong(message)]
             if not messages and left > HANG_SECONDS:
                 continue
         if messages:
@@ -148,13 +149,12 @@ def listen(process: Process, silence_seconds: float) -> Iterator[list[CliMessage
 
 
 def _ping(process: Process, seconds: float) -> list[CliMessage]:
-    """Ask a silent process for a sign of life. Return its other messages."""
+    """Ask a silent process for a sign of life. Return what it sends, maybe nothing if the machine is very busy."""
     if seconds <= 0:
         return []
     with HangWatch(process, HANG_SECONDS / 3):
         process.send(_PING)
-        messages = process.read(min(IDLE_SECONDS, seconds))
-    return [message for message in messages if not _is_pong(message)]
+        return process.read(min(IDLE_SECONDS, seconds))
 
 
 def _is_pong(message: CliMessage) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.claude.cli.process import count_living
 from gateway.claude.fleet.fleet import Fleet
-from tests.support.processes import run_until
+from tests.support.processes import end_all, run_until
 from tests.support.scripted import ScriptedCli
 from tests.unit.claude.fleets import make_fleet
 
@@ -17,7 +17,10 @@ def no_processes_left() -> Iterator[None]:
     """Check that no CLI process is left when the test is over."""
     assert count_living() == 0
     yield
-    run_until(lambda: count_living() == 0)
+    try:
+        run_until(lambda: count_living() == 0)
+    finally:
+        end_all()  # the next test should not fail as well
 
 
 @pytest.fixture
