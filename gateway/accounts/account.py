@@ -68,6 +68,11 @@ class Account:
             return "environment"
         return "folder" if self.config_dir else "variables"
 
+    def has_login_of(self, other: "Account") -> bool:
+        """Return True if both name the same login."""
+        logins = [(one.kind, one.is_default, dict(one.environment)) for one in (self, other)]
+        return logins[0] == logins[1]
+
     def apply(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the gateway's environment with the login of the account in place of the gateway's own."""
         if self.is_default:

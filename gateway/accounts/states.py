@@ -133,6 +133,16 @@ class AccountStates:
         self._changes: dict[tuple[str, str], Fact] = {}
         self.on_change: Callable[[], object] = lambda: None  # called if other workers should know soon
 
+    def replace(self, new: "AccountStates") -> set[str]:
+        """Take over the accounts of another list. Return the names whose login is new or another one."""
+        changed = {
+            name
+            for name, account in new.accounts.items()
+            if name not in self.accounts or not account.has_login_of(self.accounts[name])
+        }
+        self.accounts, self.is_listed = new.accounts, new.is_listed
+        return changed
+
     def all(self) -> list[AccountStatus]:
         """Return the status of each account."""
         return [self.status(name) for name in self.accounts]

@@ -54,7 +54,11 @@ def find_account(name: str, services: Services) -> dict[str, Any]:
 
 def list_users(keys: Iterable[Key], account: str) -> list[Key]:
     """Return the active keys that are bound to an account."""
-    return [key for key in keys if key.state == "active" and account in (key.accounts or ())]
+    return [
+        key
+        for key in keys
+        if key.state == "active" and account in {*(key.accounts or ()), (key.fallback or {}).get("account")}
+    ]
 
 
 def check_account(name: str, by: Actor, services: Services) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Share what this worker learns about the accounts with all other workers, through the database."""
 
 import logging
+from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
@@ -18,12 +19,16 @@ MIN_PAUSE_SECONDS = 0.1  # news that others should know soon comes in groups
 class AccountSync:
     """Stores new facts, and takes over the facts of other workers, every SYNC_SECONDS. Urgent news is stored at once.
 
+    `reload` is called before, to apply changes of the list of accounts.
     If the database fails, the next round tries again: a worker can answer without the others' facts.
     """
 
-    def __init__(self, states: AccountStates, facts: AccountFacts) -> None:
+    def __init__(
+        self, states: AccountStates, facts: AccountFacts, reload: Callable[[], None] = lambda: None
+    ) -> None:
         self._states = states
         self._facts = facts
+        self._reload = reload
         self._has_news = Event()
         self._is_failing = False
         states.on_change = self._has_news.set
@@ -46,6 +51,7 @@ class AccountSync:
     def _share_forever(self) -> None:
         while True:
             try:
+                self._reload()
                 self.share()
                 self._is_failing = False
             except StoreError as error:

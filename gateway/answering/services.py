@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from gateway.accounts.states import AccountStates, load_states
+from gateway.answering.account_reload import AccountReload, check_bindings
 from gateway.answering.account_sync import AccountSync
 from gateway.answering.alerting.alerting import Alerting, build_alerting
 from gateway.answering.alerting.conditions import data_folders, find_disk_use
@@ -31,7 +32,7 @@ from gateway.answering.request_log import RequestLog
 from gateway.answering.sessions import SessionTurns
 from gateway.answering.unknown_settings import find_unknown_settings
 from gateway.claude.service import Claude
-from gateway.errors import AccountTaken, ModelNotFound, ShuttingDown, StoreError
+from gateway.errors import ModelNotFound, ShuttingDown, StoreError
 from gateway.exposure import describe_exposure
 from gateway.observe import logs
 from gateway.observe.metrics import Metrics, MetricsSnapshot
@@ -204,7 +205,7 @@ def build_services(
     request_log = RequestLog(requests, settings.request_body_max_kb * 1024)
     limits = build_limits(settings, store, now)
     keys = Keys(store, accounts)
-    _check_bindings(keys)
+    check_bindings(keys)
     files, batches = Files(store, _file_limits(settings)), Batches(store)
     jobs = BatchJobs(batches, BatchItems(store), files, settings)
     count_result = metrics.count_batch_item if metrics else lambda _: None
@@ -213,7 +214,7 @@ def build_services(
         store=store,
         claude=claude,
         accounts=accounts,
-        account_sync=AccountSync(accounts, AccountFacts(store)),
+        account_sync=AccountSync(accounts, AccountFacts(store), AccountReload(settings, claude, store).check),
         keys=keys,
         admin_sessions=AdminSessions(store),
         projects=projects,
@@ -284,14 +285,6 @@ def _open_store(url: str) -> Store:
         reason = f"DATABASE_URL={hide_password(url)}: {error.__cause__}" if error.__cause__ else error.message
         raise SettingsError(f"The database cannot be used. {reason}") from error
     return store
-
-
-def _check_bindings(keys: Keys) -> None:
-    """Raise SettingsError if several keys use an account that is not shared."""
-    try:
-        keys.check_accounts()
-    except AccountTaken as error:
-        raise SettingsError(f"{error.message} Set shared = true in the list of accounts.") from error
 
 
 def _file_limits(settings: Settings) -> FileLimits:

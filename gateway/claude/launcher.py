@@ -41,14 +41,14 @@ class Launcher:
     """
 
     def __init__(self, settings: Settings, accounts: Iterable[Account] = ()) -> None:
-        listed = [*accounts] or [default_account(settings.environ, settings.claude_api_key)]
-        self._accounts = {account.name: account for account in listed}
-        self.environs = {account.name: _environment(account, settings) for account in listed}
-        self._config_dirs = [account.config_dir for account in listed if account.config_dir]
+        self._accounts: dict[str, Account] = {}
+        self.environs: dict[str, dict[str, str]] = {}
+        self._config_dirs: set[str] = set()
         self.binary: Binary | None = None
         self._work_dir = settings.claude_work_dir
         self._binary_path = settings.claude_binary_path
         self._settings = settings
+        self.add_accounts([*accounts] or [default_account(settings.environ, settings.claude_api_key)])
         self._sandbox_problem: str | None = None
 
     def find_binary(self) -> None:
@@ -62,6 +62,14 @@ class Launcher:
         self.binary = binary
         if self._settings.allow_agent_projects and SHELL in self._settings.agent_tools:
             self._check_sandbox()
+
+    def add_accounts(self, accounts: Iterable[Account]) -> None:
+        """Add accounts, or replace their logins. Turns may still run with accounts that are no longer listed."""
+        for account in accounts:
+            self._accounts[account.name] = account
+            self.environs[account.name] = _environment(account, self._settings)
+            if account.config_dir:
+                self._config_dirs.add(account.config_dir)
 
     def advise_login(self, account: str) -> str:
         """Return a sentence that says how to log in the CLI in use."""

@@ -11,6 +11,7 @@ For example:
         runs.close()
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
 from gateway.settings import Settings
 from gateway.turn import Turn
 
+log = logging.getLogger(__name__)
+
 
 class Claude:
     """Answers turns with CLI processes. `runs` are the turns that are running now."""
@@ -43,6 +46,11 @@ class Claude:
     def open(self) -> None:
         """Search for the CLI and start warm processes, in the background. Problems are logged."""
         self._fleet.open()
+
+    def change_accounts(self, new: AccountStates) -> None:
+        """Use another list of accounts from now on. Running turns go on with their accounts."""
+        self._fleet.change_accounts(new)
+        log.info("the accounts are: %s", ", ".join(new.accounts))
 
     def await_ready(self) -> None:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""

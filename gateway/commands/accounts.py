@@ -28,7 +28,7 @@ from gateway.store.audit import COMMAND_LINE, AuditLog
 from gateway.store.keys import Key, Keys
 
 HEADINGS = ("ACCOUNT", "KIND", "SHARED", "STATE", "RESTS UNTIL", "KEYS", "FOLDER")
-RESTART = f"Restart the gateway so that it applies: {COMMAND} restart"
+APPLIES = "A running gateway applies it within seconds."
 
 
 @click.group("accounts")
@@ -72,7 +72,7 @@ def add(name: str, shared: bool, folder: str | None, variables: Sequence[str], n
     except SettingsError:
         remove_section(path, name)
         raise
-    click.echo(f"{name} is in {path}. {RESTART}")
+    click.echo(f"{name} is in {path}. {APPLIES}")
 
 
 @command.command("list")
@@ -127,7 +127,7 @@ def remove(name: str) -> None:
     with open_store() as store:
         users = [key.name for key in list_users(Keys(store).list(), name)]
     remove_section(settings.accounts_path, name)
-    click.echo(f"{name} is removed. {RESTART}")
+    click.echo(f"{name} is removed. {APPLIES}")
     if users:
         click.echo(f"These keys are bound to it: {', '.join(users)}. See: {COMMAND} keys accounts --help")
     if account.config_dir:

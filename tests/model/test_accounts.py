@@ -244,3 +244,25 @@ def test_fallback_answers_within_its_budget_if_all_accounts_are_out_of_quota(sit
     named = site.bob.post("/v1/chat/completions", json=body, headers={"x-account": "c"})
     assert error_of(named)[1] == "no_account_left"
     assert "fallback" not in named.text
+
+
+def test_account_is_added_and_removed_without_a_restart(site: Site) -> None:
+    path = site.logins.parent / "accounts.toml"
+    before = path.read_text()
+    site.standins[PAID].default(text("I am new."))
+    url = site.standins[PAID].url
+    section = '[new]\nshared = true\nvariables = { ANTHROPIC_API_KEY = "sk-new", '
+    path.write_text(f'{before}{section}ANTHROPIC_BASE_URL = "{url}" }}\n')
+    wait_for(lambda: list_names(site) == [*NAMES, PAID, "new"])
+    assert ask(site.gateway.api.with_key("anyone"), "Who are you?", "new") == ("I am new.", "new")
+    assert site.standins[PAID].messages[-1].headers["x-api-key"] == "sk-new"
+    path.write_text(before)
+    wait_for(lambda: list_names(site) == [*NAMES, PAID])
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    api = site.gateway.api.with_key("anyone")
+    refused = api.post("/v1/chat/completions", json=body, headers={"x-account": "new"})
+    assert error_of(refused)[:2] == (403, "account_not_allowed")
+
+
+def list_names(site: Site) -> list[str]:
+    return [one["name"] for one in site.gateway.api.health()["claude"]["accounts"]]

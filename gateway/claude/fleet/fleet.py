@@ -42,7 +42,7 @@ from gateway.claude.fleet.memory_guard import make_guard
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.recycling import Recycling
-from gateway.claude.fleet.seats import Seat, Seats
+from gateway.claude.fleet.seats import Seat, Seats, share_warm
 from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.claude.launcher import Launcher
@@ -92,10 +92,10 @@ class Fleet:
             settings.queue_timeout_seconds,
             settings.max_queued_mb * MEGABYTE,
         )
-        self._parked = ParkedConversations(self.end_conversation)
+        self._parked = ParkedConversations(self.end_conversation, lambda one: self._seats.is_current(one))
         self._budget = ProcessBudget(settings.max_processes, self._slots, self._parked)
-        settled = Event()
-        self._seats = Seats([self._make_seat(name, settled) for name in self.accounts.accounts], settled)
+        self._settled = Event()
+        self._seats = Seats(self._make_seat, self.accounts.accounts, self._settled)
         self._recycling = Recycling(
             self._parked,
             settings.keep_seconds,
@@ -112,20 +112,18 @@ class Fleet:
         self._opener: gevent.Greenlet[..., None] | None = None
         self._first_search_done = Event()
 
-    def _make_seat(self, account: str, settled: Event) -> Seat:
-        """Return the seat of an account. The warm processes are divided among the accounts: each has one at least."""
+    def _make_seat(self, account: str) -> Seat:
         settings = self.settings
-        share = min(settings.warm_processes, max(1, settings.warm_processes // len(self.accounts.accounts)))
         pool = WarmPool(
             partial(self._start_chat, account),
             self.catalog.merge,
-            size=min(share, settings.max_processes),
+            size=share_warm(settings, len(self.accounts.accounts)),
             max_size=settings.max_warm_processes,
             allows_start=partial(self._budget.allows_start, account),
             max_starting=count_cores(),
             start_timeout=settings.start_timeout_seconds,
             remember_seconds=min(REMEMBER_SECONDS, max(settings.keep_seconds, MIN_REMEMBER_SECONDS)),
-            settled=settled,
+            settled=self._settled,
         )
         login = Login(
             partial(self._launcher.advise_login, account), partial(self.accounts.record_login, account)
@@ -159,6 +157,18 @@ class Fleet:
         for seat in self._seats:
             seat.pool.retire()
 
+    def change_accounts(self, new: AccountStates) -> None:
+        """Use another list of accounts from now on. Running turns go on with their accounts."""
+        changed = self.accounts.replace(new)
+        self._launcher.add_accounts(new.accounts.values())
+        made = self._seats.replace(new.accounts, changed)
+        for seat in self._seats:
+            seat.pool.size = share_warm(self.settings, len(new.accounts))
+        if self._is_retired:
+            self.retire()
+        elif self._refusal is None:  # otherwise `_open` opens them when the CLI was found
+            gevent.spawn(self._open_seats, made)
+
     def refuse_turns(self, reason: GatewayError) -> None:
         """Let `await_ready` raise `reason` from now on, and turns of batches that wait for a slot."""
         self._refusal = reason
@@ -170,7 +180,7 @@ class Fleet:
         if self._opener is not None:
             self._opener.kill()
         self._parked.clear()
-        gevent.joinall([gevent.spawn(seat.pool.close) for seat in self._seats])
+        self._seats.close()
         kill_all()
         wait_for_programs(PROGRAMS_SECONDS)
 
@@ -355,9 +365,12 @@ class Fleet:
             self._first_search_done.set()
             gevent.sleep(SEARCH_SECONDS)
         self._first_search_done.set()
-        for seat in self._seats:
+        self._open_seats([*self._seats])
+
+    def _open_seats(self, seats: Sequence[Seat]) -> None:
+        for seat in seats:
             seat.pool.open()
-        for seat in self._seats:
+        for seat in seats:
             with suppress(OSError):  # the pool logs the same error
                 self.check_login(seat.account)
 

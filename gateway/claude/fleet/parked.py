@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gateway.claude.cli.conversation import Conversation
+from gateway.claude.cli.process import Process
 from gateway.claude.cli.spawn import describe_exit
 from gateway.claude.fleet.wait_queue import Ticket
 
@@ -29,9 +30,14 @@ class ParkedConversations:
     belongs to the caller.
     """
 
-    def __init__(self, end_conversation: Callable[[Conversation], None]) -> None:
+    def __init__(
+        self,
+        end_conversation: Callable[[Conversation], None],
+        is_current: Callable[[Process], bool] = lambda process: True,
+    ) -> None:
         self.hits = 0
         self._end_conversation = end_conversation
+        self._is_current = is_current
         # With its digest, and the time at which it expires.
         self._conversations: dict[Conversation, tuple[bytes, float]] = {}
         self._by_digest: dict[bytes, list[Conversation]] = {}
@@ -84,12 +90,12 @@ class ParkedConversations:
         """Take the conversation that has come furthest, and return it with the index of its digest.
 
         `is_usable` is called with each candidate and its index, furthest and most used first, and may decline it.
-        Candidates whose process has died are ended.
+        Candidates whose process has died or is out of date are ended.
         """
         for index in range(len(digests) - 1, -1, -1):
             found = self._by_digest.get(digests[index], ())
             for conversation in sorted(found, key=lambda one: one.uses, reverse=True):
-                if not conversation.process.is_alive:
+                if not conversation.process.is_alive or not self._is_current(conversation.process):
                     self._end(conversation)
                 elif is_usable(conversation, index):
                     self._remove(conversation)
@@ -109,14 +115,14 @@ class ParkedConversations:
         return True
 
     def end_lost(self) -> None:
-        """End the conversations that have expired, and those whose process has died. The fleet calls this often."""
+        """End the conversations that have expired, or whose process has died or is out of date. Called often."""
         now = time.monotonic()
         for conversation, (_, expires_at) in list(self._conversations.items()):
             if not conversation.process.is_alive:
                 reason = describe_exit(conversation.process.returncode)
                 log.warning("the process of a parked conversation was lost: %s", reason)
                 self._end(conversation)
-            elif expires_at <= now:
+            elif expires_at <= now or not self._is_current(conversation.process):
                 self._end(conversation)
 
     def clear(self) -> None:

@@ -6,11 +6,13 @@ For example:
     process = seat.pool.take(Ticket(), timeout=30)    # a process with the login of team-a
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import gevent
 from gevent.event import Event
 
 from gateway.accounts.states import AccountStatus
@@ -20,6 +22,7 @@ from gateway.claude.fleet.login import Login
 from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.errors import GatewayError
+from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Seat:
     login: Login
     pool: WarmPool
     preparation: Preparation
+    made_at: float = field(default_factory=time.monotonic)
 
     @property
     def problem(self) -> str | None:
@@ -45,21 +49,59 @@ class Seat:
         return result
 
 
+def share_warm(settings: Settings, count: int) -> int:
+    """Return the warm processes of each of `count` accounts, which has one at least."""
+    share = min(settings.warm_processes, max(1, settings.warm_processes // count))
+    return min(share, settings.max_processes)
+
+
 class Seats:
     """All seats, in the order of the accounts. They share one budget of processes and of starts.
 
     `settled` is set once it is known of one account whether processes start.
     """
 
-    def __init__(self, seats: Sequence[Seat], settled: Event) -> None:
+    def __init__(self, make_seat: Callable[[str], Seat], accounts: Iterable[str], settled: Event) -> None:
         self.settled = settled
-        self._seats = {seat.account: seat for seat in seats}
+        self._make_seat = make_seat
+        self._seats = {name: make_seat(name) for name in accounts}
+        self._former: dict[str, Seat] = {}
 
     def __getitem__(self, account: str) -> Seat:
-        return self._seats[account]
+        """Return the seat of an account, or its last one: turns may run with an account that is no longer listed."""
+        return self._seats.get(account) or self._former[account]
 
     def __iter__(self) -> Iterator[Seat]:
         return iter(self._seats.values())
+
+    def replace(self, accounts: Iterable[str], changed: Collection[str]) -> list[Seat]:
+        """Have a seat for each of these accounts. Return the new seats: accounts whose login has changed get one.
+
+        Turns that run with the old seats go on. Their idle processes end.
+        """
+        before, self._seats = self._seats, {}
+        made = []
+        for name in accounts:
+            seat = before.get(name)
+            if seat is None or name in changed:
+                seat = self._make_seat(name)
+                made.append(seat)
+            self._seats[name] = seat
+        for name, seat in before.items():
+            if self._seats.get(name) is not seat:
+                self._former[name] = seat
+                seat.pool.retire()
+        return made
+
+    def is_current(self, process: Process) -> bool:
+        """Return True if the account of a process is listed, and has the login with which the process was started."""
+        seat = self._seats.get(process.account)
+        return seat is not None and process.started_at >= seat.made_at
+
+    def close(self) -> None:
+        """Close all pools."""
+        pools = [seat.pool for seat in (*self._seats.values(), *self._former.values())]
+        gevent.joinall([gevent.spawn(pool.close) for pool in pools])
 
     @property
     def process_count(self) -> int:
