@@ -30,6 +30,8 @@ def claude(cli_environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.Monk
         claude_binary_path=cli_environ["CLAUDE_BINARY_PATH"],
         claude_work_dir=tmp_path / "empty",
         warm_processes=0,
+        allow_agent_projects=True,  # so that it is known whether this host has a sandbox
+        agent_tools=("Bash", "Write"),
     )
     claude = Claude(settings)
     claude.open()

@@ -9,10 +9,12 @@ import pytest
 
 from tests.support.batches import chat_line, message_request
 from tests.support.gateway import Gateway, wait_for
+from tests.support.wide import wide
 
 pytestmark = pytest.mark.usefixtures("echoing_model")
 
 
+@wide
 def test_openai_sdk_creates_and_reads_a_batch(gateway: Gateway) -> None:
     client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="openai-batches", max_retries=0)
     lines = [chat_line("one", "first"), chat_line("two", "second", logprobs=True)]

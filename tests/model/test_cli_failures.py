@@ -219,6 +219,7 @@ def test_cli_that_cannot_start_is_reported_at_once(
     wait_until_idle(gateway, 2)
 
 
+@wide
 def test_cli_that_hangs_at_start_is_reported(cli: ScriptedCli, start_gateway: Callable[..., Gateway]) -> None:
     cli.set_mode("never-answer")
     gateway = start_gateway(**NOTHING_KEPT, **cli.environ, START_TIMEOUT_SECONDS="0.5")

@@ -8,7 +8,7 @@ from tests.standin import Recorded, Reply, StandIn, hang, text
 from tests.support.api_client import reply_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.sockets import SocketClient, are_reaped, cli_figures, cli_pids, hanging_up, wait_until_idle
-from tests.support.wide import wide_cases_except
+from tests.support.wide import wide, wide_cases_except
 
 LONG = text("word " * 800, delay=0.02)
 SOON_SECONDS = 5.0  # much less than any answer here takes, and enough on a machine that runs other tests
@@ -159,6 +159,7 @@ def test_disconnect_leaves_the_queue(single_slot_gateway: Gateway, standin: Stan
     assert not any(SECRET in message.text for message in standin.messages)
 
 
+@wide
 def test_disconnect_before_a_process_is_ready_discards_the_process(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:

@@ -13,6 +13,7 @@ from tests.standin import StandIn, hang, stream_error, text
 from tests.support.gateway import NOTHING_KEPT, Gateway
 from tests.support.recorded import turns_of
 from tests.support.response_client import MODEL, ResponseClient, connect, text_of
+from tests.support.wide import wide
 
 Start = Callable[..., Gateway]
 
@@ -163,6 +164,7 @@ def test_events_of_a_lane_carry_its_id(client: ResponseClient, standin: StandIn)
     assert {event["stream_id"] for event in events} == {"a"}
 
 
+@wide
 def test_keys_limits_and_sizes_are_the_same_as_for_post(start_gateway: Start, standin: StandIn) -> None:
     standin.default(text("Hello"))
     gateway = start_gateway(
@@ -194,6 +196,7 @@ def test_keys_limits_and_sizes_are_the_same_as_for_post(start_gateway: Start, st
         assert closed.value.rcvd.code == 1009
 
 
+@wide
 def test_reload_completes_the_response_and_closes_the_connection(
     start_gateway: Start, standin: StandIn
 ) -> None:

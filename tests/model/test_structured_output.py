@@ -244,6 +244,7 @@ def test_stop_sequence_cuts_structured_output(gateway: Gateway, standin: StandIn
     assert standin.messages.last.body["stop_sequences"] == ["STOP"]
 
 
+@wide
 def test_format_may_change_between_the_turns_of_a_process(keeping_gateway: Gateway, standin: StandIn) -> None:
     standin.default(output())
     messages: list[Body] = [{"role": "user", "content": "one"}]

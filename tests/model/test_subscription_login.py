@@ -27,7 +27,7 @@ from tests.support.recorded import (
     user,
 )
 from tests.support.tool_bodies import CALL_ROME, WEATHER, assistant_calls, tool_call, tool_result
-from tests.support.wide import wide_cases_except
+from tests.support.wide import wide, wide_cases_except
 
 ONE_WARM = {"WARM_PROCESSES": "1", "MAX_WARM_PROCESSES": "0"}
 MODELS = [None, "claude-opus-4-6", "claude-haiku-4-5"]
@@ -88,6 +88,7 @@ def test_prompt_prefix_is_stable_over_ten_turns(
     assert host_words_of(records[-1], gateway) == []
 
 
+@wide
 def test_live_tool_rounds_tell_nothing_about_the_host(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
@@ -109,6 +110,7 @@ def test_live_tool_rounds_tell_nothing_about_the_host(
     ]
 
 
+@wide
 def test_account_of_a_login_folder_is_not_told(
     start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path
 ) -> None:

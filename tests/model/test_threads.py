@@ -13,6 +13,7 @@ from tests.standin import StandIn, hang, text, thinking, tool_calls
 from tests.support.gateway import Gateway, wait_for
 from tests.support.recorded import Body, process_of, system_texts_of, turns_of, user
 from tests.support.tool_bodies import CALL_ROME, recorded_blocks
+from tests.support.wide import wide
 
 PATH = "/v1/messages"
 CREATE: Body = {"type": "create"}
@@ -131,6 +132,7 @@ def test_thread_continues_from_the_same_answer_after_a_client_has_left(
     assert turns_of(standin.messages.last) == [("user", ["one"]), ("assistant", ["Done."]), ("user", ["two"])]
 
 
+@wide
 def test_gateway_that_stores_nothing_refuses_threads_so_that_sdks_go_on_without(start_gateway: Any) -> None:
     gateway = start_gateway(STORE_RESPONSES="false", WARM_PROCESSES="1")
     refused = send(gateway, user("one"), thread=CREATE, status=400)

@@ -15,7 +15,7 @@ from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.logins import SUBSCRIPTION
 from tests.support.recorded import Body, chunks_of, streamed_text
 from tests.support.single_answer import single_answer
-from tests.support.wide import wide_cases_except, wide_except
+from tests.support.wide import wide, wide_cases_except, wide_except
 
 HOURS = 5 * 3600
 SLOW = text("one two three four five six seven eight", delay=0.05)
@@ -295,6 +295,7 @@ def test_silence_is_an_error_and_never_a_normal_end(
     assert_stream_times_out(gateway, standin, hang(3, reply=SLOW), "one two three", "silent for 1.5 seconds")
 
 
+@wide
 def test_long_answer_is_an_error_and_never_a_normal_end(
     start_gateway: Callable[..., Gateway], standin: StandIn
 ) -> None:
@@ -332,12 +333,14 @@ def write_program(folder: Path, script: str) -> str:
 
 @pytest.mark.parametrize(
     ("script", "problem"),
-    [
-        (None, "not working"),
-        ('echo "2.0.1 (Claude Code)"', "2.0.1"),
-        ("echo Segmentation fault; exit 139", "not working"),
-    ],
-    ids=["missing", "too old", "broken"],
+    wide_cases_except(
+        {
+            "missing": (None, "not working"),
+            "too old": ('echo "2.0.1 (Claude Code)"', "2.0.1"),
+            "broken": ("echo Segmentation fault; exit 139", "not working"),
+        },
+        "too old",
+    ),
 )
 def test_missing_or_unusable_cli_is_reported(
     start_gateway: Callable[..., Gateway], standin: StandIn, tmp_path: Path, script: str | None, problem: str

@@ -23,6 +23,7 @@ def start_endless_response(gateway: Gateway) -> str:
     return response_id
 
 
+@wide
 def test_response_fails_when_its_worker_is_killed(
     start_gateway: Callable[..., Gateway], tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from tests.standin import StandIn, text, thinking, tool_calls
 from tests.support.browser import Browser, needs_browser
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
+from tests.support.wide import wide
 
 CONFIGURED = "a-configured-key"
 IS_READY = "document.querySelector('#chat [type=submit]')?.disabled === false"  # the scripts have started
@@ -210,6 +211,7 @@ def test_chat_sends_an_image_and_answers_a_tool_call(
     assert browser.errors == []
 
 
+@wide
 @needs_browser
 def test_page_says_when_the_gateway_cannot_be_reached(gateway: Gateway, browser: Browser) -> None:
     browser.open(f"{gateway.url}/dashboard")

@@ -103,6 +103,7 @@ def test_sigterm_while_the_worker_boots_is_not_lost(start_scripted: Start, delay
     gateway.stop(timeout=30)
 
 
+@wide
 def test_idle_connections_do_not_delay_shutdown(start_scripted: Start) -> None:
     """Only answers get GRACEFUL_TIMEOUT_SECONDS; clients keep idle connections open for their next request."""
     gateway = start_scripted(GRACEFUL_TIMEOUT_SECONDS="60", WARM_PROCESSES="1")

@@ -19,6 +19,7 @@ from tests.support.api_client import Api, chat_body, error_of
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.hook_server import HookServer
 from tests.support.scripted import ScriptedCli
+from tests.support.wide import wide
 
 PATH = "/v1/chat/completions"
 REQUEST_HEADERS = [f"x-ratelimit-{name}-requests" for name in ("limit", "remaining")]
@@ -227,6 +228,7 @@ def test_background_response_holds_its_slot_until_it_ends(make_client: MakeClien
     wait_for(lambda: client.chat().status_code == 200, 30)
 
 
+@wide
 def test_slot_is_freed_after_its_worker_was_killed(three_workers: Gateway, make_client: MakeClient) -> None:
     client = make_client(answers_at_once=1)
     wait_for(lambda: not three_workers.cli_processes(), 30)

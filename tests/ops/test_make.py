@@ -310,6 +310,7 @@ def test_info_shows_settings_but_no_secrets(project: Project) -> None:
     assert KEY not in shown.stdout
 
 
+@wide
 def test_kill_frees_a_port(stopped: Project) -> None:
     assert "Name the port" in stopped.make("kill").stdout
     assert "No process listens" in stopped.make("kill", f"PORT={free_port()}").stdout

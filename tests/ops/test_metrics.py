@@ -18,6 +18,7 @@ from gateway.store.keys import Keys
 from tests.support.gateway import NOTHING_KEPT, ROOT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 from tests.support.sockets import SocketClient, hanging_up
+from tests.support.wide import wide
 
 KEY = "a-configured-key"
 
@@ -27,9 +28,8 @@ def metrics_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatewa
     """Yield a gateway with two workers and the scripted CLI. Its `api` has the key of an admin."""
     cli = ScriptedCli(tmp_path_factory.mktemp("scripted"))
     keys = {"REQUIRE_AUTH": "true", "API_KEYS": KEY, "ANTHROPIC_API_KEY": "sk-ant-dummy"}
-    with closing(
-        Gateway({**NOTHING_KEPT, **cli.environ, **keys, "WEB_CONCURRENCY": "2", "WARM_PROCESSES": "1"})
-    ) as gateway:
+    settings = {**NOTHING_KEPT, **cli.environ, **keys, "WEB_CONCURRENCY": "2", "WARM_PROCESSES": "1"}
+    with closing(Gateway(settings, "tests.support.sampling_wsgi:app")) as gateway:
         gateway.await_warm(1)
         _, plain = Keys(Store(f"sqlite:///{gateway.home.name}/gateway.db")).create("boss", is_admin=True)
         gateway.api.headers["x-api-key"] = plain
@@ -86,7 +86,7 @@ def test_answers_are_counted(metrics_gateway: Gateway) -> None:
 
 def test_gauges_are_the_sum_of_all_workers(metrics_gateway: Gateway) -> None:
     wait_for(lambda: sum_of(metrics_gateway, "gateway_warm") == 2, 20)
-    clients = [SocketClient(metrics_gateway, "HANGLATER", stream=True, key=KEY) for _ in range(3)]
+    clients = [SocketClient(metrics_gateway, "WAIT", stream=True, key=KEY) for _ in range(3)]
     with hanging_up(*clients):
         for client in clients:
             client.read_until(b"so far", 30)
@@ -108,6 +108,7 @@ def test_limits_of_the_subscription_are_shown(metrics_gateway: Gateway) -> None:
     assert sum_of(metrics_gateway, "gateway_limit_reset_timestamp_seconds") == 1_900_000_000
 
 
+@wide
 def test_gauges_of_a_dead_worker_vanish_but_its_counters_stay(metrics_gateway: Gateway) -> None:
     wait_for(lambda: sum_of(metrics_gateway, "gateway_warm") == 2, 20)
     counted = sum_of(metrics_gateway, "gateway_answers_total")

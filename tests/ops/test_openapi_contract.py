@@ -85,7 +85,7 @@ needs_schemathesis = pytest.mark.skipif(sys.version_info < (3, 11), reason="sche
 
 @needs_schemathesis
 def test_responses_match_the_description(scripted: Gateway, tmp_path: Path) -> None:
-    explore(scripted, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "3", "--seed", "1")
+    explore(scripted, tmp_path, "--phases", "examples,fuzzing", "--max-examples", "2", "--seed", "1")
 
 
 @needs_schemathesis
