@@ -132,6 +132,9 @@ class AccountStates:
         self._facts: dict[tuple[str, str], Fact] = {}
         self._changes: dict[tuple[str, str], Fact] = {}
         self.on_change: Callable[[], object] = lambda: None  # called if other workers should know soon
+        self.on_login: Callable[[str], object] = lambda name: (
+            None
+        )  # called if another worker found a new login
 
     def replace(self, new: "AccountStates") -> set[str]:
         """Take over the accounts of another list. Return the names whose login is new or another one."""
@@ -239,6 +242,8 @@ class AccountStates:
             known = self._facts.get(key)
             if fact.account in self.accounts and (known is None or known.heard_at < fact.heard_at):
                 self._facts[key] = fact
+                if fact.name == "login" and fact.value:
+                    self.on_login(fact.account)
 
     def _find(self, name: str, prefix: str) -> list[tuple[str, Fact]]:
         """Return the facts of an account whose names begin with `prefix`, with the rest of their names."""

@@ -95,7 +95,7 @@ class Fleet:
         self._parked = ParkedConversations(self.end_conversation, lambda one: self._seats.is_current(one))
         self._budget = ProcessBudget(settings.max_processes, self._slots, self._parked)
         self._settled = Event()
-        self._seats = Seats(self._make_seat, self.accounts.accounts, self._settled)
+        self._seats = Seats(self._make_seat, self.accounts, self._settled)
         self._recycling = Recycling(
             self._parked,
             settings.keep_seconds,
@@ -347,7 +347,7 @@ class Fleet:
         return {
             "version": self._launcher.binary.version_text if self._launcher.binary else None,
             "logged_in": self._seats.is_logged_in,
-            "accounts": self._seats.describe(self.accounts.all(), self._parked.count_by_account()),
+            "accounts": self._seats.describe(self._parked.count_by_account()),
             "running": self._slots.used,
             "queued": self._slots.waiting,
             **self._parked.status(),

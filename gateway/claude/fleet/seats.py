@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from gateway.accounts.states import AccountStatus
+from gateway.accounts.states import AccountStates
 from gateway.claude.cli.process import Process
 from gateway.claude.cli.protocol import ControlResult
 from gateway.claude.fleet.login import Login
@@ -48,6 +48,12 @@ class Seat:
             self.pool.renew()
         return result
 
+    def adopt_login(self) -> None:
+        """Use a login that another worker has found, if this worker knows it as missing."""
+        if self.login.is_good is False:
+            self.login.is_good = True
+            self.pool.renew()
+
 
 def share_warm(settings: Settings, count: int) -> int:
     """Return the warm processes of each of `count` accounts, which has one at least."""
@@ -61,11 +67,13 @@ class Seats:
     `settled` is set once it is known of one account whether processes start.
     """
 
-    def __init__(self, make_seat: Callable[[str], Seat], accounts: Iterable[str], settled: Event) -> None:
+    def __init__(self, make_seat: Callable[[str], Seat], accounts: AccountStates, settled: Event) -> None:
         self.settled = settled
+        self._accounts = accounts
         self._make_seat = make_seat
-        self._seats = {name: make_seat(name) for name in accounts}
+        self._seats = {name: make_seat(name) for name in accounts.accounts}
         self._former: dict[str, Seat] = {}
+        accounts.on_login = lambda account: self[account].adopt_login()
 
     def __getitem__(self, account: str) -> Seat:
         """Return the seat of an account, or its last one: turns may run with an account that is no longer listed."""
@@ -151,7 +159,7 @@ class Seats:
             total.update(seat.pool.status())
         return dict(total)
 
-    def describe(self, accounts: Iterable[AccountStatus], kept: Mapping[str, int]) -> list[dict[str, Any]]:
+    def describe(self, kept: Mapping[str, int]) -> list[dict[str, Any]]:
         """Return the figures that `/health` shows of each account. `kept` counts their parked conversations."""
         pools = {seat.account: seat.pool for seat in self}
         return [
@@ -161,5 +169,5 @@ class Seats:
                 "starting": pools[one.name].starting_count,
                 "kept": kept.get(one.name, 0),
             }
-            for one in accounts
+            for one in self._accounts.all()
         ]

@@ -1,12 +1,13 @@
 """Several accounts in one fleet: processes of their own within one budget."""
 
+import time
 from collections.abc import Iterator
 
 import gevent
 import pytest
 
 from gateway.accounts.account import Account
-from gateway.accounts.states import AccountStates
+from gateway.accounts.states import AccountStates, Fact
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.run import Run
 from gateway.errors import NotLoggedIn
@@ -55,7 +56,19 @@ def test_new_login_is_used_at_once(fleet: Fleet) -> None:
     assert fleet.check_login("a")
     assert (fleet.accounts.status("a").state, fleet.accounts.rests("a")) == ("ready", ())
     run_until(lambda: fleet.status()["starts"] == starts + 1)  # the process that was ready had the old login
-    assert fleet.check_login("a")
+    assert fleet.check_login("a")  # again, which is no news
+    run_until(lambda: fleet.status()["processes"] == 2)
+    assert fleet.status()["starts"] == starts + 1
+
+
+def test_new_login_that_another_worker_found_is_used(fleet: Fleet) -> None:
+    fleet.record_failure(NotLoggedIn("The login has expired."), "a", "claude-scripted")
+    run_until(lambda: fleet.status()["warm"] == 2)
+    starts = fleet.status()["starts"]
+    news = [Fact(name, "login", True, time.time() + 1) for name in ("a", "b")]
+    fleet.accounts.merge(news)
+    run_until(lambda: fleet.status()["starts"] == starts + 1)
+    fleet.accounts.merge(news)
     run_until(lambda: fleet.status()["processes"] == 2)
     assert fleet.status()["starts"] == starts + 1
 
