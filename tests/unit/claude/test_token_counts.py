@@ -30,6 +30,7 @@ def claude(cli: ScriptedCli) -> Iterator[Claude]:
     claude = Claude(make_settings(cli))
     claude.open()
     claude.await_ready()
+    run_until(lambda: claude.status()["logged_in"])  # the process that asks for the login has started
     yield claude
     claude.close()
 
