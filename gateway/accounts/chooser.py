@@ -55,17 +55,25 @@ class AccountChooser:
         self._numbers = itertools.count()
         self._homes: OrderedDict[bytes, str] = OrderedDict()
 
-    def order(self, accounts: Sequence[str], model_id: str, conversation: Sequence[bytes] = ()) -> list[str]:
+    def order(
+        self,
+        accounts: Sequence[str],
+        model_id: str,
+        conversation: Sequence[bytes] = (),
+        *,
+        takes_quota: bool = True,
+    ) -> list[str]:
         """Return the accounts that can be asked, the best one first.
 
-        `conversation` are the digests of its earlier states, as `note` got them. Raises NoAccountLeft.
+        `conversation` are the digests of its earlier states, as `note` got them. Raises NoAccountLeft. A request that
+        takes no quota is answered by every account; accounts that rest come last.
         """
         if not self._states.is_listed:
             return list(accounts)
         ordered = self._sort(accounts)
         home = next((self._homes[one] for one in reversed(conversation) if one in self._homes), None)
         rests = {name: self._states.find_rest(name, model_id) for name in ordered}
-        usable = [name for name in ordered if not _is_hard(rests[name])]
+        usable = [name for name in ordered if not (takes_quota and _is_hard(rests[name]))]
         if not usable:
             raise self._no_account_left(rest for rest in rests.values() if rest is not None)  # all are hard
         return sorted(usable, key=lambda name: (rests[name] is not None, name != home))

@@ -23,6 +23,7 @@ from gateway.answering.model_access import resolve_model
 from gateway.answering.project_policy import find_workspace
 from gateway.answering.services import Services
 from gateway.answering.size_guard import guard_size
+from gateway.claude.token_counts import TokenCount
 from gateway.observe.transcript import Transcript
 from gateway.record import Record
 from gateway.store.projects import ProjectRecord
@@ -85,8 +86,8 @@ def report_answer(answer: MeteredAnswer, services: Services, admission: Admissio
         services.metrics.count_answer(answer.record)
 
 
-def count_tokens(turn: Turn, caller: Caller, services: Services) -> int:
-    """Return the number of tokens that `turn` would send. Raises what `answer` raises, TooManyTurns, UpstreamError."""
+def count_tokens(turn: Turn, caller: Caller, services: Services) -> TokenCount:
+    """Return the tokens that `turn` would send. Raises what `answer` raises, TooManyTurns, UpstreamError."""
     return services.claude.count_tokens(*prepare_turns([turn], caller, services))
 
 

@@ -25,7 +25,7 @@ from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.merged_runs import MergedRuns
 from gateway.claude.remote_run import RemoteRun
 from gateway.claude.run import Run
-from gateway.claude.token_counts import TokenCounts
+from gateway.claude.token_counts import TokenCount, TokenCounts
 from gateway.claude.turn_accounts import Fallback
 from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
 from gateway.settings import Settings
@@ -81,7 +81,7 @@ class Claude:
             return RemoteRun(self._fleet, turn, turn.toolbox, self.runs.discard, before_start, fallback)
         return Run(self._fleet, turn, self.runs.discard, before_start, fallback)
 
-    def count_tokens(self, turn: Turn) -> int:
+    def count_tokens(self, turn: Turn) -> TokenCount:
         """Return the tokens of everything that `turn` would send, by Anthropic's counter. No model is asked.
 
         The counter is https://platform.claude.com/docs/en/api/messages-count-tokens. A count takes a slot, like a turn.

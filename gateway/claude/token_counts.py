@@ -6,24 +6,37 @@ and counts again (see `cli.counting`).
 """
 
 import hashlib
+import logging
 from collections import Counter, OrderedDict
+from typing import NamedTuple
 
 from gevent.event import AsyncResult, Event
 from gevent.lock import BoundedSemaphore
 
+from gateway.accounts.chooser import FAILURES
 from gateway.claude.cli.counting import CountingConversation
 from gateway.claude.cli.hangs import HangWatch
 from gateway.claude.cli.process import ControlRefused, ControlTimeout, Process, ProcessEnded
 from gateway.claude.cli.tuning import tune
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.wait_queue import Ticket
-from gateway.errors import UpstreamError
+from gateway.errors import GatewayError, UpstreamError
 from gateway.lenient_json import dumps
 from gateway.turn import Turn
 
+log = logging.getLogger(__name__)
+
 MAX_COUNTS = 4
+COUNT_FAILURES: tuple[type[GatewayError], ...] = (UpstreamError, *FAILURES)
 WAIT_SECONDS = 1.0  # then look again, in case that the conversation that was waited for has failed
 REMEMBERED_FIGURES = 4096
+
+
+class TokenCount(NamedTuple):
+    """The tokens of a turn, and the account whose process has counted them."""
+
+    tokens: int
+    account: str
 
 
 class TokenCounts:
@@ -32,15 +45,16 @@ class TokenCounts:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._places = BoundedSemaphore(MAX_COUNTS)
-        self._figures: OrderedDict[bytes, int] = OrderedDict()
-        self._running: dict[bytes, AsyncResult[int | None]] = {}
+        self._figures: OrderedDict[bytes, TokenCount] = OrderedDict()
+        self._running: dict[bytes, AsyncResult[TokenCount | None]] = {}
         self._counting: Counter[bytes] = Counter()  # conversations that count now, by their purpose
         self._returned = Event()
 
-    def count(self, turn: Turn) -> int:
+    def count(self, turn: Turn) -> TokenCount:
         """Return the tokens of everything that `turn` would send, by Anthropic's counter.
 
-        Raises ClaudeUnavailable, TooManyTurns or UpstreamError.
+        The account is chosen as for an answer, and the next one counts if it cannot. A count takes no quota, so that
+        accounts without quota can count, too. Raises ClaudeUnavailable, TooManyTurns or UpstreamError.
         """
         key = _digest(turn)
         if key in self._figures:
@@ -52,9 +66,9 @@ class TokenCounts:
                 return figure
         return self._count_once(key, turn)
 
-    def _count_once(self, key: bytes, turn: Turn) -> int:
+    def _count_once(self, key: bytes, turn: Turn) -> TokenCount:
         """Count, and share the figure or the error. None tells those who wait that this request was killed."""
-        result: AsyncResult[int | None] = AsyncResult()
+        result: AsyncResult[TokenCount | None] = AsyncResult()
         self._running[key] = result
         try:
             figure = self._figures[key] = self._count(turn)
@@ -70,34 +84,49 @@ class TokenCounts:
             if not result.ready():
                 result.set(None)
 
-    def _count(self, turn: Turn) -> int:
+    def _count(self, turn: Turn) -> TokenCount:
         fleet = self._fleet
         with self._places:
             fleet.acquire_slot(Ticket[bool]())
             try:
-                return self._count_with(self._take_conversation(turn), turn)
-            except (ControlRefused, ControlTimeout, ProcessEnded) as error:
-                raise UpstreamError("The Claude Code CLI could not count the tokens.") from error
+                *others, last = fleet.chooser.order(turn.accounts, turn.resolved_model.id, takes_quota=False)
+                for account in others:
+                    try:
+                        return self._count_at(account, turn)
+                    except COUNT_FAILURES as error:
+                        log.warning(
+                            "account %s cannot count tokens, so another one is asked: %s", account, error
+                        )
+                return self._count_at(last, turn)
             finally:
                 fleet.release_slot()
 
-    def _take_conversation(self, turn: Turn) -> CountingConversation:
-        """Return a conversation that counts for this owner and model: a parked one, or else a new one.
+    def _count_at(self, account: str, turn: Turn) -> TokenCount:
+        """Count with a process of an account. Raises UpstreamError, or one of FAILURES, which it records."""
+        try:
+            return TokenCount(self._count_with(self._take_conversation(turn, account), turn), account)
+        except (ControlRefused, ControlTimeout, ProcessEnded) as error:
+            raise UpstreamError("The Claude Code CLI could not count the tokens.") from error
+        except FAILURES as error:
+            raise self._fleet.record_failure(error, account, turn.resolved_model.id, turn.accounts) from error
+
+    def _take_conversation(self, turn: Turn, account: str) -> CountingConversation:
+        """Return a conversation that counts for this owner, model and account: a parked one, or else a new one.
 
         If no process is ready, wait for one that counts rather than for the start of another.
         """
-        fleet, purpose = self._fleet, _purpose(turn)
+        fleet, purpose = self._fleet, _purpose(turn, account)
         while True:
-            parked = fleet.take_parked([purpose], lambda one, index: one.process.account in turn.accounts)
+            parked = fleet.take_parked([purpose], lambda one, index: True)
             if parked is not None and isinstance(parked[0], CountingConversation):
                 return parked[0]
-            if fleet.has_warm(_account(turn)) or not self._counting[purpose]:
-                return self._start_conversation(turn)
+            if fleet.has_warm(account) or not self._counting[purpose]:
+                return self._start_conversation(turn, account)
             self._returned.clear()
             self._returned.wait(WAIT_SECONDS)
 
     def _count_with(self, conversation: CountingConversation, turn: Turn) -> int:
-        purpose = _purpose(turn)
+        purpose = _purpose(turn, conversation.process.account)
         self._counting[purpose] += 1
         try:
             return conversation.count(turn)
@@ -109,9 +138,9 @@ class TokenCounts:
                 self._fleet.end_conversation(conversation)
             self._returned.set()
 
-    def _start_conversation(self, turn: Turn) -> CountingConversation:
+    def _start_conversation(self, turn: Turn, account: str) -> CountingConversation:
         fleet = self._fleet
-        process = fleet.take_warm(Ticket[Process](), account=_account(turn))
+        process = fleet.take_warm(Ticket[Process](), account=account)
         empty = Turn((), owner=turn.owner, model=turn.model)
         conversation = CountingConversation(process, empty, fleet.settings.tool_wait_seconds)
         try:
@@ -123,14 +152,10 @@ class TokenCounts:
         return conversation
 
 
-def _account(turn: Turn) -> str:
-    """Return the account that counts. A count uses no quota, so the first one will do, even if it rests."""
-    return turn.accounts[0]
-
-
-def _purpose(turn: Turn) -> bytes:
-    """Return the digest of a conversation that counts for the turn's owner and model."""
-    return hashlib.blake2b(dumps(["count", turn.owner, turn.resolved_model.id]), digest_size=16).digest()
+def _purpose(turn: Turn, account: str) -> bytes:
+    """Return the digest of a conversation that counts for the turn's owner and model, with an account."""
+    purpose = ["count", turn.owner, turn.resolved_model.id, account]
+    return hashlib.blake2b(dumps(purpose), digest_size=16).digest()
 
 
 def _digest(turn: Turn) -> bytes:
@@ -138,5 +163,6 @@ def _digest(turn: Turn) -> bytes:
     tools = [[tool.name, tool.description, tool.input_schema, tool.options] for tool in turn.tools]
     hosted = [tool.definition for tool in turn.hosted_tools]
     messages = [[message.role, message.content] for message in turn.messages]
-    counted = [_purpose(turn).hex(), turn.system, tools, hosted, messages]
+    asked = [turn.owner, turn.resolved_model.id, *turn.accounts]
+    counted = [asked, turn.system, tools, hosted, messages]
     return hashlib.blake2b(dumps(counted), digest_size=16).digest()

@@ -144,6 +144,17 @@ def test_key_and_header_choose_the_account(site: Site) -> None:
         }
 
 
+def test_tokens_are_counted_with_the_account_that_would_answer(site: Site) -> None:
+    body = {"messages": [{"role": "user", "content": "How many?"}]}
+    urls = {"/v1/messages/count_tokens": body, "/v1/responses/input_tokens": {"input": "How many?"}}
+    for url, counted in urls.items():
+        assert site.bob.post(url, json=counted, headers={}).headers["x-account"] == "c"
+        named = site.alice.post(url, json=counted, headers={"x-account": "b"})
+        assert (named.status_code, named.headers["x-account"]) == (200, "b")
+    asked = [site.standins[name].requests for name in NAMES]
+    assert [any("count_tokens" in one.path for one in requests) for requests in asked] == [False, True, True]
+
+
 def test_conversation_stays_and_new_ones_go_where_most_is_left(site: Site) -> None:
     site.standins["a"].default(text("I am a.", headers=limits("allowed", 0.9)))
     site.standins["b"].default(text("I am b.", headers=limits("allowed", 0.1)))

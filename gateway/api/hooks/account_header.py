@@ -12,15 +12,18 @@ FALLBACK_HEADER = "x-fallback"
 
 
 def init_app(app: Flask) -> None:
-    """Name the account of each answer, also if it failed."""
+    """Name the account of each answer, also if it failed, and of each count of tokens."""
     app.after_request(_add_header)
 
 
 def _add_header(response: Response) -> Response:
     state = find_state()
-    if state is not None and state.answer is not None and state.answer.record.account:
-        record = state.answer.record
-        response.headers[HEADER] = record.account
-        if record.fallback_model:
-            response.headers[FALLBACK_HEADER] = record.fallback_model
+    if state is None:
+        return response
+    record = state.answer.record if state.answer is not None else None
+    account = record.account if record is not None else state.counted_by
+    if account:
+        response.headers[HEADER] = account
+    if record is not None and record.fallback_model:
+        response.headers[FALLBACK_HEADER] = record.fallback_model
     return response

@@ -41,7 +41,14 @@ ANTHROPIC_VERSION = {
     "schema": {"type": "string"},
 }
 ESTIMATED_HEADER = "x-estimated"
-ESTIMATED = {"description": "The count is not exact.", "schema": {"type": "string", "enum": ["true"]}}
+#: The headers of a count of tokens, in the description.
+COUNT_HEADERS: dict[str, Any] = {
+    ESTIMATED_HEADER: {
+        "description": "The count is not exact.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "x-account": "x-account",
+}
 #: The errors of every request for an answer.
 ANSWER_ERRORS = (
     errors.UnsupportedParameter,

@@ -40,7 +40,7 @@ class RequestState:
     `caller` is None until the request is authenticated. `dashboard_token` is the session cookie that authenticated it;
     "" for a key.
     `valid_key` is the API key that authenticated it. `body` is set if it is to be logged. `call` is set for a request
-    of a batch, and `trace` if OpenTelemetry is on.
+    of a batch, and `trace` if OpenTelemetry is on. `counted_by` is the account that has counted the request's tokens.
     """
 
     request_id: str
@@ -56,6 +56,7 @@ class RequestState:
     error: GatewayError | None = None
     call: ItemCall | None = None
     trace: RequestTrace | None = None
+    counted_by: str | None = None
 
 
 def attach_services(app: Flask, services: Services) -> None:
@@ -135,3 +136,12 @@ def start_answer(
     if state.call is not None:
         state.call.attach_answer(state.answer)
     return state.answer
+
+
+def count_tokens(turn: Turn) -> int:
+    """Return the tokens of a turn for the caller of the request. See `answering.answer.count_tokens`."""
+    services = get_services()
+    counted = answering.count_tokens(turn, get_caller(), services)
+    if services.accounts.is_listed:
+        get_state().counted_by = counted.account
+    return counted.tokens

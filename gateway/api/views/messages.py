@@ -5,17 +5,17 @@ from typing import Any
 
 from flask import Response, request
 
-from gateway.answering.answer import count_tokens as count_turn_tokens
 from gateway.answering.threads import join_thread, open_thread
 from gateway.api.hooks.anthropic_dialect import MESSAGES_PATH
 from gateway.api.http.blueprints import (
     ANSWER_ERRORS,
-    ESTIMATED,
+    COUNT_HEADERS,
     ESTIMATED_HEADER,
     Blueprint,
     document_answer,
     document_errors,
 )
+from gateway.api.http.context import count_tokens as count_turn_tokens
 from gateway.api.http.context import get_caller, get_files, get_hosted_tools, get_services, start_answer
 from gateway.api.http.streaming import note_headers, send_answer, stream_answer
 from gateway.api.openapi import examples
@@ -52,13 +52,11 @@ def create_message(body: dict[str, Any]) -> Response:
 @blueprint.route("/count_tokens", methods=["POST"])
 @document_errors(*ANSWER_ERRORS)
 @blueprint.arguments(CountTokensSchema(), example=examples.COUNT)
-@blueprint.response(
-    200, TokenCountSchema, example={"input_tokens": 12}, headers={ESTIMATED_HEADER: ESTIMATED}
-)
+@blueprint.response(200, TokenCountSchema, example={"input_tokens": 12}, headers=COUNT_HEADERS)
 def count_tokens(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Estimate the tokens that a request would send: the sum of what Anthropic's counter returns for its parts."""
     parsed = parse_request(body, _read_betas(), read_file=get_files(), hosted_tools=get_hosted_tools())
-    counted = count_turn_tokens(parsed.turn, get_caller(), get_services())
+    counted = count_turn_tokens(parsed.turn)
     headers = note_headers(parsed.ignored, parsed.repaired)
     return {"input_tokens": counted}, 200, headers | {ESTIMATED_HEADER: "true"}
 

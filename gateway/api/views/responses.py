@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from flask import Response
 
 from gateway.answering import conversations, stored_responses
-from gateway.answering.answer import count_tokens, prepare_turns
+from gateway.answering.answer import prepare_turns
 from gateway.answering.background import BackgroundAnswer
 from gateway.answering.claims import ClaimedAnswer
 from gateway.answering.event_log import EventLog
@@ -15,7 +15,7 @@ from gateway.answering.project_access import find_project
 from gateway.api.hooks.limits import COMPACT
 from gateway.api.http.blueprints import (
     ANSWER_ERRORS,
-    ESTIMATED,
+    COUNT_HEADERS,
     ESTIMATED_HEADER,
     EVENTS,
     Blueprint,
@@ -23,6 +23,7 @@ from gateway.api.http.blueprints import (
     document_errors,
 )
 from gateway.api.http.context import (
+    count_tokens,
     find_memory,
     get_caller,
     get_files,
@@ -107,14 +108,14 @@ def _find_project(body: Body) -> ProjectRecord | None:
 @blueprint.route("/input_tokens", methods=["POST"])
 @document_errors(*ANSWER_ERRORS, ResponseNotFound)
 @blueprint.arguments(ResponsesSchema(), example=examples.INPUT_TOKENS)
-@blueprint.response(200, InputTokensSchema, headers={ESTIMATED_HEADER: ESTIMATED})
+@blueprint.response(200, InputTokensSchema, headers=COUNT_HEADERS)
 def count_input_tokens(body: Body) -> tuple[Body, int, dict[str, str]]:
     """Estimate the tokens of a request's input, instructions and tools, without an answer."""
     services, caller = get_services(), get_caller()
     given = stored_responses.find_input_items(body, caller, services)
     earlier = conversations.find_context(body, caller, services).items
     parsed = parse_request(body, given, earlier, get_files(), get_hosted_tools())
-    counted = count_tokens(parsed.turn, caller, services)
+    counted = count_tokens(parsed.turn)
     return {"object": "response.input_tokens", "input_tokens": counted}, 200, {ESTIMATED_HEADER: "true"}
 
 

@@ -11,6 +11,7 @@ from gateway.answering.answer import answer, count_tokens
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.project_policy import require_policy_allowed
 from gateway.answering.services import Services, build_services
+from gateway.claude.token_counts import TokenCount
 from gateway.errors import AgentsNotAllowed, ModelNotAllowed, QuotaExceeded, UnsupportedParameter
 from gateway.settings import Settings, SettingsError
 from gateway.store.limits.budgets import Budgets
@@ -55,9 +56,9 @@ def turns_run(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[Turn]
         turns.extend(given)
         return complete_run("hi")
 
-    def count(turn: Turn) -> int:
+    def count(turn: Turn) -> TokenCount:
         turns.append(turn)
-        return 12
+        return TokenCount(12, "default")
 
     monkeypatch.setattr(services.claude, "await_ready", lambda: None)
     monkeypatch.setattr(services.claude, "answer", run)
@@ -138,7 +139,7 @@ def test_model_that_the_key_may_not_use_starts_no_run(services: Services, turns_
 
 
 def test_tokens_are_counted_for_the_resolved_model(services: Services, turns_run: list[Turn]) -> None:
-    assert count_tokens(TURN, ME, services) == 12
+    assert count_tokens(TURN, ME, services).tokens == 12
     assert turns_run[0].resolved_model.id == MODEL
 
 
