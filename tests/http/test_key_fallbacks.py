@@ -53,9 +53,15 @@ def test_fallback_is_set_shown_with_the_rest_of_its_budget_and_removed(app: Flas
         (budget,) = shown["budgets"]
         assert (budget["name"], budget["limit"], budget["used"]) == ("usd_per_day", 5.0, 1.25)
     assert [budget["remaining"] for budget in admin.get(url).json()["fallback_budgets"]] == [3.75]
+    pages = ((admin, f"/dashboard/keys/{created['id']}"), (alice, "/dashboard/me"))
+    for api, path in pages:
+        page = api.get(path, headers={"accept": "text/html"}).text
+        assert "haiku answers with the account paid" in page
+        assert "$1.25 of $5.00" in page
     assert admin.patch(url, json={"notes": "x"}).json()["fallback"] == FALLBACK
     assert admin.patch(url, json={"fallback": None}).json()["fallback"] is None
     assert alice.get("/v1/quota").json()["fallback"] is None
+    assert 'id="fallback"' not in alice.get("/dashboard/me", headers={"accept": "text/html"}).text
     assert admin.get(url).json()["fallback_budgets"] == []
 
 

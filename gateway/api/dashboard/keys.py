@@ -12,6 +12,7 @@ from flask import Response, make_response, redirect, request, url_for
 
 from gateway.answering.account_admin import list_users
 from gateway.answering.caller import identity_of
+from gateway.answering.fallbacks import describe_fallback
 from gateway.answering.key_admin import change_key, create_key, search_keys
 from gateway.api.dashboard.blueprints import managing, render_page
 from gateway.api.dashboard.key_forms import NAMES, Texts, load_fields, texts_of, texts_sent
@@ -202,12 +203,14 @@ def _render_form(
 
 
 def _render_key(key: Key, texts: Texts, problems: Mapping[str, str] | None = None) -> str:
+    limits, identity = get_services().limits, identity_of(key)
     return _render_form(
         "dashboard/key.html",
         texts,
         problems,
         key=key,
-        budgets=get_services().limits.list_budgets(identity_of(key)),
+        budgets=limits.list_budgets(identity),
+        fallback=describe_fallback(identity, limits),
         said=request.args.get("said", ""),
         now=datetime.now(timezone.utc),
     )
