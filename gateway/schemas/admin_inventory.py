@@ -71,33 +71,30 @@ class BatchFactsSchema(OwnedSchema):
     expired = fields.Integer()
 
 
-class StoredSessionsSchema(AnswerSchema):
+class _PageSchema(AnswerSchema):
+    object = constant("list")
+    pagination = fields.Nested(PaginationSchema)
+
+
+class StoredSessionsSchema(_PageSchema):
     """A page of sessions, the newest first."""
 
-    object = constant("list")
     data = fields.List(fields.Nested(StoredSessionSchema))
-    pagination = fields.Nested(PaginationSchema)
 
 
-class StoredProjectsSchema(AnswerSchema):
+class StoredProjectsSchema(_PageSchema):
     """A page of projects, the newest first."""
 
-    object = constant("list")
     data = fields.List(fields.Nested(StoredProjectSchema))
-    pagination = fields.Nested(PaginationSchema)
 
 
-class StoredFilesSchema(AnswerSchema):
+class StoredFilesSchema(_PageSchema):
     """A page of files, the newest first."""
 
-    object = constant("list")
     data = fields.List(fields.Nested(FileFactsSchema))
-    pagination = fields.Nested(PaginationSchema)
 
 
-class StoredBatchesSchema(AnswerSchema):
+class StoredBatchesSchema(_PageSchema):
     """A page of batches, the newest first."""
 
-    object = constant("list")
     data = fields.List(fields.Nested(BatchFactsSchema))
-    pagination = fields.Nested(PaginationSchema)

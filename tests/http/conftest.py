@@ -65,3 +65,16 @@ def keys(store: Store) -> Keys:
 def usage_table(store: Store) -> UsageTable:
     """Return the usage of this test's database."""
     return UsageTable(store)
+
+
+@pytest.fixture
+def app(make_app: MakeApp, keys: Keys) -> Flask:
+    """Return an app that requires keys."""
+    keys.create("unused")
+    return make_app(require_auth=True)
+
+
+@pytest.fixture
+def admin(app: Flask, keys: Keys) -> Api:
+    """Return a client of the app with an admin key."""
+    return Api.of_app(app, key=keys.create("root", is_admin=True)[1])

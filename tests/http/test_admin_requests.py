@@ -2,28 +2,15 @@
 
 from dataclasses import replace
 
-import pytest
 from flask import Flask
 
 from gateway.api.http.context import services_of
 from gateway.record import RequestSummary, RunTimes
 from gateway.store.keys import Keys
 from tests.support.api_client import Api, bearer, error_of
-from tests.support.apps import MakeApp
 from tests.support.usage_records import make_record
 
 URL = "/v1/admin/requests"
-
-
-@pytest.fixture
-def app(make_app: MakeApp, keys: Keys) -> Flask:
-    keys.create("unused")
-    return make_app(require_auth=True)
-
-
-@pytest.fixture
-def admin(app: Flask, keys: Keys) -> Api:
-    return Api.of_app(app, key=keys.create("root", is_admin=True)[1])
 
 
 def answered(app: Flask, request_id: str, owner: str = "key_1", **fields: object) -> None:

@@ -19,17 +19,6 @@ from tests.support.apps import MakeApp
 URL = "/v1/admin/teams"
 
 
-@pytest.fixture
-def app(make_app: MakeApp, keys: Keys) -> Flask:
-    keys.create("unused")
-    return make_app(require_auth=True)
-
-
-@pytest.fixture
-def admin(app: Flask, keys: Keys) -> Api:
-    return Api.of_app(app, key=keys.create("root", is_admin=True)[1])
-
-
 def caller_of(key: Key) -> Caller:
     return Caller(identity_of(key), key.id, "192.0.2.1", "", "req_1")
 

@@ -7,16 +7,9 @@ from gateway.api.http.context import services_of
 from gateway.store.keys import Keys
 from tests.http.test_admin_requests import answered
 from tests.support.api_client import Api
-from tests.support.apps import MakeApp
 from tests.support.dashboard import HTML, dashboard_page, sign_in
 
 SCRIPT = "<script>alert(1)</script>'\""
-
-
-@pytest.fixture
-def app(make_app: MakeApp, keys: Keys) -> Flask:
-    keys.create("unused")
-    return make_app(require_auth=True)
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ def app(make_app: MakeApp, keys: Keys, tmp_path: Path) -> Flask:
 
 
 @pytest.fixture
-def admin(app: Flask, keys: Keys) -> Api:
-    return Api.of_app(app, key=keys.create("root", is_admin=True)[1])
-
-
-@pytest.fixture
 def alice(admin: Api, keys: Keys) -> Key:
     """Return a key that has stored one of each kind."""
     key, secret = keys.create("alice")

@@ -34,12 +34,6 @@ def app(make_app: MakeApp, accounts_file: Path) -> Flask:
     return make_app(require_auth=True, api_keys=("configured",), accounts_path=accounts_file)
 
 
-@pytest.fixture
-def admin(app: Flask, keys: Keys) -> Api:
-    """Return a client with an admin key."""
-    return Api.of_app(app, key=keys.create("root", is_admin=True)[1])
-
-
 def test_fallback_is_set_shown_with_the_rest_of_its_budget_and_removed(app: Flask, admin: Api) -> None:
     created = admin.post(URL, json={"name": "alice", "fallback": FALLBACK}).json()
     assert created["fallback"] == FALLBACK

@@ -65,14 +65,18 @@ class Client(threading.Thread):
         return None
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(SECONDS + 120)
-def test_sustained_load_is_free_of_errors_and_bounded(
-    start_gateway: Callable[..., Gateway], standin: StandIn
-) -> None:
+@pytest.fixture
+def gateway(start_gateway: Callable[..., Gateway], standin: StandIn) -> Gateway:
+    """Return a gateway with four warm processes and a model that writes four words."""
     standin.default(text("one two three four", delay=0.01))
     gateway = start_gateway(MAX_PROCESSES=str(MAX_PROCESSES), WARM_PROCESSES="4")
     gateway.await_warm(4)
+    return gateway
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 120)
+def test_sustained_load_is_free_of_errors_and_bounded(gateway: Gateway) -> None:
     until = time.monotonic() + SECONDS
     clients = [Client(gateway, number, until) for number in range(CLIENTS)]
     for client in clients:
@@ -96,13 +100,8 @@ def test_sustained_load_is_free_of_errors_and_bounded(
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 120)
-def test_killed_processes_lose_no_conversation(
-    start_gateway: Callable[..., Gateway], standin: StandIn
-) -> None:
+def test_killed_processes_lose_no_conversation(gateway: Gateway) -> None:
     """The first soak of this kind lost nothing, but had refusals while starts were possible."""
-    standin.default(text("one two three four", delay=0.01))
-    gateway = start_gateway(MAX_PROCESSES=str(MAX_PROCESSES), WARM_PROCESSES="4")
-    gateway.await_warm(4)
     until = time.monotonic() + SECONDS
     clients = [Client(gateway, number, until, TRIES) for number in range(CLIENTS)]
     for client in clients:
