@@ -42,19 +42,32 @@ class AlertSettings:
         is_secret=True,
     )
     alert_kinds: tuple[str, ...] = setting(
-        KINDS, "Kinds of alerts to send. See [the list](alerts.md#kinds).", list_of(KINDS, "list of kinds")
+        KINDS,
+        "Kinds of alerts to send. See [the list](alerts.md#kinds).",
+        list_of(KINDS, "list of kinds"),
+        is_live=True,
     )
     alert_budget_percents: tuple[str, ...] = setting(
-        ("80", "100"), "Used shares of a key's budget per day or month that cause an alert.", PERCENTS
+        ("80", "100"),
+        "Used shares of a key's budget per day or month that cause an alert.",
+        PERCENTS,
+        is_live=True,
     )
     alert_window_percents: tuple[str, ...] = setting(
-        ("80", "95"), "Used shares of a subscription's window that cause an alert.", PERCENTS
+        ("80", "95"),
+        "Used shares of a subscription's window that cause an alert.",
+        PERCENTS,
+        is_live=True,
     )
     alert_disk_percent: int = setting(
         90,
         "Used share of a disk with the gateway's data that causes an alert. 0 means never.",
         between(0, 100),
+        is_live=True,
     )
     alerts_ttl_days: int = setting(
-        90, "Days after which alerts are deleted from the log of alerts.", at_least(1)
+        90,
+        "Days after which alerts are deleted from the log of alerts.",
+        at_least(1),
+        is_live=True,
     )

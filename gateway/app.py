@@ -26,6 +26,7 @@ from gateway.api.views import (
     admin_audit,
     admin_inventory,
     admin_keys,
+    admin_settings,
     admin_teams,
     assets,
     batches,
@@ -79,6 +80,7 @@ VIEWS = (
     requests,
     admin_keys,
     admin_teams,
+    admin_settings,
     admin_audit,
     meta,
     docs,
@@ -147,7 +149,7 @@ def _register_blueprints(app: Flask, settings: Settings) -> None:
 def _configure_logs(settings: Settings) -> None:
     try:
         logs.configure_logging(
-            "DEBUG" if settings.debug else settings.log_level,
+            settings.lowest_log_level,
             settings.log_format,
             settings.log_file_path,
             max_bytes=settings.log_max_bytes,

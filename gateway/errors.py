@@ -7,29 +7,20 @@ GatewayError
 │   │   ├── ContextLengthExceeded
 │   │   ├── ModelNotSupported
 │   │   ├── ThreadRejected
-│   │   ├── KeyRevoked
+│   │   ├── KeyRevoked, SettingFixed
 │   │   ├── RequestTimeout 408
 │   │   ├── UnsupportedEncoding 415
 │   │   └── RequestTooLarge, ProjectTooLarge, FileTooLarge 413
 │   ├── Unauthorized 401
 │   │   └── MissingKey, InvalidKey
 │   ├── Forbidden 403
-│   │   ├── HostNotAllowed
-│   │   ├── OriginNotAllowed
-│   │   ├── AdminRequired
-│   │   ├── ModelNotAllowed
-│   │   ├── AccountNotAllowed
-│   │   ├── ProjectNotAllowed
-│   │   ├── AgentsNotAllowed
+│   │   ├── HostNotAllowed, OriginNotAllowed, AdminRequired
+│   │   ├── ModelNotAllowed, AccountNotAllowed, ProjectNotAllowed, AgentsNotAllowed
 │   │   └── FileQuotaExceeded
 │   ├── NotFound 404
-│   │   ├── KeyNotFound, TeamNotFound, AccountNotFound
-│   │   ├── RequestNotFound, ModelNotFound
-│   │   ├── ProjectNotFound, ProjectFileNotFound, CheckpointNotFound
-│   │   ├── StoredFileNotFound
-│   │   ├── ResponseNotFound
-│   │   ├── BatchNotFound
-│   │   └── ConversationNotFound, ThreadNotFound, SessionNotFound
+│   │   ├── KeyNotFound, TeamNotFound, AccountNotFound, SettingNotFound, RequestNotFound, ModelNotFound
+│   │   ├── ProjectNotFound, ProjectFileNotFound, CheckpointNotFound, StoredFileNotFound
+│   │   └── ResponseNotFound, BatchNotFound, ConversationNotFound, ThreadNotFound, SessionNotFound
 │   ├── McpServerFailed 424
 │   ├── MethodNotAllowed 405
 │   ├── NotServed 501
@@ -128,6 +119,10 @@ class ModelNotSupported(InvalidRequest, code="model_not_supported"):
 
 class ThreadRejected(InvalidRequest, code="thread_unsupported_request"):
     """The request cannot create or continue a thread of the Messages API. SDKs look for the code."""
+
+
+class SettingFixed(InvalidRequest, code="setting_fixed"):
+    """The setting cannot be changed while the gateway runs."""
 
 
 class RequestTimeout(InvalidRequest, status=408, code="request_timeout"):
@@ -230,6 +225,10 @@ class TeamNotFound(NotFound, code="team_not_found"):
 
 class AccountNotFound(NotFound, code="account_not_found"):
     """The list of accounts has no account with this name."""
+
+
+class SettingNotFound(NotFound, code="setting_not_found"):
+    """No setting has this name."""
 
 
 class RequestNotFound(NotFound, code="request_not_found"):

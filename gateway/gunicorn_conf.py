@@ -117,7 +117,8 @@ def _welcome(worker):  # type: ignore[no-untyped-def]
     from gateway.api.http.context import services_of
     from gateway.command_line.welcome import announce
 
-    gevent.spawn(announce, settings, services_of(worker.wsgi).claude)
+    services = services_of(worker.wsgi)
+    gevent.spawn(announce, settings, services.claude, services.live_settings.changes)
 
 
 def _drain(worker):  # type: ignore[no-untyped-def]

@@ -12,9 +12,10 @@ class LogSettings:
 
     log_level: str = setting(
         "INFO",
-        "Lowest level to log.",
+        "Lowest level to log. With `DEBUG=true`, it is always `DEBUG`.",
         one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         section="Log and metrics",
+        is_live=True,
     )
     log_format: str = setting(
         "auto",
@@ -28,14 +29,18 @@ class LogSettings:
     log_backup_count: int = setting(5, "Number of rotated log files to keep.", at_least(1))
     log_content: bool = setting(False, "Log the content of requests and answers. Use it for debugging only.")
     request_log_days: float = setting(
-        30.0, "Days after which the [list of requests](admin.md#requests) forgets a request. 0 means no list."
+        30.0,
+        "Days after which the [list of requests](admin.md#requests) forgets a request. 0 means no list.",
+        is_live=True,
     )
-    request_log_rows: int = setting(1_000_000, "Largest number of requests in the list.", at_least(1))
+    request_log_rows: int = setting(
+        1_000_000, "Largest number of requests in the list.", at_least(1), is_live=True
+    )
     request_bodies: bool = setting(
         False,
         "Keep the bodies of all requests and answers in the list, not only for keys that ask for it.",
     )
-    request_bodies_days: float = setting(7.0, "Days after which kept bodies are deleted.")
+    request_bodies_days: float = setting(7.0, "Days after which kept bodies are deleted.", is_live=True)
     request_body_max_kb: int = setting(256, "Largest part of a body that is kept.", at_least(1))
     metrics: bool = setting(
         True, "Serve `GET /metrics` for Prometheus. It requires an admin key if `REQUIRE_AUTH` is set."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from environs import Env, validate
+from marshmallow import ValidationError, fields
 
 
 class Accepted(NamedTuple):
@@ -69,28 +70,50 @@ def setting(
     *,
     section: str = "",
     is_secret: bool = False,
+    is_live: bool = False,
 ) -> Any:
     """Declare a setting.
 
     The comment in `.env.example` has as many sentences of `description` as fit on the line. Numbers must be 0 or more
     unless `accepted` says otherwise. `section` begins a new section there and in `docs/settings.md`. A secret is left
-    out of `repr`.
+    out of `repr`. A live setting may be changed while the gateway runs, and `Services.apply` tells all parts that use
+    it. Nothing that protects the gateway is live: an admin key must not open it further than its operator did.
     """
     if accepted is None and type(default) in (int, float):
         accepted = at_least(0)
-    metadata = {"description": description, "accepted": accepted, "section": section}
+    metadata = {"description": description, "accepted": accepted, "section": section, "is_live": is_live}
     return field(default=default, repr=not is_secret, metadata=metadata)
 
 
-def format_default(default: object) -> str:
-    """Return a default as a line of `.env.example` has it. For example, `("a", "b")` becomes `a,b`."""
-    if default is None:
+def format_value(value: object) -> str:
+    """Return a value as a settings file has it. For example, `("a", "b")` becomes `a,b`."""
+    if value is None:
         return ""
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, float):
-        return f"{default:g}"
-    return ",".join(default) if isinstance(default, tuple) else str(default)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+TYPE_WORDS: Mapping[Any, str] = {
+    bool: "`true`, `false`",
+    int: "integer",
+    float: "number",
+    Path: "path",
+    Path | None: "path",
+    str: "text",
+    str | None: "text",
+}
+
+
+def describe_values(declared: Field[Any]) -> str:
+    """Return the values that a setting accepts, in words: for example, `integer: 1 or more`."""
+    kind, accepted = declared.type, declared.metadata["accepted"]
+    words = TYPE_WORDS.get(kind, "list")
+    if accepted is None:
+        return words
+    return f"{words}: {accepted.words}" if kind in (int, float) else str(accepted.words)
 
 
 def split_list(text: str) -> tuple[str, ...]:
@@ -107,6 +130,25 @@ _FROM_TEXT: Mapping[Any, Callable[[str], object]] = {
 }
 
 
+_FIELDS: Mapping[Any, type[fields.Field[Any]]] = {
+    bool: fields.Boolean,
+    int: fields.Integer,
+    float: fields.Float,
+}
+
+
+def parse_setting(declared: Field[Any], text: str) -> Any:
+    """Return the value that a text stands for in a settings file. Raise ValueError with the reason if it is invalid."""
+    kind, accepted = declared.type, declared.metadata["accepted"]
+    try:
+        value = _FIELDS.get(kind, fields.String)(
+            validate=accepted.validator if accepted else None
+        ).deserialize(text)
+    except ValidationError as error:
+        raise ValueError(" ".join(map(str, error.messages))) from error
+    return _FROM_TEXT[kind](value) if kind in _FROM_TEXT else value
+
+
 def read_setting(env: Env, declared: Field[Any]) -> Any:
     """Return the value of a setting. `env` collects the errors; the value is not valid if there are any."""
     kind: Any = declared.type
@@ -114,5 +156,5 @@ def read_setting(env: Env, declared: Field[Any]) -> Any:
     validator = accepted.validator if accepted else None
     if kind not in _FROM_TEXT:
         return getattr(env, kind.__name__.lower())(name, declared.default, validate=validator)
-    text: str | None = env.str(name, format_default(declared.default), validate=validator)
+    text: str | None = env.str(name, format_value(declared.default), validate=validator)
     return None if text is None else _FROM_TEXT[kind](text)  # None: invalid, as `seal` will report

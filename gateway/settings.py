@@ -123,21 +123,39 @@ class Settings(AlertSettings, LogSettings):
     )
 
     rate_limit_requests_per_minute: int = setting(
-        100, "Requests for answers per minute. 0 means no limit.", section="Limits"
+        100,
+        "Requests for answers per minute. 0 means no limit.",
+        section="Limits",
+        is_live=True,
     )
-    rate_limit_burst: int = setting(10, "Requests per minute that may come in a burst, on top of the limit.")
-    rate_limit_tokens_per_minute: int = setting(0, "Tokens of answers per minute. 0 means no limit.")
-    rate_limit_answers_at_once: int = setting(0, "Answers written at the same time. 0 means no limit.")
+    rate_limit_burst: int = setting(
+        10, "Requests per minute that may come in a burst, on top of the limit.", is_live=True
+    )
+    rate_limit_tokens_per_minute: int = setting(
+        0, "Tokens of answers per minute. 0 means no limit.", is_live=True
+    )
+    rate_limit_answers_at_once: int = setting(
+        0, "Answers written at the same time. 0 means no limit.", is_live=True
+    )
     max_key_share_percent: int = setting(
         80,
         "Largest part of a worker's turns (`MAX_CONCURRENT_SESSIONS`) that one key may use, in percent. It applies "
         "with `REQUIRE_AUTH` to keys without a limit of answers at once. With 100, it may also fill the queue.",
         between(1, 100),
+        is_live=True,
     )
-    rate_limit_tokens_per_day: int = setting(0, "Tokens per calendar day in UTC. 0 means no limit.")
-    rate_limit_tokens_per_month: int = setting(0, "Tokens per calendar month in UTC. 0 means no limit.")
-    rate_limit_usd_per_day: float = setting(0.0, "US dollars per calendar day in UTC. 0 means no limit.")
-    rate_limit_usd_per_month: float = setting(0.0, "US dollars per calendar month in UTC. 0 means no limit.")
+    rate_limit_tokens_per_day: int = setting(
+        0, "Tokens per calendar day in UTC. 0 means no limit.", is_live=True
+    )
+    rate_limit_tokens_per_month: int = setting(
+        0, "Tokens per calendar month in UTC. 0 means no limit.", is_live=True
+    )
+    rate_limit_usd_per_day: float = setting(
+        0.0, "US dollars per calendar day in UTC. 0 means no limit.", is_live=True
+    )
+    rate_limit_usd_per_month: float = setting(
+        0.0, "US dollars per calendar month in UTC. 0 means no limit.", is_live=True
+    )
     rate_limit_failed_auth_per_minute: int = setting(
         60, "Wrong keys per minute before a public address gets 429 for more of them. 0 means no limit."
     )
@@ -155,11 +173,16 @@ class Settings(AlertSettings, LogSettings):
         section="Responses and sessions",
     )
     responses_ttl_days: int = setting(
-        30, "Days after which stored responses, conversations and threads are deleted.", at_least(1)
+        30,
+        "Days after which stored responses, conversations and threads are deleted.",
+        at_least(1),
+        is_live=True,
     )
     store_conversations: bool = setting(False, "Also store messages of conversations without a `session_id`.")
     session_timeout_minutes: float = setting(
-        30.0, "Idle time after which a [session](sessions.md) and its messages are deleted. 0 means never."
+        30.0,
+        "Idle time after which a [session](sessions.md) and its messages are deleted. 0 means never.",
+        is_live=True,
     )
     cleanup_interval_minutes: float = setting(
         60.0,
@@ -176,13 +199,14 @@ class Settings(AlertSettings, LogSettings):
     max_files_size_mb: int = setting(
         2000, "Largest total size of one key's files, which are in the database. 0 turns uploads off."
     )
-    files_ttl_days: int = setting(30, "Days after which files are deleted.", at_least(1))
+    files_ttl_days: int = setting(30, "Days after which files are deleted.", at_least(1), is_live=True)
 
     max_batch_answers: int = setting(
         2,
         "Answers of [batches](batches.md) that are written at the same time, per worker. They only use slots that "
         "other requests leave free. 0 means that this gateway works on no batches.",
         section="Batches",
+        is_live=True,
     )
     batch_niceness: int = setting(
         19,
@@ -191,12 +215,15 @@ class Settings(AlertSettings, LogSettings):
     )
     max_batch_requests: int = setting(50_000, "Requests of one batch. Larger ones fail.", at_least(1))
     max_batches_in_progress: int = setting(
-        20, "Batches of one key that are not over. More get 429. 0 means no limit."
+        20,
+        "Batches of one key that are not over. More get 429. 0 means no limit.",
+        is_live=True,
     )
     batches_ttl_days: int = setting(
         30,
         "Days after which ended batches, and the results of batches of messages, are deleted.",
         at_least(1),
+        is_live=True,
     )
 
     project_root: Path = setting(
@@ -237,6 +264,7 @@ class Settings(AlertSettings, LogSettings):
         30,
         "Days after which the [records of what agents did](projects.md#activity) are deleted.",
         at_least(1),
+        is_live=True,
     )
 
     hosted_tools: tuple[str, ...] = setting(
@@ -285,12 +313,14 @@ class Settings(AlertSettings, LogSettings):
     default_model: str | None = setting(
         None,
         "Model of requests that name none. Without it, `default_model` of models.json or the CLI's default applies.",
+        is_live=True,
     )
     model_patterns: tuple[str, ...] = setting(
         (),
         "Models for the names of other models, e.g. `gpt-*=haiku,o3*=opus`. `*` stands for any text; the first pattern "
         "that fits counts. Names of Claude models are never looked up here.",
         PATTERNS,
+        is_live=True,
     )
     long_prompt_cache: bool = setting(
         False,
@@ -312,36 +342,57 @@ class Settings(AlertSettings, LogSettings):
         "Largest number of CLI processes. 0 means as many as fit in the memory, 64 at most: see "
         "[sizing](deploy.md#sizing).",
         section="Processes and limits, per worker",
+        is_live=True,
     )
     max_memory_mb: int = setting(
         0,
         "Memory for all workers and their CLI processes. Kept processes end before it is used up. 0 means the memory "
         "of the container or the machine.",
     )
-    warm_processes: int = setting(2, "Smallest number of processes that are ready for new conversations.")
+    warm_processes: int = setting(
+        2, "Smallest number of processes that are ready for new conversations.", is_live=True
+    )
     max_warm_processes: int = setting(
-        16, "Largest number of ready processes. The gateway uses it when many conversations began lately."
+        16,
+        "Largest number of ready processes. The gateway uses it when many conversations began lately.",
+        is_live=True,
     )
     keep_seconds: float = setting(
-        300.0, "Time that a process stays with its conversation for the next turn. 0 means none."
+        300.0,
+        "Time that a process stays with its conversation for the next turn. 0 means none.",
+        is_live=True,
     )
-    max_concurrent_sessions: int = setting(10, "Answers that are written at the same time.", at_least(1))
-    max_queued_requests: int = setting(100, "Requests that may wait for their turn. More get 429.")
+    max_concurrent_sessions: int = setting(
+        10, "Answers that are written at the same time.", at_least(1), is_live=True
+    )
+    max_queued_requests: int = setting(
+        100, "Requests that may wait for their turn. More get 429.", is_live=True
+    )
     max_queued_mb: int = setting(
         100,
         "Size of all requests that wait for their turn. More get 429, unless nothing else waits.",
         at_least(1),
+        is_live=True,
     )
-    queue_timeout_seconds: float = setting(10.0, "Time after which a waiting request gets 429.", POSITIVE)
-    start_timeout_seconds: float = setting(30.0, "Time within which a CLI process has to be ready.", POSITIVE)
-    tool_wait_seconds: float = setting(300.0, "Longest wait for the results of the client's tools.", POSITIVE)
+    queue_timeout_seconds: float = setting(
+        10.0, "Time after which a waiting request gets 429.", POSITIVE, is_live=True
+    )
+    start_timeout_seconds: float = setting(
+        30.0, "Time within which a CLI process has to be ready.", POSITIVE, is_live=True
+    )
+    tool_wait_seconds: float = setting(
+        300.0, "Longest wait for the results of the client's tools.", POSITIVE, is_live=True
+    )
     approval_wait_seconds: float = setting(
         3600.0,
         "Longest wait for the decision about a tool call that needs approval. A later decision counts as no.",
         POSITIVE,
+        is_live=True,
     )
-    streaming_timeout_seconds: float = setting(300.0, "Silence of the CLI that ends an answer.", POSITIVE)
-    turn_timeout_seconds: float = setting(3600.0, "Longest duration of an answer.", POSITIVE)
+    streaming_timeout_seconds: float = setting(
+        300.0, "Silence of the CLI that ends an answer.", POSITIVE, is_live=True
+    )
+    turn_timeout_seconds: float = setting(3600.0, "Longest duration of an answer.", POSITIVE, is_live=True)
 
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -352,6 +403,11 @@ class Settings(AlertSettings, LogSettings):
         if self.max_processes == 0:
             fitting = count_processes(find_total(self.max_memory_mb), self.web_concurrency)
             object.__setattr__(self, "max_processes", fitting)
+
+    @property
+    def lowest_log_level(self) -> str:
+        """Return the level of LOG_LEVEL, or DEBUG if that is set."""
+        return "DEBUG" if self.debug else self.log_level
 
     @property
     def max_turns_per_key(self) -> int:

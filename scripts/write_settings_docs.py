@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gateway.setting_fields import format_default  # noqa: E402  the project is not installed
+from gateway.setting_fields import describe_values, format_value  # noqa: E402  the project is not installed
 from gateway.settings import DECLARED  # noqa: E402
 
 EXAMPLE = ROOT / ".env.example"
@@ -25,15 +25,7 @@ EXAMPLE_HEADER = """\
 # Written by scripts/write_settings_docs.py: change the declarations in gateway/settings.py instead.
 """
 TABLE_HEADER = "| setting | default | values | meaning |\n| --- | --- | --- | --- |\n"
-TYPE_WORDS: dict[Any, str] = {
-    bool: "`true`, `false`",
-    int: "integer",
-    float: "number",
-    Path: "path",
-    Path | None: "path",
-    str: "text",
-    str | None: "text",
-}
+LIVE = " (live)"  # may be changed at run time
 COMMENT_COLUMN, LINE_LENGTH = 40, 120
 
 
@@ -67,7 +59,7 @@ def page(text: str) -> str:
 def _example_line(one: Field[Any]) -> str:
     text = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", one.metadata["description"]).replace("`", "")
     first, *others = re.split(r"(?<=\.) (?=[A-Z0-9])", text)
-    line = f"#{one.name.upper()}={format_default(one.default)}".ljust(COMMENT_COLUMN) + f" # {first}"
+    line = f"#{one.name.upper()}={format_value(one.default)}".ljust(COMMENT_COLUMN) + f" # {first}"
     for sentence in others:
         if len(line) + len(sentence) >= LINE_LENGTH:
             break
@@ -76,17 +68,11 @@ def _example_line(one: Field[Any]) -> str:
 
 
 def _row(one: Field[Any]) -> str:
-    default = format_default(one.default)
+    default = format_value(one.default)
     shown = f"`{default}`" if default else "\N{EN DASH}"
-    return f"| `{one.name.upper()}` | {shown} | {_values(one)} | {one.metadata['description']} |\n"
-
-
-def _values(one: Field[Any]) -> str:
-    kind, accepted = one.type, one.metadata["accepted"]
-    words = TYPE_WORDS.get(kind, "list")
-    if accepted is None:
-        return words
-    return f"{words}: {accepted.words}" if kind in (int, float) else str(accepted.words)
+    mark = LIVE if one.metadata["is_live"] else ""
+    description = one.metadata["description"]
+    return f"| `{one.name.upper()}` | {shown} | {describe_values(one)}{mark} | {description} |\n"
 
 
 def main() -> None:

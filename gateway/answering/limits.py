@@ -139,14 +139,19 @@ class RequestLimits:
         self, settings: Settings, storage: Storage, slots: HeldSlots, reservations: HeldReservations
     ) -> None:
         self.storage = storage
-        self.default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in LIMIT_NAMES})
-        self._burst = settings.rate_limit_burst
         self._windows = cast(WindowStorage, storage)
         self._budgets = Budgets(storage)
         self._slots = slots
         self._shares = KeyShares(settings.max_turns_per_key)
+        self.apply(settings)
         self._reservations = reservations
         self.on_use: Callable[[BudgetOwner], None] = lambda owner: None
+
+    def apply(self, settings: Settings) -> None:
+        """Take over changed settings. They apply from the next request on."""
+        self.default = Allowance(**{name: getattr(settings, f"rate_limit_{name}") for name in LIMIT_NAMES})
+        self._burst = settings.rate_limit_burst
+        self._shares.most = settings.max_turns_per_key
 
     def find_client(self, caller: Caller) -> ClientLimits:
         """Return the client whose limits apply to the caller. Batches share the counters, and leave a part of each."""

@@ -45,11 +45,18 @@ class RequestLog:
     """A queue of summaries, and the greenlet that writes them. `max_body_bytes` limits the bodies that are kept.
 
     The greenlet ends when nothing is left to write, so that an idle worker does not wake for it.
+    While `is_on` is False, nothing is queued.
     """
 
     def __init__(
-        self, table: RequestTable, max_body_bytes: int, now: Callable[[], float] = monotonic
+        self,
+        table: RequestTable,
+        max_body_bytes: int,
+        now: Callable[[], float] = monotonic,
+        *,
+        is_on: bool = True,
     ) -> None:
+        self.is_on = is_on
         self._table = table
         self._max_body_bytes = max_body_bytes
         self._waiting: deque[RequestSummary] = deque()
@@ -59,6 +66,8 @@ class RequestLog:
 
     def note(self, summary: RequestSummary) -> None:
         """Queue a request if it belongs into the list. This neither waits nor raises."""
+        if not self.is_on:
+            return
         if summary.record is None and (summary.status < 400 or summary.route in QUIET_ROUTES):
             return
         if summary.record is not None or self._refusals.admits(_kind(summary), summary):

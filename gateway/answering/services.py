@@ -26,6 +26,7 @@ from gateway.answering.batches.jobs import BatchJobs
 from gateway.answering.batches.runner import BatchRunner
 from gateway.answering.limit_storage import build_limits
 from gateway.answering.limits import RequestLimits
+from gateway.answering.live_settings import LiveSettings
 from gateway.answering.metering import MeteredAnswer
 from gateway.answering.remote_access import RemoteAccess
 from gateway.answering.request_log import RequestLog
@@ -59,6 +60,7 @@ from gateway.store.project_folders import ProjectFolders
 from gateway.store.projects import Projects
 from gateway.store.request_log import RequestTable
 from gateway.store.responses import Responses
+from gateway.store.runtime_settings import RuntimeSettings
 from gateway.store.sessions import SessionClaims, SessionExpiry, Sessions
 from gateway.store.sweeper import sweep_forever
 from gateway.store.teams import Teams
@@ -85,7 +87,7 @@ class Services:
     byte has been sent.
     """
 
-    settings: Settings
+    live_settings: LiveSettings
     store: Store
     claude: Claude
     accounts: AccountStates
@@ -107,6 +109,7 @@ class Services:
     remote_access: RemoteAccess
     conversation_leases: LeaseKeeper[str]
     sessions: Sessions
+    session_expiry: SessionExpiry
     session_turns: SessionTurns
     limits: RequestLimits
     usage: UsageTable
@@ -125,6 +128,27 @@ class Services:
     socket_closers: set[Callable[[], None]]
     request_observers: tuple[Callable[[RequestSummary], None], ...]
 
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Do not keep them: some change at run time."""
+        return self.live_settings.current
+
+    def apply(self, settings: Settings) -> None:
+        """Let all parts take over the live settings that they keep. It is called after each change, and never waits."""
+        logs.set_level(settings.lowest_log_level)
+        self.limits.apply(settings)
+        self.claude.apply(settings)
+        self.alerting.watch.apply(settings)
+        self.batch_jobs.settings = settings
+        self.batch_runner.most_answers = settings.max_batch_answers
+        self.request_log.is_on = bool(settings.request_log_days)
+        self.responses.ttl = self.conversations.ttl = timedelta(days=settings.responses_ttl_days)
+        self.session_expiry.idle = find_idle_time(settings)
+        self.files.limits = _file_limits(settings)
+        self.activity.ttl = timedelta(days=settings.agent_activity_ttl_days)
+        self.alerting.log.ttl = timedelta(days=settings.alerts_ttl_days)
+        self.approvals.wait = timedelta(seconds=settings.approval_wait_seconds)
+
     def open(self) -> None:
         """Start the CLI processes and the background work. Call this once, in the process that serves."""
         for sentence in find_unknown_settings(self.settings):
@@ -132,9 +156,18 @@ class Services:
         for sentence in describe_exposure(self.settings):
             log.warning("%s No keys are required: set REQUIRE_AUTH=true. See docs/security.md", sentence)
         self.watchdog.start()
+        self.live_settings.open()
         self.account_sync.open()
         self.claude.open()
-        expiring = {
+        gevent.spawn(sweep_forever, self.list_sweeps(), self.settings.cleanup_interval_minutes * 60)
+        self.batch_runner.open()
+        self.alerting.open()
+        if self.metrics is not None:
+            self.metrics.open()
+
+    def list_sweeps(self) -> dict[str, Callable[[], int]]:
+        """Return the functions that delete expired data, by the name of the data."""
+        return {
             "sessions": self.sessions.delete_expired,
             "responses": self.responses.delete_expired,
             "conversations": self.conversations.delete_expired,
@@ -148,11 +181,6 @@ class Services:
             ),
             "bodies": lambda: self.requests.delete_old_bodies(self.settings.request_bodies_days),
         }
-        gevent.spawn(sweep_forever, expiring, self.settings.cleanup_interval_minutes * 60)
-        self.batch_runner.open()
-        self.alerting.open()
-        if self.metrics is not None:
-            self.metrics.open()
 
     def retire_sockets(self) -> None:
         """Close all WebSockets, because the worker ends. Running responses are completed first."""
@@ -183,7 +211,7 @@ def _send_nowhere(call: ItemCall) -> ItemResponse:
 def build_services(
     settings: Settings, now: Callable[[], float] = time.time, send_call: SendCall = _send_nowhere
 ) -> Services:
-    """Build the services of an app. Raises SettingsError if the database cannot be used.
+    """Build the services of an app. Changes that were made at run time apply. Raises SettingsError without a database.
 
     `now` is the clock of the rate limits in the database, in seconds since 1970; tests replace it. `send_call` sends
     the requests of batches to the app.
@@ -195,22 +223,23 @@ def build_services(
     folders = ProjectFolders(settings.project_root, settings.max_project_size_mb * MEBIBYTE)
     responses_ttl = timedelta(days=settings.responses_ttl_days)
     responses, conversations = Responses(store, responses_ttl), Conversations(store, responses_ttl)
-    expiry = build_session_expiry(settings)
+    expiry = SessionExpiry(find_idle_time(settings))
     sessions, claims = Sessions(store, expiry), SessionClaims(store, expiry)
     usage = UsageTable(store)
     usage_writer = UsageWriter(usage)
     metrics = _build_metrics(settings, claude, usage_writer) if settings.metrics else None
     telemetry = build_telemetry(settings, partial(_label_model, claude))
     requests = RequestTable(store)
-    request_log = RequestLog(requests, settings.request_body_max_kb * 1024)
+    is_logging = bool(settings.request_log_days)
+    request_log = RequestLog(requests, settings.request_body_max_kb * 1024, is_on=is_logging)
     limits = build_limits(settings, store, now)
     keys = Keys(store, accounts)
     check_bindings(keys)
     files, batches = Files(store, _file_limits(settings)), Batches(store)
     jobs = BatchJobs(batches, BatchItems(store), files, settings)
     count_result = metrics.count_batch_item if metrics else lambda _: None
-    return Services(
-        settings=settings,
+    services = Services(
+        live_settings=LiveSettings(settings, RuntimeSettings(store)),
         store=store,
         claude=claude,
         accounts=accounts,
@@ -244,6 +273,7 @@ def build_services(
         approvals=Approvals(store, timedelta(seconds=settings.approval_wait_seconds)),
         conversation_leases=LeaseKeeper(conversations.renew_leases),
         sessions=sessions,
+        session_expiry=expiry,
         session_turns=SessionTurns(sessions, claims, projects, store_all=settings.store_conversations),
         limits=limits,
         usage=usage,
@@ -265,16 +295,19 @@ def build_services(
         request_observers=(
             logs.log_request,
             *([metrics.count_request] if metrics else []),
-            *([request_log.note] if settings.request_log_days else []),
+            request_log.note,
             *([telemetry.note] if telemetry else []),
         ),
     )
+    services.live_settings.on_change = services.apply
+    services.live_settings.refresh()
+    return services
 
 
-def build_session_expiry(settings: Settings) -> SessionExpiry:
-    """Return the rule by which sessions expire."""
+def find_idle_time(settings: Settings) -> timedelta | None:
+    """Return the time after which sessions expire; None for never."""
     minutes = settings.session_timeout_minutes
-    return SessionExpiry(timedelta(minutes=minutes) if minutes else None)
+    return timedelta(minutes=minutes) if minutes else None
 
 
 def _open_store(url: str) -> Store:

@@ -62,13 +62,18 @@ class ModelCatalog:
         }
         self._aliases |= data.get("aliases", {})
         self._has_fixed_aliases = path is not None  # the CLI must not override an operator's file
-        self._default = default or data.get("default_model") or "default"
+        self._file_default: str = data.get("default_model") or "default"
+        self.configure(default, patterns)
         self._unreported: dict[str, dict[str, Any]] = data.get("unreported", {})
-        self._patterns = [_split_pattern(one) for one in patterns]
         self._reported: tuple[ModelInfo, ...] = ()
         self._rejected_formats: set[tuple[str, bytes]] = set()
         self._rejected_setups: set[bytes] = set()
         self._note_ids([])
+
+    def configure(self, default: str | None, patterns: Iterable[str]) -> None:
+        """Change the name of the default model, and the models for other names."""
+        self._default = default or self._file_default
+        self._patterns = [_split_pattern(one) for one in patterns]
 
     def merge(self, reported: Iterable[ModelInfo]) -> None:
         """Add the CLI's own catalog. This costs next to nothing if the same catalog was merged before."""

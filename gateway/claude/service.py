@@ -52,6 +52,10 @@ class Claude:
         self._fleet.change_accounts(new)
         log.info("the accounts are: %s", ", ".join(new.accounts))
 
+    def apply(self, settings: Settings) -> None:
+        """Take over changed settings."""
+        self._fleet.apply(settings)
+
     def await_ready(self) -> None:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
         self._fleet.await_ready()

@@ -2,11 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
-from gateway.settings import SettingsError, load_valid
+from gateway.answering.live_settings import LiveSettings
+from gateway.settings import Settings, SettingsError, load_valid
+from gateway.store.backends import SQLITE
 from gateway.store.database import Store
+from gateway.store.runtime_settings import RuntimeSettings
 
 
 @contextlib.contextmanager
@@ -28,3 +32,37 @@ def load_database_url() -> str:
     if problem:
         click.echo(f"Warning: {problem}", err=True)
     return settings.database_url
+
+
+def read_changes(settings: Settings, store: Store) -> LiveSettings:
+    """Return the settings with the changes that were made at run time. Raises StoreError."""
+    live = LiveSettings(settings, RuntimeSettings(store))
+    live.refresh()
+    return live
+
+
+def find_changes(settings: Settings) -> LiveSettings:
+    """Return the same as `read_changes`, of the database of the settings. It is not created. Raises StoreError."""
+    with open_existing(settings.database_url) as store:
+        if store is None:
+            return LiveSettings(settings, RuntimeSettings(Store(settings.database_url)))
+        return read_changes(settings, store)
+
+
+@contextlib.contextmanager
+def open_existing(url: str) -> Iterator[Store | None]:
+    """Open a database. Yield None if it does not exist: opening would create it, perhaps as the wrong user."""
+    if any(not path.exists() for path in list_sqlite_files(url)):
+        yield None
+        return
+    store = Store(url)
+    store.open()
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def list_sqlite_files(url: str) -> list[Path]:
+    """Return the file of a DATABASE_URL; nothing for PostgreSQL."""
+    return [Path(url.removeprefix(SQLITE))] if url.startswith(SQLITE) else []

@@ -8,6 +8,7 @@ On a terminal they are for people. Elsewhere they are one record of the log:
 import logging
 import sys
 import time
+from collections.abc import Collection
 from typing import Protocol
 
 import gevent
@@ -33,12 +34,12 @@ class Status(Protocol):
         """The reason why no turn can be answered; None if all is well."""
 
 
-def announce(settings: Settings, status: Status) -> None:
-    """Wait until the CLI is ready or cannot be, and say where the gateway is."""
+def announce(settings: Settings, status: Status, changed: Collection[str] = ()) -> None:
+    """Wait until the CLI is ready or cannot be, and say where the gateway is, and which settings were `changed`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (status.problem or "").startswith(STARTING) and time.monotonic() < deadline:
         gevent.sleep(0.1)
-    facts = describe_gateway(settings, status.problem)
+    facts = describe_gateway(settings, status.problem, changed)
     if is_for_people(settings.log_format):
         sys.stderr.write(format_welcome(facts))
         sys.stderr.flush()
@@ -46,7 +47,9 @@ def announce(settings: Settings, status: Status) -> None:
         log.info("ready", extra=facts)
 
 
-def describe_gateway(settings: Settings, problem: str | None) -> dict[str, str | None]:
+def describe_gateway(
+    settings: Settings, problem: str | None, changed: Collection[str] = ()
+) -> dict[str, str | None]:
     """Return the facts in the order in which they are shown."""
     url = url_of(settings).replace("//127.0.0.1:", "//localhost:")
     return {
@@ -54,6 +57,9 @@ def describe_gateway(settings: Settings, problem: str | None) -> dict[str, str |
         "dashboard": f"{url}/dashboard" if settings.dashboard else None,
         "docs": f"{url}/docs",
         "access": describe_access(settings),
+        "changed": f"at run time: {', '.join(sorted(changed))}. See: {COMMAND} settings list"
+        if changed
+        else None,
         "missing": problem,
     }
 

@@ -7,6 +7,7 @@ from gateway.claude.catalog import ModelCatalog
 from gateway.client_recipes.catalog import BY_NAME, RECIPES
 from gateway.client_recipes.recipe import PATHS, fill_recipe
 from gateway.client_recipes.show import to_text
+from gateway.command_line.stores import find_changes
 from gateway.command_line.tables import format_table
 from gateway.home import COMMAND
 from gateway.settings import load
@@ -23,7 +24,7 @@ def command(client: str | None, address: str | None, key: str | None, model: str
         rows = [(recipe.name, recipe.title, PATHS[recipe.dialect]) for recipe in RECIPES]
         click.echo(format_table([("NAME", "CLIENT", "ENDPOINT"), *rows]))
         return
-    settings = load()
+    settings = find_changes(load()).current
     catalog = ModelCatalog(
         settings.claude_code_api_models_path, settings.default_model, settings.model_patterns
     )

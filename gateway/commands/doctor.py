@@ -6,6 +6,7 @@ import click
 
 from gateway.command_line.checks import machine, network, proxy, requests, service, upstream
 from gateway.command_line.checks.findings import WRONG, Check, format_finding, name_of
+from gateway.command_line.checks.run_time import apply_run_time
 from gateway.settings import SettingsError, load
 
 DOCTOR: tuple[Check, ...] = (
@@ -62,6 +63,9 @@ def run_checks(checks: tuple[Check, ...], good: str) -> int:
     except SettingsError as error:
         click.echo(format_finding("settings", (WRONG, str(error))))
         return 1
+    settings, findings = apply_run_time(settings)
+    for finding in findings:
+        click.echo(format_finding("settings", finding))
     for check in checks:
         for finding in check(settings):
             click.echo(format_finding(name_of(check), finding))

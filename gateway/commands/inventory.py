@@ -3,12 +3,13 @@
 import click
 
 from gateway.answering.inventory import list_stored
-from gateway.answering.services import build_session_expiry
-from gateway.command_line.stores import open_store
+from gateway.answering.services import find_idle_time
+from gateway.command_line.stores import open_store, read_changes
 from gateway.command_line.tables import format_table, format_time
 from gateway.settings import load
 from gateway.store.inventory import KINDS, Inventory, Kind
 from gateway.store.keys import Keys
+from gateway.store.sessions import SessionExpiry
 
 COLUMNS: dict[Kind, tuple[str, ...]] = {
     "sessions": ("title", "model", "message_count", "total_tokens"),
@@ -25,7 +26,8 @@ COLUMNS: dict[Kind, tuple[str, ...]] = {
 def command(kind: Kind, owner: str | None, count: int) -> None:
     """List the sessions, projects, files or batches of all keys, the newest first, without their contents."""
     with open_store() as store:
-        inventory = Inventory(store, build_session_expiry(load()))
+        expiry = SessionExpiry(find_idle_time(read_changes(load(), store).current))
+        inventory = Inventory(store, expiry)
         found, total = list_stored(inventory, Keys(store), kind, owner, 1, count)
     columns = COLUMNS[kind]
     heading = ("ID", "KEY", "CREATED", *(name.upper().replace("_", " ") for name in columns))

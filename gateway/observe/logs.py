@@ -55,14 +55,20 @@ def configure_logging(
             foreign_pre_chain=shared, processors=[meta, *rendering]
         )
         handler.setFormatter(formatter)
-    # At DEBUG, libraries log too much: peewee logs each statement with its values, conversations and digests included.
-    logging.basicConfig(
-        level="INFO" if level == "DEBUG" else level, handlers=[one for one, _ in handlers], force=True
-    )
-    logging.getLogger("gateway").setLevel(level)
+    logging.basicConfig(handlers=[one for one, _ in handlers], force=True)
+    set_level(level)
     gunicorn = logging.getLogger("gunicorn.error")  # its own handlers would write in another format
     gunicorn.handlers.clear()
     gunicorn.propagate = True
+
+
+def set_level(level: str) -> None:
+    """Log all records from `level` up.
+
+    At DEBUG, libraries log too much: peewee logs each statement with its values, conversations and digests included.
+    """
+    logging.getLogger().setLevel("INFO" if level == "DEBUG" else level)
+    logging.getLogger("gateway").setLevel(level)
 
 
 def open_log_file(path: Path, max_bytes: int, backups: int) -> logging.Handler:

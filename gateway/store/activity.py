@@ -51,7 +51,7 @@ class Activity:
 
     def __init__(self, store: Store, ttl: timedelta) -> None:
         self._store = store
-        self._ttl = ttl
+        self.ttl = ttl
 
     def start(self, action: NewAction) -> None:
         """Record an action before it happens."""
@@ -91,7 +91,7 @@ class Activity:
 
     def delete_expired(self) -> int:
         """Delete the actions that are too old, and those above a project's limit. Return their number."""
-        oldest = utc_now() - self._ttl
+        oldest = utc_now() - self.ttl
         deleted = self._store.delete_in_batches(ActivityRow, lambda: ActivityRow.created_at < oldest)
         return deleted + sum(self._trim(project_id) for project_id in self._list_projects())
 

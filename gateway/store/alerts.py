@@ -39,7 +39,7 @@ class Alerts:
 
     def __init__(self, store: Store, ttl: timedelta) -> None:
         self._store = store
-        self._ttl = ttl
+        self.ttl = ttl
 
     def open(self, alert: Alert, channels: Collection[str]) -> bool:
         """Add an alert, with a delivery for each channel. Return False if it was added before, by any worker."""
@@ -141,7 +141,7 @@ class Alerts:
 
     def delete_expired(self) -> int:
         """Delete old alerts, and return their number."""
-        oldest = utc_now() - self._ttl
+        oldest = utc_now() - self.ttl
         return self._store.delete_in_batches(AlertRow, lambda: AlertRow.created_at < oldest)
 
     def _change(self, delivery: Delivery, values: dict[str, Any]) -> None:

@@ -48,7 +48,7 @@ class Approvals:
 
     def __init__(self, store: Store, wait: timedelta) -> None:
         self._store = store
-        self._wait = wait
+        self.wait = wait
 
     def add(
         self,
@@ -72,7 +72,7 @@ class Approvals:
             "name": name,
             "arguments": dict(arguments),
             "created_at": now,
-            "expires_at": now + self._wait,
+            "expires_at": now + self.wait,
         }
         self._store.write(lambda db: insert_rows(db, ApprovalRow, [row]))
 

@@ -71,7 +71,7 @@ class Conversations:
 
     def __init__(self, store: Store, ttl: timedelta, lease_seconds: float = LEASE_SECONDS) -> None:
         self._store = store
-        self._ttl = ttl
+        self.ttl = ttl
         self._lease = timedelta(seconds=lease_seconds)
 
     def add(
@@ -84,7 +84,7 @@ class Conversations:
             "owner": owner,
             "body": body,
             "created_at": now,
-            "expires_at": now + self._ttl,
+            "expires_at": now + self.ttl,
         }
 
         def work(db: Any) -> None:
@@ -110,7 +110,7 @@ class Conversations:
 
     def update(self, owner: str, conversation_id: str, body: Body) -> StoredConversation:
         """Replace the body of a conversation. Raise ConversationNotFound."""
-        change = {"body": body, "expires_at": utc_now() + self._ttl}
+        change = {"body": body, "expires_at": utc_now() + self.ttl}
         query = ConversationRow.update(**change).where(_own(owner, conversation_id))
         if not self._store.write(query.execute):
             raise conversation_not_found(conversation_id)
@@ -229,7 +229,7 @@ class Conversations:
 
         Items that the conversation has already are left out.
         """
-        change = {"holder": None, "leased_until": None, "expires_at": utc_now() + self._ttl}
+        change = {"holder": None, "leased_until": None, "expires_at": utc_now() + self.ttl}
         is_mine = _own(owner, conversation_id) & (ConversationRow.holder == holder)
 
         def work(db: Any) -> bool:
@@ -258,7 +258,7 @@ class Conversations:
         return self._store.delete_in_batches(ConversationRow, lambda: ConversationRow.expires_at <= utc_now())
 
     def _extend(self, db: Any, conversation_id: str) -> None:
-        query = ConversationRow.update(expires_at=utc_now() + self._ttl)
+        query = ConversationRow.update(expires_at=utc_now() + self.ttl)
         query.where(ConversationRow.id == conversation_id).execute(db)
 
 

@@ -59,7 +59,7 @@ class Responses:
 
     def __init__(self, store: Store, ttl: timedelta, lease_seconds: float = LEASE_SECONDS) -> None:
         self._store = store
-        self._ttl = ttl
+        self.ttl = ttl
         self._lease = timedelta(seconds=lease_seconds)
 
     def add(
@@ -84,7 +84,7 @@ class Responses:
             "is_background": is_background,
             "body": _without_output(body),
             "created_at": now,
-            "expires_at": now + self._ttl,
+            "expires_at": now + self.ttl,
             "leased_until": now + self._lease if is_background else None,
         }
         items = [*_rows(owner, body["id"], inputs, False), *_rows(owner, body["id"], body["output"], True)]

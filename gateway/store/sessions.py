@@ -94,9 +94,12 @@ class TurnResult:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionExpiry:
-    """The idle time after which sessions expire. With None, sessions with stored messages never expire."""
+    """The idle time after which sessions expire. With None, sessions with stored messages never expire.
+
+    All tables that need it share one object, whose `idle` may change.
+    """
 
     idle: timedelta | None
 

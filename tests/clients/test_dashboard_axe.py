@@ -18,6 +18,7 @@ from gateway.store.audit import Actor
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 from gateway.store.request_log import RequestTable
+from gateway.store.runtime_settings import RuntimeSettings
 from gateway.store.teams import Teams
 from tests.clients.installs import node_modules_of
 from tests.support.browser import Browser, needs_browser
@@ -30,6 +31,7 @@ PAGES = (
     "", "/requests", "/requests?status=nonsense", "/requests?model=none&min_seconds=5", "/requests/req_0",
     "/requests/req_1", "/requests/compare?pick=1&pick=2", "/keys", "/keys?q=none", "/keys/new", "/keys/KEY", "/me",
     "/accounts", "/stored", "/alerts", "/teams", "/teams/TEAM", "/models", "/try", "/connect", "/settings",
+    "/settings?said=saved&name=KEEP_SECONDS#row-KEEP_SECONDS",
 )  # fmt: skip
 SCREENS = ((1280, "light"), (390, "dark"))
 OUTCOMES = (
@@ -90,6 +92,7 @@ def fill(database_url: str) -> tuple[str, str, str]:
         ]  # fmt: skip
         RequestTable(store).add(rows)
         AccountFacts(store).save(make_facts(now.timestamp()))
+        RuntimeSettings(store).change("KEEP_SECONDS", "60", Actor("test"))
         return keys.create("boss", is_admin=True)[1], key.id, team.id
 
 

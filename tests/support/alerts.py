@@ -42,5 +42,5 @@ def reload_workers(gateway: Gateway) -> None:
     """Replace all workers, as `claude-gateway restart` does."""
     old = {worker.pid for worker in gateway.workers}
     gateway.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: len(gateway.workers) == 3 and not old & {one.pid for one in gateway.workers})
+    wait_for(lambda: len(gateway.workers) == len(old) and not old & {one.pid for one in gateway.workers})
     gateway.reconnect()

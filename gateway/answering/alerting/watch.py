@@ -63,10 +63,7 @@ class AlertWatch:
         on_open: Callable[[str], None] = lambda kind: None,
         calm_seconds: float = CALM_SECONDS,
     ) -> None:
-        self._kinds = settings.alert_kinds
-        self._budget_percents = sorted(map(int, settings.alert_budget_percents))
-        self._window_percents = sorted(map(int, settings.alert_window_percents))
-        self._disk_percent = settings.alert_disk_percent
+        self.apply(settings)
         self._alerts, self._deliveries, self._channels = alerts, deliveries, tuple(channels)
         self._limits, self._keys, self._teams, self._watched = limits, keys, teams, watched
         self._on_open = on_open
@@ -79,10 +76,16 @@ class AlertWatch:
         self._good_since: dict[str, float] = {}
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
+    def apply(self, settings: Settings) -> None:
+        """Take over changed settings. They apply from the next look on."""
+        self._kinds = settings.alert_kinds
+        self._budget_percents = sorted(map(int, settings.alert_budget_percents))
+        self._window_percents = sorted(map(int, settings.alert_window_percents))
+        self._disk_percent = settings.alert_disk_percent
+
     def open(self) -> None:
         """Start to watch."""
-        if "budget" in self._kinds:
-            self._limits.on_use = self.note_use
+        self._limits.on_use = self.note_use
         self._greenlet = gevent.spawn(self._watch_forever)
 
     def close(self) -> None:
@@ -93,8 +96,9 @@ class AlertWatch:
 
     def note_use(self, client: BudgetOwner) -> None:
         """Note that a client has used a part of a budget, or asked for more than is left. Neither waits nor raises."""
-        self._used[client.client_id] = client
-        self._has_used.set()
+        if "budget" in self._kinds:
+            self._used[client.client_id] = client
+            self._has_used.set()
 
     def check(self, *, slowly: bool = True) -> None:
         """Look at everything once; at the disks only with `slowly`."""

@@ -71,7 +71,7 @@ class BatchJobs:
         self.batches = batches
         self.items = items
         self._files = files
-        self._settings = settings
+        self.settings = settings
         self._keeper = LeaseKeeper(batches.renew_leases)
 
     def create(self, batch: Batch, requests: Iterable[tuple[str, str]] | None = None) -> Batch:
@@ -82,7 +82,7 @@ class BatchJobs:
         if batch.input_file_id is not None:
             self._check_file(batch.owner, batch.input_file_id)
         lease_id = None if requests is None else secrets.token_hex(16)
-        self.batches.add(batch, self._settings.max_batches_in_progress, lease_id)
+        self.batches.add(batch, self.settings.max_batches_in_progress, lease_id)
         if requests is not None and lease_id is not None:
             with self._keep(lease_id):
                 total = self._add_items(batch, lease_id, requests)
@@ -106,7 +106,7 @@ class BatchJobs:
 
     def delete_expired(self) -> int:
         """Delete batches that ended BATCHES_TTL_DAYS ago, and return their number."""
-        oldest = utc_now() - timedelta(days=self._settings.batches_ttl_days)
+        oldest = utc_now() - timedelta(days=self.settings.batches_ttl_days)
         self.items.delete_of_batches(oldest)
         return self.batches.delete_ended(oldest)
 
@@ -169,11 +169,11 @@ class BatchJobs:
         """Yield the requests of the input file, until there is an error. Raises LineError for the file as a whole."""
         try:
             chunks = self._files.read(batch.owner, str(batch.input_file_id))
-            lines = openai_format.split_lines(chunks, self._settings.max_request_bytes)
+            lines = openai_format.split_lines(chunks, self.settings.max_request_bytes)
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue
-                if len(found.custom_ids) == self._settings.max_batch_requests:
+                if len(found.custom_ids) == self.settings.max_batch_requests:
                     raise _too_many(len(found.custom_ids))
                 try:
                     request = self._read_line(line, batch, found)

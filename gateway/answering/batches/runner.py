@@ -31,7 +31,7 @@ IDLE_SECONDS = 10.0  # another worker may have got a batch
 class BatchRunner:
     """Carries on all batches. `has_spare_slot` tells whether the fleet has room for an item.
 
-    At most `most_answers` items run at once in this worker; with 0, it runs none and does no jobs.
+    At most `most_answers` items run at once in this worker; while it is 0, it runs none and does no jobs.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class BatchRunner:
         self._item_runner = item_runner
         self._limits = limits
         self._has_spare_slot = has_spare_slot
-        self._most_answers = most_answers
+        self.most_answers = most_answers
         self._running: dict[str, Batch] = {}  # by the lease of an item
         self._advancing: set[str] = set()
         self._woken = Event()
@@ -63,8 +63,7 @@ class BatchRunner:
 
     def open(self) -> None:
         """Begin to carry on batches, in the background."""
-        if self._most_answers:
-            self._greenlet = gevent.spawn(self._run_forever)
+        self._greenlet = gevent.spawn(self._run_forever)
 
     def wake(self) -> None:
         """Look for work now."""
@@ -85,7 +84,7 @@ class BatchRunner:
             self._woken.clear()
             has_work = True
             try:
-                has_work = self._look_for_work()
+                has_work = self.most_answers > 0 and self._look_for_work()
             except StoreError:
                 log.warning("batches could not be read from the database; trying again")
             except Exception:
@@ -117,7 +116,7 @@ class BatchRunner:
 
     def _start_items(self, batches: deque[Batch]) -> None:
         """Start items of the batches in turn, while there is room."""
-        while batches and len(self._running) < self._most_answers and self._has_spare_slot():
+        while batches and len(self._running) < self.most_answers and self._has_spare_slot():
             batch = batches.popleft()
             caller = self._find_caller(batch)
             if not self._has_room(batch, caller):

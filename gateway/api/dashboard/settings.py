@@ -1,59 +1,125 @@
-"""The page with the settings in force."""
+"""The page with the settings in force, and a form for each that may be changed at run time."""
 
 import re
-from dataclasses import Field, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from gateway.api.dashboard.blueprints import admin, render_page
+from flask import Response, make_response, redirect, request, url_for
+
+from gateway.answering.live_settings import LiveSettings, SettingState
+from gateway.api.dashboard.blueprints import admin, managing, render_page
 from gateway.api.dashboard.formats import NO_VALUE
-from gateway.api.http.context import get_services
+from gateway.api.http.context import get_caller, get_services
+from gateway.errors import InvalidRequest
+from gateway.setting_fields import format_value
 from gateway.settings import Settings
 
-HIDDEN = "set, not shown"
+PAGE = "dashboard.show_settings"
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting under its name in the environment."""
+class Row:
+    """A setting as the page shows it. `text` is the value as a settings file has it, and `name` the setting's name."""
 
-    name: str
-    value: str
+    state: SettingState
     is_default: bool
-    description: str = ""
-    section: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name in the environment."""
+        return self.state.name
+
+    @property
+    def is_live(self) -> bool:
+        """True if the page has a form for it."""
+        return self.state.is_live
+
+    @property
+    def text(self) -> str:
+        """The value in force, as an input has it."""
+        return format_value(self.state.public_value)
+
+    @property
+    def value(self) -> str:
+        """The value in force, for reading."""
+        value = self.state.public_value
+        return (", ".join(value) if isinstance(value, tuple) else self.text) or NO_VALUE
+
+    @property
+    def default(self) -> str:
+        """The default."""
+        return format_value(self.state.declared.default) or NO_VALUE
+
+    @property
+    def configured(self) -> str:
+        """The value that a reset restores."""
+        return format_value(self.state.public_configured) or NO_VALUE
+
+    @property
+    def input_mode(self) -> str:
+        """The keyboard that a phone shows."""
+        kind: Any = self.state.declared.type
+        return {int: "numeric", float: "decimal"}.get(kind, "text")
+
+    @property
+    def description(self) -> str:
+        """The description without the links, which are relative to the documentation."""
+        return _LINK.sub(r"\1", self.state.declared.metadata["description"])
 
 
 @admin.get("/settings")
 def show_settings() -> str:
     """Show all settings."""
-    return render_page("dashboard/settings.html", settings=settings_in_force(get_services().settings))
+    return _render()
 
 
-def settings_in_force(settings: Settings) -> list[Setting]:
-    """Return all settings. Values that the repr of Settings hides are secrets, and are hidden here, too."""
-    known, section, found = Settings(), "", []
-    for field in fields(Settings):
-        if field.name == "environ":
-            continue
-        section = field.metadata.get("section") or section
-        value = getattr(settings, field.name)
-        description = _LINK.sub(r"\1", field.metadata.get("description", ""))
-        is_default = value == getattr(known, field.name)
-        found.append(Setting(field.name.upper(), _shown(field, value), is_default, description, section))
-    return found
+@managing.post("/settings/<name>")
+def change_setting(name: str) -> Response:
+    """Change a setting, or show the mistake next to its input."""
+    live_settings, text = get_services().live_settings, request.form.get("value", "").strip()
+    state = live_settings.describe(name)
+    if text == format_value(state.public_value):
+        return _see(state.name, "unchanged")
+    try:
+        live_settings.change(name, text, get_caller().actor)
+    except InvalidRequest as error:
+        return make_response(_render({state.name: error.message}, {state.name: text}), 400)
+    return _see(state.name, "saved")
 
 
-def _shown(field: Field[Any], value: Any) -> str:
-    if value is None or value == ():
-        return NO_VALUE
-    if not field.repr:
-        return _without_secrets(value) if field.name.endswith("_url") else HIDDEN
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+@managing.post("/settings/<name>/reset")
+def reset_setting(name: str) -> Response:
+    """Reset a setting to its value in the environment or the settings file, or to its default."""
+    live_settings = get_services().live_settings
+    live_settings.reset(name, get_caller().actor)
+    return _see(live_settings.describe(name).name, "reset")
 
 
-def _without_secrets(url: str) -> str:
-    """Return a URL without user, password and options. The URL of an SQLite file has none of them."""
-    return url if url.startswith("sqlite:") else re.sub(r"(?<=://).*@", "…@", url).partition("?")[0]
+def list_rows(live_settings: LiveSettings) -> list[Row]:
+    """Return all settings. Some defaults depend on the machine."""
+    defaults = Settings()
+    return [
+        Row(state, state.value == getattr(defaults, state.declared.name)) for state in live_settings.list()
+    ]
+
+
+def _render(problems: Mapping[str, str] | None = None, texts: Mapping[str, str] | None = None) -> str:
+    rows = list_rows(get_services().live_settings)
+    return render_page(
+        "dashboard/settings.html",
+        rows=rows,
+        sections=[(title, list(found)) for title, found in groupby(rows, lambda row: row.state.section)],
+        problems=problems or {},
+        texts=texts or {},
+        said=request.args.get("said", ""),
+        about=request.args.get("name", ""),
+        section=PAGE,
+    )
+
+
+def _see(name: str, said: str) -> Response:
+    target = url_for(PAGE, said=said, name=name, _anchor=f"row-{name}")
+    return redirect(target, 303, Response=Response)  # type: ignore[return-value]

@@ -45,6 +45,7 @@ _PARAMETERS = {
     "item_id": ("An item's id.", None),
     "key_id": ("A key's id.", None),
     "team_id": ("A team's id.", None),
+    "setting_name": ("The name of a setting in the environment.", "KEEP_SECONDS"),
     "model_id": ("A model's id or alias.", "sonnet"),
     "project_id": ("A project's id.", None),
     "path": ("The path of a file in the project, with `/` between its parts.", "docs/readme.md"),

@@ -84,6 +84,7 @@ REWIND = {"request_id": "req_0f1e2d3c4b5a69788796a5b4"}
 NEW_KEY = {"name": "alice", "limits": {"usd_per_day": 5}, "allowed_models": ["haiku"], "expires_in_days": 90}
 KEY_CHANGE = {"notes": "On leave until June.", "limits": {"usd_per_day": 2, "requests_per_minute": None}}
 NEW_TEAM = {"name": "web", "limits": {"usd_per_month": 200}}
+SETTING_CHANGE = {"value": 60}
 TEAM_CHANGE = {"limits": {"usd_per_month": 300, "usd_per_day": 20}}
 PROJECT_CHANGE = {"description": "What grows where, and when."}
 

@@ -60,11 +60,19 @@ class ProcessBudget:
 
     def make_room(self) -> None:
         """Evict parked conversations and then warm processes until the process of a running turn fits."""
-        self.trim_parked()
-        while self.process_count > self._max_processes:
-            if not self._end_warm():
-                break
+        self._trim()
         self.await_room()
+
+    def resize(self, max_processes: int) -> None:
+        """Change the largest number of processes. Idle ones that are too many end."""
+        self._max_processes = max_processes
+        self._trim()
+
+    def _trim(self) -> None:
+        """Evict parked conversations and then warm processes until all processes fit, if there are enough of them."""
+        self.trim_parked()
+        while self.process_count > self._max_processes and self._end_warm():
+            pass
 
     def await_room(self) -> None:
         """Wait for the end of a process that is making room, so that the limit is never exceeded, not even briefly."""

@@ -20,26 +20,33 @@ class Deadlines:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._ends: dict[Action, float] = {}  # earliest first, as all take the same time
+        self._starts: dict[Action, float] = {}  # earliest first
         self._watcher: gevent.Greenlet[..., None] | None = None
 
     def add(self, action: Action) -> None:
         """Call `action` later."""
-        self._ends[action] = monotonic() + self._seconds
+        self._starts[action] = monotonic()
         if self._watcher is None:
             self._watcher = gevent.spawn(self._watch)
 
     def remove(self, action: Action) -> None:
         """Do not call `action`. Removing it again has no effect."""
-        self._ends.pop(action, None)
+        self._starts.pop(action, None)
+
+    def change(self, seconds: float) -> None:
+        """Change the time, also of the actions that were added before."""
+        self._seconds = seconds
+        if self._watcher is not None:  # it sleeps until the former end
+            self._watcher.kill(block=False)
+            self._watcher = gevent.spawn(self._watch)
 
     def _watch(self) -> None:
-        while self._ends:
-            action, end = next(iter(self._ends.items()))
-            left = end - monotonic()
+        while self._starts:
+            action, start = next(iter(self._starts.items()))
+            left = start + self._seconds - monotonic()
             if left > 0:
                 gevent.sleep(left)
             else:
-                del self._ends[action]
+                del self._starts[action]
                 gevent.spawn(action)
         self._watcher = None

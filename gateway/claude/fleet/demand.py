@@ -22,7 +22,7 @@ class Demand:
     """Remembers the largest recent burst of new conversations for `remember_seconds`, and their rate."""
 
     def __init__(self, remember_seconds: float = REMEMBER_SECONDS) -> None:
-        self._remember_seconds = remember_seconds
+        self.remember_seconds = remember_seconds
         self._arrivals: deque[float] = deque()
         self._bursts: deque[tuple[float, int]] = deque()
 
@@ -40,7 +40,7 @@ class Demand:
     @property
     def burst(self) -> int:
         """The largest number of simultaneous conversations that is remembered."""
-        while self._bursts and self._bursts[0][0] < time.monotonic() - self._remember_seconds:
+        while self._bursts and self._bursts[0][0] < time.monotonic() - self.remember_seconds:
             self._bursts.popleft()
         return self._bursts[0][1] if self._bursts else 0
 

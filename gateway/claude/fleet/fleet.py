@@ -34,7 +34,6 @@ from gateway.claude.cli.process import (
 from gateway.claude.cli.tuning import Tuning
 from gateway.claude.fleet.budget import ProcessBudget, end_process
 from gateway.claude.fleet.deadlines import Deadlines
-from gateway.claude.fleet.demand import REMEMBER_SECONDS
 from gateway.claude.fleet.habits import Habits, Shapes
 from gateway.claude.fleet.idle_watch import IdleWatch
 from gateway.claude.fleet.login import Login
@@ -42,13 +41,14 @@ from gateway.claude.fleet.memory_guard import make_guard
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.preparation import Preparation
 from gateway.claude.fleet.recycling import Recycling
-from gateway.claude.fleet.seats import Seat, Seats, share_warm
+from gateway.claude.fleet.seats import Seat, Seats
+from gateway.claude.fleet.sizes import habit_seconds, pool_numbers, rest_seconds, slot_limits
 from gateway.claude.fleet.wait_queue import Slots, Ticket
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.claude.launcher import Launcher
 from gateway.cores import count_cores
 from gateway.errors import ClaudeUnavailable, GatewayError, ShuttingDown
-from gateway.memory import MEGABYTE, find_total
+from gateway.memory import find_total
 from gateway.settings import Settings
 from gateway.turn import Turn
 from gateway.workspace import AgentWorkspace
@@ -56,8 +56,6 @@ from gateway.workspace import AgentWorkspace
 log = logging.getLogger(__name__)
 
 SEARCH_SECONDS = 10.0  # the pause between two searches for a missing CLI
-MIN_REMEMBER_SECONDS = 60.0  # bursts are remembered as long as conversations are kept, and this long at least
-HABIT_SECONDS = 120.0  # conversations that pause for longer count as ended, for `Habits`
 PROGRAMS_SECONDS = 1.0  # how long agents get to end their programs when the gateway stops
 
 
@@ -86,24 +84,19 @@ class Fleet:
         self.deadlines = Deadlines(settings.turn_timeout_seconds)
         self.chooser = AccountChooser(self.accounts, settings.account_strategy)
         self._launcher = Launcher(settings, self.accounts.accounts.values())
-        self._slots = Slots(
-            settings.max_running_turns,
-            settings.max_queued_requests,
-            settings.queue_timeout_seconds,
-            settings.max_queued_mb * MEGABYTE,
-        )
+        self._slots = Slots(*slot_limits(settings))
         self._parked = ParkedConversations(self.end_conversation, lambda one: self._seats.is_current(one))
         self._budget = ProcessBudget(settings.max_processes, self._slots, self._parked)
         self._settled = Event()
         self._seats = Seats(self._make_seat, self.accounts, self._settled)
         self._recycling = Recycling(
             self._parked,
-            settings.keep_seconds,
+            lambda: self.settings.keep_seconds,
             self._may_prepare,
             self.end_conversation,
             self._budget.trim_parked,
         )
-        self._habits = Habits(min(settings.keep_seconds, HABIT_SECONDS))
+        self._habits = Habits(habit_seconds(settings))
         self._guard = make_guard(settings, list_living_pids, self._budget.give_up)
         self._budget.connect(self._seats, self._recycling, self._guard)
         self._watch = IdleWatch(self._parked, self._seats, self._guard)
@@ -113,22 +106,20 @@ class Fleet:
         self._first_search_done = Event()
 
     def _make_seat(self, account: str) -> Seat:
-        settings = self.settings
         pool = WarmPool(
             partial(self._start_chat, account),
             self.catalog.merge,
-            size=share_warm(settings, len(self.accounts.accounts)),
-            max_size=settings.max_warm_processes,
             allows_start=partial(self._budget.allows_start, account),
             max_starting=count_cores(),
-            start_timeout=settings.start_timeout_seconds,
-            remember_seconds=min(REMEMBER_SECONDS, max(settings.keep_seconds, MIN_REMEMBER_SECONDS)),
             settled=self._settled,
+            **pool_numbers(self.settings, len(self.accounts.accounts)),
         )
         login = Login(
             partial(self._launcher.advise_login, account), partial(self.accounts.record_login, account)
         )
-        preparation = Preparation(settings, pool, self._parked, self._may_prepare, self.end_conversation)
+        preparation = Preparation(
+            lambda: self.settings, pool, self._parked, self._may_prepare, self.end_conversation
+        )
         return Seat(account, login, pool, preparation)
 
     # Life cycle
@@ -139,6 +130,18 @@ class Fleet:
         log.info("up to %d claude processes in %.1f GB of memory", self.settings.max_processes, total)
         self._opener = gevent.spawn(self._open)
         self._watch.open()
+
+    def apply(self, settings: Settings) -> None:
+        """Take over changed settings. Running turns keep their slots; idle processes that are now too many end."""
+        before, self.settings = self.settings, settings
+        self.catalog.configure(settings.default_model, settings.model_patterns)
+        self.deadlines.change(settings.turn_timeout_seconds)
+        self._slots.resize(*slot_limits(settings))
+        self._habits.window_seconds = habit_seconds(settings)
+        self._parked.shorten(rest_seconds(before, settings))
+        self._budget.resize(settings.max_processes)
+        if not self._is_retired:
+            self._seats.resize(pool_numbers(settings, len(self.accounts.accounts)))
 
     def await_ready(self) -> None:
         """Wait until the CLI was searched for and its models are known. Raises ClaudeUnavailable or ShuttingDown."""
@@ -162,11 +165,11 @@ class Fleet:
         changed = self.accounts.replace(new)
         self._launcher.add_accounts(new.accounts.values())
         made = self._seats.replace(new.accounts, changed)
-        for seat in self._seats:
-            seat.pool.size = share_warm(self.settings, len(new.accounts))
         if self._is_retired:
             self.retire()
-        elif self._refusal is None:  # otherwise `_open` opens them when the CLI was found
+            return
+        self._seats.resize(pool_numbers(self.settings, len(new.accounts)))
+        if self._refusal is None:  # otherwise `_open` opens them when the CLI was found
             gevent.spawn(self._open_seats, made)
 
     def refuse_turns(self, reason: GatewayError) -> None:
@@ -335,8 +338,7 @@ class Fleet:
     @property
     def start_problem(self) -> str | None:
         """The reason why CLI processes do not start. None if they do."""
-        problem = self._seats.start_problem
-        return problem.message if problem is not None else None
+        return problem.message if (problem := self._seats.start_problem) is not None else None
 
     def advise_login(self, account: str) -> str:
         """Return a sentence that says how to log in an account."""

@@ -51,7 +51,7 @@ class Habits:
     """The habits of the clients of one worker. A conversation that does not go on within `window_seconds` has ended."""
 
     def __init__(self, window_seconds: float, now: Callable[[], float] = monotonic) -> None:
-        self._window = window_seconds
+        self.window_seconds = window_seconds
         self._now = now
         self._habits: OrderedDict[object, _Habit] = OrderedDict()
         self._open: OrderedDict[bytes, tuple[float, Shapes]] = OrderedDict()  # by digest, oldest first
@@ -72,7 +72,7 @@ class Habits:
             self._note(repeated[1], None)
         self._open[digest] = (now, shapes)
         self._open_counts[shapes[0]] += 1
-        while len(self._open) > MAX_ENDED or next(iter(self._open.values()))[0] < now - self._window:
+        while len(self._open) > MAX_ENDED or next(iter(self._open.values()))[0] < now - self.window_seconds:
             ended = self._close(next(iter(self._open)))
             if ended is not None:
                 self._note(ended[1], None)

@@ -125,6 +125,13 @@ class ParkedConversations:
             elif expires_at <= now or not self._is_current(conversation.process):
                 self._end(conversation)
 
+    def shorten(self, seconds: float) -> None:
+        """Let idle conversations expire within `seconds`. Those that wait for tools are left alone."""
+        latest = time.monotonic() + seconds
+        for conversation, (digest, expires_at) in self._conversations.items():
+            if not conversation.is_waiting:
+                self._conversations[conversation] = (digest, min(expires_at, latest))
+
     def clear(self) -> None:
         """End all conversations."""
         while self.evict():

@@ -33,12 +33,13 @@ PREPARE_TRIES = 10
 class Preparation:
     """Sets up warm processes in the background and parks them under the digest of the set-up.
 
-    `may_prepare` is called before. `end_conversation` ends a process that could not be set up.
+    `settings` returns the settings in force. `may_prepare` is called before. `end_conversation` ends a process that
+    could not be set up.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Callable[[], Settings],
         pool: WarmPool,
         parked: ParkedConversations,
         may_prepare: Callable[[], bool],
@@ -62,7 +63,7 @@ class Preparation:
         self._used_at[digest] = now
         if len(self._used_at) > REMEMBERED_SETUPS:
             self._used_at.popitem(last=False)
-        if used_at is not None and now - used_at < self._settings.keep_seconds:
+        if used_at is not None and now - used_at < self._settings().keep_seconds:
             setup = replace(turn, messages=())
             gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, PREPARE_TRIES)
 
@@ -75,7 +76,7 @@ class Preparation:
             if tries > 1:
                 gevent.spawn_later(PREPARE_SECONDS, self._prepare, digest, setup, tuning, tries - 1)
             return
-        conversation = Conversation(process, setup, self._settings.tool_wait_seconds, digest)
+        conversation = Conversation(process, setup, self._settings().tool_wait_seconds, digest)
         try:
             with HangWatch(process):
                 conversation.set_up(tuning)
@@ -83,5 +84,5 @@ class Preparation:
             log.warning("a process could not be prepared: %s", error)
             self._end_conversation(conversation)
         else:
-            self._parked.put(digest, conversation, self._settings.keep_seconds)
+            self._parked.put(digest, conversation, self._settings().keep_seconds)
         self._pool.refill_later()

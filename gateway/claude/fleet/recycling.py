@@ -22,7 +22,7 @@ MAX_USES = 200  # of one process
 
 
 class Recycling:
-    """Recycles conversations in the background, and parks them for `seconds`.
+    """Recycles conversations in the background, and parks them for `keep_seconds()`.
 
     `may_park` is called at the end. `end_conversation` is called for each that cannot be recycled, and `on_parked`
     after each of the others.
@@ -31,7 +31,7 @@ class Recycling:
     def __init__(
         self,
         parked: ParkedConversations,
-        seconds: float,
+        keep_seconds: Callable[[], float],
         may_park: Callable[[], bool],
         end_conversation: Callable[[Conversation], None],
         on_parked: Callable[[], None],
@@ -39,7 +39,7 @@ class Recycling:
         self.count = 0
         self.recycled = 0
         self._parked = parked
-        self._seconds = seconds
+        self._keep_seconds = keep_seconds
         self._may_park = may_park
         self._end_conversation = end_conversation
         self._on_parked = on_parked
@@ -47,7 +47,7 @@ class Recycling:
     def start(self, conversation: Conversation, *, everything: bool) -> None:
         """Let a conversation forget its last question, or `everything`. End it if that is not possible."""
         if (
-            self._seconds > 0
+            self._keep_seconds() > 0
             and conversation.can_forget
             and conversation.uses < MAX_USES
             and self._may_park()
@@ -67,7 +67,7 @@ class Recycling:
             self.count -= 1
             if has_forgotten and self._may_park():
                 self.recycled += 1
-                self._parked.put(conversation.state, conversation, self._seconds)
+                self._parked.put(conversation.state, conversation, self._keep_seconds())
                 self._on_parked()
             else:
                 self._end_conversation(conversation)

@@ -20,9 +20,9 @@ from gateway.claude.cli.process import Process
 from gateway.claude.cli.protocol import ControlResult
 from gateway.claude.fleet.login import Login
 from gateway.claude.fleet.preparation import Preparation
+from gateway.claude.fleet.sizes import PoolNumbers
 from gateway.claude.fleet.warm_pool import WarmPool
 from gateway.errors import GatewayError
-from gateway.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,6 @@ class Seat:
         if self.login.is_good is False:
             self.login.is_good = True
             self.pool.renew()
-
-
-def share_warm(settings: Settings, count: int) -> int:
-    """Return the warm processes of each of `count` accounts, which has one at least."""
-    share = min(settings.warm_processes, max(1, settings.warm_processes // count))
-    return min(share, settings.max_processes)
 
 
 class Seats:
@@ -129,6 +123,11 @@ class Seats:
     def take_ready(self) -> Process | None:
         """Take a process that is ready out of the fullest pool."""
         return max(self, key=lambda seat: seat.pool.ready_count).pool.take_ready()
+
+    def resize(self, numbers: PoolNumbers) -> None:
+        """Change the numbers of each pool."""
+        for seat in self:
+            seat.pool.resize(**numbers)
 
     def give_up(self) -> bool:
         """End an idle process because memory is short. Return False if each pool has only one left."""

@@ -100,14 +100,23 @@ class Slots:
     def __init__(
         self, limit: int, max_waiting: int, max_wait_seconds: float, max_waiting_bytes: float = math.inf
     ) -> None:
-        self.limit = limit
         self.used = 0
-        self._max_waiting = max_waiting
-        self._max_wait_seconds = max_wait_seconds
-        self._max_waiting_bytes = max_waiting_bytes
         self._waiting_bytes = 0
         self._queue: WaitQueue[bool] = WaitQueue()
         self._batch_queue: WaitQueue[bool] = WaitQueue()
+        self.resize(limit, max_waiting, max_wait_seconds, max_waiting_bytes)
+
+    def resize(
+        self, limit: int, max_waiting: int, max_wait_seconds: float, max_waiting_bytes: float = math.inf
+    ) -> None:
+        """Change the numbers. Turns that wait get additional slots at once; turns that run keep theirs."""
+        self.limit = limit
+        self._max_waiting = max_waiting
+        self._max_wait_seconds = max_wait_seconds
+        self._max_waiting_bytes = max_waiting_bytes
+        while self.used < self.limit and self._queue.serve(True):
+            self.used += 1
+        self._serve_batches()
 
     @property
     def waiting(self) -> int:
@@ -155,8 +164,8 @@ class Slots:
         self._batch_queue.fail_all(reason)
 
     def release(self) -> None:
-        """Return a slot. The turn that has waited longest gets it."""
-        if not self._queue.serve(True):
+        """Return a slot. The turn that has waited longest gets it, unless there are now fewer slots."""
+        if self.used > self.limit or not self._queue.serve(True):
             self.used -= 1
             self._serve_batches()
 

@@ -130,6 +130,14 @@ class WarmPool:
         self._checker = gevent.spawn(self._check_forever)
         self._refill()
 
+    def resize(self, *, size: int, max_size: int, start_timeout: float, remember_seconds: float) -> None:
+        """Change the numbers. The pool starts missing processes; `end_lost` ends surplus ones."""
+        self.size, self._max_size = size, max_size
+        self._start_timeout = start_timeout
+        self._demand.remember_seconds = remember_seconds
+        if self._checker is not None:
+            self._refill()
+
     def take(self, ticket: Ticket[Process], timeout: float) -> Process:
         """Return a warm process, which the caller owns and must close.
 

@@ -7,14 +7,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gateway.command_line.stores import list_sqlite_files
 from gateway.settings import Settings
 
 OK, NOTE, WRONG = "ok", "note", "WRONG"
 #: A mark, and a sentence that names the finding and, if something is wrong, the remedy.
 Finding = tuple[str, str]
 Check = Callable[[Settings], Iterator[Finding]]
-
-SQLITE = "sqlite:///"
 
 
 def format_finding(name: str, finding: Finding) -> str:
@@ -25,11 +24,6 @@ def format_finding(name: str, finding: Finding) -> str:
 def name_of(check: Check) -> str:
     """Return the name under which the findings of a check are shown."""
     return check.__name__.removeprefix("check_")
-
-
-def list_sqlite_files(url: str) -> list[Path]:
-    """Return the file of a DATABASE_URL; nothing for PostgreSQL."""
-    return [Path(url.removeprefix(SQLITE))] if url.startswith(SQLITE) else []
 
 
 def list_data_folders(settings: Settings) -> list[Path]:

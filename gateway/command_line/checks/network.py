@@ -14,12 +14,11 @@ from gateway.command_line.checks.findings import (
     Finding,
     find_existing,
     list_data_folders,
-    list_sqlite_files,
 )
+from gateway.command_line.stores import list_sqlite_files, open_existing
 from gateway.exposure import ANY, describe_exposure, is_loopback
 from gateway.home import COMMAND
 from gateway.settings import Settings
-from gateway.store.database import Store
 from gateway.store.keys import Keys
 
 MIN_KEY_LENGTH = 24
@@ -155,11 +154,5 @@ def check_permissions(settings: Settings) -> Iterator[Finding]:
 
 
 def _count_stored_keys(url: str) -> int:
-    if any(not path.exists() for path in list_sqlite_files(url)):
-        return 0  # opening the database would create it, perhaps as the wrong user
-    store = Store(url)
-    store.open()
-    try:
-        return sum(key.state == "active" for key in Keys(store).list())
-    finally:
-        store.close()
+    with open_existing(url) as store:
+        return sum(key.state == "active" for key in Keys(store).list()) if store else 0

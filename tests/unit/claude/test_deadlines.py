@@ -6,6 +6,7 @@ from time import monotonic
 import gevent
 
 from gateway.claude.fleet.deadlines import Deadlines
+from tests.support.processes import run_until
 
 
 def test_actions_are_called_in_time_unless_they_were_removed() -> None:
@@ -40,3 +41,16 @@ def test_an_action_that_fails_or_waits_holds_up_no_other() -> None:
     deadlines.add(partial(called.append, "other"))
     gevent.sleep(0.06)
     assert called == ["other"]
+
+
+def test_changed_time_applies_to_actions_that_were_added_before() -> None:
+    deadlines = Deadlines(60)
+    called: list[str] = []
+    deadlines.add(partial(called.append, "before"))
+    gevent.sleep(0.01)
+    deadlines.change(0.05)
+    deadlines.add(partial(called.append, "after"))
+    run_until(lambda: called == ["before", "after"])
+    deadlines.change(0.02)  # nothing waits
+    deadlines.add(partial(called.append, "later"))
+    run_until(lambda: called[2:] == ["later"])

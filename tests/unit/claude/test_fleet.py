@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -150,6 +151,31 @@ def test_least_recently_parked_conversation_makes_room(start_fleet: Start) -> No
         fleet.release_slot()
     assert fleet.status()["kept"] == 2
     assert [conversation.process.is_alive for conversation in conversations] == [False, True, True]
+
+
+def test_smaller_budget_ends_idle_processes_but_no_conversation_that_waits_for_tools(
+    start_fleet: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = start_fleet(warm_processes=2)
+    waiting, idle = converse(fleet), converse(fleet)
+    monkeypatch.setattr(waiting, "_waiting_calls", ("call_1",))
+    fleet.park(b"waiting", waiting)
+    fleet.park(b"idle", idle)
+    fleet.apply(replace(fleet.settings, keep_seconds=0.0))
+    run_until(lambda: fleet.status()["kept"] == 1)
+    assert (waiting.process.is_alive, fleet.status()["waiting_for_tools"]) == (True, 1)
+    fleet.apply(replace(fleet.settings, max_processes=1, warm_processes=0))
+    run_until(lambda: fleet.status()["processes"] <= 1)
+    assert fleet.status()["max_processes"] == 1
+
+
+def test_retired_fleet_stays_without_processes_when_settings_change(start_fleet: Start) -> None:
+    fleet = start_fleet()
+    fleet.retire()
+    run_until(lambda: count_living() == 0)
+    fleet.apply(replace(fleet.settings, warm_processes=3))
+    gevent.sleep(0.05)
+    assert (fleet.status()["starting"], count_living()) == (0, 0)
 
 
 def test_prepared_process_makes_room_before_conversations(start_fleet: Start) -> None:

@@ -112,6 +112,23 @@ def test_slots_are_given_in_order_and_the_queue_is_limited() -> None:
     assert slots.used == 0
 
 
+def test_additional_slots_go_to_waiting_turns_and_fewer_slots_wait_for_running_ones() -> None:
+    slots, log = Slots(1, 5, 5.0), list[object]()
+    for number in range(4):
+        acquire(slots, log, number)
+    slots.resize(3, 5, 5.0)
+    gevent.sleep(0)
+    assert (log, slots.used, slots.waiting) == ([0, 1, 2], 3, 1)
+    slots.resize(1, 0, 5.0)
+    acquire(slots, log, "newcomer")
+    assert log[3:] == [("newcomer", "too_many_turns")]
+    for used in (2, 1, 1):  # the waiting turn gets the only slot when it is free
+        slots.release()
+        gevent.sleep(0)
+        assert slots.used == used
+    assert (log[4:], slots.waiting) == ([3], 0)
+
+
 def test_newcomer_cannot_take_a_slot_that_was_given_to_a_waiting_turn() -> None:
     slots, log = Slots(1, 2, 5.0), list[object]()
     acquire(slots, log, "first")

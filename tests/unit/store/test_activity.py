@@ -56,7 +56,7 @@ def test_old_and_excess_actions_are_deleted(activity: Activity, monkeypatch: pyt
     assert activity.delete_expired() == 2
     assert listed(activity) == ["four", "three"]
     assert listed(activity, "q") == ["other"]
-    activity._ttl = timedelta(seconds=-1)
+    activity.ttl = timedelta(seconds=-1)
     assert activity.delete_expired() == 3
 
 
