@@ -9,13 +9,15 @@ import pytest
 from gateway.accounts.account import Account
 from gateway.accounts.states import AccountStates, Rest, RestReason
 from gateway.claude.fleet.fleet import Fleet
+from gateway.claude.remote_run import RemoteRun
 from gateway.claude.run import Run
 from gateway.claude.turn_accounts import Fallback
 from gateway.errors import GatewayError, NoAccountLeft
+from gateway.mcp.toolbox import Limits, Toolbox
 from gateway.turn import Turn
 from tests.support.processes import run_until
 from tests.support.scripted import ScriptedCli
-from tests.unit.claude.fleets import MODEL, assert_idle, make_settings, text_of, turn
+from tests.unit.claude.fleets import MODEL, assert_idle, make_settings, text_of, turn, user
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
@@ -107,3 +109,36 @@ def test_request_fails_if_the_fallback_cannot_answer(
     run.close()
     assert type(raised.value) is NoAccountLeft
     assert_idle(fleet)
+
+
+@pytest.fixture
+def remote(fleet: Fleet) -> Iterator[RemoteRun]:
+    """Return an answer that may consist of several runs, with calls of remote tools between them."""
+    toolbox = Toolbox([], Limits(), lambda data, kind: {})
+    fallback = Fallback("haiku", "paid", reserve_nothing)
+    run = RemoteRun(fleet, replace(ASKED, toolbox=toolbox), toolbox, lambda run: None, fallback=fallback)
+    yield run
+    run.close()
+
+
+def play_next(remote: RemoteRun) -> None:
+    """Play one run of the answer, and add what follows it."""
+    list(remote._play_run([]))
+    remote._turn = replace(remote._turn, messages=(*remote._turn.messages, user("more")))
+
+
+def test_later_runs_of_an_answer_stay_with_its_fallback(fleet: Fleet, remote: RemoteRun) -> None:
+    rest(fleet, "quota", "a", "b")
+    for _ in range(2):
+        play_next(remote)
+    assert (remote._turn.accounts, remote._turn.resolved_model.id) == (("paid",), OTHER.id)
+    assert remote.times.fallback_model == OTHER.id
+    assert remote.usage_so_far()[0].output_tokens == 4
+
+
+def test_answer_that_has_begun_does_not_fall_back_in_a_later_run(fleet: Fleet, remote: RemoteRun) -> None:
+    play_next(remote)
+    rest(fleet, "quota", "a", "b")
+    with pytest.raises(NoAccountLeft):
+        play_next(remote)
+    assert remote.times.fallback_model is None
