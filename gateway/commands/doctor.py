@@ -13,6 +13,7 @@ DOCTOR: tuple[Check, ...] = (
     service.check_port,
     service.check_claude,
     service.check_login,
+    service.check_accounts,
     upstream.check_api,
     upstream.check_clock,
     machine.check_limits,
@@ -44,7 +45,7 @@ DEPLOYMENT: tuple[Check, ...] = (
 )
 @click.pass_context
 def command(ctx: click.Context, url: str | None, key: str | None, live: bool, deploy: bool) -> None:
-    """Check port, CLI, login, API, clock, memory, disk, proxy and all dialects, and say what to do.
+    """Check port, CLI, login, accounts, API, clock, memory, disk, proxy and all dialects, and say what to do.
 
     The exit code is 1 if something is wrong.
     """

@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.accounts.states import load_states
 from gateway.claude.cli.binary import TESTED, find_binary, format_version
 from gateway.command_line.checks.findings import NOTE, OK, WRONG, Finding
 from gateway.command_line.client import Client, NoAnswer, Refused
 from gateway.command_line.ports import describe_listeners, find_listeners
 from gateway.command_line.server import RESTART, START
 from gateway.errors import ClaudeUnavailable
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
 from gateway.version import VERSION
 
 PATIENCE_SECONDS = 10
@@ -60,6 +61,26 @@ def check_login(settings: Settings) -> Iterator[Finding]:
         yield WRONG, f"the running gateway is unhealthy: {error}"
     else:
         yield OK, "the running gateway is healthy and logged in"
+
+
+def check_accounts(settings: Settings) -> Iterator[Finding]:
+    """Check that the list of accounts has no mistake, and that the running gateway has applied it."""
+    try:
+        states = load_states(settings)
+    except SettingsError as error:
+        yield WRONG, f"a running gateway keeps its old list: {error}"
+        return
+    if not states.is_listed:
+        return
+    health = _read_health(Client(settings, timeout=PATIENCE_SECONDS))
+    applied = [one["name"] for one in health["claude"]["accounts"]] if health is not None else None
+    if applied in (None, [*states.accounts]):
+        yield OK, f"the list has {len(states.accounts)}: {', '.join(states.accounts)}"
+    else:
+        yield (
+            WRONG,
+            f"the running gateway has other accounts than {settings.accounts_path}: look into its log, or {RESTART}",
+        )
 
 
 def _read_health(client: Client) -> dict[str, Any] | None:

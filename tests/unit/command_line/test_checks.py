@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner
 
+from gateway.command_line.checks import service
 from gateway.command_line.checks.findings import NOTE, OK, WRONG
 from gateway.command_line.checks.machine import check_disk, check_limits
 from gateway.command_line.checks.proxy import _check_nginx_lines
 from gateway.command_line.checks.requests import check_requests, judge_stream
-from gateway.command_line.checks.service import check_login, check_port
+from gateway.command_line.checks.service import check_accounts, check_login, check_port
 from gateway.command_line.checks.upstream import check_api, check_clock
 from gateway.command_line.group import main
 from gateway.settings import Settings
@@ -85,6 +86,30 @@ def test_port_of_another_program_is_wrong_and_a_free_one_is_not(server: str) -> 
     assert mark == NOTE
     assert "no gateway is running" in text
     assert [mark for mark, _ in [*check_login(free), *check_requests(free)]] == [NOTE, NOTE]
+
+
+@pytest.mark.parametrize(
+    ("listed", "applied", "marks"),
+    [
+        ("", ["default"], []),
+        ("[team]\n[bob]\nconfig_dir = '/srv/bob'\n", ["team", "bob"], [OK]),
+        ("[team]\n", None, [OK]),
+        ("[team]\n", ["default"], [WRONG]),
+        ("[team]\nshard = true\n", ["team"], [WRONG]),
+    ],
+)
+def test_running_gateway_has_the_listed_accounts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: str,
+    applied: list[str] | None,
+    marks: list[str],
+) -> None:
+    health = {"claude": {"accounts": [{"name": name} for name in applied]}} if applied else None
+    monkeypatch.setattr(service, "_read_health", lambda client: health)
+    path = tmp_path / "accounts.toml"
+    path.write_text(listed)
+    assert [mark for mark, _ in check_accounts(Settings(accounts_path=path))] == marks
 
 
 def test_address_without_a_gateway_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
