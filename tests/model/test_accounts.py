@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -240,9 +241,11 @@ def test_fallback_answers_within_its_budget_if_all_accounts_are_out_of_quota(sit
         assert b"paid" in response.read()
     fallback = site.bob.get("/v1/quota").json()["fallback"]
     assert 0 < fallback["budgets"][0]["used"] < 5
-    wait_for(lambda: len(site.bob.get("/v1/requests").json()["data"]) >= 3)
-    row = site.bob.get("/v1/requests").json()["data"][0]
-    assert row["fallback_model"] == model
+    newest = partial(site.bob.get, "/v1/requests?limit=1")
+    wait_for(
+        lambda: newest().json()["data"][0]["fallback_model"] == model
+    )  # rows are written in the background
+    (row,) = newest().json()["data"]
     assert (row["account"], row["model"]) == (PAID, model)
 
     site.keys.change(site.bob_id, {"fallback": {"account": PAID, "usd_per_day": 0.000001}})
