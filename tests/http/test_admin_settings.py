@@ -27,11 +27,6 @@ def app(make_app: MakeApp, keys: Keys) -> Flask:
     return make_app(require_auth=True, api_keys=("not-to-be-shown",), claude_api_key="sk-not-to-be-shown")
 
 
-@pytest.fixture
-def admin(app: Flask, keys: Keys) -> Api:
-    return Api.of_app(app, key=keys.create("root", is_admin=True)[1])
-
-
 def test_all_settings_are_listed_without_secrets(admin: Api) -> None:
     answer = admin.get(URL)
     listed = {one["name"]: one for one in answer.json()["data"]}
@@ -73,6 +68,15 @@ def test_setting_is_changed_and_reset(app: Flask, admin: Api) -> None:
         ("setting.change", "ALERT_KINDS", "root"),
         ("setting.change", "KEEP_SECONDS", "root"),
     ]
+
+
+def test_list_of_requests_can_be_turned_off_and_on(app: Flask, admin: Api) -> None:
+    services = services_of(app)
+    for days, count in ((30, 1), (0, 1), (30, 2)):
+        assert admin.patch(f"{URL}/REQUEST_LOG_DAYS", json={"value": days}).status_code == 200
+        assert admin.with_key("wrong").get("/v1/models").status_code == 401
+        services.request_log.flush()
+        assert len(admin.get("/v1/admin/requests").json()["data"]) == count
 
 
 def test_refusals_name_the_reason(admin: Api) -> None:

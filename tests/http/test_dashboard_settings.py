@@ -10,7 +10,7 @@ from gateway.api.http.context import services_of
 from gateway.settings import NAMES
 from gateway.store.keys import Keys
 from tests.support.api_client import Api
-from tests.support.apps import MakeApi, MakeApp
+from tests.support.apps import MakeApi
 from tests.support.dashboard import HTML, csrf_token, dashboard_page, sign_in
 
 SCRIPT = "<script>alert(1)</script>'\""
@@ -18,17 +18,11 @@ PAGE = "/settings"
 
 
 @pytest.fixture
-def app(make_app: MakeApp, keys: Keys) -> Flask:
-    keys.create("unused")
-    return make_app(require_auth=True)
-
-
-@pytest.fixture
-def admin(app: Flask, keys: Keys) -> Api:
+def browser(app: Flask, keys: Keys) -> Api:
     """Return the browser of an administrator who has signed in."""
-    browser = Api.of_app(app)
-    sign_in(browser, keys.create(f"boss {SCRIPT}", is_admin=True)[1])
-    return browser
+    signed_in = Api.of_app(app)
+    sign_in(signed_in, keys.create(f"boss {SCRIPT}", is_admin=True)[1])
+    return signed_in
 
 
 def input_of(page: str, name: str) -> str:
@@ -38,8 +32,8 @@ def input_of(page: str, name: str) -> str:
     return found[0]
 
 
-def test_page_has_an_input_for_each_live_setting_and_names_the_fixed_ones(admin: Api) -> None:
-    page = dashboard_page(admin, PAGE)
+def test_page_has_an_input_for_each_live_setting_and_names_the_fixed_ones(browser: Api) -> None:
+    page = dashboard_page(browser, PAGE)
     assert set(re.findall(r'<(?:input|select) id="([A-Z_]+)"', page)) == set(LIVE)
     live, fixed = page.split("Needs a restart")
     assert set(re.findall(r'<tr id="row-([A-Z_]+)"', live)) == set(LIVE)
@@ -50,25 +44,25 @@ def test_page_has_an_input_for_each_live_setting_and_names_the_fixed_ones(admin:
     assert "Number: 0 or more. Default: <code>300</code>." in page
 
 
-def test_setting_is_changed_and_reset_with_its_form(app: Flask, admin: Api) -> None:
-    settings, sent = services_of(app).live_settings, {"csrf_token": csrf_token(admin)}
-    saved = admin.post(f"/dashboard{PAGE}/KEEP_SECONDS", data={"value": " 60 ", **sent})
+def test_setting_is_changed_and_reset_with_its_form(app: Flask, browser: Api) -> None:
+    settings, sent = services_of(app).live_settings, {"csrf_token": csrf_token(browser)}
+    saved = browser.post(f"/dashboard{PAGE}/KEEP_SECONDS", data={"value": " 60 ", **sent})
     assert (saved.status_code, settings.current.keep_seconds) == (303, 60)
-    shown = admin.get(saved.headers["Location"], headers=HTML).text
+    shown = browser.get(saved.headers["Location"], headers=HTML).text
     assert 'role="status">Saved.' in shown
     assert 'value="60"' in input_of(shown, "KEEP_SECONDS")
     assert "instead of <code>300</code>" in shown
     assert "<script>alert" not in shown
-    again = admin.post(f"/dashboard{PAGE}/KEEP_SECONDS", data={"value": "60", **sent})
+    again = browser.post(f"/dashboard{PAGE}/KEEP_SECONDS", data={"value": "60", **sent})
     assert "said=unchanged" in again.headers["Location"]
-    reset = admin.post(f"/dashboard{PAGE}/KEEP_SECONDS/reset", data=sent)
+    reset = browser.post(f"/dashboard{PAGE}/KEEP_SECONDS/reset", data=sent)
     assert (reset.status_code, settings.current) == (303, settings.configured)
-    assert "/KEEP_SECONDS/reset" not in dashboard_page(admin, PAGE)
+    assert "/KEEP_SECONDS/reset" not in dashboard_page(browser, PAGE)
 
 
-def test_mistake_is_named_beside_its_input(app: Flask, admin: Api) -> None:
-    sent = {"csrf_token": csrf_token(admin), "value": f"soon {SCRIPT}"}
-    answer = admin.post(f"/dashboard{PAGE}/KEEP_SECONDS", data=sent, headers=HTML)
+def test_mistake_is_named_beside_its_input(app: Flask, browser: Api) -> None:
+    sent = {"csrf_token": csrf_token(browser), "value": f"soon {SCRIPT}"}
+    answer = browser.post(f"/dashboard{PAGE}/KEEP_SECONDS", data=sent, headers=HTML)
     assert (answer.status_code, answer.text.count('aria-invalid="true"')) == (400, 1)
     assert 'aria-describedby="KEEP_SECONDS-problem ' in input_of(answer.text, "KEEP_SECONDS")
     assert 'id="KEEP_SECONDS-problem">KEEP_SECONDS=soon ' in answer.text
@@ -78,16 +72,16 @@ def test_mistake_is_named_beside_its_input(app: Flask, admin: Api) -> None:
 
 
 @pytest.mark.parametrize(("name", "status"), [("PORT", 400), ("REQUIRE_AUTH", 400), ("NOTHING", 404)])
-def test_fixed_and_unknown_settings_have_no_form(app: Flask, admin: Api, name: str, status: int) -> None:
-    sent = {"csrf_token": csrf_token(admin), "value": "1"}
-    assert admin.post(f"/dashboard{PAGE}/{name}", data=sent, headers=HTML).status_code == status
-    assert admin.post(f"/dashboard{PAGE}/{name}/reset", data=sent, headers=HTML).status_code == status
+def test_fixed_and_unknown_settings_have_no_form(app: Flask, browser: Api, name: str, status: int) -> None:
+    sent = {"csrf_token": csrf_token(browser), "value": "1"}
+    assert browser.post(f"/dashboard{PAGE}/{name}", data=sent, headers=HTML).status_code == status
+    assert browser.post(f"/dashboard{PAGE}/{name}/reset", data=sent, headers=HTML).status_code == status
     assert services_of(app).live_settings.changes == {}
 
 
-def test_forms_of_other_sites_change_nothing(app: Flask, admin: Api) -> None:
+def test_forms_of_other_sites_change_nothing(app: Flask, browser: Api) -> None:
     for path in ("", "/reset"):
-        answer = admin.post(f"/dashboard{PAGE}/KEEP_SECONDS{path}", data={"value": "60"})
+        answer = browser.post(f"/dashboard{PAGE}/KEEP_SECONDS{path}", data={"value": "60"})
         assert answer.status_code == 403
     assert services_of(app).live_settings.changes == {}
 
