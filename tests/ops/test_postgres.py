@@ -22,7 +22,7 @@ from gateway.command_line.group import main
 from gateway.errors import ConversationLocked, FileQuotaExceeded, KeyNotFound, StoreError, TeamHasKeys
 from gateway.record import GROUPS, Record
 from gateway.settings import Settings
-from gateway.store.audit import AuditLog, AuditQuery
+from gateway.store.audit import COMMAND_LINE, AuditLog, AuditQuery
 from gateway.store.batch_items import BatchItems
 from gateway.store.batches import Batches
 from gateway.store.conversations import Conversations
@@ -34,6 +34,7 @@ from gateway.store.limits.counters import DatabaseCounters
 from gateway.store.limits.leases import DatabaseLeases
 from gateway.store.models import ApiKey
 from gateway.store.request_log import RequestQuery, RequestTable
+from gateway.store.runtime_settings import RuntimeSettings
 from gateway.store.sessions import SessionExpiry, Sessions
 from gateway.store.teams import Teams
 from gateway.store.usage import UsageTable
@@ -370,3 +371,8 @@ def test_requests_teams_and_stored_data_are_listed(store: Store) -> None:
     teams.delete(team.id)
     entries = AuditLog(store).list_page(AuditQuery(action="team")).entries
     assert [entry.action for entry in entries] == ["team.delete", "team.create"]
+    changes = RuntimeSettings(store)
+    for value in ("60", "30"):
+        changes.change("KEEP_SECONDS", value, COMMAND_LINE)
+    assert [change.value for change in changes.load().values()] == ["30"]
+    assert [changes.reset("KEEP_SECONDS", COMMAND_LINE) for _ in range(2)] == [True, False]
