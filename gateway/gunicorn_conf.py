@@ -90,7 +90,7 @@ def on_reload(server):  # type: ignore[no-untyped-def]
 
 
 def post_fork(server, worker):  # type: ignore[no-untyped-def]
-    """Set the worker up. Make room for many streams: each has a socket, and three descriptors of its CLI process."""
+    """Set the worker up. Make room for many streams: each has a socket, and four descriptors of its CLI process."""
     worker.client_seconds = settings.client_timeout_seconds
     worker.header_seconds = settings.header_timeout_seconds
     worker.max_connections = 0 if settings.trusted_proxies else settings.max_connections_per_address

@@ -10,8 +10,8 @@ belong to the main thread. For example:
 
 A loop that waits for the CPU or has nothing to do is not reported, and the second one is never woken.
 
-After a second in which the loop had hardly anything to do, the thread looks only twice per second, because each look
-costs 0.01 % of a core. The next request wakes it.
+After a second in which the loop had hardly anything to do, the thread looks only once per second, because ten looks
+per second cost 0.1 % of a core. The next request wakes it.
 """
 
 import logging
@@ -28,7 +28,7 @@ from gevent import monkey
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 0.1  # between two looks
-DOZE_SECONDS = 0.5  # the same, while nothing happens
+DOZE_SECONDS = 1.0  # the same, while nothing happens
 QUIET_LOOKS = 10
 QUIET_ITERATIONS = 4  # of the loop, between two looks: an idle worker wakes two or three times per second
 LIMIT_SECONDS = 0.1

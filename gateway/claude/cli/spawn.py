@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import gevent
+from gevent.event import Event
 
 # posix_spawn cannot set a working directory, so a shell changes into it and then becomes the program.
 _IN_FOLDER = ("/bin/sh", "-c", 'cd "$0" && exec "$@"')
@@ -22,6 +23,13 @@ _DIE_WITH_PARENT = (_setpriv, "--pdeathsig", "KILL", "--") if _setpriv else ()
 
 # A shell reports the signal that ended a program as an exit code: the number of the signal plus this.
 _SHELL_SIGNAL_OFFSET = 128
+
+# A descriptor of a process becomes readable when the process ends. Only Linux has them.
+CAN_TELL_END = hasattr(os, "pidfd_open")
+_READABLE = 1  # for gevent's loop
+
+#: Set when a program has ended, if the system can tell. Who waits for it clears it.
+any_ended = Event()
 
 # Python ignores these signals, and a program expects the default.
 _DEFAULT_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -46,6 +54,9 @@ class Child:
             setsid=True,
             setsigdef=_DEFAULT_SIGNALS,
         )
+        self._descriptor = -1
+        if CAN_TELL_END:
+            self._watch_end()
 
     def poll(self) -> int | None:
         """Reap the program if it has ended. Return its exit code, or minus the number of the signal that ended it."""
@@ -56,6 +67,8 @@ class Child:
                 self.returncode = -signal.SIGKILL
             else:
                 self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+            if self.returncode is not None:
+                self._stop_watching()
         return self.returncode
 
     def wait(self, seconds: float) -> bool:
@@ -83,6 +96,25 @@ class Child:
         """Send a signal to the program and its group, if any of it is left."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+    def _watch_end(self) -> None:
+        with contextlib.suppress(
+            OSError
+        ):  # too many open files; the program is looked at now and then as well
+            self._descriptor = os.pidfd_open(self.pid)
+            self._watcher = gevent.get_hub().loop.io(self._descriptor, _READABLE)
+            self._watcher.start(self._note_end)
+
+    def _note_end(self) -> None:
+        self._stop_watching()
+        any_ended.set()
+
+    def _stop_watching(self) -> None:
+        if self._descriptor >= 0:
+            self._watcher.stop()
+            self._watcher.close()
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def find_signal(returncode: int | None) -> int | None:

@@ -4,6 +4,7 @@ import logging
 
 import gevent
 
+from gateway.claude.cli.spawn import CAN_TELL_END, any_ended
 from gateway.claude.fleet.memory_guard import MemoryGuard
 from gateway.claude.fleet.parked import ParkedConversations
 from gateway.claude.fleet.seats import Seats
@@ -11,11 +12,11 @@ from gateway.claude.fleet.seats import Seats
 log = logging.getLogger(__name__)
 
 MIN_PAUSE_SECONDS = 0.5
-MAX_PAUSE_SECONDS = 0.9  # a dead process leaves the budget within a second
+MAX_PAUSE_SECONDS = 5.0 if CAN_TELL_END else 0.9  # a dead process leaves the budget within a second
 
 
 class IdleWatch:
-    """Looks about once per second, and twice while memory may get short."""
+    """Looks when a process has ended, and twice per second while memory may get short."""
 
     def __init__(self, parked: ParkedConversations, seats: Seats, guard: MemoryGuard) -> None:
         self._parked = parked
@@ -34,7 +35,8 @@ class IdleWatch:
 
     def _watch(self) -> None:
         while True:
-            gevent.sleep(min(max(MIN_PAUSE_SECONDS, self._guard.pause), MAX_PAUSE_SECONDS))
+            any_ended.wait(min(max(MIN_PAUSE_SECONDS, self._guard.pause), MAX_PAUSE_SECONDS))
+            any_ended.clear()
             try:
                 self._look()
             except Exception:  # the next round may work

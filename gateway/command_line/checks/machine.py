@@ -9,7 +9,7 @@ from gateway.memory import PROCESS_BYTES, WORKER_BYTES, find_total, usable_bytes
 from gateway.settings import Settings
 
 MIN_FREE_BYTES = 1 << 30
-DESCRIPTORS_PER_TURN = 4
+DESCRIPTORS_PER_TURN = 5
 SPARE_DESCRIPTORS = 256
 
 

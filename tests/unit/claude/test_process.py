@@ -20,7 +20,7 @@ from gateway.claude.cli.process import (
     ProcessEnded,
     wait_for_programs,
 )
-from gateway.claude.cli.spawn import Child
+from gateway.claude.cli.spawn import CAN_TELL_END, Child, any_ended
 from gateway.claude.cli.tuning import tune
 from gateway.errors import UpstreamError
 from gateway.turn import Message, Turn
@@ -339,4 +339,13 @@ def test_killed_process_can_end_its_programs_first(tmp_path: Path) -> None:
     wait_for_programs(10)
     assert process.has_ended
     run_until(lambda: are_reaped(cast(Any, up)["pid"]))
+    process.close()
+
+
+@pytest.mark.skipif(not CAN_TELL_END, reason="this system does not tell when a process ends")
+def test_end_of_a_process_is_told(cli: ScriptedCli) -> None:
+    any_ended.clear()
+    process = spawn_scripted_cli(cli)
+    process.kill()
+    assert any_ended.wait(10)
     process.close()
