@@ -34,7 +34,7 @@ from gateway.claude.cli.protocol import (
     ControlResponse,
     ControlResult,
 )
-from gateway.claude.cli.spawn import Child, describe_exit, find_signal
+from gateway.claude.cli.spawn import REAP_SECONDS, Child, describe_exit, find_signal
 from gateway.claude.cli.stderr_file import StderrFile
 from gateway.lenient_json import dumps
 
@@ -48,7 +48,6 @@ YIELD_CHUNKS = 16  # a CLI that writes faster than it is read must not stop othe
 # A grandchild may hold the pipe of a killed process open, which then never becomes readable. So waits are cut into
 # slices, and this is the longest time that the reader of such a process waits.
 SLICE_SECONDS = 1.0
-REAP_SECONDS = 5.0
 
 
 class ProcessEnded(Exception):

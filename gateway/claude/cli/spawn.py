@@ -27,6 +27,7 @@ _SHELL_SIGNAL_OFFSET = 128
 # A descriptor of a process becomes readable when the process ends. Only Linux has them.
 CAN_TELL_END = hasattr(os, "pidfd_open")
 _READABLE = 1  # for gevent's loop
+REAP_SECONDS = 5.0
 
 #: Set when a program has ended, if the system can tell. Who waits for it clears it.
 any_ended = Event()
@@ -107,6 +108,10 @@ class Child:
 
     def _note_end(self) -> None:
         self._stop_watching()
+        gevent.spawn(self._tell_end)
+
+    def _tell_end(self) -> None:
+        self.wait(REAP_SECONDS)  # the system tells the end some milliseconds before the program can be reaped
         any_ended.set()
 
     def _stop_watching(self) -> None:

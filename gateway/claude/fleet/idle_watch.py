@@ -11,8 +11,8 @@ from gateway.claude.fleet.seats import Seats
 
 log = logging.getLogger(__name__)
 
-MIN_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 5.0 if CAN_TELL_END else 0.9  # a dead process leaves the budget within a second
+ERROR_PAUSE_SECONDS = 1.0
 
 
 class IdleWatch:
@@ -35,12 +35,13 @@ class IdleWatch:
 
     def _watch(self) -> None:
         while True:
-            any_ended.wait(min(max(MIN_PAUSE_SECONDS, self._guard.pause), MAX_PAUSE_SECONDS))
+            any_ended.wait(min(self._guard.pause, MAX_PAUSE_SECONDS))
             any_ended.clear()
             try:
                 self._look()
             except Exception:  # the next round may work
                 log.exception("the idle claude processes could not be checked")
+                gevent.sleep(ERROR_PAUSE_SECONDS)
 
     def _look(self) -> None:
         self._parked.end_lost()

@@ -19,7 +19,7 @@ HEADROOM_BYTES = PROCESS_BYTES  # room for a start
 STALLED_HEADROOM_BYTES = 4 * HEADROOM_BYTES  # pressure matters only if little memory is left
 #: Memory that is used up faster is not noticed in time. Two cores start four processes per second, of 155 MB each.
 MAX_BYTES_PER_SECOND = 1000 * MEGABYTE
-MAX_PAUSE_SECONDS = 10.0
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 10.0
 
 
 class MemoryGuard:
@@ -38,7 +38,7 @@ class MemoryGuard:
 
     @property
     def pause(self) -> float:
-        """The seconds in which the memory cannot be used up."""
+        """The seconds until the next look, in which the memory cannot be used up."""
         return max(0.0, self._due_at - time.monotonic())
 
     def check(self) -> None:
@@ -61,10 +61,10 @@ class MemoryGuard:
         seconds, self._checked_at = now - self._checked_at, now
         is_stalled = self._gauge.is_stalled(seconds)
         available = self._gauge.available()
+        spare = 0 if available is None else available - STALLED_HEADROOM_BYTES
+        self._due_at = now + min(max(MIN_PAUSE_SECONDS, spare / MAX_BYTES_PER_SECOND), MAX_PAUSE_SECONDS)
         if available is None:
             return 0
-        spare = available - STALLED_HEADROOM_BYTES
-        self._due_at = now + min(max(0.0, spare / MAX_BYTES_PER_SECOND), MAX_PAUSE_SECONDS)
         if is_stalled and available < STALLED_HEADROOM_BYTES:
             return max(1, HEADROOM_BYTES - available)
         return HEADROOM_BYTES - available

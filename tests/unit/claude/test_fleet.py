@@ -12,7 +12,7 @@ import pytest
 from gateway.claude.cli.conversation import Conversation
 from gateway.claude.cli.process import Process, count_living
 from gateway.claude.cli.tuning import tune
-from gateway.claude.fleet import idle_watch, preparation
+from gateway.claude.fleet import memory_guard, preparation
 from gateway.claude.fleet.digests import digest_turn
 from gateway.claude.fleet.fleet import Fleet
 from gateway.claude.fleet.habits import ENOUGH, shapes_of
@@ -191,7 +191,7 @@ def test_prepared_process_makes_room_before_conversations(start_fleet: Start) ->
 def test_memory_that_gets_short_costs_parked_conversations_and_starts(
     start_fleet: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle_watch, "MIN_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(memory_guard, "MIN_PAUSE_SECONDS", 0.05)
     left = [10 * HEADROOM_BYTES]
     monkeypatch.setattr(MemoryGauge, "available", lambda gauge: left[0])
     fleet = start_fleet()
@@ -209,7 +209,7 @@ def test_memory_that_gets_short_costs_parked_conversations_and_starts(
 def test_turn_waits_for_memory_unless_no_process_is_left(
     start_fleet: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle_watch, "MIN_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(memory_guard, "MIN_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(MemoryGauge, "available", lambda gauge: 0)
     fleet = start_fleet(warm_processes=0)
     first = converse(fleet)

@@ -48,11 +48,22 @@ def test_as_many_processes_are_given_up_as_memory_is_missing(
     assert (guard.given_up, guard.is_short) == (given_up, is_short)
 
 
-def test_nothing_is_given_up_if_there_is_nothing_idle(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the seconds that the guard sees."""
+    seconds = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_nothing_is_given_up_if_there_is_nothing_idle(
+    caplog: pytest.LogCaptureFixture, clock: list[float]
+) -> None:
     gauge = Gauge(0)
     guard = MemoryGuard(gauge, lambda: False)
-    guard.check()
-    guard.check()
+    for _ in range(2):
+        guard.check()
+        clock[0] += guard.pause
     assert (guard.given_up, guard.is_short) == (0, True)
     assert caplog.text.count("memory is short") == 1
     gauge.left = HEADROOM_BYTES
@@ -60,11 +71,18 @@ def test_nothing_is_given_up_if_there_is_nothing_idle(caplog: pytest.LogCaptureF
     assert not guard.is_short
 
 
-def test_much_memory_is_not_looked_at_again_before_it_could_be_used_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+def test_no_more_is_given_up_before_a_process_has_returned_its_memory(clock: list[float]) -> None:
+    """The end of the process that was given up makes the fleet look again."""
+    guard = MemoryGuard(Gauge(HEADROOM_BYTES - 1), lambda: True)
+    guard.check()
+    guard.check()
+    assert guard.given_up == 1
+    clock[0] += guard.pause
+    guard.check()
+    assert guard.given_up == 2
+
+
+def test_much_memory_is_not_looked_at_again_before_it_could_be_used_up(clock: list[float]) -> None:
     gauge = Gauge(STALLED_HEADROOM_BYTES + 3 * MAX_BYTES_PER_SECOND)
     guard = MemoryGuard(gauge, lambda: False)
     guard.check()
