@@ -8,6 +8,7 @@ import pytest
 
 from gateway.answering.live_settings import LIVE
 from gateway.answering.services import build_services
+from gateway.claude.fleet import idle_watch
 from gateway.observe import logs
 from gateway.store.audit import COMMAND_LINE
 from tests.support.scripted import ScriptedCli
@@ -27,6 +28,12 @@ BASE: dict[str, Any] = {
     "model_patterns": ("gpt-*=haiku",),
     "queue_timeout_seconds": 10.0,
 }
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the fleet look at idle processes often."""
+    monkeypatch.setattr(idle_watch, "MAX_PAUSE_SECONDS", 0.2)
 
 
 @pytest.fixture
