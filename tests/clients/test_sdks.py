@@ -56,7 +56,7 @@ def results(
     standin.default(text(ANSWER))
     standin.reply(error(429), when="LIMIT")
     standin.reply(error(529), when="OVERLOADED")
-    standin.reply(stream_error(after=2), when="CUT")
+    standin.reply(stream_error(after=2, reply=text("one two three", delay=0.2)), when="CUT")
     python = python_with(request.param)
     gateway = start_gateway(**NOTHING_KEPT, CLAUDE_MAX_RETRIES="1")
     found: dict[str, Any] = json.loads(

@@ -177,7 +177,7 @@ def test_key_is_bound_to_an_account_that_is_tested(
     browser.run("document.querySelector('[action$=\"/b/test\"] button').focus()")
     press(browser, "Enter")
     browser.wait_for("document.querySelector('[role=status]')?.innerText == 'The account b is logged in.'")
-    assert browser.run("location.pathname") == "/dashboard/accounts"  # a reload tests no account
+    browser.wait_for("location.pathname == '/dashboard/accounts'")  # a reload tests no account
     assert "alice" in browser.run("document.querySelector('[aria-labelledby=account-b]').innerText")
     assert [error for error in browser.errors if "409" not in error] == []
 
