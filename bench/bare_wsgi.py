@@ -1,16 +1,23 @@
 """A WSGI app that streams one delta at once, to measure the share of the server itself (gunicorn with gevent)."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 
 class _NoClaude:
+    problem: ClassVar[None] = None
+
     def drain(self, seconds: float) -> None:
         """Drain nothing: nothing runs."""
 
 
+class _NoChanges:
+    changes: ClassVar[dict[str, Any]] = {}
+
+
 class _NoServices:
     claude = _NoClaude()
+    live_settings = _NoChanges()
 
     def close(self) -> None:
         """Close nothing."""

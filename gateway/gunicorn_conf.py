@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # a clone is not installed
@@ -117,8 +118,9 @@ def _welcome(worker):  # type: ignore[no-untyped-def]
     from gateway.api.http.context import services_of
     from gateway.command_line.welcome import announce
 
+    port = settings.port or worker.sockets[0].getsockname()[1]  # with PORT=0 the system has chosen it
     services = services_of(worker.wsgi)
-    gevent.spawn(announce, settings, services.claude, services.live_settings.changes)
+    gevent.spawn(announce, replace(settings, port=port), services.claude, services.live_settings.changes)
 
 
 def _drain(worker):  # type: ignore[no-untyped-def]

@@ -7,19 +7,24 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.store.database import Store
 from gateway.store.keys import Keys
 from tests.standin import StandIn, text, thinking, tool_calls
-from tests.support.browser import Browser, needs_browser
+from tests.support.browser import Browser, needs_browser, submit
 from tests.support.gateway import NOTHING_KEPT, Gateway, wait_for
 from tests.support.scripted import ScriptedCli
 from tests.support.wide import wide
 
 CONFIGURED = "a-configured-key"
+FIRST_LOAD_BYTES = 200_000
+PAGES = (
+    "/", "/dashboard", *(f"/dashboard/{name}" for name in (
+        "requests", "keys", "keys/new", "accounts", "stored", "me", "models", "try", "connect", "alerts", "settings",
+    )),
+)  # fmt: skip
 IS_READY = "document.querySelector('#chat [type=submit]')?.disabled === false"  # the scripts have started
 
 
@@ -49,17 +54,6 @@ def shared_browser() -> Iterator[Browser]:
 def browser(shared_browser: Browser) -> Browser:
     shared_browser.errors.clear()
     return shared_browser
-
-
-def submit(browser: Browser, form: str, **values: Any) -> None:
-    """Fill in a form and submit it."""
-    entries = "".join(
-        f"form.elements[{json.dumps(name)}].{'checked' if value is True else 'value'} = {json.dumps(value)};"
-        for name, value in values.items()
-    )
-    browser.run(
-        f"(() => {{ const form = document.querySelector({json.dumps(form)}); {entries} form.requestSubmit() }})()"
-    )
 
 
 def sign_in(browser: Browser, gateway: Gateway) -> None:
@@ -212,6 +206,20 @@ def test_chat_sends_an_image_and_answers_a_tool_call(
 
 
 @wide
+@needs_browser
+@pytest.mark.parametrize("page", PAGES)
+def test_first_load_is_small_and_asks_no_other_server(gateway: Gateway, browser: Browser, page: str) -> None:
+    browser.call("Network.clearBrowserCache")
+    browser.open("about:blank")
+    browser.requested.clear()
+    browser.received_bytes = 0
+    browser.open(gateway.url + page)
+    browser.run("document.fonts.ready.then(() => 0)")
+    assert [url for url in browser.requested if not url.startswith((f"{gateway.url}/", "data:"))] == []
+    assert len(browser.requested) > 2  # the page, its style, its script
+    assert 2_000 < browser.received_bytes <= FIRST_LOAD_BYTES
+
+
 @needs_browser
 def test_page_says_when_the_gateway_cannot_be_reached(gateway: Gateway, browser: Browser) -> None:
     browser.open(f"{gateway.url}/dashboard")

@@ -45,6 +45,12 @@ def logging_gateway(tmp_path_factory: pytest.TempPathFactory, log_file: Path) ->
         yield gateway
 
 
+def test_ready_record_names_the_port_that_the_system_chose(logging_gateway: Gateway) -> None:
+    ready = wait_for(lambda: [line for line in logging_gateway.log.splitlines() if '"ready"' in line])
+    address = logging_gateway.url.replace("127.0.0.1", "localhost")
+    assert json.loads(ready[0])["address"] == f"{address}/v1"
+
+
 def lines_of(gateway: Gateway, request_id: str) -> list[Body]:
     """Wait for the line that ends a request, and return all lines with its id."""
 

@@ -36,11 +36,17 @@ needs_browser = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not inst
 
 
 class Browser:
-    """One page in a browser with a fresh profile. `errors` collects the errors of scripts and of the console."""
+    """One page in a browser with a fresh profile.
+
+    `errors` collects the errors of scripts and of the console, `requested` the URLs of all requests, and
+    `received_bytes` counts the bytes of the responses, as they travel.
+    """
 
     def __init__(self) -> None:
         assert PROGRAM is not None
         self.errors: list[str] = []
+        self.requested: list[str] = []
+        self.received_bytes = 0
         self._profile = tempfile.TemporaryDirectory(prefix="browser-test-", ignore_cleanup_errors=True)
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
@@ -82,7 +88,7 @@ class Browser:
                 assert "error" not in answer, (method, answer["error"])
                 result: dict[str, Any] = answer["result"]
                 return result
-            self._collect_error(answer)
+            self._note_event(answer)
 
     def _read(self) -> dict[str, Any]:
         data = bytearray()
@@ -92,12 +98,16 @@ class Browser:
         message: dict[str, Any] = json.loads(data)
         return message
 
-    def _collect_error(self, event: dict[str, Any]) -> None:
+    def _note_event(self, event: dict[str, Any]) -> None:
         params = event.get("params", {})
         if event["method"] == "Runtime.exceptionThrown":
             self.errors.append(params["exceptionDetails"]["exception"].get("description", "?"))
         elif event["method"] == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+        elif event["method"] == "Network.requestWillBeSent":
+            self.requested.append(params["request"]["url"])
+        elif event["method"] == "Network.loadingFinished":
+            self.received_bytes += params["encodedDataLength"]
 
     def run(self, script: str) -> Any:
         """Evaluate an expression in the page and return its value; a promise is awaited."""
@@ -136,3 +146,14 @@ class Browser:
             self._process.wait()
         self._reader.close()
         self._profile.cleanup()
+
+
+def submit(browser: Browser, form: str, **values: Any) -> None:
+    """Fill in a form and submit it."""
+    entries = "".join(
+        f"form.elements[{json.dumps(name)}].{'checked' if value is True else 'value'} = {json.dumps(value)};"
+        for name, value in values.items()
+    )
+    browser.run(
+        f"(() => {{ const form = document.querySelector({json.dumps(form)}); {entries} form.requestSubmit() }})()"
+    )
