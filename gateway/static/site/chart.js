@@ -58,6 +58,11 @@ function draw(figure) {
   const format = UNITS[chart.unit];
   const sums = stack(chart.series);
   const top = Math.max(...sums.at(-1), 0);
+  box.classList.toggle("empty", top === 0);
+  if (top === 0) {
+    box.textContent = "Nothing in this range";
+    return;
+  }
   const axis = { stroke: color("soft"), font: "12px system-ui", ticks: { show: false } };
   const bars = uPlot.paths.bars({ size: [0.75, 40], radius: 0 });
   const order = sums.map((_, index) => index).reverse();
@@ -71,7 +76,7 @@ function draw(figure) {
       cursor: { y: false, drag: { x: false }, points: { show: false } },
       scales: {
         x: { time: false, range: [chart.times[0] - chart.step / 2, last + chart.step / 2] },
-        y: { range: [0, top > 0 ? top * 1.08 : 1] },
+        y: { range: [0, top * 1.08] },
       },
       axes: [
         {
