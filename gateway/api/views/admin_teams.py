@@ -43,7 +43,7 @@ def show(team_id: str) -> dict[str, Any]:
 @blueprint.arguments(schemas.TeamChangeSchema, example=examples.TEAM_CHANGE)
 @blueprint.response(200, schemas.TeamSchema)
 def change(body: dict[str, Any], team_id: str) -> dict[str, Any]:
-    """Change a team. A new budget also counts the earlier answers of its day or month."""
+    """Change a team. A new budget counts the answers from now on."""
     return _describe(get_services().teams.change(team_id, body, get_caller().actor))
 
 
