@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ FLAGS = (
 PATIENCE_SECONDS = 30.0
 
 needs_browser = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
+
+
+# Answers to a script that ran while another page was loaded.
+PAGE_LEFT = ("Inspected target navigated or closed", "Execution context was destroyed", "Cannot find context")
+
+
+class PageLeft(Exception):
+    """Another page was loaded before a script had ended."""
 
 
 class Browser:
@@ -76,7 +85,7 @@ class Browser:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Run a command of the protocol and return its result."""
+        """Run a command of the protocol and return its result. Raises PageLeft."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": params}
         if self._session:
@@ -85,6 +94,8 @@ class Browser:
         while True:
             answer = self._read()
             if answer.get("id") == self._count:
+                if answer.get("error", {}).get("message", "").startswith(PAGE_LEFT):
+                    raise PageLeft(method)
                 assert "error" not in answer, (method, answer["error"])
                 result: dict[str, Any] = answer["result"]
                 return result
@@ -116,8 +127,13 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, script: str) -> Any:
-        """Evaluate an expression until it is true and return its value."""
-        return wait_for(lambda: self.run(script), PATIENCE_SECONDS)
+        """Evaluate an expression until it is true, also while another page is loaded, and return its value."""
+
+        def evaluate() -> Any:
+            with suppress(PageLeft):
+                return self.run(script)
+
+        return wait_for(evaluate, PATIENCE_SECONDS)
 
     def open(self, url: str) -> None:
         """Load a page and its scripts."""
@@ -154,6 +170,7 @@ def submit(browser: Browser, form: str, **values: Any) -> None:
         f"form.elements[{json.dumps(name)}].{'checked' if value is True else 'value'} = {json.dumps(value)};"
         for name, value in values.items()
     )
-    browser.run(
-        f"(() => {{ const form = document.querySelector({json.dumps(form)}); {entries} form.requestSubmit() }})()"
-    )
+    with suppress(PageLeft):
+        browser.run(
+            f"(() => {{ const form = document.querySelector({json.dumps(form)}); {entries} form.requestSubmit() }})()"
+        )
