@@ -70,8 +70,9 @@ class Account:
 
     def has_login_of(self, other: "Account") -> bool:
         """Return True if both name the same login."""
-        logins = [(one.kind, one.is_default, dict(one.environment)) for one in (self, other)]
-        return logins[0] == logins[1]
+        return (
+            self.kind == other.kind and self.source == other.source and self.environment == other.environment
+        )
 
     def apply(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the gateway's environment with the login of the account in place of the gateway's own."""

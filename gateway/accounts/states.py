@@ -131,10 +131,9 @@ class AccountStates:
         self._now = now
         self._facts: dict[tuple[str, str], Fact] = {}
         self._changes: dict[tuple[str, str], Fact] = {}
-        self.on_change: Callable[[], object] = lambda: None  # called if other workers should know soon
-        self.on_login: Callable[[str], object] = lambda name: (
-            None
-        )  # called if another worker found a new login
+        # Called if other workers should know soon, and if another worker has found a new login.
+        self.on_change: Callable[[], object] = lambda: None
+        self.on_login: Callable[[str], object] = lambda name: None
 
     def replace(self, new: "AccountStates") -> set[str]:
         """Take over the accounts of another list. Return the names whose login is new or another one."""

@@ -7,6 +7,7 @@ import gevent
 from gevent.event import Event
 
 from gateway.accounts.states import AccountStates
+from gateway.answering.outages import Outage
 from gateway.errors import StoreError
 from gateway.store.account_facts import AccountFacts
 
@@ -30,7 +31,7 @@ class AccountSync:
         self._facts = facts
         self._reload = reload
         self._has_news = Event()
-        self._is_failing = False
+        self._outage = Outage(log, "the states of the accounts cannot be shared")
         states.on_change = self._has_news.set
 
     def open(self) -> None:
@@ -50,14 +51,9 @@ class AccountSync:
 
     def _share_forever(self) -> None:
         while True:
-            try:
+            with self._outage:
                 self._reload()
                 self.share()
-                self._is_failing = False
-            except StoreError as error:
-                if not self._is_failing:
-                    log.warning("the states of the accounts cannot be shared: %s", error.__cause__)
-                self._is_failing = True
             gevent.sleep(MIN_PAUSE_SECONDS)
             self._has_news.wait(SYNC_SECONDS)
             self._has_news.clear()

@@ -17,7 +17,8 @@ from typing import Any
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from gateway.errors import InvalidRequest, SettingFixed, SettingNotFound, StoreError
+from gateway.answering.outages import Outage
+from gateway.errors import InvalidRequest, SettingFixed, SettingNotFound
 from gateway.setting_fields import describe_values, format_value, parse_setting
 from gateway.setting_sources import find_sources, nearest_name
 from gateway.settings import DECLARED, NAMES, Settings
@@ -95,7 +96,7 @@ class LiveSettings:
         self._rows: Mapping[str, RuntimeChange] = {}
         self._sources = find_sources(configured.environ)
         self._lock = BoundedSemaphore()  # an older reading must not replace a newer one
-        self._is_failing = False
+        self._outage = Outage(log, "changes of settings cannot be applied")
 
     def open(self) -> None:
         """Begin to take over changes that other processes make, in the background."""
@@ -155,15 +156,8 @@ class LiveSettings:
     def _poll(self) -> None:
         while True:
             gevent.sleep(POLL_SECONDS)
-            try:
+            with self._outage:
                 self.refresh()
-                self._is_failing = False
-            except StoreError as error:
-                if not self._is_failing:
-                    log.warning("changes of settings cannot be read: %s", error.__cause__)
-                self._is_failing = True
-            except Exception:
-                log.exception("a change of settings could not be applied")
 
 
 def apply_changes(

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import gevent
 
 from gateway.addresses import client_network
+from gateway.answering.outages import Outage
 from gateway.answering.refusals import Refusals
-from gateway.errors import StoreError
 from gateway.observe.logs import QUIET_ROUTES
 from gateway.record import Record, RequestSummary
 from gateway.store.admin_models import RequestRow
@@ -62,7 +62,7 @@ class RequestLog:
         self._waiting: deque[RequestSummary] = deque()
         self._refusals: Refusals[RequestSummary] = Refusals(now=now)
         self._greenlet: gevent.Greenlet[..., None] | None = None
-        self._has_failed = False
+        self._outage = Outage(log, "the list of requests cannot be written")
 
     def note(self, summary: RequestSummary) -> None:
         """Queue a request if it belongs into the list. This neither waits nor raises."""
@@ -129,16 +129,8 @@ class RequestLog:
         self._greenlet = None
 
     def _flush_quietly(self) -> None:
-        try:
+        with self._outage:
             self.flush()
-        except StoreError as error:
-            if not self._has_failed:
-                log.warning("the list of requests cannot be written; trying again: %s", error.message)
-            self._has_failed = True
-        except Exception:
-            log.exception("some rows of the list of requests were lost")
-        else:
-            self._has_failed = False
 
 
 def _is_over(summary: RequestSummary) -> bool:
